@@ -1,0 +1,1 @@
+"""What a run leaves behind: the store, and the tables projected from it."""

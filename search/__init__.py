@@ -1,0 +1,1 @@
+"""From a gate graph to a finished run: cells, kernels, training, stages, strategies, workers, command line."""

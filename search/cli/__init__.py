@@ -1,0 +1,1 @@
+"""The `gatesearch` command: one file a subcommand."""
