@@ -1,0 +1,44 @@
+"""Symbols are read, then reproduced in order: the first thing a cell has to be able to do."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.generated import GeneratedTask, Sample
+from tasks.parameters import check_integer
+
+_LETTERS = np.array(list(string.ascii_lowercase))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memorization(GeneratedTask):
+    """`length` random letters of 26, then the same again; every sample from a zero state.
+
+    The memorization test of Jozefowicz et al. 2015, section 3, with teacher forcing: while reproducing, the
+    model reads the right letters, not its own. Only the steps of the reproduction count. A batch is whole
+    samples of 2 `length` letters, hence 2 `length` - 1 steps.
+    """
+
+    name = "memorization"
+    summary = "5 letters are read, then reproduced in order; accuracy on the reproduction"
+    vocabulary = string.ascii_lowercase
+    alone = True
+
+    length: int = 5
+    validation: int = 20_000
+    test: int = 40_000
+
+    def __post_init__(self) -> None:
+        check_integer(self.name, "length", self.length, 1, 1000)
+        super().__post_init__()
+
+    def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
+        while True:
+            text = "".join(_LETTERS[rng.integers(26, size=256 * self.length)])
+            for begin in range(0, len(text), self.length):
+                word = text[begin : begin + self.length]
+                yield Sample(word + word, self.length, word)

@@ -1,0 +1,163 @@
+"""What a task is: batches of sequences, the steps that count, and the number that is reported.
+
+Dimension letters: T steps, B columns of a batch (independent sequences), W width (vocabulary size, or notes).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from itertools import islice
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.errors import TaskError
+
+
+class Output(StrEnum):
+    """What a model predicts at a step."""
+
+    SYMBOLS = "symbols"  # one of W: a softmax over the vocabulary
+    ROLL = "roll"  # any subset of W: independent sigmoids, one a note
+
+
+class Split(StrEnum):
+    """Which data: training moves the weights, validation picks, test is reported."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The number that a task is ranked by, and its direction."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+
+
+ACCURACY = Metric("accuracy", "fraction of counted steps", True)
+NATS_PER_STEP = Metric("nats_per_step", "nats per step", False)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One window of B sequences: what is read at each step, and what follows it."""
+
+    inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) int64; ROLL: (T, B, W) float32
+    targets: npt.NDArray[Any]  # same shape and dtype as the inputs: what follows
+    counted: npt.NDArray[
+        np.float32
+    ]  # (T, B) of 0 and 1: the steps that count, in the loss and the metric alike
+    starts: bool  # the hidden state is zero before this batch; else it is carried over from the one before
+
+
+class Task(ABC):
+    """A source of batches with a metric. Immutable, picklable, and built from keyword parameters.
+
+    A task of one's own sets `name`, `metric` and `output`, and writes `width`, `training` and `evaluation`;
+    `tasks.generated.GeneratedTask` is the shorter way where samples are random texts.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1  # goes up whenever the same parameters give other data
+    metric: ClassVar[Metric]
+    output: ClassVar[Output]
+    summary: ClassVar[str] = ""  # one line for the list of tasks
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Vocabulary size, or notes a step."""
+
+    @abstractmethod
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Endless windows of `batch` columns and at most `steps` steps, a function of `rng` alone."""
+
+    @abstractmethod
+    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
+        """The fixed set of a split, once, the same every time."""
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 (hex) of the name, the version and the `content`: equal data, equal checksum."""
+        digest = hashlib.sha256(f"{self.name} {self.version} {self.width}\n".encode())
+        for part in self.content():
+            digest.update(part)
+        return digest.hexdigest()
+
+    def content(self) -> Iterator[bytes]:
+        """What the checksum is taken of: here the evaluation sets and the start of one training stream."""
+        streams = [
+            self.evaluation(Split.VALIDATION, 8, 64),
+            self.evaluation(Split.TEST, 8, 64),
+            islice(self.training(8, 64, np.random.default_rng(0)), 16),
+        ]
+        for stream in streams:
+            for window in stream:
+                yield np.ascontiguousarray(window.inputs).tobytes()
+                yield np.ascontiguousarray(window.targets).tobytes()
+                yield np.ascontiguousarray(window.counted).tobytes()
+
+    def constant_guess(self) -> float:
+        """The metric of the best constant prediction on the validation set.
+
+        Accuracy: the share of the most frequent symbol. Nats per step: the entropy of the symbols, or of the
+        notes one by one, that is, the loss of a model that knows the frequencies and reads nothing.
+
+        Raises:
+            TaskError: no step of the validation set counts.
+        """
+        totals, steps = np.zeros(self.width), 0.0
+        for window in self.evaluation(Split.VALIDATION, 8, 64):
+            counted = window.counted > 0
+            steps += float(counted.sum())
+            if self.output is Output.SYMBOLS:
+                totals += np.bincount(window.targets[counted], minlength=self.width)
+            else:
+                totals += window.targets[counted].sum(axis=0, dtype=np.float64)
+        if steps == 0:
+            raise TaskError(f"task {self.name!r}: no step of its validation set counts; make the set larger")
+        shares = totals / steps
+        if self.metric == ACCURACY:
+            return float(shares.max())
+        if self.output is Output.SYMBOLS:
+            return float(_surprise(shares).sum())
+        return float((_surprise(shares) + _surprise(1.0 - shares)).sum())
+
+    def uniform_loss(self) -> float:
+        """The loss in nats a counted step of a model that knows nothing: ln W, or W ln 2 for a roll."""
+        return math.log(self.width) if self.output is Output.SYMBOLS else self.width * math.log(2.0)
+
+    def label(self, index: int) -> str:
+        """The name of a symbol or a note."""
+        return str(index)
+
+    def render(self, batch: Batch, column: int = 0) -> str:
+        """One column of a batch for people: the symbols in order, or the sounding notes, a step a line.
+
+        Where symbols are single characters a second line marks with `^` those whose prediction counts.
+        """
+        targets, counted = batch.targets[:, column], batch.counted[:, column] > 0
+        if self.output is Output.ROLL:
+            chords = ([self.label(int(note)) for note in np.flatnonzero(notes)] for notes in targets[counted])
+            return "\n".join(" ".join(chord) or "(silence)" for chord in chords)
+        labels = [self.label(int(index)) for index in (batch.inputs[0, column], *targets)]
+        if any(len(label) != 1 for label in labels):
+            return " ".join(labels)
+        return "".join(labels) + "\n " + "".join("^" if counts else " " for counts in counted)
+
+
+def _surprise(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """-p ln p for every share p, with 0 ln 0 = 0."""
+    safe = np.where(shares > 0, shares, 1.0)
+    return -shares * np.log(safe)
