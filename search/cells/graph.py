@@ -2,7 +2,7 @@
 
 A cell is a directed acyclic graph of vector nodes, all of one size (the cell's units). It reads the input `x` and its
 states `h`, `c`, ... of the step before and computes each state anew; state 0 is the visible output `h`. The LSTM, for
-example, has two states and 25 nodes. The view of a cell as a graph that can be mutated is that of Jozefowicz et al.
+example, has two states and 24 nodes. The view of a cell as a graph that can be mutated is that of Jozefowicz et al.
 2015, section 3.
 
 A graph is immutable and hashable, holds nothing but numbers and tuples, and is valid from the moment it exists:
@@ -19,7 +19,7 @@ from functools import cached_property
 from search.cells.errors import GraphError
 
 MAX_NODES = 256
-"""No graph has more nodes than this: an LSTM has 25, and every algorithm here may count on a small number."""
+"""No graph has more nodes than this: an LSTM has 24, and every algorithm here may count on a small number."""
 
 MAX_STATES = 8
 """No graph carries more states than this."""

@@ -1,0 +1,336 @@
+"""From a cell to its child: the six transformations of Jozefowicz et al. 2015, section 3.3, and which nodes get them.
+
+The study says both that p is drawn from U[0, 1] and every node is then transformed with probability p, and that one to
+three transformations are applied; it does not say how the two go together. `Rule` has a reading for each. No weights
+are given for the six transformations, so one is drawn uniformly from those that the node allows.
+
+Every function takes the random generator that it draws from. A child is checked before anybody trains it: `mutate`
+returns it, or the reason why the draw was rejected, and `propose` draws again, a bounded number of times.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
+
+import numpy as np
+
+from search.cells.errors import GraphError
+from search.cells.graph import ACTIVATIONS, ELEMENTWISE, LEAVES, MAX_NODES, GateGraph, Node, Op
+
+ACTIVATION_CHOICES = (
+    (Op.SIGMOID, 0.0),
+    (Op.TANH, 0.0),
+    (Op.RELU, 0.0),
+    (Op.LINEAR, 0.0),
+    (Op.LINEAR, 1.0),
+    (Op.LINEAR, 0.9),
+    (Op.LINEAR, 1.1),
+)
+"""The study's seven activations: an operation, and the factor of the identity that `LINEAR` starts with."""
+
+ELEMENTWISE_CHOICES = (Op.MUL, Op.ADD, Op.SUB)
+
+
+class Transformation(StrEnum):
+    """The six transformations, in the study's order."""
+
+    REPLACE_ACTIVATION = "replace-activation"
+    REPLACE_ELEMENTWISE = "replace-elementwise"
+    INSERT_ACTIVATION = "insert-activation"
+    REMOVE_NODE = "remove-node"
+    REPLACE_BY_ANCESTOR = "replace-by-ancestor"
+    REPLACE_BY_COMBINATION = "replace-by-combination"
+
+
+class Rule(StrEnum):
+    """Which nodes are transformed: each with probability p ~ U[0, 1], or one to three of them."""
+
+    EACH_NODE = "each-node"
+    ONE_TO_THREE = "one-to-three"
+
+
+class Rejection(StrEnum):
+    """Why a draw is no cell worth training."""
+
+    CYCLE = "cycle"
+    UNCHANGED = "unchanged"
+    IGNORES_INPUT = "ignores-input"
+    STATELESS = "stateless"
+    TOO_LARGE = "too-large"
+    TOO_SYMMETRIC = "too-symmetric"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One transformation as it was applied: `node` is a position in the parent's canonical graph, `detail` is words."""
+
+    transformation: Transformation
+    node: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Child:
+    """A graph in canonical form and the transformations that made it of its parent."""
+
+    graph: GateGraph
+    mutations: tuple[Mutation, ...]
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What `propose` came to: a child, or none after so many draws; and how many draws were rejected for what."""
+
+    child: Child | None
+    rejections: Counter[Rejection] = field(default_factory=Counter)
+
+
+def propose(
+    parent: GateGraph,
+    rng: np.random.Generator,
+    *,
+    rule: Rule = Rule.EACH_NODE,
+    max_nodes: int = 64,
+    known: Container[str] = frozenset(),
+    attempts: int = 100,
+) -> Proposed:
+    """A valid child of `parent` whose id is not among `known`, drawn at most `attempts` times."""
+    rejections: Counter[Rejection] = Counter()
+    for _ in range(attempts):
+        child = mutate(parent, rng, rule=rule, max_nodes=max_nodes)
+        if isinstance(child, Rejection):
+            rejections[child] += 1
+        elif child.graph.id in known:
+            rejections[Rejection.DUPLICATE] += 1
+        else:
+            return Proposed(child, rejections)
+    return Proposed(None, rejections)
+
+
+def mutate(
+    parent: GateGraph, rng: np.random.Generator, *, rule: Rule = Rule.EACH_NODE, max_nodes: int = 64
+) -> Child | Rejection:
+    """One draw: the parent's canonical graph with some nodes transformed, or the reason why that is no cell.
+
+    `max_nodes` bounds the canonical child (at most 256).
+    """
+    parent = parent.canonical()
+    draft = Draft(parent)
+    mutations: list[Mutation] = []
+    for i in _chosen(parent, rng, rule):
+        if i not in draft.live():
+            continue  # an earlier transformation cut it off
+        allowed = [t for t in Transformation if _APPLICABLE[t](draft, i)]
+        transformation = allowed[rng.integers(len(allowed))]
+        detail = _APPLY[transformation](draft, i, rng)
+        if detail is None:
+            return Rejection.CYCLE
+        mutations.append(Mutation(transformation, i, detail))
+    if not mutations:
+        return Rejection.UNCHANGED
+    graph = draft.graph()
+    if isinstance(graph, Rejection):
+        return graph
+    try:
+        child = graph.canonical()
+    except GraphError:
+        return Rejection.TOO_SYMMETRIC
+    reason = weakness(child)
+    if reason is None and len(child) > max_nodes:
+        reason = Rejection.TOO_LARGE
+    if reason is None and child == parent:
+        reason = Rejection.UNCHANGED
+    return reason or Child(child, tuple(mutations))
+
+
+def weakness(graph: GateGraph) -> Rejection | None:
+    """Why a canonical graph cannot be a recurrent cell: its output ignores x, or no state is carried over."""
+    if not any(node.op is Op.INPUT for node in graph):
+        return Rejection.IGNORES_INPUT
+    if not any(node.op is Op.STATE for node in graph):
+        return Rejection.STATELESS
+    return None
+
+
+def _chosen(parent: GateGraph, rng: np.random.Generator, rule: Rule) -> list[int]:
+    inner = [i for i, node in enumerate(parent.nodes) if node.op not in LEAVES]
+    if not inner:
+        return []
+    if rule is Rule.EACH_NODE:
+        probability = rng.random()
+        return [i for i, draw in zip(inner, rng.random(len(inner)), strict=True) if draw < probability]
+    count = min(int(rng.integers(1, 4)), len(inner))
+    return sorted(int(i) for i in rng.choice(inner, size=count, replace=False))
+
+
+class Draft:
+    """A graph while it is being changed: nodes keep their numbers, new ones get new numbers, cycles may come up.
+
+    Node numbers of the parent's canonical graph stay valid as long as the node lives.
+    """
+
+    def __init__(self, graph: GateGraph) -> None:
+        self.nodes: dict[int, Node] = dict(enumerate(graph.nodes))
+        self.outputs: list[int] = list(graph.outputs)
+        self._live: frozenset[int] | None = None
+
+    def live(self) -> frozenset[int]:
+        """The nodes that some output depends on."""
+        if self._live is None:
+            self._live = self._reach(self.outputs)
+        return self._live
+
+    def ancestors(self, i: int) -> frozenset[int]:
+        """The nodes that node `i` depends on, itself not included."""
+        return self._reach(self.nodes[i].inputs)
+
+    def readers(self, i: int) -> list[tuple[int, int]]:
+        """Who reads node `i`: (reader, place among its inputs); an output is (-1, its state)."""
+        found = [(-1, k) for k, j in enumerate(self.outputs) if j == i]
+        for reader in sorted(self.live()):
+            found += [(reader, place) for place, j in enumerate(self.nodes[reader].inputs) if j == i]
+        return found
+
+    def add(self, node: Node) -> int:
+        """A new node; returns its number."""
+        number = max(self.nodes) + 1
+        self.nodes[number] = node
+        return number
+
+    def change(self, i: int, op: Op, identity: float = 0.0) -> None:
+        """Give node `i` another operation on the same inputs."""
+        self.nodes[i] = Node(op, self.nodes[i].inputs, identity=identity)
+
+    def redirect(self, reader: int, place: int, target: int) -> None:
+        """Let one input of a reader, or an output, be node `target`."""
+        self._live = None
+        if reader == -1:
+            self.outputs[place] = target
+            return
+        node = self.nodes[reader]
+        inputs = tuple(target if p == place else j for p, j in enumerate(node.inputs))
+        self.nodes[reader] = Node(node.op, inputs, node.state, node.identity, node.bias)
+
+    def replace(self, i: int, target: int) -> None:
+        """Let all that reads node `i` read node `target`."""
+        for reader, place in self.readers(i):
+            self.redirect(reader, place, target)
+
+    def graph(self) -> GateGraph | Rejection:
+        """The live nodes in topological order, or what keeps them from being a graph."""
+        live = self.live()
+        if len(live) > MAX_NODES:
+            return Rejection.TOO_LARGE
+        try:
+            order = list(TopologicalSorter({i: self.nodes[i].inputs for i in sorted(live)}).static_order())
+        except CycleError:
+            return Rejection.CYCLE
+        position = {i: p for p, i in enumerate(order)}
+        nodes = []
+        for i in order:
+            node = self.nodes[i]
+            nodes.append(Node(node.op, tuple(position[j] for j in node.inputs), node.state, node.identity, node.bias))
+        return GateGraph(tuple(nodes), tuple(position[i] for i in self.outputs))
+
+    def describe(self, i: int) -> str:
+        """A node in words, such as `sigmoid#7` or `linear(0.9)#12`."""
+        return f"{_describe(self.nodes[i])}#{i}" if self.nodes[i].op not in LEAVES else _describe(self.nodes[i])
+
+    def _reach(self, roots: tuple[int, ...] | list[int]) -> frozenset[int]:
+        found: set[int] = set()
+        pending = list(roots)
+        while pending:
+            i = pending.pop()
+            if i not in found:
+                found.add(i)
+                pending.extend(self.nodes[i].inputs)
+        return frozenset(found)
+
+
+def _describe(node: Node) -> str:
+    if node.op is Op.INPUT:
+        return "x"
+    if node.op is Op.STATE:
+        return "h" if node.state == 0 else "c" if node.state == 1 else f"c{node.state}"
+    return f"linear({node.identity:g})" if node.op is Op.LINEAR else node.op.value
+
+
+def _replace_activation(draft: Draft, i: int, rng: np.random.Generator) -> str:
+    node = draft.nodes[i]
+    others = [choice for choice in ACTIVATION_CHOICES if choice != (node.op, node.identity)]
+    op, identity = others[rng.integers(len(others))]
+    before = draft.describe(i)
+    draft.change(i, op, identity)
+    return f"{before} becomes {_describe(draft.nodes[i])}"
+
+
+def _replace_elementwise(draft: Draft, i: int, rng: np.random.Generator) -> str:
+    others = [op for op in ELEMENTWISE_CHOICES if op is not draft.nodes[i].op]
+    before = draft.describe(i)
+    draft.change(i, others[rng.integers(len(others))])
+    return f"{before} becomes {draft.nodes[i].op.value}"
+
+
+def _insert_activation(draft: Draft, i: int, rng: np.random.Generator) -> str:
+    op, identity = ACTIVATION_CHOICES[rng.integers(len(ACTIVATION_CHOICES))]
+    inputs = draft.nodes[i].inputs
+    place = int(rng.integers(len(inputs)))
+    new = draft.add(Node(op, (inputs[place],), identity=identity))
+    draft.redirect(i, place, new)
+    return f"{_describe(draft.nodes[new])} between {draft.describe(inputs[place])} and {draft.describe(i)}"
+
+
+def _remove_node(draft: Draft, i: int, rng: np.random.Generator) -> str:
+    before = draft.describe(i)
+    (source,) = draft.nodes[i].inputs
+    draft.replace(i, source)
+    return f"{before} removed"
+
+
+def _replace_by_ancestor(draft: Draft, i: int, rng: np.random.Generator) -> str:
+    ancestors = sorted(draft.ancestors(i))
+    target = ancestors[rng.integers(len(ancestors))]
+    before = draft.describe(i)
+    draft.replace(i, target)
+    return f"{before} replaced by its ancestor {draft.describe(target)}"
+
+
+def _replace_by_combination(draft: Draft, i: int, rng: np.random.Generator) -> str | None:
+    own = sorted(draft.ancestors(i))
+    first = own[rng.integers(len(own))]
+    inner = [j for j in sorted(draft.live()) if draft.nodes[j].inputs]
+    other = inner[rng.integers(len(inner))]
+    theirs = sorted(draft.ancestors(other))
+    second = theirs[rng.integers(len(theirs))]
+    op = ELEMENTWISE_CHOICES[rng.integers(len(ELEMENTWISE_CHOICES))]
+    if second == i or i in draft.ancestors(second):
+        return None  # what reads node i would come to depend on itself
+    before = draft.describe(i)
+    new = draft.add(Node(op, (first, second)))
+    draft.replace(i, new)
+    return f"{before} replaced by {draft.describe(first)} {op.value} {draft.describe(second)}"
+
+
+def _has_one_reader(draft: Draft, i: int) -> bool:
+    return len(draft.nodes[i].inputs) == 1 and len(draft.readers(i)) == 1
+
+
+_APPLICABLE: dict[Transformation, Callable[[Draft, int], bool]] = {
+    Transformation.REPLACE_ACTIVATION: lambda draft, i: draft.nodes[i].op in ACTIVATIONS,
+    Transformation.REPLACE_ELEMENTWISE: lambda draft, i: draft.nodes[i].op in ELEMENTWISE,
+    Transformation.INSERT_ACTIVATION: lambda draft, i: True,
+    Transformation.REMOVE_NODE: _has_one_reader,
+    Transformation.REPLACE_BY_ANCESTOR: lambda draft, i: True,
+    Transformation.REPLACE_BY_COMBINATION: lambda draft, i: True,
+}
+_APPLY: dict[Transformation, Callable[[Draft, int, np.random.Generator], str | None]] = {
+    Transformation.REPLACE_ACTIVATION: _replace_activation,
+    Transformation.REPLACE_ELEMENTWISE: _replace_elementwise,
+    Transformation.INSERT_ACTIVATION: _insert_activation,
+    Transformation.REMOVE_NODE: _remove_node,
+    Transformation.REPLACE_BY_ANCESTOR: _replace_by_ancestor,
+    Transformation.REPLACE_BY_COMBINATION: _replace_by_combination,
+}
