@@ -34,9 +34,7 @@ from tasks.streams import windows
 from tasks.task import ACCURACY, Batch, Output, Split, Task
 
 FIXED_SEED = 20150706  # of the validation and test sets, whatever the seed of a run
-PATIENCE = (
-    10_000  # samples drawn in a row without one of the wanted split, before the task is called too small
-)
+PATIENCE = 10_000  # samples drawn in a row without one of the wanted split, before the task is called too small
 BLOCK = 32  # training windows encoded at once
 
 
@@ -139,17 +137,19 @@ class GeneratedTask(Task):
         """Endless samples of one split."""
         dropped = 0
         for sample in self.samples(rng):
+            if not sample.text:
+                raise TaskError(f"task {self.name!r}: a sample is empty; each needs at least one character")
             if split_of(sample.key or sample.text) is split:
                 dropped = 0
                 yield sample
-            else:
-                dropped += 1
-                if dropped == PATIENCE:
-                    break
-        raise TaskError(
-            f"task {self.name!r}: {PATIENCE:,} samples in a row without one of the {split} split; "
-            "the task has too few different samples, so choose larger parameters"
-        )
+                continue
+            dropped += 1
+            if dropped == PATIENCE:
+                raise TaskError(
+                    f"task {self.name!r}: {PATIENCE:,} samples in a row without one of the {split} split; "
+                    "the task has too few different samples, so choose larger parameters"
+                )
+        raise TaskError(f"task {self.name!r}: its samples came to an end; they must be endless")
 
     def _fixed_set(self, split: Split) -> list[Sample]:
         if split not in self._fixed_sets:
@@ -181,9 +181,7 @@ class GeneratedTask(Task):
         symbols = self._codes[np.minimum(points, len(self._codes) - 1)]
         if symbols.size and symbols.min() < 0:
             strange = text[int(symbols.argmin())]
-            raise TaskError(
-                f"task {self.name!r}: a sample has {strange!r}, which its vocabulary has not; add it"
-            )
+            raise TaskError(f"task {self.name!r}: a sample has {strange!r}, which its vocabulary has not; add it")
         return symbols
 
 

@@ -42,15 +42,11 @@ def load_task(name: str, **parameters: Scalar) -> Task:
     for parameter in parameters:
         if parameter not in known:
             hint = _hint(parameter, known)
-            raise TaskError(
-                f"task {name!r} has no parameter {parameter!r}{hint}; it has {', '.join(known) or 'none'}"
-            )
+            raise TaskError(f"task {name!r} has no parameter {parameter!r}{hint}; it has {', '.join(known) or 'none'}")
     try:
         return kind(**parameters)
     except TypeError as error:
-        raise TaskError(
-            f"task {name!r} cannot be built: {_one_line(error)}; give all of its parameters"
-        ) from error
+        raise TaskError(f"task {name!r} cannot be built: {_one_line(error)}; give all of its parameters") from error
 
 
 def task_class(name: str) -> type[Task]:
@@ -81,9 +77,7 @@ def parameters_of(task: Task) -> dict[str, Scalar]:
     values: dict[str, Scalar] = {}
     for parameter in inspect.signature(type(task)).parameters:
         if not hasattr(task, parameter):
-            raise TaskError(
-                f"task {task.name!r} does not keep its parameter {parameter!r}; store it as an attribute"
-            )
+            raise TaskError(f"task {task.name!r} does not keep its parameter {parameter!r}; store it as an attribute")
         value = getattr(task, parameter)
         if isinstance(value, Path):
             value = str(value)
@@ -105,9 +99,7 @@ def _imported(path: str) -> type[Task]:
             found = getattr(found, part)
     except Exception as error:  # a module of the user's may fail in any way
         what = f"{type(error).__name__}: {_one_line(error)}"
-        raise TaskError(
-            f"task {path!r} cannot be imported ({what}); the form is package.module:Class"
-        ) from error
+        raise TaskError(f"task {path!r} cannot be imported ({what}); the form is package.module:Class") from error
     finally:
         if added and here in sys.path:
             sys.path.remove(here)

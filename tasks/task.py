@@ -55,9 +55,7 @@ class Batch:
 
     inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) int64; ROLL: (T, B, W) float32
     targets: npt.NDArray[Any]  # same shape and dtype as the inputs: what follows
-    counted: npt.NDArray[
-        np.float32
-    ]  # (T, B) of 0 and 1: the steps that count, in the loss and the metric alike
+    counted: npt.NDArray[np.float32]  # (T, B) of 0 and 1: the steps that count, in the loss and the metric alike
     starts: bool  # the hidden state is zero before this batch; else it is carried over from the one before
 
 

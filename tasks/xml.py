@@ -1,5 +1,4 @@
-"""Random nested tags: `<ab><xyz></xyz></ab>`; a closing tag can be predicted by who remembers the open
-one."""
+"""Random nested tags, `<ab><xyz></xyz></ab>`: closing tags are predictable to who remembers the open ones."""
 
 from __future__ import annotations
 
@@ -24,7 +23,8 @@ class Xml(GeneratedTask):
     random lower-case letters, each length equally likely. At each iteration, with probability 1/2, and always
     from iteration number `iterations` on, the tag opened last is closed, or the document ends if none is
     open; otherwise a new tag is opened. Taken literally, half of the documents would be empty: those are not
-    produced, so a document begins with an opening tag. The split is by the whole document.
+    produced, so a document begins with an opening tag (it may have several elements that are not nested). The
+    split is by the whole document.
 
     At the study's sizes, perfect play (knowing the generator, and remembering every open tag) is right in
     about 0.65 of the steps, and who does not remember the open tag in about 0.30.

@@ -1,0 +1,89 @@
+"""Tasks are found by name and by import path, and a wrong word is answered with the right ones."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import TaskError
+from tasks.registry import TASKS, load_task, parameters_of
+from tasks.task import Split
+from tasks.xml import Xml
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def in_this_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(HERE)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(HERE))])
+    importlib.invalidate_caches()
+
+
+def test_names_are_the_tasks_own() -> None:
+    assert {name: kind.name for name, kind in TASKS.items()} == {name: name for name in TASKS}
+
+
+def test_parameters_reach_the_task() -> None:
+    task = load_task("xml", max_letters=3, validation=100)
+    assert task == Xml(max_letters=3, validation=100)
+    assert parameters_of(task) == {
+        "validation": 100,
+        "test": 100_000,
+        "min_letters": 2,
+        "max_letters": 3,
+        "iterations": 50,
+    }
+
+
+@pytest.mark.usefixtures("in_this_folder")
+def test_a_task_of_ones_own_loads_by_import_path_from_the_working_directory() -> None:
+    path = list(sys.path)
+    task = load_task("parity:Parity", validation=200)
+    assert sys.path == path
+    assert task.width == 3
+    (window, *_) = task.evaluation(Split.VALIDATION, 2, 64)
+    read, counted = task.render(window).split("\n")
+    for answer in [position for position, mark in enumerate(counted) if mark == "^"]:
+        bits = read[answer - 9 : answer - 1]
+        assert read[answer - 1 : answer + 1] == f"={bits.count('1') % 2}"
+    assert len((HERE / "parity.py").read_text().splitlines()) <= 30
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("arithmatic", r"no task 'arithmatic' \(did you mean 'arithmetic'\?\); there are memorization, .*:Class"),
+        ("", r"no task ''; there are"),
+        ("nowhere:Task", r"'nowhere:Task' cannot be imported \(ModuleNotFoundError: .*\); the form is"),
+        ("tasks.xml:Yml", r"'tasks.xml:Yml' cannot be imported \(AttributeError: .*\); the form is"),
+        (":", r"cannot be imported"),
+        ("tasks.xml:", r"cannot be imported"),
+        ("tasks.errors:TaskError", r"'tasks.errors:TaskError' is no task; it must be a subclass"),
+        ("tasks.generated:GeneratedTask", r"lacks samples, name; every task defines them"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_one_line(name: str, message: str) -> None:
+    with pytest.raises(TaskError, match=message) as caught:
+        load_task(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_parameter_is_answered_with_the_known_ones() -> None:
+    message = (
+        r"^task 'arithmetic' has no parameter 'digit' \(did you mean 'digits'\?\); "
+        r"it has validation, test, digits, distractors$"
+    )
+    with pytest.raises(TaskError, match=message):
+        load_task("arithmetic", digit=3)
+
+
+@pytest.mark.usefixtures("in_this_folder")
+def test_a_module_that_fails_on_import_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "breaks_on_import.py").write_text("raise RuntimeError('first\\nsecond')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TaskError, match=r"\(RuntimeError: first second\)"):
+        load_task("breaks_on_import:Task")

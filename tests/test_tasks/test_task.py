@@ -1,0 +1,170 @@
+"""What every registered task has to hold: run over the registry, so that a new task gets these for free."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.registry import TASKS, Scalar, load_task, parameters_of
+from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
+
+# Parameters that keep a task small here, and parameters that make other data of it.
+SMALL: dict[str, dict[str, Scalar]] = {
+    "memorization": {"validation": 500, "test": 700},
+    "arithmetic": {"digits": 3, "validation": 3000, "test": 4000},
+    "xml": {"validation": 3000, "test": 4000},
+}
+CHANGED: dict[str, dict[str, Scalar]] = {
+    "memorization": {"length": 4},
+    "arithmetic": {"digits": 4},
+    "xml": {"max_letters": 9},
+}
+
+
+@pytest.fixture(params=list(TASKS), scope="module")
+def task(request: pytest.FixtureRequest, cache_folder: Path) -> Task:
+    name: str = request.param
+    return load_task(name, **SMALL.get(name, {}))
+
+
+def first_windows(task: Task, seed: int, count: int = 40) -> list[Batch]:
+    return list(islice(task.training(6, 35, np.random.default_rng(seed)), count))
+
+
+def assert_equal_windows(left: list[Batch], right: list[Batch]) -> None:
+    assert len(left) == len(right)
+    for a, b in zip(left, right, strict=True):
+        np.testing.assert_array_equal(a.inputs, b.inputs)
+        np.testing.assert_array_equal(a.targets, b.targets)
+        np.testing.assert_array_equal(a.counted, b.counted)
+        assert a.starts == b.starts
+
+
+def assert_well_formed(task: Task, windows: list[Batch], batch: int, steps: int) -> None:
+    assert windows[0].starts
+    before = None
+    for window in windows:
+        length = len(window.counted)
+        assert length >= 1
+        assert length <= steps or getattr(task, "alone", False)
+        assert window.counted.shape == (length, batch)
+        assert window.counted.dtype == np.float32
+        assert set(np.unique(window.counted)) <= {0.0, 1.0}
+        if task.output is Output.SYMBOLS:
+            assert window.inputs.shape == window.targets.shape == (length, batch)
+            assert window.inputs.dtype == window.targets.dtype == np.int64
+            assert window.inputs.min() >= 0
+            assert max(window.inputs.max(), window.targets.max()) < task.width
+        else:
+            assert window.inputs.shape == window.targets.shape == (length, batch, task.width)
+            assert window.inputs.dtype == window.targets.dtype == np.float32
+            assert set(np.unique(window.targets)) <= {0.0, 1.0}
+        np.testing.assert_array_equal(window.inputs[1:], window.targets[:-1])
+        if not window.starts:
+            assert before is not None
+            np.testing.assert_array_equal(window.inputs[0], before)
+        before = window.targets[-1]
+
+
+def test_training_windows_are_well_formed(task: Task) -> None:
+    assert_well_formed(task, first_windows(task, 0, 100), 6, 35)
+
+
+@pytest.mark.parametrize("split", list(Split))
+def test_evaluation_windows_are_well_formed_and_the_same_twice(task: Task, split: Split) -> None:
+    windows = list(task.evaluation(split, 5, 20))
+    assert_well_formed(task, windows, 5, 20)
+    assert_equal_windows(windows, list(task.evaluation(split, 5, 20)))
+
+
+def test_the_splits_differ(task: Task) -> None:
+    sets = [next(task.evaluation(split, 5, 20)).targets.tobytes() for split in Split]
+    assert len(set(sets)) == 3
+
+
+def test_training_is_a_function_of_the_generator(task: Task) -> None:
+    assert_equal_windows(first_windows(task, 1), first_windows(task, 1))
+    same = [
+        np.array_equal(a.targets, b.targets)
+        for a, b in zip(first_windows(task, 1), first_windows(task, 2), strict=True)
+    ]
+    assert not all(same)
+
+
+def test_nobody_can_write_into_the_tasks_own_arrays(task: Task) -> None:
+    expected = list(task.evaluation(Split.VALIDATION, 5, 20))
+    for window in task.evaluation(Split.VALIDATION, 5, 20):
+        for array in (window.inputs, window.targets, window.counted):
+            if array.flags.writeable:
+                array[...] = 0
+    assert_equal_windows(expected, list(task.evaluation(Split.VALIDATION, 5, 20)))
+
+
+def test_a_pickled_copy_gives_the_same_data(task: Task) -> None:
+    copy = pickle.loads(pickle.dumps(task))  # noqa: S301
+    assert copy.checksum == task.checksum
+    assert_equal_windows(first_windows(task, 5, 5), first_windows(copy, 5, 5))
+
+
+def test_the_recorded_parameters_make_the_same_task(task: Task) -> None:
+    parameters = parameters_of(task)
+    assert SMALL.get(task.name, {}).items() <= parameters.items()
+    again = load_task(task.name, **parameters)
+    assert again.checksum == task.checksum
+    assert parameters_of(again) == parameters
+
+
+def test_other_parameters_have_another_checksum(task: Task) -> None:
+    other = load_task(task.name, **(SMALL.get(task.name, {}) | CHANGED[task.name]))
+    assert len(task.checksum) == 64
+    assert other.checksum != task.checksum
+
+
+def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
+    """Counted by hand for accuracy; for rolls, each note's sum of losses at its own frequency."""
+    symbols: dict[int, int] = {}
+    notes, steps = [0] * task.width, 0
+    for window in task.evaluation(Split.VALIDATION, 8, 64):
+        for target, counted in zip(
+            window.targets.reshape(-1, *window.targets.shape[2:]), window.counted.ravel(), strict=True
+        ):
+            if not counted:
+                continue
+            steps += 1
+            if task.output is Output.SYMBOLS:
+                symbols[int(target)] = symbols.get(int(target), 0) + 1
+            else:
+                for note in np.flatnonzero(target):
+                    notes[note] += 1
+    if task.metric == ACCURACY:
+        expected = max(symbols.values()) / steps
+    else:
+        assert task.metric == NATS_PER_STEP
+        shares = [count / steps for count in notes]
+        expected = -sum(p * math.log(p) + (1 - p) * math.log(1 - p) for p in shares if 0 < p < 1)
+    assert task.constant_guess() == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_uniform_loss_is_that_of_equal_probabilities(task: Task) -> None:
+    if task.output is Output.SYMBOLS:
+        expected = -math.log(1 / task.width)
+    else:
+        expected = sum(-math.log(0.5) for _ in range(task.width))
+    assert task.uniform_loss() == pytest.approx(expected)
+
+
+def test_every_counted_step_is_evaluated_whatever_the_batch(task: Task) -> None:
+    totals = [sum(float(window.counted.sum()) for window in task.evaluation(Split.TEST, batch, 35)) for batch in (1, 7)]
+    assert totals[0] == pytest.approx(totals[1], abs=7)  # a column's first symbol has nothing before it
+
+
+def test_a_sample_can_be_read_by_people(task: Task) -> None:
+    text = task.render(next(task.evaluation(Split.VALIDATION, 4, 20)), 3)
+    assert len(text) >= 10
+    assert task.summary
+    assert "\n" not in task.summary
