@@ -1,0 +1,98 @@
+"""Cells and arguments that the kernels' tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY
+from search.cells.mutation import propose
+
+Arguments: TypeAlias = tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]
+Draw: TypeAlias = Callable[..., Arguments]
+Layer: TypeAlias = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
+Results: TypeAlias = dict[str, Tensor]
+Evaluate: TypeAlias = Callable[[Layer, GateGraph, Arguments], Results]
+
+MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "100"))
+"""How many random mutants each path is held against the reference with; 1,000 take a few minutes."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def mutants() -> list[GateGraph]:
+    """Children of all named cells, 1 to 20 mutations deep."""
+    seeds = [cell.graph for cell in LIBRARY.values()]
+    found = []
+    for k in range(MUTANTS):
+        rng = np.random.default_rng(k)
+        graph = seeds[k % len(seeds)]
+        for _ in range(rng.integers(1, 21)):
+            child = propose(graph, rng, max_nodes=48).child
+            if child is not None:
+                graph = child.graph
+        found.append(graph)
+    return found
+
+
+@pytest.fixture(scope="session")
+def draw() -> Draw:
+    """Random arguments of a layer: draw(graph, units=, batch=, steps=, seed=, dtype=), all wanting gradients."""
+
+    def drawn(
+        graph: GateGraph,
+        units: int = 16,
+        batch: int = 3,
+        steps: int = 4,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> Arguments:
+        generator = torch.Generator().manual_seed(seed)
+
+        def normal(*shape: int, scale: float = 1.0) -> Tensor:
+            values = torch.randn(*shape, generator=generator, dtype=torch.float64) * scale
+            return values.to(dtype).requires_grad_()
+
+        count = len(graph.linears)
+        weight = normal(count, units, units, scale=0.7 / units**0.5)
+        bias = normal(count, units, scale=0.3)
+        x = normal(steps, batch, units)
+        return weight, bias, x, tuple(normal(batch, units, scale=0.5) for _ in range(graph.states))
+
+    return drawn
+
+
+@pytest.fixture(scope="session")
+def evaluate() -> Evaluate:
+    """evaluate(path, graph, arguments): outputs, last states and all gradients of a random projection of them."""
+
+    def evaluated(path: Layer, graph: GateGraph, arguments: Arguments) -> Results:
+        weight, bias, x, states = arguments
+        outputs, last = path(graph, weight, bias, x, states)
+        generator = torch.Generator().manual_seed(1)
+        loss = torch.stack(
+            [
+                (part * torch.randn(part.shape, generator=generator, dtype=torch.float64).to(part)).sum()
+                for part in (outputs, *last)
+            ]
+        ).sum()
+        named = {"weight": weight, "bias": bias, "x": x, **{f"state {k}": s for k, s in enumerate(states)}}
+        gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+        results = {"outputs": outputs.detach()}
+        results |= {f"last {k}": s.detach() for k, s in enumerate(last)}
+        for (name, value), gradient in zip(named.items(), gradients, strict=True):
+            results[f"gradient of {name}"] = torch.zeros_like(value) if gradient is None else gradient
+        return results
+
+    return evaluated
