@@ -1,0 +1,25 @@
+"""Files that a reader never sees half written."""
+
+import os
+from pathlib import Path
+
+from results.errors import one_line
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` by `text` (UTF-8, newlines as they are) in one step: a reader sees the old file or the new one.
+
+    The temporary file lies in the same folder, since only there a rename is atomic, and is gone after an error. There
+    is no fsync: whatever is written this way is a copy or a projection of the store and can be written again.
+
+    Raises:
+        StoreError: the file cannot be written; the old one is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with one_line(path):
+        try:
+            with open(temporary, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,150 @@
+"""The tables of `run.sqlite`, and the way of a row into them and back.
+
+Columns are the fields of the dataclasses in `results.records`, by the same names. SQLite keeps the comments below, so
+`sqlite3 run.sqlite .schema` documents a store on its own, and `pandas.read_sql("select * from trials", connection)`
+needs no help. Booleans are 0 and 1; tuples and dicts are JSON text; a missing number is NULL.
+"""
+
+import json
+import math
+from dataclasses import fields
+from typing import Any, TypeAlias, TypeVar, get_type_hints
+
+from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
+
+APPLICATION_ID = 0x67617465  # "gate": tells a run's store from any other SQLite database
+SCHEMA_VERSION = 1  # kept in user_version; goes up whenever a table changes
+
+SCHEMA = (
+    """
+    CREATE TABLE run (              -- one row: what the run was started with
+        name TEXT NOT NULL,
+        seed INTEGER NOT NULL,
+        profile TEXT NOT NULL,      -- the resolved profile, TOML text
+        strategy TEXT NOT NULL,     -- decides what is tried next
+        "window" INTEGER NOT NULL,  -- proposals in flight; proposal k sees the outcomes up to k - window
+        information TEXT NOT NULL   -- JSON text: versions, machine, command, data checksums, times
+    )""",
+    """
+    CREATE TABLE cells (
+        id TEXT PRIMARY KEY,        -- 16 hex digits: the hash of the canonical graph
+        formula TEXT NOT NULL,      -- canonical formula, one assignment a line
+        name TEXT,                  -- library name or file name
+        parent TEXT REFERENCES cells (id),
+        mutations TEXT NOT NULL,    -- JSON list of words: how it was made from its parent
+        origin TEXT NOT NULL,       -- baseline or found
+        proposal INTEGER,           -- the proposal that made it
+        nodes INTEGER NOT NULL,
+        states INTEGER NOT NULL,    -- vectors carried from step to step
+        products INTEGER NOT NULL   -- linear nodes
+    )""",
+    """
+    CREATE TABLE trials (
+        cell TEXT NOT NULL REFERENCES cells (id),
+        task TEXT NOT NULL,
+        setting TEXT NOT NULL,      -- hyperparameters, canonical JSON text
+        repeat INTEGER NOT NULL,    -- 0, 1, ...: same setting, other seed
+        seed INTEGER NOT NULL,
+        state TEXT NOT NULL,        -- ok, diverged, at-chance, stopped, failed
+        reason TEXT NOT NULL,       -- why it ended so, in words
+        metric TEXT NOT NULL,       -- what validation and test are: accuracy (fraction), nats_per_step
+        higher_is_better INTEGER NOT NULL,  -- direction of the metric, 0 or 1
+        validation REAL,            -- metric on the validation set, at best_step
+        validation_se REAL,         -- its standard error, in units of the metric
+        test REAL,                  -- metric on the test set, at best_step
+        test_se REAL,
+        validation_loss REAL,       -- nats per counted step
+        test_loss REAL,             -- nats per counted step
+        best_step INTEGER NOT NULL,
+        steps INTEGER NOT NULL,     -- training steps done
+        seconds REAL NOT NULL,      -- wall-clock time
+        parameters INTEGER NOT NULL,
+        units INTEGER NOT NULL,     -- size of the cell's vectors
+        curve TEXT NOT NULL,        -- JSON list of [step, training loss in nats per counted step, validation metric]
+        PRIMARY KEY (cell, task, setting, repeat)
+    )""",
+    # All that the leaderboard adds up, so that it need not read past every curve.
+    """
+    CREATE INDEX trials_for_ranking ON trials
+        (cell, task, state, higher_is_better, validation, validation_se, test, parameters, steps, seconds)""",
+    """
+    CREATE TABLE evaluations (
+        proposal INTEGER NOT NULL,  -- -1, -2, ... for the baselines
+        cell TEXT NOT NULL REFERENCES cells (id),
+        task TEXT NOT NULL,
+        stage INTEGER NOT NULL,     -- 0 = memorization, 1 = the first ranked task, ...
+        settings INTEGER NOT NULL,  -- settings tried in this visit
+        best REAL,                  -- best validation metric of the cell on the task so far
+        ratio REAL,                 -- to the GRU's best; > 1 is better whatever the metric's direction
+        threshold REAL,             -- what had to be reached: an accuracy in stage 0, a ratio later
+        passed INTEGER NOT NULL,    -- 0 or 1
+        PRIMARY KEY (proposal, cell, task)
+    )""",
+    """
+    CREATE TABLE proposals (
+        "index" INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,         -- propose, re-examine, baseline
+        cell TEXT REFERENCES cells (id),
+        parent TEXT REFERENCES cells (id),
+        outcome TEXT NOT NULL,      -- complete, stopped at TASK, no valid child, failed
+        score REAL,                 -- min over the tasks of the ratio to the GRU
+        rejections TEXT NOT NULL    -- JSON object: draws rejected before this one, by reason
+    )""",
+)
+
+Row: TypeAlias = CellRow | TrialRow | EvaluationRow | ProposalRow
+R = TypeVar("R", CellRow, TrialRow, EvaluationRow, ProposalRow)
+
+TABLES: dict[type[Row], str] = {
+    CellRow: "cells",
+    TrialRow: "trials",
+    EvaluationRow: "evaluations",
+    ProposalRow: "proposals",
+}
+COLUMNS = {kind: tuple(field.name for field in fields(kind)) for kind in TABLES}
+_JSON = ("mutations", "curve", "rejections")
+_BOOLEAN = {kind: tuple(name for name, hint in get_type_hints(kind).items() if hint is bool) for kind in TABLES}
+
+
+def column_list(kind: type[Row], without: tuple[str, ...] = ()) -> str:
+    """The quoted columns of a table, for SQL (`index` and `window` are words of the language)."""
+    return ", ".join(f'"{name}"' for name in COLUMNS[kind] if name not in without)
+
+
+def insertion(kind: type[Row]) -> str:
+    """SQL that inserts an encoded row; what to do where its key exists already follows it."""
+    marks = ", ".join("?" * len(COLUMNS[kind]))
+    return f"INSERT INTO {TABLES[kind]} ({column_list(kind)}) VALUES ({marks})"
+
+
+def encode(row: Row) -> tuple[Any, ...]:
+    """The values of a row in the order of its table's columns."""
+    return tuple(_text(getattr(row, name)) if name in _JSON else getattr(row, name) for name in COLUMNS[type(row)])
+
+
+def decode(kind: type[R], names: tuple[str, ...], values: tuple[Any, ...]) -> R:
+    """The row from the named columns of its table."""
+    named: dict[str, Any] = dict(zip(names, values, strict=True))
+    for name in _BOOLEAN[kind]:
+        named[name] = bool(named[name])
+    for name in _JSON:
+        if name in named:
+            named[name] = json.loads(named[name])
+    if "mutations" in named:
+        named["mutations"] = tuple(named["mutations"])
+    if kind is TrialRow:
+        named["curve"] = tuple(
+            (step, math.nan if loss is None else loss, math.nan if metric is None else metric)
+            for step, loss, metric in named.get("curve", ())
+        )
+    return kind(**named)
+
+
+def _text(value: Any) -> str:
+    """JSON text, the same for equal values. JSON has no NaN, so a point of a curve that has none says null."""
+    if isinstance(value, tuple):
+        value = [
+            [None if math.isnan(item) else item for item in entry] if isinstance(entry, tuple) else entry
+            for entry in value
+        ]
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
