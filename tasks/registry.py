@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tasks.arithmetic import Arithmetic
 from tasks.errors import TaskError
+from tasks.language import Language
 from tasks.memorization import Memorization
 from tasks.task import Task
 from tasks.xml import Xml
@@ -19,6 +20,7 @@ TASKS: dict[str, type[Task]] = {
     "memorization": Memorization,
     "arithmetic": Arithmetic,
     "xml": Xml,
+    "language": Language,
 }
 GROUP = "gatesearch.tasks"  # of the entry points
 

@@ -6,16 +6,33 @@ Dimension letters: T steps of a window, B columns, L symbols of a column.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.task import Batch
 
+Integers = npt.NDArray[np.integer[Any]]
 
-def windows(
-    symbols: npt.NDArray[np.int64], counted: npt.NDArray[np.float32], steps: int, starts: bool = True
-) -> Iterator[Batch]:
+
+def columns(symbols: Integers, batch: int) -> tuple[Integers, npt.NDArray[np.float32]]:
+    """Cut N symbols into B columns of equal length; each begins with the symbol the one before ends with.
+
+    So the prediction of every symbol but the first is in one column. The last columns are filled up with symbols
+    whose prediction does not count.
+
+    Returns:
+        symbols (B, L) and counted (B, L), as `windows` takes them.
+    """
+    steps = -(-(len(symbols) - 1) // batch)
+    padded = np.zeros(batch * steps + 1, symbols.dtype)
+    padded[: len(symbols)] = symbols
+    places = np.arange(batch)[:, None] * steps + np.arange(steps + 1)
+    return padded[places], (places < len(symbols)).astype(np.float32)
+
+
+def windows(symbols: Integers, counted: npt.NDArray[np.float32], steps: int, starts: bool = True) -> Iterator[Batch]:
     """Walk columns of symbols in windows of at most `steps` steps; each predicts the symbol that follows.
 
     Args:
@@ -28,8 +45,8 @@ def windows(
     for begin in range(0, last, steps):
         end = min(begin + steps, last)
         yield Batch(
-            inputs=np.ascontiguousarray(symbols[:, begin:end].T),
-            targets=np.ascontiguousarray(symbols[:, begin + 1 : end + 1].T),
-            counted=np.ascontiguousarray(counted[:, begin + 1 : end + 1].T),
+            inputs=symbols[:, begin:end].T.astype(np.int64, order="C"),
+            targets=symbols[:, begin + 1 : end + 1].T.astype(np.int64, order="C"),
+            counted=counted[:, begin + 1 : end + 1].T.astype(np.float32, order="C"),
             starts=starts and begin == 0,
         )

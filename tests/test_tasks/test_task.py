@@ -18,11 +18,13 @@ SMALL: dict[str, dict[str, Scalar]] = {
     "memorization": {"validation": 500, "test": 700},
     "arithmetic": {"digits": 3, "validation": 3000, "test": 4000},
     "xml": {"validation": 3000, "test": 4000},
+    "language": {"vocabulary": 500, "max_tokens": 20_000, "max_evaluation_tokens": 3000},
 }
 CHANGED: dict[str, dict[str, Scalar]] = {
     "memorization": {"length": 4},
     "arithmetic": {"digits": 4},
     "xml": {"max_letters": 9},
+    "language": {"max_tokens": 19_999},
 }
 
 

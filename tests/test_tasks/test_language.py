@@ -1,0 +1,140 @@
+"""Words as numbers, streams that lose no word, and the cache of both."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.errors import TaskError
+from tasks.language import Language
+from tasks.task import Split
+
+TRAIN = "the cat sat\n the dog sat on the cat\n a <unk> ran\n"
+VALID = "the cow sat\n"
+TEST = "a cat ran home\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in (("train", TRAIN), ("valid", VALID), ("test", TEST)):
+        (tmp_path / f"ptb.{name}.txt").write_text(text)
+    return tmp_path
+
+
+def words_of(task: Language, split: Split) -> list[str]:
+    """The words of a split, read from an evaluation with one column."""
+    windows = list(task.evaluation(split, 1, 4))
+    numbers = [int(windows[0].inputs[0, 0])] + [int(n) for window in windows for n in window.targets[:, 0]]
+    return [task.label(number) for number in numbers]
+
+
+def test_a_folder_is_read_as_it_stands(folder: Path) -> None:
+    task = Language(data=str(folder))
+    assert task.width == 9  # <eos> <unk> the cat sat a dog on ran
+    assert words_of(task, Split.TRAIN) == TRAIN.replace("\n", " <eos> ").split()
+    assert words_of(task, Split.VALIDATION) == ["the", "<unk>", "sat", "<eos>"]
+    assert words_of(task, Split.TEST) == ["a", "cat", "ran", "<unk>", "<eos>"]
+
+
+def test_the_vocabulary_is_the_most_frequent_words(folder: Path) -> None:
+    task = Language(data=str(folder), vocabulary=5)
+    assert [task.label(number) for number in range(task.width)] == ["<eos>", "<unk>", "the", "cat", "sat"]
+
+
+def test_the_vocabulary_of_the_messages_is_that_of_a_plain_count() -> None:
+    task = Language(vocabulary=500)
+    whole = Language(vocabulary=1_000_000)
+    counts = Counter(words_of(whole, Split.TRAIN))
+    del counts["<eos>"]
+    del counts["<unk>"]
+    expected = sorted(counts, key=lambda word: (-counts[word], word))[:498]
+    assert [task.label(number) for number in range(task.width)] == ["<eos>", "<unk>", *expected]
+    assert 1_500_000 < sum(counts.values()) < 2_500_000
+
+
+def test_a_training_pass_reads_every_word_once_and_begins_at_zero(folder: Path) -> None:
+    task = Language(data=str(folder))
+    count = len(TRAIN.replace("\n", " <eos> ").split())
+    steps = -(-(count - 1) // 3)
+    passes = list(islice(task.training(3, steps, np.random.default_rng(0)), 20))
+    assert all(window.starts for window in passes)
+    everything = Counter(TRAIN.replace("\n", " <eos> ").split())
+    firsts = set()
+    for window in passes:
+        read = Counter(task.label(int(n)) for n in window.targets[window.counted > 0])
+        first = task.label(int(window.inputs[0, 0]))
+        firsts.add(first)
+        assert read + Counter([first]) == everything
+    assert len(firsts) > 3  # a pass begins anywhere
+
+
+def test_fewer_tokens_are_a_prefix() -> None:
+    task = Language(vocabulary=500)
+    small = Language(vocabulary=500, max_tokens=1000, max_evaluation_tokens=100)
+    assert words_of(small, Split.TRAIN) == words_of(task, Split.TRAIN)[:1000]
+    assert words_of(small, Split.VALIDATION) == words_of(task, Split.VALIDATION)[:100]
+    assert words_of(small, Split.TEST) == words_of(task, Split.TEST)[:100]
+    assert [small.label(n) for n in range(500)] == [task.label(n) for n in range(500)]
+
+
+def test_the_checksum_is_of_the_text_and_not_of_its_place(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for path in folder.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    assert Language(data=str(other)).checksum == Language(data=str(folder)).checksum
+    (other / "ptb.test.txt").write_text(TEST.replace("home", "the"))
+    assert Language(data=str(other)).checksum != Language(data=str(folder)).checksum
+
+
+def test_a_damaged_cache_file_is_noticed_and_made_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("GATESEARCH_CACHE", str(cache))
+    expected = Language(data=str(folder)).checksum
+    (file,) = cache.iterdir()
+    good = file.read_bytes()
+    middle = good.index(b"train.npy") + 60  # in the packed numbers of the training words
+    spoilt = good[:middle] + bytes(byte ^ 255 for byte in good[middle : middle + 4]) + good[middle + 4 :]
+    for damage in (b"", b"nonsense", good[: len(good) // 2], spoilt):
+        file.write_bytes(damage)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert Language(data=str(folder)).checksum == expected
+        assert "is damaged" in caplog.text
+        assert list(cache.iterdir()) == [file]
+        caplog.clear()
+        assert Language(data=str(folder)).checksum == expected
+        assert not caplog.text
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("GATESEARCH_CACHE", str(tmp_path / "file" / "below"))
+    with caplog.at_level(logging.WARNING):
+        assert Language(data=str(folder)).width == 9
+    assert "not cached" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"vocabulary": 2}, "vocabulary = 2, but it must be an integer from 3"),
+        ({"max_tokens": 1}, "max_tokens = 1, but it must be an integer from 2"),
+        ({"max_evaluation_tokens": "many"}, "max_evaluation_tokens = 'many', but"),
+        ({"data": 5}, "data = 5, but it must be the path of a folder"),
+        ({"data": "/nowhere/at/all"}, "is no folder"),
+    ],
+)
+def test_bad_parameters_are_refused(parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        Language(**parameters)  # type: ignore[arg-type]
