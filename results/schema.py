@@ -63,10 +63,11 @@ SCHEMA = (
         curve TEXT NOT NULL,        -- JSON list of [step, training loss in nats per counted step, validation metric]
         PRIMARY KEY (cell, task, setting, repeat)
     )""",
-    # All that the leaderboard adds up, so that it need not read past every curve.
+    # All that the leaderboard reads, so that it need not go past every curve.
     """
     CREATE INDEX trials_for_ranking ON trials
-        (cell, task, state, higher_is_better, validation, validation_se, test, parameters, steps, seconds)""",
+        (cell, task, setting, repeat, state, higher_is_better, validation, validation_se, test, parameters, steps,
+        seconds)""",
     """
     CREATE TABLE evaluations (
         proposal INTEGER NOT NULL,  -- -1, -2, ... for the baselines

@@ -1,0 +1,240 @@
+"""The ranked table of a run: what people read, sort and open as CSV. A projection of the store, which is the truth.
+
+    frame = leaderboard(store, tasks=["arithmetic", "xml"])
+    write_leaderboard(store, ["arithmetic", "xml"], folder / "leaderboard.csv")
+
+First the cells that went through every stage, best score first; below them, without a rank, those that were stopped
+after memorization, best first too. Cells that memorization stopped are not rows. The columns depend on the list of
+tasks alone, and the same store gives the same bytes; only `seconds` differs between two equal runs.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from results.errors import ResultsError
+from results.files import write_atomically
+from results.ratio import Floats, ratio, ratio_error
+from results.records import COMPLETE, LOST_STATES, RANKED_STATES
+from results.store import Store
+from search.cells.library import named_cell
+
+SHORT_ID = 8
+"""Hex digits of an id that people read and type."""
+
+COLUMNS = {
+    "rank": "1 = best; empty for a cell that did not complete every stage or has no score",
+    "cell": "first 8 hex digits of the cell's id",
+    "name": "name of a library cell or of the file it came from; empty for a found cell",
+    "origin": "baseline (given) or found (by the search)",
+    "parent": "name, else first 8 hex digits, of the cell that it was mutated from",
+    "stage": "complete, or where it stopped, or running",
+    "score": "smallest of the ratios below, over all ranked tasks; higher is better, the GRU has 1; "
+    "empty unless every ranked task has a ratio",
+    "weakest_task": "the task with the smallest ratio so far",
+    "TASK_validation": "best metric on the validation set, over trials that ended ok, stopped or at-chance; "
+    "unit and direction are the task's",
+    "TASK_test": "metric on the test set of the trial that validation picked; same unit",
+    "TASK_ratio": "validation metric over the GRU's best (GRU's over the cell's where lower is better); "
+    "above 1 is better",
+    "TASK_ratio_se": "standard error of the ratio from the finite validation sets alone (delta method); 0 for the GRU",
+    "TASK_settings": "settings tried on the task",
+    "diverged_share": "share of all its trials, 0 to 1, that diverged or failed; lower is better",
+    "parameters": "numbers trained in the picked trials: the largest over the ranked tasks",
+    "trials": "trials on all tasks, memorization included",
+    "steps": "training steps of all these trials together",
+    "seconds": "wall-clock time of all these trials together; the one column that differs between equal runs",
+    "formula": "the cell, its lines joined by '; '",
+}
+"""The columns in order, with meaning, unit and direction; those with TASK are there once for each ranked task."""
+
+TASK_COLUMNS = tuple(column for column in COLUMNS if column.startswith("TASK_"))
+
+# Equal metrics: the smaller model, then the setting's text, so that the pick never depends on the order of storing.
+_PICKS = f"""
+    SELECT cell, task, higher_is_better, validation, validation_se, test, parameters FROM (
+        SELECT *, row_number() OVER (
+            PARTITION BY cell, task
+            ORDER BY CASE WHEN higher_is_better THEN -validation ELSE validation END, parameters, setting, repeat
+        ) AS place
+        FROM (
+            SELECT cell, task, setting, repeat, higher_is_better, validation, validation_se, test, parameters
+            FROM trials WHERE validation IS NOT NULL AND state IN {RANKED_STATES}
+        )
+    ) WHERE place = 1"""
+_TOTALS = f"""
+    SELECT cell, count(*), sum(state IN {LOST_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
+_SETTINGS = "SELECT cell, task, count(DISTINCT setting) FROM trials GROUP BY cell, task"
+_CELLS = """
+    SELECT cells.id, cells.name, cells.origin, cells.formula, coalesce(parents.name, substr(cells.parent, 1, ?))
+    FROM cells LEFT JOIN cells AS parents ON parents.id = cells.parent ORDER BY cells.id"""
+
+
+def columns(tasks: Sequence[str]) -> tuple[str, ...]:
+    """The header of the table for these ranked tasks."""
+    names: list[str] = []
+    for column in COLUMNS:
+        if column == TASK_COLUMNS[0]:
+            names.extend(part.replace("TASK", task, 1) for task in tasks for part in TASK_COLUMNS)
+        elif column not in TASK_COLUMNS:
+            names.append(column)
+    return tuple(names)
+
+
+def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
+    """The table for the run's ranked tasks (memorization is none of them), one row a cell, as `COLUMNS` says.
+
+    Missing values are NaN or None, empty in a CSV. Equal scores: fewer parameters first, then the smaller id.
+
+    Raises:
+        ResultsError: no task is given, or one twice.
+        StoreError: the store cannot be read.
+    """
+    if not tasks or len(set(tasks)) < len(tasks):
+        raise ResultsError(f"ranked tasks {list(tasks)}: at least one is needed, each of them once; correct the list")
+    frame = pd.DataFrame(
+        store.select(_CELLS, (SHORT_ID,)), columns=["id", "name", "origin", "formula", "parent"], dtype=object
+    ).set_index("id")
+    picks = pd.DataFrame(
+        store.select(_PICKS),
+        columns=["cell", "task", "higher_is_better", "validation", "validation_se", "test", "parameters"],
+    )
+    settings = pd.DataFrame(store.select(_SETTINGS), columns=["cell", "task", "settings"])
+    visited = settings["cell"][settings["task"].isin(tasks)].unique()
+
+    frame["stage"] = pd.Series(_stages(store, tasks), dtype=object).reindex(frame.index).fillna("running")
+    frame = frame[frame.index.isin(visited) | (frame["stage"] == COMPLETE)]
+    frame["parameters"] = np.nan
+    for task in tasks:
+        on_task = picks[picks["task"] == task].set_index("cell")
+        for column, values in _compare(frame.index, on_task).items():
+            frame[f"{task}_{column}"] = values
+        counts = settings[settings["task"] == task].set_index("cell")["settings"].reindex(frame.index)
+        frame[f"{task}_settings"] = counts.fillna(0).astype("int64")
+        frame["parameters"] = frame["parameters"].combine(on_task["parameters"].reindex(frame.index), np.fmax)
+    ratios = frame[[f"{task}_ratio" for task in tasks]].to_numpy(np.float64)
+    known = np.where(np.isnan(ratios), np.inf, ratios)
+    weakest = known.min(axis=1)
+    frame["score"] = ratios.min(axis=1)  # NaN wherever a ratio is
+    frame["weakest_task"] = pd.Series(
+        [tasks[place] if np.isfinite(known[row, place]) else None for row, place in enumerate(known.argmin(axis=1))],
+        index=frame.index,
+        dtype=object,
+    )
+
+    totals = pd.DataFrame(store.select(_TOTALS), columns=["cell", "trials", "lost", "steps", "seconds"])
+    totals = totals.set_index("cell").reindex(frame.index).fillna(0)
+    frame[["trials", "steps"]] = totals[["trials", "steps"]].astype("int64")
+    frame["seconds"] = totals["seconds"].astype("float64")
+    frame["diverged_share"] = totals["lost"].astype("float64") / frame["trials"].where(frame["trials"] > 0)
+    frame["formula"] = ["; ".join(formula.splitlines()) for formula in frame["formula"]]
+    return _ranked(frame, weakest)[list(columns(tasks))]
+
+
+def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
+    """Write the table as CSV, UTF-8, with full precision; a reader sees the old file or the new one, never a part.
+
+    Raises:
+        ResultsError: as `leaderboard`.
+        StoreError: the store cannot be read or the file cannot be written.
+    """
+    write_atomically(path, leaderboard(store, tasks).to_csv(index=False, lineterminator="\n"))
+
+
+def render_table(frame: pd.DataFrame, top: int | None) -> Table:
+    """What a terminal shows of the first `top` rows of `leaderboard` (all for None): test metrics, ratios below 1 red.
+
+    The ratio, from validation, stands in brackets behind the test metric.
+    """
+    tasks = [str(column).removesuffix("_ratio") for column in frame.columns if str(column).endswith("_ratio")]
+    table = Table(caption="test metric (validation ratio to the GRU, above 1 is better)")
+    for heading in ("rank", "cell", "name", "score", *tasks, "parameters"):
+        table.add_column(Text(heading), justify="left" if heading in ("cell", "name") else "right", no_wrap=True)
+    shown = frame if top is None else frame.head(top)
+    for row in shown.to_dict("records"):
+        # An unranked row says where its cell stopped in the place of a name; `Text` keeps brackets in names as they are.
+        name = row["name"] or ("" if row["stage"] == COMPLETE else row["stage"])
+        cells = [
+            Text(_shown(row["rank"], "d")),
+            Text(row["cell"]),
+            Text(name),
+            Text(_shown(row["score"], ".4f"), style="bold"),
+        ]
+        for task in tasks:
+            test, compared = _shown(row[f"{task}_test"], ".4f"), _shown(row[f"{task}_ratio"], ".3f")
+            worse = bool(compared) and row[f"{task}_ratio"] < 1
+            cells.append(Text.assemble(test, (f" ({compared})", "red" if worse else "") if compared else ""))
+        table.add_row(*cells, Text(_shown(row["parameters"], ",d")))
+    return table
+
+
+def _shown(value: Any, style: str) -> str:
+    return "" if pd.isna(value) else format(value, style)
+
+
+def _ranked(frame: pd.DataFrame, weakest: Floats) -> pd.DataFrame:
+    """In order, with ranks."""
+    ranked = (frame["stage"] == COMPLETE) & frame["score"].notna()
+    order = np.lexsort(
+        (
+            frame.index.to_numpy(dtype=str),
+            frame["parameters"].fillna(np.inf).to_numpy(),
+            np.where(np.isinf(weakest), np.inf, -weakest),  # a cell without any ratio comes last
+            ~ranked.to_numpy(),
+        )
+    )
+    frame = frame.iloc[order]
+    places = pd.Series(range(1, len(frame) + 1), index=frame.index, dtype="Int64")
+    frame["rank"] = places.where(ranked.iloc[order])
+    frame["parameters"] = frame["parameters"].astype("Int64")
+    frame["cell"] = frame.index.str[:SHORT_ID]
+    return frame.reset_index(drop=True)
+
+
+def _compare(cells: pd.Index, picks: pd.DataFrame) -> dict[str, Any]:
+    """Columns of one task for the cells, from the picked trial of each cell that has one."""
+    gru = named_cell("gru").graph.id
+    own = picks.reindex(cells)
+    value = own["validation"].to_numpy(np.float64)
+    error = own["validation_se"].to_numpy(np.float64)
+    if gru in picks.index:
+        reference = picks.loc[gru]
+        best, best_error = (_number(reference[column]) for column in ("validation", "validation_se"))
+        higher = bool(reference["higher_is_better"])
+        ratios = ratio(value, best, higher)
+        errors = ratio_error(value, best, error, best_error, higher)
+        # The GRU is what is compared with, not an independent measurement of it.
+        ratios[cells == gru] = 1.0
+        errors[cells == gru] = 0.0
+    else:
+        ratios = errors = np.full(len(cells), np.nan)
+    return {
+        "validation": value,
+        "test": own["test"].to_numpy(np.float64),
+        "ratio": ratios,
+        "ratio_se": errors,
+    }
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
+    """Cell id to the stage that the table shows, for cells of which anything is known.
+
+    Complete is complete, whatever a later visit of the same cell came to; else the last proposal's outcome counts.
+    """
+    stages: dict[str, str] = {}
+    for cell, outcome in store.select('SELECT cell, outcome FROM proposals WHERE cell IS NOT NULL ORDER BY "index"'):
+        if stages.get(cell) != COMPLETE:
+            stages[cell] = outcome
+    passed: dict[str, set[str]] = {}
+    for cell, task in store.select("SELECT DISTINCT cell, task FROM evaluations WHERE passed"):
+        passed.setdefault(cell, set()).add(task)
+    return stages | {cell: COMPLETE for cell, done in passed.items() if done.issuperset(tasks)}
