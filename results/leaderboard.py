@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -147,29 +148,29 @@ def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
 
 
 def render_table(frame: pd.DataFrame, top: int | None) -> Table:
-    """What a terminal shows of the first `top` rows of `leaderboard` (all for None): test metrics, ratios below 1 red.
+    """What a terminal shows of the first `top` rows of `leaderboard` (all for None).
 
-    The ratio, from validation, stands in brackets behind the test metric.
+    Behind each test metric stands the ratio in brackets, which is of the validation metrics, red below 1. A cell that
+    did not complete says where it stopped.
     """
     tasks = [str(column).removesuffix("_ratio") for column in frame.columns if str(column).endswith("_ratio")]
-    table = Table(caption="test metric (validation ratio to the GRU, above 1 is better)")
+    table = Table(box=SIMPLE_HEAD, caption="test metric (validation ratio to the GRU, above 1 is better)")
     for heading in ("rank", "cell", "name", "score", *tasks, "parameters"):
-        table.add_column(Text(heading), justify="left" if heading in ("cell", "name") else "right", no_wrap=True)
+        left = heading in ("cell", "name")
+        table.add_column(Text(heading), justify="left" if left else "right", overflow="fold")
     shown = frame if top is None else frame.head(top)
     for row in shown.to_dict("records"):
-        # An unranked row says where its cell stopped in the place of a name; `Text` keeps brackets in names as they are.
-        name = row["name"] or ("" if row["stage"] == COMPLETE else row["stage"])
-        cells = [
-            Text(_shown(row["rank"], "d")),
-            Text(row["cell"]),
-            Text(name),
-            Text(_shown(row["score"], ".4f"), style="bold"),
-        ]
+        # `Text` shows brackets in a name as they are; a plain string would be read as markup.
+        name = Text("" if pd.isna(row["name"]) else row["name"])
+        if row["stage"] != COMPLETE:
+            name.append(f" {row['stage']}" if name else row["stage"], "dim")
+        cells = [Text(_shown(row["rank"], ".0f")), Text(row["cell"]), name, Text(_shown(row["score"], ".4f"), "bold")]
         for task in tasks:
-            test, compared = _shown(row[f"{task}_test"], ".4f"), _shown(row[f"{task}_ratio"], ".3f")
-            worse = bool(compared) and row[f"{task}_ratio"] < 1
-            cells.append(Text.assemble(test, (f" ({compared})", "red" if worse else "") if compared else ""))
-        table.add_row(*cells, Text(_shown(row["parameters"], ",d")))
+            cell, compared = Text(_shown(row[f"{task}_test"], ".4f")), row[f"{task}_ratio"]
+            if pd.notna(compared):
+                cell.append(f" ({compared:.3f})", "red" if compared < 1 else "")
+            cells.append(cell)
+        table.add_row(*cells, Text(_shown(row["parameters"], ",.0f")))
     return table
 
 

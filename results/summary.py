@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import cast
 
 import pandas as pd
 
@@ -81,7 +80,8 @@ def best(frame: pd.DataFrame, origin: str) -> Best | None:
     if ranked.empty:
         return None
     first = ranked.iloc[0]
-    return Best(str(first["cell"]), cast("str | None", first["name"]), float(first["score"]))
+    name = None if pd.isna(first["name"]) else str(first["name"])
+    return Best(str(first["cell"]), name, float(first["score"]))
 
 
 def _by_frequency(counts: Counter[str]) -> dict[str, int]:
