@@ -17,8 +17,8 @@ import numpy as np
 class Setting:
     """One point of the grid.
 
-    `scale`: weights start in U[-s, s] with s = scale / sqrt(units). `learning_rate`: for a loss that is averaged over
-    the batch and summed over time. `max_norm`: longer gradients are scaled down to this length. `layers`: cells stacked.
+    `scale`: weights start in U[-s, s], s = scale / sqrt(units). `learning_rate`: for a loss that is averaged over the
+    batch and summed over time. `max_norm`: longer gradients are scaled down to this length. `layers`: cells stacked.
     `parameters`: the budget that the number of units is derived from.
     """
 

@@ -52,7 +52,7 @@ class Budget:
 
     An epoch is `epoch_steps` training steps, followed by a look at the validation set. After `patience` epochs without
     improvement the learning rate is halved, and again each epoch, for `halvings` epochs; then the trial ends (the
-    study's schedule). A trial that has not come to that by itself spends the last `halvings` of its `epochs` in the same
+    study's schedule). A trial that has not come to that by itself spends the last `halvings` of its `epochs` in that
     way, so that a short budget ends with small steps too (ours). A model that is not above chance after `chance_epochs`
     is given up. With a `target`, the trial ends once validation reaches it.
     """

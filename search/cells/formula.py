@@ -125,7 +125,7 @@ class _Builder:
             )
         if not primed and name in self.states:
             raise self.error(
-                f"{name!r} is a state and cannot be assigned without a prime; write {name}' = ... or use another name"
+                f"{name!r} is a state and cannot be assigned without a prime; write {name}' = ... or rename it"
             )
         key = name + _NEW if primed else name
         if key in self.names:
@@ -171,7 +171,7 @@ class _Builder:
         if shown.endswith("'"):
             raise self.error(f"{_shorten(shown)!r} is read before its line; put {_shorten(shown)} = ... above")
         raise self.error(
-            f"{_shorten(shown)!r} is not known here; give it a line above, or, for a state, a line {_shorten(shown)}' = ..."
+            f"{_shorten(shown)!r} is not known here; give it a line above, or a line {_shorten(shown)}' = ... for a state"
         )
 
     def call(self, tree: ast.Call, depth: int) -> int:

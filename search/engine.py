@@ -1,0 +1,360 @@
+"""The search itself: from the named cells through the proposals to the end, a function of its seed.
+
+Three rules make a run repeatable, whatever the number of workers, the order in which they finish, or how often the run
+was killed and resumed:
+
+- whatever is drawn is drawn by key (`search.keys`);
+- proposal k sees the outcomes of exactly the proposals up to k - W, told in order of k; the window W belongs to the run;
+- a trial is known by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored one is not
+  trained again. Resuming is running the same search over the same store.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
+from results.store import Store
+from search.cells.formula import format_formula
+from search.cells.graph import GateGraph, Op
+from search.cells.library import LIBRARY, name_of
+from search.errors import SearchError
+from search.keys import generator_of, trial_seed
+from search.profiles.profile import Profile
+from search.settings import Setting
+from search.stages import Judgement, Path
+from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, ratio
+from search.strategies.registry import strategy_class
+from search.training import Budget, Point, TrialResult, TrialState, better
+from search.workers import Executor, Job
+from tasks.task import Metric, Task
+
+REFERENCE = "gru"
+"""The cell that scores are ratios to."""
+
+
+@dataclass
+class Progress:
+    """What a display shows; the engine keeps it up to date."""
+
+    baselines: int = 0
+    baselines_done: int = 0
+    proposals: int = 0
+    proposals_done: int = 0
+    trials_run: int = 0
+    trials_known: int = 0
+    past: dict[str, int] = field(default_factory=dict)  # new cells that passed each stage
+    endings: dict[str, int] = field(default_factory=dict)  # how proposals of new cells ended
+    best_cell: str | None = None
+    best_score: float | None = None
+    started: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class _Running:
+    path: Path
+    waiting: dict[int, Setting] = field(default_factory=dict)
+    results: dict[Setting, TrialResult] = field(default_factory=dict)
+
+
+class Engine:
+    """Runs a search over a store, an executor and the tasks.
+
+    `tasks` has an object for memorization and for every task of the profile. `on_change` is called after every trial,
+    `on_outcome` after each proposal that came to its end.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        seed: int,
+        tasks: Mapping[str, Task],
+        store: Store,
+        executor: Executor,
+        *,
+        on_change: Callable[[Progress], None] = lambda progress: None,
+        on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> None:
+        self.profile, self.seed, self.tasks, self.store, self.executor = profile, seed, tasks, store, executor
+        self.on_change, self.on_outcome = on_change, on_outcome
+        self.metrics: dict[str, Metric] = {name: task.metric for name, task in tasks.items()}
+        self.strategy: Strategy = strategy_class(profile.search.strategy)(profile, seed, self.metrics)
+        self.progress = Progress(len(profile.search.baselines), proposals=profile.search.proposals)
+        self._chance = {name: task.constant_guess() for name, task in tasks.items()}
+        self._budgets = budgets(profile)
+        self._reference: dict[str, float] = {}
+        self._running: dict[int, _Running] = {}  # by proposal
+        self._ticket: dict[int, int] = {}  # ticket -> proposal
+        self._finished: dict[int, Outcome] = {}  # ended, not told yet
+        self._stored = {row.index: row for row in store.proposals()}
+
+    def run(self) -> None:
+        """The whole search. Raises `SearchError` where the GRU has no result to compare with."""
+        self._run_baselines()
+        window, total = self.profile.search.window, self.profile.search.proposals
+        for index in range(total):
+            if index >= window:
+                self.strategy.tell(self._wait_for(index - window))
+            self._start(self.strategy.ask(index))
+        for index in range(max(0, total - window), total):
+            self.strategy.tell(self._wait_for(index))
+
+    def _run_baselines(self) -> None:
+        names = self.profile.search.baselines
+        proposals = [self._baseline(-1 - i, name) for i, name in enumerate(names)]
+        for proposal in proposals:
+            self._start(proposal)
+        outcomes = [self._wait_for(proposal.index) for proposal in proposals]
+        self._reference = self._references(outcomes[names.index(REFERENCE)])
+        ids = {LIBRARY[name].graph.id: name for name in names}
+        for outcome in outcomes:
+            self._judge_baseline(outcome)
+        self.strategy.start(outcomes, self._reference, ids)
+
+    def _baseline(self, index: int, name: str) -> Proposal:
+        """A named cell on every task, with settings that are the same for all of them."""
+        settings: dict[str, tuple[Setting, ...]] = {}
+        gate = self.profile.memorization
+        rng = generator_of(self.seed, "baseline", MEMORIZATION)
+        settings[MEMORIZATION] = self.profile.grid_of(gate).draw(gate.baseline_settings, rng)
+        for task, section in self.profile.tasks.items():
+            grid = self.profile.grid_of(section)
+            count = len(grid) if section.baseline_settings == "all" else section.baseline_settings
+            settings[task] = grid.draw(count, generator_of(self.seed, "baseline", task))
+        return Proposal(index, Kind.BASELINE, LIBRARY[name].graph, settings=settings)
+
+    def _references(self, gru: Outcome) -> dict[str, float]:
+        reference = {}
+        for visit in gru.visits:
+            values = [value for value in visit.results.values() if value is not None]
+            if visit.task == MEMORIZATION:
+                continue
+            if not values:
+                raise SearchError(
+                    f"no setting of the GRU has a result on {visit.task!r}, so nothing can be compared with it; "
+                    "try more baseline_settings or smaller learning rates in the profile"
+                )
+            reference[visit.task] = max(values) if self.metrics[visit.task].higher_is_better else min(values)
+        return reference
+
+    def _judge_baseline(self, outcome: Outcome) -> None:
+        """A baseline's proposal row, once the GRU's results are there to compare with."""
+        graph = outcome.proposal.graph
+        assert graph is not None
+        ratios = []
+        for visit in outcome.visits:
+            if visit.task not in self.profile.ranked:
+                continue
+            values = [value for value in visit.results.values() if value is not None]
+            metric = self.metrics[visit.task]
+            if values:
+                best = max(values) if metric.higher_is_better else min(values)
+                ratios.append(ratio(metric, best, self._reference[visit.task]))
+        score = min(ratios) if len(ratios) == len(self.profile.ranked) else None
+        self._note_best(graph, score)
+        self.store.add_proposal(
+            ProposalRow(outcome.proposal.index, Kind.BASELINE, graph.id, None, outcome.ending, score, {})
+        )
+
+    def _start(self, proposal: Proposal) -> None:
+        if proposal.graph is not None:
+            self._check_stored(proposal)
+            self.store.add_cell(_cell_row(proposal))
+        running = _Running(Path(proposal, self.profile, self.metrics, self._reference))
+        self._running[proposal.index] = running
+        self._advance(running)
+
+    def _check_stored(self, proposal: Proposal) -> None:
+        row = self._stored.get(proposal.index)
+        assert proposal.graph is not None
+        if row is not None and row.cell != proposal.graph.id:
+            raise SearchError(
+                f"proposal {proposal.index} of the stored run is cell {row.cell}, but this version of gatesearch, with "
+                f"the same seed and profile, proposes {proposal.graph.id}; resume with the version that began the run"
+            )
+
+    def _advance(self, running: _Running) -> None:
+        """Hand on what the proposal needs next; what the store knows is not trained again."""
+        path = running.path
+        while (step := path.step()) is not None:
+            graph = path.proposal.graph
+            assert graph is not None
+            for setting in step.settings:
+                row = self.store.trial(graph.id, step.task, setting.key, 0)
+                if row is not None:
+                    running.results[setting] = _result_of(row)
+                    self.progress.trials_known += 1
+                    continue
+                ticket = self.executor.submit(self._job(graph, step.task, setting), path.proposal.index)
+                running.waiting[ticket] = setting
+                self._ticket[ticket] = path.proposal.index
+            if running.waiting:
+                return
+            self._tell(running)
+        self._end(path.outcome())
+
+    def _job(self, graph: GateGraph, task: str, setting: Setting) -> Job:
+        seed = trial_seed(self.seed, graph.id, task, setting.key, 0)
+        return Job(graph, task, setting, self._budgets[task], seed, self._chance[task])
+
+    def _wait_for(self, index: int) -> Outcome:
+        while index not in self._finished:
+            ticket, result = self.executor.next()
+            self._take(ticket, result)
+        return self._finished.pop(index)
+
+    def _take(self, ticket: int, result: TrialResult) -> None:
+        """A finished trial: stored first, then acted on."""
+        running = self._running[self._ticket.pop(ticket)]
+        setting = running.waiting.pop(ticket)
+        step = running.path.step()
+        assert step is not None
+        self.store.record(None, [self._trial_row(running.path.proposal, step.task, setting, result)])
+        running.results[setting] = result
+        self.progress.trials_run += 1
+        if not running.waiting:
+            self._tell(running)
+            self._advance(running)
+        self.on_change(self.progress)
+
+    def _tell(self, running: _Running) -> None:
+        """Give the path the results of its step, and store the judgement of the visit if that ended it."""
+        results, running.results = running.results, {}
+        judgement = running.path.tell(results)
+        proposal = running.path.proposal
+        if judgement is not None:
+            assert proposal.graph is not None
+            self.store.record(_evaluation_row(proposal, judgement), [])
+            if judgement.passed and proposal.kind is Kind.PROPOSE:
+                self.progress.past[judgement.task] = self.progress.past.get(judgement.task, 0) + 1
+
+    def _end(self, outcome: Outcome) -> None:
+        proposal = outcome.proposal
+        del self._running[proposal.index]
+        self._finished[proposal.index] = outcome
+        if proposal.kind is Kind.BASELINE:
+            self.progress.baselines_done += 1
+        else:
+            self.progress.proposals_done += 1
+            if proposal.kind is Kind.PROPOSE:
+                self.progress.endings[outcome.ending] = self.progress.endings.get(outcome.ending, 0) + 1
+            self._record_proposal(outcome)
+        self.on_outcome(outcome)
+        self.on_change(self.progress)
+
+    def _record_proposal(self, outcome: Outcome) -> None:
+        proposal = outcome.proposal
+        cell = proposal.graph.id if proposal.graph is not None else None
+        score = self._score(outcome) if outcome.ending == "complete" else None
+        if proposal.graph is not None:
+            self._note_best(proposal.graph, score)
+        rejections = {str(reason): count for reason, count in proposal.rejections.items()}
+        self.store.add_proposal(
+            ProposalRow(proposal.index, proposal.kind, cell, proposal.parent, outcome.ending, score, rejections)
+        )
+
+    def _score(self, outcome: Outcome) -> float | None:
+        """The cell's score over all that this proposal and earlier ones found."""
+        assert outcome.proposal.graph is not None
+        ratios = []
+        for name in self.profile.ranked:
+            best = outcome.proposal.best_before.get(name)
+            for value in next((v.results for v in outcome.visits if v.task == name), {}).values():
+                if value is not None and (best is None or better(self.metrics[name], value, best)):
+                    best = value
+            if best is None:
+                return None
+            ratios.append(ratio(self.metrics[name], best, self._reference[name]))
+        return min(ratios)
+
+    def _note_best(self, graph: GateGraph, score: float | None) -> None:
+        if score is not None and (self.progress.best_score is None or score > self.progress.best_score):
+            self.progress.best_score, self.progress.best_cell = score, name_of(graph.id) or graph.id[:8]
+
+    def _trial_row(self, proposal: Proposal, task: str, setting: Setting, result: TrialResult) -> TrialRow:
+        assert proposal.graph is not None
+        metric = self.metrics[task]
+        return TrialRow(
+            cell=proposal.graph.id,
+            task=task,
+            setting=setting.key,
+            repeat=0,
+            seed=trial_seed(self.seed, proposal.graph.id, task, setting.key, 0),
+            state=result.state,
+            reason=result.reason,
+            metric=metric.name,
+            higher_is_better=metric.higher_is_better,
+            validation=result.validation,
+            validation_se=result.validation_se,
+            test=result.test,
+            test_se=result.test_se,
+            validation_loss=result.validation_loss,
+            test_loss=result.test_loss,
+            best_step=result.best_step,
+            steps=result.steps,
+            seconds=result.seconds,
+            parameters=result.parameters,
+            units=result.units,
+            curve=tuple((p.step, p.loss, p.validation) for p in result.curve),
+        )
+
+
+def budgets(profile: Profile) -> dict[str, Budget]:
+    """The training budget of memorization, whose trials end once they pass, and of every task."""
+    gate = profile.memorization
+    found = {MEMORIZATION: gate.schedule.budget(target=gate.accuracy)}
+    found.update({name: section.schedule.budget() for name, section in profile.tasks.items()})
+    return found
+
+
+def _cell_row(proposal: Proposal) -> CellRow:
+    graph = proposal.graph
+    assert graph is not None
+    known = proposal.kind is Kind.BASELINE
+    return CellRow(
+        id=graph.id,
+        formula=format_formula(graph),
+        name=name_of(graph.id),
+        parent=proposal.parent,
+        mutations=tuple(f"{m.transformation}: {m.detail}" for m in proposal.mutations),
+        origin="baseline" if known else "found",
+        proposal=None if known else proposal.index,
+        nodes=len(graph),
+        states=graph.states,
+        products=sum(node.op is Op.LINEAR for node in graph),
+    )
+
+
+def _evaluation_row(proposal: Proposal, judgement: Judgement) -> EvaluationRow:
+    assert proposal.graph is not None
+    return EvaluationRow(
+        proposal.index,
+        proposal.graph.id,
+        judgement.task,
+        judgement.stage,
+        judgement.settings,
+        judgement.best,
+        judgement.ratio,
+        judgement.threshold,
+        judgement.passed,
+    )
+
+
+def _result_of(row: TrialRow) -> TrialResult:
+    """The stored trial as the search sees it."""
+    return TrialResult(
+        TrialState(row.state),
+        row.reason,
+        validation=row.validation,
+        validation_se=row.validation_se,
+        validation_loss=row.validation_loss,
+        test=row.test,
+        test_se=row.test_se,
+        test_loss=row.test_loss,
+        best_step=row.best_step,
+        steps=row.steps,
+        seconds=row.seconds,
+        parameters=row.parameters,
+        units=row.units,
+        curve=tuple(Point(*point) for point in row.curve),
+    )

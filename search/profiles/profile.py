@@ -1,0 +1,270 @@
+"""Profiles: the sizes and budgets of a search, as dataclasses that a TOML file fills.
+
+Every number of the procedure is a field here. Types and ranges are checked, and a key that is not a field is an error.
+A profile that leaves a field out takes its default, the study's value where the study gives one (Jozefowicz et
+al. 2015, section 3); fields marked "ours" are choices that the study leaves open. The resolved profile, with every
+field written out, is kept with the run.
+"""
+
+import tomllib
+from dataclasses import asdict, field
+from dataclasses import fields as fields_of
+from difflib import get_close_matches
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from search.cells.library import LIBRARY, SEEDS
+from search.cells.mutation import Rule
+from search.errors import SearchError
+from search.settings import Grid, Transfer
+from search.training import Budget
+
+MAX_BYTES = 65_536
+"""A profile file larger than this is refused."""
+
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0, le=1e6)]
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class SearchSection:
+    """The procedure as a whole."""
+
+    proposals: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    strategy: str = "paper"
+    window: Annotated[int, Field(ge=1, le=4096)] = 32  # proposal k sees the outcomes of those up to k - window (ours)
+    best: Count = 100  # the list of the best cells so far, which parents are drawn from
+    reexamine: Share = 0.5  # how often a member of the list gets fresh settings instead of a child (ours)
+    baselines: tuple[str, ...] = tuple(LIBRARY)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class MutationSection:
+    """How children are made."""
+
+    rule: Rule = Rule.EACH_NODE
+    max_nodes: Annotated[int, Field(ge=4, le=256)] = 64  # larger children are rejected (ours)
+    attempts: Count = 100  # draws until a proposal is given up (ours)
+    # A child that is known already: draw again (ours), or give it settings that it has not had (the study's).
+    duplicates: Literal["reject", "revisit"] = "reject"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class TransferSection:
+    """Where a child's settings come from; see `search.settings.Transfer`."""
+
+    experienced: Count = 420
+    parent_share: Share = 0.8
+    best: Count = 100
+
+    def rule(self) -> Transfer:
+        """The rule with these numbers."""
+        return Transfer(self.experienced, self.parent_share, self.best)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class GridSection:
+    """The values that settings are made of; parameter budgets belong to the tasks."""
+
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.3, 0.7, 1.0, 1.4, 2.0, 2.8)
+    learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
+    max_norms: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0, 2.5, 5.0, 10.0, 20.0)
+    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1)] = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ScheduleSection:
+    """How long a trial trains; see `search.training.Budget`."""
+
+    batch: Annotated[int, Field(ge=1, le=4096)] = 20
+    unroll: Annotated[int, Field(ge=1, le=4096)] = 35
+    epoch_steps: Count = 1000
+    epochs: Count = 100
+    patience: Count = 3
+    halvings: Annotated[int, Field(ge=0, le=100)] = 4
+    chance_epochs: Count = 4
+
+    def budget(self, target: float | None = None) -> Budget:
+        """The budget with these numbers."""
+        return Budget(**asdict(self), target=target)
+
+
+class Role(StrEnum):
+    """What a task is for: it ranks cells, or it only checks those that got through."""
+
+    RANKED = "ranked"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class MemorizationSection:
+    """The gate that a candidate passes first: repeat what was read."""
+
+    accuracy: Share = 0.95  # below this a candidate is discarded
+    settings: Count = 1  # a candidate passes with any of them
+    transfer: bool = False  # draw them by the transfer rule, not at random (ours)
+    baseline_settings: Count = 1
+    parameters: Annotated[tuple[Count, ...], Field(min_length=1)] = (25_000,)
+    options: dict[str, Scalar] = field(default_factory=dict)
+    grid: GridSection | None = None
+    schedule: ScheduleSection = field(default_factory=ScheduleSection)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class TaskSection:
+    """One task of the search: what it is made of, and what a visit to it costs."""
+
+    role: Role = Role.RANKED
+    task: str | None = None  # a name, or package.module:Class; None: the section's own name
+    threshold: Annotated[float, Field(ge=0.0, le=10.0)] = 0.9  # ratio to the GRU's best that a candidate must exceed
+    settings: Count = 20  # tried on a candidate, and on a cell that is examined again
+    baseline_settings: Count | Literal["all"] = "all"  # tried on each named cell
+    parameters: Annotated[tuple[Count, ...], Field(min_length=1)] = (250_000, 1_000_000)
+    options: dict[str, Scalar] = field(default_factory=dict)
+    grid: GridSection | None = None
+    schedule: ScheduleSection = field(default_factory=ScheduleSection)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Profile:
+    """A whole search. Tasks are visited in the order in which they stand."""
+
+    description: str = ""
+    search: SearchSection = field(default_factory=SearchSection)
+    mutation: MutationSection = field(default_factory=MutationSection)
+    transfer: TransferSection = field(default_factory=TransferSection)
+    grid: GridSection = field(default_factory=GridSection)
+    memorization: MemorizationSection = field(default_factory=MemorizationSection)
+    tasks: Annotated[dict[str, TaskSection], Field(min_length=1)] = field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Profile":
+        unknown = [name for name in self.search.baselines if name not in LIBRARY]
+        if unknown:
+            raise ValueError(f"search.baselines has {unknown[0]!r}, no named cell; `gatesearch cells` lists them")
+        missing = [name for name in SEEDS if name not in self.search.baselines]
+        if missing:
+            raise ValueError(f"search.baselines lacks {missing[0]!r}; a search starts from lstm and gru")
+        if not self.ranked:
+            raise ValueError("no task has the role 'ranked'; a score needs at least one")
+        if "memorization" in self.tasks:
+            raise ValueError("tasks has 'memorization'; the gate has its own section, [memorization]")
+        for name in self.tasks:
+            if not name.replace("-", "_").isidentifier() or len(name) > 40:
+                raise ValueError(f"tasks has {name[:60]!r}; a task's name is a short word of letters, digits, - and _")
+        return self
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The names of the tasks that rank cells, in order."""
+        return tuple(name for name, section in self.tasks.items() if section.role is Role.RANKED)
+
+    @property
+    def visited(self) -> tuple[str, ...]:
+        """All tasks in the order of the stages: the ranked ones, then the checks."""
+        return self.ranked + tuple(name for name in self.tasks if name not in self.ranked)
+
+    def grid_of(self, section: TaskSection | MemorizationSection) -> Grid:
+        """The settings of a task: its own grid or the profile's, with its parameter budgets."""
+        values = section.grid or self.grid
+        return Grid(values.scales, values.learning_rates, values.max_norms, values.layers, section.parameters)
+
+    def to_toml(self) -> str:
+        """The profile with every field written out."""
+        return tomli_w.dumps(_without_none(_ADAPTER.dump_python(self, mode="json")))
+
+
+_ADAPTER = TypeAdapter(Profile)
+
+
+def parse_profile(text: str, source: str) -> Profile:
+    """The profile in a TOML text. Raises `SearchError`: one line with `source`, the key, its value and the rule."""
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SearchError(f"{source} is not valid TOML: {error}") from error
+    try:
+        return _ADAPTER.validate_python(data)
+    except ValidationError as error:
+        raise SearchError(f"{source}: {_explain(error)}") from error
+
+
+def load_profile(name: str) -> Profile:
+    """A shipped profile by name, or one from a `.toml` file. Raises `SearchError`."""
+    if name in shipped_profiles():
+        return parse_profile(resources.files("search.profiles").joinpath(f"{name}.toml").read_text("utf-8"), name)
+    if not name.endswith(".toml"):
+        near = get_close_matches(name, shipped_profiles(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"shipped are {', '.join(shipped_profiles())}"
+        raise SearchError(f"profile {name!r} is unknown; {hint} Or give a file that ends in .toml")
+    path = Path(name)
+    try:
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            raise SearchError(f"profile {name}: {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        if isinstance(error, SearchError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SearchError(f"profile {name!r} cannot be read: {reason}") from error
+    return parse_profile(text, name)
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    """The names of the profiles that come with the package."""
+    files = resources.files("search.profiles").iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+def _explain(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line, and how many more there are."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    # Members of a union appear in the path as names of types; they mean nothing to the reader.
+    where = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("literal[", "constrained", "int")))
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        message = f"{where!r} is no field of a profile{_near(where)}"
+    elif first["type"] == "value_error":
+        message = str(first["ctx"]["error"])
+    else:
+        shown = repr(first["input"])
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
+        message = f"{where} is {shown}; {first['msg'][0].lower()}{first['msg'][1:]}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return " ".join(message.split()) + more
+
+
+def _near(where: str) -> str:
+    section, _, key = where.rpartition(".")
+    fields: dict[str, Any] = {
+        "": Profile,
+        "search": SearchSection,
+        "mutation": MutationSection,
+        "transfer": TransferSection,
+        "grid": GridSection,
+        "memorization": MemorizationSection,
+    }
+    tail = section.rpartition(".")[2]
+    owner = fields.get(section) or {"grid": GridSection, "schedule": ScheduleSection}.get(tail, TaskSection)
+    names = [f.name for f in fields_of(owner)]
+    near = get_close_matches(key, names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known there are {', '.join(names)}"
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: a field that is None is one that is not written."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value

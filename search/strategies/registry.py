@@ -1,0 +1,19 @@
+"""The strategies by name."""
+
+from difflib import get_close_matches
+
+from search.errors import SearchError
+from search.strategies.base import Strategy
+from search.strategies.paper import PaperStrategy
+from search.strategies.random import RandomStrategy
+
+STRATEGIES: dict[str, type[Strategy]] = {"paper": PaperStrategy, "random": RandomStrategy}
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """The strategy of that name. Raises `SearchError` with the known names."""
+    if name not in STRATEGIES:
+        near = get_close_matches(name, STRATEGIES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(STRATEGIES)}"
+        raise SearchError(f"strategy {name!r} is unknown; {hint}")
+    return STRATEGIES[name]

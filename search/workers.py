@@ -1,0 +1,166 @@
+"""Where trials are trained: in this process, or by Ray workers, one thread each.
+
+An executor takes jobs and gives back their results, in any order; what is decided on them does not depend on it. Jobs
+wait here, those of the earliest proposals first, and only as many as there are workers (and a few more, so that none
+waits for the driver) are handed on.
+"""
+
+import heapq
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from search.cells.graph import GateGraph
+from search.errors import SearchError
+from search.settings import Setting
+from search.training import Budget, TrialResult, TrialState, train_trial
+from tasks.task import Task
+
+MAX_TRIES = 3
+"""A trial whose worker dies is started again until it was tried this many times."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to be trained: a setting of a cell on a task (by name), with its budget and seed."""
+
+    graph: GateGraph
+    task: str
+    setting: Setting
+    budget: Budget
+    seed: int
+    chance: float
+
+
+@dataclass(order=True)
+class _Waiting:
+    priority: int
+    number: int
+    job: Job = field(compare=False)
+
+
+class Executor(ABC):
+    """Trains jobs. `submit` returns a ticket at once; `next` waits for a job to finish: its ticket and its result."""
+
+    def __init__(self) -> None:
+        self._queue: list[_Waiting] = []
+        self._number = 0
+
+    def submit(self, job: Job, priority: int) -> int:
+        """Queue a job, smaller priorities first; returns its ticket."""
+        self._number += 1
+        heapq.heappush(self._queue, _Waiting(priority, self._number, job))
+        return self._number
+
+    @abstractmethod
+    def next(self) -> tuple[int, TrialResult]:
+        """The ticket and the result of the next job that finishes. There must be one queued or running."""
+
+    def close(self) -> None:
+        """Let go of workers and what they hold; queued jobs are dropped."""
+        self._queue.clear()
+
+
+def run_job(job: Job, task: Task) -> TrialResult:
+    """Train a job; whatever goes wrong in it becomes a failed trial with its reason, so that a search goes on."""
+    try:
+        return train_trial(job.graph, task, job.setting, job.budget, job.seed, chance=job.chance)
+    except Exception as error:
+        return TrialResult(TrialState.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+class LocalExecutor(Executor):
+    """Trains in this process, one job at a time."""
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        super().__init__()
+        self._tasks = tasks
+        # One thread, as a Ray worker has: sums come out in the same order, and results are the same bit for bit.
+        torch.set_num_threads(1)
+
+    def next(self) -> tuple[int, TrialResult]:
+        waiting = heapq.heappop(self._queue)
+        return waiting.number, run_job(waiting.job, self._tasks[waiting.job.task])
+
+
+class RayExecutor(Executor):
+    """Trains on a Ray cluster: one of its own with `workers` processes, or the one at `address`.
+
+    The tasks' data is put into Ray's object store once. Raises `SearchError` where Ray cannot be started or reached.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], workers: int | None = None, address: str | None = None) -> None:
+        super().__init__()
+        self._ray = _start_ray(workers, address)
+        # Every name in its own object: a worker reads only the task that it trains.
+        self._tasks = {name: self._ray.put(task) for name, task in tasks.items()}
+        self._remote = self._ray.remote(num_cpus=1, max_retries=MAX_TRIES - 1)(_train_remotely)
+        self._running: dict[Any, int] = {}
+
+    def next(self) -> tuple[int, TrialResult]:
+        # Looked up each time: nodes may join and leave a cluster while a search runs.
+        capacity = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        while self._queue and len(self._running) < capacity + 2:
+            waiting = heapq.heappop(self._queue)
+            # In a list, the reference itself arrives: the worker fetches a task once, not once a trial.
+            reference = self._remote.remote(waiting.job, [self._tasks[waiting.job.task]])
+            self._running[reference] = waiting.number
+        (done,), _ = self._ray.wait(list(self._running), num_returns=1)
+        number = self._running.pop(done)
+        try:
+            result: TrialResult = self._ray.get(done)
+        except self._ray.exceptions.RayError as error:
+            reason = " ".join(str(error).split())[:300]
+            result = TrialResult(TrialState.FAILED, f"the worker died {MAX_TRIES} times: {reason}")
+        return number, result
+
+    def close(self) -> None:
+        super().close()
+        self._running.clear()
+        self._ray.shutdown()
+
+
+_FETCHED: dict[str, Task] = {}
+"""The tasks that this worker process has fetched from Ray's object store, by the object's name."""
+
+
+def _train_remotely(job: Job, reference: list[Any]) -> TrialResult:
+    """What a Ray worker runs."""
+    import ray
+
+    torch.set_num_threads(1)
+    (task,) = reference
+    if task.hex() not in _FETCHED:
+        _FETCHED[task.hex()] = ray.get(task)
+    return run_job(job, _FETCHED[task.hex()])
+
+
+def _start_ray(workers: int | None, address: str | None) -> Any:
+    # Read when Ray is imported: no usage reports, no chatter about GPUs it does not find.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import logging
+
+    import ray
+
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address is not None:
+            ray.init(address=address, **options)
+        else:
+            ray.init(num_cpus=workers, include_dashboard=False, **options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = f"the Ray cluster at {address!r}" if address is not None else "Ray on this machine"
+        raise SearchError(f"{where} cannot be reached: {' '.join(str(error).split())[:200]}") from error
+    return ray
+
+
+def make_executor(tasks: Mapping[str, Task], workers: int, address: str | None) -> Executor:
+    """The executor that a command line asks for: `address` wins; 0 workers train in this process."""
+    if address is not None:
+        return RayExecutor(tasks, address=address)
+    return RayExecutor(tasks, workers=workers) if workers else LocalExecutor(tasks)
