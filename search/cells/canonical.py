@@ -85,8 +85,8 @@ def merge(graph: GateGraph) -> GateGraph:
         inputs = tuple(position[j] for j in node.inputs)
         if node.op in COMMUTATIVE:
             inputs = tuple(sorted(inputs))
-        # Adding 0.0 turns -0.0 and whole numbers into the floats that they equal, so that all print alike.
-        moved = Node(node.op, inputs, node.state, node.identity + 0.0, node.bias + 0.0)
+        # Whole numbers, numpy's floats and -0.0 become the floats that they equal, so that all print alike.
+        moved = Node(node.op, inputs, node.state, float(node.identity) + 0.0, float(node.bias) + 0.0)
         if node.op is not Op.LINEAR and moved in known:
             position.append(known[moved])
             continue
@@ -178,24 +178,27 @@ class _Ordering:
     def _search(self, colours: list[int]) -> _Certificate:
         tied = self._tied(colours)
         if not tied:
-            return self._certificate(colours)
+            return self._certificate(colours)[0]
         if self._twins(tied):
             # Same inputs, same readers: swapping them changes nothing, so any order of them will do.
             return self._search(self._refine(_single_out(colours, tied[:-1])))
         best: _Certificate | None = None
-        seen: set[_Certificate] = set()
+        seen: set[tuple[_Certificate, tuple[int, ...]]] = set()
         for i in tied:
             refined = self._refine(_single_out(colours, [i]))
-            probe = self._first_leaf(refined)
+            # Equal certificates show an automorphism, equal colours along them that it takes the earlier choice to
+            # this one: then, and only then, the same outcomes follow.
+            certificate, order = self._first_leaf(refined)
+            probe = certificate, tuple(refined[j] for j in order)
             if probe in seen:
-                continue  # an automorphism takes an earlier choice to this one: the same outcomes follow
+                continue
             seen.add(probe)
             found = self._search(refined)
             best = found if best is None else min(best, found)
         assert best is not None
         return best
 
-    def _first_leaf(self, colours: list[int]) -> _Certificate:
+    def _first_leaf(self, colours: list[int]) -> tuple[_Certificate, tuple[int, ...]]:
         tied = self._tied(colours)
         while tied:
             colours = self._refine(_single_out(colours, tied[:1]))
@@ -222,7 +225,8 @@ class _Ordering:
             for i in tied
         )
 
-    def _certificate(self, colours: list[int]) -> _Certificate:
+    def _certificate(self, colours: list[int]) -> tuple[_Certificate, tuple[int, ...]]:
+        """The graph as the colours order it, and its nodes in that order."""
         hidden = sorted((k for k in range(1, len(self.outputs))), key=lambda k: colours[self.leaf_of_state[k]])
         order_of_states = [0, *hidden]
         state_number = {k: new for new, k in enumerate(order_of_states)}
@@ -252,7 +256,8 @@ class _Ordering:
 
         for k in order_of_states:
             visit(self.outputs[k])
-        return tuple(entries), tuple(position[self.outputs[k]] for k in order_of_states)
+        outputs = tuple(position[self.outputs[k]] for k in order_of_states)
+        return (tuple(entries), outputs), tuple(position)
 
 
 def _number(layer: list[int], signatures: Sequence[object], fresh: list[int], offset: int) -> int:

@@ -10,7 +10,6 @@ A graph is immutable and hashable, holds nothing but numbers and tuples, and is 
 canonical form and an id (`search.cells.canonical`).
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +22,9 @@ MAX_NODES = 256
 
 MAX_STATES = 8
 """No graph carries more states than this."""
+
+MAX_NUMBER = 1000.0
+"""No identity's factor and no bias is larger than this, of either sign."""
 
 
 class Op(StrEnum):
@@ -162,6 +164,8 @@ def _validate(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> None:
         raise GraphError(f"the graph has {len(nodes)} nodes; at most {MAX_NODES} are allowed")
     if not 1 <= len(outputs) <= MAX_STATES:
         raise GraphError(f"the graph has {len(outputs)} outputs; there must be 1 to {MAX_STATES}, one for each state")
+    if not nodes:
+        raise GraphError("the graph has no nodes")
     leaves: dict[tuple[Op, int], int] = {}
     for i, node in enumerate(nodes):
         where = f"node {i} ({node.op})"
@@ -178,8 +182,11 @@ def _validate(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> None:
                 raise GraphError(f"{where} repeats node {first}; the input and each state are read by one node")
         if node.op is not Op.STATE and node.state != 0:
             raise GraphError(f"{where} has state {node.state}; only state nodes have one")
-        if not (math.isfinite(node.identity) and math.isfinite(node.bias)):
-            raise GraphError(f"{where} has identity {node.identity} and bias {node.bias}; both must be finite")
+        if not (abs(node.identity) <= MAX_NUMBER and abs(node.bias) <= MAX_NUMBER):  # nor is NaN
+            raise GraphError(
+                f"{where} has identity {node.identity} and bias {node.bias}; "
+                f"both must be between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
+            )
         if node.op is not Op.LINEAR and (node.identity != 0.0 or node.bias != 0.0):
             raise GraphError(f"{where} has an identity or a bias; only linear nodes have them")
     for k, i in enumerate(outputs):

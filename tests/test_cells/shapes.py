@@ -1,0 +1,123 @@
+"""Gate graphs seen from outside: ways to write the same cell differently, and an encoding for networkx.
+
+Nothing here uses the canonical form, so that it can be held against it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from search.cells.graph import GateGraph, Node, Op
+from search.cells.mutation import Rule, propose
+
+
+def encode(graph: GateGraph) -> Any:
+    """A cell as a labelled directed graph: two cells are the same if and only if their encodings are isomorphic.
+
+    Node labels are the operation, the identity's factor and the bias, whether the node is read as `h`, and whether it
+    computes `h`; states are otherwise nameless. An arc's label counts the ways in which its head reads its tail: as an
+    argument (of `sub`, with its place), or as a state that the head computes anew. Dead nodes and repetitions are kept.
+    """
+    encoded = nx.DiGraph()
+    arcs: dict[tuple[int, int], Counter[str]] = {}
+    for i, node in enumerate(graph.nodes):
+        is_h = node.op is Op.STATE and node.state == 0
+        encoded.add_node(i, label=(node.op.value, node.identity, node.bias, is_h, graph.outputs[0] == i))
+        for place, j in enumerate(node.inputs):
+            arcs.setdefault((j, i), Counter())[f"argument {place if node.op is Op.SUB else 'any'}"] += 1
+        if node.op is Op.STATE:
+            arcs.setdefault((i, graph.outputs[node.state]), Counter())["carry"] += 1
+    for (tail, head), ways in arcs.items():
+        encoded.add_edge(tail, head, label=tuple(sorted(ways.items())))
+    return encoded
+
+
+def isomorphic(a: GateGraph, b: GateGraph) -> bool:
+    """Networkx's answer; exact for graphs without dead nodes and repetitions."""
+
+    def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+        return bool(one["label"] == other["label"])
+
+    return bool(nx.is_isomorphic(encode(a), encode(b), node_match=same, edge_match=same))
+
+
+def plain(graph: GateGraph) -> bool:
+    """Whether `h` depends, over any number of steps, on every node and state, and no pure expression is repeated."""
+    back = nx.DiGraph()
+    back.add_nodes_from(range(len(graph)))
+    for i, node in enumerate(graph.nodes):
+        back.add_edges_from((i, j) for j in node.inputs)
+        if node.op is Op.STATE:
+            back.add_edge(i, graph.outputs[node.state])
+    reached = {graph.outputs[0], *nx.descendants(back, graph.outputs[0])}
+    read = {node.state for i, node in enumerate(graph.nodes) if node.op is Op.STATE and i in reached}
+    pure = [
+        (node.op, node.inputs if node.op is Op.SUB else tuple(sorted(node.inputs)), node.state)
+        for node in graph.nodes
+        if node.op is not Op.LINEAR
+    ]
+    return len(reached) == len(graph) and read | {0} == set(range(graph.states)) and len(set(pure)) == len(pure)
+
+
+def renumbered(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
+    """In another topological order, with inputs of `add` and `mul` swapped and hidden states permuted at random."""
+    states = [0, *(1 + rng.permutation(graph.states - 1)).tolist()]
+    waiting = [len(node.inputs) for node in graph.nodes]
+    ready = [i for i, count in enumerate(waiting) if count == 0]
+    position: dict[int, int] = {}
+    nodes: list[Node] = []
+    while ready:
+        i = ready.pop(int(rng.integers(len(ready))))
+        node = graph.nodes[i]
+        inputs = [position[j] for j in node.inputs]
+        if node.op in (Op.ADD, Op.MUL) and rng.random() < 0.5:
+            inputs.reverse()
+        state = states[node.state] if node.op is Op.STATE else 0
+        position[i] = len(nodes)
+        nodes.append(Node(node.op, tuple(inputs), state, node.identity, node.bias))
+        for reader, other in enumerate(graph.nodes):
+            waiting[reader] -= other.inputs.count(i)
+            if waiting[reader] == 0 and i in other.inputs:
+                ready.append(reader)
+    outputs = [0] * graph.states
+    for k, i in enumerate(graph.outputs):
+        outputs[states[k]] = position[i]
+    return GateGraph(tuple(nodes), tuple(outputs))
+
+
+def padded(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
+    """With a pure node written twice, its readers shared out, and with dead nodes and a dead state at the end."""
+    position: dict[int, list[int]] = {}
+    nodes: list[Node] = []
+    for i, node in enumerate(graph.nodes):
+        position[i] = []
+        leaf = node.op in (Op.INPUT, Op.STATE)
+        for _ in range(1 if leaf or node.op is Op.LINEAR else int(rng.integers(1, 3))):
+            inputs = tuple(position[j][rng.integers(len(position[j]))] for j in node.inputs)
+            position[i].append(len(nodes))
+            nodes.append(Node(node.op, inputs, node.state, node.identity, node.bias))
+    outputs = [position[i][rng.integers(len(position[i]))] for i in graph.outputs]
+    if graph.states < 8 and rng.random() < 0.5:
+        dead_state = Node(Op.STATE, state=graph.states)
+        nodes.append(dead_state)
+        outputs.append(len(nodes) - 1)
+    a, b = rng.integers(len(nodes), size=2).tolist()
+    nodes.append(Node(Op.LINEAR, (a,), identity=0.9))
+    nodes.append(Node(Op.SUB, (len(nodes) - 1, b)))
+    return GateGraph(tuple(nodes), tuple(outputs))
+
+
+def grow(seed: GateGraph, rng: np.random.Generator, *, rule: Rule, depth: int, max_nodes: int = 40) -> list[GateGraph]:
+    """A line of descent: child, grandchild, ... of `seed`, as far as each has a valid child within 100 draws."""
+    line = []
+    for _ in range(depth):
+        child = propose(seed, rng, rule=rule, max_nodes=max_nodes).child
+        if child is None:
+            break
+        seed = child.graph
+        line.append(seed)
+    return line
