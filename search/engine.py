@@ -4,7 +4,7 @@ Three rules make a run repeatable, whatever the number of workers, the order in 
 was killed and resumed:
 
 - whatever is drawn is drawn by key (`search.keys`);
-- proposal k sees the outcomes of exactly the proposals up to k - W, told in order of k; the window W belongs to the run;
+- proposal k sees the outcomes of exactly the proposals up to k - W, told in order of k; W belongs to the run;
 - a trial is known by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored one is not
   trained again. Resuming is running the same search over the same store.
 """

@@ -171,7 +171,7 @@ class _Builder:
         if shown.endswith("'"):
             raise self.error(f"{_shorten(shown)!r} is read before its line; put {_shorten(shown)} = ... above")
         raise self.error(
-            f"{_shorten(shown)!r} is not known here; give it a line above, or a line {_shorten(shown)}' = ... for a state"
+            f"{_shorten(shown)!r} is not known here; give it a line above, or for a state {_shorten(shown)}' = ..."
         )
 
     def call(self, tree: ast.Call, depth: int) -> int:
