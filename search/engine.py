@@ -17,7 +17,6 @@ from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
 from search.cells.formula import format_formula
 from search.cells.graph import GateGraph, Op
-from search.cells.library import LIBRARY, name_of
 from search.errors import SearchError
 from search.keys import generator_of, trial_seed
 from search.profiles.profile import Profile
@@ -79,7 +78,8 @@ class Engine:
         self.on_change, self.on_outcome = on_change, on_outcome
         self.metrics: dict[str, Metric] = {name: task.metric for name, task in tasks.items()}
         self.strategy: Strategy = strategy_class(profile.search.strategy)(profile, seed, self.metrics)
-        self.progress = Progress(len(profile.search.baselines), proposals=profile.search.proposals)
+        self.progress = Progress(len(profile.given), proposals=profile.search.proposals)
+        self._names = {graph.id: name for name, graph in reversed(profile.given.items())}
         self._chance = {name: task.constant_guess() for name, task in tasks.items()}
         self._budgets = budgets(profile)
         self._reference: dict[str, float] = {}
@@ -100,19 +100,18 @@ class Engine:
             self.strategy.tell(self._wait_for(index))
 
     def _run_baselines(self) -> None:
-        names = self.profile.search.baselines
-        proposals = [self._baseline(-1 - i, name) for i, name in enumerate(names)]
+        names = list(self.profile.given)
+        proposals = [self._baseline(-1 - i, graph) for i, graph in enumerate(self.profile.given.values())]
         for proposal in proposals:
             self._start(proposal)
         outcomes = [self._wait_for(proposal.index) for proposal in proposals]
         self._reference = self._references(outcomes[names.index(REFERENCE)])
-        ids = {LIBRARY[name].graph.id: name for name in names}
         for outcome in outcomes:
             self._judge_baseline(outcome)
-        self.strategy.start(outcomes, self._reference, ids)
+        self.strategy.start(outcomes, self._reference, self._names)
 
-    def _baseline(self, index: int, name: str) -> Proposal:
-        """A named cell on every task, with settings that are the same for all of them."""
+    def _baseline(self, index: int, graph: GateGraph) -> Proposal:
+        """A cell that was given, on every task, with settings that are the same for all of them."""
         settings: dict[str, tuple[Setting, ...]] = {}
         gate = self.profile.memorization
         rng = generator_of(self.seed, "baseline", MEMORIZATION)
@@ -121,7 +120,7 @@ class Engine:
             grid = self.profile.grid_of(section)
             count = len(grid) if section.baseline_settings == "all" else section.baseline_settings
             settings[task] = grid.draw(count, generator_of(self.seed, "baseline", task))
-        return Proposal(index, Kind.BASELINE, LIBRARY[name].graph, settings=settings)
+        return Proposal(index, Kind.BASELINE, graph, settings=settings)
 
     def _references(self, gru: Outcome) -> dict[str, float]:
         reference = {}
@@ -159,7 +158,7 @@ class Engine:
     def _start(self, proposal: Proposal) -> None:
         if proposal.graph is not None:
             self._check_stored(proposal)
-            self.store.add_cell(_cell_row(proposal))
+            self.store.add_cell(_cell_row(proposal, self._names.get(proposal.graph.id)))
         running = _Running(Path(proposal, self.profile, self.metrics, self._reference))
         self._running[proposal.index] = running
         self._advance(running)
@@ -269,7 +268,8 @@ class Engine:
 
     def _note_best(self, graph: GateGraph, score: float | None) -> None:
         if score is not None and (self.progress.best_score is None or score > self.progress.best_score):
-            self.progress.best_score, self.progress.best_cell = score, name_of(graph.id) or graph.id[:8]
+            self.progress.best_score = score
+            self.progress.best_cell = self._names.get(graph.id, graph.id[:8])
 
     def _trial_row(self, proposal: Proposal, task: str, setting: Setting, result: TrialResult) -> TrialRow:
         assert proposal.graph is not None
@@ -307,14 +307,14 @@ def budgets(profile: Profile) -> dict[str, Budget]:
     return found
 
 
-def _cell_row(proposal: Proposal) -> CellRow:
+def _cell_row(proposal: Proposal, name: str | None) -> CellRow:
     graph = proposal.graph
     assert graph is not None
     known = proposal.kind is Kind.BASELINE
     return CellRow(
         id=graph.id,
         formula=format_formula(graph),
-        name=name_of(graph.id),
+        name=name,
         parent=proposal.parent,
         mutations=tuple(f"{m.transformation}: {m.detail}" for m in proposal.mutations),
         origin="baseline" if known else "found",

@@ -20,14 +20,15 @@ Text is read through Python's own parser but never executed: anything that is no
 
 import ast
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.cells.errors import FormulaError, GraphError
-from search.cells.graph import ACTIVATIONS, ELEMENTWISE, LEAVES, MAX_NODES, GateGraph, Node, Op
+from search.cells.graph import ACTIVATIONS, ELEMENTWISE, LEAVES, MAX_NODES, MAX_NUMBER, GateGraph, Node, Op
 
-MAX_CHARACTERS = 16_384
-"""Longer texts are refused before they are parsed."""
+MAX_CHARACTERS = 32_768
+"""Longer texts are refused before they are parsed; the largest graph prints shorter."""
 
 MAX_DEPTH = 100
 """Expressions nested deeper than this are refused: give parts of them a name."""
@@ -37,7 +38,8 @@ LINE_WIDTH = 72
 
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)('?)\s*=(?!=)(.*)", re.DOTALL)
 _PRIMED = re.compile(r"([A-Za-z][A-Za-z0-9_]*)'")
-_NEW = "__new"
+_NEW = "\N{MODIFIER LETTER PRIME}"
+"""Stands for a name's prime while Python parses it: a letter to Python, and no formula may contain it itself."""
 _FUNCTIONS = {
     "sigmoid": Op.SIGMOID,
     "sigm": Op.SIGMOID,
@@ -60,7 +62,7 @@ def parse_formula(text: str) -> GateGraph:
     """The graph that a formula describes, as written: neither pruned nor merged.
 
     Raises `FormulaError`, naming the line, for everything that is not in the module's list, and for texts of more than
-    16,384 characters or graphs of more than 256 nodes.
+    32,768 characters or graphs of more than 256 nodes.
     """
     if len(text) > MAX_CHARACTERS:
         raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_CHARACTERS} are read")
@@ -94,11 +96,13 @@ def read_formula(path: Path) -> GateGraph:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_CHARACTERS * 4 + 1)
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # some editors put a byte order mark first
     except OSError as error:
         raise FormulaError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise FormulaError(f"{path}: byte {error.start} is not UTF-8 text; a formula file is plain text") from error
+    except ValueError as error:
+        raise FormulaError(f"{str(path)!r} is no path of a file ({error})") from error
     try:
         return parse_formula(text)
     except (FormulaError, GraphError) as error:
@@ -115,29 +119,32 @@ class _Builder:
 
     def assign(self, number: int, name: str, primed: bool, expression: str) -> None:
         self.number = number
+        shown = _shorten(name)
         if name in _FUNCTIONS or name == "x":
             raise self.error(
                 f"{name!r} cannot be assigned; it is the name of {'the input' if name == 'x' else 'a function'}"
             )
-        if name.endswith(_NEW):
-            raise self.error(
-                f"the name {_shorten(name)!r} ends in {_NEW!r}, which is kept for primed names; use another"
-            )
         if not primed and name in self.states:
             raise self.error(
-                f"{name!r} is a state and cannot be assigned without a prime; write {name}' = ... or rename it"
+                f"{shown!r} is a state and cannot be assigned without a prime; write {shown}' = ... or rename it"
             )
         key = name + _NEW if primed else name
         if key in self.names:
-            raise self.error(f"{name + chr(39) * primed!r} is assigned twice; each name has one line")
-        source = _PRIMED.sub(lambda m: m[1] + _NEW, expression.strip())
-        if not source:
+            raise self.error(f"{shown + chr(39) * primed!r} is assigned twice; each name has one line")
+        expression = expression.strip()
+        if not expression:
             raise self.error("nothing follows the '='")
+        shown = _shorten(expression)
+        if not expression.isascii():
+            raise self.error(f"{shown!r} has a letter or sign that is not ASCII; replace it, or move it to a comment")
         try:
-            tree = ast.parse(source, mode="eval")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python's advice on odd code: whatever is odd is refused below
+                tree = ast.parse(_PRIMED.sub(lambda m: m[1] + _NEW, expression), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            reason = error.msg if isinstance(error, SyntaxError) else "too deep"
-            raise self.error(f"{_shorten(expression.strip())!r} is not an expression ({reason})") from None
+            reason = "too deep" if isinstance(error, (RecursionError, MemoryError)) else str(error.args[0])
+            reason = _shorten(reason.replace(_NEW, "'"))
+            raise self.error(f"{shown!r} is not an expression ({reason})") from None
         value = self.value(tree.body, 0)
         if primed and isinstance(value, _OneMinus):
             raise self.error(_ONE_MINUS_ALONE)
@@ -154,7 +161,7 @@ class _Builder:
             return self.operator(_OPERATORS[type(tree.op)], tree, depth)
         if isinstance(tree, ast.Constant):
             raise self.error(
-                f"{_shorten(repr(tree.value))} stands alone; a cell has no constants but the 1 in (1 - z) * n"
+                f"{_shorten(_source(tree))} stands alone; a cell has no constants but the 1 in (1 - z) * n"
             )
         raise self.error(
             f"{_shorten(_source(tree))!r} is not allowed; use names, + - *, and {', '.join(sorted(_FUNCTIONS))}"
@@ -167,7 +174,7 @@ class _Builder:
             return self.leaf(Node(Op.INPUT))
         if name in self.states:
             return self.leaf(Node(Op.STATE, state=self.states.index(name)))
-        shown = name.removesuffix(_NEW) + "'" if name.endswith(_NEW) else name
+        shown = name.replace(_NEW, "'")
         if shown.endswith("'"):
             raise self.error(f"{_shorten(shown)!r} is read before its line; put {_shorten(shown)} = ... above")
         raise self.error(
@@ -187,9 +194,10 @@ class _Builder:
                 raise self.error(
                     "linear takes a value and, where wanted, the identity's factor and a bias: linear(x, 0.9, bias=1)"
                 )
+            given = ["identity"] * (len(tree.args) - 1) + [k.arg for k in tree.keywords]
+            if len(given) != len(set(given)):
+                raise self.error("linear is given the identity's factor or the bias twice; give each once")
             numbers = {k.arg: self.constant(k.value) for k in tree.keywords}
-            if len(tree.args) == 2 and "identity" in numbers:
-                raise self.error("linear is given the identity's factor twice")
             identity = self.constant(tree.args[1]) if len(tree.args) == 2 else numbers.get("identity", 0.0)
             bias = numbers.get("bias", 0.0)
         elif len(tree.args) != 1 or tree.keywords:
@@ -228,9 +236,11 @@ class _Builder:
                 number = sign * float(tree.value)
             except OverflowError:
                 number = float("inf")
-            if abs(number) <= 1000.0:
+            if abs(number) <= MAX_NUMBER:
                 return number
-        raise self.error(f"{_shorten(_source(tree))!r} must be a plain number between -1000 and 1000")
+        raise self.error(
+            f"{_shorten(_source(tree))!r} must be a plain number between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
+        )
 
     def leaf(self, node: Node) -> int:
         if node not in self.leaves:

@@ -6,11 +6,13 @@ al. 2015, section 3); fields marked "ours" are choices that the study leaves ope
 field written out, is kept with the run.
 """
 
+import re
 import tomllib
 from dataclasses import asdict, field
 from dataclasses import fields as fields_of
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +21,9 @@ import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from search.cells.errors import CellError
+from search.cells.formula import parse_formula
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.errors import SearchError
@@ -27,6 +32,9 @@ from search.training import Budget
 
 MAX_BYTES = 65_536
 """A profile file larger than this is refused."""
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -145,6 +153,7 @@ class Profile:
     transfer: TransferSection = field(default_factory=TransferSection)
     grid: GridSection = field(default_factory=GridSection)
     memorization: MemorizationSection = field(default_factory=MemorizationSection)
+    cells: dict[str, str] = field(default_factory=dict)  # more cells to start from: name = formula
     tasks: Annotated[dict[str, TaskSection], Field(min_length=1)] = field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -155,14 +164,32 @@ class Profile:
         missing = [name for name in SEEDS if name not in self.search.baselines]
         if missing:
             raise ValueError(f"search.baselines lacks {missing[0]!r}; a search starts from lstm and gru")
+        for name, formula in self.cells.items():
+            if name in LIBRARY or not NAME.fullmatch(name):
+                raise ValueError(f"cells has {name[:60]!r}; a cell's name is {NAME_RULE}, and no named cell's")
+            try:
+                parse_formula(formula).canonical()
+            except CellError as error:
+                raise ValueError(f"cells.{name}: {error}") from error
         if not self.ranked:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
         if "memorization" in self.tasks:
             raise ValueError("tasks has 'memorization'; the gate has its own section, [memorization]")
         for name in self.tasks:
-            if not name.replace("-", "_").isidentifier() or len(name) > 40:
-                raise ValueError(f"tasks has {name[:60]!r}; a task's name is a short word of letters, digits, - and _")
+            if not NAME.fullmatch(name):
+                raise ValueError(f"tasks has {name[:60]!r}; a task's name is {NAME_RULE}")
         return self
+
+    @cached_property
+    def given(self) -> dict[str, GateGraph]:
+        """The cells that are evaluated before the search starts, by name: the baselines and the profile's own."""
+        named = {name: LIBRARY[name].graph for name in self.search.baselines}
+        return named | {name: parse_formula(formula).canonical() for name, formula in self.cells.items()}
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """The names of the cells that the search starts from."""
+        return (*SEEDS, *self.cells)
 
     @property
     def ranked(self) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from enum import StrEnum
 import numpy as np
 
 from search.cells.graph import GateGraph
-from search.cells.library import SEEDS
 from search.cells.mutation import Mutation, Proposed, Rejection, propose
 from search.keys import generator_of
 from search.profiles.profile import MemorizationSection, Profile, TaskSection
@@ -104,12 +103,12 @@ class Strategy(ABC):
         self._asked = self._told = 0
 
     def start(self, baselines: Sequence[Outcome], reference: Mapping[str, float], names: Mapping[str, str]) -> None:
-        """Take in the baselines. `names` gives the library's name of each id; the seeds among them found the list."""
+        """Take in the cells that were given, by name; the seeds among them found the list."""
         self.reference = dict(reference)
         for outcome in baselines:
             graph = outcome.proposal.graph
             assert graph is not None
-            if names[graph.id] in SEEDS:
+            if names[graph.id] in self.profile.seeds:
                 self.seeds.append(graph.id)
                 self._proposed.add(graph.id)
                 self._enter(outcome)

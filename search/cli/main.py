@@ -1,0 +1,110 @@
+"""The entry point: commands by name, and errors as one line.
+
+Whatever a user did wrong ends in one line on the error stream, with the value, the rule and the remedy, and exit status
+2. Commands are imported when they are called, so that `--help` does not wait for PyTorch.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from results.errors import ResultsError
+from search.cells.errors import CellError
+from search.errors import SearchError
+from tasks.errors import TaskError
+
+USER_ERRORS = (CellError, TaskError, SearchError, ResultsError)
+"""What a user can do wrong: every package has one class for it."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 and the signal's number, as shells have it."""
+
+COMMANDS = {
+    "search": "Run a search: from the named cells to a ranked table.",
+    "leaderboard": "Show the ranked table of a run.",
+    "show": "Show a cell: formula, states, parameters, products.",
+    "train": "Train one cell on one task and show its learning curve.",
+    "cells": "List the named cells.",
+    "tasks": "List the tasks, or show samples of one.",
+}
+"""Every command is the function of its name in the module of its name, beside this one."""
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"search.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="gatesearch", message="%(prog)s %(version)s")
+def gatesearch() -> None:
+    """Search for recurrent cells, and rank them.
+
+    \b
+    gatesearch search                 the quick search, a few minutes
+    gatesearch leaderboard quick-1    its table
+    gatesearch COMMAND --help         what a command takes, with examples
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; returns the exit status. Nothing but `SystemExit` of Python itself gets out."""
+    try:
+        status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        hint = ""
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f" ('{error.ctx.command_path} --help' explains)"
+        return _fail(error.format_message() + hint)
+    except USER_ERRORS as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("gatesearch: interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`gatesearch cells | head`): that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("GATESEARCH_TRACEBACK"):
+            traceback.print_exc()
+        _fail(
+            f"internal error, {type(error).__name__}: {error}; this is a bug: please report it "
+            "(GATESEARCH_TRACEBACK=1 shows where it comes from)"
+        )
+        return 1
+
+
+def _fail(message: str) -> int:
+    click.echo(f"gatesearch: {' '.join(message.split())}", err=True)
+    return 2
+
+
+def main() -> None:
+    """The `gatesearch` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

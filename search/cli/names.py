@@ -1,0 +1,102 @@
+"""What people type for runs and cells, and what it means."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from results.errors import StoreError
+from results.records import CellRow
+from results.store import FILE, Store
+from search.cells.errors import UnknownCellError
+from search.cells.formula import parse_formula, read_formula
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY, named_cell
+from search.errors import SearchError
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def runs_folder() -> Path:
+    """Where runs are kept: `results/runs` in the working directory, or what GATESEARCH_RUNS says."""
+    return Path(os.environ.get("GATESEARCH_RUNS") or Path("results") / "runs")
+
+
+def run_folder(run: str) -> Path:
+    """The folder of a run that is given by name, or by a path (anything with a slash). Raises `SearchError`."""
+    if "\0" in run:
+        raise SearchError("a run's name has no NUL characters")
+    if "/" in run or os.sep in run:
+        return Path(run)
+    if not RUN_NAME.fullmatch(run):
+        shown = run if len(run) <= 60 else run[:57] + "..."
+        raise SearchError(
+            f"run name {shown!r} is not allowed; use 1 to 100 letters, digits, '.', '-' and '_', a letter or digit first"
+        )
+    return runs_folder() / run
+
+
+def open_run(run: str) -> Store:
+    """The store of a run, to be read. Raises `SearchError` or `StoreError`."""
+    folder = run_folder(run)
+    if not (folder / FILE).exists() and "/" not in run:
+        known = known_runs()
+        hint = f"there are {', '.join(known[:8])}" if known else "none has been started here"
+        raise SearchError(f"there is no run {run!r} in {runs_folder()}; {hint}")
+    return Store.open(folder, readonly=True)
+
+
+def known_runs() -> list[str]:
+    """The names of the runs in the runs folder, the latest first."""
+    try:
+        folders = [path.parent for path in runs_folder().glob(f"*/{FILE}")]
+    except OSError:
+        return []
+    return [folder.name for folder in sorted(folders, key=lambda f: (f / FILE).stat().st_mtime, reverse=True)]
+
+
+@dataclass(frozen=True)
+class FoundCell:
+    """What a CELL argument stands for: its graph, what to call it, and for a cell of a run its row there."""
+
+    graph: GateGraph
+    label: str
+    formula: str | None = None  # as its authors wrote it, where there is such a text
+    row: CellRow | None = None
+    run: str | None = None
+
+
+def find_cell(cell: str, run: str | None = None) -> FoundCell:
+    """The cell that is meant: a library name, a formula file, or the id (or its first digits) of a cell of a run.
+
+    Without `run`, ids are looked for in all runs of the runs folder, the latest first. Raises `CellError`,
+    `SearchError` or `StoreError`.
+    """
+    if cell in LIBRARY:
+        return FoundCell(LIBRARY[cell].graph, cell, LIBRARY[cell].formula)
+    if "\0" not in cell and len(cell) < 4096 and (Path(cell).is_file() or "/" in cell or cell.endswith(".cell")):
+        path = Path(cell)
+        graph = read_formula(path)
+        return FoundCell(graph.canonical(), path.stem, path.read_text("utf-8").strip())
+    if re.fullmatch(r"[0-9a-fA-F]{4,16}", cell):
+        return _find_in_runs(cell, run)
+    if run is None:
+        try:
+            named_cell(cell)
+        except UnknownCellError as error:
+            raise UnknownCellError(f"{error}; or give a formula file, or at least 4 digits of an id in a run") from None
+    raise UnknownCellError(f"{cell!r} is neither a named cell, nor a file, nor an id of 4 to 16 hexadecimal digits")
+
+
+def _find_in_runs(cell: str, run: str | None) -> FoundCell:
+    if run is not None:
+        with open_run(run) as store:
+            row = store.cell(cell)
+        return FoundCell(parse_formula(row.formula).canonical(), row.name or row.id[:8], None, row, run)
+    for name in known_runs():
+        try:
+            return _find_in_runs(cell, name)
+        except StoreError as error:
+            if "could be" in str(error):
+                raise
+    raise UnknownCellError(f"no run in {runs_folder()} has a cell {cell!r}; name its folder with --run")

@@ -1,0 +1,53 @@
+"""`gatesearch show`: one cell."""
+
+import click
+
+from search.cells.formula import format_formula
+from search.cells.measure import measure
+from search.cli.names import FoundCell, find_cell, open_run
+
+
+@click.command(
+    epilog="Examples: gatesearch show gru; gatesearch show my.cell --units 128; gatesearch show 3fa2 --run quick-1"
+)
+@click.argument("cell")
+@click.option("--units", default=128, show_default=True, type=click.IntRange(1, 65536), help="Size to count for.")
+@click.option("--run", metavar="RUN", help="The run that an id is looked for in; without it, all runs, latest first.")
+def show(cell: str, units: int, run: str | None) -> None:
+    """Show CELL: formula, states, parameters, matrix products and pointwise operations.
+
+    CELL is a named cell (`gatesearch cells`), a file with a formula, or the id, or its first digits, of a cell of a run.
+    """
+    found = find_cell(cell, run)
+    size = measure(found.graph)
+    click.echo(f"{found.label}  (id {found.graph.id})\n")
+    click.echo(_indent(found.formula or format_formula(found.graph)))
+    if found.formula is not None and found.formula.strip() != format_formula(found.graph):
+        click.echo("\ncanonical form:\n")
+        click.echo(_indent(format_formula(found.graph)))
+    names = ["h", "c", *(f"c{k}" for k in range(2, size.states))][: size.states]
+    click.echo(f"\nstates                {size.states} ({', '.join(names)})")
+    click.echo(f"matrix products       {size.products} a step")
+    click.echo(f"pointwise operations  {size.pointwise} a step")
+    click.echo(f"parameters            {size.parameters(units):,} a layer of {units} units")
+    for line in _lineage(found):
+        click.echo(line)
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _lineage(found: FoundCell) -> list[str]:
+    """From the cell back to a seed: each ancestor and what was done to it."""
+    if found.row is None or found.run is None or found.row.parent is None:
+        return []
+    lines = [f"\nlineage in run {found.run}:"]
+    with open_run(found.run) as store:
+        row = found.row
+        while row.parent is not None:
+            parent = store.cell(row.parent)
+            lines.append(f"    {row.name or row.id[:8]} from {parent.name or parent.id[:8]} (proposal {row.proposal}):")
+            lines += [f"        {mutation}" for mutation in row.mutations]
+            row = parent
+    return lines
