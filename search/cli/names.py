@@ -31,7 +31,7 @@ def run_folder(run: str) -> Path:
     if not RUN_NAME.fullmatch(run):
         shown = run if len(run) <= 60 else run[:57] + "..."
         raise SearchError(
-            f"run name {shown!r} is not allowed; use 1 to 100 letters, digits, '.', '-' and '_', a letter or digit first"
+            f"run name {shown!r} is not allowed; use up to 100 letters, digits, '.', '-' and '_', no mark first"
         )
     return runs_folder() / run
 
@@ -84,7 +84,7 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         try:
             named_cell(cell)
         except UnknownCellError as error:
-            raise UnknownCellError(f"{error}; or give a formula file, or at least 4 digits of an id in a run") from None
+            raise UnknownCellError(f"{error} Or give a formula file, or at least 4 digits of an id in a run") from None
     raise UnknownCellError(f"{cell!r} is neither a named cell, nor a file, nor an id of 4 to 16 hexadecimal digits")
 
 

@@ -16,7 +16,7 @@ from search.cli.names import FoundCell, find_cell, open_run
 def show(cell: str, units: int, run: str | None) -> None:
     """Show CELL: formula, states, parameters, matrix products and pointwise operations.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula, or the id, or its first digits, of a cell of a run.
+    CELL is a named cell (`gatesearch cells`), a file with a formula, or the first digits of the id of a run's cell.
     """
     found = find_cell(cell, run)
     size = measure(found.graph)

@@ -1,0 +1,100 @@
+"""What is on the screen while a search runs: calm, and never more than a few lines."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from search.engine import Progress as Counts
+
+PLAIN_SECONDS = 15.0
+"""Where the output is no terminal, a line is printed at most this often."""
+
+
+class Display:
+    """Shows a search's counts: bars on a terminal, a line now and then elsewhere. Use it with `with`."""
+
+    def __init__(self, console: Console, stages: tuple[str, ...]) -> None:
+        self.console, self.stages = console, stages
+        self._bars = Progress(
+            TextColumn("{task.description:10}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self._baselines = self._bars.add_task("baselines", total=None, left="")
+        self._proposals = self._bars.add_task("proposals", total=None, left="", start=False)
+        self._text = Text("")
+        self._live = Live(self._render(), console=console, refresh_per_second=2, transient=True)
+        self._printed = time.monotonic()
+        self._search_started: float | None = None
+        self._known = 0
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:
+            self._live.stop()
+
+    def update(self, counts: Counts) -> None:
+        """Show these counts; cheap enough to be called after every trial."""
+        if self._search_started is None and counts.baselines_done == counts.baselines:
+            self._search_started, self._known = time.monotonic(), counts.proposals_done
+            self._bars.start_task(self._proposals)
+        left = self._left(counts)
+        if self.console.is_terminal:
+            self._bars.update(self._baselines, total=counts.baselines, completed=counts.baselines_done)
+            self._bars.update(self._proposals, total=counts.proposals, completed=counts.proposals_done, left=left)
+            self._text = Text(self._counts(counts), style="dim")
+            self._live.update(self._render())
+        elif time.monotonic() - self._printed >= PLAIN_SECONDS:
+            self._printed = time.monotonic()
+            self.console.print(
+                f"baselines {counts.baselines_done}/{counts.baselines}, proposals {counts.proposals_done}/"
+                f"{counts.proposals}{', ' + left if left else ''}; {self._counts(counts)}",
+                soft_wrap=True,
+            )
+
+    def _render(self) -> Group:
+        return Group(self._bars, self._text)
+
+    def _left(self, counts: Counts) -> str:
+        done = counts.proposals_done - self._known
+        if self._search_started is None or done < 3 or counts.proposals_done >= counts.proposals:
+            return ""
+        rate = (time.monotonic() - self._search_started) / done
+        return f"about {duration(rate * (counts.proposals - counts.proposals_done))} left"
+
+    def _counts(self, counts: Counts) -> str:
+        parts = [f"{counts.trials_run} trials"]
+        if counts.trials_known:
+            parts.append(f"{counts.trials_known} known from before")
+        if counts.past:
+            parts.append(
+                "past " + ", ".join(f"{name} {counts.past[name]}" for name in self.stages if name in counts.past)
+            )
+        if counts.best_cell is not None:
+            parts.append(f"best {counts.best_cell} {counts.best_score:.4f}")
+        return "; ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 40 s, 12 min, 3.5 h, 9 days."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.0f} days"

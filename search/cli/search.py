@@ -1,0 +1,283 @@
+"""`gatesearch search`: from the named cells to a ranked table."""
+
+import dataclasses
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from results.leaderboard import leaderboard as table_of
+from results.leaderboard import render_table, write_leaderboard
+from results.records import COMPLETE
+from results.store import FILE, Store
+from results.summary import funnel
+from search.cells.formula import format_graph, read_formula
+from search.cli.display import Display, duration
+from search.cli.names import known_runs, run_folder, runs_folder
+from search.cost import estimate
+from search.engine import Engine, Progress
+from search.errors import SearchError
+from search.profiles.profile import Profile, TaskSection, load_profile, parse_profile
+from search.provenance import differences, provenance
+from search.strategies.base import MEMORIZATION, Outcome
+from search.strategies.registry import STRATEGIES, strategy_class
+from search.workers import make_executor
+from tasks.registry import load_task, task_class
+from tasks.task import Task
+
+TABLE_SECONDS = 5.0
+"""The leaderboard is written after every change, but not more often than this."""
+
+_EPILOG = """\b
+Examples:
+  gatesearch search                                  the quick profile, on all cores
+  gatesearch search night --profile overnight        a run named night
+  gatesearch search night --resume                   go on where it stopped
+  gatesearch search --tasks xml,music --proposals 10
+  gatesearch search mine --seed-cell my.cell --task package.module:MyTask
+  gatesearch search ptb --tasks language --data language=FOLDER
+  gatesearch search big --profile paper --address ray://head:10001
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("name", required=False)
+@click.option("--profile", help="quick (default), overnight, paper, or a TOML file.")
+@click.option("--strategy", help=f"What is tried next: {', '.join(STRATEGIES)}. Overrides the profile.")
+@click.option("--proposals", type=click.IntRange(min=0), help="How many. Overrides the profile.")
+@click.option("--tasks", "only", metavar="A,B", help="Only these of the profile's tasks, in this order.")
+@click.option("--task", "own", multiple=True, metavar="MODULE:CLASS", help="Add a ranked task of your own.")
+@click.option("--data", multiple=True, metavar="TASK=PATH", help="Let a task read your files.")
+@click.option("--seed-cell", multiple=True, type=click.Path(path_type=Path), help="Start from this formula file too.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The search is a function of it.  [default: 0]")
+@click.option("--workers", type=click.IntRange(0, 4096), help="Processes here; 0: in this one.  [default: all cores]")
+@click.option("--address", help="Train on this Ray cluster: auto, HOST:PORT or ray://HOST:PORT.")
+@click.option("--resume", is_flag=True, help="Go on with a run (without NAME, the latest).")
+def search(name: str | None, resume: bool, workers: int | None, address: str | None, **given: Any) -> None:
+    """Search for cells: train the named cells, then mutants of LSTM and GRU, and rank them all.
+
+    The run is kept in results/runs/NAME (or in GATESEARCH_RUNS): run.sqlite, the resolved profile.toml, and
+    leaderboard.csv, which is up to date at any time. Without NAME it is called after its profile. Ctrl-C stops a run,
+    --resume goes on.
+    """
+    console = Console(stderr=False)
+    if workers is not None and address is not None:
+        raise SearchError("--workers and --address exclude each other; a cluster brings its own workers")
+    if resume:
+        changed = [
+            f"--{option.replace('only', 'tasks').replace('own', 'task').replace('_', '-')}"
+            for option, value in given.items()
+            if value not in (None, ())
+        ]
+        if changed:
+            raise SearchError(f"{changed[0]} cannot be given with --resume; a run keeps its profile and seed")
+        store = _open(name)
+        profile = parse_profile(store.profile, f"the profile of run {store.name}")
+    else:
+        profile, title = _profile(**given)
+        strategy_class(profile.search.strategy)
+        folder = run_folder(name) if name is not None else _free_folder(title)
+        if (folder / FILE).exists() and (folder / FILE).stat().st_size:
+            raise SearchError(
+                f"run {folder.name!r} exists in {folder.parent}; go on with it by --resume, or choose a new name"
+            )
+        store = None
+    loaded = _load_tasks(profile, console)
+    if store is None:
+        seed = given["seed"] or 0
+        store = Store.create(
+            folder,
+            name=folder.name,
+            seed=seed,
+            profile=profile.to_toml(),
+            strategy=profile.search.strategy,
+            window=profile.search.window,
+            information=provenance(loaded) | {"command": sys.argv[1:]},
+        )
+    with store, store.lock():
+        if resume:
+            _mark_resumed(store, loaded, console)
+        count = workers if workers is not None else (os.cpu_count() or 1)
+        _announce(console, store, profile, loaded, count, address)
+        _drive(console, store, profile, loaded, count, address)
+
+
+def _profile(
+    profile: str | None,
+    strategy: str | None,
+    proposals: int | None,
+    only: str | None,
+    own: tuple[str, ...],
+    data: tuple[str, ...],
+    seed_cell: tuple[Path, ...],
+    seed: int | None,
+) -> tuple[Profile, str]:
+    """The profile with what the command line changes in it, and what a run of it is called."""
+    chosen = load_profile(profile or "quick")
+    title = Path(profile or "quick").name.removesuffix(".toml")
+    sections = dict(chosen.tasks)
+    if only is not None:
+        names = [part.strip() for part in only.split(",") if part.strip()]
+        for part in names:
+            if part not in sections:
+                raise SearchError(f"--tasks has {part!r}; the profile's tasks are {', '.join(sections)}")
+        sections = {part: sections[part] for part in names}
+    for path in own:
+        first = next(iter(chosen.tasks.values()))
+        sections[task_class(path).name] = dataclasses.replace(first, task=path, options={})
+    for item in data:
+        task, separator, path = item.partition("=")
+        if not separator or task not in sections:
+            raise SearchError(f"--data has {item!r}; it takes TASK=PATH with one of {', '.join(sections)}")
+        options = {**sections[task].options, "data": str(Path(path).absolute())}
+        sections[task] = dataclasses.replace(sections[task], options=options)
+    section = chosen.search
+    if proposals is not None:
+        section = dataclasses.replace(section, proposals=proposals)
+    if strategy is not None:
+        section = dataclasses.replace(section, strategy=strategy)
+    cells = {path.stem: format_graph(read_formula(path)) for path in seed_cell}
+    resolved = dataclasses.replace(chosen, search=section, tasks=sections, cells={**chosen.cells, **cells})
+    # Through text and back: what the command line changed is checked like a file.
+    return parse_profile(resolved.to_toml(), "the profile with the command line's changes"), title
+
+
+def _free_folder(title: str) -> Path:
+    number = 1
+    while (runs_folder() / f"{title}-{number}").exists():
+        number += 1
+    return run_folder(f"{title}-{number}")
+
+
+def _open(name: str | None) -> Store:
+    if name is None:
+        runs = known_runs()
+        if not runs:
+            raise SearchError(f"there is no run in {runs_folder()} to resume; start one without --resume")
+        name = runs[0]
+    folder = run_folder(name)
+    if not (folder / FILE).exists():
+        raise SearchError(f"there is no run {name!r} to resume in {folder.parent}; start it without --resume")
+    return Store.open(folder)
+
+
+def _load_tasks(profile: Profile, console: Console) -> dict[str, Task]:
+    loaded = {MEMORIZATION: load_task(MEMORIZATION, **profile.memorization.options)}
+    for name, section in profile.tasks.items():
+        if console.is_terminal:
+            with console.status(f"reading the data of {name}"):
+                loaded[name] = _load(name, section)
+        else:
+            loaded[name] = _load(name, section)
+    return loaded
+
+
+def _load(name: str, section: TaskSection) -> Task:
+    return load_task(section.task or name, **section.options)
+
+
+def _mark_resumed(store: Store, tasks: dict[str, Task], console: Console) -> None:
+    now = provenance(tasks)
+    changed = differences(store.information, now)
+    for line in changed:
+        console.print(f"warning: {line}; rows from before and after may not compare", style="yellow", soft_wrap=True)
+    resumed = [
+        *store.information.get("resumed", []),
+        now | {"trials_before": store.select("SELECT count(*) FROM trials")[0][0]},
+    ]
+    store.mark(resumed=resumed)
+
+
+def _announce(
+    console: Console, store: Store, profile: Profile, tasks: dict[str, Task], workers: int, address: str | None
+) -> None:
+    where = f"the Ray cluster at {address}" if address else f"{workers} workers" if workers else "this process"
+    console.print(f"run [bold]{store.name}[/] in {store.folder}", soft_wrap=True, highlight=False)
+    console.print(
+        f"{len(profile.given)} cells to compare with, {profile.search.proposals:,} proposals "
+        f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    cost = estimate(profile, tasks)
+    share = max(workers, 1) if address is None else 1
+    per = "" if address is None else " of one core"
+    console.print(
+        f"estimated on {where}: {duration(cost.baselines / share)}{per} for the {cost.baseline_trials:,} trials of the "
+        f"given cells, {duration(cost.least / share)} to {duration(cost.most / share)} in all",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _drive(
+    console: Console, store: Store, profile: Profile, tasks: dict[str, Task], workers: int, address: str | None
+) -> None:
+    table = store.folder / "leaderboard.csv"
+    written = time.monotonic()
+
+    def on_outcome(outcome: Outcome) -> None:
+        nonlocal written
+        if outcome.ending == COMPLETE and time.monotonic() - written >= TABLE_SECONDS:
+            write_leaderboard(store, profile.ranked, table)
+            written = time.monotonic()
+
+    started = time.monotonic()
+    with _terminable(), Display(console, (MEMORIZATION, *profile.visited)) as display:
+        executor = make_executor(tasks, workers, address)
+        engine = Engine(profile, store.seed, tasks, store, executor, on_change=display.update, on_outcome=on_outcome)
+        try:
+            engine.run()
+        except KeyboardInterrupt:
+            _say_stopped(store, engine.progress)
+            raise
+        finally:
+            executor.close()
+            write_leaderboard(store, profile.ranked, table)
+    store.mark(finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    _summarise(console, store, profile, table, time.monotonic() - started)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a run in the way that Ctrl-C does."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say_stopped(store: Store, progress: Progress) -> None:
+    where = store.name if store.folder.parent == runs_folder() else str(store.folder)
+    click.echo(
+        f"stopped; all {progress.trials_run + progress.trials_known} finished trials are kept. "
+        f"Go on with: gatesearch search {where} --resume",
+        err=True,
+    )
+
+
+def _summarise(console: Console, store: Store, profile: Profile, table: Path, seconds: float) -> None:
+    counts = funnel(store)
+    console.print(render_table(table_of(store, profile.ranked), 20))
+    stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
+    console.print(
+        f"{counts.proposals} new cells proposed, {counts.reexaminations} examined again; passed: {stages or 'none'}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    if counts.rejections:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
+        console.print(f"draws rejected before training: {reasons}", soft_wrap=True, highlight=False)
+    console.print(f"done in {duration(seconds)}; the table is {table}", soft_wrap=True, highlight=False)

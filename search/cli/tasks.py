@@ -1,0 +1,79 @@
+"""`gatesearch tasks`: the tasks, or samples of one."""
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from search.profiles.profile import load_profile
+from search.strategies.base import MEMORIZATION
+from tasks.registry import TASKS, load_task, parameters_of
+from tasks.task import Split
+
+_EPILOG = """\b
+Examples:
+  gatesearch tasks
+  gatesearch tasks --profile paper --json
+  gatesearch tasks arithmetic --samples 3
+  gatesearch tasks package.module:MyTask
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("name", required=False)
+@click.option("--profile", default="quick", show_default=True, help="Whose sizes of the tasks.")
+@click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Samples of NAME to show.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
+def tasks(name: str | None, profile: str, samples: int, as_json: bool) -> None:
+    """List the tasks as a profile has them: metric, width, and what can be had without any memory.
+
+    With NAME, a task or package.module:MyTask, show what its sequences look like.
+    """
+    chosen = load_profile(profile)
+    sections: dict[str, Any] = {MEMORIZATION: chosen.memorization, **chosen.tasks}
+    names = [name] if name is not None else list(dict.fromkeys([*TASKS, *sections]))
+    rows = []
+    for task_name in names:
+        section = sections.get(task_name)
+        path = getattr(section, "task", None) or task_name
+        task = load_task(path, **(section.options if section is not None else {}))
+        rows.append(
+            {
+                "name": task_name,
+                "metric": task.metric.name,
+                "unit": task.metric.unit,
+                "higher_is_better": task.metric.higher_is_better,
+                "width": task.width,
+                "best_constant_guess": task.constant_guess(),
+                "uniform_loss_nats": task.uniform_loss(),
+                "parameters": parameters_of(task),
+                "checksum": task.checksum,
+                "summary": task.summary,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("task", "metric", "width", "constant guess", "uniform loss", "what it is"):
+        right = heading in ("width", "constant guess", "uniform loss")
+        table.add_column(heading, justify="right" if right else "left")
+    for row in rows:
+        arrow = "↑" if row["higher_is_better"] else "↓"
+        table.add_row(
+            str(row["name"]),
+            f"{row['metric']} {arrow}",
+            f"{row['width']:,}",
+            f"{row['best_constant_guess']:.4f}",
+            f"{row['uniform_loss_nats']:.4f}",
+            str(row["summary"]),
+        )
+    console = Console()
+    console.print(table)
+    console.print("↑ higher is better, ↓ lower; the uniform loss is in nats a counted step", style="dim")
+    if name is not None:
+        batch = next(task.evaluation(Split.VALIDATION, samples, 60))
+        for column in range(min(samples, batch.inputs.shape[1])):
+            click.echo("\n" + task.render(batch, column))
