@@ -1,0 +1,30 @@
+# Two commands: `make search` and `make test`. Both set up .venv in the checkout on first use, and reuse it after.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: search test check clean
+
+search: $(VENV)/.ready
+	$(BIN)/gatesearch search
+
+test: $(VENV)/.ready
+	$(BIN)/pytest
+
+# Lint, format, types and import rules.
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# torch first and by pip: with a CPU build at hand pip takes that one, and what follows is satisfied by it.
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gatesearch needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch>=2.13,<2.14'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
