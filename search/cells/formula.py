@@ -228,7 +228,7 @@ class _Builder:
         return value
 
     def constant(self, tree: ast.expr) -> float:
-        sign = 1.0
+        sign, written = 1.0, tree
         while isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
             sign, tree = -sign, tree.operand
         if isinstance(tree, ast.Constant) and isinstance(tree.value, (int, float)) and not isinstance(tree.value, bool):
@@ -239,7 +239,7 @@ class _Builder:
             if abs(number) <= MAX_NUMBER:
                 return number
         raise self.error(
-            f"{_shorten(_source(tree))!r} must be a plain number between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
+            f"{_shorten(_source(written))!r} must be a plain number between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
         )
 
     def leaf(self, node: Node) -> int:
