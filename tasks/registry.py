@@ -13,6 +13,7 @@ from tasks.arithmetic import Arithmetic
 from tasks.errors import TaskError
 from tasks.language import Language
 from tasks.memorization import Memorization
+from tasks.music import Music
 from tasks.task import Task
 from tasks.xml import Xml
 
@@ -21,6 +22,7 @@ TASKS: dict[str, type[Task]] = {
     "arithmetic": Arithmetic,
     "xml": Xml,
     "language": Language,
+    "music": Music,
 }
 GROUP = "gatesearch.tasks"  # of the entry points
 

@@ -1,0 +1,96 @@
+"""Bach's four-part chorales as piano rolls, from the scores that come with the package `music21`."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from tasks.cache import key_of, load_or_build
+from tasks.errors import TaskError
+from tasks.generated import split_of
+from tasks.rolls import PACKED, Note, Pieces, packed, roll_of, unpacked
+from tasks.scores import score_parts
+from tasks.task import Split
+
+_FORMAT = "chorales 1"  # of the cache; another number whenever the same scores give other rolls
+_RUN = 12  # melodies that share so many intervals in a row are one tune
+_LOG = logging.getLogger(__name__)
+
+Voices = list[list[Note]]  # soprano, alto, tenor, bass
+
+
+def chorales() -> Pieces:
+    """The chorales in three splits; parsed once, in a few seconds, and then cached.
+
+    Only scores of exactly four parts (365 of 410 in music21 10.5) are used; repeats are played once.
+    Settings of one tune are in one split: see `tunes`; an eighth of the tunes each is validation and test, by a
+    hash.
+
+    Raises:
+        TaskError: music21 or its scores are not installed.
+    """
+    files = {path.stem: path for path in _score_files()}
+    key = key_of([_FORMAT, *(part for name, path in files.items() for part in (name, path.read_bytes()))])
+    return unpacked(load_or_build("chorales", key, PACKED, lambda: packed(_parsed(files))))
+
+
+def tunes(voices: Mapping[str, Voices]) -> dict[str, str]:
+    """For every chorale the name of the tune it sets: the first of all chorales with that tune.
+
+    Two chorales set one tune if their catalogue numbers are the same (`bwv18.5-w` and `bwv18.5-lz`), or if their
+    sopranos have the same 12 intervals in a row anywhere, taken on the beat, repeated notes as one: so whatever the
+    key, the rhythm, and the ornaments between beats. A chain of such pairs is one tune too.
+    """
+    first: dict[object, str] = {}
+    tune = {name: name for name in voices}
+
+    def root(name: str) -> str:
+        while tune[name] != name:
+            name = tune[name]
+        return name
+
+    for name, (soprano, *_) in sorted(voices.items()):
+        intervals = _intervals(soprano)
+        marks: list[object] = [name.partition("-")[0]]
+        marks += [tuple(intervals[start : start + _RUN]) for start in range(len(intervals) - _RUN + 1)]
+        for mark in marks:
+            a, b = root(first.setdefault(mark, name)), root(name)
+            tune[max(a, b)] = min(a, b)
+    return {name: root(name) for name in voices}
+
+
+def _intervals(melody: Sequence[Note]) -> list[int]:
+    """Steps in semitones between the successive different pitches that a melody has on the beats."""
+    pitches: list[int] = []
+    for beat in range(int(max(note.end for note in melody)) + 1):
+        for note in melody:
+            if note.begin <= beat < note.end and (not pitches or pitches[-1] != note.pitch):
+                pitches.append(note.pitch)
+    return [after - before for before, after in pairwise(pitches)]
+
+
+def _parsed(files: Mapping[str, Path]) -> Pieces:
+    _LOG.info("reading %d scores of music21, once", len(files))
+    scores = {name: score_parts(path) for name, path in files.items()}
+    voices = {name: parts for name, parts in scores.items() if len(parts) == 4}
+    pieces: Pieces = {split: [] for split in Split}
+    for name, tune in tunes(voices).items():
+        notes = [note for part in voices[name] for note in part]
+        pieces[split_of(tune)].append(roll_of(notes, name))
+    return pieces
+
+
+def _score_files() -> list[Path]:
+    package = importlib.util.find_spec("music21")
+    if package is None or package.origin is None:
+        raise TaskError(
+            "the music task reads the scores of the package 'music21', which is not installed; run: pip install music21"
+        )
+    folder = Path(package.origin).parent / "corpus" / "bach"
+    files = sorted(path for path in folder.glob("bwv*") if path.suffix in (".mxl", ".xml"))
+    if not files:
+        raise TaskError("the package 'music21' is installed without Bach's scores; run: pip install music21")
+    return files

@@ -1,0 +1,104 @@
+"""MIDI files, written by music21 and by hand, are read as the notes they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from music21.midi.translate import streamToMidiFile
+from music21.note import Note as ScoreNote
+from music21.note import Rest
+from music21.stream import Part, Score
+
+from tasks.errors import TaskError
+from tasks.midi import midi_notes
+from tasks.rolls import Note
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return name + len(data).to_bytes(4, "big") + data
+
+
+def header(form: int = 0, tracks: int = 1, division: int = 4) -> bytes:
+    return chunk(b"MThd", b"".join(number.to_bytes(2, "big") for number in (form, tracks, division)))
+
+
+def midi(*tracks: Sequence[int], division: int = 4) -> bytes:
+    return header(int(len(tracks) > 1), len(tracks), division) + b"".join(
+        chunk(b"MTrk", bytes(track) + b"\x00\xff\x2f\x00") for track in tracks
+    )
+
+
+def test_a_score_written_by_music21_comes_back() -> None:
+    voices = ([(60, 1.0), (62, 0.5), (None, 1.5), (64, 2.0)], [(48, 2.0), (47, 3.0)])
+    score, expected = Score(), []
+    for voice in voices:
+        part, time = Part(), 0.0
+        for pitch, length in voice:
+            part.append(ScoreNote(pitch, quarterLength=length) if pitch else Rest(quarterLength=length))
+            if pitch:
+                expected.append(Note(pitch, time, time + length))
+            time += length
+        score.insert(0, part)
+    notes = midi_notes(streamToMidiFile(score).writestr(), "a.mid")
+    begin = min(note.begin for note in notes)  # music21 may put a measure of nothing before
+    assert sorted(Note(n.pitch, n.begin - begin, n.end - begin) for n in notes) == sorted(expected)
+
+
+def test_running_status_meta_events_and_struck_again_notes() -> None:
+    track = [
+        *(0, 0xFF, 0x51, 3, 7, 161, 32),  # tempo
+        *(0, 0x90, 60, 100),
+        *(4, 60, 0),  # running status; velocity 0 releases
+        *(0, 64, 100),
+        *(0x81, 0x00, 64, 90),  # 128 ticks later struck again
+        *(0, 0xF0, 2, 1, 0xF7),  # system exclusive
+        *(0, 0xC1, 5),  # program change, one data byte
+        *(4, 0x80, 64, 0),
+        *(0, 0x99, 35, 100),  # a drum
+        *(4, 0x90, 67, 1),  # never released
+        *(8, 0xB0, 7, 100),
+    ]
+    assert midi_notes(midi(track), "a.mid") == [
+        Note(60, 0, 1),
+        Note(64, 1, 33),
+        Note(64, 33, 34),
+        Note(67, 35, 37),
+    ]
+
+
+def test_channels_are_apart() -> None:
+    track = [0, 0x90, 60, 9, 4, 0x91, 60, 9, 4, 0x80, 60, 0, 4, 0x81, 60, 0]
+    assert midi_notes(midi(track), "a.mid") == [Note(60, 0, 2), Note(60, 1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "it does not begin with MThd"),
+        (b"garbage, but long enough to have a length", "it does not begin with MThd"),
+        (header() + b"MTrk\x00\x00\x01\x00short", "it ends too early"),
+        (header(form=2), "its format is 2, and only 0 and 1 are known"),
+        (header(division=0), "its times are not in quarter notes"),
+        (header(division=0xE728), "its times are not in quarter notes"),
+        (midi([0, 60, 100]), "a message has the unknown kind 0"),
+        (midi([0, 0x90, 0x90, 100]), "a message is damaged"),
+        (midi([0x80, 0x80, 0x80, 0x80, 0]), "a number is longer than four bytes"),
+        (header() + chunk(b"MTrk", bytes([0, 0x90, 60])), "a message is damaged"),
+        (header() + chunk(b"MTrk", bytes([0, 0xFF])), "it ends too early"),
+    ],
+)
+def test_what_is_no_midi_is_one_line(data: bytes, what: str) -> None:
+    with pytest.raises(TaskError, match=rf"^'x.mid' is no MIDI file that can be read \({what}\); leave it out$"):
+        midi_notes(data, "'x.mid'")
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_arbitrary_bytes_are_notes_or_a_task_error(data: bytes, framed: bool) -> None:
+    try:
+        notes = midi_notes(header() + chunk(b"MTrk", data) if framed else data, "x.mid")
+    except TaskError:
+        return
+    assert all(0 <= note.pitch < 128 and note.begin <= note.end for note in notes)

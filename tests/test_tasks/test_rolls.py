@@ -1,0 +1,89 @@
+"""Notes on a grid of quarter notes, and rolls side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.errors import TaskError
+from tasks.rolls import KEYS, Note, packed, pitch_name, roll_of, roll_windows, unpacked
+from tasks.task import Split
+
+
+@pytest.mark.parametrize(
+    ("key", "midi", "name"), [(0, 21, "A0"), (39, 60, "C4"), (48, 69, "A4"), (49, 70, "A#4"), (87, 108, "C8")]
+)
+def test_keys_have_the_names_of_their_midi_numbers(key: int, midi: int, name: str) -> None:
+    assert pitch_name(key) == name
+    (column,) = np.flatnonzero(roll_of([Note(midi, 0, 1)], "piece")[0])
+    assert column == key
+
+
+NOTES = st.builds(
+    lambda pitch, begin, length: Note(pitch, begin / 12, (begin + length) / 12),
+    st.integers(0, 127),
+    st.integers(0, 100),
+    st.integers(0, 60),
+)
+
+
+@given(st.lists(NOTES, min_size=1, max_size=8))
+def test_a_key_is_down_on_the_beats_that_a_note_covers(notes: list[Note]) -> None:
+    """Against a loop over every beat and key; times are exact in twelfths."""
+    sounding = [
+        [
+            any(n.pitch == key + 21 and round(12 * n.begin) <= 12 * t < round(12 * n.end) for n in notes)
+            for key in range(KEYS)
+        ]
+        for t in range(20)
+    ]
+    beats = [t for t, keys in enumerate(sounding) if any(keys)]
+    if beats:
+        np.testing.assert_array_equal(roll_of(notes, "piece"), sounding[beats[0] : beats[-1] + 1])
+    else:
+        with pytest.raises(TaskError, match="piece has no note of a piano on any beat"):
+            roll_of(notes, "piece")
+
+
+def test_slightly_late_notes_fall_on_the_beat() -> None:
+    roll = roll_of([Note(60, 0.02, 1.03), Note(62, 1.03, 1.97)], "piece")
+    assert np.argwhere(roll).tolist() == [[0, 39], [1, 41]]
+
+
+def test_an_endless_piece_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"^piece has 200,000 quarter notes; the limit is 100,000, so cut it$"):
+        roll_of([Note(60, 0, 200_000)], "piece")
+
+
+def test_each_step_is_predicted_from_those_before() -> None:
+    rng = np.random.default_rng(0)
+    pieces = [rng.integers(2, size=(length, KEYS)).astype(np.uint8) for length in (5, 3)]
+    windows = list(roll_windows(pieces, 3, 2))
+    assert [window.starts for window in windows] == [True, False, False]
+    assert [len(window.inputs) for window in windows] == [2, 2, 1]
+    inputs = np.concatenate([window.inputs for window in windows])
+    targets = np.concatenate([window.targets for window in windows])
+    counted = np.concatenate([window.counted for window in windows])
+    assert counted.T.tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]]
+    assert not inputs[0].any()
+    for column, piece in enumerate(pieces):
+        np.testing.assert_array_equal(targets[: len(piece), column], piece)
+        np.testing.assert_array_equal(inputs[1 : len(piece), column], piece[:-1])
+    assert not targets[3:, 1].any()
+    assert not targets[:, 2].any()
+
+
+def test_packed_pieces_come_back() -> None:
+    rng = np.random.default_rng(0)
+    pieces = {
+        split: [rng.integers(2, size=(length, KEYS)).astype(np.uint8) for length in range(1, count)]
+        for count, split in enumerate(Split, start=2)
+    }
+    again = unpacked(packed(pieces))
+    assert list(again) == list(pieces)
+    for split in Split:
+        assert len(again[split]) == len(pieces[split])
+        for left, right in zip(again[split], pieces[split], strict=True):
+            np.testing.assert_array_equal(left, right)
