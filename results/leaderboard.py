@@ -154,7 +154,9 @@ def render_table(frame: pd.DataFrame, top: int | None) -> Table:
     did not complete says where it stopped.
     """
     tasks = [str(column).removesuffix("_ratio") for column in frame.columns if str(column).endswith("_ratio")]
-    table = Table(box=SIMPLE_HEAD, caption="test metric (validation ratio to the GRU, above 1 is better)")
+    table = Table(
+        box=SIMPLE_HEAD, show_edge=False, caption="test metric (validation ratio to the GRU, above 1 is better)"
+    )
     for heading in ("rank", "cell", "name", "score", *tasks, "parameters"):
         left = heading in ("cell", "name")
         table.add_column(Text(heading), justify="left" if left else "right", overflow="fold")

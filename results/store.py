@@ -80,6 +80,7 @@ class Store:
         self.folder = folder
         self.path = folder / FILE
         self._connection = connection
+        self.select("PRAGMA synchronous = NORMAL")
         columns = "name, seed, profile, strategy, window"
         (values,) = self.select(f"SELECT {columns} FROM run")
         self._run = _Run(*values)
@@ -104,7 +105,7 @@ class Store:
             information: JSON-like: versions, machine, command, checksums of the data.
 
         Raises:
-            StoreError: the folder holds a run already, or cannot be written.
+            StoreError: the folder holds a run already, or something else of that name, or cannot be written.
         """
         if not 0 <= seed <= LARGEST_INTEGER:
             raise StoreError(f"seed {seed} is outside 0 ... 2**63 - 1; choose one within")
@@ -152,7 +153,7 @@ class Store:
         connection = _connect(path, "ro" if readonly else "rw")
         try:
             log = path.with_name(FILE + "-wal")
-            if readonly and not _readable(connection) and not log.exists():
+            if readonly and not _openable(connection) and not log.exists():
                 # A folder that may not be written has no room for the log's index. Without a log the file is all there
                 # is, and nobody changes it; with one, the error below says what to do.
                 connection.close()
@@ -344,15 +345,16 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
             f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
         )
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
 
-def _readable(connection: sqlite3.Connection) -> bool:
+def _openable(connection: sqlite3.Connection) -> bool:
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         return False
+    except sqlite3.DatabaseError:
+        return True  # damaged, which another way of opening would not mend
     return True
 
 
@@ -361,8 +363,6 @@ def _is_blank(path: Path) -> bool:
     connection = _connect(path, "ro")
     try:
         return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
-    except sqlite3.DatabaseError:
-        return False  # something else, or damaged: not ours to write over
     finally:
         connection.close()
 

@@ -1,0 +1,137 @@
+"""Rows and runs for the tests of this folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from results.records import COMPLETE, CellRow, EvaluationRow, ProposalRow, TrialRow
+from results.store import Store
+from search.cells.library import named_cell
+
+GRU = named_cell("gru").graph.id
+LSTM = named_cell("lstm").graph.id
+TASKS = ("arithmetic", "music")
+"""Two ranked tasks: an accuracy, and nats per step, where lower is better."""
+
+STATES = ("ok", "stopped", "at-chance", "diverged", "failed")
+
+
+def make_store(folder: Path) -> Store:
+    return Store.create(
+        folder,
+        name="test",
+        seed=7,
+        profile='name = "quick"\n',
+        strategy="study",
+        window=4,
+        information={"version": "1"},
+    )
+
+
+def make_cell(cell: str, **changes: object) -> CellRow:
+    row = CellRow(
+        id=cell,
+        formula="z = sigmoid(linear(x) + linear(h))\nh' = z * h",
+        name=None,
+        parent=None,
+        mutations=(),
+        origin="found",
+        proposal=0,
+        nodes=7,
+        states=1,
+        products=2,
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def make_baseline(name: str) -> CellRow:
+    return make_cell(named_cell(name).graph.id, name=name, origin="baseline", proposal=None)
+
+
+def make_trial(cell: str, task: str = TASKS[0], setting: int = 0, **changes: object) -> TrialRow:
+    row = TrialRow(
+        cell=cell,
+        task=task,
+        setting=json.dumps({"learning_rate": setting}),
+        repeat=0,
+        seed=1,
+        state="ok",
+        reason="",
+        metric="accuracy" if task != "music" else "nats_per_step",
+        higher_is_better=task != "music",
+        validation=0.5,
+        validation_se=0.01,
+        test=0.45,
+        test_se=0.02,
+        validation_loss=1.5,
+        test_loss=1.75,
+        best_step=80,
+        steps=100,
+        seconds=2.5,
+        parameters=1000,
+        units=16,
+        curve=((50, 2.0, 0.25), (100, 1.5, 0.5)),
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def make_evaluation(cell: str, task: str = TASKS[0], **changes: object) -> EvaluationRow:
+    row = EvaluationRow(
+        proposal=0,
+        cell=cell,
+        task=task,
+        stage=1,
+        settings=2,
+        best=0.5,
+        ratio=0.95,
+        threshold=0.9,
+        passed=True,
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def random_run(rng: np.random.Generator, cells: int = 40) -> tuple[list[CellRow], list[TrialRow], list[ProposalRow]]:
+    """A run with ties, lost trials, metrics that are not finite, and cells that stopped at every stage."""
+    rows = [make_baseline("gru"), make_baseline("lstm")]
+    trials: list[TrialRow] = []
+    proposals: list[ProposalRow] = []
+    for k in range(cells):
+        parent = rows[rng.integers(len(rows))].id
+        rows.append(make_cell(rng.bytes(8).hex(), parent=parent, proposal=k))
+    for k, row in enumerate(rows, start=-2):
+        depth = 3 if row.origin == "baseline" else int(rng.integers(4))  # 0: stopped at memorization
+        for task in ("memorization", *TASKS)[: depth + 1]:
+            for setting in range(rng.integers(1, 6)):
+                for repeat in range(rng.integers(1, 3)):
+                    good = row.id == GRU and task in TASKS and setting + repeat == 0
+                    value = float(rng.choice([np.nan, np.inf, -np.inf, *rng.integers(1, 9, 9) / 8]))
+                    trials.append(
+                        make_trial(
+                            row.id,
+                            task,
+                            setting,
+                            repeat=repeat,
+                            state="ok" if good else str(rng.choice(STATES)),
+                            validation=0.75 if good else value,
+                            validation_se=float(rng.choice([np.nan, 0.01, 0.02])),
+                            test=float(rng.random()),
+                            parameters=int(rng.integers(1, 4)) * 100,
+                            steps=int(rng.integers(1, 100)),
+                            seconds=float(rng.random()),
+                        )
+                    )
+        outcome = ("stopped at memorization", "stopped at arithmetic", "stopped at music", COMPLETE)[depth]
+        proposals.append(ProposalRow(k, "propose" if k >= 0 else "baseline", row.id, row.parent, outcome, None, {}))
+    return rows, trials, proposals
+
+
+def fill(store: Store, cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow]) -> None:
+    for cell in cells:
+        store.add_cell(cell)
+    store.record(None, trials)
+    for proposal in proposals:
+        store.add_proposal(proposal)
