@@ -42,7 +42,7 @@ def key_of(parts: Iterable[bytes | str]) -> str:
 
 
 def load_or_build(kind: str, key: str, names: Iterable[str], build: Callable[[], Arrays]) -> Arrays:
-    """The arrays called `names`, from the cache, or built and put there.
+    """The arrays called `names` of a `kind` of data, from the cache, or built and put there.
 
     A folder that cannot be written to is no error: the arrays are built each time.
     """
@@ -52,6 +52,7 @@ def load_or_build(kind: str, key: str, names: Iterable[str], build: Callable[[],
             return _read(path, names)
         except _DAMAGE as error:
             _LOG.warning("the cache file %s is damaged (%s) and is made again", path, error)
+    _LOG.info("parsing %s data, once; they are cached in %s", kind, path.parent)
     arrays = build()
     try:
         _write(path, arrays)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,6 @@ from tasks.task import Split
 
 _FORMAT = "chorales 1"  # of the cache; another number whenever the same scores give other rolls
 _RUN = 12  # melodies that share so many intervals in a row are one tune
-_LOG = logging.getLogger(__name__)
 
 Voices = list[list[Note]]  # soprano, alto, tenor, bass
 
@@ -73,7 +71,6 @@ def _intervals(melody: Sequence[Note]) -> list[int]:
 
 
 def _parsed(files: Mapping[str, Path]) -> Pieces:
-    _LOG.info("reading %d scores of music21, once", len(files))
     scores = {name: score_parts(path) for name, path in files.items()}
     voices = {name: parts for name, parts in scores.items() if len(parts) == 4}
     pieces: Pieces = {split: [] for split in Split}

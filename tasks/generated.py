@@ -72,6 +72,7 @@ class GeneratedTask(Task):
     metric = ACCURACY
     vocabulary: ClassVar[str]
     alone: ClassVar[bool] = False
+    required = ("name", "vocabulary")
 
     validation: int = 50_000
     test: int = 100_000
@@ -79,6 +80,10 @@ class GeneratedTask(Task):
     def __post_init__(self) -> None:
         check_integer(self.name, "validation", self.validation, 1, 100_000_000)
         check_integer(self.name, "test", self.test, 1, 100_000_000)
+        if len(self.vocabulary) < 2 or len(set(self.vocabulary)) < len(self.vocabulary):
+            raise TaskError(
+                f"task {self.name!r}: its vocabulary is {self.vocabulary!r}; it must be different characters"
+            )
         for split in Split:
             next(self._drawn(split, np.random.default_rng(FIXED_SEED)))
 
@@ -137,8 +142,13 @@ class GeneratedTask(Task):
         """Endless samples of one split."""
         dropped = 0
         for sample in self.samples(rng):
-            if not sample.text:
-                raise TaskError(f"task {self.name!r}: a sample is empty; each needs at least one character")
+            if not 0 <= sample.counts_from < len(sample.text):
+                raise TaskError(
+                    f"task {self.name!r}: {sample!r} counts from a character that it has not; "
+                    f"counts_from must be from 0 to {len(sample.text) - 1}"
+                    if sample.text
+                    else f"task {self.name!r}: a sample is empty; each needs at least one character"
+                )
             if split_of(sample.key or sample.text) is split:
                 dropped = 0
                 yield sample

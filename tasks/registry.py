@@ -49,8 +49,11 @@ def load_task(name: str, **parameters: Scalar) -> Task:
             raise TaskError(f"task {name!r} has no parameter {parameter!r}{hint}; it has {', '.join(known) or 'none'}")
     try:
         return kind(**parameters)
-    except TypeError as error:
-        raise TaskError(f"task {name!r} cannot be built: {_one_line(error)}; give all of its parameters") from error
+    except TaskError:
+        raise
+    except Exception as error:  # a task of the user's may fail in any way
+        what = f"{type(error).__name__}: {_one_line(error)}"
+        raise TaskError(f"task {name!r} cannot be built ({what}); check its parameters") from error
 
 
 def task_class(name: str) -> type[Task]:
@@ -65,7 +68,7 @@ def task_class(name: str) -> type[Task]:
         return _imported(name)
     points = {point.name: point for point in entry_points(group=GROUP)}
     if name in points:
-        return _imported(points[name].value)
+        return _imported(f"{points[name].module}:{points[name].attr}")
     known = [*TASKS, *sorted(points)]
     raise TaskError(
         f"no task {name!r}{_hint(name, known)}; there are {', '.join(known)}, or write package.module:Class"
@@ -110,7 +113,7 @@ def _imported(path: str) -> type[Task]:
     if not isinstance(found, type) or not issubclass(found, Task):
         raise TaskError(f"{path!r} is no task; it must be a subclass of tasks.task.Task")
     missing = sorted(getattr(found, "__abstractmethods__", ()))
-    missing += [name for name in ("name", "metric", "output") if not hasattr(found, name)]
+    missing += [name for name in found.required if not hasattr(found, name)]
     if missing:
         raise TaskError(f"task {path!r} lacks {', '.join(missing)}; every task defines them")
     return found

@@ -71,6 +71,7 @@ class Task(ABC):
     metric: ClassVar[Metric]
     output: ClassVar[Output]
     summary: ClassVar[str] = ""  # one line for the list of tasks
+    required: ClassVar[tuple[str, ...]] = ("name", "metric", "output")  # what a class has to set
 
     @property
     @abstractmethod
@@ -83,7 +84,7 @@ class Task(ABC):
 
     @abstractmethod
     def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
-        """The fixed set of a split, once, the same every time."""
+        """The fixed set of a split, once, the same every time; of the training split, data that train."""
 
     @cached_property
     def checksum(self) -> str:

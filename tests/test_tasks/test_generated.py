@@ -168,3 +168,29 @@ def test_a_character_outside_the_vocabulary_is_named() -> None:
 def test_samples_without_characters_are_refused() -> None:
     with pytest.raises(TaskError, match="'empty': a sample is empty"):
         Empty()
+
+
+class Late(Finite):
+    """A sample that counts from behind its end."""
+
+    name = "late"
+
+    def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
+        yield Sample("ab", counts_from=2)
+
+
+class Twice(OneWord):
+    """One character twice in the vocabulary."""
+
+    name = "twice"
+    vocabulary = "aba"
+
+
+def test_a_sample_of_which_nothing_counts_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"'late': Sample\(text='ab', .* counts_from must be from 0 to 1"):
+        Late()
+
+
+def test_a_vocabulary_with_a_character_twice_is_refused() -> None:
+    with pytest.raises(TaskError, match="'twice': its vocabulary is 'aba'; it must be different characters"):
+        Twice()

@@ -63,7 +63,7 @@ def test_a_task_of_ones_own_loads_by_import_path_from_the_working_directory() ->
         (":", r"cannot be imported"),
         ("tasks.xml:", r"cannot be imported"),
         ("tasks.errors:TaskError", r"'tasks.errors:TaskError' is no task; it must be a subclass"),
-        ("tasks.generated:GeneratedTask", r"lacks samples, name; every task defines them"),
+        ("tasks.generated:GeneratedTask", r"lacks samples, name, vocabulary; every task defines them"),
     ],
 )
 def test_a_name_that_leads_nowhere_is_one_line(name: str, message: str) -> None:
@@ -87,3 +87,32 @@ def test_a_module_that_fails_on_import_is_one_line(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TaskError, match=r"\(RuntimeError: first second\)"):
         load_task("breaks_on_import:Task")
+
+
+@pytest.mark.usefixtures("in_this_folder")
+def test_a_task_that_fails_when_it_is_built_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "breaks_when_built.py").write_text(
+        "from parity import Parity\n"
+        "class Broken(Parity):\n"
+        "    def __init__(self, size: int) -> None:\n"
+        "        raise OSError('no\\ndisk')\n"
+    )
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TaskError, match=r"'breaks_when_built:Broken' cannot be built \(OSError: no disk\); check"):
+        load_task("breaks_when_built:Broken", size=3)
+    with pytest.raises(TaskError, match=r"cannot be built \(TypeError: .*'size'\); check its parameters"):
+        load_task("breaks_when_built:Broken")
+
+
+def test_an_installed_package_can_add_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution's metadata, as pip writes them, name the task."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "extra_tasks.py").write_text((HERE / "parity.py").read_text().replace('"parity"', '"extra-parity"'))
+    metadata = tmp_path / "extra_tasks-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-tasks\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[gatesearch.tasks]\nextra-parity = extra_tasks:Parity\n")
+    assert load_task("extra-parity", test=100).name == "extra-parity"
+    with pytest.raises(TaskError, match=r"there are memorization, .*, music, extra-parity, or write"):
+        load_task("nothing")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tasks.errors import TaskError
 from tasks.registry import TASKS, Scalar, load_task, parameters_of
+from tasks.streams import windows
 from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
 
 # Parameters that keep a task small here, and parameters that make other data of it.
@@ -47,10 +50,10 @@ def assert_equal_windows(left: list[Batch], right: list[Batch]) -> None:
         assert a.starts == b.starts
 
 
-def assert_well_formed(task: Task, windows: list[Batch], batch: int, steps: int) -> None:
-    assert windows[0].starts
+def assert_well_formed(task: Task, shown: list[Batch], batch: int, steps: int) -> None:
+    assert shown[0].starts
     before = None
-    for window in windows:
+    for window in shown:
         length = len(window.counted)
         assert length >= 1
         assert length <= steps or getattr(task, "alone", False)
@@ -79,9 +82,9 @@ def test_training_windows_are_well_formed(task: Task) -> None:
 
 @pytest.mark.parametrize("split", list(Split))
 def test_evaluation_windows_are_well_formed_and_the_same_twice(task: Task, split: Split) -> None:
-    windows = list(task.evaluation(split, 5, 20))
-    assert_well_formed(task, windows, 5, 20)
-    assert_equal_windows(windows, list(task.evaluation(split, 5, 20)))
+    shown = list(task.evaluation(split, 5, 20))
+    assert_well_formed(task, shown, 5, 20)
+    assert_equal_windows(shown, list(task.evaluation(split, 5, 20)))
 
 
 def test_the_splits_differ(task: Task) -> None:
@@ -176,3 +179,46 @@ def test_a_sample_can_be_read_by_people(task: Task) -> None:
     assert len(text) >= 10
     assert task.summary
     assert "\n" not in task.summary
+
+
+class Clock(Task):
+    """The least that a task can be: a clock of three strikes, and a fourth that sounds like the third."""
+
+    name = "clock"
+    metric = NATS_PER_STEP
+    output = Output.SYMBOLS
+
+    @property
+    def width(self) -> int:
+        return 12
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        while True:
+            yield from windows(np.array([[9, 10, 11, 11]] * batch), np.ones((batch, 4), np.float32), steps)
+
+    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
+        return islice(self.training(batch, steps, np.random.default_rng(0)), 1)
+
+
+class Silence(Clock):
+    """A task in which nothing counts."""
+
+    name = "silence"
+
+    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
+        return windows(np.zeros((batch, 4), np.int64), np.zeros((batch, 4), np.float32), steps)
+
+
+def test_a_task_may_be_three_methods() -> None:
+    """In nats the best constant guess of symbols is their entropy: targets 10, 11, 11."""
+    clock = Clock()
+    assert clock.constant_guess() == pytest.approx(-(1 / 3) * math.log(1 / 3) - (2 / 3) * math.log(2 / 3))
+    assert clock.uniform_loss() == pytest.approx(math.log(12))
+    assert clock.render(next(clock.evaluation(Split.TEST, 2, 8))) == "9 10 11 11"
+    assert parameters_of(clock) == {}
+    assert clock.checksum == Clock().checksum != Silence().checksum
+
+
+def test_a_guess_at_nothing_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"^task 'silence': no step of its validation set counts; make the set larger$"):
+        Silence().constant_guess()
