@@ -12,6 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+_REAL = ("scale", "learning_rate", "max_norm")
+
 
 @dataclass(frozen=True, order=True)
 class Setting:
@@ -30,8 +32,9 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """The setting as JSON, always written in the same way."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """The setting as JSON, always written in the same way: equal settings have equal keys."""
+        values = {name: (float if name in _REAL else int)(value) for name, value in asdict(self).items()}
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_key(cls, key: str) -> "Setting":
@@ -51,9 +54,9 @@ class Grid:
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
-        """Every setting once, in a fixed order."""
+        """Every setting once, in a fixed order, even where a list has a value twice."""
         axes = (self.scales, self.learning_rates, self.max_norms, self.layers, self.parameters)
-        return tuple(Setting(*values) for values in itertools.product(*axes))
+        return tuple(dict.fromkeys(Setting(*values) for values in itertools.product(*axes)))
 
     def __len__(self) -> int:
         return len(self.settings)
