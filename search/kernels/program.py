@@ -58,9 +58,11 @@ class Program:
     reads_x: bool
 
     def places(self, *, backward: bool) -> tuple[Place, ...]:
-        """All places that one direction uses, each once."""
+        """All places that one direction uses, each once; the backward also reads what the matrices read."""
         phases = (self.backward if backward else self.forward).values()
-        return tuple(dict.fromkeys(place for steps in phases for step in steps for place in places_of(step)))
+        used = [place for steps in phases for step in steps for place in places_of(step)]
+        sources = [place for place in self.matrix_sources if place is not None] if backward else []
+        return tuple(dict.fromkeys([*used, *sources]))
 
 
 def places_of(step: Step) -> tuple[Place, ...]:

@@ -3,9 +3,11 @@
 T steps, B sequences, H units, K matrices.
 """
 
+import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
+from search.kernels.compiled import compiled, run_compiled
 from search.kernels.eager import run_eager
 from search.kernels.errors import KernelError
 
@@ -22,12 +24,21 @@ def run_layer(
     bias, x and states. Raises `KernelError` where a shape does not fit.
     """
     _check(graph, weight, bias, x, states)
+    if _is_plain(weight, bias, x, *states):
+        code = compiled(graph)
+        if code is not None:
+            return run_compiled(code, weight, bias, x, states)
     return run_eager(graph, weight, bias, x, states)
 
 
 def backend_for(graph: GateGraph, x: Tensor) -> str:
-    """The name of the path that `run_layer` takes for this graph and input."""
-    return "eager"
+    """The path that `run_layer` takes for this graph and such an input: "llvm" (machine code) or "eager" (torch)."""
+    return "llvm" if _is_plain(x) and compiled(graph) is not None else "eager"
+
+
+def _is_plain(*tensors: Tensor) -> bool:
+    """What machine code is made for: single precision in main memory."""
+    return all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
 
 
 def _check(graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]) -> None:

@@ -1,0 +1,311 @@
+"""The LLVM text of a cell: its pointwise stages, and the functions that run a whole sequence forward and backward.
+
+A stage is one function over flat arrays, a vector at a time: all arrays of a stage have the same rows, padded to whole
+vectors, so there are no leftovers to handle. Values outside the padding never depend on values inside of it.
+
+tanh is the rational approximation of the Eigen library (degrees 13 and 6, off by at most 5 units in the last place);
+sigmoid is 1 / (1 + exp(-v)) with Cephes' polynomial for exp. Both keep NaN, and saturate to exactly -1, 0 and 1.
+Multiplications and additions may be fused, nothing else is relaxed.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+
+from search.kernels.adjoint import Instruction, Kind, Place, Stage
+from search.kernels.machine import Host
+from search.kernels.plan import Phase
+from search.kernels.product import MULTIPLY, panel_columns
+from search.kernels.program import Multiply, Program, Step, places_of
+
+_TANH_LIMIT = 7.99881172180175781
+_TANH_ABOVE = (
+    -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08, 1.48572235717979e-05,
+    6.37261928875436e-04, 4.89352455891786e-03,
+)  # fmt: skip
+_TANH_BELOW = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
+_EXP_LIMIT = 87.33  # exp(-87.33) is the smallest number with full precision
+_EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+_LOG2_E = 1.44269504088896341
+_LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # the first is exact in few bits
+_ROUNDER = 12582912.0  # 1.5 * 2**23: adding it leaves the nearest integer in the last bits
+
+
+class _Body:
+    """Vector instructions of one stage's loop under construction."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.vector = f"<{width} x float>"
+        self.lines: list[str] = []
+        self._count = 0
+
+    def value(self, text: str) -> str:
+        """The name of a new value, defined by `text`."""
+        self._count += 1
+        name = f"%v{self._count}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def constant(self, number: float) -> str:
+        """A vector of one number, rounded to single precision. LLVM writes floats as the hexadecimal of the double."""
+        (rounded,) = struct.unpack("f", struct.pack("f", number))
+        digits = f"float 0x{struct.pack('>d', rounded).hex().upper()}"
+        return f"<{', '.join([digits] * self.width)}>"
+
+    def binary(self, op: str, a: str, b: str) -> str:
+        return self.value(f"{op} contract {self.vector} {a}, {b}")
+
+    def fma(self, a: str, b: str, c: str) -> str:
+        return self.value(
+            f"call {self.vector} @llvm.fma.v{self.width}f32({self.vector} {a}, {self.vector} {b}, {self.vector} {c})"
+        )
+
+    def where(self, test: str, a: str, b: str, then: str, otherwise: str) -> str:
+        """`then` where the comparison holds, else `otherwise`: also where one of the compared values is NaN."""
+        mask = self.value(f"fcmp {test} {self.vector} {a}, {b}")
+        return self.value(f"select <{self.width} x i1> {mask}, {self.vector} {then}, {self.vector} {otherwise}")
+
+    def clamp(self, v: str, limit: float) -> str:
+        high, low = self.constant(limit), self.constant(-limit)
+        v = self.where("olt", high, v, high, v)
+        return self.where("ogt", low, v, low, v)
+
+    def polynomial(self, v: str, coefficients: Sequence[float]) -> str:
+        """By Horner's rule, from the highest power down."""
+        result = self.constant(coefficients[0])
+        for coefficient in coefficients[1:]:
+            result = self.fma(result, v, self.constant(coefficient))
+        return result
+
+    def tanh(self, v: str) -> str:
+        v = self.clamp(v, _TANH_LIMIT)
+        square = self.binary("fmul", v, v)
+        above = self.binary("fmul", v, self.polynomial(square, _TANH_ABOVE))
+        return self.binary("fdiv", above, self.polynomial(square, _TANH_BELOW))
+
+    def sigmoid(self, v: str) -> str:
+        one, zero = self.constant(1.0), self.constant(0.0)
+        v = self.value(f"fneg {self.vector} {v}")
+        u = self.clamp(v, _EXP_LIMIT)
+        shifted = self.fma(u, self.constant(_LOG2_E), self.constant(_ROUNDER))
+        whole = self.value(f"fsub {self.vector} {shifted}, {self.constant(_ROUNDER)}")
+        rest = self.fma(whole, self.constant(-_LN2_HIGH), u)
+        rest = self.fma(whole, self.constant(-_LN2_LOW), rest)
+        square = self.binary("fmul", rest, rest)
+        power = self.fma(square, self.polynomial(rest, _EXP), rest)
+        power = self.binary("fadd", power, one)
+        integers = f"<{self.width} x i32>"
+        bits = self.value(f"bitcast {self.vector} {shifted} to {integers}")
+        exponent = self.value(f"shl {integers} {bits}, <{', '.join(['i32 23'] * self.width)}>")
+        exponent = self.value(f"add {integers} {exponent}, <{', '.join(['i32 1065353216'] * self.width)}>")
+        scale = self.value(f"bitcast {integers} {exponent} to {self.vector}")
+        result = self.binary("fdiv", one, self.fma(power, scale, one))
+        return self.where("ogt", v, self.constant(_EXP_LIMIT), zero, result)
+
+    def instruction(self, instruction: Instruction, arguments: Sequence[str]) -> str:
+        zero = self.constant(0.0)
+        match instruction.op:
+            case "one":
+                return self.constant(1.0)
+            case "sigmoid":
+                return self.sigmoid(arguments[0])
+            case "tanh":
+                return self.tanh(arguments[0])
+            case "relu":
+                return self.where("ole", arguments[0], zero, zero, arguments[0])
+            case "gate":
+                return self.where("ole", arguments[0], zero, zero, arguments[1])
+            case "neg":
+                return self.value(f"fneg {self.vector} {arguments[0]}")
+            case op:
+                return self.binary(f"f{op}", *arguments)
+
+
+def stage_text(name: str, stage: Stage, host: Host) -> str:
+    """A stage as a function (count, one pointer a place in the order of `stage.places()`) over `count` floats each."""
+    body = _Body(host.width)
+    numbers = {place: n for n, place in enumerate(stage.places())}
+
+    def address(place: Place) -> str:
+        return body.value(f"getelementptr float, ptr %p{numbers[place]}, i64 %i")
+
+    names: list[str] = []
+    for instruction in stage.instructions:
+        if instruction.place is not None:
+            names.append(body.value(f"load {body.vector}, ptr {address(instruction.place)}, align 4"))
+        else:
+            names.append(body.instruction(instruction, [names[a] for a in instruction.arguments]))
+    for place, number in stage.stores:
+        body.lines.append(f"  store {body.vector} {names[number]}, ptr {address(place)}, align 4")
+    pointers = ", ".join(f"ptr %p{n}" for n in numbers.values())
+    return "\n".join(
+        [
+            f"define void @{name}(i64 %count, {pointers}) #0 {{",
+            "entry:",
+            "  br label %loop",
+            "loop:",
+            "  %i = phi i64 [0, %entry], [%i.next, %loop]",
+            *body.lines,
+            f"  %i.next = add i64 %i, {host.width}",
+            "  %more = icmp ult i64 %i.next, %count",
+            "  br i1 %more, label %loop, label %end",
+            "end:",
+            "  ret void",
+            "}",
+        ]
+    )
+
+
+def sequence_text(name: str, program: Program, host: Host, *, backward: bool) -> str:
+    """A function (table, T, B, H, P) that runs all phases of one direction; P is H padded to whole vectors.
+
+    `table` holds pointers: the packed weights, the rows that sums start from, the weights' gradients (unused in the
+    forward), then `program.places(...)`.
+    """
+    phases = program.backward if backward else program.forward
+    numbers = {place: n for n, place in enumerate(program.places(backward=backward))}
+    calls = _Calls(name, numbers, program, host, backward)
+    whole = {phase: [calls.whole(step) for step in steps] for phase, steps in phases.items()}
+    loop = [calls.in_loop(step) for step in phases[Phase.LOOP]]
+    gradients = calls.weight_gradients() if backward else []
+    first, last = (Phase.AFTER, Phase.BEFORE) if backward else (Phase.BEFORE, Phase.AFTER)
+    pointers = [
+        f"  %base{n}.at = getelementptr ptr, ptr %table, i64 {n + 3}\n  %base{n} = load ptr, ptr %base{n}.at, align 8"
+        for n in numbers.values()
+    ]
+    lines = [
+        f"define void @{name}(ptr %table, i64 %T, i64 %B, i64 %H, i64 %P) #0 {{",
+        "entry:",
+        "  %weights = load ptr, ptr %table, align 8",
+        "  %start.at = getelementptr ptr, ptr %table, i64 1",
+        "  %starts = load ptr, ptr %start.at, align 8",
+        "  %gradients.at = getelementptr ptr, ptr %table, i64 2",
+        "  %gradients = load ptr, ptr %gradients.at, align 8",
+        *pointers,
+        "  %step = mul i64 %B, %P",
+        "  %rows = mul i64 %T, %B",
+        "  %all = mul i64 %rows, %P",
+        f"  %panel = mul i64 %H, {panel_columns(host)}",
+        f"  %P.up = add i64 %P, {panel_columns(host) - 1}",
+        f"  %panels = udiv i64 %P.up, {panel_columns(host)}",
+        "  %matrix = mul i64 %panel, %panels",
+        *whole[first],
+    ]
+    if loop:
+        start, following, test = (
+            ("%T", "sub", "ugt i64 %s.next, 0") if backward else ("0", "add", "ult i64 %s.next, %T")
+        )
+        lines += [
+            "  br label %loop",
+            "loop:",
+            f"  %s = phi i64 [{start}, %entry], [%s.next, %loop]",
+            f"  %s.next = {following} i64 %s, 1",
+            f"  %t = add i64 {'%s.next' if backward else '%s'}, 0",
+            "  %offset = mul i64 %t, %step",
+            "  %odd = and i64 %t, 1",
+            "  %even = xor i64 %odd, 1",
+            "  %offset.old = mul i64 %odd, %step",
+            "  %offset.new = mul i64 %even, %step",
+            *loop,
+            f"  %more = icmp {test}",
+            "  br i1 %more, label %loop, label %after",
+            "after:",
+        ]
+    return "\n".join([*calls.stages, *lines, *whole[last], *gradients, "  ret void", "}"])
+
+
+def module_text(program: Program, host: Host) -> str:
+    """The module of a cell: `forward` and `backward`, and their stages."""
+    vector = f"<{host.width} x float>"
+    sizes = ["i64", "i64", "i64", "ptr", "i64", "i64", "ptr", "i64", "i64", "ptr", "i64", "ptr", "i64"]
+    return "\n".join(
+        [
+            f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})",
+            f"declare void @{MULTIPLY}({', '.join(sizes)})",
+            sequence_text("forward", program, host, backward=False),
+            sequence_text("backward", program, host, backward=True),
+            f"attributes #0 = {{ {host.attributes} }}",
+            "",
+        ]
+    )
+
+
+class _Calls:
+    """The text that calls each step, and the stages that are called."""
+
+    def __init__(self, name: str, numbers: dict[Place, int], program: Program, host: Host, backward: bool) -> None:
+        self.name = name
+        self.numbers = numbers
+        self.program = program
+        self.host = host
+        self.backward = backward
+        self.stages: list[str] = []
+        self._stage_names: dict[Stage, str] = {}
+        self._count = 0
+
+    def whole(self, step: Step) -> str:
+        """The step for all time steps at once."""
+        return self._call(step, "%rows", "%all", lambda place: ([], f"%base{self.numbers[place]}"))
+
+    def in_loop(self, step: Step) -> str:
+        """The step for time step %t."""
+        return self._call(step, "%B", "%step", self._at_step)
+
+    def weight_gradients(self) -> list[str]:
+        """One product over all steps for each matrix: the gradient of its sum, transposed, times what it read."""
+        lines = ["  %gradient.size = mul i64 %H, %P"]
+        for k, (s, source) in enumerate(zip(self.program.matrix_sums, self.program.matrix_sources, strict=True)):
+            if s is None or source is None:
+                continue
+            left, right = self.numbers[Place(Kind.SUM, s, True)], self.numbers[source]
+            lines.append(f"""\
+  %gradient{k}.offset = mul i64 %gradient.size, {k}
+  %gradient{k} = getelementptr float, ptr %gradients, i64 %gradient{k}.offset
+  call void @{MULTIPLY}(i64 %H, i64 %P, i64 %rows, ptr %base{left}, i64 1, i64 %P, ptr %base{right}, \
+i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr %gradient{k}, i64 %P)""")
+        return lines
+
+    def _at_step(self, place: Place) -> tuple[list[str], str]:
+        base = f"%base{self.numbers[place]}"
+        offset = "%offset"
+        if place.gradient and place.kind in (Kind.OLD, Kind.NEW) and place.index not in self.program.tracked:
+            offset = "%offset.old" if place.kind is Kind.OLD else "%offset.new"
+        if place.gradient and place.kind is Kind.VALUE and place.index in self.program.scratch:
+            return [], base
+        name = self._fresh()
+        return [f"  {name} = getelementptr float, ptr {base}, i64 {offset}"], name
+
+    def _fresh(self) -> str:
+        self._count += 1
+        return f"%q{self._count}"
+
+    def _call(self, step: Step, rows: str, count: str, at: Callable[[Place], tuple[list[str], str]]) -> str:
+        lines: list[str] = []
+        pointers = []
+        for place in places_of(step):
+            prepared, pointer = at(place)
+            lines += prepared
+            pointers.append(pointer)
+        if isinstance(step, Stage):
+            if step not in self._stage_names:
+                self._stage_names[step] = f"{self.name}_stage{len(self._stage_names)}"
+                self.stages.append(stage_text(self._stage_names[step], step, self.host))
+            arguments = ", ".join(f"ptr {pointer}" for pointer in pointers)
+            lines.append(f"  call void @{self._stage_names[step]}(i64 {count}, {arguments})")
+        else:
+            lines += self._multiply(step, rows, *pointers)
+        return "\n".join(lines)
+
+    def _multiply(self, step: Multiply, rows: str, source: str, destination: str) -> Iterator[str]:
+        offset, weight = self._fresh(), self._fresh()
+        yield f"  {offset} = mul i64 %matrix, {step.matrix}"
+        yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
+        start, stride = destination, "%P"
+        if step.first:
+            row, start, stride = self._fresh(), self._fresh(), "0"
+            yield f"  {row} = mul i64 %P, {0 if self.backward else step.destination.index}"
+            yield f"  {start} = getelementptr float, ptr %starts, i64 {row}"
+        yield (
+            f"  call void @{MULTIPLY}(i64 {rows}, i64 %P, i64 %H, ptr {source}, i64 %P, i64 1, ptr {weight}, "
+            f"i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, ptr {destination}, i64 %P)"
+        )
