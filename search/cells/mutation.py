@@ -58,6 +58,7 @@ class Rejection(StrEnum):
     UNCHANGED = "unchanged"
     IGNORES_INPUT = "ignores-input"
     STATELESS = "stateless"
+    NO_OPERATION = "no-operation"
     TOO_LARGE = "too-large"
     TOO_SYMMETRIC = "too-symmetric"
     DUPLICATE = "duplicate"
@@ -147,11 +148,13 @@ def mutate(
 
 
 def weakness(graph: GateGraph) -> Rejection | None:
-    """Why a canonical graph cannot be a recurrent cell: its output ignores x, or no state is carried over."""
+    """Why a canonical graph cannot be a recurrent cell: it ignores x, carries no state over, or only delays x."""
     if not any(node.op is Op.INPUT for node in graph):
         return Rejection.IGNORES_INPUT
     if not any(node.op is Op.STATE for node in graph):
         return Rejection.STATELESS
+    if all(node.op in LEAVES for node in graph):
+        return Rejection.NO_OPERATION  # and nothing to transform either: its line would end here
     return None
 
 
@@ -306,7 +309,7 @@ def _replace_by_combination(draft: Draft, i: int, rng: np.random.Generator) -> s
     theirs = sorted(draft.ancestors(other))
     second = theirs[rng.integers(len(theirs))]
     op = ELEMENTWISE_CHOICES[rng.integers(len(ELEMENTWISE_CHOICES))]
-    if second == i or i in draft.ancestors(second):
+    if i in draft.ancestors(second):
         return None  # what reads node i would come to depend on itself
     before = draft.describe(i)
     new = draft.add(Node(op, (first, second)))

@@ -340,41 +340,12 @@ def test_hostile_text_is_refused_and_nothing_of_it_is_run(text: str) -> None:
     assert sys.getrecursionlimit() == limit
 
 
-_PIECES = [
-    "h'",
-    "c'",
-    "c",
-    "h",
-    "x",
-    "=",
-    "(",
-    ")",
-    "+",
-    "-",
-    "*",
-    "1",
-    "tanh(",
-    "linear(",
-    ",0.9",
-    ",bias=",
-    "sigm",
-    "#",
-    ";",
-    "'",
-    '"',
-    ".",
-    ":=",
-    "lambda",
-    "for",
-    "if",
-    "_",
-    "\x00",
-    "é",
-]
+_PIECES = ["h'", "c'", "c", "h", "x", "=", "(", ")", "+", "-", "*", "1", "tanh(", "linear(", ", 0.9", ", bias="]
+_ODD_PIECES = ["sigm", "#", ";", "'", '"', ".", ":=", "lambda", "for", "if", "_", "\x00", "é", " ", "\n", "\t", "h' = "]
 
 
 @settings(max_examples=500, deadline=None, database=None, derandomize=True)
-@given(st.lists(st.sampled_from([*_PIECES, " ", "\n", "\t", "h' = ", " = "])).map("".join) | st.text(max_size=80))
+@given(st.lists(st.sampled_from(_PIECES + _ODD_PIECES)).map("".join) | st.text(max_size=80))
 def test_any_text_is_a_cell_or_refused(text: str) -> None:
     try:
         graph = parse_formula(text)
