@@ -1,0 +1,48 @@
+"""Tasks that take no time, for tests of what is built on tasks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.memorization import Memorization
+from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
+from tasks.xml import Xml
+
+
+def small_task(name: str) -> Task:
+    """A generated task with evaluation sets of a few hundred characters."""
+    if name == "memorization":
+        return Memorization(length=2, validation=400, test=600)
+    return Xml(min_letters=1, max_letters=2, validation=600, test=900)
+
+
+@dataclass(frozen=True)
+class Chords(Task):
+    """A piano roll of four notes that sound in turn, with noise: a task whose metric is better when lower."""
+
+    name = "chords"
+    metric = NATS_PER_STEP
+    output = Output.ROLL
+
+    noise: float = 0.1
+
+    @property
+    def width(self) -> int:
+        return 4
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        starts = True
+        while True:
+            yield self._window(rng, batch, steps, starts)
+            starts = False
+
+    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
+        rng = np.random.default_rng(list(Split).index(split))
+        for k in range(4):
+            yield self._window(rng, 5, 20, starts=k == 0)
+
+    def _window(self, rng: np.random.Generator, batch: int, steps: int, starts: bool) -> Batch:
+        turn = (np.arange(steps + 1)[:, None, None] % 4 == np.arange(4)).repeat(batch, axis=1)
+        rolls = (turn ^ (rng.random(turn.shape) < self.noise)).astype(np.float32)
+        return Batch(rolls[:-1], rolls[1:], np.ones((steps, batch), np.float32), starts)
