@@ -11,7 +11,6 @@ import numpy as np
 from tasks.generated import GeneratedTask, Sample
 from tasks.parameters import check_integer, check_number
 
-_LETTERS = np.array(list(string.ascii_lowercase))
 _PROBLEMS = 128  # drawn at once
 
 
@@ -53,15 +52,19 @@ class Arithmetic(GeneratedTask):
             left, right = (sizes * rng.choice((-1, 1), size=sizes.shape)).tolist()
             minus = rng.integers(2, size=_PROBLEMS).tolist()
             problems = [f"{a}{'-' if m else '+'}{b}" for a, b, m in zip(left, right, minus, strict=True)]
-            gaps = iter(self._gaps(rng, sum(map(len, problems))))
-            for problem, a, b, m in zip(problems, left, right, minus, strict=True):
-                parts = [character + gap for character, gap in zip(problem, gaps, strict=False)]
-                question = "".join(parts) + "="
-                yield Sample(f"{question}{a - b if m else a + b}.", len(question), problem)
+            text, ends = self._with_letters(rng, "=".join(problems) + "=")
+            begin = 0
+            for problem, end, a, b, m in zip(problems, ends, left, right, minus, strict=True):
+                yield Sample(f"{text[begin:end]}{a - b if m else a + b}.", end - begin, problem)
+                begin = end
 
-    def _gaps(self, rng: np.random.Generator, count: int) -> list[str]:
-        """`count` runs of distracting letters, most of them short or empty."""
-        ends = np.cumsum(rng.geometric(1.0 - self.distractors, size=count) - 1)
-        letters = "".join(_LETTERS[rng.integers(26, size=int(ends[-1]))])
-        bounds = ends.tolist()
-        return [letters[begin:end] for begin, end in zip([0, *bounds], bounds, strict=False)]
+    def _with_letters(self, rng: np.random.Generator, text: str) -> tuple[str, list[int]]:
+        """The text with runs of letters, most of them short or empty, and the places right after each `=`."""
+        characters = np.frombuffer(text.encode(), np.uint8)
+        letters = rng.geometric(1.0 - self.distractors, size=len(characters)) - 1
+        is_last = characters == ord("=")
+        letters[is_last] = 0
+        ends = np.cumsum(letters + 1)
+        filled = rng.integers(ord("a"), ord("z") + 1, size=ends[-1], dtype=np.uint8)
+        filled[ends - letters - 1] = characters
+        return filled.tobytes().decode(), ends[is_last].tolist()

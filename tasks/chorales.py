@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tasks.cache import key_of, load_or_build
 from tasks.errors import TaskError
-from tasks.generated import split_of
 from tasks.rolls import PACKED, Note, Pieces, packed, roll_of, unpacked
 from tasks.scores import score_parts
+from tasks.splits import split_of
 from tasks.task import Split
 
 _FORMAT = "chorales 1"  # of the cache; another number whenever the same scores give other rolls

@@ -18,7 +18,6 @@ A task of one's own is a vocabulary and a generator of samples:
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ import numpy.typing as npt
 
 from tasks.errors import TaskError
 from tasks.parameters import check_integer
+from tasks.splits import split_of
 from tasks.streams import windows
 from tasks.task import ACCURACY, Batch, Output, Split, Task
 
@@ -44,12 +44,6 @@ class Sample(NamedTuple):
     text: str
     counts_from: int = 0  # the prediction of this character and of those after it counts
     key: str = ""  # what decides the split: samples of equal keys are in one; empty: the text itself
-
-
-def split_of(key: str) -> Split:
-    """The split of a sample: an eighth of all keys is validation, an eighth test, by a hash of the key."""
-    octant = hashlib.blake2b(key.encode(), digest_size=1).digest()[0] >> 5
-    return Split.VALIDATION if octant == 0 else Split.TEST if octant == 1 else Split.TRAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,13 +136,12 @@ class GeneratedTask(Task):
         """Endless samples of one split."""
         dropped = 0
         for sample in self.samples(rng):
-            if not 0 <= sample.counts_from < len(sample.text):
-                raise TaskError(
-                    f"task {self.name!r}: {sample!r} counts from a character that it has not; "
-                    f"counts_from must be from 0 to {len(sample.text) - 1}"
-                    if sample.text
-                    else f"task {self.name!r}: a sample is empty; each needs at least one character"
-                )
+            length = len(sample.text)
+            if length == 0:
+                raise TaskError(f"task {self.name!r}: a sample is empty; each needs at least one character")
+            if not 0 <= sample.counts_from < length:
+                where = f"counts from character {sample.counts_from} of {length}"
+                raise TaskError(f"task {self.name!r}: a sample {where}; it must be from 0 to {length - 1}")
             if split_of(sample.key or sample.text) is split:
                 dropped = 0
                 yield sample

@@ -20,7 +20,7 @@ from tasks.text import END, UNKNOWN, addresses, folder_texts, sentences, tokeniz
 
 _FORMAT = "words 1"  # of the cache; another number whenever the same text gives other tokens
 _UNKNOWN = np.int32(1)  # the number of `<unk>`
-_LONGEST_WORD = 200  # characters; longer ones are unknown words
+_LONGEST_WORD = 50  # characters; longer ones are unknown words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +103,13 @@ class Language(Task):
             return _numbered({split: list(words(text)) for split, text in prose.items()})
 
         arrays = load_or_build("language", key, ("words", *Split), build)
-        known = arrays["words"][: self.vocabulary]
+        known = arrays["words"] = arrays["words"][: self.vocabulary]
         for split in Split:
             tokens = arrays[split]
             arrays[split] = np.where(tokens < len(known), tokens, _UNKNOWN)
         for array in arrays.values():
             array.flags.writeable = False
-        return arrays | {"words": known}
+        return arrays
 
 
 def _numbered(tokens: dict[Split, list[str]]) -> Arrays:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
 
 from tasks.errors import TaskError
 from tasks.rolls import KEYS, LONGEST, Pieces, Roll
@@ -23,6 +22,8 @@ def matlab_pieces(path: Path) -> Pieces:
     Raises:
         TaskError: the file cannot be read, a key is missing, or a piece is not (T, 88) of 0 and 1.
     """
+    from scipy.io import loadmat  # here, because it takes a while and few need it
+
     name = repr(str(path))
     try:
         size = path.stat().st_size

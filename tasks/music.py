@@ -12,10 +12,10 @@ import numpy as np
 from tasks.cache import key_of, load_or_build
 from tasks.chorales import chorales
 from tasks.errors import TaskError
-from tasks.generated import split_of
 from tasks.matlab import matlab_pieces
 from tasks.midi import midi_notes
 from tasks.rolls import KEYS, PACKED, Pieces, packed, pitch_name, roll_of, roll_windows, unpacked
+from tasks.splits import split_of
 from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
 
 LARGEST_MIDI_FILE = 10_000_000  # bytes

@@ -33,8 +33,7 @@ def load_task(name: str, **parameters: Scalar) -> Task:
     """Build a task.
 
     Args:
-        name: a key of `TASKS`, an import path `package.module:Class` (the working directory is importable),
-        or
+        name: a key of `TASKS`, an import path `package.module:Class` (the working directory is importable), or
             an entry point of the group `gatesearch.tasks`.
         parameters: keyword parameters of the task.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from music21.midi.translate import streamToMidiFile
 from music21.note import Note as ScoreNote
@@ -95,6 +95,7 @@ def test_what_is_no_midi_is_one_line(data: bytes, what: str) -> None:
         midi_notes(data, "'x.mid'")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
 def test_arbitrary_bytes_are_notes_or_a_task_error(data: bytes, framed: bool) -> None:
     try:

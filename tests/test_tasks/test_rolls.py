@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import TaskError
@@ -29,6 +29,7 @@ NOTES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(NOTES, min_size=1, max_size=8))
 def test_a_key_is_down_on_the_beats_that_a_note_covers(notes: list[Note]) -> None:
     """Against a loop over every beat and key; times are exact in twelfths."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.streams import columns, windows
 
 
+@settings(deadline=None)
 @given(count=st.integers(2, 60), batch=st.integers(1, 9), steps=st.integers(1, 9))
 def test_every_symbol_but_the_first_is_predicted_once_after_its_predecessor(count: int, batch: int, steps: int) -> None:
     cut = columns(np.arange(count, dtype=np.int32), batch)

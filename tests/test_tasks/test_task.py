@@ -110,10 +110,14 @@ def test_nobody_can_write_into_the_tasks_own_arrays(task: Task) -> None:
     assert_equal_windows(expected, list(task.evaluation(Split.VALIDATION, 5, 20)))
 
 
-def test_a_pickled_copy_gives_the_same_data(task: Task) -> None:
-    copy = pickle.loads(pickle.dumps(task))  # noqa: S301
+def test_a_pickled_copy_gives_the_same_data_from_memory_that_it_cannot_write(task: Task) -> None:
+    """As workers get it: the arrays apart from the pickle, in memory that is read-only."""
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(task, protocol=5, buffer_callback=buffers.append)
+    copy = pickle.loads(data, buffers=[bytes(buffer.raw()) for buffer in buffers])  # noqa: S301
     assert copy.checksum == task.checksum
     assert_equal_windows(first_windows(task, 5, 5), first_windows(copy, 5, 5))
+    assert_equal_windows(list(task.evaluation(Split.TEST, 5, 20)), list(copy.evaluation(Split.TEST, 5, 20)))
 
 
 def test_the_recorded_parameters_make_the_same_task(task: Task) -> None:
