@@ -7,6 +7,7 @@ needs no help. Booleans are 0 and 1; tuples and dicts are JSON text; a missing n
 
 import json
 import math
+import operator
 from dataclasses import fields
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
@@ -119,8 +120,13 @@ def insertion(kind: type[Row]) -> str:
 
 
 def encode(row: Row) -> tuple[Any, ...]:
-    """The values of a row in the order of its table's columns."""
-    return tuple(_text(getattr(row, name)) if name in _JSON else getattr(row, name) for name in COLUMNS[type(row)])
+    """The values of a row in the order of its table's columns. Raises TypeError for what is no text or number."""
+    kind = type(row)
+    values = ((name, getattr(row, name)) for name in COLUMNS[kind])
+    return tuple(
+        _text(value) if name in _JSON else int(bool(value)) if name in _BOOLEAN[kind] else _plain(value)
+        for name, value in values
+    )
 
 
 def decode(kind: type[R], names: tuple[str, ...], values: tuple[Any, ...]) -> R:
@@ -141,6 +147,11 @@ def decode(kind: type[R], names: tuple[str, ...], values: tuple[Any, ...]) -> R:
     return kind(**named)
 
 
+def _plain(value: Any) -> Any:
+    # NumPy's integers are buffers too, and SQLite would quietly store their bytes.
+    return value if value is None or isinstance(value, str | int | float) else operator.index(value)
+
+
 def _text(value: Any) -> str:
     """JSON text, the same for equal values. JSON has no NaN, so a point of a curve that has none says null."""
     if isinstance(value, tuple):
@@ -148,4 +159,6 @@ def _text(value: Any) -> str:
             [None if math.isnan(item) else item for item in entry] if isinstance(entry, tuple) else entry
             for entry in value
         ]
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, default=operator.index
+    )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from results.records import LARGEST_INTEGER, LOST_STATES, RANKED_STATES, CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.schema import COLUMNS, SCHEMA, TABLES, R, Row, column_list, decode, encode, insertion
+from tests.test_results.rows import make_trial
 
 integers = st.integers(-LARGEST_INTEGER - 1, LARGEST_INTEGER)
 counts = st.integers(0, LARGEST_INTEGER)
@@ -132,3 +136,15 @@ def test_columns_are_the_fields_in_order(kind: type[Row]) -> None:
     finally:
         connection.close()
     assert names == COLUMNS[kind]
+
+
+def test_numpy_s_numbers_are_stored_as_numbers() -> None:
+    """SQLite would take an integer of NumPy's for a blob of eight bytes."""
+    trial = stored(TrialRow, make_trial("a", best_step=np.int64(80), units=np.int32(16), higher_is_better=np.True_))
+    assert trial == make_trial("a")
+    assert [type(value) for value in (trial.best_step, trial.units, trial.higher_is_better)] == [int, int, bool]
+    proposal = ProposalRow(0, "propose", None, None, "failed", None, {"duplicate": 3})
+    rejections: dict[str, Any] = {"duplicate": np.int64(3)}
+    assert stored(ProposalRow, replace(proposal, rejections=rejections)) == proposal
+    with pytest.raises(TypeError):
+        encode(make_trial("a", steps=b"bytes"))
