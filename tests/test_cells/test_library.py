@@ -1,0 +1,282 @@
+"""The named cells compute what their authors wrote, and three of them what torch.nn computes.
+
+Every cell of the library has its equations below once more, as a plain step in torch. `w(k, v)` is matrix k, in the
+order in which the cell's own formula mentions them, times v, plus bias k.
+
+Letters of shapes: T steps, B rows, H units, K matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import networkx as nx
+import pytest
+import torch
+from torch import Tensor, nn, relu, sigmoid, tanh
+
+from search.cells.errors import CellError, UnknownCellError
+from search.cells.formula import parse_formula
+from search.cells.graph import GateGraph, Op
+from search.cells.library import LIBRARY, SEEDS, name_of, named_cell
+from search.kernels.recurrence import run_layer
+from search.kernels.reference import run_reference
+from tests.test_cells.shapes import encode, plain
+
+T, B, H = 7, 3, 16
+
+Linear = Callable[[int, Tensor], Tensor]
+Step = Callable[[Linear, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
+Run = Callable[[GateGraph, Tensor, Tensor, Tensor, tuple[Tensor, ...]], tuple[Tensor, tuple[Tensor, ...]]]
+
+# --- The equations, a second time: x and the old states in, the new states out
+
+
+def tanh_step(w: Linear, x: Tensor, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (h,) = old
+    return (tanh(w(0, x) + w(1, h)),)
+
+
+def lstm_step(
+    input_gate: bool = True,
+    forget: bool = True,
+    output: bool = True,
+    last: Callable[..., Tensor] = sigmoid,
+) -> Step:
+    def step(w: Linear, x: Tensor, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        h, c = old
+        pairs = iter(range(0, 8, 2))
+
+        def gate(present: bool, squash: Callable[..., Tensor]) -> Tensor:
+            if not present:
+                return torch.ones_like(h)
+            k = next(pairs)
+            return squash(w(k, x) + w(k + 1, h))
+
+        i, j, f = gate(True, tanh), gate(input_gate, sigmoid), gate(forget, sigmoid)
+        o = gate(output, last)
+        new = c * f + i * j
+        return tanh(new) * o, new
+
+    return step
+
+
+def gru_step(w: Linear, x: Tensor, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (h,) = old
+    r = sigmoid(w(0, x) + w(1, h))
+    z = sigmoid(w(2, x) + w(3, h))
+    n = tanh(w(4, x) + w(5, r * h))
+    return (z * h + (1 - z) * n,)
+
+
+def gru_after_step(w: Linear, x: Tensor, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (h,) = old
+    r = sigmoid(w(0, x) + w(1, h))
+    z = sigmoid(w(2, x) + w(3, h))
+    n = tanh(w(4, x) + r * w(5, h))
+    return (z * h + (1 - z) * n,)
+
+
+def mut1_step(w: Linear, x: Tensor, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (h,) = old
+    z = sigmoid(w(0, x))
+    r = sigmoid(w(1, x) + w(2, h))
+    return (tanh(w(3, r * h) + tanh(x)) * z + h * (1 - z),)
+
+
+def mut2_step(w: Linear, x: Tensor, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (h,) = old
+    z = sigmoid(w(0, x) + w(1, h))
+    r = sigmoid(x + w(2, h))
+    return (tanh(w(3, r * h) + w(4, x)) * z + h * (1 - z),)
+
+
+def mut3_step(w: Linear, x: Tensor, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (h,) = old
+    z = sigmoid(w(0, x) + w(1, tanh(h)))
+    r = sigmoid(w(2, x) + w(3, h))
+    return (tanh(w(4, r * h) + w(5, x)) * z + h * (1 - z),)
+
+
+STEPS: dict[str, tuple[Step, int, int]] = {  # the step, the number of states, and of matrices
+    "tanh": (tanh_step, 1, 2),
+    "lstm": (lstm_step(), 2, 8),
+    "lstm-tanh-o": (lstm_step(last=tanh), 2, 8),
+    "lstm-f": (lstm_step(forget=False), 2, 6),
+    "lstm-i": (lstm_step(input_gate=False), 2, 6),
+    "lstm-o": (lstm_step(output=False), 2, 6),
+    "lstm-b": (lstm_step(), 2, 8),
+    "lstm-ob": (lstm_step(), 2, 8),
+    "gru": (gru_step, 1, 6),
+    "gru-after": (gru_after_step, 1, 6),
+    "mut1": (mut1_step, 1, 4),
+    "mut2": (mut2_step, 1, 5),
+    "mut3": (mut3_step, 1, 6),
+}
+
+Tensors = tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]
+
+
+def tensors(name: str, dtype: torch.dtype = torch.float64) -> Tensors:
+    """Weights (K, H, H), biases (K, H), x (T, B, H) and states (B, H) to differentiate by."""
+    _, states, matrices = STEPS[name]
+    generator = torch.Generator().manual_seed(24)
+
+    def draw(*shape: int, scale: float = 1.0) -> Tensor:
+        return (torch.randn(*shape, generator=generator, dtype=dtype) * scale).requires_grad_()
+
+    first = tuple(draw(B, H) for _ in range(states))
+    return draw(matrices, H, H, scale=H**-0.5), draw(matrices, H), draw(T, B, H), first
+
+
+def run_plain(step: Step, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]) -> list[Tensor]:
+    """Outputs (T, B, H), then the last states (B, H)."""
+    outputs = []
+    for now in x:
+        states = step(lambda k, v: v @ weight[k].T + bias[k], now, states)
+        outputs.append(states[0])
+    return [torch.stack(outputs), *states]
+
+
+def gradients(results: list[Tensor], sources: list[Tensor]) -> list[Tensor]:
+    """Of a fixed random combination of all results, with zeros for what is not used."""
+    generator = torch.Generator().manual_seed(25)
+    total = torch.zeros((), dtype=results[0].dtype)
+    for result in results:
+        total = total + (result * torch.randn(result.shape, generator=generator, dtype=torch.float64).to(result)).sum()
+    return list(torch.autograd.grad(total, sources, allow_unused=True, materialize_grads=True))
+
+
+def assert_equal(ours: list[Tensor], theirs: list[Tensor], tolerance: float) -> None:
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
+
+
+def canonical_order(name: str) -> list[int]:
+    """For each matrix of the canonical graph, its place in the formula: by networkx's isomorphism of the two."""
+    written, graph = parse_formula(LIBRARY[name].formula), LIBRARY[name].graph
+    assert plain(written)  # nothing to prune or to merge: the two differ in numbering alone
+
+    def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+        return bool(one["label"] == other["label"])
+
+    matcher = nx.algorithms.isomorphism.DiGraphMatcher(encode(graph), encode(written), node_match=same, edge_match=same)
+    assert matcher.is_isomorphic()
+    return [written.linears.index(matcher.mapping[i]) for i in graph.linears]
+
+
+def test_every_named_cell_has_its_equations_here() -> None:
+    assert list(STEPS) == list(LIBRARY)
+    for name, (_, states, matrices) in STEPS.items():
+        assert (LIBRARY[name].graph.states, len(LIBRARY[name].graph.linears)) == (states, matrices)
+
+
+@pytest.mark.parametrize("run", [run_reference, run_layer])
+@pytest.mark.parametrize("name", LIBRARY)
+def test_a_named_cell_computes_its_equations_as_written_and_in_canonical_order(name: str, run: Run) -> None:
+    weight, bias, x, states = tensors(name)
+    sources = [weight, bias, x, *states]
+    expected = run_plain(STEPS[name][0], weight, bias, x, states)
+    slopes = gradients(expected, sources)
+    assert all(slope.abs().max() > 0 for slope in slopes)
+    order = canonical_order(name)
+    for graph, places in ((parse_formula(LIBRARY[name].formula), range(len(order))), (LIBRARY[name].graph, order)):
+        outputs, last = run(graph, weight[list(places)], bias[list(places)], x, states)
+        assert_equal([outputs, *last], expected, 1e-10)
+        assert_equal(gradients([outputs, *last], sources), slopes, 1e-10)
+
+
+TORCH = {
+    # Our matrices for torch's gates, in torch's order: (of x, of h) each.
+    "tanh": (nn.RNN, [(0, 1)]),
+    "lstm": (nn.LSTM, [(2, 3), (4, 5), (0, 1), (6, 7)]),
+    "gru-after": (nn.GRU, [(0, 1), (2, 3), (4, 5)]),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("name", TORCH)
+def test_lstm_gru_after_and_tanh_are_those_of_torch(name: str, layers: int, dtype: torch.dtype) -> None:
+    make, gates = TORCH[name]
+    torch.manual_seed(26)
+    theirs = make(H, H, num_layers=layers, dtype=dtype)
+    _, _, x, first = tensors(name, dtype)
+    initial = [tuple((state * (1 + layer)).detach().requires_grad_() for state in first) for layer in range(layers)]
+    of_layer = [torch.stack(states) for states in zip(*initial, strict=True)]  # (layers, B, H) for each state
+    outputs, last = theirs(x, tuple(of_layer) if name == "lstm" else of_layer[0])
+    last = list(last) if name == "lstm" else [last]
+    sources = [*theirs.parameters(), x, *(state for states in initial for state in states)]
+    expected = [outputs, *last]
+    slopes = gradients(expected, sources)
+
+    sequence = x
+    finals = []
+    order = canonical_order(name)
+    for layer in range(layers):
+        parts = [getattr(theirs, f"{kind}_l{layer}") for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        w_x, w_h, b_x, b_h = (part.chunk(len(gates)) for part in parts)
+        weights: list[Tensor] = [torch.empty(0)] * (2 * len(gates))
+        biases = list(weights)
+        for gate, (of_x, of_h) in enumerate(gates):
+            weights[of_x], weights[of_h], biases[of_x], biases[of_h] = w_x[gate], w_h[gate], b_x[gate], b_h[gate]
+        weight, bias = (torch.stack([each[k] for k in order]) for each in (weights, biases))
+        sequence, states = run_layer(LIBRARY[name].graph, weight, bias, sequence, initial[layer])
+        finals.append(states)
+    ours = [sequence, *(torch.stack(states) for states in zip(*finals, strict=True))]
+    assert_equal(ours, expected, 1e-5)
+    assert_equal(gradients(ours, sources), slopes, 1e-5 if dtype is torch.float64 else 5e-5)
+
+
+def gate_with_bias(name: str) -> tuple[Op, list[set[Op]]]:
+    """The only matrix with a bias of 1: what it reads, and the operations on the way from it to a state, set by set."""
+    graph = LIBRARY[name].graph
+    (biased,) = (i for i in graph.linears if graph.nodes[i].bias == 1.0)
+    assert all(graph.nodes[i].bias == 0.0 for i in graph.linears if i != biased)
+    (total,) = graph.consumers[biased]
+    (gate,) = graph.consumers[total]
+    (product,) = graph.consumers[gate]
+    return graph.nodes[gate].op, [
+        {graph.nodes[j].op for j in graph.nodes[total].inputs},
+        {graph.nodes[j].op for j in graph.nodes[product].inputs},
+    ]
+
+
+def test_lstm_b_raises_the_forget_gate_and_lstm_ob_the_output_gate() -> None:
+    assert gate_with_bias("lstm-b") == (Op.SIGMOID, [{Op.LINEAR}, {Op.SIGMOID, Op.STATE}])  # f * c
+    assert gate_with_bias("lstm-ob") == (Op.SIGMOID, [{Op.LINEAR}, {Op.SIGMOID, Op.TANH}])  # o * tanh(c')
+    for name in ("lstm-b", "lstm-ob"):
+        assert parse_formula(LIBRARY[name].formula.replace(", bias=1", "")).id == LIBRARY["lstm"].graph.id
+
+
+def test_no_named_cell_starts_from_the_identity() -> None:
+    assert {node.identity for cell in LIBRARY.values() for node in cell.graph} == {0.0}
+
+
+def test_named_cells_are_canonical_and_known_by_their_ids() -> None:
+    assert len({cell.graph.id for cell in LIBRARY.values()}) == len(LIBRARY)
+    for name, cell in LIBRARY.items():
+        assert cell.name == name
+        assert cell.graph == cell.graph.canonical()
+        assert cell.summary
+        assert named_cell(name) is cell
+        assert name_of(cell.graph.id) == name
+    assert name_of("0" * 16) is None
+    assert {named_cell(name).name for name in SEEDS} == {"lstm", "gru"}
+
+
+def test_an_unknown_name_is_refused_in_one_line_with_those_that_come_close() -> None:
+    with pytest.raises(UnknownCellError, match=r"^'lstmm' is no named cell; did you mean lstm.*\?$"):
+        named_cell("lstmm")
+    with pytest.raises(CellError, match=r"^'\?' is no named cell; known are tanh, lstm, .*mut3$"):
+        named_cell("?")
+
+
+def test_relu_of_torch_and_of_a_cell_agree() -> None:
+    graph = parse_formula("h' = relu(x - h)")
+    x, h = torch.randn(T, B, H, generator=torch.Generator().manual_seed(27)), torch.zeros(B, H)
+    outputs, _ = run_layer(graph, torch.zeros(0, H, H), torch.zeros(0, H), x, (h,))
+    for now, output in zip(x, outputs, strict=True):
+        h = relu(now - h)
+        torch.testing.assert_close(output, h, rtol=0, atol=0)
