@@ -31,7 +31,7 @@ def cells(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("name", "id", "states", "products", "pointwise", "what it is"):
         table.add_column(heading, justify="right" if heading in ("states", "products", "pointwise") else "left")
     for row in rows:

@@ -57,9 +57,8 @@ def tasks(name: str | None, profile: str, samples: int, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("task", "metric", "width", "constant guess", "uniform loss", "what it is"):
-        right = heading in ("width", "constant guess", "uniform loss")
-        table.add_column(heading, justify="right" if right else "left")
+    for heading in ("task", "metric", "width", "constant guess", "uniform loss"):
+        table.add_column(heading, justify="left" if heading in ("task", "metric") else "right", no_wrap=True)
     for row in rows:
         arrow = "↑" if row["higher_is_better"] else "↓"
         table.add_row(
@@ -68,10 +67,12 @@ def tasks(name: str | None, profile: str, samples: int, as_json: bool) -> None:
             f"{row['width']:,}",
             f"{row['best_constant_guess']:.4f}",
             f"{row['uniform_loss_nats']:.4f}",
-            str(row["summary"]),
         )
     console = Console()
     console.print(table)
+    console.print()
+    for row in rows:
+        console.print(f"{row['name']}: {row['summary']}", soft_wrap=True, highlight=False)
     console.print("↑ higher is better, ↓ lower; the uniform loss is in nats a counted step", style="dim")
     if name is not None:
         batch = next(task.evaluation(Split.VALIDATION, samples, 60))

@@ -118,13 +118,15 @@ def _show_epoch(console: Console, point: Point, metric: Metric) -> None:
 def _show_curve(result: TrialResult, metric: Metric, width: int) -> None:
     if len(result.curve) < 2:
         return
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.plot_size(min(width, 90), 16)
-    plotext.plot([p.step for p in result.curve], [p.validation for p in result.curve], marker="braille")
-    plotext.xlabel("training steps")
-    plotext.title(f"validation {metric.name}")
-    click.echo(plotext.build())
+    figure = plotext.figure
+    figure.clear()
+    figure.theme("colorless")
+    figure.plot_size(min(width, 90), 16)
+    figure.title(f"validation {metric.name}")
+    figure.label("training steps")
+    curve = figure.signal([p.step for p in result.curve], [p.validation for p in result.curve], marker="braille")
+    figure.draw(curve.lines())
+    click.echo(plotext.uncolorize(str(figure.build())))
 
 
 def _show_result(console: Console, result: TrialResult, metric: Metric, chance: float) -> None:
