@@ -156,6 +156,7 @@ def train_trial(
     initial weights and the training data, each with a generator of its own.
     """
     started = time.perf_counter()
+    graph = graph.canonical()  # a dead matrix is not trained, so it takes nothing of the budget either
     try:
         units = units_for(graph, setting, task.width, task.output)
     except BudgetError as error:
