@@ -1,4 +1,4 @@
-"""The LLVM text of a cell: its pointwise stages, and the functions that run a whole sequence forward and backward.
+"""The LLVM text of a cell: its pointwise stages, and the functions that run its sections over a whole sequence.
 
 A stage is one function over flat arrays, a vector at a time: all arrays of a stage have the same rows, padded to whole
 vectors, so there are no leftovers to handle. Values outside the padding never depend on values inside of it.
@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from search.kernels.adjoint import Instruction, Kind, Place, Stage
 from search.kernels.machine import Host
-from search.kernels.plan import Phase
 from search.kernels.product import MULTIPLY, panel_columns
-from search.kernels.program import Multiply, Program, Step, places_of
+from search.kernels.program import Matrix, Multiply, Program, Section, Step, places_of
 
 _TANH_LIMIT = 7.99881172180175781
 _TANH_ABOVE = (
@@ -156,74 +155,70 @@ def stage_text(name: str, stage: Stage, host: Host) -> str:
     )
 
 
-def sequence_text(name: str, program: Program, host: Host, *, backward: bool) -> str:
-    """A function (table, T, B, H, P) that runs all phases of one direction; P is H padded to whole vectors.
+def section_text(name: str, section: Section, program: Program, host: Host, *, backward: bool) -> str:
+    """A function (table, T, B, H, P) that runs a section; P is H padded to whole vectors.
 
     `table` holds pointers: the packed weights, the rows that sums start from, the weights' gradients (unused in the
-    forward), then `program.places(...)`.
+    forward), then the section's places.
     """
-    phases = program.backward if backward else program.forward
-    numbers = {place: n for n, place in enumerate(program.places(backward=backward))}
+    numbers = {place: n for n, place in enumerate(section.places)}
     calls = _Calls(name, numbers, program, host, backward)
-    whole = {phase: [calls.whole(step) for step in steps] for phase, steps in phases.items()}
-    loop = [calls.in_loop(step) for step in phases[Phase.LOOP]]
-    gradients = calls.weight_gradients() if backward else []
-    first, last = (Phase.AFTER, Phase.BEFORE) if backward else (Phase.BEFORE, Phase.AFTER)
+    first = [calls.whole(step) for step in section.whole_first]
+    looped = [calls.in_loop(step) for step in section.looped]
+    last = [calls.whole(step) for step in section.whole_last]
+    gradients = [calls.weight_gradient(matrix) for matrix in section.matrices]
+    columns = panel_columns(host)
     pointers = [
-        f"  %base{n}.at = getelementptr ptr, ptr %table, i64 {n + 3}\n  %base{n} = load ptr, ptr %base{n}.at, align 8"
-        for n in numbers.values()
+        f"  %{name}.at = getelementptr ptr, ptr %table, i64 {n}\n  %{name} = load ptr, ptr %{name}.at, align 8"
+        for n, name in enumerate(["weights", "starts", "gradients", *(f"base{n}" for n in numbers.values())])
     ]
     lines = [
         f"define void @{name}(ptr %table, i64 %T, i64 %B, i64 %H, i64 %P) #0 {{",
         "entry:",
-        "  %weights = load ptr, ptr %table, align 8",
-        "  %start.at = getelementptr ptr, ptr %table, i64 1",
-        "  %starts = load ptr, ptr %start.at, align 8",
-        "  %gradients.at = getelementptr ptr, ptr %table, i64 2",
-        "  %gradients = load ptr, ptr %gradients.at, align 8",
         *pointers,
         "  %step = mul i64 %B, %P",
         "  %rows = mul i64 %T, %B",
         "  %all = mul i64 %rows, %P",
-        f"  %panel = mul i64 %H, {panel_columns(host)}",
-        f"  %P.up = add i64 %P, {panel_columns(host) - 1}",
-        f"  %panels = udiv i64 %P.up, {panel_columns(host)}",
+        f"  %panel = mul i64 %H, {columns}",
+        f"  %P.up = add i64 %P, {columns - 1}",
+        f"  %panels = udiv i64 %P.up, {columns}",
         "  %matrix = mul i64 %panel, %panels",
-        *whole[first],
+        "  %gradient = mul i64 %H, %P",
+        *first,
     ]
-    if loop:
-        start, following, test = (
-            ("%T", "sub", "ugt i64 %s.next, 0") if backward else ("0", "add", "ult i64 %s.next, %T")
-        )
+    if looped:
+        begin, move, test = ("%T", "sub", "ugt i64 %s.next, 0") if backward else ("0", "add", "ult i64 %s.next, %T")
         lines += [
             "  br label %loop",
             "loop:",
-            f"  %s = phi i64 [{start}, %entry], [%s.next, %loop]",
-            f"  %s.next = {following} i64 %s, 1",
+            f"  %s = phi i64 [{begin}, %entry], [%s.next, %loop]",
+            f"  %s.next = {move} i64 %s, 1",
             f"  %t = add i64 {'%s.next' if backward else '%s'}, 0",
             "  %offset = mul i64 %t, %step",
             "  %odd = and i64 %t, 1",
             "  %even = xor i64 %odd, 1",
             "  %offset.old = mul i64 %odd, %step",
             "  %offset.new = mul i64 %even, %step",
-            *loop,
+            *looped,
             f"  %more = icmp {test}",
             "  br i1 %more, label %loop, label %after",
             "after:",
         ]
-    return "\n".join([*calls.stages, *lines, *whole[last], *gradients, "  ret void", "}"])
+    return "\n".join([*calls.stages, *lines, *last, *gradients, "  ret void", "}"])
 
 
 def module_text(program: Program, host: Host) -> str:
-    """The module of a cell: `forward` and `backward`, and their stages."""
+    """The module of a cell: a function for each section, and their stages."""
     vector = f"<{host.width} x float>"
     sizes = ["i64", "i64", "i64", "ptr", "i64", "i64", "ptr", "i64", "i64", "ptr", "i64", "ptr", "i64"]
     return "\n".join(
         [
             f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})",
             f"declare void @{MULTIPLY}({', '.join(sizes)})",
-            sequence_text("forward", program, host, backward=False),
-            sequence_text("backward", program, host, backward=True),
+            section_text("before", program.before, program, host, backward=False),
+            section_text("forward", program.forward, program, host, backward=False),
+            section_text("backward", program.backward, program, host, backward=True),
+            section_text("before_backward", program.before_backward, program, host, backward=True),
             f"attributes #0 = {{ {host.attributes} }}",
             "",
         ]
@@ -251,19 +246,15 @@ class _Calls:
         """The step for time step %t."""
         return self._call(step, "%B", "%step", self._at_step)
 
-    def weight_gradients(self) -> list[str]:
-        """One product over all steps for each matrix: the gradient of its sum, transposed, times what it read."""
-        lines = ["  %gradient.size = mul i64 %H, %P"]
-        for k, (s, source) in enumerate(zip(self.program.matrix_sums, self.program.matrix_sources, strict=True)):
-            if s is None or source is None:
-                continue
-            left, right = self.numbers[Place(Kind.SUM, s, True)], self.numbers[source]
-            lines.append(f"""\
-  %gradient{k}.offset = mul i64 %gradient.size, {k}
-  %gradient{k} = getelementptr float, ptr %gradients, i64 %gradient{k}.offset
+    def weight_gradient(self, matrix: Matrix) -> str:
+        """One product over all rows: the gradient of the matrix's sum, transposed, times what the matrix read."""
+        left, right = self.numbers[Place(Kind.SUM, matrix.sum, True)], self.numbers[matrix.source]
+        offset, at = self._fresh(), self._fresh()
+        return f"""\
+  {offset} = mul i64 %gradient, {matrix.number}
+  {at} = getelementptr float, ptr %gradients, i64 {offset}
   call void @{MULTIPLY}(i64 %H, i64 %P, i64 %rows, ptr %base{left}, i64 1, i64 %P, ptr %base{right}, \
-i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr %gradient{k}, i64 %P)""")
-        return lines
+i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr {at}, i64 %P)"""
 
     def _at_step(self, place: Place) -> tuple[list[str], str]:
         base = f"%base{self.numbers[place]}"

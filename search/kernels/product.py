@@ -11,9 +11,7 @@ Legend: M rows, N columns, K the reduction; `rs` the distance from row to row, `
 floats. N is a multiple of the vector width.
 """
 
-from functools import cache
-
-from search.kernels.machine import Host, Library, publish
+from search.kernels.machine import Host
 
 MULTIPLY = "gatesearch_multiply"
 """multiply(M, N, K, A, A_rs, A_ks, B, B_panel, B_ks, start, start_rs, C, C_rs): C = start + A @ B.
@@ -37,15 +35,6 @@ def panel_columns(host: Host) -> int:
     return 2 * host.width
 
 
-@cache
-def publish_products(host: Host) -> Library:
-    """Compile both functions, once in a process, for other modules to call by name."""
-    library = Library(product_text(host), host)
-    for name in (MULTIPLY, PACK):
-        publish(name, library.address(name))
-    return library
-
-
 def product_text(host: Host) -> str:
     """LLVM text of `MULTIPLY` and `PACK`."""
     vector = f"<{host.width} x float>"
@@ -54,7 +43,7 @@ def product_text(host: Host) -> str:
     for columns in (2, 1):
         parts += [_block(host.width, r, columns) for r in rows]
         parts.append(_all_rows(rows, columns))
-    parts += [_multiply(host.width), _pack(2 * host.width), f"attributes #0 = {{ {host.attributes} }}", ""]
+    parts += [_multiply(host.width), _pack(2 * host.width)]
     return "\n".join(parts)
 
 

@@ -12,7 +12,7 @@ backward needs, and nothing is computed twice. All else that the backward needs,
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from search.cells.graph import ACTIVATIONS, GateGraph, Op
@@ -37,32 +37,65 @@ class Multiply:
 Step: TypeAlias = Multiply | Stage
 
 
-@dataclass(frozen=True)
-class Program:
-    """The steps of each phase, forward and backward, in the order in which they run.
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What belongs to one matrix: its number, the sum that it adds to, and the place that it reads."""
 
-    `matrix_sums[k]` is the sum that matrix k belongs to and `matrix_sources[k]` what it reads: None for a matrix that
-    nothing reads. `tracked` are the states whose gradients are kept for all steps, since something outside of the loop
-    reads or writes them; other states hand theirs from one step to the next. `scratch` are the values whose gradients
-    live within a step. `reads_x` says whether anything depends on x.
+    number: int
+    sum: int
+    source: Place
+
+
+@dataclass(frozen=True)
+class Section:
+    """Steps that run without a break, and the matrices whose gradients are computed at their end (backward only).
+
+    `whole_first` and `whole_last` run for all steps at once, before and after the loop of `looped`.
     """
 
-    forward: dict[Phase, tuple[Step, ...]]
-    backward: dict[Phase, tuple[Step, ...]]
+    whole_first: tuple[Step, ...] = ()
+    looped: tuple[Step, ...] = ()
+    whole_last: tuple[Step, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """All places that the section uses, each once."""
+        found = [p for step in (*self.whole_first, *self.looped, *self.whole_last) for p in places_of(step)]
+        for matrix in self.matrices:
+            found += [Place(Kind.SUM, matrix.sum, gradient=True), matrix.source]
+        return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A cell's sections: `before`, `forward` (the loop and what follows), `backward` of that, and `before_backward`.
+
+    The first and the last know nothing of time: they may as well run over other rows than those of all steps, as long
+    as the others find what they need (`handed_over`: what the first computes, or x, that the others read).
+
+    `matrices[k]` is None where nothing reads matrix k. `tracked` are the states whose gradients are kept for all
+    steps, since something outside of the loop reads or writes them; other states hand theirs from one step to the
+    next. `scratch` are the values whose gradients live within a step. `reads_x` says whether anything depends on x.
+    """
+
+    before: Section
+    forward: Section
+    backward: Section
+    before_backward: Section
     sums: int
     values: int
-    matrix_sums: tuple[int | None, ...]
-    matrix_sources: tuple[Place | None, ...]
+    matrices: tuple[Matrix | None, ...]
     tracked: frozenset[int]
     scratch: frozenset[int]
     reads_x: bool
 
-    def places(self, *, backward: bool) -> tuple[Place, ...]:
-        """All places that one direction uses, each once; the backward also reads what the matrices read."""
-        phases = (self.backward if backward else self.forward).values()
-        used = [place for steps in phases for step in steps for place in places_of(step)]
-        sources = [place for place in self.matrix_sources if place is not None] if backward else []
-        return tuple(dict.fromkeys([*used, *sources]))
+    @cached_property
+    def handed_over(self) -> tuple[Place, ...]:
+        """What the sections around the loop read of what is known before it: x, sums, values, and whole states."""
+        used = {place for section in (self.forward, self.backward) for place in section.places}
+        early = (Place(Kind.X), *self.before.places)
+        return tuple(dict.fromkeys(p for p in early if p in used or p.kind is Kind.NEW))
 
 
 def places_of(step: Step) -> tuple[Place, ...]:
@@ -129,13 +162,22 @@ class _Builder:
             phase: tuple(step for done in reversed(self.done) if done.phase is phase for step in self._backward(done))
             for phase in (Phase.AFTER, Phase.LOOP, Phase.BEFORE)
         }
+        matrices = [
+            Matrix(k, self.sum_of_linear[i], self.memory[self.graph.nodes[i].inputs[0]])
+            if i in self.sum_of_linear
+            else None
+            for k, i in enumerate(linears)
+        ]
+        early = [m for m in matrices if m is not None and plan.phases[linears[m.number]] is Phase.BEFORE]
+        late = [m for m in matrices if m is not None and m not in early]
         return Program(
-            forward,
-            backward,
+            Section(forward[Phase.BEFORE]),
+            Section((), forward[Phase.LOOP], forward[Phase.AFTER]),
+            Section(backward[Phase.AFTER], backward[Phase.LOOP], (), tuple(late)),
+            Section(backward[Phase.BEFORE], matrices=tuple(early)),
             len(plan.sums),
             self.values,
-            tuple(self.sum_of_linear.get(i) for i in linears),
-            tuple(self.memory[self.graph.nodes[i].inputs[0]] if i in self.sum_of_linear else None for i in linears),
+            tuple(matrices),
             self.tracked,
             scratch,
             Place(Kind.X, gradient=True) in self.written,

@@ -5,30 +5,42 @@ T steps, B sequences, H units, K matrices.
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from search.cells.graph import GateGraph
-from search.kernels.compiled import compiled, run_compiled
+from search.kernels.compiled import compiled
 from search.kernels.eager import run_eager
 from search.kernels.errors import KernelError
+from search.kernels.sequence import run_compiled
 
 
 def run_layer(
-    graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
+    graph: GateGraph,
+    weight: Tensor,
+    bias: Tensor,
+    x: Tensor,
+    states: tuple[Tensor, ...],
+    symbols: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer of a cell over a sequence.
 
     `weight` (K, H, H): matrix k belongs to node `graph.linears[k]` and acts as v @ weight[k].T; `bias` (K, H); `x`
     (T, B, H); `states`: the `graph.states` values before the first step, (B, H) each.
 
+    With `symbols` (T, B), x is a table (V, H) instead, and a step reads its rows by number: what an embedding of the
+    symbols would be. Where the table has fewer rows than the sequence has symbols, what depends on x alone is then
+    computed once a row.
+
     Returns the visible outputs (T, B, H) and the states after the last step, (B, H) each. Differentiable in weight,
-    bias, x and states. Raises `KernelError` where a shape does not fit.
+    bias, x and states. Raises `KernelError` where a shape or a symbol does not fit.
     """
-    _check(graph, weight, bias, x, states)
-    if _is_plain(weight, bias, x, *states):
-        code = compiled(graph)
-        if code is not None:
-            return run_compiled(code, weight, bias, x, states)
-    return run_eager(graph, weight, bias, x, states)
+    _check(graph, weight, bias, x, states, symbols)
+    code = compiled(graph) if _is_plain(weight, bias, x, *states) else None
+    if symbols is not None and (code is None or len(x) >= symbols.numel()):
+        x, symbols = embedding(symbols, x), None
+    if code is None:
+        return run_eager(graph, weight, bias, x, states)
+    return run_compiled(code, weight, bias, x, states, symbols)
 
 
 def backend_for(graph: GateGraph, x: Tensor) -> str:
@@ -41,10 +53,24 @@ def _is_plain(*tensors: Tensor) -> bool:
     return all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
 
 
-def _check(graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]) -> None:
-    if x.dim() != 3 or x.shape[0] < 1:
-        raise KernelError(f"x has shape {tuple(x.shape)}; it must be (steps, batch, units) with at least one step")
-    _, batch, units = x.shape
+def _check(
+    graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...], symbols: Tensor | None
+) -> None:
+    shape = x.shape
+    if symbols is not None:
+        if x.dim() != 2 or symbols.dim() != 2 or symbols.dtype is not torch.long:
+            raise KernelError(
+                f"x has shape {tuple(x.shape)} and symbols {tuple(symbols.shape)} of {symbols.dtype}; with symbols, x "
+                "must be a table (rows, units) and symbols whole numbers (steps, batch) of torch.long"
+            )
+        shape = torch.Size((*symbols.shape, x.shape[1]))
+    if len(shape) != 3 or 0 in shape:
+        raise KernelError(f"x has shape {tuple(shape)}; it must be (steps, batch, units), none of them 0")
+    if symbols is not None:
+        low, high = (int(v) for v in symbols.aminmax())
+        if low < 0 or high >= len(x):
+            raise KernelError(f"symbols go from {low} to {high}; the table x has rows 0 to {len(x) - 1}")
+    _, batch, units = shape
     matrices = len(graph.linears)
     if weight.shape != (matrices, units, units):
         raise KernelError(

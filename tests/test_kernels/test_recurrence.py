@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf, nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pytest
@@ -21,6 +21,9 @@ from search.kernels.reference import run_reference
 
 if TYPE_CHECKING:
     from tests.test_kernels.conftest import Draw, Evaluate, Layer
+
+States: TypeAlias = tuple[Tensor, ...]
+Result: TypeAlias = tuple[Tensor, States]
 
 EXPECTED_BACKEND = "eager" if host() is None else "llvm"
 
@@ -103,6 +106,60 @@ def test_four_layers_equal_the_reference(name: str, draw: Draw) -> None:
         results.append([x, *torch.autograd.grad(x.square().sum(), leaves)])
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_symbols_of_a_table_give_what_looking_them_up_first_gives(
+    mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
+) -> None:
+    rng = np.random.default_rng(0)
+    graphs = [*(parse_formula(formula) for formula in ODD.values()), *mutants[::2]]
+    for k, graph in enumerate(graphs):
+        weight, bias, _, states = draw(graph, units=19, batch=3, steps=1, seed=k)
+        symbols = torch.from_numpy(rng.integers(0, 7, (4, 3)))
+        table = draw(graph, units=19, batch=7, steps=1, seed=k)[2].detach()[0].requires_grad_()
+
+        def looked_up(graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: States) -> Result:
+            return run_reference(graph, weight, bias, torch.nn.functional.embedding(symbols, x), states)  # noqa: B023
+
+        def by_symbol(graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: States) -> Result:
+            return run_layer(graph, weight, bias, x, states, symbols)  # noqa: B023
+
+        arguments = weight, bias, table, states
+        expected = evaluate(looked_up, graph, arguments)
+        if all(value.isfinite().all() for value in expected.values()):
+            assert_same(evaluate(by_symbol, graph, arguments), expected, 1e-4, f"graph {k}")
+
+
+def test_a_table_larger_than_the_sequence_or_in_double_precision_is_looked_up(draw: Draw) -> None:
+    graph = LIBRARY["gru"].graph
+    for dtype, rows in ((torch.float32, 50), (torch.float64, 5)):
+        weight, bias, x, states = draw(graph, units=8, batch=rows, steps=1, dtype=dtype)
+        symbols = torch.tensor([[0, 4], [3, 3], [1, 0]])
+        states = tuple(s[:2] for s in states)
+        found, _ = run_layer(graph, weight, bias, x[0], states, symbols)
+        expected, _ = run_reference(graph, weight, bias, x[0][symbols], states)
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("table", "symbols", "message"),
+    [
+        ((5, 4), torch.tensor([[0, 5, 1]]), "symbols go from 0 to 5; the table x has rows 0 to 4"),
+        ((5, 4), torch.tensor([[0, -1, 1]]), "symbols go from -1 to 1"),
+        ((5, 4), torch.tensor([[0.0, 1.0, 1.0]]), "whole numbers"),
+        ((1, 5, 4), torch.tensor([[0, 1, 1]]), "must be a table"),
+    ],
+)
+def test_symbols_that_do_not_fit_are_named(table: tuple[int, ...], symbols: Tensor, message: str) -> None:
+    with pytest.raises(KernelError, match=message):
+        run_layer(
+            LIBRARY["tanh"].graph,
+            torch.zeros(2, 4, 4),
+            torch.zeros(2, 4),
+            torch.zeros(table),
+            (torch.zeros(3, 4),),
+            symbols,
+        )
 
 
 @pytest.mark.parametrize("batch", [1, 4, 9, 10, 11, 23, 35])
@@ -197,7 +254,7 @@ def test_dead_nodes_and_unread_matrices_have_zero_gradients(draw: Draw, evaluate
         ({"weight": (2, 4, 5)}, "2 matrices of 4 units need"),
         ({"bias": (1, 4)}, r"must be \(2, 4\)"),
         ({"x": (3, 4)}, r"must be \(steps, batch, units\)"),
-        ({"x": (0, 3, 4)}, "at least one step"),
+        ({"x": (0, 3, 4)}, "none of them 0"),
         ({"state": (2, 4)}, r"state 0 has shape \(2, 4\); it must be \(3, 4\)"),
     ],
 )
