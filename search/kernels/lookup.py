@@ -7,7 +7,7 @@ the results costs less than looking up the embedding and computing once a step.
 from search.kernels.machine import Host
 
 GATHER = "gatesearch_gather"
-"""gather(count, P, numbers, table, rows): row i of `rows` = row numbers[i] of `table`; P floats a row, whole vectors."""
+"""gather(count, P, numbers, table, rows): row i of `rows` = row numbers[i] of `table`; a row is P floats."""
 
 SCATTER = "gatesearch_scatter"
 """scatter(count, P, numbers, table, rows): row numbers[i] of `table` += row i of `rows`, in order."""
