@@ -208,7 +208,7 @@ def test_balanced_trees_of_equal_matrices_have_one_id(leaves: int) -> None:
 def test_random_regular_graphs_of_matrices_have_one_id_each_and_differ_as_networkx_says() -> None:
     rng = np.random.default_rng(6)
     found: list[GateGraph] = []
-    for _ in range(120):
+    for _ in range(60):
         vertices, edges = [(4, 4), (4, 8), (8, 8)][int(rng.integers(3))]
         ends = rng.permutation(np.repeat(np.arange(1, vertices + 1), 2 * edges // vertices)).tolist()
         nodes = [Node(Op.INPUT)] + [Node(Op.LINEAR, (0,))] * vertices
@@ -221,7 +221,7 @@ def test_random_regular_graphs_of_matrices_have_one_id_each_and_differ_as_networ
             sums.append(len(nodes))
             nodes.append(Node(Op.ADD, (first, second)))
         graph = GateGraph(tuple(nodes), (sums[0],))
-        assert {renumbered(graph, rng).id for _ in range(4)} == {graph.id}
+        assert {renumbered(graph, rng).id for _ in range(3)} == {graph.id}
         found.append(graph.canonical())
     by_look: dict[object, list[GateGraph]] = {}
     for graph in found:
