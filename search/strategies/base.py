@@ -108,7 +108,7 @@ class Strategy(ABC):
         for outcome in baselines:
             graph = outcome.proposal.graph
             assert graph is not None
-            if names[graph.id] in self.profile.seeds:
+            if names[graph.id] in self.profile.seeds and graph.id not in self.books:
                 self.seeds.append(graph.id)
                 self._proposed.add(graph.id)
                 self._enter(outcome)
@@ -122,7 +122,8 @@ class Strategy(ABC):
         book = self.books[move.cell]
         if move.kind is Kind.REEXAMINE:
             settings = self._fresh_settings(book, rng)
-            return Proposal(index, Kind.REEXAMINE, book.graph, settings=settings, memorized=True)
+            bests = self._bests(book)
+            return Proposal(index, Kind.REEXAMINE, book.graph, settings=settings, memorized=True, best_before=bests)
         drawn = self._draw(book.graph, rng)
         if drawn.child is None:
             return Proposal(index, Kind.PROPOSE, None, move.cell, rejections=drawn.rejections)

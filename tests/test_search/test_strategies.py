@@ -1,0 +1,400 @@
+"""What every strategy has to keep, whatever it chooses; and the choices of each."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from search.cells.library import LIBRARY, SEEDS
+from search.cells.mutation import Rule
+from search.errors import SearchError
+from search.keys import generator_of
+from search.profiles.profile import GridSection, MutationSection, Profile, Role, SearchSection, TaskSection
+from search.settings import Setting
+from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, Visit, ratio
+from search.strategies.paper import PaperStrategy
+from search.strategies.random import RandomStrategy
+from search.strategies.registry import STRATEGIES, strategy_class
+from tasks.task import ACCURACY, NATS_PER_STEP, Metric
+
+METRICS: dict[str, Metric] = {"xml": ACCURACY, "music": NATS_PER_STEP, "extra": ACCURACY, MEMORIZATION: ACCURACY}
+REFERENCE = {"xml": 0.5, "music": 4.0, "extra": 0.5}
+PROFILE = Profile(
+    search=SearchSection(best=5, window=4, baselines=("tanh", *SEEDS)),
+    grid=GridSection(scales=(1.0, 2.0), learning_rates=(0.1, 0.2, 0.3), max_norms=(1.0, 5.0), layers=(1, 2)),
+    tasks={
+        "xml": TaskSection(settings=4, parameters=(1000,)),
+        "extra": TaskSection(settings=2, parameters=(1000, 2000), role=Role.CHECK),
+        "music": TaskSection(settings=4, parameters=(1000,)),
+    },
+)
+REVISIT = replace(PROFILE, mutation=MutationSection(duplicates="revisit"))
+Answer = Callable[[Proposal], Outcome]
+
+
+def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
+    """An outcome drawn by the proposal's cell and settings: some cells stop at memorization or at a task."""
+    if proposal.graph is None:
+        return Outcome(proposal, (), "no valid child")
+    cell = generator_of("cell", proposal.graph.id)
+    fate = cell.random() if proposal.kind is Kind.PROPOSE else 1.0
+    visits = []
+    if proposal.kind is Kind.BASELINE or not (proposal.memorized or proposal.kind is Kind.REEXAMINE):
+        passed = fate > 0.2
+        visits.append(
+            Visit(MEMORIZATION, dict.fromkeys(proposal.settings[MEMORIZATION], 0.99 if passed else 0.5), passed)
+        )
+        if not passed:
+            return Outcome(proposal, tuple(visits), "stopped at memorization")
+    for task in ("xml", "music", "extra"):
+        values: dict[Setting, float | None] = {}
+        for setting in proposal.settings[task]:
+            draw = generator_of("trial", proposal.graph.id, task, setting.key).random()
+            values[setting] = None if draw < 0.2 else draw if task != "music" else 8 * draw
+        stop = fate < 0.35 and task == "xml"
+        visits.append(Visit(task, values, not stop))
+        if stop:
+            return Outcome(proposal, tuple(visits), "stopped at xml")
+    return Outcome(proposal, tuple(visits), ending or "complete")
+
+
+def started(name: str, profile: Profile = PROFILE, seed: int = 0) -> Strategy:
+    """A strategy that knows the baselines."""
+    strategy = STRATEGIES[name](profile, seed, METRICS)
+    outcomes = []
+    for i, cell in enumerate(profile.search.baselines):
+        settings = {task: profile.grid_of(section).settings[:9] for task, section in profile.tasks.items()}
+        settings[MEMORIZATION] = profile.grid_of(profile.memorization).settings[:1]
+        outcomes.append(answer(Proposal(-1 - i, Kind.BASELINE, LIBRARY[cell].graph, settings=settings)))
+    strategy.start(outcomes, REFERENCE, {graph.id: cell for cell, graph in profile.given.items()})
+    return strategy
+
+
+def play(strategy: Strategy, proposals: int, window: int = 4, tell: Answer = answer) -> list[Proposal]:
+    """Ask and tell as the engine does: proposal k after the outcomes up to k - window."""
+    asked: list[Proposal] = []
+    for index in range(proposals):
+        if index >= window:
+            strategy.tell(tell(asked[index - window]))
+        asked.append(strategy.ask(index))
+    for proposal in asked[max(0, proposals - window) :]:
+        strategy.tell(tell(proposal))
+    return asked
+
+
+every = pytest.mark.parametrize("name", STRATEGIES)
+
+
+@every
+def test_proposals_are_asked_for_and_told_in_order(name: str) -> None:
+    strategy = started(name)
+    first = strategy.ask(0)
+    with pytest.raises(AssertionError, match="asked for in order"):
+        strategy.ask(0)
+    with pytest.raises(AssertionError, match="asked for in order"):
+        strategy.ask(2)
+    second = strategy.ask(1)
+    with pytest.raises(AssertionError, match="told in order"):
+        strategy.tell(answer(second))
+    strategy.tell(answer(first))
+    with pytest.raises(AssertionError, match="told in order"):
+        strategy.tell(answer(first))
+
+
+@every
+@pytest.mark.parametrize("profile", [PROFILE, REVISIT], ids=["reject", "revisit"])
+def test_what_is_asked_is_a_function_of_seed_and_outcomes(name: str, profile: Profile) -> None:
+    one, two, other = (play(started(name, profile, seed), 60) for seed in (0, 0, 1))
+    assert one == two
+    assert [p.graph for p in one] != [p.graph for p in other]
+
+
+@every
+def test_a_proposal_depends_only_on_outcomes_that_were_told(name: str) -> None:
+    def bad(proposal: Proposal) -> Outcome:
+        """From proposal 10 on every cell is bad."""
+        outcome = answer(proposal)
+        return outcome if proposal.index < 10 else replace(outcome, visits=(), ending="stopped at memorization")
+
+    one, two = (play(started(name), 40, tell=tell) for tell in (answer, bad))
+    assert one[:14] == two[:14]  # number 14 is the first that may know of number 10
+    if name == "paper":
+        assert one != two
+
+
+@every
+@pytest.mark.parametrize("rule", Rule)
+def test_no_cell_is_proposed_twice_where_duplicates_are_rejected(name: str, rule: Rule) -> None:
+    profile = replace(PROFILE, mutation=MutationSection(rule=rule, max_nodes=24))
+    asked = play(started(name, profile), 150)
+    ids = [p.graph.id for p in asked if p.kind is Kind.PROPOSE and p.graph is not None]
+    assert len(ids) == len(set(ids)) > 50
+    assert not set(ids) & {LIBRARY[cell].graph.id for cell in SEEDS}
+
+
+@every
+def test_new_cells_have_lineage_and_settings_for_every_task(name: str) -> None:
+    strategy = started(name)
+    for proposal in play(strategy, 60):
+        assert proposal.index >= 0
+        assert set(proposal.settings) == ({"xml", "extra", "music"} | ({MEMORIZATION} - kinds(proposal)))
+        for task, settings in proposal.settings.items():
+            section = PROFILE.memorization if task == MEMORIZATION else PROFILE.tasks[task]
+            assert len(settings) == len(set(settings)) <= section.settings
+            assert set(settings) <= set(PROFILE.grid_of(section).settings)
+        if proposal.kind is Kind.PROPOSE:
+            assert proposal.parent in strategy.books
+            assert proposal.mutations
+            assert all(len(proposal.settings[task]) == 4 for task in ("xml", "music"))
+
+
+def kinds(proposal: Proposal) -> set[str]:
+    """Tasks that this kind of proposal skips."""
+    return {MEMORIZATION} if proposal.kind is Kind.REEXAMINE else set()
+
+
+@every
+def test_a_cell_that_comes_again_skips_memorization_and_gets_only_settings_it_has_not_had(name: str) -> None:
+    rules = MutationSection(Rule.ONE_TO_THREE, 16, duplicates="revisit")
+    few = replace(PROFILE.search, best=2, reexamine=0.2)  # few parents with small children meet them again
+    strategy = started(name, replace(PROFILE, search=few, mutation=rules))
+    had: dict[str, dict[str, set[Setting]]] = {
+        cell: {task: set(tried) for task, tried in book.tried.items()} for cell, book in strategy.books.items()
+    }
+    again = 0
+    for index in range(300):
+        proposal = strategy.ask(index)
+        outcome = answer(proposal)
+        if proposal.graph is not None:
+            known = had.setdefault(proposal.graph.id, {})
+            if proposal.kind is Kind.PROPOSE and known:
+                again += 1
+                assert proposal.memorized
+                values = [v for v in strategy.books[proposal.graph.id].tried.get("xml", {}).values() if v is not None]
+                assert proposal.best_before.get("xml") == max(values, default=None)
+            if proposal.kind is Kind.REEXAMINE or known:
+                for task, settings in proposal.settings.items():
+                    assert not known.get(task, set()) & set(settings)
+            for visit in outcome.visits:
+                known.setdefault(visit.task, set()).update(visit.results)
+        strategy.tell(outcome)
+    assert again >= 3
+
+
+@every
+def test_a_cell_that_failed_memorization_is_not_proposed_again(name: str) -> None:
+    def forgetful(proposal: Proposal) -> Outcome:
+        if proposal.graph is None or proposal.kind is not Kind.PROPOSE or proposal.memorized:
+            return answer(proposal)
+        visit = Visit(MEMORIZATION, dict.fromkeys(proposal.settings[MEMORIZATION], 0.1), False)
+        return Outcome(proposal, (visit,), "stopped at memorization")
+
+    profile = replace(REVISIT, mutation=MutationSection(Rule.ONE_TO_THREE, 16, duplicates="revisit"))
+    asked = play(started(name, profile), 120, tell=forgetful)
+    seeds = {LIBRARY[cell].graph.id for cell in SEEDS}
+    ids = [p.graph.id for p in asked if p.kind is Kind.PROPOSE and p.graph is not None]
+    new = [cell for cell in ids if cell not in seeds]
+    assert len(new) == len(set(new))
+
+
+@every
+def test_the_list_holds_the_best_cells_sorted_and_no_more_than_it_may(name: str) -> None:
+    strategy = started(name)
+    scores: dict[str, float] = {}
+    asked: list[Proposal] = []
+    told = []
+    for index in range(80):
+        asked.append(strategy.ask(index))
+        outcome = answer(asked[-1])
+        strategy.tell(outcome)
+        told.append(outcome)
+        assert len(strategy.best) <= 5
+        assert strategy.best == sorted(strategy.best, key=lambda entry: (-entry[0], entry[1]))
+        assert len({cell for _, cell in strategy.best}) == len(strategy.best)
+    seeds = started(name)
+    scores = {cell: score for score, cell in seeds.best}
+    values: dict[str, dict[str, list[float]]] = {}
+    for cell, book in seeds.books.items():
+        values[cell] = {t: [v for v in tried.values() if v is not None] for t, tried in book.tried.items()}
+    complete = set(scores)
+    for outcome in told:
+        if outcome.proposal.graph is None:
+            continue
+        cell = outcome.proposal.graph.id
+        mine = values.setdefault(cell, {})
+        for visit in outcome.visits:
+            mine.setdefault(visit.task, []).extend(v for v in visit.results.values() if v is not None)
+        if outcome.ending == "complete":
+            complete.add(cell)
+        if cell in complete and mine.get("xml") and mine.get("music"):
+            scores[cell] = min(max(mine["xml"]) / 0.5, 4.0 / min(mine["music"]))
+    # A score never falls, so who left the list once is found again among the best of all.
+    best = sorted(((score, cell) for cell, score in scores.items()), key=lambda entry: (-entry[0], entry[1]))[:5]
+    assert [cell for _, cell in strategy.best] == [cell for _, cell in best]
+    assert [score for score, _ in strategy.best] == pytest.approx([score for score, _ in best])
+
+
+@every
+def test_a_parent_without_a_valid_child_gives_a_proposal_without_a_graph_and_goes_on(name: str) -> None:
+    strategy = started(name, replace(PROFILE, mutation=MutationSection(max_nodes=4, attempts=3)))
+    asked = play(strategy, 40)
+    barren = [p for p in asked if p.graph is None]
+    assert barren
+    for proposal in barren:
+        assert proposal.kind is Kind.PROPOSE
+        assert proposal.parent in strategy.books
+        assert not proposal.settings
+        assert sum(proposal.rejections.values()) == 3
+    assert strategy.ask(40).index == 40
+
+
+@every
+def test_the_seeds_alone_found_the_list_and_all_ties_are_broken_by_id(name: str) -> None:
+    strategy = started(name)
+    assert set(strategy.seeds) == {LIBRARY[cell].graph.id for cell in SEEDS} == {cell for _, cell in strategy.best}
+    assert LIBRARY["tanh"].graph.id not in strategy.books
+
+
+@every
+def test_a_cell_that_is_given_twice_under_two_names_is_one_seed(name: str) -> None:
+    twin = replace(PROFILE, cells={"mine": LIBRARY["gru"].formula})
+    strategy = STRATEGIES[name](twin, 0, METRICS)
+    outcomes = []
+    for i, graph in enumerate(twin.given.values()):
+        settings = {task: twin.grid_of(section).settings[:3] for task, section in twin.tasks.items()}
+        settings[MEMORIZATION] = twin.grid_of(twin.memorization).settings[:1]
+        outcomes.append(answer(Proposal(-1 - i, Kind.BASELINE, graph, settings=settings)))
+    strategy.start(outcomes, REFERENCE, {graph.id: cell for cell, graph in reversed(twin.given.items())})
+    assert sorted(strategy.seeds) == sorted(LIBRARY[cell].graph.id for cell in SEEDS)
+
+
+@every
+def test_a_cell_without_any_counted_result_on_a_task_never_enters_the_list(name: str) -> None:
+    def lost(proposal: Proposal) -> Outcome:
+        outcome = answer(proposal)
+        blank = [replace(v, results=dict.fromkeys(v.results)) if v.task == "music" else v for v in outcome.visits]
+        return replace(outcome, visits=tuple(blank))
+
+    strategy = started(name)
+    play(strategy, 40, tell=lost)
+    assert {cell for _, cell in strategy.best} == set(strategy.seeds)
+
+
+def test_the_random_strategy_mutates_the_seeds_alone_equally_often() -> None:
+    strategy = started("random")
+    asked = play(strategy, 200)
+    assert {p.kind for p in asked} == {Kind.PROPOSE}
+    counts = Counter(p.parent for p in asked)
+    assert set(counts) == set(strategy.seeds)
+    assert abs(counts[strategy.seeds[0]] - 100) < 4.5 * np.sqrt(50)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_studys_strategy_examines_again_as_often_as_the_profile_says(share: float) -> None:
+    strategy = started("paper", replace(PROFILE, search=replace(PROFILE.search, reexamine=share)))
+    rng = np.random.default_rng(0)
+    again = sum(strategy._choose(rng).kind is Kind.REEXAMINE for _ in range(2000)) / 2000
+    assert again == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / 2000) + 1e-12)
+
+
+def test_every_member_of_the_studys_list_is_drawn_equally_often_and_nobody_else() -> None:
+    strategy = started("paper")
+    play(strategy, 60)
+    members = [cell for _, cell in strategy.best]
+    assert len(members) == 5
+    rng = np.random.default_rng(1)
+    counts = Counter(strategy._choose(rng).cell for _ in range(5000))
+    assert set(counts) == set(members)
+    assert max(abs(n - 1000) for n in counts.values()) < 4.5 * np.sqrt(800)
+
+
+def test_a_cell_that_is_examined_again_gets_fresh_settings_and_keeps_its_best() -> None:
+    strategy = started("paper", replace(PROFILE, search=replace(PROFILE.search, reexamine=1.0)))
+    tried = {cell: set(book.tried["xml"]) for cell, book in strategy.books.items()}
+    proposal = strategy.ask(0)
+    assert proposal.kind is Kind.REEXAMINE
+    assert proposal.graph is not None
+    book = strategy.books[proposal.graph.id]
+    assert len(proposal.settings["xml"]) == 4
+    assert not tried[proposal.graph.id] & set(proposal.settings["xml"])
+    values = [value for value in book.tried["xml"].values() if value is not None]
+    assert proposal.best_before["xml"] == max(values)
+    nats = [value for value in book.tried["music"].values() if value is not None]
+    assert proposal.best_before["music"] == min(nats)
+
+
+def test_settings_of_a_child_come_from_those_of_parent_and_seeds_by_the_transfer_rule() -> None:
+    # With a parent and seeds of nine settings each, a third of the draws is left to chance: 15 of 24 settings.
+    strategy = started("random")
+    seed = strategy.books[strategy.seeds[0]]
+    known = set(seed.tried["xml"])
+    inside, total = 0, 0
+    for k in range(400):
+        settings = strategy._child_settings("new", seed, np.random.default_rng(k))["xml"]
+        inside += settings[0] in known
+        total += 1
+    share = 2 / 3 + 9 / 24 / 3
+    assert inside / total == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / total))
+
+
+@pytest.mark.parametrize("transfer", [False, True])
+def test_settings_of_memorization_are_random_unless_the_profile_transfers_them(transfer: bool) -> None:
+    gate = replace(PROFILE.memorization, transfer=transfer)
+    strategy = started("random", replace(PROFILE, memorization=gate))
+    seed = strategy.books[strategy.seeds[0]]
+    (passed,) = seed.tried[MEMORIZATION]
+    grid = strategy.profile.grid_of(gate)
+    hits = sum(
+        strategy._child_settings("new", seed, np.random.default_rng(k))[MEMORIZATION] == (passed,) for k in range(600)
+    )
+    share = 2 / 3 + 1 / 3 / len(grid) if transfer else 1 / len(grid)
+    assert hits / 600 == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / 600))
+
+
+def test_settings_are_ordered_best_first_and_those_that_do_not_count_last() -> None:
+    strategy = started("random")
+    book = strategy.books[strategy.seeds[0]]
+    for task, sign in (("xml", -1), ("music", 1)):
+        ordered = strategy._ordered([book], task)
+        values = [book.tried[task][setting] for setting in ordered]
+        counted = [value for value in values if value is not None]
+        assert counted == sorted(counted, key=lambda value: sign * value)
+        assert all(value is None for value in values[len(counted) :])
+        assert set(ordered) == set(book.tried[task])
+
+
+def test_the_score_is_the_smallest_ratio_over_the_ranked_tasks() -> None:
+    strategy = started("paper")
+    for score, cell in strategy.best:
+        tried = strategy.books[cell].tried
+        xml = max(value for value in tried["xml"].values() if value is not None) / 0.5
+        music = 4.0 / min(value for value in tried["music"].values() if value is not None)
+        assert score == pytest.approx(min(xml, music))
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "reference", "expected"),
+    [
+        (ACCURACY, 0.9, 0.6, 1.5),
+        (NATS_PER_STEP, 3.0, 4.5, 1.5),
+        (ACCURACY, 0.5, 0.0, float("inf")),
+        (ACCURACY, 0.0, 0.0, 1.0),
+        (NATS_PER_STEP, 0.0, 2.0, float("inf")),
+        (ACCURACY, 0.0, 0.5, 0.0),
+    ],
+)
+def test_a_ratio_above_one_is_better_whatever_the_metrics_direction(
+    metric: Metric, value: float, reference: float, expected: float
+) -> None:
+    assert ratio(metric, value, reference) == pytest.approx(expected)
+
+
+def test_strategies_are_known_by_name() -> None:
+    assert strategy_class("paper") is PaperStrategy
+    assert strategy_class("random") is RandomStrategy
+    with pytest.raises(SearchError, match=r"^strategy 'papr' is unknown; did you mean paper\?$"):
+        strategy_class("papr")
+    with pytest.raises(SearchError, match=r"^strategy 'zzz' is unknown; known are paper, random"):
+        strategy_class("zzz")
