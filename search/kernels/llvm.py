@@ -16,6 +16,9 @@ from search.kernels.machine import Host
 from search.kernels.product import MULTIPLY, panel_columns
 from search.kernels.program import Matrix, Multiply, Program, Section, Step, places_of
 
+SECTIONS = ("before", "forward", "backward", "before_backward")
+"""The sections of a program, each a function of that name."""
+
 _TANH_LIMIT = 7.99881172180175781
 _TANH_ABOVE = (
     -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08, 1.48572235717979e-05,
@@ -158,8 +161,8 @@ def stage_text(name: str, stage: Stage, host: Host) -> str:
 def section_text(name: str, section: Section, program: Program, host: Host, *, backward: bool) -> str:
     """A function (table, T, B, H, P) that runs a section; P is H padded to whole vectors.
 
-    `table` holds pointers: the packed weights, the rows that sums start from, the weights' gradients (unused in the
-    forward), then the section's places.
+    `table` holds pointers: the packed weights, the rows that sums start from (zeros in the backward), the gradients of
+    the weights and those of the sums' biases (unused in the forward), then the section's places.
     """
     numbers = {place: n for n, place in enumerate(section.places)}
     calls = _Calls(name, numbers, program, host, backward)
@@ -167,10 +170,11 @@ def section_text(name: str, section: Section, program: Program, host: Host, *, b
     looped = [calls.in_loop(step) for step in section.looped]
     last = [calls.whole(step) for step in section.whole_last]
     gradients = [calls.weight_gradient(matrix) for matrix in section.matrices]
+    gradients += [calls.bias_gradient(s) for s in section.sums]
     columns = panel_columns(host)
     pointers = [
         f"  %{name}.at = getelementptr ptr, ptr %table, i64 {n}\n  %{name} = load ptr, ptr %{name}.at, align 8"
-        for n, name in enumerate(["weights", "starts", "gradients", *(f"base{n}" for n in numbers.values())])
+        for n, name in enumerate(["weights", "starts", "gradients", "biases", *(f"base{n}" for n in numbers.values())])
     ]
     lines = [
         f"define void @{name}(ptr %table, i64 %T, i64 %B, i64 %H, i64 %P) #0 {{",
@@ -214,11 +218,12 @@ def module_text(program: Program, host: Host) -> str:
     return "\n".join(
         [
             f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})",
+            "@one = private constant float 1.0",
             f"declare void @{MULTIPLY}({', '.join(sizes)})",
-            section_text("before", program.before, program, host, backward=False),
-            section_text("forward", program.forward, program, host, backward=False),
-            section_text("backward", program.backward, program, host, backward=True),
-            section_text("before_backward", program.before_backward, program, host, backward=True),
+            *(
+                section_text(name, getattr(program, name), program, host, backward=name.endswith("backward"))
+                for name in SECTIONS
+            ),
             f"attributes #0 = {{ {host.attributes} }}",
             "",
         ]
@@ -254,6 +259,16 @@ class _Calls:
   {offset} = mul i64 %gradient, {matrix.number}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
   call void @{MULTIPLY}(i64 %H, i64 %P, i64 %rows, ptr %base{left}, i64 1, i64 %P, ptr %base{right}, \
+i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr {at}, i64 %P)"""
+
+    def bias_gradient(self, s: int) -> str:
+        """All rows of a sum's gradient added up: a product with a row of ones."""
+        rows = f"%base{self.numbers[Place(Kind.SUM, s, True)]}"
+        offset, at = self._fresh(), self._fresh()
+        return f"""\
+  {offset} = mul i64 %P, {s}
+  {at} = getelementptr float, ptr %biases, i64 {offset}
+  call void @{MULTIPLY}(i64 1, i64 %P, i64 %rows, ptr @one, i64 0, i64 0, ptr {rows}, \
 i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr {at}, i64 %P)"""
 
     def _at_step(self, place: Place) -> tuple[list[str], str]:

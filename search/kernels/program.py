@@ -48,7 +48,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Section:
-    """Steps that run without a break, and the matrices whose gradients are computed at their end (backward only).
+    """Steps that run without a break, and the matrices and sums whose gradients are added up at their end.
 
     `whole_first` and `whole_last` run for all steps at once, before and after the loop of `looped`.
     """
@@ -57,6 +57,7 @@ class Section:
     looped: tuple[Step, ...] = ()
     whole_last: tuple[Step, ...] = ()
     matrices: tuple[Matrix, ...] = ()
+    sums: tuple[int, ...] = ()
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
@@ -170,11 +171,15 @@ class _Builder:
         ]
         early = [m for m in matrices if m is not None and plan.phases[linears[m.number]] is Phase.BEFORE]
         late = [m for m in matrices if m is not None and m not in early]
+        late_steps = (*backward[Phase.AFTER], *backward[Phase.LOOP])
+        late_places = {place for step in late_steps for place in places_of(step)}
+        late_sums = [s for s in range(len(plan.sums)) if Place(Kind.SUM, s, True) in late_places]
+        early_sums = [s for s in range(len(plan.sums)) if s not in late_sums]
         return Program(
             Section(forward[Phase.BEFORE]),
             Section((), forward[Phase.LOOP], forward[Phase.AFTER]),
-            Section(backward[Phase.AFTER], backward[Phase.LOOP], (), tuple(late)),
-            Section(backward[Phase.BEFORE], matrices=tuple(early)),
+            Section(backward[Phase.AFTER], backward[Phase.LOOP], (), tuple(late), tuple(late_sums)),
+            Section(backward[Phase.BEFORE], matrices=tuple(early), sums=tuple(early_sums)),
             len(plan.sums),
             self.values,
             tuple(matrices),

@@ -6,18 +6,20 @@ T steps, B sequences, H units, P units padded to whole vectors, K matrices, V ro
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from search.kernels.adjoint import Kind, Place, gradient
-from search.kernels.compiled import Compiled, gather, pack, packed_size, scatter
-from search.kernels.program import Section
+from search.kernels.adjoint import Kind
+from search.kernels.compiled import Compiled
+from search.kernels.memory import empty, pad, scratch, zeros
+from search.kernels.program import Program
+
+Where: TypeAlias = dict[tuple[Kind, int], int]
+"""Addresses of the arrays of a program's places, values or gradients, each at its first step."""
 
 
 def run_compiled(
@@ -31,153 +33,133 @@ def run_compiled(
     return outputs, tuple(last)
 
 
-@dataclass(frozen=True)
-class Arrays:
-    """What lies at the places of a program: values, or gradients with respect to them.
-
-    `states[k]` is (T + 1, B, P); for the gradients of states in `handed_on` it is (2, B, P), even and odd steps.
-    """
-
-    x: Tensor
-    states: Tensor | Sequence[Tensor]
-    sums: Tensor | Sequence[Tensor]
-    values: Tensor | Sequence[Tensor]
-    output: Tensor | None = None
-    handed_on: frozenset[int] = frozenset()
-
-    def at(self, place: Place) -> Tensor:
-        """The array of that place, from its first step on."""
-        k = place.index
-        match place.kind:
-            case Kind.X:
-                return self.x
-            case Kind.OLD:
-                return self.states[k]
-            case Kind.NEW:
-                return self.states[k] if k in self.handed_on else self.states[k][1:]
-            case Kind.SUM:
-                return self.sums[k]
-            case Kind.VALUE:
-                return self.values[k]
-        assert self.output is not None
-        return self.output
-
-
 class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, code: Compiled, weight: Tensor, bias: Tensor, x: Tensor, symbols: Tensor | None, *states: Tensor
     ) -> tuple[Tensor, ...]:
-        program = code.program
-        units = x.shape[-1]
+        program, units = code.program, x.shape[-1]
         padded = code.pad(units)
-        x, weight = _pad(x, padded), weight.contiguous()
-        packed = empty(packed_size(code.host, weight))
-        pack(code.host, weight, packed, transposed=True)
+        x, weight, bias = pad(x, padded), weight.contiguous(), pad(bias, padded)
+        packed = scratch(code.packed_size(weight))
+        code.pack(weight, packed, transposed=True)
         starts = zeros(program.sums + 1, padded)
-        if len(bias):
-            starts[:, :units].index_add_(0, _sums_of_matrices(code), bias)
-
-        def arrays(x: Tensor, steps: int, batch: int) -> Arrays:
-            return Arrays(
-                x,
-                empty(len(states), steps + 1, batch, padded),
-                empty(program.sums, steps, batch, padded),
-                empty(program.values, steps, batch, padded),
-            )
+        code.scatter(code.sums_of_matrices, padded, starts.data_ptr(), bias.data_ptr())
+        weights = packed, starts.data_ptr(), 0, 0
 
         if symbols is None:
             steps, batch, _ = x.shape
-            early = late = arrays(x, steps, batch)
+            early = late = _arrays(code, x, steps, batch)
         else:
             symbols = symbols.contiguous()
             steps, batch = symbols.shape
-            early = arrays(x.unsqueeze(0), 1, len(x))
-            late = arrays(empty(steps, batch, padded) if Place(Kind.X) in program.handed_over else x, steps, batch)
+            early = _arrays(code, x, 1, len(x))
+            looked_up = empty(steps, batch, padded) if code.reads_x_late else x
+            late = _arrays(code, looked_up, steps, batch)
+        whole = late[1]
         for k, state in enumerate(states):
-            late.states[k][0, :, :units] = state
-        if program.before.places:
-            _run(code.before, program.before, (packed, starts, None), early, early, units)
+            whole[k, 0, :, :units] = state
+        early_places, late_places = _values(*early), _values(*late)
+        rows = (steps, batch) if symbols is None else (1, len(x))
+        code.run("before", weights, early_places, {}, rows, units)
         if symbols is not None:
-            for place in program.handed_over:
-                gather(code.host, symbols, early.at(place), late.at(place))
-        if program.forward.places:
-            _run(code.forward, program.forward, (packed, starts, None), late, late, units)
-        ctx.save_for_backward(weight, symbols, *(t for a in (early, late) for t in (a.x, a.states, a.sums, a.values)))
-        ctx.code = code
-        ctx.units = units
+            for key in code.handed_over:
+                code.gather(symbols, padded, early_places[key], late_places[key])
+        code.run("forward", weights, late_places, {}, (steps, batch), units)
+        ctx.save_for_backward(weight, symbols, *early, *late)
+        ctx.code, ctx.units = code, units
         ctx.set_materialize_grads(False)
-        whole = late.states
-        return whole[0][1:, :, :units], *(whole[k][steps, :, :units].clone() for k in range(len(states)))
+        return whole[0, 1:, :, :units], *(whole[k, steps, :, :units].clone() for k in range(len(states)))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         code: Compiled = ctx.code
         program, units = code.program, ctx.units
-        weight, symbols, *saved = ctx.saved_tensors
-        early, late = Arrays(*saved[:4]), Arrays(*saved[4:])
-        steps, batch, padded = late.states[0].shape
-        steps -= 1
-        output = zeros(steps, batch, padded) if gradients[0] is None else _pad(gradients[0], padded)
-        d_late = Arrays(
-            empty(steps, batch, padded) if program.reads_x else zeros(steps, batch, padded),
-            [_state_gradient(code, k, output, last) for k, last in enumerate(gradients[1:])],
-            empty(program.sums, steps, batch, padded),
-            [empty(1 if v in program.scratch else steps, batch, padded) for v in range(program.values)],
-            output,
-            frozenset(range(len(late.states))) - program.tracked,
-        )
-        packed = empty(packed_size(code.host, weight))
-        pack(code.host, weight, packed, transposed=False)
+        weight, symbols, *arrays = ctx.saved_tensors
+        early, late = arrays[:4], arrays[4:]
+        steps, batch, padded = late[2].shape[1:]
+        output = zeros(steps, batch, padded) if gradients[0] is None else pad(gradients[0], padded)
+        states = [_state_gradient(program, k, output, last) for k, last in enumerate(gradients[1:])]
+        d_late = d_x = empty(steps, batch, padded) if program.reads_x else zeros(steps, batch, padded)
         d_weight = (zeros if None in program.matrices else empty)(len(weight), units, padded)
-        parts = packed, zeros(padded), d_weight
-        if program.backward.places:
-            _run(code.backward, program.backward, parts, late, d_late, units)
-        d_early = d_late
-        if symbols is not None:
-            rows = early.states[0].shape[1]
-            d_early = Arrays(
-                zeros(1, rows, padded),
-                zeros(len(late.states), 2, rows, padded),
-                zeros(program.sums, 1, rows, padded),
-                zeros(program.values, 1, rows, padded),
-            )
-            for place in map(gradient, program.handed_over):
-                if place in program.backward.places or place.kind is Kind.NEW:
-                    scatter(code.host, symbols, d_early.at(place), d_late.at(place))
-        if program.before_backward.places:
-            _run(code.before_backward, program.before_backward, parts, early, d_early, units)
-        d_x = d_early.x[..., :units]
-        return (
-            None,
-            d_weight[:, :, :units],
-            _bias_gradient(code, d_early, d_late, units),
-            d_x if symbols is None else d_x[0],
-            None,
-            *(d_state[0, :, :units] for d_state in d_late.states),
-        )
+        totals = zeros(
+            program.sums + 2, padded
+        )  # of the sums' gradients, then zeros for dead matrices and to start from
+        d_bias = empty(len(weight), padded)
+
+        lengths = [1 if v in program.scratch else steps for v in range(program.values)]
+        size = code.packed_size(weight)
+        packed = scratch(size + (program.sums * steps + sum(lengths)) * batch * padded)
+        late_gradients = _gradients(program, d_late, states, packed + 4 * size, lengths, output)
+        code.pack(weight, packed, transposed=False)
+        weights = packed, totals[-1].data_ptr(), d_weight.data_ptr(), totals.data_ptr()
+        code.run("backward", weights, _values(*late), late_gradients, (steps, batch), units)
+        if symbols is None:
+            early_gradients, rows = late_gradients, (steps, batch)
+        else:
+            rows = (1, len(early[0]))
+            d_x, *others = (zeros(*tensor.shape) for tensor in early)
+            early_gradients = _values(d_x, *others)
+            for key in code.gradients_handed_over:
+                code.scatter(symbols, padded, early_gradients[key], late_gradients[key])
+        code.run("before_backward", weights, _values(*early), early_gradients, rows, units)
+        code.gather(code.sums_of_matrices, padded, totals.data_ptr(), d_bias.data_ptr())
+        initial = (state[0, :, :units] for state in states)
+        return None, d_weight[:, :, :units], d_bias[:, :units], d_x[..., :units], None, *initial
 
 
-def _run(
-    function: Callable[..., None],
-    section: Section,
-    weights: tuple[Tensor, Tensor, Tensor | None],
-    values: Arrays,
-    gradients: Arrays,
-    units: int,
-) -> None:
-    """Call a section's function with the addresses of all that it uses."""
-    pointers = [0 if tensor is None else tensor.data_ptr() for tensor in weights]
-    pointers += [(gradients if place.gradient else values).at(place).data_ptr() for place in section.places]
-    steps, batch, padded = values.sums[0].shape if len(values.sums) else values.states[0][1:].shape
-    function((ctypes.c_void_p * len(pointers))(*pointers), steps, batch, units, padded)
+def _arrays(code: Compiled, x: Tensor, steps: int, batch: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Memory for x (given), states, sums and values of so many rows."""
+    program, padded = code.program, x.shape[-1]
+    return (
+        x,
+        empty(code.states, steps + 1, batch, padded),
+        empty(program.sums, steps, batch, padded),
+        empty(program.values, steps, batch, padded),
+    )
 
 
-def _state_gradient(code: Compiled, k: int, output: Tensor, last: Tensor | None) -> Tensor:
-    """The gradient with respect to state k that the loop starts from: that of its last value, and of outputs."""
+def _values(x: Tensor, states: Tensor, sums: Tensor, values: Tensor) -> Where:
+    """Addresses of what `_arrays` gave."""
+    found = {(Kind.X, 0): x.data_ptr()}
+    row = 4 * states.stride(1)
+    for kind, stack, start in (
+        (Kind.OLD, states, 0),
+        (Kind.NEW, states, row),
+        (Kind.SUM, sums, 0),
+        (Kind.VALUE, values, 0),
+    ):
+        first, pitch = stack.data_ptr() + start, 4 * stack.stride(0)
+        found.update(((kind, k), first + k * pitch) for k in range(len(stack)))
+    return found
+
+
+def _gradients(
+    program: Program, x: Tensor, states: Sequence[Tensor], free: int, lengths: Sequence[int], output: Tensor
+) -> Where:
+    """Addresses of gradients; those of sums and values lie one after another from the address `free` on."""
+    found = {(Kind.X, 0): x.data_ptr(), (Kind.OUTPUT, 0): output.data_ptr()}
+    row = 4 * output.stride(0)
+    for k, state in enumerate(states):
+        found[Kind.OLD, k] = state.data_ptr()
+        found[Kind.NEW, k] = state.data_ptr() + (row if k in program.tracked else 0)
+    for s in range(program.sums):
+        found[Kind.SUM, s] = free + s * len(output) * row
+    free += program.sums * len(output) * row
+    for v, length in enumerate(lengths):
+        found[Kind.VALUE, v] = free
+        free += length * row
+    return found
+
+
+def _state_gradient(program: Program, k: int, output: Tensor, last: Tensor | None) -> Tensor:
+    """What the backward starts from: the gradient of the last value of state k, and of outputs where all are kept.
+
+    (T + 1, B, P) where the gradients of all steps are kept; else (2, B, P), for even and odd steps in turn.
+    """
     steps, batch, padded = output.shape
-    if k in code.program.tracked:
+    if k in program.tracked:
         whole = zeros(steps + 1, batch, padded)
         if k == 0:
             whole[1:] = output
@@ -188,40 +170,3 @@ def _state_gradient(code: Compiled, k: int, output: Tensor, last: Tensor | None)
     if last is not None:
         final[:, : last.shape[-1]] += last
     return whole
-
-
-def _bias_gradient(code: Compiled, early: Arrays, late: Arrays, units: int) -> Tensor:
-    """(K, H): all biases of a sum have the gradient of the sum, added up over its rows."""
-    program = code.program
-    in_loop = {place.index for place in program.backward.places if place.gradient and place.kind is Kind.SUM}
-    totals = zeros(program.sums + 1, units)
-    for s in range(program.sums):
-        rows = (late if s in in_loop else early).sums[s]
-        torch.sum(rows[..., :units], (0, 1), out=totals[s])
-    return totals[_sums_of_matrices(code)]
-
-
-def _sums_of_matrices(code: Compiled) -> Tensor:
-    """For each matrix its sum; one more than there are for a matrix that nothing reads."""
-    program = code.program
-    return torch.tensor([program.sums if m is None else m.sum for m in program.matrices], dtype=torch.long)
-
-
-def empty(*shape: int) -> Tensor:
-    """Memory for an array that machine code reads or writes. Every such array but the caller's comes from here."""
-    return torch.empty(shape)
-
-
-def zeros(*shape: int) -> Tensor:
-    """As `empty`, filled with zeros."""
-    return empty(*shape).zero_()
-
-
-def _pad(values: Tensor, padded: int) -> Tensor:
-    """(..., H) as contiguous (..., P): the tensor itself where it is that already."""
-    units = values.shape[-1]
-    if units == padded:
-        return values.contiguous()
-    wider = zeros(*values.shape[:-1], padded)
-    wider[..., :units] = values
-    return wider
