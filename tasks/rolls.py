@@ -88,9 +88,9 @@ def roll_windows(pieces: Sequence[Roll], batch: int, steps: int) -> Iterator[Bat
     for begin in range(0, length, steps):
         end = min(begin + steps, length)
         yield Batch(
-            inputs=rolls[begin:end].copy(),
-            targets=rolls[begin + 1 : end + 1].copy(),
-            counted=counted[begin:end].copy(),
+            inputs=rolls[begin:end],
+            targets=rolls[begin + 1 : end + 1].copy(),  # or who writes into it would change the next inputs
+            counted=counted[begin:end],
             starts=begin == 0,
         )
 

@@ -55,6 +55,9 @@ def test_lengths_signs_and_operators_are_even() -> None:
         lengths = np.bincount([len(group[field]) for group in groups], minlength=5)[1:]
         np.testing.assert_allclose(lengths / len(groups), 0.25, atol=0.015)
     assert np.mean([group[2] == "+" for group in groups]) == pytest.approx(0.5, abs=0.015)
+    single = [group[1] for group in groups if len(group[1]) == 1]
+    digits = np.bincount([int(digit) for digit in single], minlength=10) / len(single)
+    np.testing.assert_allclose(digits, 0.1, atol=0.02)
     for sign, number in ((0, 1), (3, 4)):  # zero, drawn once in forty times, has no sign
         signs = [group[sign] == "-" for group in groups if group[number] != "0"]
         assert np.mean(signs) == pytest.approx(0.5, abs=0.015)

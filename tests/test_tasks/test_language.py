@@ -104,7 +104,9 @@ def test_a_damaged_cache_file_is_noticed_and_made_again(
     good = file.read_bytes()
     middle = good.index(b"train.npy") + 60  # in the packed numbers of the training words
     spoilt = good[:middle] + bytes(byte ^ 255 for byte in good[middle : middle + 4]) + good[middle + 4 :]
-    for damage in (b"", b"nonsense", good[: len(good) // 2], spoilt):
+    directory = good.rindex(b"PK\x01\x02") + 16  # a checksum that does not fit the data
+    forged = good[:directory] + bytes(byte ^ 255 for byte in good[directory : directory + 4]) + good[directory + 4 :]
+    for damage in (b"", b"nonsense", good[: len(good) // 2], spoilt, forged):
         file.write_bytes(damage)
         caplog.clear()
         with caplog.at_level(logging.WARNING):

@@ -15,6 +15,7 @@ from tasks.errors import TaskError
 from tasks.registry import TASKS, Scalar, load_task, parameters_of
 from tasks.streams import windows
 from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
+from tasks.xml import Xml
 
 # Parameters that keep a task small here, and parameters that make other data of it.
 SMALL: dict[str, dict[str, Scalar]] = {
@@ -103,7 +104,8 @@ def test_training_is_a_function_of_the_generator(task: Task) -> None:
 
 def test_nobody_can_write_into_the_tasks_own_arrays(task: Task) -> None:
     expected = list(task.evaluation(Split.VALIDATION, 5, 20))
-    for window in task.evaluation(Split.VALIDATION, 5, 20):
+    for window, copy in zip(task.evaluation(Split.VALIDATION, 5, 20), expected, strict=True):
+        assert_equal_windows([window], [copy])
         for array in (window.inputs, window.targets, window.counted):
             if array.flags.writeable:
                 array[...] = 0
@@ -138,6 +140,18 @@ def test_the_checksum_is_of_the_data(task: Task) -> None:
 def test_other_parameters_have_another_checksum(name: str) -> None:
     small = SMALL.get(name, {})
     assert load_task(name, **small).checksum != load_task(name, **(small | CHANGED[name])).checksum
+
+
+def test_another_name_or_version_has_another_checksum() -> None:
+    class Renamed(Xml):
+        name = "renamed"
+
+    class Newer(Xml):
+        version = 2
+
+    parameters = {"validation": 500, "test": 500}
+    checksums = {kind(**parameters).checksum for kind in (Xml, Renamed, Newer)}
+    assert len(checksums) == 3
 
 
 def test_the_constant_guess_is_the_best_constant(task: Task) -> None:

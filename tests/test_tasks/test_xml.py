@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import islice, pairwise
 
@@ -90,6 +91,25 @@ def test_iterations_bound_a_document() -> None:
     task = Xml(iterations=4, validation=1000, test=1000)
     opened = [sample.text.count("<") for sample in islice(task.samples(np.random.default_rng(0)), 3000)]
     assert max(opened) == 8  # four tags opened by the four iterations, and closed
+
+
+@pytest.mark.parametrize("iterations", [5, 50])
+def test_documents_have_as_many_tags_as_the_rule_implies(iterations: int) -> None:
+    """The expected number is added up over all iterations and depths, which is exact."""
+    depths, tags = {1: 1.0}, 1.0  # the probabilities of the depths after the first iteration, which opens
+    for _ in range(1, iterations):
+        following: dict[int, float] = {}
+        for depth, probability in depths.items():
+            tags += probability / 2
+            following[depth + 1] = following.get(depth + 1, 0.0) + probability / 2
+            if depth > 0:
+                following[depth - 1] = following.get(depth - 1, 0.0) + probability / 2
+        depths = following
+    counts = [
+        sample.text.count("<") / 2
+        for sample in islice(Xml(iterations=iterations).samples(np.random.default_rng(2)), 20_000)
+    ]
+    assert np.mean(counts) == pytest.approx(tags, abs=4 * float(np.std(counts)) / math.sqrt(len(counts)))
 
 
 def test_name_lengths_and_letters_are_uniform() -> None:
