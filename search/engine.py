@@ -22,7 +22,7 @@ from search.keys import generator_of, trial_seed
 from search.profiles.profile import Profile
 from search.settings import Setting
 from search.stages import Judgement, Path
-from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, ratio
+from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, ratio, smallest
 from search.strategies.registry import strategy_class
 from search.training import Budget, Point, TrialResult, TrialState, better
 from search.workers import Executor, Job
@@ -140,16 +140,7 @@ class Engine:
         """A baseline's proposal row, once the GRU's results are there to compare with."""
         graph = outcome.proposal.graph
         assert graph is not None
-        ratios = []
-        for visit in outcome.visits:
-            if visit.task not in self.profile.ranked:
-                continue
-            values = [value for value in visit.results.values() if value is not None]
-            metric = self.metrics[visit.task]
-            if values:
-                best = max(values) if metric.higher_is_better else min(values)
-                ratios.append(ratio(metric, best, self._reference[visit.task]))
-        score = min(ratios) if len(ratios) == len(self.profile.ranked) else None
+        score = self._score(outcome)
         self._note_best(graph, score)
         self.store.add_proposal(
             ProposalRow(outcome.proposal.index, Kind.BASELINE, graph.id, None, outcome.ending, score, {})
@@ -254,8 +245,7 @@ class Engine:
 
     def _score(self, outcome: Outcome) -> float | None:
         """The cell's score over all that this proposal and earlier ones found."""
-        assert outcome.proposal.graph is not None
-        ratios = []
+        ratios: list[float | None] = []
         for name in self.profile.ranked:
             best = outcome.proposal.best_before.get(name)
             for value in next((v.results for v in outcome.visits if v.task == name), {}).values():
@@ -264,7 +254,7 @@ class Engine:
             if best is None:
                 return None
             ratios.append(ratio(self.metrics[name], best, self._reference[name]))
-        return min(ratios)
+        return smallest(ratios)
 
     def _note_best(self, graph: GateGraph, score: float | None) -> None:
         if score is not None and (self.progress.best_score is None or score > self.progress.best_score):

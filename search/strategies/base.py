@@ -5,13 +5,15 @@ once the outcomes of exactly the proposals up to k - W have been told (W is the 
 books; a strategy writes `_choose`, which picks a move from them.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
+from results.ratio import ratio as ratio_of
 from search.cells.graph import GateGraph
 from search.cells.mutation import Mutation, Proposed, Rejection, propose
 from search.keys import generator_of
@@ -158,7 +160,7 @@ class Strategy(ABC):
         bests = self._bests(book)
         if not all(name in bests for name in self.profile.ranked):
             return None
-        return min(ratio(self.metrics[name], bests[name], self.reference[name]) for name in self.profile.ranked)
+        return smallest(ratio(self.metrics[name], bests[name], self.reference[name]) for name in self.profile.ranked)
 
     def _draw(self, parent: GateGraph, rng: np.random.Generator) -> Proposed:
         rules = self.profile.mutation
@@ -228,7 +230,14 @@ class Strategy(ABC):
         return {MEMORIZATION: self.profile.memorization, **{n: self.profile.tasks[n] for n in self.profile.visited}}
 
 
-def ratio(metric: Metric, value: float, reference: float) -> float:
-    """A metric over the GRU's, turned so that more than 1 is better than the GRU."""
-    upper, lower = (value, reference) if metric.higher_is_better else (reference, value)
-    return upper / lower if lower > 0 else float("inf") if upper > 0 else 1.0
+def smallest(ratios: Iterable[float | None]) -> float | None:
+    """The smallest ratio, or None where one of them is missing: the score of a cell over its tasks."""
+    found = list(ratios)
+    known = [value for value in found if value is not None]
+    return min(known) if known and len(known) == len(found) else None
+
+
+def ratio(metric: Metric, value: float, reference: float) -> float | None:
+    """A metric over the GRU's, turned so that more than 1 is better; None where there is nothing to divide by."""
+    compared = float(ratio_of(value, reference, metric.higher_is_better))
+    return compared if math.isfinite(compared) else None
