@@ -379,14 +379,14 @@ def test_the_score_is_the_smallest_ratio_over_the_ranked_tasks() -> None:
     [
         (ACCURACY, 0.9, 0.6, 1.5),
         (NATS_PER_STEP, 3.0, 4.5, 1.5),
-        (ACCURACY, 0.5, 0.0, float("inf")),
-        (ACCURACY, 0.0, 0.0, 1.0),
-        (NATS_PER_STEP, 0.0, 2.0, float("inf")),
+        (ACCURACY, 0.5, 0.0, None),
+        (ACCURACY, 0.0, 0.0, None),
+        (NATS_PER_STEP, 0.0, 2.0, None),
         (ACCURACY, 0.0, 0.5, 0.0),
     ],
 )
 def test_a_ratio_above_one_is_better_whatever_the_metrics_direction(
-    metric: Metric, value: float, reference: float, expected: float
+    metric: Metric, value: float, reference: float, expected: float | None
 ) -> None:
     assert ratio(metric, value, reference) == pytest.approx(expected)
 
