@@ -84,7 +84,8 @@ class Engine:
         self._budgets = budgets(profile)
         self._reference: dict[str, float] = {}
         self._running: dict[int, _Running] = {}  # by proposal
-        self._ticket: dict[int, int] = {}  # ticket -> proposal
+        self._readers: dict[int, list[int]] = {}  # ticket -> the proposals that wait for it
+        self._tickets: dict[tuple[str, str, Setting], int] = {}  # of the trials that are queued or running
         self._finished: dict[int, Outcome] = {}  # ended, not told yet
         self._stored = {row.index: row for row in store.proposals()}
 
@@ -175,9 +176,13 @@ class Engine:
                     running.results[setting] = _result_of(row)
                     self.progress.trials_known += 1
                     continue
-                ticket = self.executor.submit(self._job(graph, step.task, setting), path.proposal.index)
+                # Two proposals in flight may be of one cell, and ask for the same trial: it is trained once.
+                key = (graph.id, step.task, setting)
+                if key not in self._tickets:
+                    self._tickets[key] = self.executor.submit(self._job(graph, step.task, setting), path.proposal.index)
+                ticket = self._tickets[key]
                 running.waiting[ticket] = setting
-                self._ticket[ticket] = path.proposal.index
+                self._readers.setdefault(ticket, []).append(path.proposal.index)
             if running.waiting:
                 return
             self._tell(running)
@@ -194,17 +199,20 @@ class Engine:
         return self._finished.pop(index)
 
     def _take(self, ticket: int, result: TrialResult) -> None:
-        """A finished trial: stored first, then acted on."""
-        running = self._running[self._ticket.pop(ticket)]
-        setting = running.waiting.pop(ticket)
-        step = running.path.step()
+        """A finished trial: stored first, then acted on by every proposal that waits for it."""
+        readers = [self._running[index] for index in self._readers.pop(ticket)]
+        setting = readers[0].waiting[ticket]
+        step, proposal = readers[0].path.step(), readers[0].path.proposal
         assert step is not None
-        self.store.record(None, [self._trial_row(running.path.proposal, step.task, setting, result)])
-        running.results[setting] = result
+        assert proposal.graph is not None
+        self.store.record(None, [self._trial_row(proposal, step.task, setting, result)])
+        del self._tickets[proposal.graph.id, step.task, setting]
         self.progress.trials_run += 1
-        if not running.waiting:
-            self._tell(running)
-            self._advance(running)
+        for running in readers:
+            running.results[running.waiting.pop(ticket)] = result
+            if not running.waiting:
+                self._tell(running)
+                self._advance(running)
         self.on_change(self.progress)
 
     def _tell(self, running: _Running) -> None:

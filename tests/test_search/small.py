@@ -1,5 +1,6 @@
 """Tasks that take no time, for tests of what is built on tasks."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,3 +47,20 @@ class Chords(Task):
         turn = (np.arange(steps + 1)[:, None, None] % 4 == np.arange(4)).repeat(batch, axis=1)
         rolls = (turn ^ (rng.random(turn.shape) < self.noise)).astype(np.float32)
         return Batch(rolls[:-1], rolls[1:], np.ones((steps, batch), np.float32), starts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deadly(Xml):
+    """Kills the process that trains the one trial whose random numbers begin with `doomed`, leaving a mark a try."""
+
+    name = "deadly"
+
+    doomed: float = -1.0
+    marks: str = ""
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        if rng.random() == self.doomed:
+            with open(self.marks, "a") as file:
+                file.write("x")
+            os._exit(1)
+        return super().training(batch, steps, rng)
