@@ -126,13 +126,16 @@ class SequenceModel(nn.Module):
 
         `inputs`: (T, B) symbols or (T, B, V) rolls.
         """
+        values: Tensor = self.entry
+        symbols: Tensor | None = None
         if self.output is Output.SYMBOLS:
-            values = functional.embedding(inputs, self.entry)
+            symbols = inputs  # the first layer looks them up, or computes once a symbol
         else:
             values = inputs @ self.entry + self.entry_bias
         after = []
         for weight, bias, before in zip(self.weights, self.biases, states, strict=True):
-            values, final = run_layer(self.graph, weight, bias, values, before)
+            values, final = run_layer(self.graph, weight, bias, values, before, symbols)
+            symbols = None
             after.append(tuple(state.detach() for state in final))
         return values, tuple(after)
 

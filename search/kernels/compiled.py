@@ -139,7 +139,8 @@ def shared(machine: Host) -> Shared:
     """The functions that all cells share, compiled once in a process and known to their code by name."""
     attributes = f"attributes #0 = {{ {machine.attributes} }}"
     library = Library("\n".join([product_text(machine), lookup_text(machine), attributes, ""]), machine)
-    publish(MULTIPLY, library.address(MULTIPLY))
+    name = f"{MULTIPLY}{machine.width}"
+    publish(name, library.address(name))
     rows = (_SIZE, _SIZE, _POINTER, _POINTER, _POINTER)
     pack = library.function(PACK, *[_SIZE] * 5, _POINTER, _POINTER)
     return Shared(library, pack, library.function(GATHER, *rows), library.function(SCATTER, *rows))

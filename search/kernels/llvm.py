@@ -219,7 +219,7 @@ def module_text(program: Program, host: Host) -> str:
         [
             f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})",
             "@one = private constant float 1.0",
-            f"declare void @{MULTIPLY}({', '.join(sizes)})",
+            f"declare void @{MULTIPLY}{host.width}({', '.join(sizes)})",
             *(
                 section_text(name, getattr(program, name), program, host, backward=name.endswith("backward"))
                 for name in SECTIONS
@@ -258,7 +258,7 @@ class _Calls:
         return f"""\
   {offset} = mul i64 %gradient, {matrix.number}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
-  call void @{MULTIPLY}(i64 %H, i64 %P, i64 %rows, ptr %base{left}, i64 1, i64 %P, ptr %base{right}, \
+  call void @{MULTIPLY}{self.host.width}(i64 %H, i64 %P, i64 %rows, ptr %base{left}, i64 1, i64 %P, ptr %base{right}, \
 i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr {at}, i64 %P)"""
 
     def bias_gradient(self, s: int) -> str:
@@ -268,7 +268,7 @@ i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr {at}, i64 %P)"""
         return f"""\
   {offset} = mul i64 %P, {s}
   {at} = getelementptr float, ptr %biases, i64 {offset}
-  call void @{MULTIPLY}(i64 1, i64 %P, i64 %rows, ptr @one, i64 0, i64 0, ptr {rows}, \
+  call void @{MULTIPLY}{self.host.width}(i64 1, i64 %P, i64 %rows, ptr @one, i64 0, i64 0, ptr {rows}, \
 i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr {at}, i64 %P)"""
 
     def _at_step(self, place: Place) -> tuple[list[str], str]:
@@ -312,6 +312,6 @@ i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr {at}, i64 %P)"""
             yield f"  {row} = mul i64 %P, {0 if self.backward else step.destination.index}"
             yield f"  {start} = getelementptr float, ptr %starts, i64 {row}"
         yield (
-            f"  call void @{MULTIPLY}(i64 {rows}, i64 %P, i64 %H, ptr {source}, i64 %P, i64 1, ptr {weight}, "
-            f"i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, ptr {destination}, i64 %P)"
+            f"  call void @{MULTIPLY}{self.host.width}(i64 {rows}, i64 %P, i64 %H, ptr {source}, i64 %P, i64 1, "
+            f"ptr {weight}, i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, ptr {destination}, i64 %P)"
         )

@@ -14,7 +14,9 @@ floats. N is a multiple of the vector width.
 from search.kernels.machine import Host
 
 MULTIPLY = "gatesearch_multiply"
-"""multiply(M, N, K, A, A_rs, A_ks, B, B_panel, B_ks, start, start_rs, C, C_rs): C = start + A @ B.
+"""Its name is followed by the vector width, since code of several widths may be in one process.
+
+multiply(M, N, K, A, A_rs, A_ks, B, B_panel, B_ks, start, start_rs, C, C_rs): C = start + A @ B.
 
 B is read in panels of `panel_columns` columns, `B_panel` floats from one to the next. `start` may be C itself, or one
 row for all (start_rs = 0).
@@ -153,7 +155,7 @@ def _multiply(width: int) -> str:
     """Blocks of the reduction, and in each all panels of columns; a last panel may be one vector wide."""
     arguments = "ptr %B.here, i64 %B_ks, ptr %start.here, i64 %rs, ptr %C.here, i64 %C_rs"
     return f"""\
-define void @{MULTIPLY}(i64 %M, i64 %N, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_panel, i64 %B_ks, \
+define void @{MULTIPLY}{width}(i64 %M, i64 %N, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_panel, i64 %B_ks, \
 ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {{
 entry:
   %K.up = add i64 %K, {_REDUCTION_BLOCK - 1}
