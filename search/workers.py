@@ -113,6 +113,9 @@ class RayExecutor(Executor):
         number = self._running.pop(done)
         try:
             result: TrialResult = self._ray.get(done)
+        except self._ray.exceptions.RayTaskError as error:
+            what = f"{type(error.cause).__name__}: {error.cause}"
+            result = TrialResult(TrialState.FAILED, f"a worker cannot read the trial: {' '.join(what.split())[:300]}")
         except self._ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[:300]
             result = TrialResult(TrialState.FAILED, f"the worker died {MAX_TRIES} times: {reason}")

@@ -64,3 +64,13 @@ class Deadly(Xml):
                 file.write("x")
             os._exit(1)
         return super().training(batch, steps, rng)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable(Xml):
+    """Can be sent to another process, and not be read there."""
+
+    name = "unreadable"
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        raise RuntimeError("no such luck")

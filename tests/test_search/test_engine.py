@@ -1,7 +1,7 @@
 """Whole searches, very small ones: the same rows whatever the order, the interruptions and the failures."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -71,10 +71,11 @@ def run(
     profile: Profile = PROFILE,
     seed: int = 0,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    tasks: Mapping[str, Task] = TASKS,
 ) -> tuple[Rows, Progress]:
     """A search in a folder, and all that the store says after it, but for seconds."""
     with make_store(folder, profile) as store:
-        engine = Engine(profile, seed, TASKS, store, executor or LocalExecutor(TASKS), on_outcome=on_outcome)
+        engine = Engine(profile, seed, tasks, store, executor or LocalExecutor(tasks), on_outcome=on_outcome)
         engine.run()
         return rows(store), engine.progress
 
