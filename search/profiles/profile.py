@@ -6,6 +6,8 @@ al. 2015, section 3); fields marked "ours" are choices that the study leaves ope
 field written out, is kept with the run.
 """
 
+import json
+import math
 import re
 import tomllib
 from dataclasses import asdict, field
@@ -20,6 +22,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 from search.cells.errors import CellError
 from search.cells.formula import parse_formula
@@ -32,6 +35,9 @@ from search.training import Budget
 
 MAX_BYTES = 65_536
 """A profile file larger than this is refused."""
+
+MAX_SETTINGS = 100_000
+"""A grid of more settings is refused: the study's has 840 for each parameter budget."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
@@ -161,6 +167,9 @@ class Profile:
         unknown = [name for name in self.search.baselines if name not in LIBRARY]
         if unknown:
             raise ValueError(f"search.baselines has {unknown[0]!r}, no named cell; `gatesearch cells` lists them")
+        twice = [name for name in self.search.baselines if self.search.baselines.count(name) > 1]
+        if twice:
+            raise ValueError(f"search.baselines has {twice[0]!r} twice; once is enough")
         missing = [name for name in SEEDS if name not in self.search.baselines]
         if missing:
             raise ValueError(f"search.baselines lacks {missing[0]!r}; a search starts from lstm and gru")
@@ -178,7 +187,17 @@ class Profile:
         for name in self.tasks:
             if not NAME.fullmatch(name):
                 raise ValueError(f"tasks has {name[:60]!r}; a task's name is {NAME_RULE}")
+        self._check_grid("memorization", self.memorization)
+        for name, section in self.tasks.items():
+            self._check_grid(f"tasks.{name}", section)
         return self
+
+    def _check_grid(self, where: str, section: "TaskSection | MemorizationSection") -> None:
+        grid = self.grid_of(section)
+        axes = (grid.scales, grid.learning_rates, grid.max_norms, grid.layers, grid.parameters)
+        count = math.prod(map(len, axes))
+        if count > MAX_SETTINGS:
+            raise ValueError(f"{where} has {count:,} settings; at most {MAX_SETTINGS:,}, so shorten the grid's lists")
 
     @cached_property
     def given(self) -> dict[str, GateGraph]:
@@ -217,13 +236,19 @@ _ADAPTER = TypeAdapter(Profile)
 def parse_profile(text: str, source: str) -> Profile:
     """The profile in a TOML text. Raises `SearchError`: one line with `source`, the key, its value and the rule."""
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SearchError(f"{source} is not valid TOML: {error}") from error
+        # As JSON, pydantic takes a value for what it is: no text for a number, and no number for a truth value.
+        data = json.dumps(tomllib.loads(text), default=_of_time)
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a ValueError
+        raise SearchError(_one_line(f"{source} is not valid TOML: {error}")) from error
     try:
-        return _ADAPTER.validate_python(data)
+        return _ADAPTER.validate_json(data, strict=True)
     except ValidationError as error:
-        raise SearchError(f"{source}: {_explain(error)}") from error
+        raise SearchError(_one_line(f"{source}: {_explain(error)}")) from error
+
+
+def _of_time(value: object) -> list[str]:
+    """TOML's dates and times, which no field takes, as something that no field takes."""
+    return [str(value)]
 
 
 def load_profile(name: str) -> Profile:
@@ -236,6 +261,8 @@ def load_profile(name: str) -> Profile:
         raise SearchError(f"profile {name!r} is unknown; {hint} Or give a file that ends in .toml")
     path = Path(name)
     try:
+        if path.exists() and not path.is_file():
+            raise SearchError(f"profile {name!r} cannot be read: it is no regular file")
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             raise SearchError(f"profile {name}: {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
         text = path.read_text("utf-8")
@@ -254,21 +281,44 @@ def shipped_profiles() -> tuple[str, ...]:
 
 
 def _explain(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line, and how many more there are."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    # Members of a union appear in the path as names of types; they mean nothing to the reader.
-    where = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("literal[", "constrained", "int")))
+    """The first place that is wrong, what is wrong there, and how many places more there are."""
+    problems: dict[str, list[ErrorDetails]] = {}
+    for problem in error.errors(include_url=False):
+        if problem["type"] == "too_short" and problem["input"]:
+            continue  # its members are wrong, which is said of them
+        problems.setdefault(_where(problem["loc"], problem["type"]), []).append(problem)
+    where, here = next(iter(problems.items()))
+    first, shown_where = here[0], where if len(where) <= 100 else where[:97] + "..."
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        message = f"{where!r} is no field of a profile{_near(where)}"
+        message = f"{shown_where!r} is no field of a profile{_near(where)}"
     elif first["type"] == "value_error":
         message = str(first["ctx"]["error"])
+    elif first["type"] == "json_invalid":
+        message = "its tables or lists are nested too deeply"
     else:
         shown = repr(first["input"])
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        message = f"{where} is {shown}; {first['msg'][0].lower()}{first['msg'][1:]}"
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return " ".join(message.split()) + more
+        rules = dict.fromkeys(problem["msg"].removeprefix("Input should be ") for problem in here)
+        said = first["msg"][0].lower() + first["msg"][1:]
+        rule = f"it should be {' or '.join(rules)}" if said.startswith("input should be ") else said
+        message = f"{shown_where} is {shown}; {rule}"
+    return message + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+
+
+def _where(place: tuple[int | str, ...], kind: str) -> str:
+    """The key that an error is about. Members of a union stand in its path as names of types: they are left out."""
+    of_union = place[-2:-1] == ("baseline_settings",) or place[-3:-2] == ("options",)
+    if of_union and kind != "unexpected_keyword_argument" and place[-1] in _MEMBERS:
+        place = place[:-1]
+    return ".".join(map(str, place))
+
+
+_MEMBERS = ("bool", "int", "float", "str", "constrained-int", "literal['all']")
+
+
+def _one_line(text: str) -> str:
+    """Nothing in it that a terminal would not print."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def _near(where: str) -> str:
