@@ -28,7 +28,7 @@ SHAPE = Shape(units=16, layers=2, batch=3, steps=4, width=5)
 
 def loss_of(model: SequenceModel, shape: Shape) -> float:
     model.initialise(1.0, torch.Generator().manual_seed(0))
-    return float(model.loss(_batch(shape), model.zero_states(shape.batch))[0])
+    return model.loss(_batch(shape), model.zero_states(shape.batch))[0].item()
 
 
 @pytest.mark.parametrize("output", Output)
@@ -46,8 +46,10 @@ def test_torchs_layers_have_the_sizes_asked_for_and_train_in_the_same_buffer(pee
     model = _TorchModel(peer, SHAPE)
     layers = 2 * gates * (2 * 16 * 16 + 2 * 16)
     assert model.flat.numel() == layers + 5 * 16 + 5 * 16 + 5
+    model.initialise(1.0, torch.Generator().manual_seed(0))
     torch.autograd.backward(model.loss(_batch(SHAPE), model.zero_states(3))[0])
-    assert model.flat_grad.count_nonzero() == 0  # all weights are zero before `initialise`, so only biases differ
+    assert all(p.grad is not None and p.grad.count_nonzero() > 0 for p in model.parameters() if p.numel())
+    assert model.flat_grad.count_nonzero() > 0.95 * layers
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "mut3"])
@@ -73,7 +75,8 @@ def test_mutants_and_a_first_step_are_one_row_each() -> None:
     (mutants,) = compare_mutants(3, SHAPE, repeats=1)
     assert (mutants.cell, mutants.peer) == ("3 mutants", "reference")
     (first,) = compare_first_step(SHAPE, nodes=25)
-    assert first.ours_ms > first.peer_ms > 0
+    assert first.cell == "first step, 25 nodes"
+    assert min(first.ours_ms, first.peer_ms) > 0
 
 
 def test_mutants_are_the_same_every_time_and_have_something_to_multiply() -> None:

@@ -1,0 +1,97 @@
+"""The same training step in JAX, for comparison where JAX is installed: jit of a scan over the cell's nodes."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from search.cells.graph import GateGraph, Op
+from tasks.task import Batch, Output
+
+
+def has_jax() -> bool:
+    """Whether JAX can be imported."""
+    return importlib.util.find_spec("jax") is not None
+
+
+def jax_step(
+    graph: GateGraph, units: int, layers: int, data: Batch, output: Output, rate: float, norm: float
+) -> Callable[[], float]:
+    """One training step as a function that returns the loss: forward, backward, clipping, update; on one thread."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+    jax: Any = importlib.import_module("jax")
+    jnp: Any = importlib.import_module("jax.numpy")
+    width = int(data.inputs.max()) + 1 if output is Output.SYMBOLS else data.inputs.shape[-1]
+    inputs, targets = jnp.asarray(data.inputs), jnp.asarray(data.targets)
+    batch, matrices = data.inputs.shape[1], len(graph.linears)
+    meaning: dict[Op, Callable[..., Any]] = {
+        Op.SIGMOID: jax.nn.sigmoid,
+        Op.TANH: jnp.tanh,
+        Op.RELU: jax.nn.relu,
+        Op.ADD: jnp.add,
+        Op.SUB: jnp.subtract,
+        Op.MUL: jnp.multiply,
+    }
+
+    def run_layer(weight: Any, bias: Any, x: Any) -> Any:
+        number = {i: k for k, i in enumerate(graph.linears)}
+
+        def step(states: Any, now: Any) -> Any:
+            values: list[Any] = []
+            for i, node in enumerate(graph):
+                read = [values[j] for j in node.inputs]
+                if node.op is Op.INPUT:
+                    values.append(now)
+                elif node.op is Op.STATE:
+                    values.append(states[node.state])
+                elif node.op is Op.LINEAR:
+                    values.append(read[0] @ weight[number[i]].T + bias[number[i]])
+                else:
+                    values.append(meaning[node.op](*read))
+            after = tuple(values[i] for i in graph.outputs)
+            return after, after[0]
+
+        zeros = tuple(jnp.zeros((batch, units)) for _ in range(graph.states))
+        return jax.lax.scan(step, zeros, x)[1]
+
+    def loss(parameters: Any) -> Any:
+        entry, entry_bias, weights, biases, readout, readout_bias = parameters
+        values = entry[inputs] if output is Output.SYMBOLS else inputs @ entry + entry_bias
+        for layer in range(layers):
+            values = run_layer(weights[layer], biases[layer], values)
+        logits = values @ readout.T + readout_bias
+        if output is Output.SYMBOLS:
+            nats = -jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], -1)
+        else:
+            nats = jnp.logaddexp(0.0, logits) - logits * targets
+        return nats.sum() / batch
+
+    def update(parameters: Any) -> Any:
+        value, gradients = jax.value_and_grad(loss)(parameters)
+        total = jnp.sqrt(sum(jnp.square(g).sum() for g in gradients))
+        factor = rate * jnp.minimum(1.0, norm / total)
+        return value, [p - factor * g for p, g in zip(parameters, gradients, strict=True)]
+
+    rng = np.random.default_rng(0)
+    shapes = [
+        (width, units),
+        (units,),
+        (layers, matrices, units, units),
+        (layers, matrices, units),
+        (width, units),
+        (width,),
+    ]
+    kept = [jnp.asarray(rng.uniform(-1, 1, shape) / units**0.5, jnp.float32) for shape in shapes]
+    jitted = jax.jit(update)
+
+    def run() -> float:
+        nonlocal kept
+        value, kept = jitted(kept)
+        return float(value)
+
+    return run
