@@ -313,5 +313,6 @@ i64 {panel_columns(self.host)}, i64 %P, ptr %starts, i64 0, ptr {at}, i64 %P)"""
             yield f"  {start} = getelementptr float, ptr %starts, i64 {row}"
         yield (
             f"  call void @{MULTIPLY}{self.host.width}(i64 {rows}, i64 %P, i64 %H, ptr {source}, i64 %P, i64 1, "
-            f"ptr {weight}, i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, ptr {destination}, i64 %P)"
+            f"ptr {weight}, i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, "
+            f"ptr {destination}, i64 %P)"
         )

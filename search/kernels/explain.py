@@ -1,0 +1,115 @@
+"""What becomes of a cell on its way to machine code, as text to read: steps, derived backward, LLVM of one stage."""
+
+import re
+from collections.abc import Iterator
+
+from search.cells.formula import format_graph
+from search.cells.graph import GateGraph
+from search.kernels.adjoint import Instruction, Stage
+from search.kernels.llvm import stage_text
+from search.kernels.machine import host
+from search.kernels.program import Multiply, Section, Step, program_of
+
+_SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
+
+
+def explain(graph: GateGraph) -> str:
+    """The cell's steps forward and backward, each stage as formulas, and the machine's text of the loop's last stage.
+
+    `sum0 = matrix0 x` is a product that starts a sum (from its biases, in the forward), `+=` one that adds to it; the
+    lines of a stage are computed together, element by element, and `d h` is the loss's gradient with respect to h.
+    """
+    program = program_of(graph)
+    parts = [
+        "formula",
+        *_indented(format_graph(graph).splitlines()),
+        *_section("before the loop, all steps at once", program.before.whole_first),
+        *_section("in the loop, at each step", program.forward.looped),
+        *_section("after the loop, all steps at once", program.forward.whole_last),
+        *_section("backward of what comes after the loop, all steps at once", program.backward.whole_first),
+        *_section("backward in the loop, from the last step to the first", program.backward.looped),
+        *_weights(program.backward),
+        *_section("backward of what comes before the loop, all steps at once", program.before_backward.whole_first),
+        *_weights(program.before_backward),
+    ]
+    machine = host()
+    stages = [step for step in program.forward.looped if isinstance(step, Stage)]
+    if machine is not None and stages:
+        text = _shorter(stage_text("stage", stages[-1], machine))
+        legend = ", ".join(f"%p{n} is {place}" for n, place in enumerate(stages[-1].places()))
+        parts += [
+            "",
+            f"LLVM of the loop's last stage, {machine.width} floats at a time: {legend}",
+            *_indented(text.splitlines()),
+        ]
+    return "\n".join(parts)
+
+
+def _section(title: str, steps: tuple[Step, ...]) -> Iterator[str]:
+    if not steps:
+        return
+    yield from ("", title)
+    for step in steps:
+        if isinstance(step, Multiply):
+            equals = "=" if step.first else "+="
+            yield f"  {step.destination} {equals} matrix{step.matrix}{'.T' if step.backward else ''} {step.source}"
+        else:
+            yield "  stage, element by element:"
+            yield from _indented(_indented(stage_formulas(step)))
+
+
+def _weights(section: Section) -> Iterator[str]:
+    if section.matrices:
+        yield from ("", "gradients of weights, all steps at once")
+        for matrix in section.matrices:
+            yield f"  d matrix{matrix.number} = (d sum{matrix.sum}).T {matrix.source}"
+
+
+def stage_formulas(stage: Stage) -> list[str]:
+    """One line for each value that is stored or used twice; the latter are t1, t2, ..."""
+    uses = [0] * len(stage.instructions)
+    for instruction in stage.instructions:
+        for argument in instruction.arguments:
+            uses[argument] += 1
+    stored = {number for _, number in stage.stores}
+    texts: list[str] = []
+    lines: list[str] = []
+    for number, instruction in enumerate(stage.instructions):
+        text = _expression(instruction, [texts[a] for a in instruction.arguments])
+        if instruction.arguments and (uses[number] > 1 or (uses[number] and number in stored)):
+            lines.append(f"t{len(lines) + 1} = {text}")
+            text = f"t{len(lines)}"
+        texts.append(text)
+    return [*lines, *(f"{place} = {texts[number]}" for place, number in stage.stores)]
+
+
+def _expression(instruction: Instruction, arguments: list[str]) -> str:
+    if instruction.place is not None:
+        return f"[{instruction.place}]" if " " in str(instruction.place) else str(instruction.place)
+    match instruction.op:
+        case "one":
+            return "1"
+        case "neg":
+            return f"-{_bracket(arguments[0])}"
+        case "gate":
+            return f"({arguments[1]} where {arguments[0]} > 0, else 0)"
+        case op if op in _SYMBOLS:
+            return f"{_bracket(arguments[0])} {_SYMBOLS[op]} {_bracket(arguments[1])}"
+        case op:
+            return f"{op}({arguments[0]})"
+
+
+def _bracket(text: str) -> str:
+    """In brackets unless it is one term; a name in square brackets, a number and a call are."""
+    return (
+        text if re.fullmatch(r"\[[^]]*\]|[\w']+|\w+\([^()]*\)|\(.*\)", text) and text.count(") ") == 0 else f"({text})"
+    )
+
+
+def _shorter(text: str) -> str:
+    """With vectors of one number written as LLVM's `splat`."""
+    return re.sub(r"<((?:float|i32) \S+?)(?:, \1)+>", r"splat (\1)", text)
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
