@@ -83,14 +83,14 @@ def test_all_settings_are_drawn_equally_often() -> None:
     assert max(abs(n - expected) for n in counts.values()) < 4.5 * np.sqrt(expected)
 
 
-def shares(parent: list[Setting], seeds: list[Setting], draws: int = 6000, count: int = 1) -> tuple[float, float]:
+def shares(parent: list[Setting], seeds: list[Setting], draws: int = 2000, count: int = 1) -> tuple[float, float]:
     """How often the first setting of a draw is one of the parent's, and one of the seeds'."""
     rng = np.random.default_rng(1)
     drawn = [RULE.draw(count, STUDY, parent, seeds, rng)[0] for _ in range(draws)]
     return sum(s in set(parent) for s in drawn) / draws, sum(s in set(seeds) for s in drawn) / draws
 
 
-def error(share: float, draws: int = 6000) -> float:
+def error(share: float, draws: int = 2000) -> float:
     return 4.5 * math.sqrt(share * (1 - share) / draws)
 
 
@@ -106,11 +106,11 @@ def test_a_third_each_from_chance_the_seeds_and_the_parent() -> None:
 def test_of_the_seeds_only_the_best_hundred_count_but_all_of_the_parents() -> None:
     seeds, parent = list(STUDY.settings[:300]), list(STUDY.settings[400:700])
     rng = np.random.default_rng(0)
-    counts = Counter(RULE.draw(1, STUDY, parent, seeds, rng)[0] for _ in range(6000))
-    best, rest = (sum(counts[s] for s in part) / 6000 for part in (seeds[:100], seeds[100:]))
+    counts = Counter(RULE.draw(1, STUDY, parent, seeds, rng)[0] for _ in range(2000))
+    best, rest = (sum(counts[s] for s in part) / 2000 for part in (seeds[:100], seeds[100:]))
     assert best == pytest.approx(1 / 3 + 100 / 1680 / 3, abs=error(1 / 3))
     assert rest == pytest.approx(200 / 1680 / 3, abs=error(200 / 1680 / 3))
-    late = sum(counts[s] for s in parent[100:]) / 6000
+    late = sum(counts[s] for s in parent[100:]) / 2000
     assert late == pytest.approx(200 / 300 / 3 + 200 / 1680 / 3, abs=error(0.25))
 
 
@@ -118,8 +118,8 @@ def test_of_the_seeds_only_the_best_hundred_count_but_all_of_the_parents() -> No
 def test_a_parent_counts_as_experienced_above_420_settings(tried: int, from_best: bool) -> None:
     parent = list(STUDY.settings[::-1][:tried])
     rng = np.random.default_rng(2)
-    drawn = [RULE.draw(1, STUDY, parent, STUDY.settings[:50], rng)[0] for _ in range(6000)]
-    share = sum(s in set(parent[:100]) for s in drawn) / 6000
+    drawn = [RULE.draw(1, STUDY, parent, STUDY.settings[:50], rng)[0] for _ in range(2000)]
+    share = sum(s in set(parent[:100]) for s in drawn) / 2000
     expected = 0.8 + 0.2 * 100 / 1680 if from_best else 100 / 420 / 3 + 100 / 1680 / 3
     assert share == pytest.approx(expected, abs=error(expected))
 
