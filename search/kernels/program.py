@@ -104,6 +104,11 @@ def places_of(step: Step) -> tuple[Place, ...]:
     return step.places() if isinstance(step, Stage) else (step.source, step.destination)
 
 
+def written_by(step: Step) -> tuple[Place, ...]:
+    """The places that a step writes."""
+    return tuple(place for place, _ in step.stores) if isinstance(step, Stage) else (step.destination,)
+
+
 @lru_cache(maxsize=512)
 def program_of(graph: GateGraph) -> Program:
     """The program of a graph, canonical or not."""
@@ -171,15 +176,18 @@ class _Builder:
         ]
         early = [m for m in matrices if m is not None and plan.phases[linears[m.number]] is Phase.BEFORE]
         late = [m for m in matrices if m is not None and m not in early]
+        # The gradient of a sum is whole once its last contribution is there: only then are its rows added up.
         late_steps = (*backward[Phase.AFTER], *backward[Phase.LOOP])
-        late_places = {place for step in late_steps for place in places_of(step)}
-        late_sums = [s for s in range(len(plan.sums)) if Place(Kind.SUM, s, True) in late_places]
-        early_sums = [s for s in range(len(plan.sums)) if s not in late_sums]
+        used_late = {place for step in late_steps for place in places_of(step)}
+        written_early = {place for step in backward[Phase.BEFORE] for place in written_by(step)}
+        late_gradients = used_late - written_early
+        late_sums = tuple(s for s in range(len(plan.sums)) if Place(Kind.SUM, s, True) in late_gradients)
+        early_sums = tuple(s for s in range(len(plan.sums)) if s not in late_sums)
         return Program(
             Section(forward[Phase.BEFORE]),
             Section((), forward[Phase.LOOP], forward[Phase.AFTER]),
-            Section(backward[Phase.AFTER], backward[Phase.LOOP], (), tuple(late), tuple(late_sums)),
-            Section(backward[Phase.BEFORE], matrices=tuple(early), sums=tuple(early_sums)),
+            Section(backward[Phase.AFTER], backward[Phase.LOOP], (), tuple(late), late_sums),
+            Section(backward[Phase.BEFORE], matrices=tuple(early), sums=early_sums),
             len(plan.sums),
             self.values,
             tuple(matrices),

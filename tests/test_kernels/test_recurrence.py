@@ -39,6 +39,7 @@ ODD = {  # corners of what a valid graph may be
     "matrix of a new state": "c' = tanh(linear(x) + linear(h)); h' = linear(c') + c",
     "chain of matrices": "h' = linear(linear(linear(h) + linear(linear(x))))",
     "matrix read twice": "g = linear(h); h' = (linear(x) + g) * sigmoid(g)",
+    "matrix of a matrix of x": "v = linear(x); h' = linear(v) * h - v",
     "output is a matrix": "h' = linear(x) + linear(h)",
 }
 
