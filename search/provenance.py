@@ -20,7 +20,7 @@ def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "cpu": cpu(),
         "platform": platform.platform(),
-        "commit": _commit(),
+        "commit": commit_of(Path(__file__).resolve()),
         "data": {name: task.checksum for name, task in tasks.items()},
     }
 
@@ -52,16 +52,20 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
-    folder = Path(__file__).resolve().parent
+def commit_of(file: Path) -> str | None:
+    """The commit of the checkout that a file is part of, `-dirty` where it has changes; None for an untracked file.
+
+    A package that is installed into an environment inside somebody's repository is no part of that repository.
+    """
+    if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
+        return None
+    return _git(file.parent, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None

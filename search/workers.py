@@ -7,6 +7,7 @@ waits for the driver) are handed on.
 
 import heapq
 import os
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from tasks.task import Task
 
 MAX_TRIES = 3
 """A trial whose worker dies is started again until it was tried this many times."""
+
+CONNECT_SECONDS = 5.0
+"""A cluster that does not answer for so long counts as not there; Ray itself would try for a quarter of an hour."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,9 @@ def _start_ray(workers: int | None, address: str | None) -> Any:
     # Read when Ray is imported: no usage reports, no chatter about GPUs it does not find.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
+    if address is not None:
+        check_address(address)
     import logging
 
     import ray
@@ -155,11 +162,33 @@ def _start_ray(workers: int | None, address: str | None) -> Any:
         if address is not None:
             ray.init(address=address, **options)
         else:
-            ray.init(num_cpus=workers, include_dashboard=False, **options)
+            # "local": without it, Ray would join any cluster that happens to run on this machine.
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = f"the Ray cluster at {address!r}" if address is not None else "Ray on this machine"
         raise SearchError(f"{where} cannot be reached: {' '.join(str(error).split())[:200]}") from error
     return ray
+
+
+def check_address(address: str) -> None:
+    """That the address is `auto`, HOST:PORT or ray://HOST:PORT, and that somebody answers there.
+
+    Raises:
+        SearchError: it has another form, or nobody does within `CONNECT_SECONDS`.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise SearchError(f"address {address!r} is none of auto, HOST:PORT and ray://HOST:PORT; correct it")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS):
+            pass
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SearchError(
+            f"the Ray cluster at {address!r} cannot be reached ({reason}); start it, or correct the address"
+        ) from error
 
 
 def make_executor(tasks: Mapping[str, Task], workers: int, address: str | None) -> Executor:

@@ -10,7 +10,14 @@ from search.cells.library import LIBRARY
 from search.cells.measure import measure
 
 
-@click.command(epilog="Examples: gatesearch cells; gatesearch cells --json | jq '.[].formula'")
+_EPILOG = """\b
+Examples:
+  gatesearch cells
+  gatesearch cells --json | jq '.[].formula'
+"""
+
+
+@click.command(epilog=_EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
 def cells(as_json: bool) -> None:
     """List the named cells: the study's baselines, its three winners, and variants that its claims are about."""

@@ -8,6 +8,7 @@ from rich.console import Console
 from results.leaderboard import COLUMNS, render_table, write_leaderboard
 from results.leaderboard import leaderboard as table_of
 from search.cli.names import open_run
+from search.errors import SearchError
 from search.profiles.profile import parse_profile
 
 _COLUMN_HELP = "\b\nColumns of the CSV (TASK stands for each ranked task):\n" + "\n".join(
@@ -16,17 +17,21 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK stands for each ranked task):\n" + 
 
 
 @click.command(
-    epilog=f"Examples: gatesearch leaderboard quick-1; gatesearch leaderboard quick-1 --csv > t.csv\n\n{_COLUMN_HELP}"
+    epilog=f"\b\nExamples:\n  gatesearch leaderboard quick-1\n  gatesearch leaderboard quick-1 --csv > t.csv\n\n{_COLUMN_HELP}"
 )
 @click.argument("run")
 @click.option("--top", type=click.IntRange(min=1), help="Show this many rows only.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print the whole table as CSV.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the CSV to this file.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with all columns.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole CSV to this file."
+)
 def leaderboard(run: str, top: int | None, as_csv: bool, output: Path | None) -> None:
     """Show the ranked table of RUN, finished or not, from its store.
 
     RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder.
     """
+    if top is not None and output is not None:
+        raise SearchError(f"--top {top} cannot be given with --output, which writes the whole table; leave one out")
     with open_run(run) as store:
         ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
         if output is not None:

@@ -27,6 +27,8 @@ def run_folder(run: str) -> Path:
     if "\0" in run:
         raise SearchError("a run's name has no NUL characters")
     if "/" in run or os.sep in run:
+        if Path(run).name in ("", ".."):
+            raise SearchError(f"run {run!r} is not allowed; a path must end with the name of the run's own folder")
         return Path(run)
     if not RUN_NAME.fullmatch(run):
         shown = run if len(run) <= 60 else run[:57] + "..."

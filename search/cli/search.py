@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import re
+import shlex
 import signal
 import sys
 import time
@@ -28,7 +30,7 @@ from search.profiles.profile import Profile, TaskSection, load_profile, parse_pr
 from search.provenance import differences, provenance
 from search.strategies.base import MEMORIZATION, Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
-from search.workers import make_executor
+from search.workers import check_address, make_executor
 from tasks.registry import load_task, task_class
 from tasks.task import Task
 
@@ -69,7 +71,12 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     """
     console = Console(stderr=False)
     if workers is not None and address is not None:
-        raise SearchError("--workers and --address exclude each other; a cluster brings its own workers")
+        raise SearchError(
+            f"--workers {workers} and --address {address} exclude each other: a cluster brings its own workers; "
+            "leave one out"
+        )
+    if address is not None:
+        check_address(address)
     if resume:
         changed = [
             f"--{option.replace('only', 'tasks').replace('own', 'task').replace('_', '-')}"
@@ -77,7 +84,9 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
             if value not in (None, ())
         ]
         if changed:
-            raise SearchError(f"{changed[0]} cannot be given with --resume; a run keeps its profile and seed")
+            raise SearchError(
+                f"{changed[0]} cannot be given with --resume, a run keeps its profile and seed; leave it out"
+            )
         store = _open(name)
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
     else:
@@ -121,17 +130,24 @@ def _profile(
 ) -> tuple[Profile, str]:
     """The profile with what the command line changes in it, and what a run of it is called."""
     chosen = load_profile(profile or "quick")
-    title = Path(profile or "quick").name.removesuffix(".toml")
+    title = re.sub(r"[^A-Za-z0-9._-]+|^[._-]+", "-", Path(profile or "quick").name.removesuffix(".toml")).strip("-")[
+        :80
+    ]
     sections = dict(chosen.tasks)
     if only is not None:
         names = [part.strip() for part in only.split(",") if part.strip()]
         for part in names:
             if part not in sections:
                 raise SearchError(f"--tasks has {part!r}; the profile's tasks are {', '.join(sections)}")
+        if not names:
+            raise SearchError(f"--tasks has {only!r}, no task; the profile's tasks are {', '.join(sections)}")
         sections = {part: sections[part] for part in names}
     for path in own:
         first = next(iter(chosen.tasks.values()))
-        sections[task_class(path).name] = dataclasses.replace(first, task=path, options={})
+        own_name = task_class(path).name
+        if own_name in sections:
+            raise SearchError(f"--task has {path!r}, but there is a task {own_name!r} already; give it another name")
+        sections[own_name] = dataclasses.replace(first, task=path, options={})
     for item in data:
         task, separator, path = item.partition("=")
         if not separator or task not in sections:
@@ -143,10 +159,16 @@ def _profile(
         section = dataclasses.replace(section, proposals=proposals)
     if strategy is not None:
         section = dataclasses.replace(section, strategy=strategy)
-    cells = {path.stem: format_graph(read_formula(path)) for path in seed_cell}
+    cells: dict[str, str] = {}
+    for file in seed_cell:
+        if file.stem in {*cells, *chosen.cells}:
+            raise SearchError(
+                f"--seed-cell has {str(file)!r}, but there is a cell {file.stem!r} already; rename the file"
+            )
+        cells[file.stem] = format_graph(read_formula(file))
     resolved = dataclasses.replace(chosen, search=section, tasks=sections, cells={**chosen.cells, **cells})
     # Through text and back: what the command line changed is checked like a file.
-    return parse_profile(resolved.to_toml(), "the profile with the command line's changes"), title
+    return parse_profile(resolved.to_toml(), "the profile with the command line's changes"), title or "search"
 
 
 def _free_folder(title: str) -> Path:
@@ -187,7 +209,8 @@ def _mark_resumed(store: Store, tasks: dict[str, Task], console: Console) -> Non
     now = provenance(tasks)
     changed = differences(store.information, now)
     for line in changed:
-        console.print(f"warning: {line}; rows from before and after may not compare", style="yellow", soft_wrap=True)
+        warning = f"warning: {line}; rows from before and after may not compare"
+        console.print(warning, style="yellow", soft_wrap=True, markup=False, highlight=False)
     resumed = [
         *store.information.get("resumed", []),
         now | {"trials_before": store.select("SELECT count(*) FROM trials")[0][0]},
@@ -199,22 +222,25 @@ def _announce(
     console: Console, store: Store, profile: Profile, tasks: dict[str, Task], workers: int, address: str | None
 ) -> None:
     where = f"the Ray cluster at {address}" if address else f"{workers} workers" if workers else "this process"
-    console.print(f"run [bold]{store.name}[/] in {store.folder}", soft_wrap=True, highlight=False)
-    console.print(
+    _say(console, f"run {store.name} in {store.folder}")
+    _say(
+        console,
         f"{len(profile.given)} cells to compare with, {profile.search.proposals:,} proposals "
         f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",
-        soft_wrap=True,
-        highlight=False,
     )
     cost = estimate(profile, tasks)
     share = max(workers, 1) if address is None else 1
     per = "" if address is None else " of one core"
-    console.print(
+    _say(
+        console,
         f"estimated on {where}: {duration(cost.baselines / share)}{per} for the {cost.baseline_trials:,} trials of the "
         f"given cells, {duration(cost.least / share)} to {duration(cost.most / share)} in all",
-        soft_wrap=True,
-        highlight=False,
     )
+
+
+def _say(console: Console, line: str) -> None:
+    """Print a line as it is: paths may have brackets, which rich would read as its markup."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _drive(
@@ -263,7 +289,7 @@ def _say_stopped(store: Store, progress: Progress) -> None:
     where = store.name if store.folder.parent == runs_folder() else str(store.folder)
     click.echo(
         f"stopped; all {progress.trials_run + progress.trials_known} finished trials are kept. "
-        f"Go on with: gatesearch search {where} --resume",
+        f"Go on with: gatesearch search {shlex.quote(where)} --resume",
         err=True,
     )
 
@@ -272,12 +298,11 @@ def _summarise(console: Console, store: Store, profile: Profile, table: Path, se
     counts = funnel(store)
     console.print(render_table(table_of(store, profile.ranked), 20))
     stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
-    console.print(
+    _say(
+        console,
         f"{counts.proposals} new cells proposed, {counts.reexaminations} examined again; passed: {stages or 'none'}",
-        soft_wrap=True,
-        highlight=False,
     )
     if counts.rejections:
         reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
-        console.print(f"draws rejected before training: {reasons}", soft_wrap=True, highlight=False)
-    console.print(f"done in {duration(seconds)}; the table is {table}", soft_wrap=True, highlight=False)
+        _say(console, f"draws rejected before training: {reasons}")
+    _say(console, f"done in {duration(seconds)}; the table is {table}")

@@ -8,7 +8,12 @@ from search.cli.names import FoundCell, find_cell, open_run
 
 
 @click.command(
-    epilog="Examples: gatesearch show gru; gatesearch show my.cell --units 128; gatesearch show 3fa2 --run quick-1"
+    epilog="""\b
+Examples:
+  gatesearch show gru
+  gatesearch show my.cell --units 128
+  gatesearch show 3fa2 --run quick-1
+"""
 )
 @click.argument("cell")
 @click.option("--units", default=128, show_default=True, type=click.IntRange(1, 65536), help="Size to count for.")

@@ -72,7 +72,7 @@ def tasks(name: str | None, profile: str, samples: int, as_json: bool) -> None:
     console.print(table)
     console.print()
     for row in rows:
-        console.print(f"{row['name']}: {row['summary']}", soft_wrap=True, highlight=False)
+        console.print(f"{row['name']}: {row['summary']}", soft_wrap=True, highlight=False, markup=False)
     console.print("↑ higher is better, ↓ lower; the uniform loss is in nats a counted step", style="dim")
     if name is not None:
         batch = next(task.evaluation(Split.VALIDATION, samples, 60))
