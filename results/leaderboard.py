@@ -54,6 +54,9 @@ COLUMNS = {
 }
 """The columns in order, with meaning, unit and direction; those with TASK are there once for each ranked task."""
 
+_FIXED_WIDTH, _TASK_WIDTH = 50, 17
+"""Columns of a terminal that the table takes with ratios: without the tasks, and for each task."""
+
 TASK_COLUMNS = tuple(column for column in COLUMNS if column.startswith("TASK_"))
 
 # Equal metrics: the smaller model, then the setting's text, so that the pick never depends on the order of storing.
@@ -147,19 +150,19 @@ def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
     write_atomically(path, leaderboard(store, tasks).to_csv(index=False, lineterminator="\n"))
 
 
-def render_table(frame: pd.DataFrame, top: int | None) -> Table:
+def render_table(frame: pd.DataFrame, top: int | None, width: int | None = None) -> Table:
     """What a terminal shows of the first `top` rows of `leaderboard` (all for None).
 
-    Behind each test metric stands the ratio in brackets, which is of the validation metrics, red below 1. A cell that
-    did not complete says where it stopped.
+    Behind each test metric stands the ratio in brackets, which is of the validation metrics, red below 1. Where `width`
+    columns are too few for it, the colour alone says so, and the number of parameters is left out. A cell that did not complete says where it stopped.
     """
     tasks = [str(column).removesuffix("_ratio") for column in frame.columns if str(column).endswith("_ratio")]
-    table = Table(
-        box=SIMPLE_HEAD, show_edge=False, caption="test metric (validation ratio to the GRU, above 1 is better)"
-    )
-    for heading in ("rank", "cell", "name", "score", *tasks, "parameters"):
+    ratios = width is None or width >= _FIXED_WIDTH + _TASK_WIDTH * len(tasks)
+    caption = "test metric (validation ratio to the GRU, above 1 is better)" if ratios else "test metric"
+    table = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption, padding=(0, 1, 0, 0))
+    for heading in ("rank", "cell", "name", "score", *tasks, *(["parameters"] if ratios else [])):
         left = heading in ("cell", "name")
-        table.add_column(Text(heading), justify="left" if left else "right", overflow="fold")
+        table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
     shown = frame if top is None else frame.head(top)
     for row in shown.to_dict("records"):
         # `Text` shows brackets in a name as they are; a plain string would be read as markup.
@@ -170,9 +173,14 @@ def render_table(frame: pd.DataFrame, top: int | None) -> Table:
         for task in tasks:
             cell, compared = Text(_shown(row[f"{task}_test"], ".4f")), row[f"{task}_ratio"]
             if pd.notna(compared):
-                cell.append(f" ({compared:.3f})", "red" if compared < 1 else "")
+                style = "red" if compared < 1 else ""
+                cell.stylize(style)
+                if ratios:
+                    cell.append(f" ({compared:.3f})", style)
             cells.append(cell)
-        table.add_row(*cells, Text(_shown(row["parameters"], ",.0f")))
+        if ratios:
+            cells.append(Text(_shown(row["parameters"], ",.0f")))
+        table.add_row(*cells)
     return table
 
 

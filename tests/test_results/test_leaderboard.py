@@ -280,7 +280,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_pat
 def rendered(frame: pd.DataFrame, top: int | None, width: int = 120) -> list[str]:
     console = Console(width=width)
     with console.capture() as capture:
-        console.print(render_table(frame, top))
+        console.print(render_table(frame, top, width))
     return capture.get().splitlines()
 
 
@@ -300,6 +300,9 @@ def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> No
     assert lines[4].split() == ["e" * 8, "stopped", "at", "a"]
     assert len(rendered(frame, 1)) == len(lines) - 2
     assert not any(GRU[:8] in line for line in rendered(frame.head(0), None))
+    narrow = rendered(frame, None, width=60)
+    assert narrow[0].split() == ["rank", "cell", "name", "score", "a"]
+    assert narrow[3].split() == ["2", LSTM[:8], "[red]lstm", "0.9000", "0.2250"]
 
 
 def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Store) -> None:
