@@ -59,7 +59,7 @@ class _Layer(torch.autograd.Function):
         whole = late[1]
         for k, state in enumerate(states):
             whole[k, 0, :, :units] = state
-        early_places, late_places = _values(*early), _values(*late)
+        early_places, late_places = _values(code, *early), _values(code, *late)
         rows = (steps, batch) if symbols is None else (1, len(x))
         code.run("before", weights, early_places, {}, rows, units)
         if symbols is not None:
@@ -94,16 +94,16 @@ class _Layer(torch.autograd.Function):
         late_gradients = _gradients(program, d_late, states, packed + 4 * size, lengths, output)
         code.pack(weight, packed, transposed=False)
         weights = packed, totals[-1].data_ptr(), d_weight.data_ptr(), totals.data_ptr()
-        code.run("backward", weights, _values(*late), late_gradients, (steps, batch), units)
+        code.run("backward", weights, _values(code, *late), late_gradients, (steps, batch), units)
         if symbols is None:
             early_gradients, rows = late_gradients, (steps, batch)
         else:
             rows = (1, len(early[0]))
             d_x, *others = (zeros(*tensor.shape) for tensor in early)
-            early_gradients = _values(d_x, *others)
+            early_gradients = _values(code, d_x, *others)
             for key in code.gradients_handed_over:
                 code.scatter(symbols, padded, early_gradients[key], late_gradients[key])
-        code.run("before_backward", weights, _values(*early), early_gradients, rows, units)
+        code.run("before_backward", weights, _values(code, *early), early_gradients, rows, units)
         code.gather(code.sums_of_matrices, padded, totals.data_ptr(), d_bias.data_ptr())
         initial = (state[0, :, :units] for state in states)
         return None, d_weight[:, :, :units], d_bias[:, :units], d_x[..., :units], None, *initial
@@ -120,18 +120,19 @@ def _arrays(code: Compiled, x: Tensor, steps: int, batch: int) -> tuple[Tensor, 
     )
 
 
-def _values(x: Tensor, states: Tensor, sums: Tensor, values: Tensor) -> Where:
+def _values(code: Compiled, x: Tensor, states: Tensor, sums: Tensor, values: Tensor) -> Where:
     """Addresses of what `_arrays` gave."""
     found = {(Kind.X, 0): x.data_ptr()}
-    row = 4 * states.stride(1)
-    for kind, stack, start in (
-        (Kind.OLD, states, 0),
-        (Kind.NEW, states, row),
-        (Kind.SUM, sums, 0),
-        (Kind.VALUE, values, 0),
-    ):
-        first, pitch = stack.data_ptr() + start, 4 * stack.stride(0)
-        found.update(((kind, k), first + k * pitch) for k in range(len(stack)))
+    first, row, pitch = states.data_ptr(), 4 * states.stride(1), 4 * states.stride(0)
+    for k in range(code.states):
+        found[Kind.OLD, k] = first + k * pitch
+        found[Kind.NEW, k] = first + k * pitch + row
+    first, pitch = sums.data_ptr(), pitch - row
+    for s in range(code.program.sums):
+        found[Kind.SUM, s] = first + s * pitch
+    first = values.data_ptr()
+    for v in range(code.program.values):
+        found[Kind.VALUE, v] = first + v * pitch
     return found
 
 
