@@ -9,7 +9,6 @@ from rich.table import Table
 from search.cells.library import LIBRARY
 from search.cells.measure import measure
 
-
 _EPILOG = """\b
 Examples:
   gatesearch cells

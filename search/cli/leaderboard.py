@@ -7,18 +7,23 @@ from rich.console import Console
 
 from results.leaderboard import COLUMNS, render_table, write_leaderboard
 from results.leaderboard import leaderboard as table_of
+from results.store import PROFILE_FILE
 from search.cli.names import open_run
 from search.errors import SearchError
 from search.profiles.profile import parse_profile
 
+_EPILOG = """\b
+Examples:
+  gatesearch leaderboard quick-1
+  gatesearch leaderboard quick-1 --csv > t.csv
+
+"""
 _COLUMN_HELP = "\b\nColumns of the CSV (TASK stands for each ranked task):\n" + "\n".join(
     f"  {name:18} {meaning}" for name, meaning in COLUMNS.items()
 )
 
 
-@click.command(
-    epilog=f"\b\nExamples:\n  gatesearch leaderboard quick-1\n  gatesearch leaderboard quick-1 --csv > t.csv\n\n{_COLUMN_HELP}"
-)
+@click.command(epilog=_EPILOG + _COLUMN_HELP)
 @click.argument("run")
 @click.option("--top", type=click.IntRange(min=1), help="Show this many rows only.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with all columns.")
@@ -35,6 +40,8 @@ def leaderboard(run: str, top: int | None, as_csv: bool, output: Path | None) ->
     with open_run(run) as store:
         ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
         if output is not None:
+            if output.resolve() in (store.path.resolve(), (store.folder / PROFILE_FILE).resolve()):
+                raise SearchError(f"--output {str(output)!r} is a file of the run itself; choose another name")
             write_leaderboard(store, ranked, output)
             click.echo(f"written to {output}")
             return
@@ -42,4 +49,5 @@ def leaderboard(run: str, top: int | None, as_csv: bool, output: Path | None) ->
     if as_csv:
         click.echo((frame if top is None else frame.head(top)).to_csv(index=False, lineterminator="\n"), nl=False)
         return
-    Console().print(render_table(frame, top))
+    console = Console()
+    console.print(render_table(frame, top, console.width))

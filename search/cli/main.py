@@ -23,6 +23,9 @@ USER_ERRORS = (CellError, TaskError, SearchError, ResultsError)
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 and the signal's number, as shells have it."""
 
+READER_GONE = 141
+"""Exit status when whoever read the output went away (`gatesearch cells | head -1`), as for any tool in a shell."""
+
 COMMANDS = {
     "search": "Run a search: from the named cells to a ranked table.",
     "leaderboard": "Show the ranked table of a run.",
@@ -65,7 +68,7 @@ def gatesearch() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line; returns the exit status. Nothing but `SystemExit` of Python itself gets out."""
+    """Run a command line; returns the exit status. No exception gets out."""
     try:
         status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -82,10 +85,10 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("gatesearch: interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader went away (`gatesearch cells | head`): that is its right.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (BrokenPipeError, SystemExit):
+        # A broken pipe is what click and rich call `sys.exit` for, and, in this mode, nothing else.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush goes nowhere
+        return READER_GONE
     except Exception as error:
         if os.environ.get("GATESEARCH_TRACEBACK"):
             traceback.print_exc()

@@ -1,18 +1,19 @@
 """`gatesearch search`: from the named cells to a ranked table."""
 
-import dataclasses
 import os
 import re
 import shlex
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+import tomli_w
 from rich.console import Console
 
 from results.leaderboard import leaderboard as table_of
@@ -129,46 +130,41 @@ def _profile(
     seed: int | None,
 ) -> tuple[Profile, str]:
     """The profile with what the command line changes in it, and what a run of it is called."""
-    chosen = load_profile(profile or "quick")
-    title = re.sub(r"[^A-Za-z0-9._-]+|^[._-]+", "-", Path(profile or "quick").name.removesuffix(".toml")).strip("-")[
-        :80
-    ]
-    sections = dict(chosen.tasks)
+    chosen = profile or "quick"
+    title = re.sub(r"[^A-Za-z0-9._-]+|^[._-]+", "-", Path(chosen).name.removesuffix(".toml")).strip("-")[:80]
+    # As text, not as a `Profile`: what the command line changes is checked in the way that a file is.
+    values = tomllib.loads(load_profile(chosen).to_toml())
+    tasks = values["tasks"]
     if only is not None:
         names = [part.strip() for part in only.split(",") if part.strip()]
         for part in names:
-            if part not in sections:
-                raise SearchError(f"--tasks has {part!r}; the profile's tasks are {', '.join(sections)}")
+            if part not in tasks:
+                raise SearchError(f"--tasks has {part!r}; the profile's tasks are {', '.join(tasks)}")
         if not names:
-            raise SearchError(f"--tasks has {only!r}, no task; the profile's tasks are {', '.join(sections)}")
-        sections = {part: sections[part] for part in names}
+            raise SearchError(f"--tasks has {only!r}, no task; the profile's tasks are {', '.join(tasks)}")
+        tasks = {part: tasks[part] for part in names}
+    pattern = next(iter(values["tasks"].values()))  # a task of one's own is trained as the first one is
     for path in own:
-        first = next(iter(chosen.tasks.values()))
         own_name = task_class(path).name
-        if own_name in sections:
+        if own_name in tasks:
             raise SearchError(f"--task has {path!r}, but there is a task {own_name!r} already; give it another name")
-        sections[own_name] = dataclasses.replace(first, task=path, options={})
+        tasks = tasks | {own_name: pattern | {"role": "ranked", "task": path, "options": {}}}
     for item in data:
         task, separator, path = item.partition("=")
-        if not separator or task not in sections:
-            raise SearchError(f"--data has {item!r}; it takes TASK=PATH with one of {', '.join(sections)}")
-        options = {**sections[task].options, "data": str(Path(path).absolute())}
-        sections[task] = dataclasses.replace(sections[task], options=options)
-    section = chosen.search
-    if proposals is not None:
-        section = dataclasses.replace(section, proposals=proposals)
-    if strategy is not None:
-        section = dataclasses.replace(section, strategy=strategy)
-    cells: dict[str, str] = {}
+        if not separator or not path or task not in tasks:
+            raise SearchError(f"--data has {item!r}; it takes TASK=PATH with one of {', '.join(tasks)}")
+        options = tasks[task].get("options", {}) | {"data": str(Path(path).absolute())}
+        tasks = tasks | {task: tasks[task] | {"options": options}}
     for file in seed_cell:
-        if file.stem in {*cells, *chosen.cells}:
+        if file.stem in values["cells"]:
             raise SearchError(
                 f"--seed-cell has {str(file)!r}, but there is a cell {file.stem!r} already; rename the file"
             )
-        cells[file.stem] = format_graph(read_formula(file))
-    resolved = dataclasses.replace(chosen, search=section, tasks=sections, cells={**chosen.cells, **cells})
-    # Through text and back: what the command line changed is checked like a file.
-    return parse_profile(resolved.to_toml(), "the profile with the command line's changes"), title or "search"
+        values["cells"][file.stem] = format_graph(read_formula(file))
+    changed = {"proposals": proposals, "strategy": strategy}
+    values["search"] |= {key: value for key, value in changed.items() if value is not None}
+    text = tomli_w.dumps(values | {"tasks": tasks})
+    return parse_profile(text, "the profile with the command line's changes"), title or "search"
 
 
 def _free_folder(title: str) -> Path:
@@ -296,7 +292,7 @@ def _say_stopped(store: Store, progress: Progress) -> None:
 
 def _summarise(console: Console, store: Store, profile: Profile, table: Path, seconds: float) -> None:
     counts = funnel(store)
-    console.print(render_table(table_of(store, profile.ranked), 20))
+    console.print(render_table(table_of(store, profile.ranked), 20, console.width))
     stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
     _say(
         console,

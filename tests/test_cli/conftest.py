@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -58,6 +59,12 @@ class Said:
 
 
 Gatesearch = Callable[..., Said]
+
+
+def assert_same_table(run: Path, other: Path) -> None:
+    """That two runs' tables agree to the last bit, but for the time they took."""
+    tables = [pd.read_csv(folder / "leaderboard.csv").drop(columns="seconds") for folder in (run, other)]
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,76 @@
+"""`gatesearch show` and `gatesearch cells`: named cells, formula files, and cells of a run with their lineage."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from results.store import Store
+from search.cells.formula import parse_formula
+from search.cells.library import LIBRARY
+from tests.test_cli.conftest import Gatesearch
+
+
+def _formula(shown: str) -> str:
+    """The last indented block: the canonical form where there are two."""
+    blocks = re.findall(r"(?:^    .*\n?)+", shown.split("\nstates")[0], re.MULTILINE)
+    return re.sub("^    ", "", blocks[-1], flags=re.MULTILINE)
+
+
+def test_the_gru_has_the_numbers_that_its_equations_have(gatesearch: Gatesearch) -> None:
+    said = gatesearch("show", "gru", "--units", "10")
+    assert said.status == 0
+    assert said.out.startswith(f"gru  (id {LIBRARY['gru'].graph.id})\n")
+    assert "states                1 (h)\n" in said.out
+    assert "matrix products       6 a step\n" in said.out
+    # Six matrices; the biases add up before the three nonlinearities, so there is one for each linear node or gate.
+    count = int(re.search(r"parameters +([\d,]+) a layer of 10 units", said.out)[1])  # type: ignore[index]
+    assert 6 * 100 + 3 * 10 <= count <= 6 * 110
+    assert "states                2 (h, c)\n" in gatesearch("show", "lstm").out
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_the_canonical_form_that_is_shown_is_the_cell(name: str, gatesearch: Gatesearch) -> None:
+    shown = gatesearch("show", name).out
+    assert parse_formula(_formula(shown)).canonical().id == LIBRARY[name].graph.id
+
+
+def test_a_formula_file_is_a_cell(gatesearch: Gatesearch, here: Path) -> None:
+    (here / "mine.cell").write_text(LIBRARY["mut1"].formula + "\n")
+    said = gatesearch("show", "mine.cell")
+    assert said.out.startswith(f"mine  (id {LIBRARY['mut1'].graph.id})\n")
+    (here / "noending").write_text(LIBRARY["mut2"].formula)
+    assert LIBRARY["mut2"].graph.id in gatesearch("show", "noending").out
+
+
+def test_a_found_cell_is_shown_with_its_lineage_back_to_a_seed(
+    gatesearch: Gatesearch, here: Path, finished: Path
+) -> None:
+    shutil.copytree(finished, here / "runs" / "kept")
+    with Store.open(finished, readonly=True) as store:
+        found = [row for row in store.cells() if row.origin == "found"]
+    assert found
+    for row in found:
+        said = gatesearch("show", row.id[:8], "--run", "kept")
+        assert (said.status, said.err) == (0, "")
+        assert parse_formula(_formula(said.out)).canonical().id == row.id
+        assert f"    {row.id[:8]} from " in said.out
+        assert all(mutation in said.out for mutation in row.mutations)
+        assert re.search(r" from (gru|lstm) \(proposal \d+\):", said.out)
+        assert gatesearch("show", row.id[:8].upper()).out == said.out  # no run named: the only one that has it
+    with Store.open(finished, readonly=True) as store:
+        baseline = store.cell(LIBRARY["tanh"].graph.id)
+    assert "lineage" not in gatesearch("show", baseline.id[:8], "--run", "kept").out
+
+
+def test_cells_are_listed_as_a_table_and_as_json(gatesearch: Gatesearch) -> None:
+    rows = json.loads(gatesearch("cells", "--json").out)
+    assert [row["name"] for row in rows] == list(LIBRARY)
+    for row in rows:
+        assert parse_formula(row["formula"]).canonical().id == row["id"]
+    lstm = next(row for row in rows if row["name"] == "lstm")
+    assert (lstm["states"], lstm["matrix_products"]) == (2, 8)
+    table = gatesearch("cells").out
+    assert all(f"{row['name']} " in table and row["id"][:8] in table for row in rows)
