@@ -37,7 +37,11 @@ class Cost:
 
 
 def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
-    """The cost of a profile's search on one core of this machine, in seconds."""
+    """The cost of a profile's search on one core of this machine, in seconds.
+
+    Leaves PyTorch with one thread in this process, which is what a worker has.
+    """
+    torch.set_num_threads(1)
     times = {name: _trial_seconds(profile, name, tasks[name], budget) for name, budget in budgets(profile).items()}
     gate = profile.memorization
     baseline_trials = gate.baseline_settings

@@ -14,11 +14,15 @@ from torch.nn import functional
 from search.cells.graph import GateGraph, Op
 from search.errors import BudgetError
 from search.kernels.recurrence import run_layer
+from search.readout import softmax_nats
 from search.settings import Setting
 from tasks.task import Batch, Output
 
 UNIT_STEP = 16
 """Units come in multiples of this, a vector register's width in float32."""
+
+LARGE_VOCABULARY = 256
+"""From here on the readout is worth code of its own; below, what PyTorch has costs less than calling it."""
 
 States = tuple[tuple[Tensor, ...], ...]
 """For each layer, the cell's states: (B, H) each."""
@@ -146,18 +150,21 @@ class SequenceModel(nn.Module):
     def loss(self, batch: Batch, states: States) -> tuple[Tensor, int, States]:
         """The study's loss, averaged over the batch and summed over time; the counted steps; the states after it."""
         outputs, after = self.outputs(torch.tensor(batch.inputs), states)
-        logits, targets, steps = self._counted(outputs, batch)
-        if self.output is Output.SYMBOLS:
-            total = functional.cross_entropy(logits, targets, reduction="sum")
+        outputs, targets, steps = _counted(outputs, batch)
+        if self.output is Output.ROLL:
+            total = functional.binary_cross_entropy_with_logits(self.logits(outputs), targets, reduction="sum")
+        elif self.width >= LARGE_VOCABULARY:
+            total = softmax_nats(outputs, self.readout, self.readout_bias, targets)
         else:
-            total = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+            total = functional.cross_entropy(self.logits(outputs), targets, reduction="sum")
         return total / batch.inputs.shape[1], steps, after
 
     @torch.no_grad()
     def score(self, batch: Batch, states: States) -> tuple[Score, States]:
         """Loss and metric on a batch: accuracy for symbols, nats for rolls; and the states after it."""
         outputs, after = self.outputs(torch.tensor(batch.inputs), states)
-        logits, targets, steps = self._counted(outputs, batch)
+        outputs, targets, steps = _counted(outputs, batch)
+        logits = self.logits(outputs)
         if self.output is Output.SYMBOLS:
             nats = functional.cross_entropy(logits, targets, reduction="none").double()
             metric = (logits.argmax(1) == targets).double()
@@ -166,15 +173,16 @@ class SequenceModel(nn.Module):
             nats = metric = cells.double().sum(1)
         return Score(steps, float(nats.sum()), float(metric.sum()), float(metric.square().sum())), after
 
-    def _counted(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor, int]:
-        """Logits and targets of the steps that count; the readout is not computed for the others."""
-        outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets).flatten(0, 1)
-        counted = batch.counted.reshape(-1)
-        steps = int(counted.sum())
-        if steps < counted.size:
-            index = torch.tensor(counted).nonzero().squeeze(1)
-            outputs, targets = outputs.index_select(0, index), targets.index_select(0, index)
-        return self.logits(outputs), targets, steps
+
+def _counted(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor, int]:
+    """Outputs (N, H) and targets of the N steps that count, and N: the readout is not computed for the others."""
+    outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets).flatten(0, 1)
+    counted = batch.counted.reshape(-1)
+    steps = int(counted.sum())
+    if steps < counted.size:
+        index = torch.tensor(counted).nonzero().squeeze(1)
+        outputs, targets = outputs.index_select(0, index), targets.index_select(0, index)
+    return outputs, targets, steps
 
 
 def evaluate(model: SequenceModel, batches: Iterator[Batch]) -> Score:
