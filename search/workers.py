@@ -150,7 +150,6 @@ def _start_ray(workers: int | None, address: str | None) -> Any:
     # Read when Ray is imported: no usage reports, no chatter about GPUs it does not find.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     if address is not None:
         check_address(address)
     import logging
@@ -182,13 +181,22 @@ def check_address(address: str) -> None:
     if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise SearchError(f"address {address!r} is none of auto, HOST:PORT and ray://HOST:PORT; correct it")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS):
-            pass
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS) as connection:
+            if not os.environ.get("RAY_USE_TLS"):
+                _greet(connection)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SearchError(
             f"the Ray cluster at {address!r} cannot be reached ({reason}); start it, or correct the address"
         ) from error
+
+
+def _greet(connection: socket.socket) -> None:
+    """That gRPC is spoken at the other end: a server's first frame is its settings (RFC 9113, section 3.4)."""
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+    frame = connection.recv(9)
+    if len(frame) < 4 or frame[3] != 4:
+        raise OSError("what answers there is not Ray")
 
 
 def make_executor(tasks: Mapping[str, Task], workers: int, address: str | None) -> Executor:
