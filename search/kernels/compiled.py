@@ -18,8 +18,8 @@ from search.kernels.machine import Host, Library, host, publish
 from search.kernels.product import MULTIPLY, PACK, panel_columns, product_text
 from search.kernels.program import Program, program_of
 
-CACHED_CELLS = 256
-"""Compiled cells kept in a process; the one used longest ago goes first."""
+CACHED_CELLS = 64
+"""Compiled cells kept in a process, about 1 MB each; the one used longest ago goes first."""
 
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_int64
 

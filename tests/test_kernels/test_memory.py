@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,56 @@ def test_padding_copies_only_what_is_no_whole_vector() -> None:
     assert pad(whole, 16) is whole
     assert pad(part, 16)[:, 15].tolist() == [0.0, 0.0]
     assert torch.equal(pad(part, 16)[:, :15], part)
+
+
+def saved_bytes(run: Callable[[], object]) -> int:
+    """What autograd keeps for the backward of what `run` computes, each storage once."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        run()
+    return sum(kept.values())
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "gru-after", "mut1", "mut2", "mut3"])
+def test_no_more_is_kept_for_the_backward_than_torchs_lstm_keeps(name: str, draw: Draw) -> None:
+    weight, bias, x, states = draw(LIBRARY[name].graph, units=64, batch=20, steps=50)
+    peer = torch.nn.LSTM(64, 64)
+    ours = saved_bytes(lambda: run_layer(LIBRARY[name].graph, weight, bias, x, states))
+    assert 0 < ours <= saved_bytes(lambda: peer(x))
+
+
+def test_every_process_computes_the_same_bits_on_any_number_of_threads() -> None:
+    program = """
+import sys, hashlib, torch
+from search.cells.library import LIBRARY
+from search.kernels.recurrence import run_layer
+torch.set_num_threads(int(sys.argv[1]))
+g = torch.Generator().manual_seed(0)
+draw = lambda *shape: torch.randn(*shape, generator=g).mul_(0.1).requires_grad_()
+arguments = draw(8, 96, 96), draw(8, 96), draw(9, 20, 96)
+states = draw(20, 96), draw(20, 96)
+outputs, last = run_layer(LIBRARY["lstm"].graph, *arguments, states)
+found = [outputs.detach(), *torch.autograd.grad(outputs.square().sum(), [*arguments, *states])]
+print(hashlib.sha256(b"".join(t.contiguous().numpy().tobytes() for t in found)).hexdigest())
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program, threads],
+            env={"PYTHONPATH": str(HERE.parents[1])},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for threads in ("1", "2")
+    ]
+    assert len(runs[0]) == 65
+    assert runs[0] == runs[1]
 
 
 def test_where_llvm_rejects_the_text_torch_runs_the_cell(
