@@ -16,7 +16,7 @@ from tests.test_cli.conftest import COMMAND, TINY, Gatesearch, assert_same_table
 
 Start = Callable[..., subprocess.Popen[str]]
 
-LONGER = TINY.replace("proposals = 6", "proposals = 40")
+LONGER = TINY.replace("proposals = 6", "proposals = 24")
 
 
 @pytest.fixture
@@ -126,6 +126,6 @@ def test_a_terminal_sees_bars_and_gets_its_cursor_back(longer: Path) -> None:
     text = seen.decode()
     assert "proposals" in text
     assert "━" in text
-    assert "/40" in text
+    assert "/24" in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") >= 1  # hidden while the bars move, shown at the end
     assert "done in " in text.split("\x1b[?25h")[-1]
