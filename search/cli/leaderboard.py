@@ -1,5 +1,6 @@
 """`gatesearch leaderboard`: the ranked table of a run."""
 
+import textwrap
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ Examples:
 
 """
 _COLUMN_HELP = "\b\nColumns of the CSV (TASK stands for each ranked task):\n" + "\n".join(
-    f"  {name:18} {meaning}" for name, meaning in COLUMNS.items()
+    textwrap.fill(f"  {name:18} {meaning}", 76, subsequent_indent=" " * 21) for name, meaning in COLUMNS.items()
 )
 
 

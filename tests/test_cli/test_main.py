@@ -151,7 +151,10 @@ def test_an_ambiguous_id_names_the_cells_it_could_be(gatesearch: Gatesearch, her
     assert "abcd000000000001, abcd000000000002 of run 'two'; give more digits" in said.err
 
 
-def test_without_a_command_there_is_help_and_every_command_has_its_own(gatesearch: Gatesearch) -> None:
+def test_without_a_command_there_is_help_and_every_command_has_its_own(
+    gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     bare = gatesearch()
     assert bare.status == 2
     assert all(command in bare.out for command in COMMANDS)
@@ -159,6 +162,7 @@ def test_without_a_command_there_is_help_and_every_command_has_its_own(gatesearc
     for command in COMMANDS:
         said = gatesearch(command, "--help")
         assert said.status == 0
+        assert [line for line in said.out.splitlines() if len(line) > 88] == []  # examples are not broken
         assert f"Usage: gatesearch {command} " in said.out
         assert f"gatesearch {command} " in said.out.split("Example")[1]
 
