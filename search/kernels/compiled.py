@@ -12,11 +12,11 @@ from torch import Tensor
 
 from search.cells.graph import GateGraph
 from search.kernels.adjoint import Kind
-from search.kernels.llvm import SECTIONS, module_text
 from search.kernels.lookup import GATHER, SCATTER, lookup_text
 from search.kernels.machine import Host, Library, host, publish
 from search.kernels.product import MULTIPLY, PACK, panel_columns, product_text
 from search.kernels.program import Program, program_of
+from search.kernels.sections import SECTIONS, module_text
 
 CACHED_CELLS = 64
 """Compiled cells kept in a process, about 1 MB each; the one used longest ago goes first."""
