@@ -3,6 +3,10 @@
 All contestants are whole models with the same embedding, readout, loss, clipping and update, as in training; only their
 recurrent layers differ. Those that are to be compared run in turn in one process on one thread, so that a change in the
 machine's speed meets all of them, and the median counts.
+
+A cell's first layer is given the symbols and computes what depends on x alone once a symbol, as in training; its peers
+look the symbols up and multiply once a step. So a cell may take less time than the floor, the products of its peers.
+With `--roll`, or more symbols than a batch has, all multiply alike.
 """
 
 import statistics
