@@ -16,8 +16,12 @@ DEFAULT_CELLS = ("lstm", "gru", "gru-after", "mut1", "mut2", "mut3")
 
 
 @click.command(
-    epilog="Examples: gatesearch bench; gatesearch bench gru my.cell --units 128 --peer torch.nn.GRU; "
-    "gatesearch bench lstm --width 10000 --json"
+    epilog="""\b
+Examples:
+  gatesearch bench
+  gatesearch bench gru my.cell --units 128 --peer torch.nn.GRU
+  gatesearch bench lstm --width 10000 --json
+"""
 )
 @click.argument("cells", metavar="[CELL]...", nargs=-1)
 @click.option("--units", type=click.IntRange(1, 4096), multiple=True, default=(64, 128, 208), show_default=True)

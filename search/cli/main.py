@@ -33,6 +33,7 @@ COMMANDS = {
     "train": "Train one cell on one task and show its learning curve.",
     "cells": "List the named cells.",
     "tasks": "List the tasks, or show samples of one.",
+    "bench": "Time training steps against PyTorch's own cells.",
 }
 """Every command is the function of its name in the module of its name, beside this one."""
 

@@ -13,12 +13,14 @@ Examples:
   gatesearch show gru
   gatesearch show my.cell --units 128
   gatesearch show 3fa2 --run quick-1
+  gatesearch show mut1 --kernels
 """
 )
 @click.argument("cell")
 @click.option("--units", default=128, show_default=True, type=click.IntRange(1, 65536), help="Size to count for.")
 @click.option("--run", metavar="RUN", help="The run that an id is looked for in; without it, all runs, latest first.")
-def show(cell: str, units: int, run: str | None) -> None:
+@click.option("--kernels", is_flag=True, help="Show what becomes of it: steps, derived backward, machine code.")
+def show(cell: str, units: int, run: str | None, kernels: bool) -> None:
     """Show CELL: formula, states, parameters, matrix products and pointwise operations.
 
     CELL is a named cell (`gatesearch cells`), a file with a formula, or the first digits of the id of a run's cell.
@@ -37,6 +39,10 @@ def show(cell: str, units: int, run: str | None) -> None:
     click.echo(f"parameters            {size.parameters(units):,} a layer of {units} units")
     for line in _lineage(found):
         click.echo(line)
+    if kernels:
+        from search.kernels.explain import explain  # the code generator is not needed to show a formula
+
+        click.echo("\n" + explain(found.graph))
 
 
 def _indent(text: str) -> str:
