@@ -154,7 +154,8 @@ def render_table(frame: pd.DataFrame, top: int | None, width: int | None = None)
     """What a terminal shows of the first `top` rows of `leaderboard` (all for None).
 
     Behind each test metric stands the ratio in brackets, which is of the validation metrics, red below 1. Where `width`
-    columns are too few for it, the colour alone says so, and the number of parameters is left out. A cell that did not complete says where it stopped.
+    columns are too few for it, the colour alone says so, and the number of parameters is left out. A cell that did not
+    complete says where it stopped.
     """
     tasks = [str(column).removesuffix("_ratio") for column in frame.columns if str(column).endswith("_ratio")]
     ratios = width is None or width >= _FIXED_WIDTH + _TASK_WIDTH * len(tasks)
