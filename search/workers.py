@@ -11,6 +11,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -152,6 +153,9 @@ def _start_ray(workers: int | None, address: str | None) -> Any:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address is not None:
         check_address(address)
+        # What goes wrong is said in one line below, not in Ray's log of twenty tries.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        _use_token()
     import logging
 
     import ray
@@ -169,17 +173,35 @@ def _start_ray(workers: int | None, address: str | None) -> Any:
     return ray
 
 
+def _use_token() -> None:
+    """Show the user's token to the cluster where there is one, unless RAY_AUTH_MODE says otherwise.
+
+    A cluster that `ray start` begins asks for the token as soon as the user has one, and Ray leaves one in the home
+    folder when it first runs; but a driver that joins by address would not show it by itself (seen with Ray 2.60).
+    A cluster that asks for none takes no offence.
+    """
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if named or (Path.home() / ".ray" / "auth_token").is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def check_address(address: str) -> None:
-    """That the address is `auto`, HOST:PORT or ray://HOST:PORT, and that somebody answers there.
+    """That the address is `auto` or HOST:PORT, and that somebody answers there.
 
     Raises:
         SearchError: it has another form, or nobody does within `CONNECT_SECONDS`.
     """
     if address == "auto":
         return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        # Ray's client keeps data and decisions on different machines, and is an extra package; joining does neither.
+        raise SearchError(
+            f"address {address!r} is one of Ray's client, which is not used here; join the cluster on this machine "
+            "(ray start --address=HEAD:PORT) and give auto, or HOST:PORT of its head"
+        )
+    host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise SearchError(f"address {address!r} is none of auto, HOST:PORT and ray://HOST:PORT; correct it")
+        raise SearchError(f"address {address!r} is neither auto nor HOST:PORT; correct it")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS) as connection:
             if not os.environ.get("RAY_USE_TLS"):

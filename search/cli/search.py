@@ -8,7 +8,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from search.profiles.profile import Profile, TaskSection, load_profile, parse_pr
 from search.provenance import differences, provenance
 from search.strategies.base import MEMORIZATION, Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
-from search.workers import check_address, make_executor
+from search.workers import Executor, check_address, make_executor
 from tasks.registry import load_task, task_class
 from tasks.task import Task
 
@@ -46,7 +46,7 @@ Examples:
   gatesearch search --tasks xml,music --proposals 10
   gatesearch search mine --seed-cell my.cell --task package.module:MyTask
   gatesearch search ptb --tasks language --data language=FOLDER
-  gatesearch search big --profile paper --address ray://head:10001
+  gatesearch search big --profile paper --address auto
 """
 
 
@@ -61,7 +61,7 @@ Examples:
 @click.option("--seed-cell", multiple=True, type=click.Path(path_type=Path), help="Start from this formula file too.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The search is a function of it.  [default: 0]")
 @click.option("--workers", type=click.IntRange(0, 4096), help="Processes here; 0: in this one.  [default: all cores]")
-@click.option("--address", help="Train on this Ray cluster: auto, HOST:PORT or ray://HOST:PORT.")
+@click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option("--resume", is_flag=True, help="Go on with a run (without NAME, the latest).")
 def search(name: str | None, resume: bool, workers: int | None, address: str | None, **given: Any) -> None:
     """Search for cells: train the named cells, then mutants of LSTM and GRU, and rank them all.
@@ -100,23 +100,24 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
             )
         store = None
     loaded = _load_tasks(profile, console)
-    if store is None:
-        seed = given["seed"] or 0
-        store = Store.create(
-            folder,
-            name=folder.name,
-            seed=seed,
-            profile=profile.to_toml(),
-            strategy=profile.search.strategy,
-            window=profile.search.window,
-            information=provenance(loaded) | {"command": sys.argv[1:]},
-        )
-    with store, store.lock():
-        if resume:
-            _mark_resumed(store, loaded, console)
-        count = workers if workers is not None else (os.cpu_count() or 1)
-        _announce(console, store, profile, loaded, count, address)
-        _drive(console, store, profile, loaded, count, address)
+    count = workers if workers is not None else (os.cpu_count() or 1)
+    # The workers before the run: a cluster that cannot be joined leaves no empty run behind.
+    with _terminable(), closing(make_executor(loaded, count, address)) as executor:
+        if store is None:
+            store = Store.create(
+                folder,
+                name=folder.name,
+                seed=given["seed"] or 0,
+                profile=profile.to_toml(),
+                strategy=profile.search.strategy,
+                window=profile.search.window,
+                information=provenance(loaded) | {"command": sys.argv[1:]},
+            )
+        with store, store.lock():
+            if resume:
+                _mark_resumed(store, loaded, console)
+            _announce(console, store, profile, loaded, count, address)
+            _drive(console, store, profile, loaded, executor)
 
 
 def _profile(
@@ -239,9 +240,7 @@ def _say(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _drive(
-    console: Console, store: Store, profile: Profile, tasks: dict[str, Task], workers: int, address: str | None
-) -> None:
+def _drive(console: Console, store: Store, profile: Profile, tasks: dict[str, Task], executor: Executor) -> None:
     table = store.folder / "leaderboard.csv"
     written = time.monotonic()
 
@@ -252,8 +251,7 @@ def _drive(
             written = time.monotonic()
 
     started = time.monotonic()
-    with _terminable(), Display(console, (MEMORIZATION, *profile.visited)) as display:
-        executor = make_executor(tasks, workers, address)
+    with Display(console, (MEMORIZATION, *profile.visited)) as display:
         engine = Engine(profile, store.seed, tasks, store, executor, on_change=display.update, on_outcome=on_outcome)
         try:
             engine.run()
@@ -261,7 +259,6 @@ def _drive(
             _say_stopped(store, engine.progress)
             raise
         finally:
-            executor.close()
             write_leaderboard(store, profile.ranked, table)
     store.mark(finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     _summarise(console, store, profile, table, time.monotonic() - started)

@@ -71,7 +71,7 @@ MISTAKES = {
     "address": ("search --profile tiny.toml --address nowhere", "nowhere", "HOST:PORT"),
     "port": ("search --profile tiny.toml --address localhost:99999", "localhost:99999", "HOST:PORT"),
     "cluster": ("search --profile tiny.toml --address 127.0.0.1:1", "127.0.0.1:1", "correct the address"),
-    "cluster by client": ("search --profile tiny.toml --address ray://127.0.0.1:1", "ray://127.0.0.1:1", "correct"),
+    "cluster by client": ("search --profile tiny.toml --address ray://127.0.0.1:1", "ray://127.0.0.1:1", "ray start"),
     "path out": ("search ../../.. --profile tiny.toml", "../../..", "name of the run's own folder"),
     "path out without slash": ("search .. --profile tiny.toml", "'..'", "letters, digits"),
     "space": ("leaderboard a%b", "'a b'", "letters, digits"),
