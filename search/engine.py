@@ -91,7 +91,11 @@ class Engine:
 
     def run(self) -> None:
         """The whole search. Raises `SearchError` where the GRU has no result to compare with."""
-        self._run_baselines()
+        self.run_baselines()
+        self.run_proposals()
+
+    def run_proposals(self) -> None:
+        """From the first proposal to the last; the baselines come first."""
         window, total = self.profile.search.window, self.profile.search.proposals
         for index in range(total):
             if index >= window:
@@ -100,7 +104,8 @@ class Engine:
         for index in range(max(0, total - window), total):
             self.strategy.tell(self._wait_for(index))
 
-    def _run_baselines(self) -> None:
+    def run_baselines(self) -> None:
+        """The cells that were given, which scores and transferred settings come from."""
         names = list(self.profile.given)
         proposals = [self._baseline(-1 - i, graph) for i, graph in enumerate(self.profile.given.values())]
         for proposal in proposals:
