@@ -9,7 +9,7 @@ search: $(VENV)/.ready
 	$(BIN)/gatesearch search
 
 test: $(VENV)/.ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 # Lint, format, types and import rules.
 check: $(VENV)/.ready
