@@ -69,7 +69,7 @@ def bench(
         return
     graphs = {(found := find_cell(cell)).label: found.graph for cell in cells or DEFAULT_CELLS}
     rows: list[Timing] = []
-    for size in units:
+    for size in dict.fromkeys(units):
         shape = Shape(size, layers, batch, steps, width, Output.ROLL if roll else Output.SYMBOLS)
         rows += compare(graphs, shape, peers, repeats)
         if mutants:
