@@ -251,15 +251,16 @@ def _drive(console: Console, store: Store, profile: Profile, tasks: dict[str, Ta
             written = time.monotonic()
 
     started = time.monotonic()
-    with Display(console, (MEMORIZATION, *profile.visited)) as display:
-        engine = Engine(profile, store.seed, tasks, store, executor, on_change=display.update, on_outcome=on_outcome)
-        try:
+    display = Display(console, (MEMORIZATION, *profile.visited))
+    engine = Engine(profile, store.seed, tasks, store, executor, on_change=display.update, on_outcome=on_outcome)
+    try:
+        with display:
             engine.run()
-        except KeyboardInterrupt:
-            _say_stopped(store, engine.progress)
-            raise
-        finally:
-            write_leaderboard(store, profile.ranked, table)
+    except KeyboardInterrupt:
+        _say_stopped(store, engine.progress)  # once the bars are gone: they would take it with them
+        raise
+    finally:
+        write_leaderboard(store, profile.ranked, table)
     store.mark(finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     _summarise(console, store, profile, table, time.monotonic() - started)
 

@@ -106,7 +106,8 @@ def test_two_processes_do_not_drive_one_run(started: Start, gatesearch: Gatesear
     assert process.returncode == 130
 
 
-def test_a_terminal_sees_bars_and_gets_its_cursor_back(longer: Path) -> None:
+def on_a_terminal(interrupt_at: str | None) -> tuple[str, int]:
+    """All that a terminal gets of a search, and its exit status; Ctrl-C is pressed when it has shown a text."""
     screen, end = pty.openpty()
     command = [str(COMMAND), "search", "seen", "--profile", "longer.toml", "--workers", "0"]
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
@@ -121,11 +122,25 @@ def test_a_terminal_sees_bars_and_gets_its_cursor_back(longer: Path) -> None:
         if not part:
             break
         seen += part
+        if interrupt_at is not None and interrupt_at.encode() in seen:
+            interrupt_at = None
+            process.send_signal(signal.SIGINT)
     os.close(screen)
-    assert process.wait(timeout=60) == 0
-    text = seen.decode()
+    return seen.decode(), process.wait(timeout=60)
+
+
+def test_a_terminal_sees_bars_and_gets_its_cursor_back(longer: Path) -> None:
+    text, status = on_a_terminal(interrupt_at=None)
+    assert status == 0
     assert "proposals" in text
     assert "━" in text
     assert "/24" in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") >= 1  # hidden while the bars move, shown at the end
     assert "done in " in text.split("\x1b[?25h")[-1]
+
+
+def test_a_terminal_still_shows_how_to_go_on_when_the_bars_are_gone(longer: Path) -> None:
+    text, status = on_a_terminal(interrupt_at="2 trials")
+    assert status == 130
+    left = text.split("\x1b[?25h")[-1]  # what follows the last bar stays on the screen
+    assert "gatesearch search seen --resume" in left
