@@ -1,0 +1,55 @@
+"""What the README shows works as it stands there."""
+
+import re
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from search.cells.formula import parse_formula
+from search.cells.library import LIBRARY
+from search.cli.main import COMMANDS, gatesearch
+from tasks.registry import load_task
+from tasks.task import Split
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+
+def block_with(beginning: str) -> str:
+    """The code block of the README that has a line beginning so."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    (found,) = (block for block in blocks if re.search(rf"^{re.escape(beginning)}", block, re.MULTILINE))
+    return str(found)
+
+
+def test_the_task_of_ones_own_loads_by_its_import_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "readme_parity.py").write_text(block_with("# parity.py"), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    task = load_task("readme_parity:Parity", validation=1_000, test=1_000)
+    assert task.name == "parity"
+    window = next(task.training(2, 30, np.random.default_rng(0)))
+    text = "".join(task.label(int(symbol)) for symbol in window.inputs[:, 0])
+    assert re.match(r"[01]{8}=[01]", text)
+    assert text[9] == str(text[:8].count("1") % 2)
+    assert next(task.evaluation(Split.VALIDATION, 2, 30)).counted.sum() > 0
+
+
+def test_the_cell_of_ones_own_is_a_formula() -> None:
+    lines = block_with("$ cat my.cell").splitlines()
+    formula = "\n".join(line for line in lines if not line.startswith("$"))
+    graph = parse_formula(formula)
+    assert graph.states == 1
+    assert graph.id not in {cell.graph.id for cell in LIBRARY.values()}
+
+
+def test_every_command_and_option_that_is_shown_exists() -> None:
+    shown = re.findall(r"(?:^\$ |^|`)gatesearch ([a-z]+)([^`\n#]*)", README, re.MULTILINE)
+    assert {name for name, _ in shown} >= {"search", "leaderboard", "show", "train", "bench"}
+    with click.Context(gatesearch) as context:
+        for name, rest in shown:
+            command = gatesearch.get_command(context, name) if name in COMMANDS else None
+            assert command is not None, f"gatesearch {name}"
+            known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            for option in re.findall(r"(?<=\s)--[a-z-]+", rest):
+                assert option in known, f"gatesearch {name} {option}"
