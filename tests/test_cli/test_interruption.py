@@ -140,7 +140,7 @@ def test_a_terminal_sees_bars_and_gets_its_cursor_back(longer: Path) -> None:
 
 
 def test_a_terminal_still_shows_how_to_go_on_when_the_bars_are_gone(longer: Path) -> None:
-    text, status = on_a_terminal(interrupt_at="2 trials")
+    text, status = on_a_terminal(interrupt_at="━")
     assert status == 130
     left = text.split("\x1b[?25h")[-1]  # what follows the last bar stays on the screen
     assert "gatesearch search seen --resume" in left
