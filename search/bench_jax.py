@@ -6,11 +6,12 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import LEAKY_SLOPE, GateGraph, Op
 from tasks.task import Batch, Output
 
 
@@ -33,6 +34,7 @@ def jax_step(
         Op.SIGMOID: jax.nn.sigmoid,
         Op.TANH: jnp.tanh,
         Op.RELU: jax.nn.relu,
+        Op.LEAKY_RELU: partial(jax.nn.leaky_relu, negative_slope=LEAKY_SLOPE),
         Op.ADD: jnp.add,
         Op.SUB: jnp.subtract,
         Op.MUL: jnp.multiply,

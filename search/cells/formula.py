@@ -9,9 +9,10 @@ One assignment a line. A name with a prime is a state's new value, and `h'` is t
 
 - `x` is the input; `h` and any other name `c` with a line `c' = ...` are states, read as of the step before. A primed
   name may be read after its line: `h' = tanh(c') * o`.
-- Functions: `sigmoid` (or `sigm`), `tanh`, `relu`, and `linear(v)`, a matrix and a bias of its own wherever it is
-  written: two `linear(x)` are two matrices, and a name given to one shares it. `linear(v, 0.9)` adds 0.9 times the
-  identity to the random matrix at initialisation, `linear(v, bias=1)` adds 1 to the random bias.
+- Functions: `sigmoid` (or `sigm`), `tanh`, `relu`, `leaky_relu` (0.01 times what is negative), and `linear(v)`, a
+  matrix and a bias of its own wherever it is written: two `linear(x)` are two matrices, and a name given to one shares
+  it. `linear(v, 0.9)` adds 0.9 times the identity to the random matrix at initialisation, `linear(v, bias=1)` adds 1 to
+  the random bias.
 - Operators: `+`, `-`, `*`. There is no constant, but `1 - z` is understood as a factor: `(1 - z) * n` is `n - z * n`.
 - `#` starts a comment.
 
@@ -45,6 +46,7 @@ _FUNCTIONS = {
     "sigm": Op.SIGMOID,
     "tanh": Op.TANH,
     "relu": Op.RELU,
+    "leaky_relu": Op.LEAKY_RELU,
     "linear": Op.LINEAR,
 }
 _OPERATORS: dict[type[ast.operator], Op] = {ast.Add: Op.ADD, ast.Sub: Op.SUB, ast.Mult: Op.MUL}

@@ -27,8 +27,15 @@ MAX_NUMBER = 1000.0
 """No identity's factor and no bias is larger than this, of either sign."""
 
 
+LEAKY_SLOPE = 0.01
+"""What `LEAKY_RELU` multiplies negative numbers by."""
+
+
 class Op(StrEnum):
-    """What a node computes. All but `LINEAR` work element by element."""
+    """What a node computes. All but `LINEAR` work element by element.
+
+    The canonical order of a graph's nodes, and so a cell's id, depends on the order here: new operations go to the end.
+    """
 
     INPUT = "input"
     STATE = "state"
@@ -39,6 +46,7 @@ class Op(StrEnum):
     ADD = "add"
     SUB = "sub"
     MUL = "mul"
+    LEAKY_RELU = "leaky_relu"
 
 
 ARITY = {
@@ -51,9 +59,10 @@ ARITY = {
     Op.ADD: 2,
     Op.SUB: 2,
     Op.MUL: 2,
+    Op.LEAKY_RELU: 1,
 }
 LEAVES = frozenset({Op.INPUT, Op.STATE})
-ACTIVATIONS = frozenset({Op.SIGMOID, Op.TANH, Op.RELU, Op.LINEAR})
+ACTIVATIONS = frozenset({Op.SIGMOID, Op.TANH, Op.RELU, Op.LEAKY_RELU, Op.LINEAR})
 """What the study calls an activation: every operation of one input (the matrices are among them)."""
 ELEMENTWISE = frozenset({Op.ADD, Op.SUB, Op.MUL})
 COMMUTATIVE = frozenset({Op.ADD, Op.MUL})

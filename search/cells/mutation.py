@@ -28,7 +28,10 @@ ACTIVATION_CHOICES = (
     (Op.LINEAR, 0.9),
     (Op.LINEAR, 1.1),
 )
-"""The study's seven activations: an operation, and the factor of the identity that `LINEAR` starts with."""
+"""The study's seven activations: an operation, and the factor of the identity that `LINEAR` starts with.
+
+A cell that has another, such as `leaky_relu`, may be mutated; no mutation brings it in.
+"""
 
 ELEMENTWISE_CHOICES = (Op.MUL, Op.ADD, Op.SUB)
 

@@ -7,7 +7,7 @@ are turned into machine code, printed as formulas, and run by numpy in tests.
 The backward of a stage (reverse-mode differentiation, as in Griewank and Walther, "Evaluating Derivatives", 2008,
 section 3.2) starts from the gradients of the stage's targets and ends at what the stage had loaded. A value that it
 needs again is loaded where it lies in memory and recomputed where it does not: an activation's derivative comes from
-the activation itself (s (1 - s) for a sigmoid, 1 - t t for a tanh).
+the activation itself (s (1 - s) for a sigmoid, 1 - t t for a tanh, the sign for a leaky relu).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,8 +56,10 @@ def gradient(place: Place) -> Place:
 class Instruction:
     """One elementwise operation on earlier instructions' results.
 
-    `op`: `load` (of `place`), `one` (the constant 1), `sigmoid`, `tanh`, `relu`, `neg`, `add`, `sub`, `mul`, or `gate`
-    (the second argument where the first, a result of relu, is not zero or negative, else 0: relu's backward).
+    `op`: `load` (of `place`), `one` (the constant 1), `sigmoid`, `tanh`, `relu`, `leaky_relu`, `neg`, `add`, `sub`,
+    `mul`, `gate` (the second argument where the first, a result of relu, is not zero or negative, else 0: relu's
+    backward), or `leaky_gate` (the second argument where the first, a result of leaky relu, is positive, else 0.01
+    times it).
     """
 
     op: str
@@ -186,6 +188,8 @@ def backward_stage(
                 add(node.inputs[0], block.emit("mul", incoming, slope))
             case Op.RELU:
                 add(node.inputs[0], block.emit("gate", values[i], incoming))
+            case Op.LEAKY_RELU:
+                add(node.inputs[0], block.emit("leaky_gate", values[i], incoming))
             case Op.ADD:
                 add(node.inputs[0], incoming)
                 add(node.inputs[1], incoming)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from search.cells.formula import format_graph
-from search.cells.graph import GateGraph
+from search.cells.graph import LEAKY_SLOPE, GateGraph
 from search.kernels.adjoint import Instruction, Stage
 from search.kernels.llvm import stage_text
 from search.kernels.machine import host
@@ -93,6 +93,8 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
             return f"-{_bracket(arguments[0])}"
         case "gate":
             return f"({arguments[1]} where {arguments[0]} > 0, else 0)"
+        case "leaky_gate":
+            return f"({arguments[1]} where {arguments[0]} > 0, else {LEAKY_SLOPE} of it)"
         case op if op in _SYMBOLS:
             return f"{_bracket(arguments[0])} {_SYMBOLS[op]} {_bracket(arguments[1])}"
         case op:

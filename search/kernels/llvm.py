@@ -11,6 +11,7 @@ Multiplications and additions may be fused, nothing else is relaxed.
 import struct
 from collections.abc import Sequence
 
+from search.cells.graph import LEAKY_SLOPE
 from search.kernels.adjoint import Instruction, Place, Stage
 from search.kernels.machine import Host
 
@@ -99,6 +100,10 @@ class _Body:
         result = self.binary("fdiv", one, self.fma(power, scale, one))
         return self.where("ogt", v, self.constant(_EXP_LIMIT), zero, result)
 
+    def leaky(self, v: str, then: str) -> str:
+        """`then` where v is positive, else the slope times it: also where v is NaN, as torch has it."""
+        return self.where("ogt", v, self.constant(0.0), then, self.binary("fmul", then, self.constant(LEAKY_SLOPE)))
+
     def instruction(self, instruction: Instruction, arguments: Sequence[str]) -> str:
         zero = self.constant(0.0)
         match instruction.op:
@@ -112,6 +117,10 @@ class _Body:
                 return self.where("ole", arguments[0], zero, zero, arguments[0])
             case "gate":
                 return self.where("ole", arguments[0], zero, zero, arguments[1])
+            case "leaky_relu":
+                return self.leaky(arguments[0], arguments[0])
+            case "leaky_gate":
+                return self.leaky(*arguments)
             case "neg":
                 return self.value(f"fneg {self.vector} {arguments[0]}")
             case op:

@@ -4,11 +4,13 @@ Works for any graph on any device and with any floating-point type. Every faster
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import LEAKY_SLOPE, GateGraph, Op
 
 
 def run_reference(
@@ -43,6 +45,7 @@ _POINTWISE: dict[Op, Callable[..., Tensor]] = {
     Op.SIGMOID: torch.sigmoid,
     Op.TANH: torch.tanh,
     Op.RELU: torch.relu,
+    Op.LEAKY_RELU: partial(leaky_relu, negative_slope=LEAKY_SLOPE),
     Op.ADD: torch.add,
     Op.SUB: torch.sub,
     Op.MUL: torch.mul,

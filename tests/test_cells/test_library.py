@@ -15,6 +15,7 @@ import networkx as nx
 import pytest
 import torch
 from torch import Tensor, nn, relu, sigmoid, tanh
+from torch.nn.functional import leaky_relu
 
 from search.cells.errors import CellError, UnknownCellError
 from search.cells.formula import parse_formula
@@ -273,10 +274,11 @@ def test_an_unknown_name_is_refused_in_one_line_with_those_that_come_close() -> 
         named_cell("?")
 
 
-def test_relu_of_torch_and_of_a_cell_agree() -> None:
-    graph = parse_formula("h' = relu(x - h)")
+@pytest.mark.parametrize("function", [relu, leaky_relu])
+def test_relus_of_torch_and_of_a_cell_agree(function: Callable[[Tensor], Tensor]) -> None:
+    graph = parse_formula(f"h' = {function.__name__}(x - h)")
     x, h = torch.randn(T, B, H, generator=torch.Generator().manual_seed(27)), torch.zeros(B, H)
     outputs, _ = run_layer(graph, torch.zeros(0, H, H), torch.zeros(0, H), x, (h,))
     for now, output in zip(x, outputs, strict=True):
-        h = relu(now - h)
+        h = function(now - h)
         torch.testing.assert_close(output, h, rtol=0, atol=0)

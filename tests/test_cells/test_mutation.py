@@ -39,6 +39,7 @@ PARENTS = {
     "two states": parse_formula("c' = c * h + x\nh' = tanh(c') - linear(x, 0.9, bias=1)").canonical(),
     "a value read twice": parse_formula("a = tanh(x + h)\nh' = a * a").canonical(),
     "a value that is two states": parse_formula("c' = tanh(x)\nh' = c' * c - h").canonical(),
+    "an activation that no mutation brings": parse_formula("h' = leaky_relu(linear(x) + h) * h").canonical(),
 }
 
 # --- The transformations, a second time

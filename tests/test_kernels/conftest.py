@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from search.cells.graph import GateGraph
+from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 
@@ -32,7 +33,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def mutants() -> list[GateGraph]:
-    """Children of all named cells, 1 to 20 mutations deep."""
+    """Children of all named cells, 1 to 20 mutations deep; every other one has a leaky relu for each relu."""
     seeds = [cell.graph for cell in LIBRARY.values()]
     found = []
     for k in range(MUTANTS):
@@ -42,8 +43,13 @@ def mutants() -> list[GateGraph]:
             child = propose(graph, rng, max_nodes=48).child
             if child is not None:
                 graph = child.graph
-        found.append(graph)
+        found.append(_leaky(graph) if k % 2 else graph)
     return found
+
+
+def _leaky(graph: GateGraph) -> GateGraph:
+    nodes = [replace(node, op=Op.LEAKY_RELU) if node.op is Op.RELU else node for node in graph]
+    return GateGraph(tuple(nodes), graph.outputs).canonical()
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ def run_stage(stage: Stage, memory: dict[Place, Array]) -> None:
         "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
         "tanh": np.tanh,
         "relu": lambda v: np.where(v <= 0, 0.0, v),
+        "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
+        "leaky_gate": lambda v, g: np.where(v > 0, g, 0.01 * g),
         "gate": lambda v, g: np.where(v <= 0, 0.0, g),
         "neg": np.negative,
         "add": np.add,

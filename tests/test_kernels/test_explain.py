@@ -55,6 +55,7 @@ def test_formulas_of_stages_mean_what_their_instructions_do(mutants: list[GateGr
         "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
         "tanh": np.tanh,
         "relu": lambda v: np.maximum(v, 0),
+        "leaky_relu": lambda v: np.maximum(v, 0.01 * v),
     }
     operations = {"add": np.add, "sub": np.subtract, "mul": np.multiply} | functions
     held = 0

@@ -40,6 +40,7 @@ ODD = {  # corners of what a valid graph may be
     "chain of matrices": "h' = linear(linear(linear(h) + linear(linear(x))))",
     "matrix read twice": "g = linear(h); h' = (linear(x) + g) * sigmoid(g)",
     "matrix of a matrix of x": "v = linear(x); h' = linear(v) * h - v",
+    "leaky activations": "c' = leaky_relu(linear(x) + linear(c)); h' = leaky_relu(c' - leaky_relu(x)) * linear(h)",
     "output is a matrix": "h' = linear(x) + linear(h)",
 }
 
@@ -216,10 +217,10 @@ def test_a_second_backward_through_a_kept_graph_gives_the_same(draw: Draw) -> No
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-@pytest.mark.parametrize("formula", ["h' = sigmoid(x + h)", "h' = tanh(x + h)", "h' = relu(x + h)"])
-def test_saturated_and_missing_numbers_behave_as_torchs_functions_do(formula: str, evaluate: Evaluate) -> None:
+@pytest.mark.parametrize("function", ["sigmoid", "tanh", "relu", "leaky_relu"])
+def test_saturated_and_missing_numbers_behave_as_torchs_functions_do(function: str, evaluate: Evaluate) -> None:
     extremes = [-inf, -1e4, -100.0, -88.0, -20.0, -1e-30, -0.0, 0.0, 1e-30, 20.0, 88.0, 100.0, 1e4, inf, nan]
-    graph = parse_formula(formula)
+    graph = parse_formula(f"h' = {function}(x + h)")
     weight, bias = torch.zeros(0, 15, 15, requires_grad=True), torch.zeros(0, 15, requires_grad=True)
     x = torch.tensor(extremes).expand(1, 1, 15).clone().requires_grad_()
     arguments = weight, bias, x, (torch.zeros(1, 15, requires_grad=True),)
