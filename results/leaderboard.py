@@ -50,6 +50,8 @@ COLUMNS = {
     "trials": "trials on all tasks, memorization included",
     "steps": "training steps of all these trials together",
     "seconds": "wall-clock time of all these trials together; the one column that differs between equal runs",
+    "environments": "in how many environments (versions, processor, commit) its trials and the GRU's were trained; "
+    "above 1, as after a resume under other versions, small differences may come from that",
     "formula": "the cell, its lines joined by '; '",
 }
 """The columns in order, with meaning, unit and direction; those with TASK are there once for each ranked task."""
@@ -73,6 +75,7 @@ _PICKS = f"""
     ) WHERE place = 1"""
 _TOTALS = f"""
     SELECT cell, count(*), sum(state IN {LOST_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
+_ENVIRONMENTS = "SELECT DISTINCT cell, environment FROM trials WHERE environment IS NOT NULL"
 _SETTINGS = "SELECT cell, task, count(DISTINCT setting) FROM trials GROUP BY cell, task"
 _CELLS = """
     SELECT cells.id, cells.name, cells.origin, cells.formula, coalesce(parents.name, substr(cells.parent, 1, ?))
@@ -136,6 +139,7 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
     frame[["trials", "steps"]] = totals[["trials", "steps"]].astype("int64")
     frame["seconds"] = totals["seconds"].astype("float64")
     frame["diverged_share"] = totals["lost"].astype("float64") / frame["trials"].where(frame["trials"] > 0)
+    frame["environments"] = _environments(store, frame.index)
     frame["formula"] = ["; ".join(formula.splitlines()) for formula in frame["formula"]]
     return _ranked(frame, weakest)[list(columns(tasks))]
 
@@ -160,6 +164,9 @@ def render_table(frame: pd.DataFrame, top: int | None, width: int | None = None)
     tasks = [str(column).removesuffix("_ratio") for column in frame.columns if str(column).endswith("_ratio")]
     ratios = width is None or width >= _FIXED_WIDTH + _TASK_WIDTH * len(tasks)
     caption = "test metric (validation ratio to the GRU, above 1 is better)" if ratios else "test metric"
+    mixed = int((frame["environments"] > 1).sum())
+    if mixed:
+        caption += f"; {mixed} cells with trials of other versions or processors than the GRU's, see `environments`"
     table = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption, padding=(0, 1, 0, 0))
     for heading in ("rank", "cell", "name", "score", *tasks, *(["parameters"] if ratios else [])):
         left = heading in ("cell", "name")
@@ -231,6 +238,15 @@ def _compare(cells: pd.Index, picks: pd.DataFrame) -> dict[str, Any]:
         "ratio": ratios,
         "ratio_se": errors,
     }
+
+
+def _environments(store: Store, cells: pd.Index) -> list[int]:
+    """In how many environments each cell's trials and the GRU's were trained, all together."""
+    found: dict[str, set[str]] = {}
+    for cell, environment in store.select(_ENVIRONMENTS):
+        found.setdefault(cell, set()).add(environment)
+    reference = found.get(named_cell("gru").graph.id, set())
+    return [len(found.get(cell, set()) | reference) for cell in cells]
 
 
 def _number(value: Any) -> float:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar, get_type_hints
 from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 
 APPLICATION_ID = 0x67617465  # "gate": tells a run's store from any other SQLite database
-SCHEMA_VERSION = 1  # kept in user_version; goes up whenever a table changes
+SCHEMA_VERSION = 2  # kept in user_version; goes up whenever a table changes
 
 SCHEMA = (
     """
@@ -40,6 +40,11 @@ SCHEMA = (
         products INTEGER NOT NULL   -- linear nodes
     )""",
     """
+    CREATE TABLE environments (
+        id TEXT PRIMARY KEY,        -- the first hex digits of the description's hash
+        description TEXT NOT NULL   -- JSON object: versions, processor, commit of the source
+    )""",
+    """
     CREATE TABLE trials (
         cell TEXT NOT NULL REFERENCES cells (id),
         task TEXT NOT NULL,
@@ -62,13 +67,14 @@ SCHEMA = (
         parameters INTEGER NOT NULL,
         units INTEGER NOT NULL,     -- size of the cell's vectors
         curve TEXT NOT NULL,        -- JSON list of [step, training loss in nats per counted step, validation metric]
+        environment TEXT REFERENCES environments (id),  -- that it was trained in
         PRIMARY KEY (cell, task, setting, repeat)
     )""",
     # All that the leaderboard reads, so that it need not go past every curve.
     """
     CREATE INDEX trials_for_ranking ON trials
         (cell, task, setting, repeat, state, higher_is_better, validation, validation_se, test, parameters, steps,
-        seconds)""",
+        seconds, environment)""",
     """
     CREATE TABLE evaluations (
         proposal INTEGER NOT NULL,  -- -1, -2, ... for the baselines

@@ -246,6 +246,16 @@ class Store:
             if evaluation is not None:
                 connection.execute(insertion(EvaluationRow) + _KEEP_FIRST, encode(evaluation))
 
+    def add_environment(self, key: str, description: str) -> None:
+        """Store what trials were trained by (JSON text), under the id that their rows have; a stored one is kept."""
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO environments VALUES (?, ?)" + _KEEP_FIRST, (key, description))
+
+    def environments(self) -> dict[str, dict[str, Any]]:
+        """What trials of the run were trained by: versions, processor and commit, by id."""
+        found = self.select("SELECT id, description FROM environments ORDER BY id")
+        return {key: json.loads(description) for key, description in found}
+
     def trial(self, cell: str, task: str, setting: str, repeat: int) -> TrialRow | None:
         """The trial with this key (`cell` is a whole id), with its curve, or None."""
         rows = self._rows(TrialRow, {"cell": cell, "task": task, "setting": setting, "repeat": repeat}, "repeat")

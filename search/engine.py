@@ -17,6 +17,7 @@ from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
 from search.cells.formula import format_formula
 from search.cells.graph import GateGraph, Op
+from search.environment import environment_id
 from search.errors import SearchError
 from search.keys import generator_of, trial_seed
 from search.profiles.profile import Profile
@@ -87,6 +88,7 @@ class Engine:
         self._readers: dict[int, list[int]] = {}  # ticket -> the proposals that wait for it
         self._tickets: dict[tuple[str, str, Setting], int] = {}  # of the trials that are queued or running
         self._finished: dict[int, Outcome] = {}  # ended, not told yet
+        self._environments: dict[str, str] = {}  # description -> id, of those that are stored
         self._stored = {row.index: row for row in store.proposals()}
 
     def run(self) -> None:
@@ -299,7 +301,18 @@ class Engine:
             parameters=result.parameters,
             units=result.units,
             curve=tuple((p.step, p.loss, p.validation) for p in result.curve),
+            environment=self._environment_of(result),
         )
+
+    def _environment_of(self, result: TrialResult) -> str | None:
+        """The id of what the trial was trained by, which is stored once."""
+        description = result.environment
+        if description is None:
+            return None
+        if description not in self._environments:
+            self._environments[description] = environment_id(description)
+            self.store.add_environment(self._environments[description], description)
+        return self._environments[description]
 
 
 def budgets(profile: Profile) -> dict[str, Budget]:

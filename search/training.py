@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,6 +103,7 @@ class TrialResult:
     parameters: int = 0
     units: int = 0
     curve: tuple[Point, ...] = ()
+    environment: str | None = None  # what it was trained by, `search.environment`; None where a worker died
 
 
 @dataclass(frozen=True)
@@ -252,7 +254,7 @@ class _Trial:
                 )
         return (TrialState.OK, "the schedule ran out") if over else None
 
-    def measures(self, state: TrialState) -> dict[str, float]:
+    def measures(self, state: TrialState) -> dict[str, Any]:
         """The best epoch's figures; none for a trial that diverged, since it says nothing about the cell."""
         if not state.counts or self.best is None:
             return {}

@@ -10,13 +10,14 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from search.cells.graph import GateGraph
+from search.environment import own_environment
 from search.errors import SearchError
 from search.settings import Setting
 from search.training import Budget, TrialResult, TrialState, train_trial
@@ -73,9 +74,10 @@ class Executor(ABC):
 def run_job(job: Job, task: Task) -> TrialResult:
     """Train a job; whatever goes wrong in it becomes a failed trial with its reason, so that a search goes on."""
     try:
-        return train_trial(job.graph, task, job.setting, job.budget, job.seed, chance=job.chance)
+        result = train_trial(job.graph, task, job.setting, job.budget, job.seed, chance=job.chance)
     except Exception as error:
-        return TrialResult(TrialState.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        result = TrialResult(TrialState.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    return replace(result, environment=own_environment())
 
 
 class LocalExecutor(Executor):

@@ -17,6 +17,8 @@ LSTM = named_cell("lstm").graph.id
 TASKS = ("arithmetic", "music")
 """Two ranked tasks: an accuracy, and nats per step, where lower is better."""
 
+ENVIRONMENTS = ("0a1b2c3d", "4e5f6071")
+
 STATES = ("ok", "stopped", "at-chance", "diverged", "failed")
 
 
@@ -108,6 +110,7 @@ def random_run(rng: np.random.Generator, cells: int = 40) -> tuple[list[CellRow]
             for setting in range(rng.integers(1, 6)):
                 for repeat in range(rng.integers(1, 3)):
                     good = row.id == GRU and task in TASKS and setting + repeat == 0
+                    state = "ok" if good else str(rng.choice(STATES))
                     value = float(rng.choice([np.nan, np.inf, -np.inf, *rng.integers(1, 9, 9) / 8]))
                     trials.append(
                         make_trial(
@@ -115,13 +118,14 @@ def random_run(rng: np.random.Generator, cells: int = 40) -> tuple[list[CellRow]
                             task,
                             setting,
                             repeat=repeat,
-                            state="ok" if good else str(rng.choice(STATES)),
+                            state=state,
                             validation=0.75 if good else value,
                             validation_se=float(rng.choice([np.nan, 0.01, 0.02])),
                             test=float(rng.random()),
                             parameters=int(rng.integers(1, 4)) * 100,
                             steps=int(rng.integers(1, 100)),
                             seconds=float(rng.random()),
+                            environment=str(rng.choice(ENVIRONMENTS)) if state != "failed" else None,
                         )
                     )
         outcome = ("stopped at memorization", "stopped at arithmetic", "stopped at music", COMPLETE)[depth]
@@ -132,6 +136,8 @@ def random_run(rng: np.random.Generator, cells: int = 40) -> tuple[list[CellRow]
 def fill(store: Store, cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow]) -> None:
     for cell in cells:
         store.add_cell(cell)
+    for environment in ENVIRONMENTS:
+        store.add_environment(environment, json.dumps({"cpu": environment}))
     store.record(None, trials)
     for proposal in proposals:
         store.add_proposal(proposal)

@@ -33,7 +33,7 @@ HEADER = [
     *("rank", "cell", "name", "origin", "parent", "stage", "score", "weakest_task"),
     *("arithmetic_validation", "arithmetic_test", "arithmetic_ratio", "arithmetic_ratio_se", "arithmetic_settings"),
     *("music_validation", "music_test", "music_ratio", "music_ratio_se", "music_settings"),
-    *("diverged_share", "parameters", "trials", "steps", "seconds", "formula"),
+    *("diverged_share", "parameters", "trials", "steps", "seconds", "environments", "formula"),
 ]
 
 
@@ -58,6 +58,7 @@ def expected_rows(
     """The leaderboard by plain loops."""
     names = {cell.id: cell.name or cell.id[:8] for cell in cells}
     rows = []
+    reference = [trial for trial in trials if trial.cell == GRU]
     for cell in cells:
         own = [trial for trial in trials if trial.cell == cell.id]
         if not any(trial.task in TASKS for trial in own):
@@ -73,6 +74,7 @@ def expected_rows(
             "trials": len(own),
             "steps": sum(trial.steps for trial in own),
             "seconds": pytest.approx(sum(trial.seconds for trial in own)),
+            "environments": len({trial.environment for trial in (*own, *reference)} - {None}),
             "formula": "z = sigmoid(linear(x) + linear(h)); h' = z * h",
         }
         ratios: dict[str, float] = {}
@@ -230,8 +232,7 @@ def test_the_same_rows_make_the_same_bytes_in_whatever_order_they_came(tmp_path:
     texts = set()
     for k in range(4):
         with make_store(tmp_path / str(k)) as store:
-            for cell in cells:
-                store.add_cell(cell)
+            fill(store, cells, [], [])
             for place in rng.permutation(len(trials)):
                 store.record(None, [trials[place]])
             for place in rng.permutation(len(proposals)):

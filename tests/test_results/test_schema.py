@@ -56,6 +56,7 @@ trials = st.builds(
     parameters=counts,
     units=counts,
     curve=st.lists(st.tuples(counts, st.floats(), st.floats())).map(tuple),
+    environment=st.none() | st.text(),
 )
 evaluations = st.builds(
     EvaluationRow,

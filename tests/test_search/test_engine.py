@@ -1,5 +1,6 @@
 """Whole searches, very small ones: the same rows whatever the order, the interruptions and the failures."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +14,10 @@ import pytest
 from results.leaderboard import leaderboard
 from results.records import EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
-from search.cells.library import LIBRARY, SEEDS
+from search.cells.library import LIBRARY, SEEDS, named_cell
 from search.cells.mutation import Rule
 from search.engine import Engine, Progress, budgets
+from search.environment import own_environment
 from search.errors import SearchError
 from search.keys import trial_seed
 from search.profiles.profile import (
@@ -78,6 +80,12 @@ def run(
         engine = Engine(profile, seed, tasks, store, executor or LocalExecutor(tasks), on_outcome=on_outcome)
         engine.run()
         return rows(store), engine.progress
+
+
+def rows_of(folder: Path) -> list[TrialRow]:
+    """The trials of the run in a folder."""
+    with make_store(folder, PROFILE) as store:
+        return store.trials()
 
 
 def rows(store: Store) -> Rows:
@@ -145,6 +153,32 @@ def test_killed_and_resumed_gives_the_rows_of_an_undisturbed_run_and_trains_noth
     assert set(trained.values()) == {1}
     assert progress.trials_known > 0
     assert progress.trials_run + progress.trials_known >= len(found["trials"])
+
+
+def test_trials_say_what_trained_them_and_cells_of_two_environments_are_marked(
+    tmp_path: Path, undisturbed: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KilledError):
+        run(tmp_path, Killing(TASKS, 0, 20))
+    before = {(row.cell, row.task, row.setting) for row in rows_of(tmp_path)}
+    monkeypatch.setattr("search.workers.own_environment", lambda: '{"versions":{"torch":"0"}}')
+    found, _ = run(tmp_path)
+    with make_store(tmp_path, PROFILE) as store:
+        known = store.environments()
+        table = leaderboard(store, PROFILE.ranked).set_index("cell")
+    (old,), (new,) = (
+        [key for key, value in known.items() if (value["versions"]["torch"] == "0") is other] for other in (False, True)
+    )
+    assert known[old] == json.loads(own_environment())
+    trials = found["trials"]
+    assert {row.environment for row in trials if (row.cell, row.task, row.setting) in before} == {old}
+    assert {row.environment for row in trials if (row.cell, row.task, row.setting) not in before} == {new}
+    assert [replace(row, environment=old) for row in trials] == undisturbed["trials"]
+    gru = {row.environment for row in trials if row.cell == named_cell("gru").graph.id}
+    for cell, count in table["environments"].items():
+        own = {row.environment for row in trials if row.cell.startswith(str(cell))}
+        assert count == len(own | gru)
+    assert 2 in set(table["environments"])
 
 
 def test_a_finished_run_resumed_trains_nothing_and_changes_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from search.provenance import commit_of, differences, provenance
+from search.environment import commit_of
+from search.provenance import differences, provenance
 from tests.test_search.small import small_task
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from search.cells.library import LIBRARY
+from search.environment import own_environment
 from search.errors import SearchError
 from search.keys import trial_seed
 from search.profiles.profile import Profile
@@ -40,7 +41,8 @@ def test_a_ticket_belongs_to_its_job() -> None:
     for _ in range(3):
         ticket, result = executor.next()
         expected = train_trial(LIBRARY["gru"].graph, XML, SETTING, BUDGET, seeds[ticket], chance=0.1)
-        assert replace(result, seconds=0.0) == replace(expected, seconds=0.0)
+        assert replace(result, seconds=0.0, environment=None) == replace(expected, seconds=0.0)
+        assert result.environment == own_environment()
 
 
 def test_whatever_goes_wrong_in_a_job_is_a_failed_trial_with_its_reason() -> None:

