@@ -206,7 +206,7 @@ def _mark_resumed(store: Store, tasks: dict[str, Task], console: Console) -> Non
     now = provenance(tasks)
     changed = differences(store.information, now)
     for line in changed:
-        warning = f"warning: {line}; rows from before and after may not compare, and the table's `environments` marks them"
+        warning = f"warning: {line}; the table marks cells with rows from before and after (`environments`)"
         console.print(warning, style="yellow", soft_wrap=True, markup=False, highlight=False)
     resumed = [
         *store.information.get("resumed", []),
