@@ -22,6 +22,7 @@ from search.errors import SearchError
 from search.keys import generator_of, trial_seed
 from search.profiles.profile import Profile
 from search.settings import Setting
+from search.simulation import Simulation
 from search.stages import Judgement, Path
 from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, ratio, smallest
 from search.strategies.registry import strategy_class
@@ -61,7 +62,7 @@ class Engine:
     """Runs a search over a store, an executor and the tasks.
 
     `tasks` has an object for memorization and for every task of the profile. `on_change` is called after every trial,
-    `on_outcome` after each proposal that came to its end.
+    `on_outcome` after each proposal that came to its end. With a `simulation` no trial is trained.
     """
 
     def __init__(
@@ -72,11 +73,12 @@ class Engine:
         store: Store,
         executor: Executor,
         *,
+        simulation: Simulation | None = None,
         on_change: Callable[[Progress], None] = lambda progress: None,
         on_outcome: Callable[[Outcome], None] = lambda outcome: None,
     ) -> None:
         self.profile, self.seed, self.tasks, self.store, self.executor = profile, seed, tasks, store, executor
-        self.on_change, self.on_outcome = on_change, on_outcome
+        self.simulation, self.on_change, self.on_outcome = simulation, on_change, on_outcome
         self.metrics: dict[str, Metric] = {name: task.metric for name, task in tasks.items()}
         self.strategy: Strategy = strategy_class(profile.search.strategy)(profile, seed, self.metrics)
         self.progress = Progress(len(profile.given), proposals=profile.search.proposals)
@@ -197,7 +199,7 @@ class Engine:
 
     def _job(self, graph: GateGraph, task: str, setting: Setting) -> Job:
         seed = trial_seed(self.seed, graph.id, task, setting.key, 0)
-        return Job(graph, task, setting, self._budgets[task], seed, self._chance[task])
+        return Job(graph, task, setting, self._budgets[task], seed, self._chance[task], self.simulation)
 
     def _wait_for(self, index: int) -> Outcome:
         while index not in self._finished:

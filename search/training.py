@@ -121,7 +121,7 @@ class _Measure:
         return cls(mean, math.sqrt(variance / score.steps), score.nats / score.steps)
 
 
-class _LearningRate:
+class LearningRate:
     """The schedule of `Budget`: what the learning rate is, and whether the trial is over."""
 
     def __init__(self, start: float, budget: Budget) -> None:
@@ -193,7 +193,7 @@ class _Trial:
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
         self.chance, self.on_epoch = chance, on_epoch
-        self.rate = _LearningRate(setting.learning_rate, budget)
+        self.rate = LearningRate(setting.learning_rate, budget)
         self.curve: list[Point] = []
         self.best: _Measure | None = None
         self.best_weights = model.flat.clone()

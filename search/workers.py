@@ -20,6 +20,7 @@ from search.cells.graph import GateGraph
 from search.environment import own_environment
 from search.errors import SearchError
 from search.settings import Setting
+from search.simulation import Simulation
 from search.training import Budget, TrialResult, TrialState, train_trial
 from tasks.task import Task
 
@@ -32,7 +33,10 @@ CONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to be trained: a setting of a cell on a task (by name), with its budget and seed."""
+    """One trial to be trained: a setting of a cell on a task (by name), with its budget and seed.
+
+    With a `simulation` nothing is trained, its outcome is drawn.
+    """
 
     graph: GateGraph
     task: str
@@ -40,6 +44,7 @@ class Job:
     budget: Budget
     seed: int
     chance: float
+    simulation: Simulation | None = None
 
 
 @dataclass(order=True)
@@ -74,7 +79,10 @@ class Executor(ABC):
 def run_job(job: Job, task: Task) -> TrialResult:
     """Train a job; whatever goes wrong in it becomes a failed trial with its reason, so that a search goes on."""
     try:
-        result = train_trial(job.graph, task, job.setting, job.budget, job.seed, chance=job.chance)
+        if job.simulation is not None:
+            result = job.simulation.trial(job.graph, job.task, task, job.setting, job.budget, job.seed, job.chance)
+        else:
+            result = train_trial(job.graph, task, job.setting, job.budget, job.seed, chance=job.chance)
     except Exception as error:
         result = TrialResult(TrialState.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
     return replace(result, environment=own_environment())

@@ -14,7 +14,7 @@ from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
 from search.model import SequenceModel, evaluate, units_for
 from search.settings import Setting
-from search.training import Budget, Point, TrialResult, TrialState, _LearningRate, better, train_trial
+from search.training import Budget, LearningRate, Point, TrialResult, TrialState, better, train_trial
 from tasks.memorization import Memorization
 from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
 from tasks.xml import Xml
@@ -28,7 +28,7 @@ XML = small_task("xml")
 
 def schedule(budget: Budget, improved: Callable[[int], bool]) -> list[float]:
     """The learning rate of every epoch, in units of the first, when epoch e improves or not."""
-    rate, rates = _LearningRate(1.0, budget), []
+    rate, rates = LearningRate(1.0, budget), []
     for epoch in range(1, 1000):
         rates.append(rate.value)
         if rate.epoch_ended(improved(epoch)):
