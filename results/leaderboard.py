@@ -28,6 +28,9 @@ from search.cells.library import named_cell
 SHORT_ID = 8
 """Hex digits of an id that people read and type."""
 
+SIMULATED = "SIMULATED: every number is made up, no cell was trained"
+"""What stands wherever people see results of a simulated run."""
+
 COLUMNS = {
     "rank": "1 = best; empty for a cell that did not complete every stage or has no score",
     "cell": "first 8 hex digits of the cell's id",
@@ -35,6 +38,7 @@ COLUMNS = {
     "origin": "baseline (given) or found (by the search)",
     "parent": "name, else first 8 hex digits, of the cell that it was mutated from",
     "stage": "complete, or where it stopped, or running",
+    "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
     "score": "smallest of the ratios below, over all ranked tasks; higher is better, the GRU has 1; "
     "empty unless every ranked task has a ratio",
     "weakest_task": "the task with the smallest ratio so far",
@@ -124,6 +128,7 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
         counts = settings[settings["task"] == task].set_index("cell")["settings"].reindex(frame.index)
         frame[f"{task}_settings"] = counts.fillna(0).astype("int64")
         frame["parameters"] = frame["parameters"].combine(on_task["parameters"].reindex(frame.index), np.fmax)
+    frame["simulated"] = store.simulated
     ratios = frame[[f"{task}_ratio" for task in tasks]].to_numpy(np.float64)
     known = np.where(np.isnan(ratios), np.inf, ratios)
     weakest = known.min(axis=1)
@@ -159,7 +164,7 @@ def render_table(frame: pd.DataFrame, top: int | None, width: int | None = None)
 
     Behind each test metric stands the ratio in brackets, which is of the validation metrics, red below 1. Where `width`
     columns are too few for it, the colour alone says so, and the number of parameters is left out. A cell that did not
-    complete says where it stopped.
+    complete says where it stopped. The caption says it first where the run was simulated.
     """
     tasks = [str(column).removesuffix("_ratio") for column in frame.columns if str(column).endswith("_ratio")]
     ratios = width is None or width >= _FIXED_WIDTH + _TASK_WIDTH * len(tasks)
@@ -167,6 +172,8 @@ def render_table(frame: pd.DataFrame, top: int | None, width: int | None = None)
     mixed = int((frame["environments"] > 1).sum())
     if mixed:
         caption += f"; {mixed} cells with trials of other versions or processors than the GRU's, see `environments`"
+    if frame["simulated"].any():
+        caption = f"{SIMULATED}\n{caption}"
     table = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption, padding=(0, 1, 0, 0))
     for heading in ("rank", "cell", "name", "score", *tasks, *(["parameters"] if ratios else [])):
         left = heading in ("cell", "name")

@@ -203,6 +203,11 @@ class Store:
         found: dict[str, Any] = json.loads(text)
         return found
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the run's trials were drawn (`gatesearch search --simulate`), so that it says nothing of cells."""
+        return "simulated" in self.information
+
     def mark(self, **information: Any) -> None:
         """Add to the information, or replace it key by key: when it was resumed, with what versions, when it ended."""
         with self._transaction() as connection:

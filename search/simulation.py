@@ -89,14 +89,14 @@ def draw_trial(
     schedule = LearningRate(setting.learning_rate, budget)
     curve: list[Point] = []
     best, best_step, steps = None, 0, 0
-    error = _error(chance, metric.higher_is_better)
+    spread = _error(chance, metric.higher_is_better)
     while True:
         if diverges and lost <= steps + budget.epoch_steps:
             state, reason, steps = TrialState.DIVERGED, f"the loss is not finite at step {max(lost, steps + 1)}", lost
             break
         steps += budget.epoch_steps
         learnt = level * (1.0 - math.exp(-(len(curve) + 1) / pace))
-        value = chance + learnt * (ceiling - chance) + 0.5 * error * float(noise[len(curve)])
+        value = chance + learnt * (ceiling - chance) + 0.5 * spread * float(noise[len(curve)])
         value = min(max(value, 0.0), 1.0) if metric.higher_is_better else value
         curve.append(Point(steps, loss * (1.0 - 0.6 * learnt), value))
         improved = best is None or better(metric, value, best)
@@ -107,7 +107,7 @@ def draw_trial(
             state, reason = TrialState.STOPPED, f"validation reached the target of {budget.target:g} at step {steps}"
             break
         over = schedule.epoch_ended(improved)
-        if (schedule.epoch == budget.chance_epochs or over) and abs(best - chance) <= CHANCE_ERRORS * error:
+        if (schedule.epoch == budget.chance_epochs or over) and abs(best - chance) <= CHANCE_ERRORS * spread:
             state = TrialState.AT_CHANCE
             reason = f"not above the best constant guess, {chance:.4f}, at step {steps}"
             break
@@ -122,16 +122,16 @@ def draw_trial(
         return TrialResult(
             state, MARK + reason, steps=steps, seconds=seconds, parameters=parameters, units=units, curve=tuple(curve)
         )
-    error = _error(best, metric.higher_is_better)
+    spread = _error(best, metric.higher_is_better)
     nats = loss * (1.0 - 0.6 * abs(best - chance) / abs(ceiling - chance)) if metric.higher_is_better else best
     return TrialResult(
         state,
         MARK + reason,
         validation=best,
-        validation_se=error,
+        validation_se=spread,
         validation_loss=nats,
-        test=min(best + error * tested, 1.0) if metric.higher_is_better else best + error * tested,
-        test_se=error,
+        test=min(best + spread * tested, 1.0) if metric.higher_is_better else best + spread * tested,
+        test_se=spread,
         test_loss=nats * (1.0 + 0.005 * tested),
         best_step=best_step,
         steps=steps,

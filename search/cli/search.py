@@ -9,6 +9,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import click
 import tomli_w
 from rich.console import Console
 
+from results.leaderboard import SIMULATED, render_table, write_leaderboard
 from results.leaderboard import leaderboard as table_of
-from results.leaderboard import render_table, write_leaderboard
 from results.records import COMPLETE
 from results.store import FILE, Store
 from results.summary import funnel
@@ -29,11 +30,15 @@ from search.engine import Engine, Progress
 from search.errors import SearchError
 from search.profiles.profile import Profile, TaskSection, load_profile, parse_profile
 from search.provenance import differences, provenance
+from search.simulation import Simulation
 from search.strategies.base import MEMORIZATION, Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
 from search.workers import Executor, check_address, make_executor
 from tasks.registry import load_task, task_class
 from tasks.task import Task
+
+MAX_DELAYS = 1000.0
+"""A simulated trial may take so many times its seconds."""
 
 TABLE_SECONDS = 5.0
 """The leaderboard is written after every change, but not more often than this."""
@@ -47,6 +52,7 @@ Examples:
   gatesearch search mine --seed-cell my.cell --task package.module:MyTask
   gatesearch search ptb --tasks language --data language=FOLDER
   gatesearch search big --profile paper --address auto
+  gatesearch search --profile paper --simulate       the whole procedure, with outcomes made up
 """
 
 
@@ -62,6 +68,8 @@ Examples:
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The search is a function of it.  [default: 0]")
 @click.option("--workers", type=click.IntRange(0, 4096), help="Processes here; 0: in this one.  [default: all cores]")
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
+@click.option("--simulate", is_flag=True, default=None, help="Train nothing: draw plausible outcomes, from the seed.")
+@click.option("--delays", type=float, help="With --simulate: a trial takes so many times its seconds.  [default: 0]")
 @click.option("--resume", is_flag=True, help="Go on with a run (without NAME, the latest).")
 def search(name: str | None, resume: bool, workers: int | None, address: str | None, **given: Any) -> None:
     """Search for cells: train the named cells, then mutants of LSTM and GRU, and rank them all.
@@ -69,6 +77,9 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     The run is kept in results/runs/NAME (or in GATESEARCH_RUNS): run.sqlite, the resolved profile.toml, and
     leaderboard.csv, which is up to date at any time. Without NAME it is called after its profile. Ctrl-C stops a run,
     --resume goes on.
+
+    --simulate tries the procedure, a profile or a cluster out: strategy, workers, store and table are the real ones,
+    but every outcome is made up, and the run is marked as simulated for good.
     """
     console = Console(stderr=False)
     if workers is not None and address is not None:
@@ -89,9 +100,12 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
                 f"{changed[0]} cannot be given with --resume, a run keeps its profile and seed; leave it out"
             )
         store = _open(name)
+        simulation = _simulation_of(store)
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
     else:
+        simulation = _simulation(given.pop("simulate"), given.pop("delays"))
         profile, title = _profile(**given)
+        title = title if simulation is None else f"simulated-{title}"
         strategy_class(profile.search.strategy)
         folder = run_folder(name) if name is not None else _free_folder(title)
         if (folder / FILE).exists() and (folder / FILE).stat().st_size:
@@ -111,13 +125,29 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
                 profile=profile.to_toml(),
                 strategy=profile.search.strategy,
                 window=profile.search.window,
-                information=provenance(loaded) | {"command": sys.argv[1:]},
+                information=provenance(loaded)
+                | {"command": sys.argv[1:]}
+                | ({} if simulation is None else {"simulated": asdict(simulation)}),
             )
         with store, store.lock():
             if resume:
                 _mark_resumed(store, loaded, console)
             _announce(console, store, profile, loaded, count, address)
-            _drive(console, store, profile, loaded, executor)
+            _drive(console, store, profile, loaded, executor, simulation)
+
+
+def _simulation(simulate: bool | None, delays: float | None) -> Simulation | None:
+    """What the options ask for; None where trials are trained."""
+    if delays is not None and not simulate:
+        raise SearchError(f"--delays {delays:g} is for simulated trials; add --simulate, or leave it out")
+    if delays is not None and not 0 <= delays <= MAX_DELAYS:
+        raise SearchError(f"--delays {delays:g} is not from 0 to {MAX_DELAYS:g}; choose how many times its seconds")
+    return Simulation(delays or 0.0) if simulate else None
+
+
+def _simulation_of(store: Store) -> Simulation | None:
+    """What the stored run was begun with: a simulated run stays one, and no other becomes one."""
+    return Simulation(**store.information["simulated"]) if store.simulated else None
 
 
 def _profile(
@@ -225,6 +255,9 @@ def _announce(
         f"{len(profile.given)} cells to compare with, {profile.search.proposals:,} proposals "
         f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",
     )
+    if store.simulated:
+        console.print(f"{SIMULATED}", style="bold red", soft_wrap=True)
+        return
     cost = estimate(profile, tasks)
     share = max(workers, 1) if address is None else 1
     per = "" if address is None else " of one core"
@@ -240,7 +273,14 @@ def _say(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _drive(console: Console, store: Store, profile: Profile, tasks: dict[str, Task], executor: Executor) -> None:
+def _drive(
+    console: Console,
+    store: Store,
+    profile: Profile,
+    tasks: dict[str, Task],
+    executor: Executor,
+    simulation: Simulation | None,
+) -> None:
     table = store.folder / "leaderboard.csv"
     written = time.monotonic()
 
@@ -252,7 +292,16 @@ def _drive(console: Console, store: Store, profile: Profile, tasks: dict[str, Ta
 
     started = time.monotonic()
     display = Display(console, (MEMORIZATION, *profile.visited))
-    engine = Engine(profile, store.seed, tasks, store, executor, on_change=display.update, on_outcome=on_outcome)
+    engine = Engine(
+        profile,
+        store.seed,
+        tasks,
+        store,
+        executor,
+        simulation=simulation,
+        on_change=display.update,
+        on_outcome=on_outcome,
+    )
     try:
         with display:
             engine.run()

@@ -30,7 +30,7 @@ from tests.test_results.rows import (
 )
 
 HEADER = [
-    *("rank", "cell", "name", "origin", "parent", "stage", "score", "weakest_task"),
+    *("rank", "cell", "name", "origin", "parent", "stage", "simulated", "score", "weakest_task"),
     *("arithmetic_validation", "arithmetic_test", "arithmetic_ratio", "arithmetic_ratio_se", "arithmetic_settings"),
     *("music_validation", "music_test", "music_ratio", "music_ratio_se", "music_settings"),
     *("diverged_share", "parameters", "trials", "steps", "seconds", "environments", "formula"),
@@ -70,6 +70,7 @@ def expected_rows(
             "origin": cell.origin,
             "parent": names[cell.parent] if cell.parent else None,
             "stage": stage,
+            "simulated": False,
             "diverged_share": sum(trial.state in ("diverged", "failed") for trial in own) / len(own),
             "trials": len(own),
             "steps": sum(trial.steps for trial in own),
@@ -314,3 +315,13 @@ def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Sto
     assert "…" not in text
     for score in frame["score"].head(3):
         assert f"{score:.4f}" in text
+
+
+def test_a_simulated_run_is_marked_in_every_row_and_above_all_else_on_the_screen(store: Store) -> None:
+    fill(store, *random_run(np.random.default_rng(0)))
+    store.mark(simulated={"delays": 0.0})
+    frame = leaderboard(store, TASKS)
+    assert frame["simulated"].all()
+    caption = render_table(frame, 3).caption
+    assert isinstance(caption, str)
+    assert caption.startswith("SIMULATED: every number is made up")
