@@ -19,11 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from results.errors import ResultsError
+from results.estimates import GRU, compared, picks, stages
 from results.files import write_atomically
-from results.ratio import Floats, ratio, ratio_error
-from results.records import COMPLETE, LOST_STATES, RANKED_STATES
+from results.ratio import Floats
+from results.records import COMPLETE, LOST_STATES
 from results.store import Store
-from search.cells.library import named_cell
 
 SHORT_ID = 8
 """Hex digits of an id that people read and type."""
@@ -65,18 +65,6 @@ _FIXED_WIDTH, _TASK_WIDTH = 50, 17
 
 TASK_COLUMNS = tuple(column for column in COLUMNS if column.startswith("TASK_"))
 
-# Equal metrics: the smaller model, then the setting's text, so that the pick never depends on the order of storing.
-_PICKS = f"""
-    SELECT cell, task, higher_is_better, validation, validation_se, test, parameters FROM (
-        SELECT *, row_number() OVER (
-            PARTITION BY cell, task
-            ORDER BY CASE WHEN higher_is_better THEN -validation ELSE validation END, parameters, setting, repeat
-        ) AS place
-        FROM (
-            SELECT cell, task, setting, repeat, higher_is_better, validation, validation_se, test, parameters
-            FROM trials WHERE validation IS NOT NULL AND state IN {RANKED_STATES}
-        )
-    ) WHERE place = 1"""
 _TOTALS = f"""
     SELECT cell, count(*), sum(state IN {LOST_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
 _ENVIRONMENTS = "SELECT DISTINCT cell, environment FROM trials WHERE environment IS NOT NULL"
@@ -111,18 +99,15 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
     frame = pd.DataFrame(
         store.select(_CELLS, (SHORT_ID,)), columns=["id", "name", "origin", "formula", "parent"], dtype=object
     ).set_index("id")
-    picks = pd.DataFrame(
-        store.select(_PICKS),
-        columns=["cell", "task", "higher_is_better", "validation", "validation_se", "test", "parameters"],
-    )
+    best = picks(store)
     settings = pd.DataFrame(store.select(_SETTINGS), columns=["cell", "task", "settings"])
     visited = settings["cell"][settings["task"].isin(tasks)].unique()
 
-    frame["stage"] = pd.Series(_stages(store, tasks), dtype=object).reindex(frame.index).fillna("running")
+    frame["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(frame.index).fillna("running")
     frame = frame[frame.index.isin(visited) | (frame["stage"] == COMPLETE)]
     frame["parameters"] = np.nan
     for task in tasks:
-        on_task = picks[picks["task"] == task].set_index("cell")
+        on_task = best[best["task"] == task].set_index("cell")
         for column, values in _compare(frame.index, on_task).items():
             frame[f"{task}_{column}"] = values
         counts = settings[settings["task"] == task].set_index("cell")["settings"].reindex(frame.index)
@@ -222,26 +207,13 @@ def _ranked(frame: pd.DataFrame, weakest: Floats) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _compare(cells: pd.Index, picks: pd.DataFrame) -> dict[str, Any]:
+def _compare(cells: pd.Index, own: pd.DataFrame) -> dict[str, Any]:
     """Columns of one task for the cells, from the picked trial of each cell that has one."""
-    gru = named_cell("gru").graph.id
-    own = picks.reindex(cells)
-    value = own["validation"].to_numpy(np.float64)
-    error = own["validation_se"].to_numpy(np.float64)
-    if gru in picks.index:
-        reference = picks.loc[gru]
-        best, best_error = (_number(reference[column]) for column in ("validation", "validation_se"))
-        higher = bool(reference["higher_is_better"])
-        ratios = ratio(value, best, higher)
-        errors = ratio_error(value, best, error, best_error, higher)
-        # The GRU is what is compared with, not an independent measurement of it.
-        ratios[cells == gru] = 1.0
-        errors[cells == gru] = 0.0
-    else:
-        ratios = errors = np.full(len(cells), np.nan)
+    ratios, errors = compared(cells, own)
+    values = own.reindex(cells)
     return {
-        "validation": value,
-        "test": own["test"].to_numpy(np.float64),
+        "validation": values["validation"].to_numpy(np.float64),
+        "test": values["test"].to_numpy(np.float64),
         "ratio": ratios,
         "ratio_se": errors,
     }
@@ -252,24 +224,5 @@ def _environments(store: Store, cells: pd.Index) -> list[int]:
     found: dict[str, set[str]] = {}
     for cell, environment in store.select(_ENVIRONMENTS):
         found.setdefault(cell, set()).add(environment)
-    reference = found.get(named_cell("gru").graph.id, set())
+    reference = found.get(GRU, set())
     return [len(found.get(cell, set()) | reference) for cell in cells]
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
-    """Cell id to the stage that the table shows, for cells of which anything is known.
-
-    Complete is complete, whatever a later visit of the same cell came to; else the last proposal's outcome counts.
-    """
-    stages: dict[str, str] = {}
-    for cell, outcome in store.select('SELECT cell, outcome FROM proposals WHERE cell IS NOT NULL ORDER BY "index"'):
-        if stages.get(cell) != COMPLETE:
-            stages[cell] = outcome
-    passed: dict[str, set[str]] = {}
-    for cell, task in store.select("SELECT DISTINCT cell, task FROM evaluations WHERE passed"):
-        passed.setdefault(cell, set()).add(task)
-    return stages | {cell: COMPLETE for cell, done in passed.items() if done.issuperset(tasks)}

@@ -26,6 +26,7 @@ MEASURED_STEPS = 5
 @dataclass(frozen=True)
 class Cost:
     """Seconds of one core. `least`: every new cell is given up early in memorization; `most`: all go all the way.
+    Both have the finalists' trials in them.
 
     Trials that diverge or stop early, and cells with more matrices than the GRU, make the truth differ from both.
     """
@@ -57,11 +58,15 @@ def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
     fresh = profile.search.reexamine if profile.search.strategy == "paper" else 0.0
     again = candidate - times[MEMORIZATION].full
     least = gate.settings * times[MEMORIZATION].hopeless
+    finals = profile.finalists
+    finalist = finals.repeats * sum(times[name].full for name in profile.tasks) if finals.cells else 0.0
     return Cost(
         given * baseline,
         given * baseline_trials,
-        given * baseline + proposals * (fresh * again + (1 - fresh) * least),
-        given * baseline + proposals * (fresh * again + (1 - fresh) * candidate),
+        given * (baseline + finalist) + proposals * (fresh * again + (1 - fresh) * least),
+        given * (baseline + finalist)
+        + proposals * (fresh * again + (1 - fresh) * candidate)
+        + min(finals.cells, proposals) * finalist,
     )
 
 

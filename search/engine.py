@@ -17,10 +17,10 @@ from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
 from search.cells.formula import format_formula
 from search.cells.graph import GateGraph, Op
-from search.environment import environment_id
 from search.errors import SearchError
 from search.keys import generator_of, trial_seed
 from search.profiles.profile import Profile
+from search.recording import Recorder
 from search.settings import Setting
 from search.simulation import Simulation
 from search.stages import Judgement, Path
@@ -48,6 +48,8 @@ class Progress:
     endings: dict[str, int] = field(default_factory=dict)  # how proposals of new cells ended
     best_cell: str | None = None
     best_score: float | None = None
+    finalists: int = 0  # trials of the finalists, 0 until they are known
+    finalists_done: int = 0
     started: float = field(default_factory=time.monotonic)
 
 
@@ -90,7 +92,7 @@ class Engine:
         self._readers: dict[int, list[int]] = {}  # ticket -> the proposals that wait for it
         self._tickets: dict[tuple[str, str, Setting], int] = {}  # of the trials that are queued or running
         self._finished: dict[int, Outcome] = {}  # ended, not told yet
-        self._environments: dict[str, str] = {}  # description -> id, of those that are stored
+        self._recorder = Recorder(store, self.metrics)
         self._stored = {row.index: row for row in store.proposals()}
 
     def run(self) -> None:
@@ -214,7 +216,8 @@ class Engine:
         step, proposal = readers[0].path.step(), readers[0].path.proposal
         assert step is not None
         assert proposal.graph is not None
-        self.store.record(None, [self._trial_row(proposal, step.task, setting, result)])
+        seed = trial_seed(self.seed, proposal.graph.id, step.task, setting.key, 0)
+        self._recorder.record(proposal.graph.id, step.task, setting, 0, seed, result)
         del self._tickets[proposal.graph.id, step.task, setting]
         self.progress.trials_run += 1
         for running in readers:
@@ -277,44 +280,6 @@ class Engine:
         if score is not None and (self.progress.best_score is None or score > self.progress.best_score):
             self.progress.best_score = score
             self.progress.best_cell = self._names.get(graph.id, graph.id[:8])
-
-    def _trial_row(self, proposal: Proposal, task: str, setting: Setting, result: TrialResult) -> TrialRow:
-        assert proposal.graph is not None
-        metric = self.metrics[task]
-        return TrialRow(
-            cell=proposal.graph.id,
-            task=task,
-            setting=setting.key,
-            repeat=0,
-            seed=trial_seed(self.seed, proposal.graph.id, task, setting.key, 0),
-            state=result.state,
-            reason=result.reason,
-            metric=metric.name,
-            higher_is_better=metric.higher_is_better,
-            validation=result.validation,
-            validation_se=result.validation_se,
-            test=result.test,
-            test_se=result.test_se,
-            validation_loss=result.validation_loss,
-            test_loss=result.test_loss,
-            best_step=result.best_step,
-            steps=result.steps,
-            seconds=result.seconds,
-            parameters=result.parameters,
-            units=result.units,
-            curve=tuple((p.step, p.loss, p.validation) for p in result.curve),
-            environment=self._environment_of(result),
-        )
-
-    def _environment_of(self, result: TrialResult) -> str | None:
-        """The id of what the trial was trained by, which is stored once."""
-        description = result.environment
-        if description is None:
-            return None
-        if description not in self._environments:
-            self._environments[description] = environment_id(description)
-            self.store.add_environment(self._environments[description], description)
-        return self._environments[description]
 
 
 def budgets(profile: Profile) -> dict[str, Budget]:

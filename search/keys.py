@@ -24,3 +24,8 @@ def generator_of(*parts: str | int) -> np.random.Generator:
 def trial_seed(run_seed: int, cell: str, task: str, setting: str, repeat: int) -> int:
     """The seed of a trial's initial weights and training data."""
     return seed_of(run_seed, "trial", cell, task, setting, repeat)
+
+
+def finalist_seed(run_seed: int, task: str, repeat: int) -> int:
+    """The seed of a finalist's trial: one for all cells, so that they see the same data in the same order."""
+    return seed_of(run_seed, "finalist", task, repeat)

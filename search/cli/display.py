@@ -15,6 +15,10 @@ PLAIN_SECONDS = 15.0
 """Where the output is no terminal, a line is printed at most this often."""
 
 
+_PHASES = ("baselines", "proposals", "finalists")
+"""What a search goes through, in order; the finalists are counted in trials, the others in cells."""
+
+
 class Display:
     """Shows a search's counts: bars on a terminal, a line now and then elsewhere. Use it with `with`."""
 
@@ -28,13 +32,14 @@ class Display:
             TextColumn("{task.fields[left]}"),
             console=console,
         )
-        self._baselines = self._bars.add_task("baselines", total=None, left="")
-        self._proposals = self._bars.add_task("proposals", total=None, left="", start=False)
+        self._rows = {
+            name: self._bars.add_task(name, total=None, left="", start=k == 0, visible=False)
+            for k, name in enumerate(_PHASES)
+        }
         self._text = Text("")
         self._live = Live(self._render(), console=console, refresh_per_second=2, transient=True)
         self._printed = time.monotonic()
-        self._search_started: float | None = None
-        self._known = 0
+        self._began: dict[str, tuple[float, int]] = {}  # a phase: when its work began, and what was done by then
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -49,32 +54,42 @@ class Display:
 
     def update(self, counts: Counts) -> None:
         """Show these counts; cheap enough to be called after every trial."""
-        if self._search_started is None and counts.baselines_done == counts.baselines:
-            self._search_started, self._known = time.monotonic(), counts.proposals_done
-            self._bars.start_task(self._proposals)
-        left = self._left(counts)
+        done = {
+            "baselines": (counts.baselines_done, counts.baselines),
+            "proposals": (counts.proposals_done, counts.proposals),
+            "finalists": (counts.finalists_done, counts.finalists),
+        }
+        if counts.baselines_done == counts.baselines:
+            self._begin("proposals", counts.proposals_done)
+        if counts.finalists:
+            self._begin("finalists", counts.finalists_done)
         if self.console.is_terminal:
-            self._bars.update(self._baselines, total=counts.baselines, completed=counts.baselines_done)
-            self._bars.update(self._proposals, total=counts.proposals, completed=counts.proposals_done, left=left)
+            for name, (completed, total) in done.items():
+                left = self._left(name, completed, total)
+                self._bars.update(self._rows[name], total=total, completed=completed, left=left, visible=total > 0)
             self._text = Text(self._counts(counts), style="dim")
             self._live.update(self._render())
         elif time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
-            self.console.print(
-                f"baselines {counts.baselines_done}/{counts.baselines}, proposals {counts.proposals_done}/"
-                f"{counts.proposals}{', ' + left if left else ''}; {self._counts(counts)}",
-                soft_wrap=True,
-            )
+            parts = [f"{name} {completed}/{total}" for name, (completed, total) in done.items() if total > 0]
+            latest = "finalists" if counts.finalists else "proposals"
+            left = self._left(latest, *done[latest])
+            self.console.print(f"{', '.join(parts + [left] * bool(left))}; {self._counts(counts)}", soft_wrap=True)
 
     def _render(self) -> Group:
         return Group(self._bars, self._text)
 
-    def _left(self, counts: Counts) -> str:
-        done = counts.proposals_done - self._known
-        if self._search_started is None or done < 3 or counts.proposals_done >= counts.proposals:
+    def _begin(self, phase: str, done: int) -> None:
+        if phase not in self._began:
+            self._began[phase] = time.monotonic(), done
+            self._bars.start_task(self._rows[phase])
+
+    def _left(self, phase: str, done: int, total: int) -> str:
+        began, known = self._began.get(phase, (0.0, done))
+        if done - known < 3 or done >= total:
             return ""
-        rate = (time.monotonic() - self._search_started) / done
-        return f"about {duration(rate * (counts.proposals - counts.proposals_done))} left"
+        rate = (time.monotonic() - began) / (done - known)
+        return f"about {duration(rate * (total - done))} left"
 
     def _counts(self, counts: Counts) -> str:
         parts = [f"{counts.trials_run} trials"]

@@ -28,6 +28,7 @@ READER_GONE = 141
 
 COMMANDS = {
     "search": "Run a search: from the named cells to a ranked table.",
+    "finalists": "Train the best cells of a run again, with fresh seeds.",
     "leaderboard": "Show the ranked table of a run.",
     "show": "Show a cell: formula, states, parameters, products.",
     "train": "Train one cell on one task and show its learning curve.",

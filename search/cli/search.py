@@ -28,6 +28,7 @@ from search.cli.names import known_runs, run_folder, runs_folder
 from search.cost import estimate
 from search.engine import Engine, Progress
 from search.errors import SearchError
+from search.finalists import retrain
 from search.profiles.profile import Profile, TaskSection, load_profile, parse_profile
 from search.provenance import differences, provenance
 from search.simulation import Simulation
@@ -100,7 +101,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
                 f"{changed[0]} cannot be given with --resume, a run keeps its profile and seed; leave it out"
             )
         store = _open(name)
-        simulation = _simulation_of(store)
+        simulation = simulation_of(store)
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
     else:
         simulation = _simulation(given.pop("simulate"), given.pop("delays"))
@@ -113,10 +114,10 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
                 f"run {folder.name!r} exists in {folder.parent}; go on with it by --resume, or choose a new name"
             )
         store = None
-    loaded = _load_tasks(profile, console)
+    loaded = load_tasks(profile, console)
     count = workers if workers is not None else (os.cpu_count() or 1)
     # The workers before the run: a cluster that cannot be joined leaves no empty run behind.
-    with _terminable(), closing(make_executor(loaded, count, address)) as executor:
+    with terminable(), closing(make_executor(loaded, count, address)) as executor:
         if store is None:
             store = Store.create(
                 folder,
@@ -131,7 +132,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
             )
         with store, store.lock():
             if resume:
-                _mark_resumed(store, loaded, console)
+                mark_resumed(store, loaded, console)
             _announce(console, store, profile, loaded, count, address)
             _drive(console, store, profile, loaded, executor, simulation)
 
@@ -145,7 +146,7 @@ def _simulation(simulate: bool | None, delays: float | None) -> Simulation | Non
     return Simulation(delays or 0.0) if simulate else None
 
 
-def _simulation_of(store: Store) -> Simulation | None:
+def simulation_of(store: Store) -> Simulation | None:
     """What the stored run was begun with: a simulated run stays one, and no other becomes one."""
     return Simulation(**store.information["simulated"]) if store.simulated else None
 
@@ -217,7 +218,8 @@ def _open(name: str | None) -> Store:
     return Store.open(folder)
 
 
-def _load_tasks(profile: Profile, console: Console) -> dict[str, Task]:
+def load_tasks(profile: Profile, console: Console) -> dict[str, Task]:
+    """Memorization and the tasks of a profile, with their data."""
     loaded = {MEMORIZATION: load_task(MEMORIZATION, **profile.memorization.options)}
     for name, section in profile.tasks.items():
         if console.is_terminal:
@@ -232,7 +234,8 @@ def _load(name: str, section: TaskSection) -> Task:
     return load_task(section.task or name, **section.options)
 
 
-def _mark_resumed(store: Store, tasks: dict[str, Task], console: Console) -> None:
+def mark_resumed(store: Store, tasks: dict[str, Task], console: Console) -> None:
+    """Keep with the run that it goes on, and warn of what differs from when it began."""
     now = provenance(tasks)
     changed = differences(store.information, now)
     for line in changed:
@@ -249,8 +252,8 @@ def _announce(
     console: Console, store: Store, profile: Profile, tasks: dict[str, Task], workers: int, address: str | None
 ) -> None:
     where = f"the Ray cluster at {address}" if address else f"{workers} workers" if workers else "this process"
-    _say(console, f"run {store.name} in {store.folder}")
-    _say(
+    say(console, f"run {store.name} in {store.folder}")
+    say(
         console,
         f"{len(profile.given)} cells to compare with, {profile.search.proposals:,} proposals "
         f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",
@@ -261,14 +264,14 @@ def _announce(
     cost = estimate(profile, tasks)
     share = max(workers, 1) if address is None else 1
     per = "" if address is None else " of one core"
-    _say(
+    say(
         console,
         f"estimated on {where}: {duration(cost.baselines / share)}{per} for the {cost.baseline_trials:,} trials of the "
         f"given cells, {duration(cost.least / share)} to {duration(cost.most / share)} in all",
     )
 
 
-def _say(console: Console, line: str) -> None:
+def say(console: Console, line: str) -> None:
     """Print a line as it is: paths may have brackets, which rich would read as its markup."""
     console.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -305,8 +308,18 @@ def _drive(
     try:
         with display:
             engine.run()
+            retrain(
+                profile,
+                store.seed,
+                tasks,
+                store,
+                executor,
+                engine.progress,
+                simulation=simulation,
+                on_change=display.update,
+            )
     except KeyboardInterrupt:
-        _say_stopped(store, engine.progress)  # once the bars are gone: they would take it with them
+        say_stopped(store, engine.progress)  # once the bars are gone: they would take it with them
         raise
     finally:
         write_leaderboard(store, profile.ranked, table)
@@ -315,7 +328,7 @@ def _drive(
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Let SIGTERM end a run in the way that Ctrl-C does."""
 
     def stop(number: int, frame: object) -> None:
@@ -328,7 +341,8 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _say_stopped(store: Store, progress: Progress) -> None:
+def say_stopped(store: Store, progress: Progress) -> None:
+    """Tell on the error stream what is kept, and the command that goes on."""
     where = store.name if store.folder.parent == runs_folder() else str(store.folder)
     click.echo(
         f"stopped; all {progress.trials_run + progress.trials_known} finished trials are kept. "
@@ -341,11 +355,11 @@ def _summarise(console: Console, store: Store, profile: Profile, table: Path, se
     counts = funnel(store)
     console.print(render_table(table_of(store, profile.ranked), 20, console.width))
     stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
-    _say(
+    say(
         console,
         f"{counts.proposals} new cells proposed, {counts.reexaminations} examined again; passed: {stages or 'none'}",
     )
     if counts.rejections:
         reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
-        _say(console, f"draws rejected before training: {reasons}")
-    _say(console, f"done in {duration(seconds)}; the table is {table}")
+        say(console, f"draws rejected before training: {reasons}")
+    say(console, f"done in {duration(seconds)}; the table is {table}")

@@ -150,6 +150,14 @@ class TaskSection:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class FinalistsSection:
+    """What is trained again, with fresh seeds, when a search has ended (ours); see `search.finalists`."""
+
+    cells: Annotated[int, Field(ge=0, le=1000)] = 10  # the best found cells, and all that were given; 0: nothing
+    repeats: Annotated[int, Field(ge=2, le=1000)] = 5  # seeds a task
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class Profile:
     """A whole search. Tasks are visited in the order in which they stand."""
 
@@ -159,6 +167,7 @@ class Profile:
     transfer: TransferSection = field(default_factory=TransferSection)
     grid: GridSection = field(default_factory=GridSection)
     memorization: MemorizationSection = field(default_factory=MemorizationSection)
+    finalists: FinalistsSection = field(default_factory=FinalistsSection)
     cells: dict[str, str] = field(default_factory=dict)  # more cells to start from: name = formula
     tasks: Annotated[dict[str, TaskSection], Field(min_length=1)] = field(default_factory=dict)
 
@@ -330,6 +339,7 @@ def _near(where: str) -> str:
         "transfer": TransferSection,
         "grid": GridSection,
         "memorization": MemorizationSection,
+        "finalists": FinalistsSection,
     }
     tail = section.rpartition(".")[2]
     owner = fields.get(section) or {"grid": GridSection, "schedule": ScheduleSection}.get(tail, TaskSection)

@@ -26,6 +26,9 @@ scales = [1.0]
 learning_rates = [0.3]
 max_norms = [2.5]
 layers = [1]
+[finalists]
+cells = 2
+repeats = 2
 [memorization]
 accuracy = 0.0
 parameters = [8000]

@@ -43,6 +43,8 @@ def pick(trials: list[TrialRow], cell: str, task: str) -> TrialRow | None:
     for trial in trials:
         if trial.cell != cell or trial.task != task or trial.state in ("diverged", "failed"):
             continue
+        if trial.repeat > 0:  # a finalist's trial, not the search's
+            continue
         if trial.validation is None or not math.isfinite(trial.validation):
             continue
         sign = -1 if trial.higher_is_better else 1

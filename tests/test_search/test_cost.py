@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from search.cost import estimate
-from search.profiles.profile import parse_profile
+from search.profiles.profile import FinalistsSection, parse_profile
 from tests.test_search.small import small_task
 
 PROFILE = """
@@ -18,6 +18,8 @@ scales = [1.0, 1.4]
 learning_rates = [0.1, 0.2, 0.3]
 max_norms = [2.5]
 layers = [1]
+[finalists]
+cells = 0
 [memorization]
 baseline_settings = 2
 parameters = [5_000]
@@ -48,3 +50,12 @@ def test_no_proposals_cost_what_the_given_cells_cost(strategy: str) -> None:
 
 def test_a_budget_that_no_cell_fits_costs_nothing() -> None:
     assert estimate(parse_profile(PROFILE.replace("5_000", "50"), "test"), TASKS).most == 0
+
+
+def test_the_finalists_cost_their_repeats_of_every_task() -> None:
+    """Three given cells and the two that can be found, 60 times each: 300 trials beside at most 34."""
+    profile = parse_profile(PROFILE.replace("proposals = 10", "proposals = 2"), "test")
+    finals = FinalistsSection(cells=5, repeats=60)
+    cost = estimate(dataclasses.replace(profile, finalists=finals), TASKS)
+    assert cost.most > 3 * estimate(profile, TASKS).most
+    assert cost.least > 3 * cost.baselines
