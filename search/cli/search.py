@@ -53,7 +53,7 @@ Examples:
   gatesearch search mine --seed-cell my.cell --task package.module:MyTask
   gatesearch search ptb --tasks language --data language=FOLDER
   gatesearch search big --profile paper --address auto
-  gatesearch search --profile paper --simulate       the whole procedure, with outcomes made up
+  gatesearch search --profile paper --simulate       all but the training
 """
 
 
