@@ -266,6 +266,10 @@ class Store:
         rows = self._rows(TrialRow, {"cell": cell, "task": task, "setting": setting, "repeat": repeat}, "repeat")
         return rows[0] if rows else None
 
+    def repeats(self, cell: str, task: str, setting: str) -> list[TrialRow]:
+        """The trials of one setting of a cell (a whole id) on a task, with their curves; they differ in their seeds."""
+        return self._rows(TrialRow, {"cell": cell, "task": task, "setting": setting}, "repeat")
+
     def trials(self, cell: str | None = None, task: str | None = None, *, curves: bool = False) -> list[TrialRow]:
         """Trials, of one cell (a whole id) or task if given, in the order of their keys.
 

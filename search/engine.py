@@ -184,7 +184,7 @@ class Engine:
             for setting in step.settings:
                 row = self.store.trial(graph.id, step.task, setting.key, 0)
                 if row is not None:
-                    running.results[setting] = _result_of(row)
+                    running.results[setting] = result_of(row)
                     self.progress.trials_known += 1
                     continue
                 # Two proposals in flight may be of one cell, and ask for the same trial: it is trained once.
@@ -323,7 +323,7 @@ def _evaluation_row(proposal: Proposal, judgement: Judgement) -> EvaluationRow:
     )
 
 
-def _result_of(row: TrialRow) -> TrialResult:
+def result_of(row: TrialRow) -> TrialResult:
     """The stored trial as the search sees it."""
     return TrialResult(
         TrialState(row.state),

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,14 @@ def own_environment() -> str:
 def environment_id(description: str) -> str:
     """The first hex digits of an environment's hash, which trials refer to it by."""
     return hashlib.sha256(description.encode()).hexdigest()[:ID_DIGITS]
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs between two environments, by name, with both values."""
+    pairs = {field: (before.get(field), now[field]) for field in ("cpu", "commit")}
+    for name, value in now["versions"].items():
+        pairs[f"version of {name}"] = before.get("versions", {}).get(name), value
+    return {what: (old, new) for what, (old, new) in pairs.items() if old != new}
 
 
 def cpu() -> str:

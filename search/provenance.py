@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from search.environment import own_environment
+from search.environment import changes, own_environment
 from tasks.task import Task
 
 
@@ -22,8 +22,9 @@ def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two records in a way that can change numbers, one line each."""
-    pairs = [(field, before.get(field), now[field]) for field in ("cpu", "commit")]
-    for field in ("versions", "data"):
-        what = "version" if field == "versions" else "data"
-        pairs += [(f"{what} of {name}", before.get(field, {}).get(name), value) for name, value in now[field].items()]
-    return [f"the {what} is {new}, and was {old} when the run began" for what, old, new in pairs if old != new]
+    changed = changes(before, now)
+    for name, new in now["data"].items():
+        old = before.get("data", {}).get(name)
+        if old != new:
+            changed[f"data of {name}"] = (old, new)
+    return [f"the {what} is {new}, and was {old} when the run began" for what, (old, new) in changed.items()]

@@ -31,6 +31,7 @@ COMMANDS = {
     "finalists": "Train the best cells of a run again, with fresh seeds.",
     "leaderboard": "Show the ranked table of a run.",
     "show": "Show a cell: formula, states, parameters, products.",
+    "verify": "Check that a run is what its seed, profile and trials say.",
     "train": "Train one cell on one task and show its learning curve.",
     "cells": "List the named cells.",
     "tasks": "List the tasks, or show samples of one.",

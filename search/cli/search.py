@@ -219,7 +219,7 @@ def _open(name: str | None) -> Store:
 
 
 def load_tasks(profile: Profile, console: Console) -> dict[str, Task]:
-    """Memorization and the tasks of a profile, with their data."""
+    """Memorization and every task of a profile, with their data; a terminal sees which one is being read."""
     loaded = {MEMORIZATION: load_task(MEMORIZATION, **profile.memorization.options)}
     for name, section in profile.tasks.items():
         if console.is_terminal:
