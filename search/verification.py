@@ -24,6 +24,7 @@ from search.engine import Engine, result_of
 from search.environment import changes, own_environment
 from search.errors import SearchError
 from search.profiles.profile import Profile
+from search.simulation import Simulation
 from search.training import TrialResult
 from search.workers import Executor, Job, LocalExecutor, run_job
 from tasks.task import Task
@@ -96,7 +97,15 @@ def replay(
         )
         finished = True
         with again:
-            engine = Engine(profile, store.seed, tasks, again, executor, on_outcome=lambda outcome: on_outcome())
+            engine = Engine(
+                profile,
+                store.seed,
+                tasks,
+                again,
+                executor,
+                simulation=Simulation() if store.simulated else None,
+                on_outcome=lambda outcome: on_outcome(),
+            )
             try:
                 engine.run()
             except _UnfinishedError:

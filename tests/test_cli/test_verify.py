@@ -36,6 +36,14 @@ def test_a_finished_run_holds_and_so_do_its_trials(gatesearch: Gatesearch, copy:
     assert after == before
 
 
+def test_a_simulated_run_is_verified_in_the_same_way(gatesearch: Gatesearch, here: Path) -> None:
+    arguments = ("search", "made-up", "--profile", "quick", "--simulate", "--proposals", "40", "--workers", "0")
+    assert gatesearch(*arguments).status == 0
+    said = gatesearch("verify", "made-up", "--retrain", "20")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.count("equal to the last bit") == 20
+
+
 def test_a_decision_that_was_not_made_fails(gatesearch: Gatesearch, copy: Path) -> None:
     with closing(sqlite3.connect(copy / "run.sqlite")) as connection, connection:
         connection.execute("UPDATE evaluations SET passed = 1 - passed WHERE proposal = 0")
