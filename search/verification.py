@@ -2,7 +2,8 @@
 
 Replay: the whole search again in a store of its own, by the same engine, where every trial is answered from the run
 instead of being trained. Each proposal, evaluation and cell must come out as it was stored, and each trial be asked for
-under its seed; so whatever the run decided follows from its trials. Retraining takes trials at random and trains them
+under its seed; so whatever the run decided follows from its trials. (Those of the finalists decide nothing; they are
+held against the seeds and settings that they must have.) Retraining takes trials at random and trains them
 again. Both together leave nothing to be believed.
 """
 
@@ -12,6 +13,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +25,7 @@ from results.store import Store
 from search.engine import Engine, result_of
 from search.environment import changes, own_environment
 from search.errors import SearchError
+from search.keys import finalist_seed
 from search.profiles.profile import Profile
 from search.simulation import Simulation
 from search.training import TrialResult
@@ -112,12 +115,15 @@ def replay(
                 finished = False
             except SearchError as error:
                 return Replay(Check("replay", False, str(error)), executor.jobs)
-            difference = next(_differences(store, again), None)
-            counts = [again.select(f"SELECT count(*) FROM {table}")[0][0] for table in ("proposals", "trials")]
+            retrained = _finalists(store, profile, executor.jobs)
+            difference = next(chain(_differences(store, again), retrained), None)
+            proposals = again.select("SELECT count(*) FROM proposals")[0][0]
     if difference is not None:
         return Replay(Check("replay", False, difference), executor.jobs)
     what = "the whole search" if finished else "the search as far as it has come"
-    detail = f"{what}, run again over its {counts[1]:,} trials, gives every row of {counts[0]:,} proposals"
+    finalists = sum(repeat > 0 for _, _, _, repeat in executor.jobs)
+    detail = f"{what}, run again over its {len(executor.jobs) - finalists:,} trials, gives every row of {proposals:,} "
+    detail += "proposals" + (f"; {finalists:,} trials of finalists are as they should be" if finalists else "")
     return Replay(Check("replay", True, detail), executor.jobs)
 
 
@@ -192,7 +198,7 @@ def _differences(stored: Store, again: Store) -> Iterator[str]:
     yield from _between("cell", {row.id: row for row in stored.cells()}, {row.id: row for row in again.cells()})
     for cell in stored.cells():
         found, expected = (
-            {f"{row.cell} on {row.task}, {row.setting}, repeat {row.repeat}": row for row in trials}
+            {f"{row.cell} on {row.task}, {row.setting}": row for row in trials if row.repeat == 0}
             for trials in (stored.trials(cell.id, curves=True), again.trials(cell.id, curves=True))
         )
         yield from _between("trial", found, expected)
@@ -202,6 +208,26 @@ def _differences(stored: Store, again: Store) -> Iterator[str]:
     ]
     for kind, rows, others in kinds:
         yield from _between(kind, {_key(row): row for row in rows}, {_key(row): row for row in others})
+
+
+def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator[str]:
+    """What is wrong with the trials of finalists, in words; the jobs of those that are right are added to `jobs`.
+
+    Which cells were trained again, and how often, is the user's choice too; but each at a setting that the search
+    tried, under the seed that all cells share.
+    """
+    searched = {(cell, task, setting): job for (cell, task, setting, repeat), job in jobs.items() if repeat == 0}
+    for row in store.trials():
+        if row.repeat == 0:
+            continue
+        name = f"trial {row.cell} on {row.task}, {row.setting}, repeat {row.repeat}"
+        job = searched.get((row.cell, row.task, row.setting))
+        if job is None or row.task not in profile.tasks:
+            yield f"{name} is stored, but the search never tried this setting"
+        elif row.seed != (seed := finalist_seed(store.seed, row.task, row.repeat)):
+            yield f"{name}: seed is stored as {row.seed}, and comes out as {seed}"
+        else:
+            jobs[_key_of(row)] = replace(job, seed=row.seed)
 
 
 def _key(row: EvaluationRow | ProposalRow) -> str:

@@ -53,6 +53,22 @@ def test_a_decision_that_was_not_made_fails(gatesearch: Gatesearch, copy: Path) 
     assert words(said.out)["store"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("seed = seed + 1", "seed is stored as"),
+        ("setting = '{}'", "but the search never tried this setting"),
+        ("curve = '[[1,2.0,3.0]]'", "curve was stored as"),
+    ],
+)
+def test_finalists_that_were_tampered_with_fail(gatesearch: Gatesearch, copy: Path, change: str, words: str) -> None:
+    with closing(sqlite3.connect(copy / "run.sqlite")) as connection, connection:
+        assert connection.execute(f"UPDATE trials SET {change} WHERE repeat = 1 AND task = 'xml'").rowcount > 0
+    said = gatesearch("verify", "done", "--retrain", "1000")
+    assert (said.status, said.err) == (1, "")
+    assert words in said.out
+
+
 def test_a_store_that_is_not_sound_is_not_searched_again(gatesearch: Gatesearch, copy: Path) -> None:
     with closing(sqlite3.connect(copy / "run.sqlite")) as connection, connection:
         connection.execute("UPDATE trials SET curve = '['")
