@@ -66,6 +66,23 @@ def parse_formula(text: str) -> GateGraph:
     Raises `FormulaError`, naming the line, for everything that is not in the module's list, and for texts of more than
     32,768 characters or graphs of more than 256 nodes.
     """
+    return _read(text).graph()
+
+
+def named_formula(text: str) -> tuple[GateGraph, dict[int, str]]:
+    """The graph as `parse_formula` gives it, and the names that the text gives to nodes, by position.
+
+    A node with several names has the first of them; states and their new values are not among the names.
+    """
+    builder = _read(text)
+    names: dict[int, str] = {}
+    for name, node in builder.names.items():
+        if isinstance(node, int) and not name.endswith(_NEW) and builder.nodes[node].op not in LEAVES:
+            names.setdefault(node, name)
+    return builder.graph(), names
+
+
+def _read(text: str) -> "_Builder":
     if len(text) > MAX_CHARACTERS:
         raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_CHARACTERS} are read")
     lines = []
@@ -90,7 +107,7 @@ def parse_formula(text: str) -> GateGraph:
         match = _ASSIGNMENT.fullmatch(line)
         assert match is not None
         builder.assign(number, match[1], bool(match[2]), match[3])
-    return builder.graph()
+    return builder
 
 
 def read_formula(path: Path) -> GateGraph:

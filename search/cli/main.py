@@ -30,7 +30,7 @@ COMMANDS = {
     "search": "Run a search: from the named cells to a ranked table.",
     "finalists": "Train the best cells of a run again, with fresh seeds.",
     "leaderboard": "Show the ranked table of a run.",
-    "show": "Show a cell: formula, states, parameters, products.",
+    "show": "Show a cell: formula, parameters, a picture, lineage.",
     "verify": "Check that a run is what its seed, profile and trials say.",
     "train": "Train one cell on one task and show its learning curve.",
     "cells": "List the named cells.",

@@ -1,10 +1,16 @@
 """`gatesearch show`: one cell."""
 
+from pathlib import Path
+
 import click
 
-from search.cells.formula import format_formula
+from results.files import write_atomically
+from search.cells.drawing import draw
+from search.cells.formula import format_formula, named_formula
 from search.cells.measure import measure
 from search.cli.names import FoundCell, find_cell, open_run
+from search.cli.picture import picture
+from search.errors import SearchError
 
 
 @click.command(
@@ -14,18 +20,30 @@ Examples:
   gatesearch show my.cell --units 128
   gatesearch show 3fa2 --run quick-1
   gatesearch show mut1 --kernels
+  gatesearch show lstm -o lstm.svg
 """
 )
 @click.argument("cell")
 @click.option("--units", default=128, show_default=True, type=click.IntRange(1, 65536), help="Size to count for.")
 @click.option("--run", metavar="RUN", help="The run that an id is looked for in; without it, all runs, latest first.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw the cell into this file, as SVG."
+)
 @click.option("--kernels", is_flag=True, help="Show what becomes of it: steps, derived backward, machine code.")
-def show(cell: str, units: int, run: str | None, kernels: bool) -> None:
-    """Show CELL: formula, states, parameters, matrix products and pointwise operations.
+def show(cell: str, units: int, run: str | None, output: Path | None, kernels: bool) -> None:
+    """Show CELL: formula, states, parameters, matrix products and pointwise operations, a picture in words, lineage.
+
+    In the picture, W and U are matrices (W where the input alone decides what they are multiplied by), and a sign
+    joins what stands below it.
 
     CELL is a named cell (`gatesearch cells`), a file with a formula, or the first digits of the id of a run's cell.
     """
     found = find_cell(cell, run)
+    graph, names_of_values = named_formula(found.formula or format_formula(found.graph))
+    if output is not None:
+        if output.suffix.lower() != ".svg":
+            raise SearchError(f"--output {str(output)!r}: drawings are SVG; give a name that ends in .svg")
+        write_atomically(output, draw(graph, names_of_values, f"the cell {found.label}"))
     size = measure(found.graph)
     click.echo(f"{found.label}  (id {found.graph.id})\n")
     click.echo(_indent(found.formula or format_formula(found.graph)))
@@ -37,8 +55,12 @@ def show(cell: str, units: int, run: str | None, kernels: bool) -> None:
     click.echo(f"matrix products       {size.products} a step")
     click.echo(f"pointwise operations  {size.pointwise} a step")
     click.echo(f"parameters            {size.parameters(units):,} a layer of {units} units")
+    click.echo("\npicture:")
+    click.echo(_indent(picture(graph, names_of_values)))
     for line in _lineage(found):
         click.echo(line)
+    if output is not None:
+        click.echo(f"\ndrawn in {output}")
     if kernels:
         from search.kernels.explain import explain  # the code generator is not needed to show a formula
 

@@ -3,11 +3,13 @@
 import json
 import re
 import shutil
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from results.store import Store
+from search.cells.diagram import MINUS, SIGMA, TIMES
 from search.cells.formula import parse_formula
 from search.cells.library import LIBRARY
 from tests.test_cli.conftest import Gatesearch
@@ -74,3 +76,36 @@ def test_cells_are_listed_as_a_table_and_as_json(gatesearch: Gatesearch) -> None
     assert (lstm["states"], lstm["matrix_products"]) == (2, 8)
     table = gatesearch("cells").out
     assert all(f"{row['name']} " in table and row["id"][:8] in table for row in rows)
+
+
+def test_the_picture_in_words_says_what_is_made_of_what(gatesearch: Gatesearch, here: Path) -> None:
+    (here / "leaky.cell").write_text("z = sigmoid(linear(x) - linear(h))\nh' = (1 - z) * tanh(x) + z * h")
+    said = gatesearch("show", "leaky.cell")
+    assert said.status == 0
+    picture = said.out.split("picture:\n")[1].rstrip("\n")
+    assert picture.splitlines() == [
+        "    h' = +",
+        f"    ├── {TIMES}",
+        f"    │   ├── 1 {MINUS} z",
+        "    │   └── tanh x",
+        f"    └── {TIMES}",
+        "        ├── z",
+        "        └── h",
+        f"    z = {SIGMA} +",
+        "    ├── W x",
+        f"    └── {MINUS} U h",
+    ]
+
+
+def test_a_cell_is_drawn_into_a_file_that_is_svg(gatesearch: Gatesearch, here: Path) -> None:
+    said = gatesearch("show", "lstm", "-o", "lstm.svg")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.endswith("drawn in lstm.svg\n")
+    words = ["".join(e.itertext()) for e in ET.parse(here / "lstm.svg").iter("{http://www.w3.org/2000/svg}text")]
+    assert {"f", "i", "j", "o", f"ct{MINUS}1", "ht", "xt"} <= set(words)
+    assert words.count(SIGMA) == 3
+    (here / "my.cell").write_text(LIBRARY["gru"].formula)
+    said = gatesearch("show", "gru", "-o", "my.cell")
+    assert said.status == 2
+    assert re.fullmatch(r"gatesearch: .*my\.cell.*\.svg\n", said.err)
+    assert (here / "my.cell").read_text() == LIBRARY["gru"].formula

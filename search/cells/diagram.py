@@ -1,0 +1,210 @@
+"""What a drawing of a cell shows: the gate graph with the small steps folded into the forms that the field draws.
+
+A gate graph has a node for every operation; the figures of papers and textbooks do not. Here, as there,
+
+- a matrix that one node reads is a label, W or U, where its line arrives (W on what the input alone decides, U else);
+- the sum in front of an activation is not drawn: several lines into one box are added, some with a minus;
+- sums of sums and products of products are one sign with many lines;
+- `v - z * v` is the product of `v` and of `1 - z`, a circle of its own.
+
+Nothing is lost: every node of the graph is a part, a label or a line of the diagram.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from search.cells.graph import ACTIVATIONS, LEAVES, GateGraph, Node, Op
+
+
+class Kind(StrEnum):
+    """What a part of a diagram is."""
+
+    INPUT = "input"
+    STATE = "state"
+    ACTIVATION = "activation"
+    MATRIX = "matrix"
+    SUM = "sum"
+    PRODUCT = "product"
+    COMPLEMENT = "complement"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A line into a part: the part that it comes from, the matrices that it passes in order, and its sign."""
+
+    source: int
+    matrices: tuple[str, ...] = ()
+    minus: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A box, a circle or an end of a diagram. `name` is what the formula calls its value, where it has a name."""
+
+    kind: Kind
+    label: str
+    ports: tuple[Port, ...] = ()
+    name: str = ""
+
+
+SIGMA, TIMES, MINUS = "\N{GREEK SMALL LETTER SIGMA}", "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
+
+SYMBOLS = {Op.SIGMOID: SIGMA}
+"""What boxes say where it is not the operation's own name."""
+
+
+def diagram(graph: GateGraph, names: Mapping[int, str] | None = None) -> tuple[Part, ...]:
+    """The parts of a graph's diagram in topological order, the new states last; what is dead is left out.
+
+    `names`: of some of the graph's nodes, by position, as in the formula that it was read from.
+    """
+    return _Folder(graph, names or {}).parts()
+
+
+def state_name(state: int) -> str:
+    """What formulas call a state: h, c, c2, c3, ..."""
+    return "h" if state == 0 else "c" if state == 1 else f"c{state}"
+
+
+@dataclass(frozen=True)
+class _Term:
+    """An input of a folded node: a node, or one minus it, with a sign."""
+
+    node: int
+    minus: bool = False
+    complement: bool = False
+
+
+class _Folder:
+    def __init__(self, graph: GateGraph, names: Mapping[int, str]) -> None:
+        self.graph, self.names = graph, names
+        live = set(graph.outputs).union(*(graph.ancestors(i) for i in graph.outputs))
+        once = [0] * len(graph)
+        for i in live:
+            for j in graph.nodes[i].inputs:
+                once[j] += 1
+        for i in graph.outputs:
+            once[i] += 1
+        self.terms: dict[int, list[_Term]] = {}
+        self.ops: dict[int, Op] = {}
+        for i in sorted(live):
+            node = graph.nodes[i]
+            self.ops[i], self.terms[i] = node.op, [_Term(j) for j in node.inputs]
+            if node.op is Op.SUB:
+                self.ops[i] = Op.ADD
+                self.terms[i][1] = _Term(node.inputs[1], minus=True)
+                gate = _complement(graph, node, once)
+                if gate is not None:
+                    self.ops[i], self.terms[i] = Op.MUL, [_Term(gate, complement=True), _Term(node.inputs[0])]
+        # Who is read by how many, with the folded products gone.
+        self.readers: dict[int, list[int]] = {i: [] for i in live}
+        reached = self._reached()
+        for i in reached:
+            for term in self.terms[i]:
+                self.readers[term.node].append(i)
+        for i in graph.outputs:
+            self.readers[i].append(-1)
+        self.live = reached
+        self.stateless = {i for i in live if all(graph.nodes[j].op is not Op.STATE for j in (*graph.ancestors(i), i))}
+        self.number: dict[_Term, int] = {}
+        self.made: list[Part] = []
+
+    def _reached(self) -> list[int]:
+        found: set[int] = set()
+        pending = list(self.graph.outputs)
+        while pending:
+            i = pending.pop()
+            if i not in found:
+                found.add(i)
+                pending += [term.node for term in self.terms[i]]
+        return sorted(found)
+
+    def parts(self) -> tuple[Part, ...]:
+        for i in self.live:
+            if not self._is_folded(i):
+                self._make(i)
+        for state, i in enumerate(self.graph.outputs):
+            self.made.append(Part(Kind.OUTPUT, state_name(state), (self._port(_Term(i)),)))
+        return tuple(self.made)
+
+    def _reader(self, i: int) -> int | None:
+        """The one node that reads node `i`, or None where there are several or it is a new state."""
+        readers = self.readers[i]
+        return readers[0] if len(readers) == 1 and readers[0] >= 0 else None
+
+    def _is_folded(self, i: int) -> bool:
+        """Whether the node is a label or a line of its reader."""
+        reader = self._reader(i)
+        if reader is None or any(term.complement and term.node == i for term in self.terms[reader]):
+            return False
+        above = self.ops[reader]
+        if self.ops[i] is Op.LINEAR:
+            return True
+        if self.ops[i] is Op.ADD:
+            return above is Op.ADD or (above in ACTIVATIONS and above is not Op.LINEAR)
+        return self.ops[i] is Op.MUL and above is Op.MUL
+
+    def _make(self, i: int) -> None:
+        op, node = self.ops[i], self.graph.nodes[i]
+        ports = tuple(self._port(term) for term in self._flat(i))
+        if op in LEAVES:
+            part = Part(*((Kind.INPUT, "x") if op is Op.INPUT else (Kind.STATE, state_name(node.state))))
+        elif op is Op.LINEAR:
+            part = Part(Kind.MATRIX, self._matrix(i), ports, self.names.get(i, ""))
+        elif op in ACTIVATIONS:
+            part = Part(Kind.ACTIVATION, SYMBOLS.get(op, op.value.replace("_", " ")), ports, self.names.get(i, ""))
+        else:
+            kind, label = (Kind.SUM, "+") if op is Op.ADD else (Kind.PRODUCT, TIMES)
+            part = Part(kind, label, ports, self.names.get(i, ""))
+        self.number[_Term(i)] = len(self.made)
+        self.made.append(part)
+
+    def _flat(self, i: int) -> list[_Term]:
+        """The terms of a node with those of the sums and products folded into it."""
+        found: list[_Term] = []
+        for term in self.terms[i]:
+            inner = self.ops[term.node]
+            if not term.complement and self._is_folded(term.node) and inner in (Op.ADD, Op.MUL):
+                found += [_Term(t.node, t.minus != term.minus, t.complement) for t in self._flat(term.node)]
+            else:
+                found.append(term)
+        return found
+
+    def _port(self, term: _Term) -> Port:
+        if term.complement:
+            return Port(self._one_minus(term.node), (), term.minus)
+        matrices: list[str] = []
+        i = term.node
+        while self.ops[i] is Op.LINEAR and self._is_folded(i):
+            matrices.insert(0, self._matrix(i))
+            i = self.terms[i][0].node
+        return Port(self.number[_Term(i)], tuple(matrices), term.minus)
+
+    def _one_minus(self, gate: int) -> int:
+        key = _Term(gate, complement=True)
+        if key not in self.number:
+            port = self._port(_Term(gate))
+            self.number[key] = len(self.made)
+            self.made.append(Part(Kind.COMPLEMENT, f"1{MINUS}", (port,)))
+        return self.number[key]
+
+    def _matrix(self, i: int) -> str:
+        node = self.graph.nodes[i]
+        label = "W" if node.inputs[0] in self.stateless else "U"
+        if node.identity:
+            factor = "" if abs(node.identity) == 1 else f"{abs(node.identity):g}"
+            label += f"{'+' if node.identity > 0 else MINUS}{factor}I"
+        if node.bias:
+            label += f" b{'+' if node.bias > 0 else MINUS}{abs(node.bias):g}"
+        return label
+
+
+def _complement(graph: GateGraph, node: Node, reads: list[int]) -> int | None:
+    """The z where the node is v - z * v and nobody else reads that product."""
+    kept, product = node.inputs
+    if graph.nodes[product].op is not Op.MUL or reads[product] != 1:
+        return None
+    first, second = graph.nodes[product].inputs
+    return first if second == kept else second if first == kept else None

@@ -1,0 +1,259 @@
+"""A picture of a cell: SVG of its diagram, in the form of the figures that people know.
+
+States enter on the left and leave on the right, the input comes from below, the output leaves on top. Boxes are
+activations, circles are sums (+), products and complements (one minus), a label W or U at the end of a line is a matrix
+with a bias. Lines into one box are added. Colours (Okabe and Ito 2008, safe for the colour-blind) tell the input from
+the states and only repeat what shapes and labels say, so the picture works in black and white.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from search.cells import svg
+from search.cells.diagram import MINUS, SIGMA, TIMES, Kind, Part, Port, diagram
+from search.cells.formula import named_formula
+from search.cells.graph import GateGraph
+from search.cells.layout import Box, layout, port_offset
+from search.cells.wires import Net, tracks
+
+LEGEND = (
+    f"Lines into one box are added. W and U: a matrix and a bias each. {SIGMA}: sigmoid. +, {TIMES}, 1{MINUS}: sum, "
+    "product, one minus, "
+    "element by element. A minus at a line's end: it is subtracted."
+)
+"""How to read a drawing, for captions."""
+
+PORT, SPACING, TRACK = 20.0, 16.0, 11.0
+"""Between lines into a part, between neighbours in a column, between verticals."""
+
+_MARGIN_X, _MARGIN_Y, _PADDING = 56.0, 34.0, 20.0
+_RADIUS, _CORNER = 13.0, 6.0
+_LETTER = 0.62  # width of a letter over its size, about
+_ENDS = (Kind.STATE, Kind.INPUT, Kind.OUTPUT)
+_CIRCLES = (Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT)
+_COLOURS = {"x": "#0072b2", "h": "#d55e00", "c": "#00805f"}
+_FILLS = {SIGMA: "#fff2c2", "tanh": "#dcecf7", "relu": "#e9e3f5", "leaky relu": "#e9e3f5"}
+_OTHER_FILL = "#eeeeee"
+
+
+def draw(graph: GateGraph, names: Mapping[int, str] | None = None, title: str = "a cell") -> str:
+    """The SVG of a graph as it stands; `names` of nodes, by position, are written above their boxes."""
+    return _Drawing(diagram(graph, names)).svg(title)
+
+
+def draw_formula(text: str, title: str = "a cell") -> str:
+    """The SVG of the cell in a formula, with the names that the formula gives. Raises `FormulaError`."""
+    graph, names = named_formula(text)
+    return draw(graph, names, title)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The body of a part, how far the labels of its lines reach out to its left, and the room for a name above it."""
+
+    width: float
+    height: float
+    labels: float = 0.0
+    name: float = 0.0
+
+
+class _Drawing:
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self.parts = _ends_in_order(parts)
+        self.shapes = [_shape(part) for part in self.parts]
+        boxes = [
+            Box(
+                up=shape.height / 2 + shape.name,
+                down=shape.height / 2,
+                sources=tuple(port.source for port in part.ports),
+                first=part.kind in (Kind.STATE, Kind.INPUT),
+                last=part.kind is Kind.OUTPUT,
+            )
+            for part, shape in zip(self.parts, self.shapes, strict=True)
+        ]
+        self.layout = layout(boxes, SPACING, PORT)
+        self.items = self.layout.items
+        self.heights = [round(_MARGIN_Y + _PADDING + 6 + height, 2) for height in self.layout.heights]
+        lows = [
+            height + (self.shapes[item.box].height / 2 if item.box is not None else 0.0)
+            for item, height in zip(self.items, self.heights, strict=True)
+        ]
+        self.bottom = max(lows) + _PADDING
+        self.nets = [self._nets(gap) for gap in range(len(self.layout.lines))]
+        self.tracks = [tracks(nets) for nets in self.nets]
+        self.middles, self.gaps, self.right = self._spread()
+
+    def svg(self, title: str) -> str:
+        paths: dict[int, list[str]] = {}
+        dots: list[str] = []
+        for gap, nets in enumerate(self.nets):
+            for net in nets:
+                self._wire(gap, net, paths.setdefault(net.net, []), dots)
+        frame = svg.box(
+            _MARGIN_X, _MARGIN_Y, self.right - _MARGIN_X, self.bottom - _MARGIN_Y, 14, svg.GROUND, "frame", 0.7
+        )
+        out = [frame]
+        for number, lines in sorted(paths.items()):
+            # The pale line below parts it from what it crosses.
+            out.append(svg.path(" ".join(lines), svg.GROUND, 5))
+            out += [svg.path(d, self._colour(number), kind="net") for d in lines]
+        out += dots
+        for position, item in enumerate(self.items):
+            if item.box is not None:
+                part = self.parts[item.box]
+                out += self._end(position, part) if part.kind in _ENDS else self._body(position, item.box)
+        return svg.document(round(self.right + _MARGIN_X), round(self.bottom + _MARGIN_Y), title, out)
+
+    def _arrival(self, line: tuple[int, int, int]) -> float:
+        """The height at which a line comes to its right end."""
+        _, right, place = line
+        box = self.items[right].box
+        offset = 0.0 if box is None else port_offset(place, len(self.parts[box].ports), PORT)
+        return round(self.heights[right] + offset, 2)
+
+    def _nets(self, gap: int) -> list[Net]:
+        ends: dict[int, set[float]] = {}
+        for line in self.layout.lines[gap]:
+            ends.setdefault(line[0], set()).add(self._arrival(line))
+        return [Net(self.items[left].net, self.heights[left], tuple(sorted(found))) for left, found in ends.items()]
+
+    def _spread(self) -> tuple[list[float], list[float], float]:
+        """Middles of the columns, left ends of the gaps behind them, and the frame's right side."""
+        middles, gaps = [], []
+        x = _MARGIN_X + 12
+        for column, positions in enumerate(self.layout.columns):
+            boxes = [self.items[i].box for i in positions]
+            shapes = [self.shapes[box] for box in boxes if box is not None]
+            width = max((shape.width for shape in shapes), default=0.0)
+            x += max((max(0.0, shape.labels - (width - shape.width) / 2) for shape in shapes), default=0.0)
+            middles.append(x + width / 2)
+            x += width
+            gaps.append(x)
+            if column < len(self.tracks):
+                x += 18 + TRACK * (max(self.tracks[column].values(), default=-1) + 1)
+                x += 16 if column == len(self.tracks) - 1 else 0  # for the line to the top
+        return middles, gaps, x + 12
+
+    def _colour(self, net: int) -> str:
+        part = self.parts[net]
+        return _COLOURS[part.label[0]] if part.kind in _ENDS else svg.INK
+
+    def _wire(self, gap: int, net: Net, paths: list[str], dots: list[str]) -> None:
+        track = self.gaps[gap] + 9 + TRACK / 2 + TRACK * self.tracks[gap].get(net.net, 0)
+        for line in self.layout.lines[gap]:
+            left, right, _ = line
+            if self.items[left].net != net.net:
+                continue
+            source, target = self.items[left].box, self.items[right].box
+            start = self.middles[gap] + (0.0 if source is None else self.shapes[source].width / 2)
+            stop = self.middles[gap + 1]
+            if target is not None:
+                stop -= self.shapes[target].width / 2
+                stop += 5.0 if self.parts[target].kind in _CIRCLES else 0.0  # to the rim
+            paths.append(_path(start, track, stop, self._arrival(line), net))
+        for y in {net.start, *net.ends}:
+            arms = (y > net.low) + (y < net.high) + (y == net.start) + (y in net.ends)
+            if arms > 2:
+                dots.append(svg.dot(track, y, self._colour(net.net)))
+
+    def _end(self, position: int, part: Part) -> list[str]:
+        """Where a state or the input comes in, or a new state leaves: a line, its arrow and its name."""
+        x, y = self.middles[self.items[position].column], self.heights[position]
+        own = _COLOURS[part.label[0]]
+        if part.kind is Kind.STATE:
+            line = svg.path(f"M{_MARGIN_X - 14:g} {y:g}H{x:g}", own)
+            return [line, svg.variable(_MARGIN_X - 18, y + 5, part.label, f"t{MINUS}1", "end", own)]
+        if part.kind is Kind.INPUT:
+            up = f"M{x:g} {self.bottom + 12:g}V{y + _CORNER:g}Q{x:g} {y:g} {x + _CORNER:g} {y:g}"
+            return [svg.path(up, own), svg.variable(x, self.bottom + 27, "x", "t", "middle", own)]
+        colour = self._colour(part.ports[0].source)
+        out = [
+            svg.path(f"M{x:g} {y:g}H{self.right + 8:g}", colour),
+            svg.arrow(self.right + 14, y, colour),
+            svg.variable(self.right + 18, y + 5, part.label, "t", "start", own),
+        ]
+        if part.label == "h":
+            x -= 10
+            out += [
+                svg.path(f"M{x:g} {y:g}V{_MARGIN_Y - 4:g}", colour),
+                svg.dot(x, y, colour),
+                svg.arrow(x, _MARGIN_Y - 10, colour, up=True),
+                svg.variable(x, _MARGIN_Y - 16, "h", "t", "middle", own),
+            ]
+        return out
+
+    def _body(self, position: int, number: int) -> list[str]:
+        part, shape = self.parts[number], self.shapes[number]
+        x, y = self.middles[self.items[position].column], self.heights[position]
+        left, top = x - shape.width / 2, y - shape.height / 2
+        fill = _FILLS.get(part.label, _OTHER_FILL) if part.kind is Kind.ACTIVATION else svg.PAPER
+        corner = _RADIUS if part.kind in _CIRCLES else 4.0
+        out = [
+            svg.box(left, top, shape.width, shape.height, corner, fill, part.kind),
+            svg.text(x, y + 4.8, part.label, 14),
+        ]
+        if part.name:
+            out.append(svg.text(x, top - 4, part.name, 12, italic=True))
+        for place, p in enumerate(self.layout.ports[number]):
+            at, edge = y + port_offset(place, len(part.ports), PORT), left
+            for label in reversed(_labels(part.ports[p])):
+                width = _label_width(label)
+                edge -= width + 5
+                corner, kind = (8, "sign") if label == MINUS else (2, "label")
+                out.append(svg.box(edge, at - 8, width, 16, corner, svg.PAPER, kind, 1))
+                out.append(svg.text(edge + width / 2, at + 4.2, label, 12))
+        return out
+
+
+def _ends_in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The same parts, those at the sides from top to bottom: the last state, ..., c, h, x."""
+
+    def rank(number: int) -> tuple[int, int]:
+        part = parts[number]
+        if part.kind not in (Kind.STATE, Kind.OUTPUT):
+            return (1, 0) if part.kind is Kind.INPUT else (2, number)
+        state = 0 if part.label == "h" else int(part.label[1:] or 1)
+        return 0 if part.kind is Kind.STATE else 3, -state
+
+    order = sorted(range(len(parts)), key=rank)
+    new = {old: k for k, old in enumerate(order)}
+    return tuple(
+        replace(parts[old], ports=tuple(replace(port, source=new[port.source]) for port in parts[old].ports))
+        for old in order
+    )
+
+
+def _shape(part: Part) -> _Shape:
+    labels = max((sum(_label_width(label) + 5 for label in _labels(port)) for port in part.ports), default=0.0)
+    name = 14.0 if part.name else 0.0
+    if part.kind in _ENDS:
+        return _Shape(0.0, 16.0 if labels else 12.0, labels)
+    if part.kind in _CIRCLES:
+        return _Shape(2 * _RADIUS, max(2 * _RADIUS, len(part.ports) * PORT - 14), labels, name)
+    return _Shape(max(34.0, 10 + len(part.label) * 14 * _LETTER), max(30.0, len(part.ports) * PORT), labels, name)
+
+
+def _labels(port: Port) -> tuple[str, ...]:
+    """What a line passes on its way into a part: matrices, and a minus where it is subtracted."""
+    return (*port.matrices, *([MINUS] if port.minus else []))
+
+
+def _label_width(label: str) -> float:
+    return 16.0 if label == MINUS else 10 + len(label) * 12 * _LETTER
+
+
+def _path(start: float, track: float, stop: float, end: float, net: Net) -> str:
+    """From `start` along the net's vertical at `track` to `stop` at height `end`; round where nothing branches off."""
+    y = net.start
+    if end == y:
+        return f"M{start:g} {y:g}H{stop:g}"
+    corner = min(_CORNER, abs(end - y) / 2)
+    down = corner if end > y else -corner
+    out = f"M{start:g} {y:g}"
+    if net.low < y < net.high or y in net.ends:
+        out += f"H{track:g}"
+    else:
+        out += f"H{track - corner:g}Q{track:g} {y:g} {track:g} {y + down:g}"
+    if net.low < end < net.high:
+        return f"{out}V{end:g}H{stop:g}"
+    return f"{out}V{end - down:g}Q{track:g} {end:g} {track + corner:g} {end:g}H{stop:g}"

@@ -1,0 +1,60 @@
+"""SVG elements as text, in the pen that drawings of cells are made with."""
+
+from xml.sax.saxutils import escape, quoteattr
+
+INK, PAPER, GROUND = "#222222", "#ffffff", "#fafafa"
+PEN = 1.6
+"""Width of lines."""
+
+_FONT = "Helvetica, Arial, DejaVu Sans, sans-serif"
+
+
+def document(width: float, height: float, title: str, elements: list[str]) -> str:
+    """A whole file, with a title that screen readers say."""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'height="{height:g}" role="img" aria-label={quoteattr(title)} font-family="{_FONT}">'
+    )
+    paper = f'<rect width="{width:g}" height="{height:g}" fill="{PAPER}"/>'
+    return "\n".join([head, f"<title>{escape(title)}</title>", paper, *elements, "</svg>"]) + "\n"
+
+
+def path(d: str, colour: str, width: float = PEN, kind: str = "") -> str:
+    """A line along a path."""
+    mark = f'class="{kind}" ' if kind else ""
+    return f'<path {mark}d="{d}" fill="none" stroke="{colour}" stroke-width="{width:g}"/>'
+
+
+def box(x: float, y: float, width: float, height: float, corner: float, fill: str, kind: str, pen: float = 1.4) -> str:
+    """A box with round corners; (x, y) is its upper left one."""
+    return (
+        f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{corner:g}" '
+        f'fill="{fill}" stroke="{INK}" stroke-width="{pen:g}"/>'
+    )
+
+
+def dot(x: float, y: float, colour: str) -> str:
+    """Where a line branches."""
+    return f'<circle class="dot" cx="{x:g}" cy="{y:g}" r="3" fill="{colour}"/>'
+
+
+def arrow(x: float, y: float, colour: str, *, up: bool = False) -> str:
+    """An arrow's head with its point at (x, y), to the right or up."""
+    other = f"{x - 4:g},{y + 8:g} {x + 4:g},{y + 8:g}" if up else f"{x - 8:g},{y - 4:g} {x - 8:g},{y + 4:g}"
+    return f'<polygon points="{x:g},{y:g} {other}" fill="{colour}"/>'
+
+
+def text(x: float, y: float, words: str, size: int, *, italic: bool = False) -> str:
+    """Words with their middle at x, on the line y."""
+    style = ' font-style="italic"' if italic else ""
+    return (
+        f'<text x="{x:g}" y="{y:g}" font-size="{size}"{style} text-anchor="middle" fill="{INK}">{escape(words)}</text>'
+    )
+
+
+def variable(x: float, y: float, name: str, when: str, anchor: str, colour: str) -> str:
+    """The name of a vector with its time as an index."""
+    return (
+        f'<text x="{x:g}" y="{y:g}" font-size="15" font-style="italic" text-anchor="{anchor}" fill="{colour}">'
+        f'{escape(name)}<tspan font-size="10" dy="4">{escape(when)}</tspan></text>'
+    )
