@@ -78,9 +78,8 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
     """
     try:
         if job.simulation is not None:
-            result = job.simulation.trial(
-                job.graph, job.task, task, job.setting, job.budget, job.seed, job.chance, on_batch
-            )
+            inputs = (job.graph, job.task, task, job.setting, job.budget, job.seed, job.chance)
+            result = job.simulation.trial(*inputs, on_batch)
         else:
             result = train_trial(
                 job.graph, task, job.setting, job.budget, job.seed, chance=job.chance, on_batch=on_batch
