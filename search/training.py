@@ -20,8 +20,9 @@ import torch
 
 from search.cells.graph import GateGraph
 from search.errors import BudgetError
-from search.model import Score, SequenceModel, States, evaluate, units_for
+from search.model import Score, SequenceModel, units_for
 from search.settings import Setting
+from search.stepper import stepper_for
 from tasks.task import Batch, Metric, Split, Task
 
 EVALUATION_BATCH = 50
@@ -198,6 +199,7 @@ class _Trial:
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
         self.chance, self.on_epoch, self.on_batch = chance, on_epoch, on_batch
+        self.stepper = stepper_for(model)
         self.rate = LearningRate(setting.learning_rate, budget)
         self.curve: list[Point] = []
         self.best: _Measure | None = None
@@ -207,27 +209,15 @@ class _Trial:
     def train(self, rng: np.random.Generator) -> tuple[TrialState, str]:
         """Train to the end of the schedule, or to what ends the trial before it."""
         stream = self._counted(self.task.training(self.budget.batch, self.budget.unroll, rng))
-        states: States = ()
         while True:
             nats, counted = 0.0, 0
             for _ in range(self.budget.epoch_steps):
-                batch = next(stream)
-                columns = batch.inputs.shape[1]
-                if batch.starts:
-                    states = self.model.zero_states(columns)
-                loss, steps, states = self.model.loss(batch, states)
-                self.model.flat_grad.zero_()
-                loss.backward()  # type: ignore[no-untyped-call]
+                step = self.stepper.train(next(stream), self.rate.value, self.setting.max_norm)
                 self.steps += 1
-                value = loss.item()
-                norm = torch.linalg.vector_norm(self.model.flat_grad).item()
-                if not (math.isfinite(value) and math.isfinite(norm)):
-                    what = "loss" if not math.isfinite(value) else "gradient"
-                    return TrialState.DIVERGED, f"the {what} is not finite at step {self.steps}"
-                factor = min(1.0, self.setting.max_norm / norm) if norm > 0 else 1.0
-                self.model.flat.add_(self.model.flat_grad, alpha=-self.rate.value * factor)
-                nats += value * columns
-                counted += steps
+                if step.trouble is not None:
+                    return TrialState.DIVERGED, f"the {step.trouble} is not finite at step {self.steps}"
+                nats += step.nats
+                counted += step.counted
             ended = self._epoch(nats / max(counted, 1))
             if ended is not None:
                 return ended
@@ -276,7 +266,7 @@ class _Trial:
 
     def _measure(self, split: Split) -> _Measure:
         batches = self._counted(self.task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS))
-        return _Measure.of(evaluate(self.model, batches))
+        return _Measure.of(self.stepper.evaluate(batches))
 
     def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The same batches; `on_batch` hears of each."""
