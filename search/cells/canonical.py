@@ -33,12 +33,24 @@ _Certificate: TypeAlias = tuple[tuple[tuple[int, int, float, float, tuple[int, .
 def canonical_form(graph: GateGraph) -> GateGraph:
     """The pruned and merged graph in canonical order. Raises `GraphError` if it is too symmetric to be ordered."""
     pruned = merge(prune(graph))
-    certificate = _Ordering(pruned).smallest()
+    certificate, _ = _Ordering(pruned).smallest()
     ops = tuple(Op)
     nodes = tuple(
         Node(ops[rank], inputs, state, identity, bias) for rank, state, identity, bias, inputs in certificate[0]
     )
     return GateGraph(nodes, certificate[1])
+
+
+def canonical_positions(graph: GateGraph) -> dict[int, int]:
+    """Where each node of a graph is in its canonical form; nodes that are pruned are not there.
+
+    Raises `GraphError` as `canonical_form` does.
+    """
+    pruned, kept = prune_positions(graph)
+    merged, place = _merge(pruned)
+    _, order = _Ordering(merged).smallest()
+    position = {i: k for k, i in enumerate(order)}
+    return {old: position[place[new]] for old, new in kept.items()}
 
 
 def identify(canonical: GateGraph) -> str:
@@ -53,8 +65,18 @@ def identify(canonical: GateGraph) -> str:
 
 def prune(graph: GateGraph) -> GateGraph:
     """Without the nodes and states that the visible output never depends on, over any number of steps."""
+    return prune_positions(graph)[0]
+
+
+def live_states(graph: GateGraph) -> tuple[int, ...]:
+    """The states that `prune` keeps, in order."""
+    return tuple(sorted(_live(graph)[1]))
+
+
+def _live(graph: GateGraph) -> tuple[set[int], set[int]]:
+    """The nodes and the states that the visible output depends on, over any number of steps."""
     live: set[int] = set()
-    live_states = {0}
+    states = {0}
     pending = [graph.outputs[0]]
     while pending:
         i = pending.pop()
@@ -63,21 +85,32 @@ def prune(graph: GateGraph) -> GateGraph:
         live.add(i)
         node = graph.nodes[i]
         pending.extend(node.inputs)
-        if node.op is Op.STATE and node.state not in live_states:
-            live_states.add(node.state)
+        if node.op is Op.STATE and node.state not in states:
+            states.add(node.state)
             pending.append(graph.outputs[node.state])
-    states = {old: new for new, old in enumerate(sorted(live_states))}
+    return live, states
+
+
+def prune_positions(graph: GateGraph) -> tuple[GateGraph, dict[int, int]]:
+    """The pruned graph, and where each node that is kept is in it."""
+    live, kept = _live(graph)
+    states = {old: new for new, old in enumerate(sorted(kept))}
     position = {old: new for new, old in enumerate(sorted(live))}
     nodes = []
     for old in sorted(live):
         node = graph.nodes[old]
         state = states[node.state] if node.op is Op.STATE else 0
         nodes.append(Node(node.op, tuple(position[j] for j in node.inputs), state, node.identity, node.bias))
-    return GateGraph(tuple(nodes), tuple(position[graph.outputs[k]] for k in states))
+    return GateGraph(tuple(nodes), tuple(position[graph.outputs[k]] for k in states)), position
 
 
 def merge(graph: GateGraph) -> GateGraph:
     """With equal subexpressions made one; `linear` nodes are never merged."""
+    return _merge(graph)[0]
+
+
+def _merge(graph: GateGraph) -> tuple[GateGraph, list[int]]:
+    """The merged graph, and where each node is in it."""
     known: dict[Node, int] = {}
     position: list[int] = []
     nodes: list[Node] = []
@@ -93,7 +126,7 @@ def merge(graph: GateGraph) -> GateGraph:
         known[moved] = len(nodes)
         position.append(len(nodes))
         nodes.append(moved)
-    return GateGraph(tuple(nodes), tuple(position[i] for i in graph.outputs))
+    return GateGraph(tuple(nodes), tuple(position[i] for i in graph.outputs)), position
 
 
 class _Ordering:
@@ -126,7 +159,8 @@ class _Ordering:
             for node in graph.nodes
         ]
 
-    def smallest(self) -> _Certificate:
+    def smallest(self) -> tuple[_Certificate, tuple[int, ...]]:
+        """The smallest certificate, and the nodes in its order."""
         return self._search(self._refine([0] * len(self.nodes)))
 
     def _refine(self, colours: Sequence[int]) -> list[int]:
@@ -175,14 +209,14 @@ class _Ordering:
             offset = _number(layer, signatures, fresh, offset)
         return fresh
 
-    def _search(self, colours: list[int]) -> _Certificate:
+    def _search(self, colours: list[int]) -> tuple[_Certificate, tuple[int, ...]]:
         tied = self._tied(colours)
         if not tied:
-            return self._certificate(colours)[0]
+            return self._certificate(colours)
         if self._twins(tied):
             # Same inputs, same readers: swapping them changes nothing, so any order of them will do.
             return self._search(self._refine(_single_out(colours, tied[:-1])))
-        best: _Certificate | None = None
+        best: tuple[_Certificate, tuple[int, ...]] | None = None
         seen: set[tuple[_Certificate, tuple[int, ...]]] = set()
         for i in tied:
             refined = self._refine(_single_out(colours, [i]))

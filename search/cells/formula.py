@@ -60,13 +60,26 @@ class _OneMinus:
     node: int
 
 
+@dataclass(frozen=True)
+class Written:
+    """A formula as its author wrote it: the graph, neither pruned nor merged, and what its parts are called.
+
+    `names` says which node a name stands for, in the order of the lines; those of new states end in a prime. `states`
+    are the states' names, `h` first.
+    """
+
+    graph: GateGraph
+    names: dict[str, int]
+    states: tuple[str, ...]
+
+
 def parse_formula(text: str) -> GateGraph:
     """The graph that a formula describes, as written: neither pruned nor merged.
 
     Raises `FormulaError`, naming the line, for everything that is not in the module's list, and for texts of more than
     32,768 characters or graphs of more than 256 nodes.
     """
-    return _read(text).graph()
+    return parse_written(text).graph
 
 
 def named_formula(text: str) -> tuple[GateGraph, dict[int, str]]:
@@ -74,15 +87,16 @@ def named_formula(text: str) -> tuple[GateGraph, dict[int, str]]:
 
     A node with several names has the first of them; states and their new values are not among the names.
     """
-    builder = _read(text)
+    written = parse_written(text)
     names: dict[int, str] = {}
-    for name, node in builder.names.items():
-        if isinstance(node, int) and not name.endswith(_NEW) and builder.nodes[node].op not in LEAVES:
+    for name, node in written.names.items():
+        if not name.endswith("'") and written.graph.nodes[node].op not in LEAVES:
             names.setdefault(node, name)
-    return builder.graph(), names
+    return written.graph, names
 
 
-def _read(text: str) -> "_Builder":
+def parse_written(text: str) -> Written:
+    """A formula's graph with the names that its author gave. Raises `FormulaError` as `parse_formula` does."""
     if len(text) > MAX_CHARACTERS:
         raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_CHARACTERS} are read")
     lines = []
@@ -107,7 +121,8 @@ def _read(text: str) -> "_Builder":
         match = _ASSIGNMENT.fullmatch(line)
         assert match is not None
         builder.assign(number, match[1], bool(match[2]), match[3])
-    return builder
+    names = {name.replace(_NEW, "'"): node for name, node in builder.names.items() if isinstance(node, int)}
+    return Written(builder.graph(), names, tuple(states))
 
 
 def read_formula(path: Path) -> GateGraph:

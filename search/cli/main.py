@@ -31,6 +31,7 @@ COMMANDS = {
     "finalists": "Train the best cells of a run again, with fresh seeds.",
     "leaderboard": "Show the ranked table of a run.",
     "show": "Show a cell: formula, parameters, a picture, lineage.",
+    "export": "Write a cell as a stand-alone PyTorch module, or as JSON.",
     "verify": "Check that a run is what its seed, profile and trials say.",
     "train": "Train one cell on one task and show its learning curve.",
     "cells": "List the named cells.",
@@ -109,14 +110,7 @@ def _fail(message: str) -> int:
 
 def main() -> None:
     """The `gatesearch` command."""
-    status = run(sys.argv[1:])
-    if status == INTERRUPTED:
-        # All is written, and all processes are ended. What else there is to do at exit takes Ray a second, and where
-        # it was interrupted while it started, it may crash on it.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+    sys.exit(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

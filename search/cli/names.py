@@ -79,7 +79,7 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
     if "\0" not in cell and len(cell) < 4096 and (Path(cell).is_file() or "/" in cell or cell.endswith(".cell")):
         path = Path(cell)
         graph = read_formula(path)
-        return FoundCell(graph.canonical(), path.stem, path.read_text("utf-8").strip())
+        return FoundCell(graph.canonical(), path.stem, path.read_text("utf-8-sig").strip())
     if re.fullmatch(r"[0-9a-fA-F]{4,16}", cell):
         return _find_in_runs(cell, run)
     if run is None:
@@ -88,6 +88,20 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         except UnknownCellError as error:
             raise UnknownCellError(f"{error} Or give a formula file, or at least 4 digits of an id in a run") from None
     raise UnknownCellError(f"{cell!r} is neither a named cell, nor a file, nor an id of 4 to 16 hexadecimal digits")
+
+
+def lineage(found: FoundCell) -> list[tuple[CellRow, CellRow]]:
+    """From a run's cell back to a seed: each ancestor, and the cell that it was mutated from."""
+    pairs: list[tuple[CellRow, CellRow]] = []
+    if found.row is None or found.run is None or found.row.parent is None:
+        return pairs
+    with open_run(found.run) as store:
+        row = found.row
+        while row.parent is not None:
+            parent = store.cell(row.parent)
+            pairs.append((row, parent))
+            row = parent
+    return pairs
 
 
 def _find_in_runs(cell: str, run: str | None) -> FoundCell:

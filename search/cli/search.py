@@ -25,7 +25,6 @@ from results.summary import funnel
 from search.cells.formula import format_graph, read_formula
 from search.cli.display import Display, duration
 from search.cli.names import known_runs, run_folder, runs_folder
-from search.cluster import check_address
 from search.cost import estimate
 from search.engine import Engine, Progress
 from search.errors import SearchError
@@ -35,7 +34,7 @@ from search.provenance import differences, provenance
 from search.simulation import Simulation
 from search.strategies.base import MEMORIZATION, Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
-from search.workers import Executor, make_executor
+from search.workers import Executor, check_address, make_executor
 from tasks.registry import load_task, task_class
 from tasks.task import Task
 
@@ -118,8 +117,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     loaded = load_tasks(profile, console)
     count = workers if workers is not None else (os.cpu_count() or 1)
     # The workers before the run: a cluster that cannot be joined leaves no empty run behind.
-    limits = profile.limits.of_trials()
-    with terminable(), closing(make_executor(loaded, count, address, limits)) as executor:
+    with terminable(), closing(make_executor(loaded, count, address)) as executor:
         if store is None:
             store = Store.create(
                 folder,
@@ -331,19 +329,16 @@ def _drive(
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM, and a terminal that is closed, end a run in the way that Ctrl-C does."""
+    """Let SIGTERM end a run in the way that Ctrl-C does."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    # Under `nohup` the closing of a terminal is ignored, and stays so.
-    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in numbers}
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, before)
 
 
 def say_stopped(store: Store, progress: Progress) -> None:

@@ -8,7 +8,7 @@ from results.files import write_atomically
 from search.cells.drawing import draw
 from search.cells.formula import format_formula, named_formula
 from search.cells.measure import measure
-from search.cli.names import FoundCell, find_cell, open_run
+from search.cli.names import FoundCell, find_cell, lineage
 from search.cli.picture import picture
 from search.errors import SearchError
 
@@ -73,14 +73,8 @@ def _indent(text: str) -> str:
 
 def _lineage(found: FoundCell) -> list[str]:
     """From the cell back to a seed: each ancestor and what was done to it."""
-    if found.row is None or found.run is None or found.row.parent is None:
-        return []
-    lines = [f"\nlineage in run {found.run}:"]
-    with open_run(found.run) as store:
-        row = found.row
-        while row.parent is not None:
-            parent = store.cell(row.parent)
-            lines.append(f"    {row.name or row.id[:8]} from {parent.name or parent.id[:8]} (proposal {row.proposal}):")
-            lines += [f"        {mutation}" for mutation in row.mutations]
-            row = parent
-    return lines
+    lines = []
+    for row, parent in lineage(found):
+        lines.append(f"    {row.name or row.id[:8]} from {parent.name or parent.id[:8]} (proposal {row.proposal}):")
+        lines += [f"        {mutation}" for mutation in row.mutations]
+    return [f"\nlineage in run {found.run}:", *lines] if lines else []

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from search.cells.canonical import canonical_positions
 from search.cells.errors import GraphError
 from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Node, Op
@@ -293,3 +294,20 @@ def test_ids_and_children_are_the_same_in_a_process_with_other_hashes() -> None:
     rows = [line.split() for line in printed.pop().splitlines()]
     assert [(name, seed) for name, seed, _ in rows] == [(cell.name, cell.graph.id) for cell in LIBRARY.values()]
     assert len({descendant for *_, descendant in rows}) > 1
+
+
+def test_positions_in_the_canonical_form_are_those_of_the_same_nodes(mutants: list[GateGraph]) -> None:
+    rng = np.random.default_rng(7)
+    for graph in mutants[::100]:
+        other = padded(renumbered(graph, rng), rng)
+        position = canonical_positions(other)
+        canonical = other.canonical()
+        assert set(position.values()) == set(range(len(canonical)))
+        assert [position[i] for i in other.outputs[:1]] == list(canonical.outputs[:1])
+        for i, k in position.items():
+            before, after = other.nodes[i], canonical.nodes[k]
+            assert (before.op, before.identity, before.bias) == (after.op, after.identity, after.bias)
+            inputs = [position[j] for j in before.inputs]
+            assert inputs == list(after.inputs) if before.op is Op.SUB else sorted(inputs) == sorted(after.inputs)
+            if before.op is Op.STATE:
+                assert position[other.outputs[before.state]] == canonical.outputs[after.state]

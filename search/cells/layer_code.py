@@ -1,0 +1,392 @@
+"""The equations of a cell as lines of PyTorch, as one would write them by hand.
+
+The names are those of the formula. Matrices that read the same value are stacked into one `nn.Linear`, what depends on
+`x` alone is computed for all steps at once, and the rest step by step:
+
+    def prepare(self, x):                                    def step(self, parts, states):
+        x_r, x_z, x_n = self.from_x(x).chunk(3, dim=-1)          x_r, x_z, x_n = parts
+        return x_r, x_z, x_n                                     (h,) = states
+                                                                 h_r, h_z = self.from_h(h).chunk(2, dim=-1)
+                                                                 r = torch.sigmoid(x_r + h_r)
+                                                                 ...
+                                                                 return (h,)
+
+Lines are at most 88 characters wide once they are indented by eight, and laid out as `ruff format` does.
+"""
+
+import keyword
+import re
+from dataclasses import dataclass
+
+from search.cells.canonical import canonical_positions, live_states, prune_positions
+from search.cells.formula import Written
+from search.cells.graph import LEAVES, Op
+
+LINE_WIDTH = 88
+_INDENT = 8
+_NAME_WIDTH = 16
+
+_FUNCTIONS = {
+    Op.SIGMOID: "torch.sigmoid",
+    Op.TANH: "torch.tanh",
+    Op.RELU: "torch.relu",
+    Op.LEAKY_RELU: "nn.functional.leaky_relu",  # its slope is 0.01 unless it is told otherwise
+}
+_SYMBOLS = {Op.ADD: "+", Op.SUB: "-", Op.MUL: "*"}
+_TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor"})
+
+
+@dataclass(frozen=True)
+class Block:
+    """Matrices that read the same value, stacked in one `nn.Linear`.
+
+    `matrices` are their numbers in the canonical graph, from the top of the stack down.
+    """
+
+    attribute: str
+    reads_input: bool  # whether it has input_size columns, and not hidden_size
+    matrices: tuple[int, ...]
+    targets: tuple[str, ...]  # what each one's result goes into
+    identities: tuple[float, ...]
+    biases: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LayerCode:
+    """One layer of a cell in PyTorch: its blocks, and the lines of `prepare` and `step`, without indentation."""
+
+    states: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    prepare: tuple[str, ...]
+    step: tuple[str, ...]
+    square: bool  # whether input_size must equal hidden_size, since x meets vectors of the cell's size
+
+
+def layer_code(written: Written) -> LayerCode:
+    """The code of a formula. Dead parts of it are left out. Raises `GraphError` as `GateGraph.canonical` does."""
+    return _Writer(written).code()
+
+
+class _Writer:
+    def __init__(self, written: Written) -> None:
+        self.graph, kept = prune_positions(written.graph)
+        self.nodes = self.graph.nodes
+        self.taken = {*_TAKEN, "x"}
+        self.state_names = [self._fresh(self._clean(written.states[k])) for k in live_states(written.graph)]
+        canonical = canonical_positions(written.graph)
+        number = {position: k for k, position in enumerate(written.graph.canonical().linears)}
+        self.matrix = {kept[i]: number[canonical[i]] for i in kept if written.graph.nodes[i].op is Op.LINEAR}
+        self.names = self._names({n: kept[i] for n, i in written.names.items() if i in kept})
+        self.by_x = self._depending_on_x_alone()
+        self.complements = self._complements()
+        self.statements = self._statements()
+        self.groups = self._groups()
+        self.lines: list[str] = []
+        self.room = 0  # characters that the expression of the line at hand may take
+        self.written: dict[int, str] = {}  # nodes that have a variable by now
+
+    # --- What there is to write
+
+    def _clean(self, name: str) -> str:
+        bad = keyword.iskeyword(name) or name in _TAKEN or len(name) > _NAME_WIDTH
+        return f"{name[: _NAME_WIDTH - 1]}_" if bad else name
+
+    def _names(self, given: dict[str, int]) -> dict[int, str]:
+        """The author's names: a plain one before that of a state, whose new value is NAME_new for now."""
+        names: dict[int, str] = {}
+        for name, i in sorted(given.items(), key=lambda item: item[0].endswith("'")):
+            if i in names or self.nodes[i].op in LEAVES:
+                continue
+            plain = f"{self._clean(name[:-1])}_new" if name.endswith("'") else self._clean(name)
+            names[i] = self._fresh(plain)
+        return names
+
+    def _fresh(self, wish: str) -> str:
+        name, count = wish, 1
+        while name in self.taken:
+            count += 1
+            name = f"{wish}{count}"
+        self.taken.add(name)
+        return name
+
+    def _depending_on_x_alone(self) -> set[int]:
+        found: set[int] = set()
+        for i, node in enumerate(self.nodes):
+            if node.op is Op.INPUT or (node.inputs and all(j in found for j in node.inputs)):
+                found.add(i)
+        return found
+
+    def _complements(self) -> dict[int, tuple[int, int]]:
+        """n - z * n, to be written (1 - z) * n: the node of the difference, and z and n."""
+        reads = [len(readers) for readers in self.graph.consumers]
+        found = {}
+        for i, node in enumerate(self.nodes):
+            if node.op is not Op.SUB:
+                continue
+            n, product = node.inputs
+            inner = self.nodes[product]
+            if inner.op is Op.MUL and n in inner.inputs and reads[product] == 1 and product not in self.names:
+                if product in self.graph.outputs:
+                    continue
+                z = inner.inputs[1 - inner.inputs.index(n)]
+                found[i] = (z, n)
+        return found
+
+    def _reads(self, i: int) -> tuple[int, ...]:
+        return self.complements.get(i) or self.nodes[i].inputs
+
+    def _statements(self) -> set[int]:
+        """Nodes with a line of their own: what has a name, is read twice, is a state, or goes from x into the loop."""
+        absorbed = {self.nodes[i].inputs[1] for i in self.complements}
+        count = [0] * len(self.nodes)
+        crossing = set()
+        for i in range(len(self.nodes)):
+            if i in absorbed:
+                continue
+            for j in self._reads(i):
+                count[j] += 1
+                if j in self.by_x and i not in self.by_x:
+                    crossing.add(j)
+        crossing |= {i for i in self.graph.outputs if i in self.by_x}
+        self.crossing = sorted(crossing)
+        chosen = crossing | set(self.names) | set(self.graph.outputs)
+        chosen |= {i for i, reads in enumerate(count) if reads > 1}
+        return {i for i in chosen if self.nodes[i].op not in LEAVES and i not in absorbed}
+
+    def _groups(self) -> dict[int, list[int]]:
+        """Linear nodes by the node that they read."""
+        groups: dict[int, list[int]] = {}
+        for i in self.graph.linears:
+            groups.setdefault(self.nodes[i].inputs[0], []).append(i)
+        return groups
+
+    # --- Names that the author did not give
+
+    def _home(self, i: int) -> int:
+        """The statement that a node ends up in: its own, or that of whoever reads it."""
+        while True:
+            readers = self.graph.consumers[i]
+            if not readers:
+                return i
+            i = readers[0]
+            if i in self.statements and (self.nodes[i].op is not Op.LINEAR or i in self.names):
+                return i
+
+    def _short(self, i: int, depth: int = 2) -> str:
+        """What a value may be called in the names of others: r_h for r * h, tanh_h for tanh(h)."""
+        node = self.nodes[i]
+        if node.op is Op.INPUT:
+            return "x"
+        if node.op is Op.STATE:
+            return self.state_names[node.state]
+        if i in self.names:
+            return self.names[i]
+        if not depth:
+            return "v"
+        parts = [self._short(j, depth - 1) for j in node.inputs]
+        if node.op is Op.LINEAR:
+            return f"{parts[0]}_linear"
+        return "_".join(parts if node.op is Op.MUL else [node.op.value, *parts])
+
+    def _attribute(self, source: int) -> str:
+        short = self._short(source).removesuffix("_new")
+        return self._fresh_attribute(f"from_{short}" if len(short) <= _NAME_WIDTH else "from_value")
+
+    def _fresh_attribute(self, wish: str) -> str:
+        name, count = wish, 1
+        while name in self.attributes.values():
+            count += 1
+            name = f"{wish}{count}"
+        return name
+
+    def _name(self, i: int) -> str:
+        if i in self.names:
+            return self.names[i]
+        node = self.nodes[i]
+        if node.op is Op.LINEAR:
+            source = self._short(node.inputs[0])
+            wish = f"{source}_{self._short_target(i)}"
+            self.names[i] = self._fresh(wish if len(wish) <= _NAME_WIDTH else f"{source[:8]}_1")
+        elif node.op in _FUNCTIONS and len(self._short(i)) <= _NAME_WIDTH:
+            self.names[i] = self._fresh(self._short(i))
+        else:
+            self.names[i] = self._numbered("v")
+        return self.names[i]
+
+    def _short_target(self, i: int) -> str:
+        home = self._home(i)
+        if home not in self.names:
+            return "v"
+        return self.names[home].removesuffix("_new")
+
+    def _numbered(self, letter: str) -> str:
+        count = 1
+        while f"{letter}{count}" in self.taken:
+            count += 1
+        return self._fresh(f"{letter}{count}")
+
+    # --- Lines
+
+    def code(self) -> LayerCode:
+        self.attributes: dict[int, str] = {}
+        for source in self.groups:
+            self.attributes[source] = self._attribute(source)
+        for i in sorted(self.statements):
+            if self.nodes[i].op is not Op.LINEAR:
+                self._name(i)
+        prepare = self._prepare()
+        step = self._step()
+        wide, square = self._widths()
+        blocks = tuple(
+            Block(
+                self.attributes[source],
+                wide[source],
+                tuple(self.matrix[i] for i in group),
+                tuple(self._short_target(i) for i in group),
+                tuple(self.nodes[i].identity for i in group),
+                tuple(self.nodes[i].bias for i in group),
+            )
+            for source, group in self.groups.items()
+        )
+        return LayerCode(tuple(self.state_names), blocks, tuple(prepare), tuple(step), square)
+
+    def _widths(self) -> tuple[list[bool], bool]:
+        """For each node whether it has x's size, as nothing but x's own elements do; and whether the two sizes meet."""
+        wide = [False] * len(self.nodes)
+        square = False
+        for i, node in enumerate(self.nodes):
+            of_x = {wide[j] for j in node.inputs}
+            if node.op is Op.INPUT:
+                wide[i] = True
+            elif node.op is Op.LINEAR:
+                square |= True in of_x and node.identity != 0.0
+            elif node.inputs:
+                square |= len(of_x) > 1
+                wide[i] = of_x == {True}
+        return wide, square or any(wide[i] for i in self.graph.outputs)
+
+    def _prepare(self) -> list[str]:
+        self.lines, self.written = [], self._leaves()
+        for i in sorted(self.statements & self.by_x):
+            self._write(i)
+        parts = [self._atom(i) for i in self.crossing] or ["x"]
+        if len(parts) == len(self.lines) == 1 and self.lines[0].startswith(f"{parts[0]} = "):
+            return [f"return ({self.lines[0].removeprefix(parts[0] + ' = ')},)"]
+        return _returned(self.lines, parts)
+
+    def _step(self) -> list[str]:
+        self.written = self._leaves() | {i: self._atom(i) for i in self.crossing}
+        parts = [self.written[i] for i in self.crossing] or ["_"]
+        self.lines = []
+        for i in sorted(self.statements - self.by_x):
+            self._write(i)
+        results = [self.written[i] for i in self.graph.outputs]
+        body = _in_place(_returned(self.lines, results), self.state_names)
+        read = {name for line in body for name in re.findall(r"\b\w+\b", line)}
+        states = [name if name in read else "_" for name in self.state_names]
+        return [*_assignment(parts, "parts"), *_assignment(states, "states"), *body]
+
+    def _leaves(self) -> dict[int, str]:
+        return {i: self._short(i) for i, node in enumerate(self.nodes) if node.op in LEAVES}
+
+    def _atom(self, i: int) -> str:
+        return self.written.get(i) or self._name(i)
+
+    def _write(self, i: int) -> None:
+        if i in self.written:
+            return
+        if self.nodes[i].op is Op.LINEAR and len(self.groups[self.nodes[i].inputs[0]]) > 1:
+            self._unpack(self.nodes[i].inputs[0])
+            return
+        room = self.room
+        self.room = LINE_WIDTH - _INDENT - len(f"{self._name(i)} = ")
+        expression = self._expression(i)[0]
+        self.room = room
+        self.written[i] = self._name(i)
+        self.lines.append(f"{self.written[i]} = {expression}")
+
+    def _unpack(self, source: int) -> None:
+        """The results of a block, all at once."""
+        group = self.groups[source]
+        value, strength = self._value(source)
+        if len(value) > _NAME_WIDTH and strength < 3:
+            name = self._numbered("v")
+            self.lines.append(f"{name} = {value}")
+            value = name
+        for i in group:
+            self.written[i] = self._name(i)
+        names = [self.written[i] for i in group]
+        self.lines += _assignment(names, f"self.{self.attributes[source]}({value}).chunk({len(group)}, dim=-1)")
+
+    def _value(self, i: int) -> tuple[str, int]:
+        """A node's variable, or its expression where it has none; and how tightly that binds: 1 for sums, 3 for names.
+
+        An expression that became too long for a line is given a name first.
+        """
+        if i in self.written:
+            return self.written[i], 3
+        if i in self.statements:
+            self._write(i)
+            return self.written[i], 3
+        node = self.nodes[i]
+        if node.op is Op.LINEAR and len(self.groups[node.inputs[0]]) > 1:
+            self._unpack(node.inputs[0])
+            return self.written[i], 3
+        return self._expression(i)
+
+    def _expression(self, i: int) -> tuple[str, int]:
+        node = self.nodes[i]
+        values = [self._value(j) for j in self._reads(i)]
+        text, strength = self._joined(i, values)
+        while len(text) > self.room and any(strength_ < 3 or "(" in part for part, strength_ in values):
+            longest = max(
+                range(len(values)), key=lambda k: len(values[k][0]) * ("(" in values[k][0] or values[k][1] < 3)
+            )
+            name = self._numbered("v")
+            self.lines.append(f"{name} = {values[longest][0]}")
+            values[longest] = name, 3
+            text, strength = self._joined(i, values)
+        return text, strength if node.op in _SYMBOLS else 3
+
+    def _joined(self, i: int, values: list[tuple[str, int]]) -> tuple[str, int]:
+        node = self.nodes[i]
+        if i in self.complements:
+            (z, tight), (n, tight_n) = values
+            return f"(1 - {z if tight > 1 else f'({z})'}) * {n if tight_n == 3 else f'({n})'}", 2
+        if node.op is Op.LINEAR:
+            return f"self.{self.attributes[node.inputs[0]]}({values[0][0]})", 3
+        if node.op in _FUNCTIONS:
+            return f"{_FUNCTIONS[node.op]}({values[0][0]})", 3
+        (left, tight), (right, tight_right) = values
+        binds = 2 if node.op is Op.MUL else 1
+        left = left if tight >= binds else f"({left})"
+        right = right if tight_right > binds else f"({right})"
+        return f"{left} {_SYMBOLS[node.op]} {right}", binds
+
+
+def _assignment(names: list[str], value: str) -> list[str]:
+    """`a, b = value`, one name a line where it is too long."""
+    target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+    line = f"{target} = {value}"
+    if len(line) + _INDENT <= LINE_WIDTH:
+        return [line]
+    return ["(", *(f"    {name}," for name in names), f") = {value}"]
+
+
+def _returned(lines: list[str], names: list[str]) -> list[str]:
+    """With the tuple of names returned."""
+    target = ", ".join(names)
+    line = f"return ({target},)" if len(names) == 1 else f"return {target}"
+    if len(line) + _INDENT <= LINE_WIDTH:
+        return [*lines, line]
+    return [*lines, "return (", *(f"    {name}," for name in names), ")"]
+
+
+def _in_place(lines: list[str], states: list[str]) -> list[str]:
+    """With NAME_new written NAME where the old value is not read after that."""
+    for name in states:
+        new = f"{name}_new"
+        places = [k for k, line in enumerate(lines) if re.match(rf"{new} = ", line)]
+        if places and not any(re.search(rf"\b{name}\b", line) for line in lines[places[0] + 1 :]):
+            lines = [re.sub(rf"\b{new}\b", name, line) for line in lines]
+    return lines

@@ -1,0 +1,410 @@
+"""The exported module computes what the kernels compute, and is used as torch.nn.LSTM is.
+
+Letters of shapes: T steps, B sequences, I = input_size, H = hidden_size, L layers, K matrices.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+
+from search.cells.canonical import canonical_positions
+from search.cells.export import Exported, Network, class_name, export_module
+from search.cells.formula import format_formula, parse_formula
+from search.cells.graph import GateGraph, Node, Op
+from search.cells.library import LIBRARY
+from search.cells.mutation import propose
+from search.kernels.recurrence import run_layer
+
+T, B, H, L = 5, 3, 8, 2
+Load: TypeAlias = Callable[[Exported], ModuleType]
+
+ODD = {
+    "names that Python, torch and the module use": "self = sigmoid(linear(x)); torch' = self * torch + linear(h)\n"
+    "nn = linear(torch'); parts = tanh(nn + linear(nn)); states = parts * parts\n"
+    "h' = states - linear(states) + nn",
+    "a name of a new value that is taken": "h_new = tanh(linear(x) + h); h' = h_new * h; c' = c + h' + h\nh_new2 = c'",
+    "long names": "a_very_long_name_indeed_1' = h; a_very_long_name_indeed_2' = x * a_very_long_name_indeed_1\n"
+    "h' = tanh(linear(a_very_long_name_indeed_1) + linear(a_very_long_name_indeed_2))",
+    "swapped states": "c' = h; h' = tanh(linear(c) + linear(h) + x)",
+    "states handed on and read late": "c' = tanh(linear(x) + h); d' = c; h' = c' * d + h",
+    "the old value of a state after its line": "h' = tanh(linear(x) + linear(h)); c' = c * h + h'; d' = linear(c) * d",
+    "one value, two states": "n = tanh(linear(x) + linear(c)); h' = n; c' = n",
+    "no matrix": "h' = leaky_relu(x - h) * relu(h)",
+    "no state is read": "h' = tanh(linear(x))",
+    "x is not read": "h' = tanh(linear(h)) + h",
+    "the output is the input": "h' = x",
+    "ones that nest": "h' = (1 - sigmoid(x)) * ((1 - sigmoid(linear(h))) * ((1 - h) * tanh(linear(x))))",
+    "a complement that is a name": "z = sigmoid(linear(x)); u = 1 - z; n = linear(h); h' = u * n + z * (n - h * n)",
+    "eleven states": "; ".join(f"s{k}' = tanh(linear(h) + s{k} * s{(k + 1) % 7})" for k in range(7))
+    + "; h' = linear(s0) + linear(s1) * s2 - s3 * s4 + s5 * s6 + x",
+    "wide": "h' = tanh("
+    + " + ".join(f"tanh(linear(h) * linear(x) + linear(tanh(h - x * {'h * ' * k}x)))" for k in range(9))
+    + ")",
+    "deep": "h' = " + "tanh(" * 40 + "linear(x) + linear(h)" + ")" * 40,
+    "initial values with many digits": "; ".join(
+        f"v{k} = linear(tanh(leaky_relu(h)), -0.123456789012345{k}, bias=-0.123456789012345{k})" for k in range(8)
+    )
+    + "; h' = x + "
+    + " * ".join(f"v{k}" for k in range(8)),
+    "initial values": "f = sigmoid(linear(x, bias=1) + linear(h, 0.9)); h' = f * h + linear(tanh(x), bias=-2) * f",
+}
+
+
+def formulas() -> dict[str, str]:
+    """The named cells as their authors wrote them, 30 mutants as we print them, and odd ones."""
+    found = {name: cell.formula for name, cell in LIBRARY.items()} | ODD
+    for k in range(30):
+        rng = np.random.default_rng(k)
+        graph = list(LIBRARY.values())[k % len(LIBRARY)].graph
+        for _ in range(rng.integers(1, 16)):
+            child = propose(graph, rng, max_nodes=48).child
+            graph = graph if child is None else child.graph
+        if k % 3 == 0:
+            nodes = [Node(Op.LEAKY_RELU, n.inputs) if n.op in (Op.RELU, Op.TANH) else n for n in graph]
+            graph = GateGraph(tuple(nodes), graph.outputs)
+        found[f"mutant {k}"] = format_formula(graph)
+    return found
+
+
+FORMULAS = formulas()
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    """A module from its text, through a file, as a user would import it."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    def loaded(exported: Exported) -> ModuleType:
+        path = folder / f"m{len(list(folder.iterdir()))}.py"
+        path.write_text(exported.text, "utf-8")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return loaded
+
+
+def built(load: Load, formula: str, *arguments: Any, **options: Any) -> tuple[Any, Exported]:
+    exported = export_module(formula, "cell")
+    return getattr(load(exported), exported.name)(*arguments, **options), exported
+
+
+def give_weights(cell: Any, exported: Exported, weights: list[Tensor], biases: list[Tensor]) -> None:
+    """Into each layer the cell's matrices (K, H, H) and biases (K, H), in the order of the canonical graph."""
+    with torch.no_grad():
+        for layer, weight, bias in zip(cell.layers, weights, biases, strict=True):
+            for block in exported.blocks:
+                linear = getattr(layer, block.attribute)
+                linear.weight.copy_(torch.cat([weight[k] for k in block.matrices]))
+                linear.bias.copy_(torch.cat([bias[k] for k in block.matrices]))
+
+
+def hidden_leaves(formula: str) -> list[int]:
+    """Where the states but h, in their author's order, are read in the canonical graph; dead ones are not there."""
+    written = parse_formula(formula)
+    position = canonical_positions(written)
+    leaves = {node.state: i for i, node in enumerate(written) if node.op is Op.STATE and node.state}
+    return [position[leaves[k]] for k in sorted(leaves) if leaves[k] in position]
+
+
+def assert_same(found: Tensor, expected: Tensor, tolerance: float) -> None:
+    """Relative to the largest entry."""
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() <= tolerance * max(1.0, expected.abs().max().item())
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_outputs_states_and_gradients_are_those_of_the_kernels(
+    name: str, dtype: torch.dtype, tolerance: float, load: Load
+) -> None:
+    graph = parse_formula(FORMULAS[name]).canonical()
+    count, states = len(graph.linears), graph.states
+    generator = torch.Generator().manual_seed(len(graph))
+
+    def normal(*shape: int, scale: float) -> Tensor:
+        drawn = torch.randn(*shape, generator=generator, dtype=torch.float64) * scale
+        return drawn.to(dtype).requires_grad_()
+
+    weights = [normal(count, H, H, scale=0.5 / H**0.5) for _ in range(L)]
+    biases = [normal(count, H, scale=0.3) for _ in range(L)]
+    x, initial = normal(T, B, H, scale=1.0), [normal(L, B, H, scale=0.5) for _ in range(states)]
+
+    # The kernels' states are in the canonical graph's order, the module's in its author's.
+    place = [0] + [graph.nodes[i].state for i in hidden_leaves(FORMULAS[name])]
+    given = [initial[place.index(k)] for k in range(states)]
+    values, last = x, []
+    for k in range(L):
+        values, final = run_layer(graph, weights[k], biases[k], values, tuple(s[k] for s in given))
+        last.append(final)
+    stacked = [torch.stack(parts) for parts in zip(*last, strict=True)]
+    expected = [values, *(stacked[k] for k in place)]
+
+    cell, exported = built(load, FORMULAS[name], H, H, L)
+    cell.to(dtype)
+    give_weights(cell, exported, weights, biases)
+    output, after = cell(x, initial[0] if states == 1 else tuple(initial))
+    found = [output, *((after,) if states == 1 else after)]
+    for got, wanted in zip(found, expected, strict=True):
+        assert_same(got, wanted, tolerance)
+
+    def gradients(results: list[Tensor], leaves: list[Tensor]) -> list[Tensor]:
+        total = torch.stack(
+            [(r * torch.linspace(-1, 1, r.numel(), dtype=dtype).view(r.shape)).sum() for r in results]
+        ).sum()
+        grads = torch.autograd.grad(total, leaves, allow_unused=True)
+        return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, grads, strict=True)]
+
+    leaves = [x, *initial]
+    parameters = list(cell.parameters())
+    ours = gradients(found, leaves + parameters)
+    theirs = gradients(expected, leaves + weights + biases)
+    for mine, reference in zip(ours[: len(leaves)], theirs[: len(leaves)], strict=True):
+        assert_same(mine, reference, tolerance)
+    of = {id(parameter): g for parameter, g in zip(parameters, ours[len(leaves) :], strict=True)}
+    d_weight, d_bias = theirs[len(leaves) :][:L], theirs[len(leaves) :][L:]
+    held = 0
+    for layer, dw, db in zip(cell.layers, d_weight, d_bias, strict=True):
+        for block in exported.blocks:
+            linear = getattr(layer, block.attribute)
+            assert_same(of[id(linear.weight)].view(-1, H, H), dw[list(block.matrices)], tolerance)
+            assert_same(of[id(linear.bias)].view(-1, H), db[list(block.matrices)], tolerance)
+            held += len(block.matrices)
+    assert held == L * count
+
+
+def test_every_text_is_laid_out_as_ruff_formats_and_has_nothing_to_lint(tmp_path: Path) -> None:
+    for k, (name, formula) in enumerate(FORMULAS.items()):
+        network = Network(40, bool(k % 2), 128, 2, "cell.safetensors")
+        label = name if k % 3 else "a name that is longer than any class should have, of 70 letters or so"
+        (tmp_path / f"m{k}.py").write_text(export_module(formula, label, ("An origin.",), network).text, "utf-8")
+    for command in (["format", "--check"], ["check"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout
+
+
+def test_strict_type_checking_passes(tmp_path: Path) -> None:
+    chosen = ["gru", "lstm", "eleven states", "no state is read", "initial values", "mutant 7"]
+    for k, name in enumerate(chosen):
+        network = Network(40, bool(k % 2), 128, 2, "cell.safetensors")
+        (tmp_path / f"m{k}.py").write_text(export_module(FORMULAS[name], name, (), network).text, "utf-8")
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", *map(str, tmp_path.iterdir())],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+
+
+# --- As torch.nn.LSTM
+
+
+@pytest.fixture
+def pair(load: Load) -> Callable[..., tuple[Any, nn.LSTM]]:
+    """Our LSTM and torch's with the same weights: pair(I, **options)."""
+
+    def made(size: int, **options: Any) -> tuple[Any, nn.LSTM]:
+        cell, _ = built(load, LIBRARY["lstm"].formula, size, H, **options)
+        peer = nn.LSTM(size, H, **options)
+        order = [
+            1,
+            2,
+            0,
+            3,
+        ]  # torch stacks input, forget, cell and output gates; the formula cell, input, forget, output
+        with torch.no_grad():
+            for k, layer in enumerate(cell.layers):
+                for ours, theirs in ((layer.from_x, "ih"), (layer.from_h, "hh")):
+                    for kind in ("weight", "bias") if options.get("bias", True) else ("weight",):
+                        parts = getattr(ours, kind).chunk(4)
+                        getattr(peer, f"{kind}_{theirs}_l{k}").copy_(torch.cat([parts[j] for j in order]))
+        return cell, peer
+
+    return made
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("options", [{}, {"num_layers": 3}, {"batch_first": True, "num_layers": 2}, {"bias": False}])
+def test_an_lstm_is_called_as_torchs_and_gives_the_same(
+    options: dict[str, Any], pair: Callable[..., tuple[Any, nn.LSTM]]
+) -> None:
+    cell, peer = pair(6, **options)
+    layers = options.get("num_layers", 1)
+    x = drawn(B, T, 6) if options.get("batch_first") else drawn(T, B, 6)
+    packed = pack_sequence([drawn(n, 6) for n in (2, T, 1)], enforce_sorted=False)
+    given = drawn(layers, B, H), drawn(layers, B, H)
+    calls: list[tuple[Any, ...]] = [(x,), (x, given), (drawn(T, 6),), (drawn(T, 6), tuple(s[:, 0] for s in given))]
+    calls += [(packed,), (packed, given), (pack_sequence([drawn(n, 6) for n in (T, T, 2)]), given)]
+    for call in calls:
+        (found, states), (expected, others) = cell(*call), peer(*call)
+        if isinstance(call[0], Tensor):
+            torch.testing.assert_close(found, expected)
+        else:
+            assert type(found) is type(expected)
+            torch.testing.assert_close(pad_packed_sequence(found), pad_packed_sequence(expected))
+        torch.testing.assert_close(states, others)
+
+
+def test_a_cell_of_one_state_takes_and_returns_it_as_torchs_gru_does(load: Load) -> None:
+    cell, _ = built(load, LIBRARY["gru-after"].formula, 6, H, 2)
+    peer = nn.GRU(6, H, 2)
+    with torch.no_grad():
+        for k, layer in enumerate(cell.layers):
+            for ours, theirs in ((layer.from_x, "ih"), (layer.from_h, "hh")):
+                for kind in ("weight", "bias"):
+                    getattr(peer, f"{kind}_{theirs}_l{k}").copy_(getattr(ours, kind))
+    x, h = drawn(T, B, 6), drawn(2, B, H)
+    for found, expected in zip(cell(x, h), peer(x, h), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_dropout_is_between_layers_and_only_while_training(load: Load) -> None:
+    one, _ = built(load, LIBRARY["gru"].formula, H, H, 1, dropout=0.9)
+    two, _ = built(load, LIBRARY["gru"].formula, H, H, 2, dropout=0.9)
+    x = drawn(T, B, H)
+    assert torch.equal(one(x)[0], one(x)[0])
+    assert not torch.equal(two(x)[0], two(x)[0])
+    assert torch.equal(two.eval()(x)[0], two(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("formula", "make", "call", "message"),
+    [
+        ("gru", (6, H, 0), None, "num_layers is 0; it must be at least 1"),
+        ("mut2", (6, H), None, "input_size 6 must equal hidden_size 8"),
+        ("gru", (6, H), lambda c: c(drawn(T, B, 7)), r"input has shape \(5, 3, 7\); .* the last of input_size 6"),
+        ("gru", (6, H), lambda c: c(drawn(6)), r"input has shape \(6,\); it must have 2 or 3"),
+        ("gru", (6, H), lambda c: c(drawn(0, B, 6)), "input has no steps"),
+        ("gru", (6, H), lambda c: c(drawn(T, B, 6), drawn(1, 4, H)), r"shape \(1, 4, 8\); it must be \(1, 3, 8\)"),
+        ("lstm", (6, H), lambda c: c(drawn(T, B, 6), (drawn(1, B, H),)), "this cell has 2 states; hx has 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_reason(
+    formula: str, make: tuple[int, ...], call: Callable[[Any], Any] | None, message: str, load: Load
+) -> None:
+    if call is None:
+        with pytest.raises(ValueError, match=message):
+            built(load, LIBRARY[formula].formula, *make)
+    else:
+        cell, _ = built(load, LIBRARY[formula].formula, *make)
+        with pytest.raises(ValueError, match=message):
+            call(cell)
+
+
+def test_cells_that_read_x_itself_say_so_and_others_take_any_size(load: Load) -> None:
+    for name in FORMULAS:
+        exported = export_module(FORMULAS[name], "cell")
+        module = load(exported)
+        square = "must equal hidden_size" in exported.text
+        try:
+            cell = module.Cell(6, H, 2)
+        except ValueError:
+            assert square, name
+            continue
+        assert not square, name
+        assert cell(drawn(T, B, 6))[0].shape == (T, B, H)
+
+
+# --- Training
+
+
+def test_numbers_start_as_the_formula_says(load: Load) -> None:
+    torch.manual_seed(0)
+    units = 200
+    cell, exported = built(
+        load,
+        "f = sigmoid(linear(x, bias=1.5) + linear(h, 0.9)); h' = f * tanh(linear(h, -2) + linear(x))",
+        units,
+        units,
+    )
+    layer, bound = cell.layers[0], units**-0.5
+    for part, start in zip(layer.from_x.bias.chunk(2), (1.5, 0.0), strict=True):
+        assert (part - start).abs().max() <= bound * (1 + 1e-5)
+        assert (part - start).std().item() == pytest.approx(bound / 3**0.5, rel=0.15)
+    for part, diagonal in zip(layer.from_h.weight.chunk(2), (0.9, -2.0), strict=True):
+        rest = part - diagonal * torch.eye(units)
+        assert rest.abs().max() <= bound * (1 + 1e-4)
+        assert rest.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+    layer.reset_parameters(scale=0.1)
+    assert (layer.from_x.bias.chunk(2)[0] - 1.5).abs().max() <= 0.1 * bound * (1 + 1e-4)
+    without, _ = built(load, "h' = tanh(linear(x, bias=1) + linear(h))", 4, 4, bias=False)
+    assert without.layers[0].from_x.bias is None
+    assert exported.name == "Cell"
+
+
+def test_a_network_learns_in_a_plain_loop(load: Load) -> None:
+    torch.manual_seed(0)
+    exported = export_module(LIBRARY["mut3"].formula, "mut3", (), Network(4, True, 16, 1, "w.safetensors"))
+    network = load(exported).Mut3Network()
+    optimiser = torch.optim.Adam(network.parameters(), 0.02)
+    symbols = torch.randint(0, 4, (9, 32))
+    losses = []
+    for _ in range(60):
+        logits, _ = network(symbols)
+        # What was read the step before: only a state can know it.
+        loss = nn.functional.cross_entropy(logits[1:].flatten(0, 1), symbols[:-1].flatten())
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(np.log(4), abs=0.3)
+    assert losses[-1] < 0.1
+
+
+# --- Texts from elsewhere
+
+
+def test_nothing_that_a_text_says_gets_out_of_the_docstring(load: Load) -> None:
+    hostile = '"""\nimport nowhere\n"""\\'
+    formula = f"h' = tanh(linear(x) + linear(h))  # {hostile.splitlines()[0]} \\"
+    network = Network(4, True, 8, 1, '"); import nowhere; ("\n"""')
+    exported = export_module(formula, hostile, (hostile, "a\x00b\u202ec\x85d"), network)
+    module = load(exported)
+    assert module.__doc__ is not None
+    assert '"""' in module.__doc__
+    assert "\x00" not in exported.text
+    assert re.fullmatch(r"[A-Za-z]\w*", exported.name)
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("lstm-b", "LSTMB"),
+        ("gru-after", "GRUAfter"),
+        ("3fa2b6c1", "Cell3fa2b6c1"),
+        ("abcdefab", "Cellabcdefab"),
+        ("my cell", "MyCell"),
+        ("2fast", "Cell2fast"),
+        ("\u00e9\u00e9", "Cell"),
+    ],
+)
+def test_names_of_classes(label: str, name: str) -> None:
+    assert class_name(label) == name

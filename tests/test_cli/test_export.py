@@ -1,0 +1,79 @@
+"""`gatesearch export`: files that work on their own, and nothing overwritten."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from results.store import Store
+from search.cells.library import LIBRARY
+from tests.test_cli.conftest import Gatesearch
+
+
+def test_a_named_cell_is_written_with_its_formula_and_runs_without_us(gatesearch: Gatesearch, here: Path) -> None:
+    assert gatesearch("export", "mut3", "-o", "mut3.py").out == ""
+    text = (here / "mut3.py").read_text()
+    assert gatesearch("export", "mut3").out == text
+    assert all(f"    {line}\n" in text for line in LIBRARY["mut3"].formula.splitlines())
+    assert LIBRARY["mut3"].graph.id[:8] in text
+    program = "import sys, torch; from mut3 import Mut3; y, h = Mut3(3, 5, 2)(torch.zeros(4, 2, 3)); "
+    program += "assert not {'search', 'results', 'tasks'} & set(sys.modules); print(*y.shape, *h.shape)"
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path = [{str(here)!r}] + sys.path; {program}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.split() == ["4", "2", "5", "2", "2", "5"], ran.stderr
+
+
+def test_the_names_of_a_formula_file_are_those_of_the_code(gatesearch: Gatesearch, here: Path) -> None:
+    (here / "my cell.cell").write_text(
+        "\ufeffgate = sigmoid(linear(x) + linear(h))  # how much\nh' = gate * h + x\n", "utf-8"
+    )
+    said = gatesearch("export", "my cell.cell")
+    assert (said.status, said.err) == (0, "")
+    assert "class MyCell(nn.Module):" in said.out
+    assert "gate = torch.sigmoid(x_gate + self.from_h(h))\n        h = gate * h + x\n" in said.out
+    assert "# how much" in said.out
+
+
+def test_an_existing_file_is_kept_unless_forced(gatesearch: Gatesearch, here: Path) -> None:
+    (here / "cell.py").write_text("mine")
+    said = gatesearch("export", "gru", "-o", "cell.py")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == "gatesearch: 'cell.py' exists and is not overwritten; give another name, or --force\n"
+    assert (here / "cell.py").read_text() == "mine"
+    assert gatesearch("export", "gru", "-o", "cell.py", "--force").status == 0
+    assert "class GRU(" in (here / "cell.py").read_text()
+    said = gatesearch("export", "gru", "-o", "nowhere/cell.py")
+    assert said.status == 2
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
+    gatesearch: Gatesearch, here: Path, finished: Path
+) -> None:
+    shutil.copytree(finished, here / "runs" / "kept")
+    with Store.open(finished, readonly=True) as store:
+        row = next(row for row in store.cells() if row.origin == "found" and store.trials(row.id, "xml"))
+        trials = [trial for trial in store.trials(row.id, "xml") if trial.repeat == 0]  # others are finalists'
+        best = max(trial.validation for trial in trials if trial.validation is not None)
+    said = gatesearch("export", row.id[:8], "--run", "kept")
+    assert (said.status, said.err) == (0, "")
+    told = " ".join(said.out.split('"""')[1].split())
+    assert f"class Cell{row.id[:8]}(nn.Module):" in said.out
+    assert "Found in run kept" in told
+    assert all(mutation in told for mutation in row.mutations)
+    assert f"xml accuracy {best:.4f} on validation" in told
+
+
+@pytest.mark.parametrize("cell", ["nothing", "none.cell", "0000"])
+def test_what_is_no_cell_is_one_line(cell: str, gatesearch: Gatesearch, here: Path) -> None:
+    said = gatesearch("export", cell, "-o", "cell.py")
+    assert (said.status, len(said.err.splitlines())) == (2, 1)
+    assert not (here / "cell.py").exists()
