@@ -18,6 +18,7 @@ are the seconds, which are the simulated ones, the same in every run.
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,17 +51,31 @@ class Simulation:
     delays: float = 0.0
 
     def trial(
-        self, graph: GateGraph, task: str, data: Task, setting: Setting, budget: Budget, seed: int, chance: float
+        self,
+        graph: GateGraph,
+        task: str,
+        data: Task,
+        setting: Setting,
+        budget: Budget,
+        seed: int,
+        chance: float,
+        on_batch: Callable[[], None] | None = None,
     ) -> TrialResult:
-        """The outcome of a trial, once its time has passed; `data` gives the metric and the sizes of task `task`."""
+        """The outcome of a trial, once its time has passed; `data` gives the metric and the sizes of task `task`.
+
+        `on_batch` is called now and then while it passes, as it is in a real trial.
+        """
         result = draw_trial(graph, task, data, setting, budget, seed, chance)
-        self.wait(result.seconds)
+        self.wait(result.seconds, on_batch)
         return result
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, on_batch: Callable[[], None] | None = None) -> None:
         """Let a trial's simulated seconds pass."""
-        if self.delays > 0:
-            time.sleep(self.delays * seconds)
+        until = time.monotonic() + self.delays * seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
+            if on_batch is not None:
+                on_batch()
 
 
 def draw_trial(

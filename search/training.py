@@ -10,7 +10,7 @@ graph, the task, the setting, the budget and the seed.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -20,9 +20,10 @@ import torch
 
 from search.cells.graph import GateGraph
 from search.errors import BudgetError
-from search.model import Score, SequenceModel, States, evaluate, units_for
+from search.model import Score, SequenceModel, units_for
 from search.settings import Setting
-from tasks.task import Metric, Split, Task
+from search.stepper import stepper_for
+from tasks.task import Batch, Metric, Split, Task
 
 EVALUATION_BATCH = 50
 EVALUATION_STEPS = 50
@@ -151,11 +152,13 @@ def train_trial(
     *,
     chance: float | None = None,
     on_epoch: Callable[[Point], None] | None = None,
+    on_batch: Callable[[], None] | None = None,
 ) -> TrialResult:
     """Train one setting of a cell on a task; validation picks the epoch, test is reported.
 
     `chance` is the metric of the best constant guess (worked out from the task where it is not given); `seed` feeds the
-    initial weights and the training data, each with a generator of its own.
+    initial weights and the training data, each with a generator of its own. `on_batch` is called for every batch that
+    is read, to train on or to evaluate on: a sign that the trial gets on.
     """
     started = time.perf_counter()
     graph = graph.canonical()  # a dead matrix is not trained, so it takes nothing of the budget either
@@ -165,7 +168,9 @@ def train_trial(
         return TrialResult(TrialState.FAILED, str(error))
     model = SequenceModel(graph, units, setting.layers, task.width, task.output)
     model.initialise(setting.scale, torch.Generator().manual_seed(seed))
-    trial = _Trial(model, task, setting, budget, task.constant_guess() if chance is None else chance, on_epoch)
+    trial = _Trial(
+        model, task, setting, budget, task.constant_guess() if chance is None else chance, on_epoch, on_batch
+    )
     state, reason = trial.train(np.random.default_rng(seed))
     measures = trial.measures(state)
     return TrialResult(
@@ -190,9 +195,11 @@ class _Trial:
         budget: Budget,
         chance: float,
         on_epoch: Callable[[Point], None] | None,
+        on_batch: Callable[[], None] | None,
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
-        self.chance, self.on_epoch = chance, on_epoch
+        self.chance, self.on_epoch, self.on_batch = chance, on_epoch, on_batch
+        self.stepper = stepper_for(model)
         self.rate = LearningRate(setting.learning_rate, budget)
         self.curve: list[Point] = []
         self.best: _Measure | None = None
@@ -201,28 +208,16 @@ class _Trial:
 
     def train(self, rng: np.random.Generator) -> tuple[TrialState, str]:
         """Train to the end of the schedule, or to what ends the trial before it."""
-        stream = self.task.training(self.budget.batch, self.budget.unroll, rng)
-        states: States = ()
+        stream = self._counted(self.task.training(self.budget.batch, self.budget.unroll, rng))
         while True:
             nats, counted = 0.0, 0
             for _ in range(self.budget.epoch_steps):
-                batch = next(stream)
-                columns = batch.inputs.shape[1]
-                if batch.starts:
-                    states = self.model.zero_states(columns)
-                loss, steps, states = self.model.loss(batch, states)
-                self.model.flat_grad.zero_()
-                loss.backward()  # type: ignore[no-untyped-call]
+                step = self.stepper.train(next(stream), self.rate.value, self.setting.max_norm)
                 self.steps += 1
-                value = loss.item()
-                norm = torch.linalg.vector_norm(self.model.flat_grad).item()
-                if not (math.isfinite(value) and math.isfinite(norm)):
-                    what = "loss" if not math.isfinite(value) else "gradient"
-                    return TrialState.DIVERGED, f"the {what} is not finite at step {self.steps}"
-                factor = min(1.0, self.setting.max_norm / norm) if norm > 0 else 1.0
-                self.model.flat.add_(self.model.flat_grad, alpha=-self.rate.value * factor)
-                nats += value * columns
-                counted += steps
+                if step.trouble is not None:
+                    return TrialState.DIVERGED, f"the {step.trouble} is not finite at step {self.steps}"
+                nats += step.nats
+                counted += step.counted
             ended = self._epoch(nats / max(counted, 1))
             if ended is not None:
                 return ended
@@ -270,7 +265,15 @@ class _Trial:
         }
 
     def _measure(self, split: Split) -> _Measure:
-        return _Measure.of(evaluate(self.model, self.task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS)))
+        batches = self._counted(self.task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS))
+        return _Measure.of(self.stepper.evaluate(batches))
+
+    def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The same batches; `on_batch` hears of each."""
+        for batch in batches:
+            if self.on_batch is not None:
+                self.on_batch()
+            yield batch
 
 
 def better(metric: Metric, a: float, b: float) -> bool:

@@ -13,11 +13,12 @@ from results.store import Store
 from search.cli.display import Display, duration
 from search.cli.names import open_run
 from search.cli.search import load_tasks, mark_resumed, say, simulation_of, terminable
+from search.cluster import check_address
 from search.engine import Progress
 from search.errors import SearchError
 from search.finalists import choose_finalists, finalists_seconds, retrain
 from search.profiles.profile import FinalistsSection, parse_profile
-from search.workers import check_address, make_executor
+from search.workers import make_executor
 
 _EPILOG = """\b
 Examples:
@@ -61,7 +62,7 @@ def finalists(run: str, cells: int | None, repeats: int | None, workers: int | N
     count = workers if workers is not None else (os.cpu_count() or 1)
     with (
         terminable(),
-        closing(make_executor(loaded, count, address)) as executor,
+        closing(make_executor(loaded, count, address, profile.limits.of_trials())) as executor,
         Store.open(folder) as store,
         store.lock(),
     ):

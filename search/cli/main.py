@@ -110,7 +110,14 @@ def _fail(message: str) -> int:
 
 def main() -> None:
     """The `gatesearch` command."""
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    if status == INTERRUPTED:
+        # All is written, and all processes are ended. What else there is to do at exit takes Ray a second, and where
+        # it was interrupted while it started, it may crash on it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from results.summary import funnel
 from search.cells.formula import format_graph, read_formula
 from search.cli.display import Display, duration
 from search.cli.names import known_runs, run_folder, runs_folder
+from search.cluster import check_address
 from search.cost import estimate
 from search.engine import Engine, Progress
 from search.errors import SearchError
@@ -34,7 +35,7 @@ from search.provenance import differences, provenance
 from search.simulation import Simulation
 from search.strategies.base import MEMORIZATION, Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
-from search.workers import Executor, check_address, make_executor
+from search.workers import Executor, make_executor
 from tasks.registry import load_task, task_class
 from tasks.task import Task
 
@@ -117,7 +118,8 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     loaded = load_tasks(profile, console)
     count = workers if workers is not None else (os.cpu_count() or 1)
     # The workers before the run: a cluster that cannot be joined leaves no empty run behind.
-    with terminable(), closing(make_executor(loaded, count, address)) as executor:
+    limits = profile.limits.of_trials()
+    with terminable(), closing(make_executor(loaded, count, address, limits)) as executor:
         if store is None:
             store = Store.create(
                 folder,
@@ -329,16 +331,19 @@ def _drive(
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end a run in the way that Ctrl-C does."""
+    """Let SIGTERM, and a terminal that is closed, end a run in the way that Ctrl-C does."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    # Under `nohup` the closing of a terminal is ignored, and stays so.
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def say_stopped(store: Store, progress: Progress) -> None:

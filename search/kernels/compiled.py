@@ -44,6 +44,7 @@ class Compiled:
     library: Library  # keeps the code alive
     shared: Shared
     functions: dict[str, Callable[..., None]]
+    addresses: dict[str, int]  # of the functions
     sums_of_matrices: Tensor  # (K,): for each matrix its sum, or one more than there are where nothing reads it
 
     def pad(self, units: int) -> int:
@@ -64,11 +65,21 @@ class Compiled:
         `weights` are the addresses of the packed weights, of what sums start from, and of the gradients of weights and
         sums' biases; `values` and `gradients` those of the arrays at places.
         """
-        keys = self._keys[section]
-        if keys:
-            addresses = [*weights, *((gradients if gradient else values)[key] for gradient, key in keys)]
+        addresses = self.table(section, weights, values, gradients)
+        if addresses:
             table = (_POINTER * len(addresses))(*addresses)
             self.functions[section](table, *rows, units, self.pad(units))
+
+    def table(
+        self,
+        section: str,
+        weights: Sequence[int],
+        values: Mapping[tuple[Kind, int], int],
+        gradients: Mapping[tuple[Kind, int], int],
+    ) -> list[int]:
+        """The addresses that a section is called with, as `run` is; none where there is nothing to do."""
+        keys = self._keys[section]
+        return [*weights, *((gradients if gradient else values)[key] for gradient, key in keys)] if keys else []
 
     @cached_property
     def _keys(self) -> dict[str, list[tuple[bool, tuple[Kind, int]]]]:
@@ -103,7 +114,7 @@ class Compiled:
         if count:
             strides = (1, units) if transposed else (units, 1)
             panels = -(-units // panel_columns(self.host))
-            self.shared.pack(count, units, panels, *strides, weight.data_ptr(), packed)
+            self.shared.pack(count, units, units, panels, *strides, weight.data_ptr(), packed)
 
     def gather(self, numbers: Tensor, padded: int, table: int, rows: int) -> None:
         """Row i at `rows` = row numbers[i] of the table at `table`."""
@@ -130,8 +141,9 @@ def compiled(graph: GateGraph) -> Compiled | None:
         return None
     arguments = (_POINTER, _SIZE, _SIZE, _SIZE, _SIZE)
     functions = {name: library.function(name, *arguments) for name in SECTIONS}
+    addresses = {name: library.address(name) for name in SECTIONS}
     sums = torch.tensor([program.sums if m is None else m.sum for m in program.matrices], dtype=torch.long)
-    return Compiled(program, machine, graph.states, library, common, functions, sums)
+    return Compiled(program, machine, graph.states, library, common, functions, addresses, sums)
 
 
 @cache
@@ -141,6 +153,8 @@ def shared(machine: Host) -> Shared:
     library = Library("\n".join([product_text(machine), lookup_text(machine), attributes, ""]), machine)
     name = f"{MULTIPLY}{machine.width}"
     publish(name, library.address(name))
+    for name in (PACK, GATHER, SCATTER):
+        publish(f"{name}{machine.width}", library.address(name))
     rows = (_SIZE, _SIZE, _POINTER, _POINTER, _POINTER)
-    pack = library.function(PACK, *[_SIZE] * 5, _POINTER, _POINTER)
+    pack = library.function(PACK, *[_SIZE] * 6, _POINTER, _POINTER)
     return Shared(library, pack, library.function(GATHER, *rows), library.function(SCATTER, *rows))

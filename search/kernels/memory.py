@@ -37,4 +37,27 @@ def pad(values: Tensor, padded: int) -> Tensor:
     return wider
 
 
+class Arena:
+    """Memory by name, kept from call to call; a name's memory is the largest that was asked for under it so far."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Tensor] = {}
+
+    def take(self, name: str, floats: int, fill: float | None = None) -> int:
+        """The address of so many floats; with `fill`, all set to it when the memory is new."""
+        found = self._kept.get(name)
+        if found is None or found.numel() < floats:
+            found = self._kept[name] = empty(floats)
+            if fill is not None:
+                found.fill_(fill)
+        return found.data_ptr()
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._kept[name]
+
+    def bytes_held(self) -> int:
+        """All of it. It grows whenever memory is moved."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self._kept.values())
+
+
 _kept = threading.local()

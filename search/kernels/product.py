@@ -23,9 +23,9 @@ row for all (start_rs = 0).
 """
 
 PACK = "gatesearch_pack"
-"""pack(count, H, panels, row_stride, column_stride, weight, packed): for each matrix of (H, H), panels of H rows.
+"""pack(count, K, N, panels, row_stride, column_stride, weight, packed): for each matrix of (K, N), panels of K rows.
 
-Element (k, n) of a matrix is at k * row_stride + n * column_stride; columns beyond H are zero.
+Element (k, n) of a matrix is at k * row_stride + n * column_stride; columns beyond N are zero.
 """
 
 _REDUCTION_BLOCK = 256
@@ -205,11 +205,11 @@ end:
 
 def _pack(columns: int) -> str:
     return f"""\
-define void @{PACK}(i64 %count, i64 %H, i64 %panels, i64 %row_stride, i64 %column_stride, \
+define void @{PACK}(i64 %count, i64 %K, i64 %N, i64 %panels, i64 %row_stride, i64 %column_stride, \
 ptr %weight, ptr %packed) #0 {{
 entry:
-  %size = mul i64 %H, %H
-  %panel.size = mul i64 %H, {columns}
+  %size = mul i64 %K, %N
+  %panel.size = mul i64 %K, {columns}
   %all = mul i64 %count, %panels
   br label %panel
 panel:
@@ -225,7 +225,7 @@ panel:
 column:
   %c = phi i64 [0, %panel], [%c.next, %column.end]
   %n = add i64 %n.first, %c
-  %inside = icmp ult i64 %n, %H
+  %inside = icmp ult i64 %n, %N
   %column.offset = mul i64 %n, %column_stride
   br label %row
 row:
@@ -244,7 +244,7 @@ stored:
   %target = getelementptr float, ptr %to, i64 %target.offset
   store float %value, ptr %target, align 4
   %k.next = add i64 %k, 1
-  %more.rows = icmp ult i64 %k.next, %H
+  %more.rows = icmp ult i64 %k.next, %K
   br i1 %more.rows, label %row, label %column.end
 column.end:
   %c.next = add i64 %c, 1

@@ -6,20 +6,16 @@ T steps, B sequences, H units, P units padded to whole vectors, K matrices, V ro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from search.kernels.adjoint import Kind
 from search.kernels.compiled import Compiled
 from search.kernels.memory import empty, pad, scratch, zeros
+from search.kernels.places import Where, gradient_floats, gradients_at, values_at
 from search.kernels.program import Program
-
-Where: TypeAlias = dict[tuple[Kind, int], int]
-"""Addresses of the arrays of a program's places, values or gradients, each at its first step."""
 
 
 def run_compiled(
@@ -88,10 +84,10 @@ class _Layer(torch.autograd.Function):
         )  # of the sums' gradients, then zeros for dead matrices and to start from
         d_bias = empty(len(weight), padded)
 
-        lengths = [1 if v in program.scratch else steps for v in range(program.values)]
         size = code.packed_size(weight)
-        packed = scratch(size + (program.sums * steps + sum(lengths)) * batch * padded)
-        late_gradients = _gradients(program, d_late, states, packed + 4 * size, lengths, output)
+        packed = scratch(size + gradient_floats(program, steps, batch, padded))
+        addresses = d_late.data_ptr(), [state.data_ptr() for state in states], packed + 4 * size, output.data_ptr()
+        late_gradients = gradients_at(program, *addresses, steps, batch, padded)
         code.pack(weight, packed, transposed=False)
         weights = packed, totals[-1].data_ptr(), d_weight.data_ptr(), totals.data_ptr()
         code.run("backward", weights, _values(code, *late), late_gradients, (steps, batch), units)
@@ -122,36 +118,9 @@ def _arrays(code: Compiled, x: Tensor, steps: int, batch: int) -> tuple[Tensor, 
 
 def _values(code: Compiled, x: Tensor, states: Tensor, sums: Tensor, values: Tensor) -> Where:
     """Addresses of what `_arrays` gave."""
-    found = {(Kind.X, 0): x.data_ptr()}
-    first, row, pitch = states.data_ptr(), 4 * states.stride(1), 4 * states.stride(0)
-    for k in range(code.states):
-        found[Kind.OLD, k] = first + k * pitch
-        found[Kind.NEW, k] = first + k * pitch + row
-    first, pitch = sums.data_ptr(), pitch - row
-    for s in range(code.program.sums):
-        found[Kind.SUM, s] = first + s * pitch
-    first = values.data_ptr()
-    for v in range(code.program.values):
-        found[Kind.VALUE, v] = first + v * pitch
-    return found
-
-
-def _gradients(
-    program: Program, x: Tensor, states: Sequence[Tensor], free: int, lengths: Sequence[int], output: Tensor
-) -> Where:
-    """Addresses of gradients; those of sums and values lie one after another from the address `free` on."""
-    found = {(Kind.X, 0): x.data_ptr(), (Kind.OUTPUT, 0): output.data_ptr()}
-    row = 4 * output.stride(0)
-    for k, state in enumerate(states):
-        found[Kind.OLD, k] = state.data_ptr()
-        found[Kind.NEW, k] = state.data_ptr() + (row if k in program.tracked else 0)
-    for s in range(program.sums):
-        found[Kind.SUM, s] = free + s * len(output) * row
-    free += program.sums * len(output) * row
-    for v, length in enumerate(lengths):
-        found[Kind.VALUE, v] = free
-        free += length * row
-    return found
+    blocks = x.data_ptr(), states.data_ptr(), sums.data_ptr(), values.data_ptr()
+    _, steps, batch, padded = states.shape
+    return values_at(code.program, blocks, code.states, steps - 1, batch, padded)
 
 
 def _state_gradient(program: Program, k: int, output: Tensor, last: Tensor | None) -> Tensor:

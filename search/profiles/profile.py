@@ -30,6 +30,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.errors import SearchError
+from search.sandbox import DEFAULT_LIMITS, Limits
 from search.settings import Grid, Transfer
 from search.training import Budget
 
@@ -158,6 +159,22 @@ class FinalistsSection:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class LimitsSection:
+    """When a trial on a worker is stopped as one that would never end; see `search.sandbox`.
+
+    Far above what any trial needs, since how one comes out must not depend on the machine. A run in one process
+    (`--workers 0`) has no such limits.
+    """
+
+    stalled_seconds: Annotated[float, Field(ge=1.0, le=1e6)] = DEFAULT_LIMITS.stalled_seconds  # without a step
+    memory_gib: Annotated[float, Field(ge=1.0, le=1e6)] = DEFAULT_LIMITS.memory_bytes / 2**30  # of one worker, resident
+
+    def of_trials(self) -> Limits:
+        """The limits with these numbers."""
+        return Limits(self.stalled_seconds, int(self.memory_gib * 2**30))
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class Profile:
     """A whole search. Tasks are visited in the order in which they stand."""
 
@@ -168,6 +185,7 @@ class Profile:
     grid: GridSection = field(default_factory=GridSection)
     memorization: MemorizationSection = field(default_factory=MemorizationSection)
     finalists: FinalistsSection = field(default_factory=FinalistsSection)
+    limits: LimitsSection = field(default_factory=LimitsSection)
     cells: dict[str, str] = field(default_factory=dict)  # more cells to start from: name = formula
     tasks: Annotated[dict[str, TaskSection], Field(min_length=1)] = field(default_factory=dict)
 
@@ -340,6 +358,7 @@ def _near(where: str) -> str:
         "grid": GridSection,
         "memorization": MemorizationSection,
         "finalists": FinalistsSection,
+        "limits": LimitsSection,
     }
     tail = section.rpartition(".")[2]
     owner = fields.get(section) or {"grid": GridSection, "schedule": ScheduleSection}.get(tail, TaskSection)

@@ -14,10 +14,15 @@ import torch
 from torch import Tensor
 
 from search.cells.formula import parse_formula
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.kernels import memory, sequence
+from search.kernels.network import network
+from search.kernels.parameters import Parameters
 from search.kernels.recurrence import backend_for, run_layer
+from search.model import SequenceModel
+from tasks.task import Output
 
 PAGE = mmap.PAGESIZE
 libc = ctypes.CDLL(None, use_errno=True)
@@ -72,7 +77,39 @@ def run(at_end: bool, mutants: int) -> None:
                 loss = outputs.sum() + sum(state.sum() for state in last)
                 found = torch.autograd.grad(loss, [weight, bias, arguments[0], *states], allow_unused=True)
                 assert all(value.isfinite().all() for value in (outputs, *found) if value is not None)
+                train(graph, units, batch, at_end)
     print("ran", len(graphs))
+
+
+def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
+    """Training steps and scores of whole models; each array of the model and of the batch is guarded."""
+    for roll in (False, True):
+        for width, steps in ((2, 3), (17, 1), (40, 2)):
+            model = SequenceModel(graph, units, 2, width, Output.ROLL if roll else Output.SYMBOLS)
+            parts = [guarded(at_end, *p.shape).copy_(torch.randn(p.shape) * 0.3) for p in model.parameters()]
+            gradients = [guarded(at_end, *p.shape) for p in parts]
+            flat, flat_grad = (guarded(at_end, model.flat.numel()).zero_() for _ in range(2))
+            code = network(graph, _parameters(flat, parts), _parameters(flat_grad, gradients), roll)
+            if code is None:
+                return  # units that are no whole vectors
+            shape = (steps, batch, width) if roll else (steps, batch)
+            kind = torch.float32 if roll else torch.long
+            inputs, targets = (guarded(at_end, *shape, dtype=kind).fill_(1).numpy() for _ in range(2))
+            counted = guarded(at_end, steps, batch).fill_(1.0)
+            for share in (1.0, 0.0):
+                counted[0] = share
+                for starts in (True, False):
+                    found = code.train(inputs, targets, counted.numpy(), starts, 0.1, 1.0)
+                    assert np.isfinite(found.nats)
+                    assert found.counted == int(counted.sum())
+                    assert np.isfinite(code.score(inputs, targets, counted.numpy(), starts).nats)
+            assert all(part.isfinite().all() for part in gradients[4:])  # of layers; the rest is added to
+
+
+def _parameters(flat: Tensor, parts: list[Tensor]) -> Parameters:
+    entry, entry_bias, readout, readout_bias, *layers = parts
+    weights, biases = tuple(layers[: len(layers) // 2]), tuple(layers[len(layers) // 2 :])
+    return Parameters(flat, entry, entry_bias, weights, biases, readout, readout_bias)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Tasks that take no time, for tests of what is built on tasks."""
 
+import ctypes
 import os
+import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -64,6 +67,50 @@ class Deadly(Xml):
                 file.write("x")
             os._exit(1)
         return super().training(batch, steps, rng)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient(Xml):
+    """Waits to be killed when it is trained for the first two times. Tells its process's id and the parent's."""
+
+    name = "patient"
+
+    pids: str = ""
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        if self.pids:
+            with open(self.pids, "a+") as file:
+                file.write(f"{os.getpid()} {os.getppid()}\n")
+                file.seek(0)
+                tries = len(file.readlines())
+            if tries <= 2:
+                time.sleep(600)
+        return super().training(batch, steps, rng)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wicked(Xml):
+    """Ends its process by a segmentation fault when it is trained first, then hangs, then takes all memory.
+
+    It hangs within the regular expression engine, which lets no other thread of Python run.
+    """
+
+    name = "wicked"
+
+    marks: str = ""
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        with open(self.marks, "a+") as file:
+            file.write("x")
+            file.flush()
+            tries = os.fstat(file.fileno()).st_size
+        if tries == 1:
+            ctypes.string_at(0)
+        if tries == 2:
+            re.match("(a+)+b", "a" * 64)
+        taken = []
+        while True:
+            taken.append(b"x" * 2**24)
 
 
 @dataclass(frozen=True, kw_only=True)

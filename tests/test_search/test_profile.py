@@ -23,6 +23,7 @@ from search.profiles.profile import (
     parse_profile,
     shipped_profiles,
 )
+from search.sandbox import Limits
 from search.training import Budget
 
 LEAST = "[tasks.xml]\n"
@@ -109,6 +110,9 @@ def test_every_field_can_be_written_and_read() -> None:
         options = { length = 3 }
         grid = { scales = [2.0] }
         schedule = { batch = 1, unroll = 2, epoch_steps = 3, epochs = 4, patience = 5, halvings = 0, chance_epochs = 7 }
+        [limits]
+        stalled_seconds = 60
+        memory_gib = 1.5
         [cells]
         mine = "h' = tanh(linear(x) + linear(h))"
         [tasks.long-words]
@@ -129,6 +133,7 @@ def test_every_field_can_be_written_and_read() -> None:
     assert profile.tasks["long-words"].options == {"min_letters": 5, "flag": True, "share": 0.5, "name": "x"}
     assert type(profile.tasks["long-words"].options["flag"]) is bool
     assert profile.grid_of(profile.memorization).scales == (2.0,)
+    assert profile.limits.of_trials() == Limits(60.0, 3 * 2**29)
     assert profile.grid_of(profile.tasks["check"]).scales == (1.0,)
     assert list(profile.given) == ["gru", "lstm", "mine"]
 
@@ -185,6 +190,8 @@ def test_an_unknown_key_is_named_with_the_one_that_comes_close(text: str, parts:
         ("[grid]\nlayers = [17]", ["grid.layers.0", "17", "less than or equal to 16"]),
         ("[grid]\nlayers = [1.0]", ["grid.layers.0", "1.0", "integer"]),
         ("[memorization]\ntransfer = 1", ["memorization.transfer", "1", "boolean"]),
+        ("[limits]\nstalled_seconds = 0.5", ["limits.stalled_seconds", "0.5", "greater than or equal to 1"]),
+        ("[limits]\nmemory_gib = inf", ["limits.memory_gib", "inf", "finite"]),
         ('[tasks.xml]\nrole = "none"', ["tasks.xml.role", "'none'", "'ranked' or 'check'"]),
         ('[tasks.xml]\nbaseline_settings = "some"', ["tasks.xml.baseline_settings", "'some'"]),
         ("[tasks.xml]\nbaseline_settings = 0", ["tasks.xml.baseline_settings", "0", "greater than or equal to 1"]),

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_seconds_are_simulated_and_pass_only_with_delays() -> None:
     waited: list[float] = []
 
     class Watched(Simulation):
-        def wait(self, seconds: float) -> None:
+        def wait(self, seconds: float, on_batch: Callable[[], None] | None = None) -> None:
             waited.append(seconds)
 
     data, chance = TASKS["xml"], TASKS["xml"].constant_guess()

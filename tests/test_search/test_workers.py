@@ -1,6 +1,12 @@
 """Executors: the order of jobs, failures that stay results, and Ray workers that give the rows of one process."""
 
 import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +22,11 @@ from search.profiles.profile import Profile
 from search.settings import Setting
 from search.training import Budget, TrialState, train_trial
 from search.workers import Job, LocalExecutor, RayExecutor, make_executor, run_job
-from tests.test_search.small import Deadly, Unreadable, small_task
+from tests.test_search.small import Deadly, Patient, Unreadable, small_task
 from tests.test_search.test_engine import PROFILE, TASKS, run
 
 XML = small_task("xml")
+PATIENT = Patient(validation=600, test=900)
 SETTING = Setting(1.0, 0.5, 5.0, 1, 6_000)
 BUDGET = Budget(batch=4, unroll=8, epoch_steps=3, epochs=1)
 
@@ -76,7 +83,9 @@ def test_ray_workers_give_the_rows_of_one_process_and_outlive_a_deadly_trial(tmp
     grid = deadly.grid_of(deadly.tasks["deadly"])
     seed = trial_seed(0, doomed, "deadly", grid.settings[0].key, 0)
     task = Deadly(validation=600, test=600, doomed=np.random.default_rng(seed).random(), marks=str(marks))
-    tasks = {**TASKS, "deadly": task, "unreadable": Unreadable(validation=600, test=600)}
+    unreadable_task, pids = Unreadable(validation=600, test=600), tmp_path / "pids"
+    patient_task = Patient(validation=600, test=900, pids=str(pids))
+    tasks = {**TASKS, "deadly": task, "unreadable": unreadable_task, "patient": patient_task}
     executor = make_executor(tasks, 2, None)
     assert isinstance(executor, RayExecutor)
     try:
@@ -84,6 +93,9 @@ def test_ray_workers_give_the_rows_of_one_process_and_outlive_a_deadly_trial(tmp
         with_death, progress = run(tmp_path / "deadly", executor, deadly, tasks=tasks)
         ticket = executor.submit(replace(make_job(), task="unreadable"), 0)
         unreadable = executor.next()
+        executor.submit(replace(make_job(), task="patient"), 0)
+        with killer(pids):
+            _, patient = executor.next()
         with pytest.raises(SearchError, match=r"^Ray on this machine cannot be reached: .*"):
             make_executor(tasks, 1, None)  # there is one already
     finally:
@@ -94,13 +106,31 @@ def test_ray_workers_give_the_rows_of_one_process_and_outlive_a_deadly_trial(tmp
     assert unreadable[1].state is TrialState.FAILED
     assert unreadable[1].reason.startswith("a worker cannot read the trial: ")
     assert "no such luck" in unreadable[1].reason
+    assert len(pids.read_text().splitlines()) == 3
+    assert replace(patient, seconds=0.0) == replace(run_job(replace(make_job(), task="patient"), PATIENT), seconds=0.0)
     assert marks.read_text() == "xxx"
     trials = {(row.cell, row.task, row.setting): row for row in with_death["trials"]}
     dead = trials.pop((doomed, "deadly", grid.settings[0].key))
     assert (dead.state, dead.validation) == ("failed", None)
-    assert dead.reason.startswith("the worker died 3 times: ")
+    assert dead.reason == "given up after 3 tries: its process ended with exit status 1"
     assert all(row.state != "failed" for row in trials.values())
     assert progress.proposals_done == deadly.search.proposals == len(with_death["proposals"]) - 3
+
+
+@contextmanager
+def killer(pids: Path) -> Iterator[None]:
+    """Kills the process that trains a `Patient` trial when it waits first, and its worker when it waits again."""
+
+    def kill() -> None:
+        for number, column in ((1, 0), (2, 1)):
+            while not pids.exists() or len(lines := pids.read_text().splitlines(keepends=True)) < number:
+                time.sleep(0.02)
+            os.kill(int(lines[-1].split()[column]), signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    yield
+    thread.join()
 
 
 def deadly_profile() -> Profile:
