@@ -1,8 +1,9 @@
 """How long a training step takes: cells by their kernels, against PyTorch's own and against slower ways to run them.
 
-All contestants are whole models with the same embedding, readout, loss, clipping and update, as in training; only their
-recurrent layers differ. Those that are to be compared run in turn in one process on one thread, so that a change in the
-machine's speed meets all of them, and the median counts.
+All contestants are whole models with the same embedding, readout, loss, clipping and update. A cell's step is what a
+trial calls (`search.stepper`), machine code from end to end; its peers are PyTorch's layers, or PyTorch's ways to run
+the cell, with PyTorch's embedding, readout and loss around them. Those that are to be compared run in turn in one
+process on one thread, so that a change in the machine's speed meets all of them, and the median counts.
 
 A cell's first layer is given the symbols and computes what depends on x alone once a symbol, as in training; its peers
 look the symbols up and multiply once a step. So a cell may take less time than the floor, the products of its peers.
@@ -25,10 +26,10 @@ from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule, propose
 from search.kernels.compiled import compiled
 from search.kernels.eager import run_eager
-from search.kernels.plan import Level, count_products, plan_of
-from search.kernels.recurrence import backend_for
+from search.kernels.plan import Level, plan_of
 from search.kernels.reference import run_reference
 from search.model import SequenceModel, States
+from search.stepper import stepper_for
 from tasks.task import Batch, Output
 
 PEERS = ("torch.nn.LSTM", "torch.nn.GRU", "eager", "reference", "floor", *(("jax",) if has_jax() else ()))
@@ -77,12 +78,12 @@ def compare(cells: dict[str, GateGraph], shape: Shape, peers: Sequence[str], rep
         for name, graph in cells.items():
             contestants[peer, name] = _peer_step(peer, graph, shape, data)
     took = _in_turn(contestants, repeats)
-    x = torch.empty(1, 1, shape.units)
     rows = []
     for name, graph in cells.items():
+        backend = _backend(graph, shape)
         for peer in peers:
             ours, theirs = took["ours", name], took[peer, "" if peer.startswith("torch.") else name]
-            rows.append(_timing(name, shape, ours, peer, theirs, backend_for(graph, x)))
+            rows.append(_timing(name, shape, ours, peer, theirs, backend))
     return rows
 
 
@@ -106,18 +107,21 @@ def compare_first_step(shape: Shape, nodes: int = 30) -> list[Timing]:
         graph = LIBRARY["lstm"].graph if child is None or len(child.graph) < len(LIBRARY["lstm"].graph) else child.graph
     _training(SequenceModel(LIBRARY["tanh"].graph, *_size(shape)), _batch(shape))()  # what a process does only once
     compiled.cache_clear()
-    step = _training(SequenceModel(graph, *_size(shape)), _batch(shape))
-    first = _milliseconds(step)
+    data, model = _batch(shape), SequenceModel(graph, *_size(shape))
+    started = time.perf_counter()
+    step = _training(model, data)
+    step()
+    first = (time.perf_counter() - started) * 1e3
     warm = statistics.median(_milliseconds(step) for _ in range(20))
-    backend = backend_for(graph, torch.empty(1, 1, shape.units))
-    return [_timing(f"first step, {nodes} nodes", shape, first, "its later steps", warm, backend)]
+    return [_timing(f"first step, {nodes} nodes", shape, first, "its later steps", warm, _backend(graph, shape))]
 
 
 def random_mutants(count: int) -> list[GateGraph]:
-    """Descendants of the seeds, up to 20 transformations away, the same every time.
+    """Descendants of the seeds, 1 to 20 transformations away, the same every time.
 
-    Those with fewer than two matrices are drawn again: fixed costs rule them, and with them the median ratio to the
-    reference is much higher, so this is a choice in favour of what it measures.
+    They are drawn as a search draws its children (`search.cells.mutation.propose` as it is, each node transformed with
+    probability p), one from the other until that many transformations are done, and none is left out: nearly half of
+    them keep less than two matrices.
     """
     found: list[GateGraph] = []
     rng = np.random.default_rng(0)
@@ -125,17 +129,20 @@ def random_mutants(count: int) -> list[GateGraph]:
         graph = LIBRARY[SEEDS[len(found) % len(SEEDS)]].graph
         left = int(rng.integers(1, 21))
         while left > 0:
-            child = propose(graph, rng, rule=Rule.ONE_TO_THREE).child
+            child = propose(graph, rng).child
             if child is None:
                 break
             graph, left = child.graph, left - len(child.mutations)
-        if count_products(graph) >= 2:
-            found.append(graph)
+        found.append(graph)
     return found
 
 
 def _size(shape: Shape) -> tuple[int, int, int, Output]:
     return shape.units, shape.layers, shape.width, shape.output
+
+
+def _backend(graph: GateGraph, shape: Shape) -> str:
+    return stepper_for(SequenceModel(graph, *_size(shape))).backend
 
 
 def _timing(cell: str, shape: Shape, ours: float, peer: str, theirs: float, backend: str) -> Timing:
@@ -159,19 +166,11 @@ def _peer_step(peer: str, graph: GateGraph, shape: Shape, data: Batch) -> Callab
     return _training(_ByPath(peer, graph, shape), data)
 
 
-def _training(model: SequenceModel, data: Batch) -> Callable[[], None]:
+def _training(model: SequenceModel, data: Batch) -> Callable[[], object]:
     """One training step as a function: forward, loss, backward, clipping, update."""
     model.initialise(1.0, torch.Generator().manual_seed(0))
-    states = model.zero_states(data.inputs.shape[1])
-
-    def step() -> None:
-        model.flat_grad.zero_()
-        loss, _, _ = model.loss(data, states)
-        torch.autograd.backward(loss)
-        norm = torch.linalg.vector_norm(model.flat_grad).item()
-        model.flat.add_(model.flat_grad, alpha=-LEARNING_RATE * min(1.0, MAX_NORM / norm))
-
-    return step
+    stepper = stepper_for(model)
+    return lambda: stepper.train(data, LEARNING_RATE, MAX_NORM)
 
 
 class _ByPath(SequenceModel):

@@ -16,6 +16,7 @@ from search.errors import BudgetError
 from search.model import SequenceModel, units_for
 from search.profiles.profile import Profile
 from search.settings import Setting
+from search.stepper import Stepper, stepper_for
 from search.strategies.base import MEMORIZATION
 from search.training import EVALUATION_BATCH, EVALUATION_STEPS, Budget
 from tasks.task import Split, Task
@@ -89,31 +90,30 @@ def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _
         return _Seconds(0.0, 0.0)  # such a trial fails at once
     model = SequenceModel(graph, units, layers, task.width, task.output)
     model.initialise(0.1, torch.Generator().manual_seed(0))
-    step = _step_seconds(model, task, budget)
-    look = _look_seconds(model, task)
+    stepper = stepper_for(model)
+    step = _step_seconds(stepper, task, budget)
+    look = _look_seconds(stepper, task)
     epoch = budget.epoch_steps * step + look
     return _Seconds(budget.epochs * epoch, min(budget.chance_epochs, budget.epochs) * epoch)
 
 
-def _step_seconds(model: SequenceModel, task: Task, budget: Budget) -> float:
+def _step_seconds(stepper: Stepper, task: Task, budget: Budget) -> float:
     stream = task.training(budget.batch, budget.unroll, np.random.default_rng(0))
     spans = []
     for _ in range(MEASURED_STEPS + 1):
         started = time.perf_counter()
-        batch = next(stream)
-        loss, _, _ = model.loss(batch, model.zero_states(batch.inputs.shape[1]))
-        loss.backward()  # type: ignore[no-untyped-call]
+        stepper.train(next(stream), 0.0, 1.0)
         spans.append(time.perf_counter() - started)
     return float(np.median(spans[1:]))  # the first one compiles
 
 
-def _look_seconds(model: SequenceModel, task: Task) -> float:
+def _look_seconds(stepper: Stepper, task: Task) -> float:
     """Seconds of one look at the validation set, from its first windows."""
     started, done, windows = time.perf_counter(), 0, 0
     for batch in task.evaluation(Split.VALIDATION, EVALUATION_BATCH, EVALUATION_STEPS):
         windows += 1
         if done < MEASURED_STEPS:
-            model.score(batch, model.zero_states(batch.inputs.shape[1]))
+            stepper.score(batch)
             done += 1
             spent = time.perf_counter() - started
     return spent / done * windows

@@ -105,7 +105,9 @@ class AutogradStepper(Stepper):
 
 
 def stepper_for(model: SequenceModel) -> Stepper:
-    """The fastest stepper of a model. It speaks of the model's own buffers, which must stay where they are."""
+    """The fastest stepper of a model; PyTorch's for one of a class derived from `SequenceModel`, since it may compute
+    otherwise. It speaks of the model's own buffers, which must stay where they are.
+    """
 
     def parameters(flat: Tensor, of: Callable[[Tensor], Tensor]) -> Parameters:
         weights, biases = (tuple(of(p) for p in layers) for layers in (model.weights, model.biases))
@@ -113,6 +115,8 @@ def stepper_for(model: SequenceModel) -> Stepper:
             flat, of(model.entry), of(model.entry_bias), weights, biases, of(model.readout), of(model.readout_bias)
         )
 
+    if type(model) is not SequenceModel:
+        return AutogradStepper(model)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
     code = network(model.graph, values, gradients, model.output is Output.ROLL)

@@ -17,7 +17,9 @@ def test_json_is_a_list_of_timings_with_the_documented_keys() -> None:
     assert [(row["cell"], row["units"]) for row in rows] == [("lstm", 16), ("gru", 16), ("lstm", 19), ("gru", 19)]
     keys = {"cell", "units", "layers", "batch", "ours_ms", "peer", "peer_ms", "ratio", "backend"}
     assert all(set(row) == keys for row in rows)
-    assert all(row["peer"] == "torch.nn.LSTM" and row["backend"] in ("llvm", "eager") for row in rows)
+    assert all(row["peer"] == "torch.nn.LSTM" for row in rows)
+    backends = {16: ("native", "eager"), 19: ("llvm", "eager")}  # 19 units are no whole vectors
+    assert all(row["backend"] in backends[row["units"]] for row in rows)
 
 
 def test_the_table_fits_into_80_columns_and_says_what_was_measured() -> None:
