@@ -70,6 +70,7 @@ class TrialRow:
     units: int  # size of the cell's vectors
     curve: tuple[tuple[int, float, float], ...]  # (step, training loss in nats per counted step, validation metric)
     environment: str | None = None  # id of what it was trained by (versions, CPU, commit); None where a worker died
+    proposal: int | None = None  # the first that asked for it; negative: only baselines did; None: nobody did
 
     def __post_init__(self) -> None:
         if self.state not in RANKED_STATES + LOST_STATES:

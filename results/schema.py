@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar, get_type_hints
 from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 
 APPLICATION_ID = 0x67617465  # "gate": tells a run's store from any other SQLite database
-SCHEMA_VERSION = 2  # kept in user_version; goes up whenever a table changes
+SCHEMA_VERSION = 3  # kept in user_version; goes up whenever a table changes
 
 SCHEMA = (
     """
@@ -68,13 +68,14 @@ SCHEMA = (
         units INTEGER NOT NULL,     -- size of the cell's vectors
         curve TEXT NOT NULL,        -- JSON list of [step, training loss in nats per counted step, validation metric]
         environment TEXT REFERENCES environments (id),  -- that it was trained in
+        proposal INTEGER,           -- the first that asked for it; -1, -2, ...: only baselines did
         PRIMARY KEY (cell, task, setting, repeat)
     )""",
     # All that the leaderboard reads, so that it need not go past every curve.
     """
     CREATE INDEX trials_for_ranking ON trials
         (cell, task, setting, repeat, state, higher_is_better, validation, validation_se, test, parameters, steps,
-        seconds, environment)""",
+        seconds, environment, proposal)""",
     """
     CREATE TABLE evaluations (
         proposal INTEGER NOT NULL,  -- -1, -2, ... for the baselines

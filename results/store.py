@@ -251,6 +251,15 @@ class Store:
             if evaluation is not None:
                 connection.execute(insertion(EvaluationRow) + _KEEP_FIRST, encode(evaluation))
 
+    def claim(self, cell: str, task: str, setting: str, repeat: int, proposal: int) -> None:
+        """Note that this proposal asked for a stored trial: the earliest is kept; baselines come last."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE trials SET proposal = ? WHERE cell = ? AND task = ? AND setting = ? AND repeat = ? "
+                "AND (proposal IS NULL OR proposal NOT BETWEEN 0 AND ?)",
+                (proposal, cell, task, setting, repeat, proposal),
+            )
+
     def add_environment(self, key: str, description: str) -> None:
         """Store what trials were trained by (JSON text), under the id that their rows have; a stored one is kept."""
         with self._transaction() as connection:

@@ -6,18 +6,21 @@ was killed and resumed:
 - whatever is drawn is drawn by key (`search.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order of k; W belongs to the run;
 - a trial is known by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored one is not
-  trained again. Resuming is running the same search over the same store.
+  trained again. Resuming is running the same search over the same store: what ended before is told to the strategy
+  without drawing it again (`search.history`), but for a sample, which shows that this version would draw the same.
 """
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
-from search.cells.formula import format_formula
+from search.cells.formula import format_formula, parse_formula
 from search.cells.graph import GateGraph, Op
 from search.errors import SearchError
+from search.history import History, Past
 from search.keys import generator_of, trial_seed
 from search.profiles.profile import Profile
 from search.recording import Recorder
@@ -32,6 +35,12 @@ from tasks.task import Metric, Task
 
 REFERENCE = "gru"
 """The cell that scores are ratios to."""
+
+CHECKS = 50
+"""Of the proposals that ended before a run is resumed, about so many are drawn again and compared."""
+
+GRAPHS = 512
+"""Graphs kept of those that were read from the store: more than the cells that a strategy draws from at a time."""
 
 
 @dataclass
@@ -64,7 +73,8 @@ class Engine:
     """Runs a search over a store, an executor and the tasks.
 
     `tasks` has an object for memorization and for every task of the profile. `on_change` is called after every trial,
-    `on_outcome` after each proposal that came to its end. With a `simulation` no trial is trained.
+    `on_outcome` after each proposal that came to its end since the run was started or resumed. With a `simulation`
+    no trial is trained.
     """
 
     def __init__(
@@ -82,7 +92,9 @@ class Engine:
         self.profile, self.seed, self.tasks, self.store, self.executor = profile, seed, tasks, store, executor
         self.simulation, self.on_change, self.on_outcome = simulation, on_change, on_outcome
         self.metrics: dict[str, Metric] = {name: task.metric for name, task in tasks.items()}
-        self.strategy: Strategy = strategy_class(profile.search.strategy)(profile, seed, self.metrics)
+        self.strategy: Strategy = strategy_class(profile.search.strategy)(
+            profile, seed, self.metrics, lru_cache(GRAPHS)(self._graph_of)
+        )
         self.progress = Progress(len(profile.given), proposals=profile.search.proposals)
         self._names = {graph.id: name for name, graph in reversed(profile.given.items())}
         self._chance = {name: task.constant_guess() for name, task in tasks.items()}
@@ -93,7 +105,6 @@ class Engine:
         self._tickets: dict[tuple[str, str, Setting], int] = {}  # of the trials that are queued or running
         self._finished: dict[int, Outcome] = {}  # ended, not told yet
         self._recorder = Recorder(store, self.metrics)
-        self._stored = {row.index: row for row in store.proposals()}
 
     def run(self) -> None:
         """The whole search. Raises `SearchError` where the GRU has no result to compare with."""
@@ -103,12 +114,59 @@ class Engine:
     def run_proposals(self) -> None:
         """From the first proposal to the last; the baselines come first."""
         window, total = self.profile.search.window, self.profile.search.proposals
-        for index in range(total):
+        for index in range(self._take_up(), total):
             if index >= window:
                 self.strategy.tell(self._wait_for(index - window))
             self._start(self.strategy.ask(index))
         for index in range(max(0, total - window), total):
             self.strategy.tell(self._wait_for(index))
+
+    def _take_up(self) -> int:
+        """Go to where the run was interrupted: tell the strategy what ended, and return the first index to ask for.
+
+        Raises `SearchError` where the store has proposals that this version would not make.
+        """
+        window, total = self.profile.search.window, self.profile.search.proposals
+        history = History.read(self.store)
+        ended = min(len(history.proposals), total)
+        every = max(1, ended // CHECKS)
+        for index, past in enumerate(history.proposals[:ended]):
+            if index >= window:
+                self._learn(history.proposals[index - window])
+            if index % every == 0 or index == ended - 1:
+                self._check(self.strategy.ask(index), past.row)
+            else:
+                self.strategy.skip(index, past.row.cell)
+            self._count_past(past)
+        for past in history.proposals[max(0, ended - window) : ended]:
+            self._finished[past.row.index] = self._outcome_of(past)
+        self.progress.trials_known += history.trials
+        if ended:
+            self.on_change(self.progress)
+        return ended
+
+    def _learn(self, past: Past) -> None:
+        row = past.row
+        self.strategy.learn(row.index, Kind(row.kind), row.cell, past.visits, row.outcome)
+
+    def _outcome_of(self, past: Past) -> Outcome:
+        row = past.row
+        graph = self._graph_of(row.cell) if row.cell is not None else None
+        return Outcome(Proposal(row.index, Kind(row.kind), graph, row.parent), past.visits, row.outcome)
+
+    def _count_past(self, past: Past) -> None:
+        row = past.row
+        self.progress.proposals_done += 1
+        if row.kind == Kind.PROPOSE:
+            self.progress.endings[row.outcome] = self.progress.endings.get(row.outcome, 0) + 1
+            for visit in past.visits:
+                if visit.passed:
+                    self.progress.past[visit.task] = self.progress.past.get(visit.task, 0) + 1
+        if row.cell is not None:
+            self._note_best(row.cell, row.score)
+
+    def _graph_of(self, cell: str) -> GateGraph:
+        return parse_formula(self.store.cell(cell).formula).canonical()
 
     def run_baselines(self) -> None:
         """The cells that were given, which scores and transferred settings come from."""
@@ -153,26 +211,25 @@ class Engine:
         graph = outcome.proposal.graph
         assert graph is not None
         score = self._score(outcome)
-        self._note_best(graph, score)
+        self._note_best(graph.id, score)
         self.store.add_proposal(
             ProposalRow(outcome.proposal.index, Kind.BASELINE, graph.id, None, outcome.ending, score, {})
         )
 
     def _start(self, proposal: Proposal) -> None:
         if proposal.graph is not None:
-            self._check_stored(proposal)
             self.store.add_cell(_cell_row(proposal, self._names.get(proposal.graph.id)))
         running = _Running(Path(proposal, self.profile, self.metrics, self._reference))
         self._running[proposal.index] = running
         self._advance(running)
 
-    def _check_stored(self, proposal: Proposal) -> None:
-        row = self._stored.get(proposal.index)
-        assert proposal.graph is not None
-        if row is not None and row.cell != proposal.graph.id:
+    def _check(self, proposal: Proposal, row: ProposalRow) -> None:
+        """That this version makes the proposal that is stored."""
+        cell = proposal.graph.id if proposal.graph is not None else None
+        if cell != row.cell:
             raise SearchError(
                 f"proposal {proposal.index} of the stored run is cell {row.cell}, but this version of gatesearch, with "
-                f"the same seed and profile, proposes {proposal.graph.id}; resume with the version that began the run"
+                f"the same seed and profile, proposes {cell}; resume with the version that began the run"
             )
 
     def _advance(self, running: _Running) -> None:
@@ -181,11 +238,14 @@ class Engine:
         while (step := path.step()) is not None:
             graph = path.proposal.graph
             assert graph is not None
+            stored = {row.setting: row for row in self.store.trials(graph.id, step.task) if row.repeat == 0}
             for setting in step.settings:
-                row = self.store.trial(graph.id, step.task, setting.key, 0)
+                row = stored.get(setting.key)
                 if row is not None:
                     running.results[setting] = result_of(row)
                     self.progress.trials_known += 1
+                    if not _asked_before(row, path.proposal.index):
+                        self.store.claim(graph.id, step.task, setting.key, 0, path.proposal.index)
                     continue
                 # Two proposals in flight may be of one cell, and ask for the same trial: it is trained once.
                 key = (graph.id, step.task, setting)
@@ -211,13 +271,14 @@ class Engine:
 
     def _take(self, ticket: int, result: TrialResult) -> None:
         """A finished trial: stored first, then acted on by every proposal that waits for it."""
-        readers = [self._running[index] for index in self._readers.pop(ticket)]
+        indices = self._readers.pop(ticket)
+        readers = [self._running[index] for index in indices]
         setting = readers[0].waiting[ticket]
         step, proposal = readers[0].path.step(), readers[0].path.proposal
         assert step is not None
         assert proposal.graph is not None
         seed = trial_seed(self.seed, proposal.graph.id, step.task, setting.key, 0)
-        self._recorder.record(proposal.graph.id, step.task, setting, 0, seed, result)
+        self._recorder.record(proposal.graph.id, step.task, setting, 0, seed, result, min(indices))
         del self._tickets[proposal.graph.id, step.task, setting]
         self.progress.trials_run += 1
         for running in readers:
@@ -257,7 +318,7 @@ class Engine:
         cell = proposal.graph.id if proposal.graph is not None else None
         score = self._score(outcome) if outcome.ending == "complete" else None
         if proposal.graph is not None:
-            self._note_best(proposal.graph, score)
+            self._note_best(proposal.graph.id, score)
         rejections = {str(reason): count for reason, count in proposal.rejections.items()}
         self.store.add_proposal(
             ProposalRow(proposal.index, proposal.kind, cell, proposal.parent, outcome.ending, score, rejections)
@@ -276,10 +337,10 @@ class Engine:
             ratios.append(ratio(self.metrics[name], best, self._reference[name]))
         return smallest(ratios)
 
-    def _note_best(self, graph: GateGraph, score: float | None) -> None:
+    def _note_best(self, cell: str, score: float | None) -> None:
         if score is not None and (self.progress.best_score is None or score > self.progress.best_score):
             self.progress.best_score = score
-            self.progress.best_cell = self._names.get(graph.id, graph.id[:8])
+            self.progress.best_cell = self._names.get(cell, cell[:8])
 
 
 def budgets(profile: Profile) -> dict[str, Budget]:
@@ -323,8 +384,13 @@ def _evaluation_row(proposal: Proposal, judgement: Judgement) -> EvaluationRow:
     )
 
 
+def _asked_before(row: TrialRow, proposal: int) -> bool:
+    """Whether an earlier proposal than this one asked for the trial, or this one; baselines have no claim to make."""
+    return proposal < 0 or (row.proposal is not None and 0 <= row.proposal <= proposal)
+
+
 def result_of(row: TrialRow) -> TrialResult:
-    """The stored trial as the search sees it."""
+    """The stored trial as its result, with the curve where it was read with it."""
     return TrialResult(
         TrialState(row.state),
         row.reason,

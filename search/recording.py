@@ -17,8 +17,17 @@ class Recorder:
         self.store, self.metrics = store, metrics
         self._environments: dict[str, str] = {}  # description -> id, of those that are stored
 
-    def record(self, cell: str, task: str, setting: Setting, repeat: int, seed: int, result: TrialResult) -> None:
-        """Store a trial of the cell with this id. Raises `StoreError` where that fails."""
+    def record(
+        self,
+        cell: str,
+        task: str,
+        setting: Setting,
+        repeat: int,
+        seed: int,
+        result: TrialResult,
+        proposal: int | None = None,
+    ) -> None:
+        """Store a trial of the cell with this id, which `proposal` asked for. Raises `StoreError` where that fails."""
         metric = self.metrics[task]
         row = TrialRow(
             cell=cell,
@@ -43,6 +52,7 @@ class Recorder:
             units=result.units,
             curve=tuple((p.step, p.loss, p.validation) for p in result.curve),
             environment=self._environment_of(result),
+            proposal=proposal,
         )
         self.store.record(None, [row])
 

@@ -38,7 +38,9 @@ def canonical_form(graph: GateGraph) -> GateGraph:
     nodes = tuple(
         Node(ops[rank], inputs, state, identity, bias) for rank, state, identity, bias, inputs in certificate[0]
     )
-    return GateGraph(nodes, certificate[1])
+    form = GateGraph(nodes, certificate[1])
+    form.__dict__["_ordered"] = True
+    return form
 
 
 def canonical_positions(graph: GateGraph) -> dict[int, int]:

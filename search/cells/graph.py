@@ -96,6 +96,7 @@ class GateGraph:
 
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
+    _ordered = False  # whether it is known to be in canonical form, which need not be found again then
 
     def __post_init__(self) -> None:
         _validate(self.nodes, self.outputs)
@@ -152,7 +153,7 @@ class GateGraph:
 
         Raises `GraphError` where the graph is so symmetric that its order cannot be found in reasonable time.
         """
-        return self._canonical
+        return self if self._ordered else self._canonical
 
     @cached_property
     def id(self) -> str:

@@ -7,7 +7,7 @@ books; a strategy writes `_choose`, which picks a move from them.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -71,9 +71,8 @@ class Outcome:
 
 @dataclass
 class Book:
-    """What is known of one cell."""
+    """What is known of one cell. There is one for every cell that was tried, so it holds no graph."""
 
-    graph: GateGraph
     memorized: bool = False
     complete: bool = False
     tried: dict[str, dict[Setting, float | None]] = field(default_factory=dict)
@@ -90,13 +89,17 @@ class Move:
 class Strategy(ABC):
     """Ask for proposals and tell their outcomes, in order. Subclasses choose the moves.
 
-    `reference`: the GRU's best validation metric on each ranked task, fixed when the baselines are done.
+    `reference`: the GRU's best validation metric on each ranked task, fixed when the baselines are done. `graph_of`
+    gives the graph of a cell that was told of, by its id.
     """
 
-    def __init__(self, profile: Profile, seed: int, metrics: Mapping[str, Metric]) -> None:
+    def __init__(
+        self, profile: Profile, seed: int, metrics: Mapping[str, Metric], graph_of: Callable[[str], GateGraph]
+    ) -> None:
         self.profile = profile
         self.seed = seed
         self.metrics = metrics
+        self.graph_of = graph_of
         self.books: dict[str, Book] = {}
         self.seeds: list[str] = []
         self.reference: dict[str, float] = {}
@@ -113,7 +116,7 @@ class Strategy(ABC):
             if names[graph.id] in self.profile.seeds and graph.id not in self.books:
                 self.seeds.append(graph.id)
                 self._proposed.add(graph.id)
-                self._enter(outcome)
+                self._enter(graph.id, outcome.proposal.kind, outcome.visits, outcome.ending)
 
     def ask(self, index: int) -> Proposal:
         """Proposal `index`; they are asked for in order."""
@@ -125,8 +128,9 @@ class Strategy(ABC):
         if move.kind is Kind.REEXAMINE:
             settings = self._fresh_settings(book, rng)
             bests = self._bests(book)
-            return Proposal(index, Kind.REEXAMINE, book.graph, settings=settings, memorized=True, best_before=bests)
-        drawn = self._draw(book.graph, rng)
+            graph = self.graph_of(move.cell)
+            return Proposal(index, Kind.REEXAMINE, graph, settings=settings, memorized=True, best_before=bests)
+        drawn = self._draw(self.graph_of(move.cell), rng)
         if drawn.child is None:
             return Proposal(index, Kind.PROPOSE, None, move.cell, rejections=drawn.rejections)
         graph = drawn.child.graph
@@ -146,10 +150,23 @@ class Strategy(ABC):
 
     def tell(self, outcome: Outcome) -> None:
         """How a proposal ended; told in order."""
-        assert outcome.proposal.index == self._told, "outcomes are told in order"
+        proposal = outcome.proposal
+        cell = proposal.graph.id if proposal.graph is not None else None
+        self.learn(proposal.index, proposal.kind, cell, outcome.visits, outcome.ending)
+
+    def skip(self, index: int, cell: str | None) -> None:
+        """Take proposal `index` for asked: the run asked for it before it was interrupted, and it was that cell."""
+        assert index == self._asked, "proposals are asked for in order"
+        self._asked += 1
+        if cell is not None:
+            self._proposed.add(cell)
+
+    def learn(self, index: int, kind: Kind, cell: str | None, visits: Sequence[Visit], ending: str) -> None:
+        """What `tell` keeps of an outcome: enough of it where the run goes on and the proposal was skipped."""
+        assert index == self._told, "outcomes are told in order"
         self._told += 1
-        if outcome.proposal.graph is not None:
-            self._enter(outcome)
+        if cell is not None:
+            self._enter(cell, kind, visits, ending)
 
     @abstractmethod
     def _choose(self, rng: np.random.Generator) -> Move:
@@ -169,20 +186,18 @@ class Strategy(ABC):
             known = {i for i in known if i not in self.books or not self.books[i].memorized}
         return propose(parent, rng, rule=rules.rule, max_nodes=rules.max_nodes, known=known, attempts=rules.attempts)
 
-    def _enter(self, outcome: Outcome) -> None:
-        graph = outcome.proposal.graph
-        assert graph is not None
-        book = self.books.setdefault(graph.id, Book(graph))
-        for visit in outcome.visits:
+    def _enter(self, cell: str, kind: Kind, visits: Sequence[Visit], ending: str) -> None:
+        book = self.books.setdefault(cell, Book())
+        for visit in visits:
             book.tried.setdefault(visit.task, {}).update(visit.results)
             if visit.task == MEMORIZATION and visit.passed:
                 book.memorized = True
-        book.memorized = book.memorized or outcome.proposal.kind is Kind.BASELINE
-        if outcome.ending == "complete":
+        book.memorized = book.memorized or kind is Kind.BASELINE
+        if ending == "complete":
             book.complete = True
         score = self.score(book) if book.complete else None
         if score is not None:
-            self.best = [(s, i) for s, i in self.best if i != graph.id] + [(score, graph.id)]
+            self.best = [(s, i) for s, i in self.best if i != cell] + [(score, cell)]
             # Best first; equal scores in the order of their ids, so that the list is the same in every run.
             self.best.sort(key=lambda entry: (-entry[0], entry[1]))
             del self.best[self.profile.search.best :]

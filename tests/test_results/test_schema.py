@@ -57,6 +57,7 @@ trials = st.builds(
     units=counts,
     curve=st.lists(st.tuples(counts, st.floats(), st.floats())).map(tuple),
     environment=st.none() | st.text(),
+    proposal=st.none() | st.integers(-(2**63), 2**63 - 1),
 )
 evaluations = st.builds(
     EvaluationRow,

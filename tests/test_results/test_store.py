@@ -269,7 +269,7 @@ def test_another_schema_version_is_named(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="schema version 99, but this gatesearch reads version 2; use the gatesearch"):
+    with pytest.raises(StoreError, match="schema version 99, but this gatesearch reads version 3; use the gatesearch"):
         Store.open(tmp_path)
 
 

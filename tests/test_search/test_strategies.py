@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.errors import SearchError
@@ -32,12 +33,15 @@ PROFILE = Profile(
 )
 REVISIT = replace(PROFILE, mutation=MutationSection(duplicates="revisit"))
 Answer = Callable[[Proposal], Outcome]
+GRAPHS: dict[str, GateGraph] = {}
+"""Of the cells that strategies were told of, by id."""
 
 
 def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
     """An outcome drawn by the proposal's cell and settings: some cells stop at memorization or at a task."""
     if proposal.graph is None:
         return Outcome(proposal, (), "no valid child")
+    GRAPHS[proposal.graph.id] = proposal.graph
     cell = generator_of("cell", proposal.graph.id)
     fate = cell.random() if proposal.kind is Kind.PROPOSE else 1.0
     visits = []
@@ -62,7 +66,7 @@ def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
 
 def started(name: str, profile: Profile = PROFILE, seed: int = 0) -> Strategy:
     """A strategy that knows the baselines."""
-    strategy = STRATEGIES[name](profile, seed, METRICS)
+    strategy = STRATEGIES[name](profile, seed, METRICS, GRAPHS.__getitem__)
     outcomes = []
     for i, cell in enumerate(profile.search.baselines):
         settings = {task: profile.grid_of(section).settings[:9] for task, section in profile.tasks.items()}
@@ -260,7 +264,7 @@ def test_the_seeds_alone_found_the_list_and_all_ties_are_broken_by_id(name: str)
 @every
 def test_a_cell_that_is_given_twice_under_two_names_is_one_seed(name: str) -> None:
     twin = replace(PROFILE, cells={"mine": LIBRARY["gru"].formula})
-    strategy = STRATEGIES[name](twin, 0, METRICS)
+    strategy = STRATEGIES[name](twin, 0, METRICS, GRAPHS.__getitem__)
     outcomes = []
     for i, graph in enumerate(twin.given.values()):
         settings = {task: twin.grid_of(section).settings[:3] for task, section in twin.tasks.items()}
