@@ -16,8 +16,9 @@ from search.cells.library import named_cell
 
 GRU, LSTM = named_cell("gru").graph.id, named_cell("lstm").graph.id
 
-# Equal metrics: the smaller model, then the setting's text, so that the pick never depends on the order of storing.
-_PICKS = f"""
+# As SQL, for queries to join. Equal metrics: the smaller model, then the setting's text, so that the pick never depends
+# on the order of storing.
+PICKS = f"""
     SELECT cell, task, setting, higher_is_better, validation, validation_se, test, test_se, parameters, units FROM (
         SELECT *, row_number() OVER (
             PARTITION BY cell, task
@@ -36,7 +37,7 @@ _PICK_COLUMNS = (
 
 def picks(store: Store) -> pd.DataFrame:
     """The search's best trial of each cell (whole id) on each task by validation, lost ones left out."""
-    frame = pd.DataFrame(store.select(_PICKS), columns=list(_PICK_COLUMNS))
+    frame = pd.DataFrame(store.select(PICKS), columns=list(_PICK_COLUMNS))
     measured = ["validation", "validation_se", "test", "test_se"]
     frame[measured] = frame[measured].astype("float64")
     return frame

@@ -3,26 +3,29 @@
     frame = leaderboard(store, tasks=["arithmetic", "xml"])
     write_leaderboard(store, ["arithmetic", "xml"], folder / "leaderboard.csv")
 
-First the cells that went through every stage, best score first; below them, without a rank, those that were stopped
-after memorization, best first too. Cells that memorization stopped are not rows. The columns depend on the list of
-tasks alone, and the same store gives the same bytes; only `seconds` differs between two equal runs.
+First the cells that were trained again with fresh seeds (`evidence` is retrained), best score first: their metrics are
+means over these trials, and their score is as unbiased as the choice of the cells leaves it. Below them the other cells
+that went through every stage, by what the search itself found, which flatters; then, without a rank, those that were
+stopped after memorization, best first too. Cells that memorization stopped are not rows. The columns depend on the list
+of tasks alone, and the same store gives the same bytes; only `TIME_COLUMNS` differ between two equal runs.
 """
 
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
+from results.comparison import compare, ratio_of_means
 from results.errors import ResultsError
-from results.estimates import GRU, compared, picks, stages
+from results.estimates import GRU, LSTM, PICKS, compared, picks, stages
 from results.files import write_atomically
 from results.ratio import Floats
 from results.records import COMPLETE, LOST_STATES
+from results.retrained import Retrained, retrained
 from results.store import Store
 
 SHORT_ID = 8
@@ -31,46 +34,72 @@ SHORT_ID = 8
 SIMULATED = "SIMULATED: every number is made up, no cell was trained"
 """What stands wherever people see results of a simulated run."""
 
+RETRAINED, SEARCH = "retrained", "search"
+"""What the numbers of a row rest on: `COLUMNS` says more."""
+
 COLUMNS = {
-    "rank": "1 = best; empty for a cell that did not complete every stage or has no score",
+    "rank": "1 = best; retrained cells first; empty for a cell that did not complete every stage or has no score",
     "cell": "first 8 hex digits of the cell's id",
     "name": "name of a library cell or of the file it came from; empty for a found cell",
     "origin": "baseline (given) or found (by the search)",
     "parent": "name, else first 8 hex digits, of the cell that it was mutated from",
     "stage": "complete, or where it stopped, or running",
     "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
-    "score": "smallest of the ratios below, over all ranked tasks; higher is better, the GRU has 1; "
-    "empty unless every ranked task has a ratio",
+    "evidence": "what score, TASK_test and TASK_ratio rest on. retrained: trials with fresh seeds, at the setting that "
+    "validation picked, the same seeds for all cells. search: the search's own best trial, which flatters",
+    "score": "smallest TASK_ratio over all ranked tasks; higher is better, the GRU has 1; empty unless every ranked "
+    "task has a ratio",
+    "score_se": "standard error of the score: TASK_ratio_se of the weakest task",
+    "search_score": "the score by the search alone, whatever the evidence: smallest ratio of best validation metrics",
     "weakest_task": "the task with the smallest ratio so far",
-    "TASK_validation": "best metric on the validation set, over trials that ended ok, stopped or at-chance; "
-    "unit and direction are the task's",
-    "TASK_test": "metric on the test set of the trial that validation picked; same unit",
-    "TASK_ratio": "validation metric over the GRU's best (GRU's over the cell's where lower is better); "
-    "above 1 is better",
-    "TASK_ratio_se": "standard error of the ratio from the finite validation sets alone (delta method); 0 for the GRU",
+    "TASK_test": "metric on the test set, unit and direction are the task's. retrained: mean over the repeats, where a "
+    "lost one counts as the best constant guess. search: of the trial that validation picked",
+    "TASK_test_se": "its standard error. retrained: of the mean over the repeats. search: from the finite test set",
+    "TASK_ratio": "ratio to the GRU, above 1 is better. retrained: of the mean test metrics. search: of the best "
+    "validation metrics. Where lower is better it is the GRU's over the cell's",
+    "TASK_ratio_se": "standard error of the ratio, 0 for the GRU. retrained: over the paired repeats (delta method). "
+    "search: from the finite validation sets alone",
+    "TASK_vs_gru": "retrained only: better or worse than the GRU beyond the noise of the seeds (paired t test on the "
+    "test metrics, Holm's correction over all such tests of the table, 5 %), or undecided",
+    "TASK_vs_gru_p": "the corrected p value of that test",
+    "TASK_vs_lstm": "the same beside the LSTM",
+    "TASK_vs_lstm_p": "the corrected p value of that test",
+    "TASK_repeats": "seeds that the cell was trained again with; 0 where the evidence is the search",
+    "TASK_lost": "of these, how many diverged or failed",
+    "TASK_validation": "best metric on the validation set in the search, over trials that ended ok, stopped or "
+    "at-chance",
     "TASK_settings": "settings tried on the task",
     "diverged_share": "share of all its trials, 0 to 1, that diverged or failed; lower is better",
     "parameters": "numbers trained in the picked trials: the largest over the ranked tasks",
-    "trials": "trials on all tasks, memorization included",
+    "multiply_adds": "multiplications with an addition that one time step of one sequence takes in the matrix products "
+    "of the cells: layers x matrices x units^2 of the picked trials, the largest over the ranked tasks. Not counted: "
+    "biases, elementwise operations, embedding or projection, readout",
+    "trials": "trials on all tasks, memorization and repeats included",
     "steps": "training steps of all these trials together",
-    "seconds": "wall-clock time of all these trials together; the one column that differs between equal runs",
+    "seconds": "wall-clock time of all these trials together; differs between equal runs",
+    "relative_step_seconds": "time of a training step at the picked settings, evaluation included, over the LSTM's: "
+    "geometric mean over the ranked tasks; rough where the machine had other work; differs between equal runs",
     "environments": "in how many environments (versions, processor, commit) its trials and the GRU's were trained; "
     "above 1, as after a resume under other versions, small differences may come from that",
     "formula": "the cell, its lines joined by '; '",
 }
 """The columns in order, with meaning, unit and direction; those with TASK are there once for each ranked task."""
 
-_FIXED_WIDTH, _TASK_WIDTH = 50, 17
-"""Columns of a terminal that the table takes with ratios: without the tasks, and for each task."""
+TIME_COLUMNS = ("seconds", "relative_step_seconds")
+"""The columns that two runs with the same seed, profile and versions do not share."""
 
 TASK_COLUMNS = tuple(column for column in COLUMNS if column.startswith("TASK_"))
 
 _TOTALS = f"""
     SELECT cell, count(*), sum(state IN {LOST_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
+_STEP_SECONDS = f"""
+    SELECT picked.cell, picked.task, sum(seconds) / sum(steps) FROM ({PICKS}) AS picked
+    JOIN trials USING (cell, task, setting) GROUP BY picked.cell, picked.task HAVING sum(steps) > 0"""
 _ENVIRONMENTS = "SELECT DISTINCT cell, environment FROM trials WHERE environment IS NOT NULL"
 _SETTINGS = "SELECT cell, task, count(DISTINCT setting) FROM trials GROUP BY cell, task"
 _CELLS = """
-    SELECT cells.id, cells.name, cells.origin, cells.formula, coalesce(parents.name, substr(cells.parent, 1, ?))
+    SELECT cells.id, cells.name, cells.origin, cells.formula, cells.products,
+    coalesce(parents.name, substr(cells.parent, 1, ?))
     FROM cells LEFT JOIN cells AS parents ON parents.id = cells.parent ORDER BY cells.id"""
 
 
@@ -96,30 +125,32 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
     """
     if not tasks or len(set(tasks)) < len(tasks):
         raise ResultsError(f"ranked tasks {list(tasks)}: at least one is needed, each of them once; correct the list")
-    frame = pd.DataFrame(
-        store.select(_CELLS, (SHORT_ID,)), columns=["id", "name", "origin", "formula", "parent"], dtype=object
+    known = pd.DataFrame(
+        store.select(_CELLS, (SHORT_ID,)),
+        columns=["id", "name", "origin", "formula", "products", "parent"],
+        dtype=object,
     ).set_index("id")
-    best = picks(store)
     settings = pd.DataFrame(store.select(_SETTINGS), columns=["cell", "task", "settings"])
     visited = settings["cell"][settings["task"].isin(tasks)].unique()
-
-    frame["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(frame.index).fillna("running")
-    frame = frame[frame.index.isin(visited) | (frame["stage"] == COMPLETE)]
-    frame["parameters"] = np.nan
+    known["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(known.index).fillna("running")
+    frame = known[known.index.isin(visited) | (known["stage"] == COMPLETE)].copy()
+    columns_of_tasks = _estimates(store, tasks, frame)
     for task in tasks:
-        on_task = best[best["task"] == task].set_index("cell")
-        for column, values in _compare(frame.index, on_task).items():
-            frame[f"{task}_{column}"] = values
         counts = settings[settings["task"] == task].set_index("cell")["settings"].reindex(frame.index)
-        frame[f"{task}_settings"] = counts.fillna(0).astype("int64")
-        frame["parameters"] = frame["parameters"].combine(on_task["parameters"].reindex(frame.index), np.fmax)
-    frame["simulated"] = store.simulated
+        columns_of_tasks[f"{task}_settings"] = counts.fillna(0).astype("int64")
+    frame = pd.concat([frame, pd.DataFrame(columns_of_tasks, index=frame.index)], axis=1)
+    frame["search_score"] = frame[[f"{task}_ratio" for task in tasks]].to_numpy(np.float64).min(axis=1)
+    frame["evidence"] = SEARCH
+    _retrained(frame, retrained(store), tasks)
+
     ratios = frame[[f"{task}_ratio" for task in tasks]].to_numpy(np.float64)
-    known = np.where(np.isnan(ratios), np.inf, ratios)
-    weakest = known.min(axis=1)
+    errors = frame[[f"{task}_ratio_se" for task in tasks]].to_numpy(np.float64)
+    finite = np.where(np.isnan(ratios), np.inf, ratios)
+    weakest, place = finite.min(axis=1), finite.argmin(axis=1)
     frame["score"] = ratios.min(axis=1)  # NaN wherever a ratio is
+    frame["score_se"] = np.where(frame["score"].isna(), np.nan, errors[np.arange(len(frame)), place])
     frame["weakest_task"] = pd.Series(
-        [tasks[place] if np.isfinite(known[row, place]) else None for row, place in enumerate(known.argmin(axis=1))],
+        [tasks[k] if np.isfinite(ratio) else None for k, ratio in zip(place, weakest, strict=True)],
         index=frame.index,
         dtype=object,
     )
@@ -128,7 +159,9 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
     totals = totals.set_index("cell").reindex(frame.index).fillna(0)
     frame[["trials", "steps"]] = totals[["trials", "steps"]].astype("int64")
     frame["seconds"] = totals["seconds"].astype("float64")
+    frame["relative_step_seconds"] = _relative_step_seconds(store, tasks, frame.index)
     frame["diverged_share"] = totals["lost"].astype("float64") / frame["trials"].where(frame["trials"] > 0)
+    frame["simulated"] = store.simulated
     frame["environments"] = _environments(store, frame.index)
     frame["formula"] = ["; ".join(formula.splitlines()) for formula in frame["formula"]]
     return _ranked(frame, weakest)[list(columns(tasks))]
@@ -144,48 +177,11 @@ def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
     write_atomically(path, leaderboard(store, tasks).to_csv(index=False, lineterminator="\n"))
 
 
-def render_table(frame: pd.DataFrame, top: int | None, width: int | None = None) -> Table:
-    """What a terminal shows of the first `top` rows of `leaderboard` (all for None).
-
-    Behind each test metric stands the ratio in brackets, which is of the validation metrics, red below 1. Where `width`
-    columns are too few for it, the colour alone says so, and the number of parameters is left out. A cell that did not
-    complete says where it stopped. The caption says it first where the run was simulated.
-    """
-    tasks = [str(column).removesuffix("_ratio") for column in frame.columns if str(column).endswith("_ratio")]
-    ratios = width is None or width >= _FIXED_WIDTH + _TASK_WIDTH * len(tasks)
-    caption = "test metric (validation ratio to the GRU, above 1 is better)" if ratios else "test metric"
-    mixed = int((frame["environments"] > 1).sum())
-    if mixed:
-        caption += f"; {mixed} cells with trials of other versions or processors than the GRU's, see `environments`"
-    if frame["simulated"].any():
-        caption = f"{SIMULATED}\n{caption}"
-    table = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption, padding=(0, 1, 0, 0))
-    for heading in ("rank", "cell", "name", "score", *tasks, *(["parameters"] if ratios else [])):
-        left = heading in ("cell", "name")
-        table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
-    shown = frame if top is None else frame.head(top)
-    for row in shown.to_dict("records"):
-        # `Text` shows brackets in a name as they are; a plain string would be read as markup.
-        name = Text("" if pd.isna(row["name"]) else row["name"])
-        if row["stage"] != COMPLETE:
-            name.append(f" {row['stage']}" if name else row["stage"], "dim")
-        cells = [Text(_shown(row["rank"], ".0f")), Text(row["cell"]), name, Text(_shown(row["score"], ".4f"), "bold")]
-        for task in tasks:
-            cell, compared = Text(_shown(row[f"{task}_test"], ".4f")), row[f"{task}_ratio"]
-            if pd.notna(compared):
-                style = "red" if compared < 1 else ""
-                cell.stylize(style)
-                if ratios:
-                    cell.append(f" ({compared:.3f})", style)
-            cells.append(cell)
-        if ratios:
-            cells.append(Text(_shown(row["parameters"], ",.0f")))
-        table.add_row(*cells)
-    return table
-
-
-def _shown(value: Any, style: str) -> str:
-    return "" if pd.isna(value) else format(value, style)
+def sorted_by(frame: pd.DataFrame, task: str) -> pd.DataFrame:
+    """A leaderboard by one task's ratio, best first; retrained cells first still, and those without a ratio last."""
+    ratios = frame[f"{task}_ratio"].fillna(-np.inf).to_numpy(np.float64)
+    order = np.lexsort((np.arange(len(frame)), -ratios, (frame["evidence"] != RETRAINED).to_numpy()))
+    return frame.iloc[order].reset_index(drop=True)
 
 
 def _ranked(frame: pd.DataFrame, weakest: Floats) -> pd.DataFrame:
@@ -196,27 +192,82 @@ def _ranked(frame: pd.DataFrame, weakest: Floats) -> pd.DataFrame:
             frame.index.to_numpy(dtype=str),
             frame["parameters"].fillna(np.inf).to_numpy(),
             np.where(np.isinf(weakest), np.inf, -weakest),  # a cell without any ratio comes last
+            (frame["evidence"] != RETRAINED).to_numpy(),
             ~ranked.to_numpy(),
         )
     )
     frame = frame.iloc[order]
     places = pd.Series(range(1, len(frame) + 1), index=frame.index, dtype="Int64")
     frame["rank"] = places.where(ranked.iloc[order])
-    frame["parameters"] = frame["parameters"].astype("Int64")
+    whole = ["parameters", "multiply_adds"]
+    frame[whole] = frame[whole].astype("Int64")
     frame["cell"] = frame.index.str[:SHORT_ID]
     return frame.reset_index(drop=True)
 
 
-def _compare(cells: pd.Index, own: pd.DataFrame) -> dict[str, Any]:
-    """Columns of one task for the cells, from the picked trial of each cell that has one."""
-    ratios, errors = compared(cells, own)
-    values = own.reindex(cells)
-    return {
-        "validation": values["validation"].to_numpy(np.float64),
-        "test": values["test"].to_numpy(np.float64),
-        "ratio": ratios,
-        "ratio_se": errors,
-    }
+def _estimates(store: Store, tasks: Sequence[str], frame: pd.DataFrame) -> dict[str, Any]:
+    """What the search found on each task, and the sizes of the picked trials."""
+    found: dict[str, Any] = {}
+    best = picks(store)
+    nothing = pd.Series(np.nan, index=frame.index)
+    parameters, multiply_adds = nothing, nothing
+    for task in tasks:
+        own = best[best["task"] == task].set_index("cell")
+        ratios, errors = compared(frame.index, own)
+        picked = own.reindex(frame.index)
+        found |= {f"{task}_{name}": picked[name].to_numpy(np.float64) for name in ("test", "test_se", "validation")}
+        found |= {f"{task}_ratio": ratios, f"{task}_ratio_se": errors}
+        found |= {f"{task}_{name}": pd.Series(None, frame.index, object) for name in ("vs_gru", "vs_lstm")}
+        found |= {f"{task}_{name}": np.nan for name in ("vs_gru_p", "vs_lstm_p")}
+        found |= {f"{task}_{name}": 0 for name in ("repeats", "lost")}
+        layers = own["setting"].map(_layers).reindex(frame.index).astype("float64")
+        parameters = parameters.combine(picked["parameters"].astype("float64"), np.fmax)
+        products = layers * frame["products"].astype("float64") * picked["units"].astype("float64") ** 2
+        multiply_adds = multiply_adds.combine(products, np.fmax)
+    return found | {"parameters": parameters, "multiply_adds": multiply_adds}
+
+
+def _layers(setting: str) -> float:
+    return float(json.loads(setting).get("layers", np.nan))
+
+
+def _retrained(frame: pd.DataFrame, found: Retrained, tasks: Sequence[str]) -> None:
+    """Put the finalists' numbers in the place of the search's, for cells that have all of them."""
+    cells = [cell for cell in found.cells(tasks) if cell in frame.index and frame.at[cell, "stage"] == COMPLETE]
+    if GRU not in cells:
+        return
+    frame.loc[cells, "evidence"] = RETRAINED
+    for task in tasks:
+        reference = found.on(task, GRU)
+        for cell in cells:
+            own = found.on(task, cell)
+            error = np.std(own, ddof=1) / np.sqrt(own.size)
+            numbers = (own.mean(), error, *ratio_of_means(own, reference, found.higher[task]))
+            frame.loc[cell, [f"{task}_{name}" for name in ("test", "test_se", "ratio", "ratio_se")]] = numbers
+        frame.loc[cells, f"{task}_repeats"] = found.repeats
+        frame.loc[cells, f"{task}_lost"] = [found.lost[task][cell] for cell in cells]
+    others = [name for name in (GRU, LSTM) if name in cells]
+    pairs = [(task, cell, other) for task in tasks for other in others for cell in cells if cell != other]
+    # The GRU beside the LSTM is the LSTM beside the GRU: one test.
+    pairs = [pair for pair in pairs if pair[1:] != (GRU, LSTM)]
+    for result in compare(found, pairs):
+        column = f"{result.task}_vs_{'gru' if result.other == GRU else 'lstm'}"
+        frame.loc[result.cell, column] = str(result.verdict)
+        frame.loc[result.cell, f"{column}_p"] = result.adjusted
+        if (result.cell, result.other) == (LSTM, GRU):
+            frame.loc[GRU, f"{result.task}_vs_lstm"] = str(result.verdict.reversed)
+            frame.loc[GRU, f"{result.task}_vs_lstm_p"] = result.adjusted
+
+
+def _relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) -> Floats:
+    """Time of a training step over the LSTM's, geometric mean over the tasks that both have."""
+    rows = pd.DataFrame(store.select(_STEP_SECONDS), columns=["cell", "task", "seconds"])
+    times = rows[rows["task"].isin(tasks) & (rows["seconds"] > 0)].pivot(index="cell", columns="task", values="seconds")
+    if LSTM not in times.index:
+        return np.full(len(cells), np.nan)
+    logs = times.astype("float64").map(math.log)
+    means = (logs - logs.loc[LSTM]).mean(axis=1).reindex(cells)
+    return np.asarray(np.exp(means.to_numpy(np.float64)), np.float64)
 
 
 def _environments(store: Store, cells: pd.Index) -> list[int]:

@@ -8,8 +8,9 @@ import click
 from rich.console import Console
 
 from results.leaderboard import leaderboard as table_of
-from results.leaderboard import render_table, write_leaderboard
+from results.leaderboard import write_leaderboard
 from results.store import Store
+from results.tables import render_table
 from search.cli.display import Display, duration
 from search.cli.names import open_run
 from search.cli.search import load_tasks, mark_resumed, say, simulation_of, terminable

@@ -1,54 +1,99 @@
 """`gatesearch leaderboard`: the ranked table of a run."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import pandas as pd
 from rich.console import Console
 
-from results.leaderboard import COLUMNS, render_table, write_leaderboard
+from results.files import write_atomically
+from results.leaderboard import COLUMNS, sorted_by
 from results.leaderboard import leaderboard as table_of
 from results.store import PROFILE_FILE
+from results.tables import render_table, to_latex, to_markdown
 from search.cli.names import open_run
 from search.errors import SearchError
 from search.profiles.profile import parse_profile
 
+FILE_WIDTH = 200
+"""Columns of a table that is written to a file."""
+
+FORMATS = ("table", "csv", "markdown", "latex")
 _EPILOG = """\b
 Examples:
   gatesearch leaderboard quick-1
-  gatesearch leaderboard quick-1 --csv > t.csv
+  gatesearch leaderboard quick-1 --task xml --top 5     the five best at XML
+  gatesearch leaderboard quick-1 --csv > t.csv          all columns
+  gatesearch leaderboard quick-1 --baselines --format markdown
+  gatesearch leaderboard quick-1 --format latex -o table.tex
 
 """
 _COLUMN_HELP = "\b\nColumns of the CSV (TASK stands for each ranked task):\n" + "\n".join(
-    textwrap.fill(f"  {name:18} {meaning}", 76, subsequent_indent=" " * 21) for name, meaning in COLUMNS.items()
+    textwrap.fill(f"  {name:21} {meaning}", 76, subsequent_indent=" " * 24) for name, meaning in COLUMNS.items()
 )
 
 
 @click.command(epilog=_EPILOG + _COLUMN_HELP)
 @click.argument("run")
+@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and show no other.")
+@click.option("--baselines", is_flag=True, help="Show the cells that were given, and no found ones.")
 @click.option("--top", type=click.IntRange(min=1), help="Show this many rows only.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with all columns.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole CSV to this file."
-)
-def leaderboard(run: str, top: int | None, as_csv: bool, output: Path | None) -> None:
+@click.option("--format", "form", type=click.Choice(FORMATS), help="How it is written.  [default: table; csv with -o]")
+@click.option("--csv", "as_csv", is_flag=True, help="Short for --format csv: all columns, at full precision.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def leaderboard(
+    run: str,
+    tasks: tuple[str, ...],
+    baselines: bool,
+    top: int | None,
+    form: str | None,
+    as_csv: bool,
+    output: Path | None,
+) -> None:
     """Show the ranked table of RUN, finished or not, from its store.
 
-    RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder.
+    RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder. With several --task, the first
+    one sorts.
     """
-    if top is not None and output is not None:
-        raise SearchError(f"--top {top} cannot be given with --output, which writes the whole table; leave one out")
+    if as_csv and form not in (None, "csv"):
+        raise SearchError(f"--csv and --format {form} exclude each other; leave one out")
+    form = "csv" if as_csv else form or ("table" if output is None else "csv")
     with open_run(run) as store:
         ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
-        if output is not None:
-            if output.resolve() in (store.path.resolve(), (store.folder / PROFILE_FILE).resolve()):
-                raise SearchError(f"--output {str(output)!r} is a file of the run itself; choose another name")
-            write_leaderboard(store, ranked, output)
-            click.echo(f"written to {output}")
-            return
+        for task in tasks:
+            if task not in ranked:
+                raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")
+        if output is not None and output.resolve() in (store.path.resolve(), (store.folder / PROFILE_FILE).resolve()):
+            raise SearchError(f"--output {str(output)!r} is a file of the run itself; choose another name")
         frame = table_of(store, ranked)
-    if as_csv:
-        click.echo((frame if top is None else frame.head(top)).to_csv(index=False, lineterminator="\n"), nl=False)
+    if baselines:
+        frame = frame[frame["origin"] == "baseline"]
+    if tasks:
+        frame = sorted_by(frame, tasks[0])
+    frame = frame if top is None else frame.head(top)
+    shown = tasks or ranked
+    if form == "table" and output is None:
+        console = Console()
+        console.print(render_table(frame, None, console.width, shown))
         return
-    console = Console()
-    console.print(render_table(frame, top, console.width))
+    text = _text(frame, shown, form)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    write_atomically(output, text)
+    click.echo(f"written to {output}")
+
+
+def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str) -> str:
+    if form == "csv":
+        return str(frame.to_csv(index=False, lineterminator="\n"))
+    if form == "markdown":
+        return to_markdown(frame, tasks)
+    if form == "latex":
+        return to_latex(frame, tasks)
+    console = Console(width=FILE_WIDTH, no_color=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(render_table(frame, None, None, tasks))
+    return capture.get()

@@ -17,11 +17,12 @@ import click
 import tomli_w
 from rich.console import Console
 
-from results.leaderboard import SIMULATED, render_table, write_leaderboard
+from results.leaderboard import SIMULATED, write_leaderboard
 from results.leaderboard import leaderboard as table_of
 from results.records import COMPLETE
 from results.store import FILE, Store
 from results.summary import funnel
+from results.tables import render_table
 from search.cells.formula import format_graph, read_formula
 from search.cli.display import Display, duration
 from search.cli.names import known_runs, run_folder, runs_folder

@@ -13,9 +13,10 @@ import pytest
 from rich.console import Console
 
 from results.errors import ResultsError, StoreError
-from results.leaderboard import COLUMNS, columns, leaderboard, render_table, write_leaderboard
+from results.leaderboard import COLUMNS, columns, leaderboard, write_leaderboard
 from results.records import COMPLETE, CellRow, ProposalRow, TrialRow
 from results.store import Store
+from results.tables import render_table
 from tests.test_results.rows import (
     GRU,
     LSTM,
@@ -29,11 +30,18 @@ from tests.test_results.rows import (
     random_run,
 )
 
+def of_task(task: str) -> list[str]:
+    names = "test test_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost validation settings"
+    return [f"{task}_{name}" for name in names.split()]
+
+
 HEADER = [
-    *("rank", "cell", "name", "origin", "parent", "stage", "simulated", "score", "weakest_task"),
-    *("arithmetic_validation", "arithmetic_test", "arithmetic_ratio", "arithmetic_ratio_se", "arithmetic_settings"),
-    *("music_validation", "music_test", "music_ratio", "music_ratio_se", "music_settings"),
-    *("diverged_share", "parameters", "trials", "steps", "seconds", "environments", "formula"),
+    *("rank", "cell", "name", "origin", "parent", "stage", "simulated"),
+    *("evidence", "score", "score_se", "search_score", "weakest_task"),
+    *of_task("arithmetic"),
+    *of_task("music"),
+    *("diverged_share", "parameters", "multiply_adds", "trials", "steps", "seconds", "relative_step_seconds"),
+    *("environments", "formula"),
 ]
 
 

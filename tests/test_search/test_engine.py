@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.leaderboard import leaderboard
+from results.leaderboard import TIME_COLUMNS, leaderboard
 from results.records import EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
 from search.cells.library import LIBRARY, SEEDS, named_cell
@@ -89,7 +89,7 @@ def rows_of(folder: Path) -> list[TrialRow]:
 
 
 def rows(store: Store) -> Rows:
-    table = leaderboard(store, PROFILE.ranked).drop(columns="seconds")
+    table = leaderboard(store, PROFILE.ranked).drop(columns=list(TIME_COLUMNS))
     return {
         "cells": store.cells(),
         "trials": [replace(row, seconds=0.0) for row in store.trials(curves=True)],

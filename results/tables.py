@@ -1,0 +1,164 @@
+"""The leaderboard for people: in a terminal, as Markdown, as LaTeX. `results.leaderboard` has all columns and numbers.
+
+A retrained cell's metrics are means over the repeats with their standard errors; `+` or `-` says that the cell is
+better or worse than the GRU beyond the noise. A search estimate's score is in brackets, and nothing is said of noise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from results.comparison import Verdict
+from results.leaderboard import RETRAINED, SIMULATED
+from results.records import COMPLETE
+
+MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How much is shown: digits after the point, standard errors or not, the columns at the end or not."""
+
+    digits: int = 4
+    errors: bool = True
+    sizes: bool = True
+
+
+LAYOUTS = (Layout(), Layout(sizes=False), Layout(3, sizes=False), Layout(errors=False, sizes=False))
+"""The fullest first: the first one that fits a terminal is taken."""
+
+_SIZES = {"parameters": "parameters", "multiply_adds": "mult-adds", "relative_step_seconds": "time"}
+
+
+def tasks_of(frame: pd.DataFrame) -> list[str]:
+    """The ranked tasks of a leaderboard."""
+    return [str(column).removesuffix("_ratio_se") for column in frame.columns if str(column).endswith("_ratio_se")]
+
+
+def readable(frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS[0]) -> pd.DataFrame:
+    """The rows of a leaderboard as text, a few columns of them: rank, cell, name, score, the tasks, sizes and time."""
+    rows = []
+    for row in frame.to_dict("records"):
+        retrained = row["evidence"] == RETRAINED
+        name = "" if pd.isna(row["name"]) else str(row["name"])
+        if row["stage"] != COMPLETE:
+            name = f"{name} {row['stage']}".strip()
+        score = _measured(row["score"], row["score_se"] if retrained and layout.errors else None, layout.digits)
+        shown = {
+            "rank": _number(row["rank"], ".0f"),
+            "cell": row["cell"],
+            "name": name,
+            "score": score if retrained or not score else f"({score})",
+        }
+        for task in tasks:
+            error = row[f"{task}_test_se"] if retrained and layout.errors else None
+            metric = _measured(row[f"{task}_test"], error, layout.digits)
+            shown[task] = metric + MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained else metric and f"{metric}  "
+        if layout.sizes:
+            shown |= {
+                "parameters": _number(row["parameters"], ",.0f"),
+                "mult-adds": _number(row["multiply_adds"], ",.0f"),
+                "time": _number(row["relative_step_seconds"], ".2f"),
+            }
+        rows.append(shown)
+    headings = ["rank", "cell", "name", "score", *tasks, *(_SIZES.values() if layout.sizes else [])]
+    return pd.DataFrame(rows, columns=headings, dtype=object)
+
+
+def render_table(
+    frame: pd.DataFrame, top: int | None, width: int | None = None, tasks: Sequence[str] | None = None
+) -> Table:
+    """What a terminal of `width` columns shows of the first `top` rows of `leaderboard` (all for None).
+
+    The fullest of `LAYOUTS` that fits; red is below the GRU. A cell that did not complete says where it stopped. The
+    caption says what the numbers are, and first of all where the run was simulated. `tasks`: these columns only.
+    """
+    tasks = tasks_of(frame) if tasks is None else tasks
+    shown = frame if top is None else frame.head(top)
+    for layout in LAYOUTS:
+        texts = readable(shown, tasks, layout)
+        if width is None or _width(texts) <= width:
+            break
+    table = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, layout), padding=(0, 1, 0, 0))
+    table.caption_justify = "left"
+    for heading in texts.columns:
+        left = heading in ("cell", "name")
+        table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
+    evidence = list(shown["evidence"])
+    for place, (row, values) in enumerate(zip(shown.to_dict("records"), texts.to_dict("records"), strict=True)):
+        if place and evidence[place] != evidence[place - 1]:
+            table.add_section()
+        # `Text` shows brackets in a name as they are; a plain string would be read as markup.
+        cells = {heading: Text(value) for heading, value in values.items()}
+        cells["score"].stylize("bold" if row["evidence"] == RETRAINED else "dim")
+        for task in tasks:
+            if row[f"{task}_ratio"] < 1:
+                cells[task].stylize("red")
+        table.add_row(*cells.values())
+    return table
+
+
+def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0]) -> str:
+    """What the numbers of `readable` are, one fact a line."""
+    lines = [SIMULATED] if frame["simulated"].any() else []
+    retrained = frame["evidence"] == RETRAINED
+    if retrained.any():
+        seeds = int(frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy().max())
+        errors = " ± standard error" if layout.errors else ""
+        lines.append(f"test metric, mean over {seeds} fresh seeds{errors}; + or -: beyond noise of the GRU's")
+        if not retrained.all():
+            lines.append("(in brackets): search estimates, not trained again; they flatter")
+    else:
+        lines.append("test metric; (scores) are search estimates, of validation metrics; they flatter")
+    if layout.sizes:
+        lines.append("mult-adds: of a step in the cells' products; time: of a training step, over the LSTM's")
+    mixed = int((frame["environments"] > 1).sum())
+    if mixed:
+        lines.append(f"{mixed} cells with trials of other versions or processors than the GRU's, see `environments`")
+    return "\n".join(lines)
+
+
+def to_markdown(frame: pd.DataFrame, tasks: Sequence[str]) -> str:
+    """A Markdown table of the readable columns, and what its numbers are."""
+    texts = readable(frame, tasks).map(lambda text: text.strip().replace("|", "\\|"))
+    align = ["left" if heading in ("cell", "name") else "right" for heading in texts.columns]
+    # A cell's id may be all digits, or look like 1e5: texts are kept as they are.
+    table = texts.to_markdown(index=False, colalign=align, disable_numparse=True)
+    return f"{table}\n\n{'; '.join(caption(frame).splitlines())}\n"
+
+
+def to_latex(frame: pd.DataFrame, tasks: Sequence[str]) -> str:
+    """A LaTeX table (package booktabs) of the readable columns, and what its numbers are."""
+    texts = readable(frame, tasks).map(str.strip)
+    columns = "".join("l" if heading in ("cell", "name") else "r" for heading in texts.columns)
+    text = "; ".join(caption(frame).replace("_", r"\_").replace("`", "").splitlines())
+    texts.columns = [str(heading).replace("_", r"\_") for heading in texts.columns]
+    table = texts.map(_escaped).to_latex(index=False, column_format=columns, caption=text.replace("±", r"$\pm$"))
+    return str(table)
+
+
+def _escaped(text: str) -> str:
+    for mark in "&%$#_{}":
+        text = text.replace(mark, f"\\{mark}")
+    return text.replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}").replace("±", r"$\pm$")
+
+
+def _measured(value: Any, error: Any, digits: int) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.{digits}f}" + ("" if error is None or pd.isna(error) else f"±{error:.{digits}f}")
+
+
+def _number(value: Any, style: str) -> str:
+    return "" if pd.isna(value) else format(value, style)
+
+
+def _width(texts: pd.DataFrame) -> int:
+    """Columns of a terminal that the rows take, with one between two."""
+    widths = [max(len(str(text)) for text in (heading, *texts[heading])) for heading in texts.columns]
+    return sum(widths) + len(widths)
