@@ -50,7 +50,9 @@ def main() -> None:
     # In this process and undisturbed: the same search, so the same table.
     assert start("whole", *profile[:2], "--workers", "0", "--seed", "7").wait(LIMIT_SECONDS) == 0
 
-    tables = [pd.read_csv(RUNS / name / "leaderboard.csv").drop(columns=list(TIME_COLUMNS)) for name in ("killed", "whole")]
+    tables = [
+        pd.read_csv(RUNS / name / "leaderboard.csv").drop(columns=list(TIME_COLUMNS)) for name in ("killed", "whole")
+    ]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
     table = tables[0]
     assert (table["origin"] == "baseline").sum() == 13, "all named cells stand in the table"

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
 
 from results.ratio import Floats, ratio
 from results.retrained import Retrained
@@ -68,6 +67,8 @@ def paired(differences: Floats) -> tuple[float, float, float]:
     error = float(np.std(differences, ddof=1) / np.sqrt(differences.size))
     if error <= 1e-12 * max(1.0, abs(mean)):
         return mean, error, 1.0
+    from scipy import stats  # like statsmodels below, takes a second to import, and is not always needed
+
     return mean, error, float(2 * stats.t.sf(abs(mean) / error, differences.size - 1))
 
 
@@ -75,7 +76,7 @@ def holm(values: Sequence[float]) -> list[float]:
     """p values corrected by Holm's method for there being so many of them."""
     if not values:
         return []
-    from statsmodels.stats.multitest import multipletests  # takes a second to import, and is not always needed
+    from statsmodels.stats.multitest import multipletests
 
     return [float(value) for value in multipletests(values, method="holm")[1]]
 

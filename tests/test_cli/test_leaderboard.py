@@ -50,3 +50,55 @@ def test_the_stores_own_files_are_not_written_over(gatesearch: Gatesearch, kept:
     assert said.err.count("\n") == 1
     assert "run.sqlite" in said.err
     assert (kept / "run.sqlite").read_bytes() == before
+
+
+def test_one_task_sorts_and_stands_alone(gatesearch: Gatesearch, kept: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+    said = gatesearch("leaderboard", "kept", "--task", "arithmetic", "--csv")
+    read = pd.read_csv(io.StringIO(said.out))
+    ranked = read[read["evidence"] == "retrained"]
+    assert ranked["arithmetic_ratio"].is_monotonic_decreasing
+    assert len(ranked) == 5
+    assert read["evidence"].tolist() == sorted(read["evidence"])  # retrained, then search
+    assert sorted(read["cell"]) == sorted(table["cell"])
+    screen = gatesearch("leaderboard", "kept", "--task", "arithmetic").out
+    assert screen.splitlines()[0].split()[:5] == ["rank", "cell", "name", "score", "arithmetic"]
+    assert "xml" not in screen.splitlines()[0]
+    places = [screen.index(cell) for cell in read["cell"]]
+    assert places == sorted(places)
+    wrong = gatesearch("leaderboard", "kept", "--task", "music")
+    assert wrong.status == 2
+    assert wrong.err == "gatesearch: --task has 'music'; the ranked tasks of this run are xml, arithmetic\n"
+
+
+def test_baselines_alone(gatesearch: Gatesearch, kept: Path) -> None:
+    read = pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--baselines", "--csv").out))
+    assert sorted(read["name"]) == ["gru", "lstm", "tanh"]
+    assert (
+        len(pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--baselines", "--csv", "--top", "2").out))) == 2
+    )
+
+
+def test_markdown_and_latex_have_what_the_screen_has(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+    markdown = gatesearch("leaderboard", "kept", "--format", "markdown", "--top", "3").out
+    lines = markdown.splitlines()
+    assert [cell.strip() for cell in lines[0].strip("|").split("|")][:6] == [
+        *("rank", "cell", "name", "score", "xml", "arithmetic")
+    ]
+    assert len({line.count("|") for line in lines[:5]}) == 1
+    latex = gatesearch("leaderboard", "kept", "--format", "latex", "--top", "3").out
+    assert latex.count(r"\\") == 4
+    for row in table.head(3).to_dict("records"):
+        (line,) = (line for line in lines if str(row["cell"]) in line)
+        for column, error in (("score", "score_se"), ("xml_test", "xml_test_se")):
+            assert f" {row[column]:.4f}±{row[error]:.4f}" in line
+            assert rf"& {row[column]:.4f}$\pm${row[error]:.4f}" in latex
+    said = gatesearch("leaderboard", "kept", "--format", "latex", "--top", "3", "-o", "table.tex")
+    assert said.out == "written to table.tex\n"
+    assert (here / "table.tex").read_text() == latex
+    both = gatesearch("leaderboard", "kept", "--format", "latex", "--csv")
+    assert both.status == 2
+    assert both.err == "gatesearch: --csv and --format latex exclude each other; leave one out\n"
+    assert gatesearch("leaderboard", "kept", "--format", "table", "-o", "table.txt").status == 0
+    assert table["cell"][0] in (here / "table.txt").read_text()

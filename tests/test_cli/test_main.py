@@ -81,7 +81,7 @@ MISTAKES = {
     "truncated store": ("leaderboard cut", "cut", ""),
     "garbage store": ("leaderboard garbage", "garbage", "restore"),
     "garbage to resume": ("search garbage --resume", "garbage", "restore"),
-    "top and output": ("leaderboard kept --top 3 -o t.csv", "--top 3", "leave one out"),
+    "two formats": ("leaderboard x --csv --format latex", "latex", "leave one out"),
     "output folder": ("leaderboard kept -o missing/t.csv", "missing/t.csv", "another folder"),
 }
 

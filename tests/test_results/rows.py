@@ -58,7 +58,7 @@ def make_trial(cell: str, task: str = TASKS[0], setting: int = 0, **changes: obj
     row = TrialRow(
         cell=cell,
         task=task,
-        setting=json.dumps({"learning_rate": setting}),
+        setting=json.dumps({"learning_rate": setting, "layers": 1 + setting % 2}),
         repeat=0,
         seed=1,
         state="ok",

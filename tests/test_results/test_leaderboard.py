@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from scipy import stats
 
 from results.errors import ResultsError, StoreError
 from results.leaderboard import COLUMNS, columns, leaderboard, write_leaderboard
@@ -29,6 +31,7 @@ from tests.test_results.rows import (
     make_trial,
     random_run,
 )
+
 
 def of_task(task: str) -> list[str]:
     names = "test test_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost validation settings"
@@ -62,6 +65,18 @@ def pick(trials: list[TrialRow], cell: str, task: str) -> TrialRow | None:
     return best
 
 
+def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
+    """The logarithm of the time of a step at the best setting over the LSTM's, if that has any."""
+    lstm = pick(trials, LSTM, best.task)
+    if lstm is None:
+        return []
+    spent = []
+    for pick_of in (best, lstm):
+        same = [t for t in trials if (t.cell, t.task, t.setting) == (pick_of.cell, pick_of.task, pick_of.setting)]
+        spent.append(sum(t.seconds for t in same) / sum(t.steps for t in same))
+    return [math.log(spent[0] / spent[1])]
+
+
 def expected_rows(
     cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow]
 ) -> list[dict[str, object]]:
@@ -81,6 +96,7 @@ def expected_rows(
             "parent": names[cell.parent] if cell.parent else None,
             "stage": stage,
             "simulated": False,
+            "evidence": "search",
             "diverged_share": sum(trial.state in ("diverged", "failed") for trial in own) / len(own),
             "trials": len(own),
             "steps": sum(trial.steps for trial in own),
@@ -89,7 +105,8 @@ def expected_rows(
             "formula": "z = sigmoid(linear(x) + linear(h)); h' = z * h",
         }
         ratios: dict[str, float] = {}
-        parameters = []
+        parameters, multiply_adds, times = [], [], []
+        errors: dict[str, Any] = {}
         for task in TASKS:
             best, gru = pick(trials, cell.id, task), pick(trials, GRU, task)
             assert gru is not None
@@ -98,6 +115,8 @@ def expected_rows(
             error: Any = None
             if best is not None and best.validation is not None:
                 parameters.append(best.parameters)
+                multiply_adds.append(json.loads(best.setting)["layers"] * 2 * 16**2)
+                times += relative_time(trials, best)
                 ratio = best.validation / gru.validation if task != "music" else gru.validation / best.validation
                 ratios[task] = ratio
                 if cell.id == GRU:
@@ -105,7 +124,11 @@ def expected_rows(
                 elif best.validation_se is not None and gru.validation_se is not None:
                     relative = (best.validation_se / best.validation) ** 2 + (gru.validation_se / gru.validation) ** 2
                     error = pytest.approx(ratio * math.sqrt(relative))
-            row |= {
+            errors[task] = error
+            row |= dict.fromkeys(of_task(task)) | {
+                f"{task}_repeats": 0,
+                f"{task}_lost": 0,
+                f"{task}_test_se": best.test_se if best else None,
                 f"{task}_validation": best.validation if best else None,
                 f"{task}_test": best.test if best else None,
                 f"{task}_ratio": ratio,
@@ -114,7 +137,11 @@ def expected_rows(
             }
         row["score"] = min(ratios.values()) if len(ratios) == len(TASKS) else None
         row["weakest_task"] = min(ratios, key=lambda task: ratios[task]) if ratios else None
+        row["score_se"] = errors[str(row["weakest_task"])] if row["score"] is not None else None
+        row["search_score"] = row["score"]
         row["parameters"] = max(parameters) if parameters else None
+        row["multiply_adds"] = max(multiply_adds) if parameters else None
+        row["relative_step_seconds"] = pytest.approx(math.exp(sum(times) / len(times))) if times else None
         ranked = stage == COMPLETE and row["score"] is not None
         row["order"] = (
             not ranked,
@@ -289,6 +316,116 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_pat
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["leaderboard.csv"]
 
 
+def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> dict[str, dict[str, list[TrialRow]]]:
+    """A run with five finalists and a cell that was not trained again; the repeats by task and cell."""
+    cells = [make_baseline("gru"), make_baseline("lstm"), *(make_cell(digit * 16) for digit in "abc")]
+    found: dict[str, dict[str, list[TrialRow]]] = {task: {} for task in TASKS}
+    noise = {task: rng.normal(0, 0.02, repeats) for task in TASKS}  # of the seed: shared by all cells
+    for k, cell in enumerate([*cells, make_cell("d" * 16)]):
+        store.add_cell(cell)
+        store.add_proposal(ProposalRow(k, "propose", cell.id, None, COMPLETE, 1.0))
+        for task in TASKS:
+            search = [make_trial(cell.id, task, s, validation=float(rng.random()), units=32) for s in range(3)]
+            store.record(None, search)
+            if cell.id.startswith("d"):
+                continue
+            best = pick(search, cell.id, task)
+            assert best is not None
+            tests = 0.5 + (k - 2) * 0.05 + noise[task] + rng.normal(0, 0.001, repeats)
+            found[task][cell.id] = [
+                replace(best, repeat=r, seed=r, test=float(test), validation=0.1) for r, test in enumerate(tests, 1)
+            ]
+    lost = found["arithmetic"]["b" * 16]
+    lost[1] = replace(lost[1], state="diverged", test=None)
+    for task in TASKS:
+        for trials in found[task].values():
+            store.record(None, trials)
+    store.mark(retrained={"repeats": repeats, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
+    return found
+
+
+def named(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The rows by name or, for found cells, by the first digits of the id."""
+    rows: list[dict[Any, Any]] = frame.to_dict("records")
+    return {row["cell"] if pd.isna(row["name"]) else row["name"]: row for row in rows}
+
+
+def holm_by_loop(values: list[float]) -> list[float]:
+    order = sorted(range(len(values)), key=lambda k: values[k])
+    corrected, largest = [0.0] * len(values), 0.0
+    for place, k in enumerate(order):
+        largest = max(largest, min(1.0, values[k] * (len(values) - place)))
+        corrected[k] = largest
+    return corrected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store, seed: int) -> None:
+    found = make_finalists(store, np.random.default_rng(seed))
+    frame = leaderboard(store, TASKS)
+    assert frame["evidence"].tolist() == ["retrained"] * 5 + ["search"]
+    assert frame["rank"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert frame["score"][:5].is_monotonic_decreasing
+    rows = named(frame)
+    tests: dict[tuple[str, str, str], float] = {}
+    for task in TASKS:
+        values = {
+            cell: np.array([0.2 if t.test is None else t.test for t in trials]) for cell, trials in found[task].items()
+        }
+        for cell, own in values.items():
+            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, cell[:8])]
+            gru = values[GRU]
+            ratio = own.mean() / gru.mean() if task == "arithmetic" else gru.mean() / own.mean()
+            assert row[f"{task}_test"] == pytest.approx(own.mean())
+            assert row[f"{task}_test_se"] == pytest.approx(stats.sem(own))
+            assert row[f"{task}_ratio"] == pytest.approx(ratio)
+            assert row[f"{task}_repeats"] == 4
+            assert row[f"{task}_lost"] == (1 if (cell, task) == ("b" * 16, "arithmetic") else 0)
+            for name, other in (("gru", GRU), ("lstm", LSTM)):
+                if cell != other and (cell, other) != (GRU, LSTM):
+                    tests[task, cell, name] = float(stats.ttest_rel(own, values[other]).pvalue)
+    verdicts = set()
+    for (task, cell, name), p in zip(tests, holm_by_loop(list(tests.values())), strict=True):
+        row = rows[{LSTM: "lstm"}.get(cell, cell[:8])]
+        assert row[f"{task}_vs_{name}_p"] == pytest.approx(p)
+        ahead = (row[f"{task}_test"] > rows[name][f"{task}_test"]) == (task == "arithmetic")
+        expected = "undecided" if p >= 0.05 else "better" if ahead else "worse"
+        assert row[f"{task}_vs_{name}"] == expected
+        verdicts.add(expected)
+        if (cell, name) == (LSTM, "gru"):
+            mirrored = {"better": "worse", "worse": "better"}.get(expected, expected)
+            assert rows["gru"][f"{task}_vs_lstm"] == mirrored
+    assert verdicts == {"better", "worse", "undecided"}
+    for name, row in rows.items():
+        assert row["score"] == min(row[f"{task}_ratio"] for task in TASKS), name
+        assert row["score_se"] == row[f"{row['weakest_task']}_ratio_se"], name
+    gru_row = rows["gru"]
+    assert [gru_row[c] for c in ("score", "score_se", "arithmetic_ratio_se", "music_ratio_se")] == [1, 0, 0, 0]
+    # The search's own numbers are still there, and no repeat has found its way into them.
+    best = pick([t for t in store.trials() if t.repeat == 0], "a" * 16, "music")
+    assert best is not None
+    assert rows["a" * 8]["music_validation"] == best.validation
+    gru_best = pick([t for t in store.trials() if t.repeat == 0], GRU, "music")
+    assert gru_best is not None
+    assert gru_best.validation is not None
+    assert rows["a" * 8]["search_score"] <= gru_best.validation / (best.validation or 0.0)
+    assert rows["d" * 8]["score"] == rows["d" * 8]["search_score"]
+    layers = [json.loads(found[task]["a" * 16][0].setting)["layers"] for task in TASKS]
+    assert rows["a" * 8]["multiply_adds"] == max(layers) * 2 * 32**2
+
+
+def test_a_finalist_counts_once_it_has_every_repeat_at_the_best_setting_of_the_search(store: Store) -> None:
+    found = make_finalists(store, np.random.default_rng(0))
+    store.mark(retrained={"repeats": 5, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
+    assert set(leaderboard(store, TASKS)["evidence"]) == {"search"}
+    store.mark(retrained={"repeats": 4, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
+    assert leaderboard(store, TASKS)["evidence"].tolist().count("retrained") == 5
+    best = found["arithmetic"]["c" * 16][0]
+    store.record(None, [replace(best, setting='{"layers": 1, "learning_rate": 9}', repeat=0, validation=0.999)])
+    row = named(leaderboard(store, TASKS))["c" * 8]
+    assert (row["evidence"], row["arithmetic_validation"]) == ("search", 0.999)
+
+
 def rendered(frame: pd.DataFrame, top: int | None, width: int = 120) -> list[str]:
     console = Console(width=width)
     with console.capture() as capture:
@@ -306,15 +443,35 @@ def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> No
     store.add_proposal(ProposalRow(0, "propose", "e" * 16, GRU, "stopped at a", None))
     frame = leaderboard(store, ["a"])
     lines = rendered(frame, None)
-    assert lines[0].split() == ["rank", "cell", "name", "score", "a", "parameters"]
-    assert lines[2].split() == ["1", GRU[:8], "gru", "1.0000", "0.2500", "(1.000)", "12,345"]
-    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "0.9000", "0.2250", "(0.900)", "12,345"]
+    assert lines[0].split() == ["rank", "cell", "name", "score", "a", "parameters", "mult-adds", "time"]
+    assert lines[2].split() == ["1", GRU[:8], "gru", "(1.0000)", "0.2500", "12,345", "512", "1.00"]
+    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "(0.9000)", "0.2250", "12,345", "512", "1.00"]
     assert lines[4].split() == ["e" * 8, "stopped", "at", "a"]
+    assert lines[5].startswith("test metric; (scores) are search estimates")
     assert not any(LSTM[:8] in line for line in rendered(frame, 1))
     assert not any(GRU[:8] in line for line in rendered(frame.head(0), None))
     narrow = rendered(frame, None, width=60)
     assert narrow[0].split() == ["rank", "cell", "name", "score", "a"]
-    assert narrow[3].split() == ["2", LSTM[:8], "[red]lstm", "0.9000", "0.2250"]
+    assert narrow[3].split() == ["2", LSTM[:8], "[red]lstm", "(0.9000)", "0.2250"]
+
+
+@pytest.mark.parametrize(("width", "digits"), [(56, None), (64, 3), (80, 4), (120, 4)])
+def test_the_terminal_shows_errors_and_what_is_beyond_the_noise_as_far_as_they_fit(
+    store: Store, width: int, digits: int | None
+) -> None:
+    make_finalists(store, np.random.default_rng(0))
+    frame = leaderboard(store, TASKS)
+    lines = rendered(frame, None, width)
+    assert max(len(line) for line in lines) <= width
+    assert not any("…" in line for line in lines)
+    line = next(line for line in lines if "a" * 8 in line)
+    row = named(frame)["a" * 8]
+    mark = {"better": " +", "worse": " -", "undecided": ""}[row["arithmetic_vs_gru"]]
+    error = "" if digits is None else f"±{row['arithmetic_test_se']:.{digits}f}"
+    assert f" {row['arithmetic_test']:.{digits or 4}f}{error}{mark} " in line
+    assert ("mult-adds" in lines[0]) is (width == 120)
+    assert any("mean over 4 fresh seeds" in line for line in lines)
+    assert any(f"({frame['score'].iloc[-1]:.{digits or 4}f})" in line for line in lines)
 
 
 def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Store) -> None:
@@ -325,13 +482,3 @@ def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Sto
     assert "…" not in text
     for score in frame["score"].head(3):
         assert f"{score:.4f}" in text
-
-
-def test_a_simulated_run_is_marked_in_every_row_and_above_all_else_on_the_screen(store: Store) -> None:
-    fill(store, *random_run(np.random.default_rng(0)))
-    store.mark(simulated={"delays": 0.0})
-    frame = leaderboard(store, TASKS)
-    assert frame["simulated"].all()
-    caption = render_table(frame, 3).caption
-    assert isinstance(caption, str)
-    assert caption.startswith("SIMULATED: every number is made up")
