@@ -67,9 +67,9 @@ def paired(differences: Floats) -> tuple[float, float, float]:
     error = float(np.std(differences, ddof=1) / np.sqrt(differences.size))
     if error <= 1e-12 * max(1.0, abs(mean)):
         return mean, error, 1.0
-    from scipy import stats  # like statsmodels below, takes a second to import, and is not always needed
+    from scipy.special import stdtr  # like statsmodels below, slow to import, and not always needed
 
-    return mean, error, float(2 * stats.t.sf(abs(mean) / error, differences.size - 1))
+    return mean, error, float(2 * stdtr(differences.size - 1, -abs(mean) / error))
 
 
 def holm(values: Sequence[float]) -> list[float]:

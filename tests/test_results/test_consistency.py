@@ -91,7 +91,7 @@ def test_a_sound_run_passes(folder: Path) -> None:
         ("DROP INDEX trials_for_ranking", {"store"}, "trials_for_ranking"),
         ("UPDATE cells SET formula = replace(formula, 'tanh', 'relu')", {"ids", "table"}, "is that of cell"),
         ("UPDATE cells SET formula = 'h = ='", {"ids", "table"}, "line 1"),
-        ("UPDATE cells SET products = 7", {"ids"}, "products, not what its row says"),
+        ("UPDATE cells SET products = 7", {"ids", "table"}, "products, not what its row says"),
         ("UPDATE cells SET parent = NULL WHERE proposal = 1", {"lineage", "table"}, "lacks its origin"),
         ("UPDATE cells SET proposal = 0", {"lineage"}, "was given, but has a parent or a proposal"),
         ("UPDATE cells SET proposal = 0 WHERE proposal = 1", {"lineage"}, "has a parent of proposal 0"),
