@@ -6,12 +6,15 @@ import shlex
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from results.store import Store
 from tests.test_cli.conftest import COMMAND, TINY, Gatesearch, assert_same_table
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -144,3 +147,17 @@ def test_a_terminal_still_shows_how_to_go_on_when_the_bars_are_gone(longer: Path
     assert status == 130
     left = text.split("\x1b[?25h")[-1]  # what follows the last bar stays on the screen
     assert "gatesearch search seen --resume" in left
+
+
+def test_a_search_that_is_killed_at_twenty_moments_ends_as_if_it_never_was(longer: Path) -> None:
+    program = [sys.executable, "-m", "tests.test_cli.lives", "4", "20", "killed", "longer.toml"]
+    lives = subprocess.run(program, capture_output=True, text=True, timeout=300)
+    assert (lives.returncode, lives.stderr) == (0, "")
+    # All twenty, unless this machine was so busy that the search got to its end while nobody looked.
+    assert 15 <= int(lives.stdout) <= 20
+    assert_same_table(longer / "runs" / "killed", longer / "runs" / "whole")
+    stores = [Store.open(longer / "runs" / name) for name in ("killed", "whole")]
+    rows = [[replace(row, seconds=0.0) for row in store.trials(curves=True)] for store in stores]
+    assert rows[0] == rows[1]
+    for store in stores:
+        store.close()
