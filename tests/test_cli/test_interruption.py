@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from results.store import Store
@@ -49,6 +51,12 @@ def _session(leader: int) -> list[int]:
     return [int(pid) for pid, session, state in rows if int(session) == leader and not state.startswith("Z")]
 
 
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_search_says_how_to_go_on_and_ends_as_if_it_never_stopped(
     number: signal.Signals, started: Start, gatesearch: Gatesearch, longer: Path
@@ -71,7 +79,7 @@ def test_a_stopped_search_says_how_to_go_on_and_ends_as_if_it_never_stopped(
 
 
 def test_a_search_with_workers_says_nothing_of_ray_and_leaves_no_process(
-    started: Start, gatesearch: Gatesearch, longer: Path, finished: Path
+    started: Start, longer: Path, finished: Path
 ) -> None:
     whole = started("search", "two", "--profile", "tiny.toml", "--workers", "2")
     out, err = whole.communicate(timeout=120)
@@ -81,18 +89,34 @@ def test_a_search_with_workers_says_nothing_of_ray_and_leaves_no_process(
     assert_same_table(longer / "runs" / "two", finished)
     assert _session(whole.pid) == []
 
-    stopped = started("search", "cut", "--profile", "longer.toml", "--workers", "2")
-    _wait_for_trials(stopped, longer / "runs" / "cut" / "run.sqlite", 12)
-    os.killpg(stopped.pid, signal.SIGINT)  # what a terminal sends: to every process in the foreground
-    _, err = stopped.communicate(timeout=30)
-    assert stopped.returncode == 130
-    assert [line.split(";")[0] for line in err.splitlines() if line] == ["stopped", "gatesearch: interrupted"]
-    for _ in range(100):
-        if not _session(stopped.pid):
-            break
-        time.sleep(0.1)
-    assert _session(stopped.pid) == []
+
+def test_a_search_with_workers_is_stopped_within_seconds_and_leaves_no_process(
+    started: Start, gatesearch: Gatesearch, longer: Path
+) -> None:
+    """By SIGTERM to the driver alone, and by what a terminal does: SIGINT to every process in the foreground."""
+    run = longer / "runs" / "cut"
+    cuts: list[tuple[tuple[str, ...], int, Callable[[int, int], None], signal.Signals]] = [
+        (("--profile", "longer.toml"), 12, os.kill, signal.SIGTERM),
+        (("--resume",), 30, os.killpg, signal.SIGINT),
+    ]
+    for arguments, count, send, number in cuts:
+        stopped = started("search", "cut", *arguments, "--workers", "2")
+        _wait_for_trials(stopped, run / "run.sqlite", count)
+        processes = psutil.Process(stopped.pid).children(recursive=True)
+        assert len(processes) > 6  # Ray's, its workers, and what they train in
+        since = time.monotonic()
+        send(stopped.pid, number)
+        _, err = stopped.communicate(timeout=60)
+        assert time.monotonic() - since < 5.0
+        assert stopped.returncode == 130
+        first, last = [line for line in err.splitlines() if line]
+        assert first.endswith("Go on with: gatesearch search cut --resume")
+        assert last == "gatesearch: interrupted"
+        assert [process for process in processes if _runs(process)] == []
+        assert _session(stopped.pid) == []
     assert gatesearch("search", "cut", "--resume", "--workers", "0").status == 0
+    assert gatesearch("search", "whole", "--profile", "longer.toml", "--workers", "0").status == 0
+    assert_same_table(run, longer / "runs" / "whole")
 
 
 def test_two_processes_do_not_drive_one_run(started: Start, gatesearch: Gatesearch, longer: Path) -> None:
