@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -93,7 +94,7 @@ for k in count(len(store.evaluations())):
             process.kill()
         with Store.open(run) as store:
             evaluations = [evaluation.proposal for evaluation in store.evaluations()]
-            settings = Counter(int(trial.setting.split(": ")[1][:-1]) // 10 for trial in store.trials())
+            settings = Counter(json.loads(trial.setting)["learning_rate"] // 10 for trial in store.trials())
             assert evaluations == list(range(len(evaluations)))
             assert len(evaluations) > told
             assert settings == dict.fromkeys(evaluations, 7)
