@@ -1,1 +1,17 @@
-"""What a run leaves behind: the store, and the tables projected from it."""
+"""What a run leaves behind: the store, and the tables projected from it. `results.load` reads a run as frames."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from results.run import Run, load
+
+__all__ = ["Run", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # When it is asked for: pandas takes half a second, and `results.errors` is imported by commands that need none.
+    if name in __all__:
+        from results import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,9 +1,14 @@
-"""Files that a reader never sees half written."""
+"""Where runs are kept, and files that a reader never sees half written."""
 
 import os
 from pathlib import Path
 
 from results.errors import one_line
+
+
+def runs_folder() -> Path:
+    """Where runs are kept: `results/runs` in the working directory, or what GATESEARCH_RUNS says."""
+    return Path(os.environ.get("GATESEARCH_RUNS") or Path("results") / "runs")
 
 
 def write_atomically(path: Path, text: str) -> None:

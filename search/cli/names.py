@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from results.errors import StoreError
+from results.files import runs_folder
 from results.records import CellRow
 from results.store import FILE, Store
 from search.cells.errors import UnknownCellError
@@ -15,11 +16,6 @@ from search.cells.library import LIBRARY, named_cell
 from search.errors import SearchError
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-def runs_folder() -> Path:
-    """Where runs are kept: `results/runs` in the working directory, or what GATESEARCH_RUNS says."""
-    return Path(os.environ.get("GATESEARCH_RUNS") or Path("results") / "runs")
 
 
 def run_folder(run: str) -> Path:

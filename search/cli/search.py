@@ -17,6 +17,7 @@ import click
 import tomli_w
 from rich.console import Console
 
+from results.files import runs_folder
 from results.leaderboard import SIMULATED, write_leaderboard
 from results.leaderboard import leaderboard as table_of
 from results.records import COMPLETE
@@ -25,7 +26,7 @@ from results.summary import funnel
 from results.tables import render_table
 from search.cells.formula import format_graph, read_formula
 from search.cli.display import Display, duration
-from search.cli.names import known_runs, run_folder, runs_folder
+from search.cli.names import known_runs, run_folder
 from search.cluster import check_address
 from search.cost import estimate
 from search.engine import Engine, Progress
