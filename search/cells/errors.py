@@ -13,5 +13,9 @@ class FormulaError(CellError):
     """A formula cannot be read: the message names the line and what was expected."""
 
 
+class RecipeError(CellError):
+    """A recipe cannot be read, or a cell cannot be written as one: the message names the node and the rule."""
+
+
 class UnknownCellError(CellError):
     """A name is no cell of the library."""

@@ -25,7 +25,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.cells.errors import FormulaError, GraphError
+from search.cells.errors import CellError, FormulaError, GraphError
 from search.cells.graph import ACTIVATIONS, ELEMENTWISE, LEAVES, MAX_NODES, MAX_NUMBER, GateGraph, Node, Op
 
 MAX_CHARACTERS = 32_768
@@ -125,18 +125,26 @@ def parse_written(text: str) -> Written:
     return Written(builder.graph(), names, tuple(states))
 
 
-def read_formula(path: Path) -> GateGraph:
-    """The graph in a formula file (UTF-8). Raises `FormulaError` naming the file and, where there is one, the line."""
+def read_text(path: Path, most: int, error: type[CellError], what: str) -> str:
+    """The text of a file (UTF-8), as far as it takes to see that it has more than `most` characters.
+
+    Raises `error`, naming the file, for what is no text; `what` is what was expected there.
+    """
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_CHARACTERS * 4 + 1)
-        text = raw.decode("utf-8-sig")  # some editors put a byte order mark first
-    except OSError as error:
-        raise FormulaError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise FormulaError(f"{path}: byte {error.start} is not UTF-8 text; a formula file is plain text") from error
-    except ValueError as error:
-        raise FormulaError(f"{str(path)!r} is no path of a file ({error})") from error
+            raw = file.read(most * 4 + 1)
+        return raw.decode("utf-8-sig")  # some editors put a byte order mark first
+    except OSError as reason:
+        raise error(f"{path}: cannot be read: {reason.strerror}") from reason
+    except UnicodeDecodeError as reason:
+        raise error(f"{path}: byte {reason.start} is not UTF-8 text; {what} file is plain text") from reason
+    except ValueError as reason:
+        raise error(f"{str(path)!r} is no path of a file ({reason})") from reason
+
+
+def read_formula(path: Path) -> GateGraph:
+    """The graph in a formula file (UTF-8). Raises `FormulaError` naming the file and, where there is one, the line."""
+    text = read_text(path, MAX_CHARACTERS, FormulaError, "a formula")
     try:
         return parse_formula(text)
     except (FormulaError, GraphError) as error:

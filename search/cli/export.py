@@ -1,4 +1,4 @@
-"""`gatesearch export`: a cell to take away."""
+"""`gatesearch export`: a cell to take away, as PyTorch, as a recipe or as a formula."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +10,7 @@ from results.files import write_atomically
 from search.cells.export import export_module
 from search.cells.formula import format_formula
 from search.cells.library import LIBRARY, name_of
+from search.cells.recipe import format_recipe
 from search.cli.names import FoundCell, find_cell, lineage, open_run
 from search.errors import SearchError
 
@@ -19,6 +20,7 @@ Examples:
   gatesearch export lstm-b -o lstm_b.py          then: from lstm_b import LSTMB
   gatesearch export my.cell -o my_cell.py --force
   gatesearch export 3fa2 --run quick-1 -o found.py
+  gatesearch export mut1 --to json -o mut1.json  then: gatesearch show mut1.json
 
 \b
 The class that is written is used as torch.nn.LSTM is:
@@ -30,19 +32,34 @@ The class that is written is used as torch.nn.LSTM is:
 @click.command(epilog=_EPILOG)
 @click.argument("cell")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; else the screen.")
+@click.option(
+    "--to",
+    type=click.Choice(["python", "json", "formula"]),
+    default="python",
+    show_default=True,
+    help="A PyTorch module, a recipe of NAS-Bench-NLP, or a formula.",
+)
 @click.option("--run", metavar="RUN", help="The run that an id is looked for in; without it, all runs, latest first.")
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
-def export(cell: str, output: Path | None, run: str | None, force: bool) -> None:
-    """Write CELL as a PyTorch module that needs nothing but PyTorch.
+def export(cell: str, output: Path | None, to: str, run: str | None, force: bool) -> None:
+    """Write CELL as a PyTorch module that needs nothing but PyTorch, or as a recipe or formula that is read back here.
 
     Arguments, shapes, states and packed sequences are those of torch.nn.LSTM; the names in the code are those of the
     formula. Its docstring says where the cell comes from and, for a cell of a run, how it scored there.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula, or the first digits of the id of a run's cell.
+    A recipe is the JSON of NAS-Bench-NLP; cells that it has no words for (relu, initial biases) are refused.
+
+    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
+    run's cell.
     """
     found = find_cell(cell, run)
     _free(output, force)
-    text = export_module(formula_of(found), found.label, tuple(_origin(found))).text
+    if to == "json":
+        text = format_recipe(found.graph) + "\n"
+    elif to == "formula":
+        text = formula_of(found) + "\n"
+    else:
+        text = export_module(formula_of(found), found.label, tuple(_origin(found))).text
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -10,9 +10,11 @@ from results.files import runs_folder
 from results.records import CellRow
 from results.store import FILE, Store
 from search.cells.errors import UnknownCellError
+from search.cells.files import is_recipe
 from search.cells.formula import parse_formula, read_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, named_cell
+from search.cells.recipe import read_recipe
 from search.errors import SearchError
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -65,15 +67,23 @@ class FoundCell:
 
 
 def find_cell(cell: str, run: str | None = None) -> FoundCell:
-    """The cell that is meant: a library name, a formula file, or the id (or its first digits) of a cell of a run.
+    """The cell that is meant: a library name, a file of one, or the id (or its first digits) of a cell of a run.
+
+    A file holds a formula or a recipe.
 
     Without `run`, ids are looked for in all runs of the runs folder, the latest first. Raises `CellError`,
     `SearchError` or `StoreError`.
     """
     if cell in LIBRARY:
         return FoundCell(LIBRARY[cell].graph, cell, LIBRARY[cell].formula)
-    if "\0" not in cell and len(cell) < 4096 and (Path(cell).is_file() or "/" in cell or cell.endswith(".cell")):
+    if (
+        "\0" not in cell
+        and len(cell) < 4096
+        and (Path(cell).is_file() or "/" in cell or cell.endswith((".cell", ".json")))
+    ):
         path = Path(cell)
+        if is_recipe(path):
+            return FoundCell(read_recipe(path).canonical(), path.stem)
         graph = read_formula(path)
         return FoundCell(graph.canonical(), path.stem, path.read_text("utf-8-sig").strip())
     if re.fullmatch(r"[0-9a-fA-F]{4,16}", cell):
@@ -82,7 +92,9 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         try:
             named_cell(cell)
         except UnknownCellError as error:
-            raise UnknownCellError(f"{error} Or give a formula file, or at least 4 digits of an id in a run") from None
+            raise UnknownCellError(
+                f"{error} Or give a file of a cell, or at least 4 digits of an id in a run"
+            ) from None
     raise UnknownCellError(f"{cell!r} is neither a named cell, nor a file, nor an id of 4 to 16 hexadecimal digits")
 
 

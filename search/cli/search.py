@@ -24,7 +24,8 @@ from results.records import COMPLETE
 from results.store import FILE, Store
 from results.summary import funnel
 from results.tables import render_table
-from search.cells.formula import format_graph, read_formula
+from search.cells.files import read_cell
+from search.cells.formula import format_graph
 from search.cli.display import Display, duration
 from search.cli.names import known_runs, run_folder
 from search.cluster import check_address
@@ -68,7 +69,9 @@ Examples:
 @click.option("--tasks", "only", metavar="A,B", help="Only these of the profile's tasks, in this order.")
 @click.option("--task", "own", multiple=True, metavar="MODULE:CLASS", help="Add a ranked task of your own.")
 @click.option("--data", multiple=True, metavar="TASK=PATH", help="Let a task read your files.")
-@click.option("--seed-cell", multiple=True, type=click.Path(path_type=Path), help="Start from this formula file too.")
+@click.option(
+    "--seed-cell", multiple=True, type=click.Path(path_type=Path), help="Start from the cell in this file too."
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The search is a function of it.  [default: 0]")
 @click.option("--workers", type=click.IntRange(0, 4096), help="Processes here; 0: in this one.  [default: all cores]")
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
@@ -196,7 +199,7 @@ def _profile(
             raise SearchError(
                 f"--seed-cell has {str(file)!r}, but there is a cell {file.stem!r} already; rename the file"
             )
-        values["cells"][file.stem] = format_graph(read_formula(file))
+        values["cells"][file.stem] = format_graph(read_cell(file))
     changed = {"proposals": proposals, "strategy": strategy}
     values["search"] |= {key: value for key, value in changed.items() if value is not None}
     text = tomli_w.dumps(values | {"tasks": tasks})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from results.store import Store
+from search.cells.formula import parse_formula
 from search.cells.library import LIBRARY
 from tests.test_cli.conftest import Gatesearch
 
@@ -77,3 +79,28 @@ def test_what_is_no_cell_is_one_line(cell: str, gatesearch: Gatesearch, here: Pa
     said = gatesearch("export", cell, "-o", "cell.py")
     assert (said.status, len(said.err.splitlines())) == (2, 1)
     assert not (here / "cell.py").exists()
+
+
+def test_a_recipe_is_written_and_stands_wherever_a_cell_does(gatesearch: Gatesearch, here: Path) -> None:
+    assert gatesearch("export", "mut3", "--to", "json", "-o", "mine.json").status == 0
+    recipe = json.loads((here / "mine.json").read_text())
+    assert recipe["h_new_0"]["op"] == "blend"
+    shown = gatesearch("show", "mine.json").out
+    assert shown.startswith(f"mine  (id {LIBRARY['mut3'].graph.id})\n")
+    module = gatesearch("export", "mine.json").out
+    assert "class Mine(nn.Module):" in module
+    assert "the named cell mut3" in module
+    assert parse_formula(gatesearch("export", "mine.json", "--to", "formula").out).id == LIBRARY["mut3"].graph.id
+    said = gatesearch(
+        "search", "r", "--profile", "tiny.toml", "--seed-cell", "mine.json", "--proposals", "1", "--workers", "0"
+    )
+    assert said.status == 0, said.err
+    with Store.open(here / "runs" / "r", readonly=True) as store:
+        assert store.cell(LIBRARY["mut3"].graph.id).name == "mine"
+
+
+def test_a_cell_that_no_recipe_can_say_leaves_no_file(gatesearch: Gatesearch, here: Path) -> None:
+    said = gatesearch("export", "lstm-b", "--to", "json", "-o", "b.json")
+    assert said.status == 2
+    assert said.err.startswith("gatesearch: the cell cannot be written as a recipe: a linear starts with more than")
+    assert not (here / "b.json").exists()

@@ -1,0 +1,313 @@
+"""Recipes: what they mean is what the graphs compute, round trips keep the id, and bad ones are refused in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from search.cells.errors import CellError, RecipeError
+from search.cells.files import read_cell
+from search.cells.formula import parse_formula
+from search.cells.graph import GateGraph, Op
+from search.cells.library import LIBRARY
+from search.cells.mutation import propose
+from search.cells.recipe import format_recipe, parse_recipe, read_recipe
+from search.kernels.reference import run_reference
+
+Recipe = dict[str, dict[str, Any]]
+
+
+def node(op: str, *inputs: str) -> dict[str, Any]:
+    return {"op": op, "input": list(inputs)}
+
+
+GRU: Recipe = {
+    "r": node("linear", "x", "h_prev_0"),
+    "r_act": node("activation_sigm", "r"),
+    "z": node("linear", "x", "h_prev_0"),
+    "z_act": node("activation_sigm", "z"),
+    "rh": node("elementwise_prod", "r_act", "h_prev_0"),
+    "n": node("linear", "x", "rh"),
+    "n_act": node("activation_tanh", "n"),
+    "h_new_0": node("blend", "z_act", "h_prev_0", "n_act"),
+}
+LSTM: Recipe = {
+    "h_new_0": node("elementwise_prod", "o_act", "h_new_1_act"),  # nodes may come in any order
+    **{gate: node("linear", "x", "h_prev_0") for gate in "ijfo"},
+    "i_act": node("activation_tanh", "i"),
+    **{f"{gate}_act": node("activation_sigm", gate) for gate in "jfo"},
+    "h_new_1_kept": node("elementwise_prod", "f_act", "h_prev_1"),
+    "h_new_1_added": node("elementwise_prod", "i_act", "j_act"),
+    "h_new_1": node("elementwise_sum", "h_new_1_kept", "h_new_1_added"),
+    "h_new_1_act": node("activation_tanh", "h_new_1"),
+}
+ODD: dict[str, Recipe] = {
+    "sums and products of three": {
+        "a": node("linear", "x", "h_prev_0", "h_prev_0"),
+        "s": node("elementwise_sum", "a", "x", "h_prev_0"),
+        "h_new_0": node("elementwise_prod", "s", "a", "x"),
+    },
+    "a blend by a state, of equal ends": {
+        "a": node("activation_leaky_relu", "x"),
+        "h_new_0": node("blend", "h_prev_0", "a", "a"),
+    },
+    "a blend by one of its ends": {
+        "a": node("linear", "x", "h_prev_0"),
+        "h_new_0": node("blend", "a", "a", "x"),
+    },
+    "two blends with one end": {
+        "z": node("linear", "x"),
+        "a": node("blend", "z", "x", "h_prev_0"),
+        "h_new_0": node("blend", "z", "a", "h_prev_0"),
+    },
+    "a linear that two read, and one of a linear": {
+        "a": node("linear", "x", "h_prev_0"),
+        "b": node("linear", "a", "h_prev_1", "a"),
+        "c": node("elementwise_sum", "a", "b"),
+        "h_new_0": node("activation_tanh", "c"),
+        "h_new_1": node("linear", "h_new_0"),
+    },
+    "sums of linears that are no chain": {
+        "a": node("linear", "x", "h_prev_0"),
+        "b": node("linear", "x", "h_prev_0"),
+        "h_new_0": node("elementwise_sum", "a", "b"),
+    },
+    "dead nodes and states": {
+        "a": node("linear", "x", "h_prev_2"),
+        "h_new_1": node("activation_tanh", "x"),
+        "h_new_2": node("activation_tanh", "a"),
+        "h_new_0": node("linear", "x", "h_prev_0"),
+    },
+    "two states of one value": {
+        "n": node("linear", "x", "h_prev_1"),
+        "h_new_0": node("activation_sigm", "n"),
+        "h_new_1": node("activation_sigm", "n"),
+    },
+}
+RECIPES: dict[str, Recipe] = {"gru": GRU, "lstm": LSTM, **ODD}
+
+
+def drawn(seed: int, size: int = 12) -> Recipe:
+    """A random recipe: each node reads what comes before it."""
+    rng = np.random.default_rng(seed)
+    states = int(rng.integers(1, 4))
+    known = ["x", *(f"h_prev_{k}" for k in range(states))]
+    ops = ["linear", "blend", "elementwise_sum", "elementwise_prod"]
+    ops += [f"activation_{name}" for name in ("tanh", "sigm", "leaky_relu")]
+    recipe: Recipe = {}
+    for i in range(size):
+        op = str(rng.choice(ops))
+        count = 3 if op == "blend" else 1 if op.startswith("activation") else int(rng.integers(1 + (op != "linear"), 4))
+        name = f"h_new_{i - size + states}" if i >= size - states else f"node_{i}"
+        recipe[name] = node(op, *(str(item) for item in rng.choice(known, count)))
+        known.append(name)
+    return recipe
+
+
+def run_by_hand(recipe: Recipe, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """The outputs (T, B, H) by the published meaning of the operations, if all matrices are one, and all biases."""
+    count = sum(bool(re.fullmatch(r"h_new_\d", name)) for name in recipe)
+    states = [torch.zeros_like(x[0]) for _ in range(count)]
+    outputs = []
+    for now in x:
+        values = {"x": now} | {f"h_prev_{k}": state for k, state in enumerate(states)}
+        while len(values) < len(recipe) + 1 + count:
+            for name, (op, inputs) in ((name, node.values()) for name, node in recipe.items()):
+                if name not in values and all(item in values for item in inputs):
+                    values[name] = meaning(op, torch.stack([values[item] for item in inputs]), weight, bias)
+        states = [values[f"h_new_{k}"] for k in range(count)]
+        outputs.append(states[0])
+    return torch.stack(outputs)
+
+
+def meaning(op: str, read: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    match op:
+        case "linear":
+            return (read @ weight.T + bias).sum(0)
+        case "blend":
+            return read[0] * read[1] + (1 - read[0]) * read[2]
+        case "elementwise_sum":
+            return read.sum(0)
+        case "elementwise_prod":
+            return read.prod(0)
+        case "activation_tanh":
+            return torch.tanh(read[0])
+        case "activation_sigm":
+            return torch.sigmoid(read[0])
+    assert op == "activation_leaky_relu"
+    return torch.where(read[0] > 0, read[0], 0.01 * read[0])
+
+
+ALL = {**RECIPES, **{f"drawn {seed}": drawn(seed) for seed in range(30)}}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_recipe_computes_what_its_operations_say(name: str) -> None:
+    graph = parse_recipe(json.dumps(ALL[name]))
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(4, 3, 5, generator=generator, dtype=torch.float64)
+    weight = torch.randn(5, 5, generator=generator, dtype=torch.float64) * 0.3
+    bias = torch.randn(5, generator=generator, dtype=torch.float64) * 0.3
+    count = len(graph.linears)
+    states = tuple(torch.zeros(3, 5, dtype=torch.float64) for _ in range(graph.states))
+    found, _ = run_reference(graph, weight.expand(count, 5, 5), bias.expand(count, 5), x, states)
+    torch.testing.assert_close(found, run_by_hand(ALL[name], weight, bias, x))
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_recipes_of_named_cells_are_these_cells(name: str) -> None:
+    assert parse_recipe(json.dumps(RECIPES[name])).id == LIBRARY[name].graph.id
+    # Written again they are the same but for the names, one node for one.
+    again = json.loads(format_recipe(LIBRARY[name].graph))
+    operations = sorted((item["op"], len(item["input"])) for item in again.values())
+    assert operations == sorted((item["op"], len(item["input"])) for item in RECIPES[name].values())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_was_read_is_written_and_read_again_as_the_same_cell(name: str) -> None:
+    graph = parse_recipe(json.dumps(ALL[name]))
+    again = parse_recipe(format_recipe(graph))
+    assert again.id == graph.id
+    assert format_recipe(again) == format_recipe(graph)
+
+
+def test_mutants_are_written_or_refused_for_a_reason() -> None:
+    written = 0
+    for k in range(300):
+        rng = np.random.default_rng(k)
+        graph = list(LIBRARY.values())[k % len(LIBRARY)].graph
+        for _ in range(rng.integers(1, 5)):
+            child = propose(graph, rng).child
+            graph = graph if child is None else child.graph
+        try:
+            text = format_recipe(graph)
+        except RecipeError:
+            assert needs_more_than_a_recipe(graph)
+            continue
+        written += 1
+        assert parse_recipe(text).id == graph.id
+    assert written > 30
+
+
+def needs_more_than_a_recipe(graph: GateGraph) -> bool:
+    ops = {item.op for item in graph}
+    values = any(item.identity or item.bias for item in graph)
+    leaves = any(not graph.nodes[i].inputs for i in graph.outputs)
+    return bool(ops & {Op.RELU, Op.SUB}) or values or leaves or len(set(graph.outputs)) < graph.states
+
+
+@pytest.mark.parametrize(
+    ("formula", "reason"),
+    [
+        ("h' = relu(linear(x) + h)", "it has relu, and a recipe has only tanh, sigm and leaky_relu"),
+        ("h' = x - linear(h)", "it has a difference outside of z * a + (1 - z) * b, and"),
+        ("h' = tanh(linear(x, bias=1) + h)", "a linear starts with more than random numbers, and"),
+        ("h' = tanh(linear(x, 0.9) + h)", "a linear starts with more than random numbers, and"),
+        ("c' = h; h' = tanh(linear(c) + x)", "state 1 becomes another value as it is, and"),
+        ("n = linear(x + c); h' = n; c' = n", "one matrix gives two states, and"),
+    ],
+)
+def test_what_a_recipe_has_no_words_for_is_refused(formula: str, reason: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(f"the cell cannot be written as a recipe: {reason}")):
+        format_recipe(parse_formula(formula))
+
+
+def with_node(name: str, value: Any) -> str:
+    return json.dumps({"h_new_0": node("linear", "x", "h_prev_0"), name: value})
+
+
+BAD = {
+    "no JSON": ('{"h_new_0": ', "line 1, column 13: this is not JSON (Expecting value)"),
+    "a list": (json.dumps([GRU, LSTM]), "this is a list of 2, not one recipe; put one of them into a file of its own"),
+    "a number": ("3", "a recipe is an object of nodes, not 3"),
+    "a number of many digits": ("1" * 5000, "the JSON cannot be read (Exceeds the limit"),
+    "nothing": ("{}", "there is no node h_new_0, the output"),
+    "depth": ("[" * 100_000, "the JSON is nested too deep"),
+    "size": (" " * 262_145, "the recipe has 262145 characters; at most 262144 are read"),
+    "a name twice": ('{"a": 1, "a": 2}', "'a' is there twice; each name is given once"),
+    "a key twice": ('{"h_new_0": {"op": "linear", "op": "blend"}}', "'op' is there twice"),
+    "x given": (with_node("x", node("linear", "x")), "node 'x' is given, but x and h_prev_0, h_prev_1, ... come from"),
+    "an old state given": (with_node("h_prev_0", node("linear", "x")), "node 'h_prev_0' is given, but x and"),
+    "a node that is a number": (with_node("a", 1), "node 'a' is 1; it must be of the form {\"op\": ..., "),
+    "another key": (with_node("a", {**node("linear", "x"), "eval": 1}), "node 'a' is {'op': 'linear', "),
+    "an unknown operation": (with_node("a", node("softmax", "x")), "node 'a' has the operation 'softmax'; known are"),
+    "an operation that is a list": (with_node("a", {"op": [], "input": []}), "node 'a' has the operation []; known"),
+    "an input that is a name": (
+        with_node("a", {"op": "linear", "input": "x"}),
+        "node 'a' has the input 'x'; it must be",
+    ),
+    "an input of numbers": (with_node("a", {"op": "linear", "input": [1]}), "node 'a' has the input [1]; it must be a"),
+    "a blend of two": (with_node("a", node("blend", "x", "x")), "node 'a' has 2 inputs; blend takes 3"),
+    "a sum of one": (
+        with_node("a", node("elementwise_sum", "x")),
+        "node 'a' has 1 inputs; elementwise_sum takes at least",
+    ),
+    "tanh of two": (
+        with_node("a", node("activation_tanh", "x", "x")),
+        "node 'a' has 2 inputs; activation_tanh takes 1",
+    ),
+    "linear of nothing": (with_node("a", node("linear")), "node 'a' has 0 inputs; linear takes at least 1"),
+    "an unknown name": (with_node("a", node("linear", "b\n\ud800")), r"node 'a' reads 'b\n\ud800', which is no node"),
+    "a state that nothing computes": (
+        with_node("a", node("linear", "h_prev_1")),
+        "node 'a' reads h_prev_1, but nothing computes h_new_1; add it, or read another",
+    ),
+    "a gap in the states": (with_node("h_new_2", node("linear", "x")), "there is h_new_2 but no h_new_1; states are"),
+    "a huge state": (with_node("h_new_999999", node("linear", "x")), "there is h_new_999999 but no h_new_1"),
+    "nine states": (
+        json.dumps({f"h_new_{k}": node("linear", "x") for k in range(9)}),
+        "the recipe has 9 states; at most 8",
+    ),
+    "a circle": (
+        json.dumps({"h_new_0": node("linear", "a"), "a": node("linear", "b"), "b": node("linear", "a")}),
+        "nodes read each other in a circle: ",
+    ),
+    "a node of itself": (
+        json.dumps({"h_new_0": node("linear", "h_new_0")}),
+        "nodes read each other in a circle: 'h_new_0' ->",
+    ),
+    "a sum that explodes": (
+        with_node("a", node("elementwise_sum", *["x"] * 300)),
+        "the recipe makes more than 256 nodes",
+    ),
+    "a long name": (with_node("a" * 999, 1), f"node '{'a' * 56}... is 1; it must be"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_recipe_is_one_line_with_the_node_and_the_rule(name: str, tmp_path: Path) -> None:
+    text, message = BAD[name]
+    path = tmp_path / "bad.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path)
+    found = str(caught.value)
+    assert found.startswith(f"{path}: {message}")
+    assert len(found.splitlines()) == 1
+    assert len(found) < 400 + len(str(path))
+
+
+def test_files_are_told_apart_by_how_they_begin(tmp_path: Path) -> None:
+    formula, recipe = LIBRARY["gru"].formula, json.dumps(GRU)
+    for name, text in (("a.cell", formula), ("b", "\ufeff\n " + recipe), ("c.json", recipe), ("d.txt", recipe)):
+        (tmp_path / name).write_text(text, "utf-8")
+        assert read_cell(tmp_path / name).id == LIBRARY["gru"].graph.id
+    for name, text, message in (
+        ("e.json", formula, "line 1, column 1: this is not JSON"),
+        ("f.cell", "[" + recipe + "]", "this is a list of 1"),
+    ):
+        (tmp_path / name).write_text(text, "utf-8")
+        with pytest.raises(CellError, match=re.escape(f"{tmp_path / name}: {message}")):
+            read_cell(tmp_path / name)
+    (tmp_path / "g.json").write_bytes(b"{\xff}")
+    with pytest.raises(CellError, match="byte 1 is not UTF-8 text; a recipe file is plain text"):
+        read_cell(tmp_path / "g.json")
+    with pytest.raises(CellError, match=r"none\.json: cannot be read: No such file"):
+        read_cell(tmp_path / "none.json")
