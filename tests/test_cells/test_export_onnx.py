@@ -1,0 +1,88 @@
+"""The exported module through torch.export and ONNX: the same numbers, for other batches too."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+from torch.export import Dim
+
+from search.cells.export import export_module
+from search.cells.formula import parse_written
+from search.cells.library import LIBRARY
+
+STEPS, INPUTS, UNITS, LAYERS = 3, 4, 8, 2
+FORMULAS = {
+    "lstm": LIBRARY["lstm"].formula,
+    "mut3": LIBRARY["mut3"].formula,
+    "three states": "c' = tanh(leaky_relu(linear(x, bias=1) * c) - h); d' = sigmoid(relu(linear(c')) + d);"
+    "h' = (1 - d) * d' + tanh(linear(h, 0.9))",
+}
+BATCH = Dim("batch", min=2, max=64)
+
+
+class Subject:
+    """Two layers of a cell, and arguments for it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.states = len(parse_written(FORMULAS[name]).states)
+        path = folder / "exported.py"
+        path.write_text(export_module(FORMULAS[name], "cell").text, "utf-8")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        torch.manual_seed(0)
+        self.cell: Any = module.Cell(INPUTS, UNITS, LAYERS).eval()
+
+    def arguments(self, steps: int, batch: int) -> tuple[Tensor, Any]:
+        states = [torch.randn(LAYERS, batch, UNITS) for _ in range(self.states)]
+        return torch.randn(steps, batch, INPUTS), states[0] if self.states == 1 else tuple(states)
+
+    def shapes(self) -> dict[str, Any]:
+        along = {1: BATCH}
+        return {"input": along, "hx": along if self.states == 1 else (along,) * self.states}
+
+
+def flat(pair: tuple[Tensor, Any]) -> list[Tensor]:
+    first, states = pair
+    return [first, states] if isinstance(states, Tensor) else [first, *states]
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_torch_export_keeps_the_numbers_and_takes_any_batch(name: str, tmp_path: Path) -> None:
+    subject = Subject(name, tmp_path)
+    program = torch.export.export(subject.cell, subject.arguments(STEPS, 3), dynamic_shapes=subject.shapes())
+    arguments = subject.arguments(STEPS, 5)
+    for found, expected in zip(flat(program.module()(*arguments)), flat(subject.cell(*arguments)), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+# torch's exporter warns of functions that PyTorch itself deprecates, and that two axes share a name.
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", ["lstm", "three states"])
+def test_one_step_in_onnx_goes_through_a_sequence_of_any_length(name: str, tmp_path: Path) -> None:
+    subject = Subject(name, tmp_path)
+    path = tmp_path / "step.onnx"
+    program = torch.onnx.export(
+        subject.cell, subject.arguments(1, 3), dynamic_shapes=subject.shapes(), dynamo=True, verbose=False
+    )
+    assert program is not None
+    program.save(path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_inputs()]
+    x, states = subject.arguments(7, 5)
+    outputs, now = [], [value.numpy() for value in flat((x, states))[1:]]
+    for step in torch.split(x, 1):
+        output, *now = session.run(None, dict(zip(names, [step.numpy(), *now], strict=True)))
+        outputs.append(output)
+    found = [np.concatenate(outputs), *now]
+    for got, expected in zip(found, flat(subject.cell(x, states)), strict=True):
+        torch.testing.assert_close(torch.from_numpy(got), expected.detach())
