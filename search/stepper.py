@@ -7,7 +7,7 @@ obvious, and what the native path is tested against; it runs where there is no m
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,8 +19,7 @@ from search.model import Score, SequenceModel, States
 from tasks.task import Batch, Output
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What a training step found before it changed the weights: the loss in nats, summed over `counted` steps, and the
     norm of the gradient (of the loss averaged over the batch)."""
 
@@ -69,12 +68,11 @@ class NativeStepper(Stepper):
         self._network = code
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> Step:
-        found = self._network.train(batch.inputs, batch.targets, batch.counted, batch.starts, rate, max_norm)
-        return Step(found.nats, found.norm, found.counted)
+        return Step(*self._network.train(batch.inputs, batch.targets, batch.counted, batch.starts, rate, max_norm))
 
     def score(self, batch: Batch) -> Score:
-        found = self._network.score(batch.inputs, batch.targets, batch.counted, batch.starts)
-        return Score(found.counted, found.nats, found.metric, found.metric_squared)
+        *sums, steps = self._network.score(batch.inputs, batch.targets, batch.counted, batch.starts)
+        return Score(steps, *sums)
 
 
 class AutogradStepper(Stepper):

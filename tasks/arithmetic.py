@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from tasks.generated import GeneratedTask, Sample
+from tasks.generated import Block, BlockTask
 from tasks.parameters import check_integer, check_number
 
-_PROBLEMS = 128  # drawn at once
+_PROBLEMS = 2048  # drawn at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arithmetic(GeneratedTask):
+class Arithmetic(BlockTask):
     """Two numbers are added or subtracted; the answer follows `=` and ends with `.`.
 
     The arithmetic problem of Jozefowicz et al. 2015, section 3.6. Each number has 1 to `digits` digits, each
@@ -30,6 +32,7 @@ class Arithmetic(GeneratedTask):
     """
 
     name = "arithmetic"
+    version = 2
     summary = "two numbers are added or subtracted among random letters; accuracy on the answer"
     vocabulary = string.ascii_lowercase + string.digits + "+-=."
 
@@ -43,28 +46,85 @@ class Arithmetic(GeneratedTask):
         check_number(self.name, "distractors", self.distractors, 0.0, 0.95)
         super().__post_init__()
 
-    def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
-        powers = 10 ** np.arange(self.digits + 1, dtype=np.int64)
-        powers[0] = 0  # the one-digit numbers begin at 0
+    def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
+        # Much is done on whole arrays of characters, by place and not by mask, since this is called for every step.
         while True:
-            lengths = rng.integers(1, self.digits + 1, size=(2, _PROBLEMS))
-            sizes = rng.integers(powers[lengths - 1], 10**lengths)
-            left, right = (sizes * rng.choice((-1, 1), size=sizes.shape)).tolist()
-            minus = rng.integers(2, size=_PROBLEMS).tolist()
-            problems = [f"{a}{'-' if m else '+'}{b}" for a, b, m in zip(left, right, minus, strict=True)]
-            text, ends = self._with_letters(rng, "=".join(problems) + "=")
-            begin = 0
-            for problem, end, a, b, m in zip(problems, ends, left, right, minus, strict=True):
-                yield Sample(f"{text[begin:end]}{a - b if m else a + b}.", end - begin, problem)
-                begin = end
+            numbers, figures, sizes = self._numbers(rng)
+            a, b = numbers.reshape(2, -1)
+            minus = rng.integers(2, size=_PROBLEMS, dtype=np.int8).astype(np.bool_)
+            answers = a + np.where(minus, -b, b)
+            answer_figures, answer_sizes = _figures(answers, self.digits + 1)
+            width = 1 + self.digits
+            whole = np.empty((_PROBLEMS, 3 * width + 4), np.uint8)
+            whole[:, :width], whole[:, width + 1 : 2 * width + 1] = figures[:_PROBLEMS], figures[_PROBLEMS:]
+            whole[:, width] = np.where(minus, ord("-"), ord("+"))
+            whole[:, 2 * width + 1] = ord("=")
+            whole[:, 2 * width + 2 : -1] = answer_figures
+            whole[:, -1] = ord(".")
+            places = np.flatnonzero(whole)
+            shown = whole.ravel()[places]
+            key_lengths = sizes[:_PROBLEMS] + sizes[_PROBLEMS:] + 1
+            last = np.cumsum(key_lengths + answer_sizes + 2)  # of each problem, in `shown`
+            equals = last - answer_sizes - 2
+            asking = np.zeros(len(shown) + 1, np.int8)
+            asking[equals], asking[last] = -1, 1
+            asking[0] += 1
+            asking = np.cumsum(asking[:-1], dtype=np.int8)  # 1 before each "=", else 0
+            ends = np.cumsum(self._letters(rng, len(shown)) * asking + 1)
+            characters = rng.integers(ord("a"), ord("z") + 1, size=ends[-1], dtype=np.uint8)
+            characters[ends[:-1]] = shown[1:]
+            characters[0] = shown[0]
+            samples = np.diff(ends[last - 1], prepend=0)
+            asked = ends[equals] - (ends[last - 1] - samples)
+            yield Block(characters, samples, asked, shown[np.flatnonzero(asking)], key_lengths)
 
-    def _with_letters(self, rng: np.random.Generator, text: str) -> tuple[str, list[int]]:
-        """The text with runs of letters, most of them short or empty, and the places right after each `=`."""
-        characters = np.frombuffer(text.encode(), np.uint8)
-        letters = rng.geometric(1.0 - self.distractors, size=len(characters)) - 1
-        is_last = characters == ord("=")
-        letters[is_last] = 0
-        ends = np.cumsum(letters + 1)
-        filled = rng.integers(ord("a"), ord("z") + 1, size=ends[-1], dtype=np.uint8)
-        filled[ends - letters - 1] = characters
-        return filled.tobytes().decode(), ends[is_last].tolist()
+    def _numbers(
+        self, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Numbers for both sides (2 N,), and how they are written, as `_figures` has it."""
+        count = 2 * _PROBLEMS
+        first = rng.integers(self.digits, size=count)  # the place of the first figure
+        figures = rng.integers(10, size=(count, self.digits))
+        leading = rng.integers(1, 10, size=count)
+        places = np.arange(count) * self.digits + first
+        figures.ravel()[places] = np.where(first < self.digits - 1, leading, figures.ravel()[places])
+        figures *= np.arange(self.digits) >= first[:, None]
+        values = figures @ 10 ** np.arange(self.digits - 1, -1, -1, dtype=np.int64)
+        numbers = values * (2 * rng.integers(2, size=count, dtype=np.int8) - 1)
+        return numbers, *_written(figures, first, numbers)
+
+    def _letters(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
+        """How many letters follow each character: geometric, which is exponential rounded down."""
+        if self.distractors == 0.0:
+            return np.zeros(count, np.int64)
+        return (rng.standard_exponential(count) / -math.log(self.distractors)).astype(np.int64)
+
+
+def _figures(numbers: npt.NDArray[np.int64], digits: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Numbers in decimal, (N, 1 + digits), and how long they are, (N,).
+
+    A sign or nothing (0), then figures as characters, nothing where there would be zeros in front.
+    """
+    sizes = np.abs(numbers)
+    figures = np.empty((len(numbers), digits), np.int64)
+    left = sizes
+    for place in range(digits - 1, -1, -1):
+        following = left // 10
+        figures[:, place] = left - 10 * following
+        left = following
+    first = np.zeros(len(numbers), np.int64)
+    for power in range(1, digits):
+        first += sizes < 10**power
+    return _written(figures, first, numbers)
+
+
+def _written(
+    figures: npt.NDArray[np.int64], first: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """As `_figures`, from the figures, the places of the first ones, and the signs of the numbers."""
+    count, digits = figures.shape
+    negative = numbers < 0
+    written = np.empty((count, 1 + digits), np.uint8)
+    written[:, 0] = ord("-") * negative
+    written[:, 1:] = (figures + ord("0")) * (np.arange(digits) >= first[:, None])
+    return written, digits - first + negative

@@ -19,23 +19,25 @@ A task of one's own is a vocabulary and a generator of samples:
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from itertools import islice
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import TaskError
 from tasks.parameters import check_integer
-from tasks.splits import split_of
+from tasks.splits import codes_of, octant_splits, octants_of
 from tasks.streams import windows
 from tasks.task import ACCURACY, Batch, Output, Split, Task
 
 FIXED_SEED = 20150706  # of the validation and test sets, whatever the seed of a run
 PATIENCE = 10_000  # samples drawn in a row without one of the wanted split, before the task is called too small
-BLOCK = 32  # training windows encoded at once
+WINDOWS = 64  # of training, encoded at once
+SAMPLES = 64  # drawn at once from a task that gives them one by one
 
 
 class Sample(NamedTuple):
@@ -44,6 +46,51 @@ class Sample(NamedTuple):
     text: str
     counts_from: int = 0  # the prediction of this character and of those after it counts
     key: str = ""  # what decides the split: samples of equal keys are in one; empty: the text itself
+
+
+class Block(NamedTuple):
+    """Many samples in a row: N samples of L characters in all, keys of K characters in all."""
+
+    characters: npt.NDArray[Any]  # (L,) codes
+    lengths: npt.NDArray[np.int64]  # (N,) of the samples
+    counts_from: npt.NDArray[np.int64]  # (N,) as in a sample
+    keys: npt.NDArray[Any]  # (K,) codes
+    key_lengths: npt.NDArray[np.int64]  # (N,) of the keys
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> Block:
+        """The same samples as a block."""
+        keys = [sample.key or sample.text for sample in samples]
+        return cls(
+            codes_of("".join(sample.text for sample in samples)),
+            np.array([len(sample.text) for sample in samples], np.int64),
+            np.array([sample.counts_from for sample in samples], np.int64),
+            codes_of("".join(keys)),
+            np.array([len(key) for key in keys], np.int64),
+        )
+
+    def samples(self) -> Iterator[Sample]:
+        """The samples one by one."""
+        text, keys = self.characters.astype(np.uint32), self.keys.astype(np.uint32)
+        parts = zip(np.split(text, np.cumsum(self.lengths)), np.split(keys, np.cumsum(self.key_lengths)), strict=True)
+        for (characters, key), counts_from in zip(parts, self.counts_from.tolist(), strict=False):
+            yield Sample(characters.tobytes().decode("utf-32-le"), counts_from, key.tobytes().decode("utf-32-le"))
+
+    def kept(self, which: npt.NDArray[np.bool_]) -> Block:
+        """The samples of a mask (N,)."""
+        if which.all():
+            return self
+        return Block(
+            self.characters[np.repeat(which, self.lengths)], self.lengths[which], self.counts_from[which],
+            self.keys[np.repeat(which, self.key_lengths)], self.key_lengths[which],
+        )  # fmt: skip
+
+    def marks(self) -> npt.NDArray[np.float32]:
+        """(L,) of 0 and 1: whether the prediction of a character counts."""
+        if not self.counts_from.any():
+            return np.ones(len(self.characters), np.float32)
+        spans = np.stack([self.counts_from, self.lengths - self.counts_from], 1).ravel()
+        return np.repeat(np.tile(np.array([0, 1], np.float32), len(self.lengths)), spans)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +132,19 @@ class GeneratedTask(Task):
     def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
         """Endless samples of all splits, a function of `rng` alone."""
 
+    def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
+        """The same samples, many at a time. A task that draws whole arrays writes this (`BlockTask`)."""
+        source = self.samples(rng)
+        while some := list(islice(source, SAMPLES)):
+            for sample in some:
+                length = len(sample.text)
+                if length == 0:
+                    raise TaskError(f"task {self.name!r}: a sample is empty; each needs at least one character")
+                if not 0 <= sample.counts_from < length:
+                    where = f"counts from character {sample.counts_from} of {length}"
+                    raise TaskError(f"task {self.name!r}: a sample {where}; it must be from 0 to {length - 1}")
+            yield Block.of(some)
+
     @property
     def width(self) -> int:
         return len(self.vocabulary)
@@ -93,82 +153,111 @@ class GeneratedTask(Task):
         return self.vocabulary[index]
 
     def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
-        source = self._drawn(Split.TRAIN, rng)
+        blocks = self._drawn(Split.TRAIN, rng)
         if self.alone:
-            while True:
-                yield from self._padded([[next(source)] for _ in range(batch)], None)
-        length = BLOCK * steps
-        rest = [("", b"")] * batch
+            yield from self._groups(blocks, batch)
+        source = _Source(blocks)
+        length = WINDOWS * steps
+        rest = [(np.empty(0, np.uint32), np.empty(0, np.float32))] * batch
         starts = True
         while True:
-            symbols = np.empty((batch, length + 1), np.int64)
+            characters = np.empty((batch, length + 1), np.uint32)
             counted = np.empty((batch, length + 1), np.float32)
             for column in range(batch):
-                text, marks = _filled(*rest[column], source, length + 1)
-                symbols[column] = self._encoded(text[: length + 1])
-                counted[column] = np.frombuffer(marks, np.uint8, length + 1)
+                text, marks = source.filled(*rest[column], length + 1)
+                characters[column], counted[column] = text[: length + 1], marks[: length + 1]
                 rest[column] = text[length:], marks[length:]  # the last symbol is the first one read next
-            yield from windows(symbols, counted, steps, starts)
+            yield from windows(self._encoded(characters), counted, steps, starts)
             starts = False
 
     def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
-        samples = self._fixed_set(split)
-        if self.alone:
-            for begin in range(0, len(samples), batch):
-                group = [[sample] for sample in samples[begin : begin + batch]]
-                yield from self._padded(group + [[]] * (batch - len(group)), None)
-        else:
-            yield from self._padded(_dealt(samples, batch), steps)
+        block = self._fixed_set(split)
+        if not self.alone:
+            ends = np.cumsum(block.lengths)
+            columns = np.minimum((ends - block.lengths) * batch // ends[-1], batch - 1)  # nearly equal, none cut
+            lengths = np.bincount(columns, block.lengths, batch).astype(np.int64)
+            yield from self._padded(block.characters, block.marks(), lengths, steps)
+            return
+        for begin in range(0, len(block.lengths), batch):
+            which = np.arange(len(block.lengths)) // batch == begin // batch
+            group = block.kept(which)
+            lengths = np.pad(group.lengths, (0, batch - len(group.lengths)))
+            yield from self._padded(group.characters, group.marks(), lengths, None)
 
-    def _padded(self, columns: list[list[Sample]], steps: int | None) -> Iterator[Batch]:
-        """Windows over columns of samples, filled up with symbols whose prediction does not count."""
-        samples = [sample for column in columns for sample in column]
-        lengths = [sum(len(sample.text) for sample in column) for column in columns]
-        length = max(lengths)
-        filled = np.arange(length) < np.array(lengths)[:, None]
+    def _groups(self, blocks: Iterator[Block], batch: int) -> Iterator[Batch]:
+        """Endless batches of whole samples, each from a zero state."""
+        left: list[Block] = []
+        for block in blocks:
+            left.append(block)
+            count = sum(len(part.lengths) for part in left) // batch
+            if count == 0:
+                continue
+            whole = _joined(left)
+            numbers = np.arange(len(whole.lengths))
+            left, whole = [whole.kept(numbers >= count * batch)], whole.kept(numbers < count * batch)
+            symbols, marks = self._encoded(whole.characters), whole.marks()
+            if (whole.lengths == whole.lengths[0]).all():
+                shape = count, batch, int(whole.lengths[0])
+                turned = symbols.reshape(shape).transpose(0, 2, 1)
+                inputs, targets = turned[:, :-1].copy(), turned[:, 1:].copy()
+                counted = marks.reshape(shape).transpose(0, 2, 1)[:, 1:].copy()
+                for number in range(count):
+                    yield Batch(inputs[number], targets[number], counted[number], True)
+                continue
+            ends = np.cumsum(whole.lengths).reshape(count, batch)
+            for lengths, end in zip(whole.lengths.reshape(count, batch), ends[:, -1].tolist(), strict=True):
+                part = slice(end - int(lengths.sum()), end)
+                yield from self._padded(whole.characters[part], marks[part], lengths, None)
+
+    def _padded(
+        self,
+        characters: npt.NDArray[Any],
+        marks: npt.NDArray[np.float32],
+        lengths: npt.NDArray[np.int64],
+        steps: int | None,
+    ) -> Iterator[Batch]:
+        """Windows over columns of such lengths, filled up with symbols whose prediction does not count."""
+        length = int(lengths.max())
+        filled = np.arange(length) < lengths[:, None]
         symbols = np.zeros(filled.shape, np.int64)
         counted = np.zeros(filled.shape, np.float32)
-        symbols[filled] = self._encoded("".join(sample.text for sample in samples))
-        counted[filled] = np.frombuffer(b"".join(map(_marks, samples)), np.uint8)
+        symbols[filled] = self._encoded(characters)
+        counted[filled] = marks
         return windows(symbols, counted, steps or length)
 
-    def _drawn(self, split: Split, rng: np.random.Generator) -> Iterator[Sample]:
-        """Endless samples of one split."""
+    def _drawn(self, split: Split, rng: np.random.Generator) -> Iterator[Block]:
+        """Endless blocks of samples of one split, none of them empty."""
         dropped = 0
-        for sample in self.samples(rng):
-            length = len(sample.text)
-            if length == 0:
-                raise TaskError(f"task {self.name!r}: a sample is empty; each needs at least one character")
-            if not 0 <= sample.counts_from < length:
-                where = f"counts from character {sample.counts_from} of {length}"
-                raise TaskError(f"task {self.name!r}: a sample {where}; it must be from 0 to {length - 1}")
-            if split_of(sample.key or sample.text) is split:
-                dropped = 0
-                yield sample
-                continue
-            dropped += 1
-            if dropped == PATIENCE:
+        for block in self.blocks(rng):
+            kept = octant_splits(split, octants_of(block.keys, block.key_lengths))
+            found = np.flatnonzero(kept)
+            dropped = len(kept) - 1 - int(found[-1]) if len(found) else dropped + len(kept)
+            if len(found):
+                yield block.kept(kept)
+            elif dropped >= PATIENCE:
                 raise TaskError(
                     f"task {self.name!r}: {PATIENCE:,} samples in a row without one of the {split} split; "
                     "the task has too few different samples, so choose larger parameters"
                 )
         raise TaskError(f"task {self.name!r}: its samples came to an end; they must be endless")
 
-    def _fixed_set(self, split: Split) -> list[Sample]:
+    def _fixed_set(self, split: Split) -> Block:
         if split not in self._fixed_sets:
             rng = np.random.default_rng([FIXED_SEED, list(Split).index(split)])
             size = self.test if split is Split.TEST else self.validation
-            samples, total = [], 0
-            for sample in self._drawn(split, rng):
-                samples.append(sample)
-                total += len(sample.text)
+            parts, total = [], 0
+            for block in self._drawn(split, rng):
+                parts.append(block)
+                total += len(block.characters)
                 if total >= size:
                     break
-            self._fixed_sets[split] = samples
+            whole = _joined(parts)
+            before = np.cumsum(whole.lengths) - whole.lengths
+            self._fixed_sets[split] = whole.kept(before < size)
         return self._fixed_sets[split]
 
     @cached_property
-    def _fixed_sets(self) -> dict[Split, list[Sample]]:
+    def _fixed_sets(self) -> dict[Split, Block]:
         return {}
 
     @cached_property
@@ -179,37 +268,55 @@ class GeneratedTask(Task):
         codes[points] = np.arange(len(points))
         return codes
 
-    def _encoded(self, text: str) -> npt.NDArray[np.int64]:
-        points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-        symbols = self._codes[np.minimum(points, len(self._codes) - 1)]
+    def _encoded(self, characters: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        symbols: npt.NDArray[np.int64] = self._codes[np.minimum(characters, len(self._codes) - 1)]
         if symbols.size and symbols.min() < 0:
-            strange = text[int(symbols.argmin())]
+            strange = chr(characters.flat[int(symbols.argmin())])
             raise TaskError(f"task {self.name!r}: a sample has {strange!r}, which its vocabulary has not; add it")
         return symbols
 
 
-def _marks(sample: Sample) -> bytes:
-    """A byte 0 or 1 for each character: whether its prediction counts."""
-    return bytes(sample.counts_from) + b"\x01" * (len(sample.text) - sample.counts_from)
+class BlockTask(GeneratedTask):
+    """A generated task that draws its samples many at a time."""
+
+    @abstractmethod
+    def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
+        """Endless blocks of samples of all splits, a function of `rng` alone."""
+
+    def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
+        for block in self.blocks(rng):
+            yield from block.samples()
 
 
-def _filled(text: str, marks: bytes, source: Iterator[Sample], length: int) -> tuple[str, bytes]:
-    """The text and its marks, followed by samples until there are at least `length` characters."""
-    texts, all_marks, total = [text], [marks], len(text)
-    while total < length:
-        sample = next(source)
-        texts.append(sample.text)
-        all_marks.append(_marks(sample))
-        total += len(sample.text)
-    return "".join(texts), b"".join(all_marks)
+class _Source:
+    """Whole samples taken from endless blocks, as characters and marks."""
+
+    def __init__(self, blocks: Iterator[Block]) -> None:
+        self._blocks = blocks
+        self._next()
+
+    def _next(self) -> None:
+        block = next(self._blocks)
+        self._characters, self._marks = block.characters, block.marks()
+        self._ends = np.cumsum(block.lengths)
+        self._at = 0
+
+    def filled(
+        self, characters: npt.NDArray[Any], marks: npt.NDArray[np.float32], length: int
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+        """These, followed by as many samples as it takes for `length` of them."""
+        texts, all_marks, total = [characters], [marks], len(characters)
+        while total < length:
+            if self._at == len(self._characters):
+                self._next()
+            wanted = min(self._at + length - total, len(self._characters))
+            end = int(self._ends[np.searchsorted(self._ends, wanted)])
+            texts.append(self._characters[self._at : end])
+            all_marks.append(self._marks[self._at : end])
+            total += end - self._at
+            self._at = end
+        return np.concatenate(texts), np.concatenate(all_marks)
 
 
-def _dealt(samples: list[Sample], batch: int) -> list[list[Sample]]:
-    """Samples in `batch` columns of nearly equal length, none of them cut."""
-    columns: list[list[Sample]] = [[] for _ in range(batch)]
-    size = sum(len(sample.text) for sample in samples)
-    total = 0
-    for sample in samples:
-        columns[min(total * batch // size, batch - 1)].append(sample)
-        total += len(sample.text)
-    return columns
+def _joined(blocks: Sequence[Block]) -> Block:
+    return Block(*(np.concatenate(parts) for parts in zip(*blocks, strict=True))) if len(blocks) > 1 else blocks[0]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.generated import GeneratedTask, Sample
+from tasks.generated import Block, BlockTask
 from tasks.parameters import check_integer
 
-_LETTERS = np.array(list(string.ascii_lowercase))
+_WORDS = 2048  # drawn at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memorization(GeneratedTask):
+class Memorization(BlockTask):
     """`length` random letters of 26, then the same again; every sample from a zero state.
 
     The memorization test of Jozefowicz et al. 2015, section 3, with teacher forcing: while reproducing, the
@@ -24,6 +24,7 @@ class Memorization(GeneratedTask):
     """
 
     name = "memorization"
+    version = 2
     summary = "5 letters are read, then reproduced in order; accuracy on the reproduction"
     vocabulary = string.ascii_lowercase
     alone = True
@@ -36,9 +37,8 @@ class Memorization(GeneratedTask):
         check_integer(self.name, "length", self.length, 1, 1000)
         super().__post_init__()
 
-    def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
+    def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
+        lengths = np.full(_WORDS, self.length, np.int64)
         while True:
-            text = "".join(_LETTERS[rng.integers(26, size=256 * self.length)])
-            for begin in range(0, len(text), self.length):
-                word = text[begin : begin + self.length]
-                yield Sample(word + word, self.length, word)
+            words = rng.integers(ord("a"), ord("z") + 1, size=(_WORDS, self.length), dtype=np.uint8)
+            yield Block(np.tile(words, 2).ravel(), 2 * lengths, lengths, words.ravel(), lengths)

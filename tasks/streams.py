@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from tasks.task import Batch
 
+_CHUNK = 32  # windows
+
 Integers = npt.NDArray[np.integer[Any]]
 
 
@@ -42,11 +44,12 @@ def windows(symbols: Integers, counted: npt.NDArray[np.float32], steps: int, sta
         starts: whether the state is zero before the first window; it is carried over between them.
     """
     last = symbols.shape[1] - 1
-    for begin in range(0, last, steps):
-        end = min(begin + steps, last)
-        yield Batch(
-            inputs=symbols[:, begin:end].T.astype(np.int64, order="C"),
-            targets=symbols[:, begin + 1 : end + 1].T.astype(np.int64, order="C"),
-            counted=counted[:, begin + 1 : end + 1].T.astype(np.float32, order="C"),
-            starts=starts and begin == 0,
-        )
+    for first in range(0, last, steps * _CHUNK):
+        # Many windows are turned at once, and each is a part of what came out: turning one by one costs more.
+        end = min(first + steps * _CHUNK, last)
+        inputs = symbols[:, first:end].T.astype(np.int64, order="C")
+        targets = symbols[:, first + 1 : end + 1].T.astype(np.int64, order="C")
+        counts = counted[:, first + 1 : end + 1].T.astype(np.float32, order="C")
+        for begin in range(0, end - first, steps):
+            part = slice(begin, begin + steps)
+            yield Batch(inputs[part], targets[part], counts[part], starts and first + begin == 0)

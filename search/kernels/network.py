@@ -1,6 +1,6 @@
 """A whole model in machine code: a training step, or a score, is one call.
 
-A `Network` writes a tape of calls for each shape of batch that it meets: lookup or projection of the inputs, layers
+A `Network` writes a script of calls for each shape of batch that it meets: lookup or projection of the inputs, layers
 forward, readout and loss, layers backward, norm, clipping and update. Its memory is taken once, for the largest
 batch so far; the states at the end of a batch are kept there as those before the next.
 
@@ -9,7 +9,6 @@ T steps, B sequences, H units (whole vectors), V symbols or notes, K matrices of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,21 +21,9 @@ from search.kernels.compiled import compiled
 from search.kernels.errors import KernelError
 from search.kernels.parameters import Model, Parameters
 from search.kernels.script import Script
-from search.kernels.tape import Tape
 
-MOST_TAPES = 256
-"""Tapes that a network keeps, one a shape of batch."""
-
-
-@dataclass(frozen=True)
-class Played:
-    """What a play came to: sums over `counted` steps, and the gradient's norm (0 for a score)."""
-
-    nats: float
-    metric: float
-    metric_squared: float
-    norm: float
-    counted: int
+MOST_SCRIPTS = 256
+"""Scripts that a network keeps, one a shape of batch."""
 
 
 class Network:
@@ -44,7 +31,7 @@ class Network:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._tapes: dict[tuple[bool, int, int], Tape] = {}
+        self._scripts: dict[tuple[bool, int, int], Script] = {}
         self._batches: dict[bool, int] = {}  # of the states kept for training and for scores
         take = model.memory.take
         take("one", 1, 1.0)
@@ -54,22 +41,31 @@ class Network:
     def train(
         self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], counted: npt.NDArray[Any], starts: bool,
         rate: float, max_norm: float,
-    ) -> Played:  # fmt: skip
+    ) -> tuple[float, float, int]:  # fmt: skip
         """One step of SGD on a batch, its loss averaged over the batch and summed over time, its gradient clipped.
 
         `inputs` and `targets` are (T, B) symbols or (T, B, V) rolls, `counted` (T, B); with `starts` the states are
-        zero before the batch, else those after the one before. Where loss or norm is not finite, nothing changes.
+        zero before the batch, else those after the one before. Returns the loss in nats, summed over the steps that
+        count, the gradient's norm, and how many steps count. Where loss or norm is not finite, nothing changes.
 
         Raises `KernelError` where a shape or a symbol does not fit.
         """
-        self.model.control[0], self.model.control[1] = rate, max_norm
-        return self._play(True, inputs, targets, counted, starts)
+        control = self.model.control
+        control[0], control[1] = rate, max_norm
+        self._play(True, inputs, targets, counted, starts)
+        nats, _, _, norm, steps = self.model.results.tolist()
+        return nats, norm, int(steps)
 
     def score(
         self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], counted: npt.NDArray[Any], starts: bool
-    ) -> Played:
-        """Loss and metric of a batch: hits for symbols, nats for rolls; arguments and errors as those of `train`."""
-        return self._play(False, inputs, targets, counted, starts)
+    ) -> tuple[float, float, float, int]:
+        """Loss and metric of a batch; arguments and errors as those of `train`.
+
+        Returns sums over the steps that count: nats, the metric (hits for symbols, nats for rolls), its square, and 1.
+        """
+        self._play(False, inputs, targets, counted, starts)
+        nats, metric, squared, _, steps = self.model.results.tolist()
+        return nats, metric, squared, int(steps)
 
     def states(self, train: bool) -> Tensor:
         """The states after the last batch of that kind: (layers, states, B, H)."""
@@ -79,50 +75,51 @@ class Network:
 
     def _play(
         self, train: bool, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], counted: npt.NDArray[Any], starts: bool
-    ) -> Played:
-        kind = np.float32 if self.model.roll else np.int64
-        inputs, targets = np.ascontiguousarray(inputs, kind), np.ascontiguousarray(targets, kind)
-        counted = np.ascontiguousarray(counted, np.float32)
-        steps, batch = counted.shape if counted.ndim == 2 else (0, 0)
-        shape = (steps, batch, self.model.width) if self.model.roll else (steps, batch)
-        if inputs.shape != shape or targets.shape != shape or 0 in shape:
+    ) -> None:
+        model, shape = self.model, counted.shape
+        expected = (*shape, model.width) if model.roll else shape
+        if inputs.shape != expected or targets.shape != expected or len(shape) != 2 or 0 in shape:
             raise KernelError(
-                f"inputs have shape {inputs.shape}, targets {targets.shape} and counted {counted.shape}; they must be "
-                f"(steps, batch), none of them 0, the first two with {self.model.width} notes where they are rolls"
+                f"inputs have shape {inputs.shape}, targets {targets.shape} and counted {shape}; they must be "
+                f"(steps, batch), none of them 0, the first two with {model.width} notes where they are rolls"
             )
+        steps, batch = shape
         if not starts and self._batches.get(train) != batch:
             raise KernelError(
                 f"a batch of {batch} sequences goes on from states of {self._batches.get(train, 0)}; "
                 "it must have as many, or start anew"
             )
-        tape = self._tapes.get((train, steps, batch)) or self._written(train, steps, batch)
+        script = self._scripts.get((train, steps, batch)) or self._written(train, steps, batch)
         if starts:
             self._batches[train] = batch
-            self.model.memory[f"carry {train}"].zero_()
-        tape.point("inputs", inputs.__array_interface__["data"][0])
-        tape.point("targets", targets.__array_interface__["data"][0])
-        tape.point("counted", counted.__array_interface__["data"][0])
-        if tape.play():
+            model.memory[f"carry {train}"].zero_()
+        if model.roll:  # too large to copy
+            inputs, targets = np.ascontiguousarray(inputs, np.float32), np.ascontiguousarray(targets, np.float32)
+            script.tape.point("inputs", inputs.ctypes.data)
+            script.tape.point("targets", targets.ctypes.data)
+        else:
+            script.inputs[...] = inputs
+            script.targets[...] = targets
+        script.counted[...] = counted
+        if script.tape.play():
             for name, symbols in (("inputs", inputs), ("targets", targets)):
                 low, high = symbols.min(), symbols.max()
-                if low < 0 or high >= self.model.width:
+                if low < 0 or high >= model.width:
                     raise KernelError(
-                        f"symbols of {name} go from {low} to {high}; the model has 0 to {self.model.width - 1}"
+                        f"symbols of {name} go from {low} to {high}; the model has 0 to {model.width - 1}"
                     )
-        nats, metric, squared, norm, steps_counted = self.model.results.tolist()
-        return Played(nats, metric, squared, norm, int(steps_counted))
 
-    def _written(self, train: bool, steps: int, batch: int) -> Tape:
-        """The tape for a shape of batch, kept."""
+    def _written(self, train: bool, steps: int, batch: int) -> Script:
+        """The script for a shape of batch, kept."""
         held = self.model.memory.bytes_held()
-        tape = Script(self.model, train, steps, batch).tape
+        script = Script(self.model, train, steps, batch)
         if self.model.memory.bytes_held() > held:  # some of it was moved, maybe after its address was written down
-            self._tapes.clear()
-            tape = Script(self.model, train, steps, batch).tape
-        if len(self._tapes) >= MOST_TAPES:  # a task with samples of all lengths
-            self._tapes.clear()
-        self._tapes[train, steps, batch] = tape
-        return tape
+            self._scripts.clear()
+            script = Script(self.model, train, steps, batch)
+        if len(self._scripts) >= MOST_SCRIPTS:  # a task with samples of all lengths
+            self._scripts.clear()
+        self._scripts[train, steps, batch] = script
+        return script
 
 
 def network(graph: GateGraph, values: Parameters, gradients: Parameters, roll: bool) -> Network | None:

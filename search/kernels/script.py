@@ -7,7 +7,10 @@ update. T steps, B sequences, H units (whole vectors), V symbols or notes, K mat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from search.kernels.adjoint import Kind
@@ -26,7 +29,10 @@ BLOCK_ROWS = 64
 
 
 class Script:
-    """Writes the tape of a score, or where `train` is set of a training step, for batches of one shape."""
+    """The tape of a score, or where `train` is set of a training step, for batches of one shape.
+
+    Symbols and `counted` are put into arrays of the script; the tape is pointed to rolls, as `inputs` and `targets`.
+    """
 
     def __init__(self, model: Model, train: bool, steps: int, batch: int) -> None:
         self.model, self.train = model, train
@@ -44,16 +50,30 @@ class Script:
         self.early: list[Where] = []
         self.late: list[Where] = []
         self.tape = Tape(tools.play, tools.addresses)
+        self.counted = self._shared("counted", np.float32)
+        self.inputs, self.targets = (
+            np.empty(0, np.int64) if model.roll else self._shared(name, np.int64) for name in ("inputs", "targets")
+        )
+        symbols = not model.roll
+        self.counts = self.counted.ctypes.data
+        self.read: int | str = self.inputs.ctypes.data if symbols else "inputs"  # a roll lies where its task left it
+        self.aim: int | str = self.targets.ctypes.data if symbols else "targets"
         self._write()
         self.tape.end()
+
+    def _shared(self, name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+        """An array (T, B) in memory kept by name, to put a batch into."""
+        self.take(name, self.rows * np.dtype(kind).itemsize // 4)
+        whole = self.model.memory[name].numpy().view(kind)
+        return whole[: self.rows].reshape(self.steps, self.batch)
 
     def _write(self) -> None:
         if not self.model.roll:
             ones = self.take("ones", self.rows, 1.0)
-            self.tape.call(CHECK, "inputs", ones, self.rows, self.width)
-            self.tape.call(CHECK, "targets", "counted", self.rows, self.width)
+            self.tape.call(CHECK, self.read, ones, self.rows, self.width)
+            self.tape.call(CHECK, self.aim, self.counts, self.rows, self.width)
         index, count = self.take("index", 2 * self.rows), self.model.count.ctypes.data
-        self.tape.call(SELECT, "counted", self.rows, index, count, self.model.results.ctypes.data)
+        self.tape.call(SELECT, self.counts, self.rows, index, count, self.model.results.ctypes.data)
         x = self._entered()
         for layer in range(self.model.layers):
             x = self._forward(layer, x)
@@ -76,11 +96,11 @@ class Script:
         x = self.take("x", self.rows * self.units)
         if self.model.roll:
             self._multiply(
-                self.rows, self.units, self.width, "inputs", self.width, 1, entry, self.columns, self.units,
+                self.rows, self.units, self.width, self.read, self.width, 1, entry, self.columns, self.units,
                 self.values.entry_bias.data_ptr(), 0, x,
             )  # fmt: skip
         else:
-            self.tape.call(CALL_GATHER, self.rows, self.units, "inputs", entry, x)
+            self.tape.call(CALL_GATHER, self.rows, self.units, self.read, entry, x)
         return x
 
     def _forward(self, layer: int, x: int) -> int:
@@ -106,7 +126,7 @@ class Script:
         self._section("before", weights, early, {}, self.table_rows if looks_up else (self.steps, self.batch))
         if looks_up:
             for key in self.code.handed_over:
-                self.tape.call(CALL_GATHER, self.rows, self.units, "inputs", early[key], late[key])
+                self.tape.call(CALL_GATHER, self.rows, self.units, self.read, early[key], late[key])
         self._section("forward", weights, late, {}, (self.steps, self.batch))
         for k in range(self.code.states):
             last = late[Kind.OLD, k] + self.steps * one
@@ -125,7 +145,7 @@ class Script:
         gathered = self.take("gathered", block * self.units)
         logits = self.take("logits", block * padded)
         arguments: list[int | str] = [
-            count, index, outputs, packed, start, "targets", gathered, logits, self.take("sums", block),
+            count, index, outputs, packed, start, self.aim, gathered, logits, self.take("sums", block),
             self.take("picked", block), self.model.results.ctypes.data, block, self.units, self.width, padded,
         ]  # fmt: skip
         name = READOUTS[self.model.roll, self.train]
@@ -168,7 +188,7 @@ class Script:
             self.tape.call(CLEAR, 4 * sum(floats), table)
             gradients = self._cut(self.gradients.entry.data_ptr(), table, floats, *self.table_rows)
             for key in code.gradients_handed_over:
-                self.tape.call(CALL_SCATTER, self.rows, self.units, "inputs", gradients[key], late_gradients[key])
+                self.tape.call(CALL_SCATTER, self.rows, self.units, self.read, gradients[key], late_gradients[key])
         rows = self.table_rows if looks_up else (self.steps, self.batch)
         self._section("before_backward", weights, early, gradients, rows)
         if self.matrices:
@@ -192,11 +212,11 @@ class Script:
         if self.by_symbol:
             return  # the first layer's backward has it
         if not self.model.roll:
-            self.tape.call(CALL_SCATTER, self.rows, self.units, "inputs", entry, d_x)
+            self.tape.call(CALL_SCATTER, self.rows, self.units, self.read, entry, d_x)
             return
         zeros = self.take("zeros", self.units)
         self._multiply(
-            self.width, self.units, self.rows, "inputs", 1, self.width, d_x, self.columns, self.units, zeros, 0, entry
+            self.width, self.units, self.rows, self.read, 1, self.width, d_x, self.columns, self.units, zeros, 0, entry
         )
         self._multiply(
             1, self.units, self.rows, self.take("one", 1), 0, 0, d_x, self.columns, self.units, zeros, 0,

@@ -14,7 +14,7 @@ from tasks.arithmetic import Arithmetic
 from tasks.errors import TaskError
 from tasks.generated import FIXED_SEED, GeneratedTask, Sample
 from tasks.memorization import Memorization
-from tasks.splits import split_of
+from tasks.splits import split_of_text
 from tasks.task import Batch, Split
 from tasks.xml import Xml
 
@@ -52,11 +52,11 @@ def test_a_stream_is_the_documents_of_its_split_and_no_others(split: Split) -> N
     task = Xml(min_letters=1, max_letters=1, validation=5000, test=5000)
     (text,) = column_texts(task, list(task.evaluation(split, 1, 35)))
     drawn = task.samples(np.random.default_rng([FIXED_SEED, list(Split).index(split)]))
-    again = "".join(sample.text for sample in islice(drawn, 2000) if split_of(sample.text) is split)
+    again = "".join(sample.text for sample in islice(drawn, 2000) if split_of_text(sample.text) is split)
     assert again.startswith(text)
     (text,) = column_texts(task, list(islice(task.training(1, 35, np.random.default_rng(4)), 100)))
     drawn = task.samples(np.random.default_rng(4))
-    again = "".join(sample.text for sample in islice(drawn, 2000) if split_of(sample.text) is Split.TRAIN)
+    again = "".join(sample.text for sample in islice(drawn, 2000) if split_of_text(sample.text) is Split.TRAIN)
     assert again.startswith(text)
 
 
@@ -71,7 +71,7 @@ def test_no_word_of_validation_or_test_is_memorized_in_training() -> None:
             texts = column_texts(task, [window])
             words[split] |= {text[:2] for text, counts in zip(texts, counted, strict=True) if counts}
     assert sum(map(len, words.values())) == len(set().union(*words.values())) == 26 * 26
-    assert all(split_of(word) is split for split, found in words.items() for word in found)
+    assert all(split_of_text(word) is split for split, found in words.items() for word in found)
 
 
 def test_training_columns_are_unbroken_streams_across_blocks() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tasks.splits import split_of
+from tasks.splits import codes_of, octant_splits, octants_of, split_of, split_of_text
 from tasks.task import Split
 
 
@@ -21,3 +22,35 @@ def test_an_eighth_of_the_keys_is_validation_and_another_is_test() -> None:
 def test_the_split_of_a_key_is_the_same_for_ever(key: str, split: Split) -> None:
     """BLAKE2b of one byte: 14, 39, 41, 100 and 235; below 32 is validation, below 64 test."""
     assert split_of(key) is split
+
+
+def polynomial(text: str) -> int:
+    """The hash of texts by plain numbers."""
+    total: int = sum((ord(c) + 1) * 0x100000001B3 ** (n + 1) for n, c in enumerate(text)) % 2**64
+    total = (total ^ (total >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    total = (total ^ (total >> 27)) * 0x94D049BB133111EB % 2**64
+    return total >> 61
+
+
+def test_many_texts_at_once_get_the_octants_that_plain_numbers_give() -> None:
+    texts = ["a", "ab", "ba", "é" * 50, "3+-4", "<xyz></xyz>", "a" * 300]
+    codes = codes_of("".join(texts))
+    assert octants_of(codes, np.array([len(text) for text in texts])).tolist() == [polynomial(text) for text in texts]
+
+
+def test_splits_of_short_texts_have_their_shares() -> None:
+    """All words of three letters, two figures and a sign: the shares, and nothing that neighbours have in common."""
+    letters = np.array([[a, b, c] for a in range(97, 123) for b in range(97, 123) for c in range(97, 123)])
+    octants = octants_of(letters.ravel(), np.full(len(letters), 3))
+    np.testing.assert_allclose(np.bincount(octants.astype(int)) / len(octants), 1 / 8, atol=0.01)
+    same = (octants[1:] == octants[:-1]).mean()
+    assert same == pytest.approx(1 / 8, abs=0.01)
+    shares = [octant_splits(split, octants).mean() for split in Split]
+    np.testing.assert_allclose(shares, [0.75, 0.125, 0.125], atol=0.01)
+
+
+@pytest.mark.parametrize("text", ["hello", "3+4", "<a></a>", "b"])
+def test_a_text_alone_has_the_split_that_it_has_among_others(text: str) -> None:
+    octant = polynomial(text)
+    expected = {0: Split.VALIDATION, 1: Split.TEST}.get(octant, Split.TRAIN)
+    assert split_of_text(text) is expected

@@ -147,7 +147,7 @@ def test_another_name_or_version_has_another_checksum() -> None:
         name = "renamed"
 
     class Newer(Xml):
-        version = 2
+        version = Xml.version + 1
 
     parameters = {"validation": 500, "test": 500}
     checksums = {kind(**parameters).checksum for kind in (Xml, Renamed, Newer)}
