@@ -11,8 +11,10 @@ def runs_folder() -> Path:
     return Path(os.environ.get("GATESEARCH_RUNS") or Path("results") / "runs")
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text` (UTF-8, newlines as they are) in one step: a reader sees the old file or the new one.
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Replace `path` by `text` in one step: a reader sees the old file or the new one.
+
+    Text is written as UTF-8, newlines as they are, and bytes as such.
 
     The temporary file lies in the same folder, since only there a rename is atomic, and is gone after an error. There
     is no fsync: whatever is written this way is a copy or a projection of the store and can be written again.
@@ -23,8 +25,7 @@ def write_atomically(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with one_line(path):
         try:
-            with open(temporary, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            temporary.write_bytes(text.encode() if isinstance(text, str) else text)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

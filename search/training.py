@@ -153,12 +153,14 @@ def train_trial(
     chance: float | None = None,
     on_epoch: Callable[[Point], None] | None = None,
     on_batch: Callable[[], None] | None = None,
+    on_end: Callable[[SequenceModel], None] | None = None,
 ) -> TrialResult:
     """Train one setting of a cell on a task; validation picks the epoch, test is reported.
 
     `chance` is the metric of the best constant guess (worked out from the task where it is not given); `seed` feeds the
     initial weights and the training data, each with a generator of its own. `on_batch` is called for every batch that
-    is read, to train on or to evaluate on: a sign that the trial gets on.
+    is read, to train on or to evaluate on: a sign that the trial gets on. `on_end` is given the model, with the weights
+    of the best epoch, where the trial has a result.
     """
     started = time.perf_counter()
     graph = graph.canonical()  # a dead matrix is not trained, so it takes nothing of the budget either
@@ -173,6 +175,8 @@ def train_trial(
     )
     state, reason = trial.train(np.random.default_rng(seed))
     measures = trial.measures(state)
+    if measures and on_end is not None:
+        on_end(model)
     return TrialResult(
         state,
         reason,

@@ -7,12 +7,17 @@ import click
 
 from results.estimates import picks
 from results.files import write_atomically
+from results.records import TrialRow
+from results.store import Store
 from search.cells.export import export_module
 from search.cells.formula import format_formula
 from search.cells.library import LIBRARY, name_of
 from search.cells.recipe import format_recipe
 from search.cli.names import FoundCell, find_cell, lineage, open_run
+from search.cli.search import load_task_of
 from search.errors import SearchError
+from search.profiles.profile import parse_profile
+from search.settings import Setting
 
 _EPILOG = """\b
 Examples:
@@ -20,6 +25,7 @@ Examples:
   gatesearch export lstm-b -o lstm_b.py          then: from lstm_b import LSTMB
   gatesearch export my.cell -o my_cell.py --force
   gatesearch export 3fa2 --run quick-1 -o found.py
+  gatesearch export 3fa2 --run quick-1 --task xml --weights xml.safetensors -o found.py
   gatesearch export mut1 --to json -o mut1.json  then: gatesearch show mut1.json
 
 \b
@@ -40,12 +46,34 @@ The class that is written is used as torch.nn.LSTM is:
     help="A PyTorch module, a recipe of NAS-Bench-NLP, or a formula.",
 )
 @click.option("--run", metavar="RUN", help="The run that an id is looked for in; without it, all runs, latest first.")
+@click.option(
+    "--weights",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Train the cell's best trial on --task again, and write its weights (.safetensors).",
+)
+@click.option("--task", help="The task of the run that --weights are for.")
+@click.option(
+    "--repeat", default=0, show_default=True, type=click.IntRange(0), help="0: the search's; else a finalist's."
+)
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
-def export(cell: str, output: Path | None, to: str, run: str | None, force: bool) -> None:
+def export(
+    cell: str,
+    output: Path | None,
+    to: str,
+    run: str | None,
+    weights: Path | None,
+    task: str | None,
+    repeat: int,
+    force: bool,
+) -> None:
     """Write CELL as a PyTorch module that needs nothing but PyTorch, or as a recipe or formula that is read back here.
 
     Arguments, shapes, states and packed sequences are those of torch.nn.LSTM; the names in the code are those of the
     formula. Its docstring says where the cell comes from and, for a cell of a run, how it scored there.
+
+    With --weights, the file has a second class: the whole network that was trained, with embedding and readout. A run
+    keeps no weights; the trial is trained again, which takes as long as it took, and gives the same numbers.
 
     A recipe is the JSON of NAS-Bench-NLP; cells that it has no words for (relu, initial biases) are refused.
 
@@ -54,7 +82,10 @@ def export(cell: str, output: Path | None, to: str, run: str | None, force: bool
     """
     found = find_cell(cell, run)
     _free(output, force)
-    if to == "json":
+    _free(weights, force)
+    if weights is not None or task is not None:
+        text = _with_weights(found, to, run, output, weights, task, repeat)
+    elif to == "json":
         text = format_recipe(found.graph) + "\n"
     elif to == "formula":
         text = formula_of(found) + "\n"
@@ -64,6 +95,83 @@ def export(cell: str, output: Path | None, to: str, run: str | None, force: bool
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
+
+
+def _with_weights(
+    found: FoundCell,
+    to: str,
+    run: str | None,
+    output: Path | None,
+    weights: Path | None,
+    task: str | None,
+    repeat: int,
+) -> str:
+    """Train the trial again, write its weights, and return the module's text."""
+    run = found.run or run
+    if weights is None or task is None or run is None or to != "python":
+        raise SearchError("trained weights need --weights FILE, --task and the --run of the cell, and --to python")
+    if weights.suffix != ".safetensors":
+        raise SearchError(f"--weights {str(weights)!r}: give a name that ends in .safetensors")
+    if output is not None and output.absolute() == weights.absolute():
+        raise SearchError(f"--output and --weights are both {str(weights)!r}; give the module another name")
+    from search.engine import budgets
+    from search.weights import is_same, module_weights, network_of, train_again, write_weights
+
+    with open_run(run) as store:
+        profile = parse_profile(store.profile, f"the profile of run {store.name}")
+        row = _trial(store, found, task, repeat)
+    setting = Setting.from_key(row.setting)
+    loaded = load_task_of(profile, task)
+    click.echo(f"training again: {found.label} on {task}, {row.steps:,} steps, {row.seconds:.0f} s then", err=True)
+    trained = train_again(found.graph, loaded, setting, budgets(profile)[task], row.seed)
+    if trained.model is None:
+        raise SearchError(f"trained again, the trial {trained.result.state}: {trained.result.reason}")
+    same = is_same(trained.result, row.curve, row.validation)
+    if not same:
+        click.echo(
+            f"warning: trained again, validation is {trained.result.validation:.6g} and was {row.validation:.6g}: "
+            "versions, processor, commit or data are not those of the run",
+            err=True,
+        )
+    told = (
+        f"Trained on {task} in run {run}: {row.setting}, seed {row.seed}; {row.metric.replace('_', ' ')} "
+        f"{trained.result.validation:.6g} on validation, {trained.result.test:.6g} on test."
+    )
+    network = network_of(trained.model, weights)
+    exported = export_module(formula_of(found), found.label, (*_origin(found), told), network)
+    metadata = {
+        "cell": found.graph.id,
+        "run": run,
+        "task": task,
+        "setting": row.setting,
+        "seed": str(row.seed),
+        "repeat": str(row.repeat),
+        "metric": row.metric,
+        "validation": repr(trained.result.validation),
+        "test": repr(trained.result.test),
+        "as_stored": str(same).lower(),
+        "gatesearch": version("gatesearch"),
+    }
+    write_weights(weights, module_weights(trained.model, exported.blocks), metadata)
+    return exported.text
+
+
+def _trial(store: Store, found: FoundCell, task: str, repeat: int) -> TrialRow:
+    """The best trial of a cell on a task by validation, or a finalist's at that setting."""
+    if store.simulated:
+        raise SearchError(f"run {store.name!r} is simulated: no cell was trained, so there are no weights")
+    best = picks(store)
+    own = best[(best["cell"] == found.graph.id) & (best["task"] == task)]
+    known = sorted(set(best["task"][best["cell"] == found.graph.id]))
+    if own.empty:
+        hint = f"it has some on {', '.join(known)}" if known else "it has none at all"
+        raise SearchError(f"cell {found.label} has no result on {task!r} in run {store.name!r}; {hint}")
+    row = store.trial(found.graph.id, task, str(own["setting"].iloc[0]), repeat)
+    if row is None or row.validation is None:
+        raise SearchError(
+            f"cell {found.label} has no result of repeat {repeat} on {task!r} in run {store.name!r}; give 0"
+        )
+    return row
 
 
 def formula_of(found: FoundCell) -> str:

@@ -237,6 +237,13 @@ def load_tasks(profile: Profile, console: Console) -> dict[str, Task]:
     return loaded
 
 
+def load_task_of(profile: Profile, name: str) -> Task:
+    """One task of a profile, or memorization, with its data."""
+    if name == MEMORIZATION:
+        return load_task(MEMORIZATION, **profile.memorization.options)
+    return _load(name, profile.tasks[name])
+
+
 def _load(name: str, section: TaskSection) -> Task:
     return load_task(section.task or name, **section.options)
 

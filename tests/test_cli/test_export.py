@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 from results.store import Store
 from search.cells.formula import parse_formula
@@ -79,6 +81,66 @@ def test_what_is_no_cell_is_one_line(cell: str, gatesearch: Gatesearch, here: Pa
     said = gatesearch("export", cell, "-o", "cell.py")
     assert (said.status, len(said.err.splitlines())) == (2, 1)
     assert not (here / "cell.py").exists()
+
+
+def test_weights_of_a_runs_trial_are_those_that_were_trained(
+    gatesearch: Gatesearch, here: Path, finished: Path
+) -> None:
+    shutil.copytree(finished, here / "runs" / "kept")
+    common = ("export", "lstm", "--run", "kept", "--task", "xml", "--weights", "lstm.safetensors", "-o", "lstm.py")
+    said = gatesearch(*common)
+    assert (said.status, said.out) == (0, "")
+    assert re.fullmatch(r"training again: lstm on xml, [\d,]+ steps, .* then\n", said.err)  # and no warning
+    with Store.open(finished, readonly=True) as store:
+        (row,) = (row for row in store.trials(LIBRARY["lstm"].graph.id, "xml") if row.repeat == 0)
+    with safe_open(here / "lstm.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert metadata["as_stored"] == "true"
+    assert (metadata["setting"], float(metadata["validation"])) == (row.setting, row.validation)
+    program = "from lstm import LSTMNetwork; from safetensors.torch import load_file; network = LSTMNetwork(); "
+    program += (
+        "print(network.load_state_dict(load_file('lstm.safetensors')), sum(p.numel() for p in network.parameters()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=here)
+    assert ran.stdout == f"<All keys matched successfully> {row.parameters}\n", ran.stderr
+    assert 'network.load_state_dict(load_file("lstm.safetensors"))' in (here / "lstm.py").read_text()
+    said = gatesearch(*common[:-2])
+    assert said.status == 2
+    assert "'lstm.safetensors' exists and is not overwritten" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gru", "--weights", "w.safetensors"), "trained weights need --weights FILE, --task and the --run"),
+        (("gru", "--task", "xml", "--run", "kept"), "trained weights need --weights FILE, --task and the --run"),
+        (("gru", "--task", "xml", "--run", "kept", "--weights", "w.pt"), "give a name that ends in .safetensors"),
+        (
+            ("gru", "--task", "xml", "--run", "kept", "--weights", "w.safetensors", "-o", "./w.safetensors"),
+            "--output and --weights are both 'w.safetensors'",
+        ),
+        (
+            ("gru", "--task", "music", "--run", "kept", "--weights", "w.safetensors"),
+            "cell gru has no result on 'music' in run 'done'; it has some on arithmetic, memorization, xml",
+        ),
+        (
+            ("mut1", "--task", "xml", "--run", "kept", "--weights", "w.safetensors"),
+            "cell mut1 has no result on 'xml' in run 'done'; it has none at all",
+        ),
+        (
+            ("gru", "--task", "xml", "--run", "kept", "--weights", "w.safetensors", "--repeat", "99"),
+            "cell gru has no result of repeat 99 on 'xml' in run 'done'; give 0",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_had_are_one_line(
+    arguments: tuple[str, ...], message: str, gatesearch: Gatesearch, here: Path, finished: Path
+) -> None:
+    shutil.copytree(finished, here / "runs" / "kept")
+    said = gatesearch("export", *arguments)
+    assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert message in said.err
+    assert not list(here.glob("w.*"))
 
 
 def test_a_recipe_is_written_and_stands_wherever_a_cell_does(gatesearch: Gatesearch, here: Path) -> None:
