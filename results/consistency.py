@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from results.errors import ResultsError, one_line
+from results.escapes import csv_text
+from results.graphs import graph_of
 from results.leaderboard import leaderboard
 from results.records import CellRow
 from results.schema import SCHEMA
 from results.store import PROFILE_FILE, Store
 from search.cells.errors import CellError
-from search.cells.formula import parse_formula
 from search.cells.graph import Op
 
 TABLE_FILE = "leaderboard.csv"
@@ -87,9 +88,7 @@ def _check_store(store: Store) -> str:
 def _check_ids(cells: Sequence[CellRow]) -> str:
     """That every cell's id is the hash of its stored graph, and its counts are those of that graph."""
     for cell in cells:
-        graph = parse_formula(cell.formula).canonical()
-        if graph.id != cell.id:
-            raise _BrokenError(f"the formula of cell {cell.id} is that of cell {graph.id}")
+        graph = graph_of(cell)
         counts = (len(graph), graph.states, sum(node.op is Op.LINEAR for node in graph))
         if counts != (cell.nodes, cell.states, cell.products):
             raise _BrokenError(f"cell {cell.id} has {counts} nodes, states and products, not what its row says")
@@ -140,6 +139,6 @@ def _check_table(store: Store, ranked: Sequence[str]) -> str:
     with one_line(path):
         text = path.read_bytes()
     frame = leaderboard(store, ranked)
-    if text != frame.to_csv(index=False, lineterminator="\n").encode():
+    if text != csv_text(frame).encode():
         raise _BrokenError(f"{path} is not what the store says; gatesearch leaderboard RUN -o FILE writes what it says")
     return f"{TABLE_FILE}, {len(frame):,} rows, is what the store says, byte for byte"

@@ -25,6 +25,7 @@ _REASONS = {
     sqlite3.SQLITE_BUSY: ("another program is writing to it", "close that program and go on with --resume"),
     sqlite3.SQLITE_LOCKED: ("another program is writing to it", "close that program and go on with --resume"),
     sqlite3.SQLITE_CORRUPT: ("the file is damaged", "restore it from a copy, or start afresh under a new name"),
+    sqlite3.SQLITE_TOOBIG: ("a value in it is too large", "restore it from a copy, or start afresh under a new name"),
     sqlite3.SQLITE_CONSTRAINT: ("a row breaks a rule of the tables", "add the cells that it names before the row"),
     sqlite3.SQLITE_NOTADB: ("it is not a run's store", "restore it from a copy, or start afresh under a new name"),
 }
@@ -39,7 +40,7 @@ def one_line(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         # The low byte of an extended code is the primary one; errors of the binding itself have no code.
         code = getattr(error, "sqlite_errorcode", None) or 0
-        reason = _REASONS.get(code & 0xFF, ("SQLite refused it", "report this as a bug"))
+        reason = _REASONS.get(code & 0xFF, ("SQLite refused it", "restore it from a copy, or report this as a bug"))
         raise StoreError(_message(path, reason, error)) from error
     except OSError as error:
         reason = _ERRNO_REASONS.get(
@@ -49,6 +50,11 @@ def one_line(path: Path) -> Iterator[None]:
     except UnicodeEncodeError as error:
         reason = (f"{error.object!r} is not valid Unicode", "rename the file that it comes from")
         raise StoreError(_message(path, reason, error.reason)) from error
+
+
+def damaged(path: Path, what: str) -> str:
+    """The line for a store that can be read, but says what no run says."""
+    return _message(path, _REASONS[sqlite3.SQLITE_CORRUPT], what)
 
 
 def _message(path: Path, reason: tuple[str, str], detail: object) -> str:

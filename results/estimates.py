@@ -29,15 +29,16 @@ PICKS = f"""
             FROM trials WHERE repeat = 0 AND validation IS NOT NULL AND state IN {RANKED_STATES}
         )
     ) WHERE place = 1"""
-_PICK_COLUMNS = (
-    *("cell", "task", "setting", "higher_is_better", "validation", "validation_se"),
-    *("test", "test_se", "parameters", "units"),
-)
+_PICK_KINDS = {
+    **{"cell": str, "task": str, "setting": str, "higher_is_better": bool},
+    **{"validation": float, "validation_se": float | None, "test": float | None, "test_se": float | None},
+    **{"parameters": int, "units": int},
+}
 
 
 def picks(store: Store) -> pd.DataFrame:
     """The search's best trial of each cell (whole id) on each task by validation, lost ones left out."""
-    frame = pd.DataFrame(store.select(PICKS), columns=list(_PICK_COLUMNS))
+    frame = pd.DataFrame(store.typed(PICKS, _PICK_KINDS), columns=list(_PICK_KINDS))
     measured = ["validation", "validation_se", "test", "test_se"]
     frame[measured] = frame[measured].astype("float64")
     return frame
@@ -63,11 +64,13 @@ def stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
     Complete is complete, whatever a later visit of the same cell came to; else the last proposal's outcome counts.
     """
     found: dict[str, str] = {}
-    for cell, outcome in store.select('SELECT cell, outcome FROM proposals WHERE cell IS NOT NULL ORDER BY "index"'):
+    outcomes = 'SELECT cell, outcome FROM proposals WHERE cell IS NOT NULL ORDER BY "index"'
+    for cell, outcome in store.typed(outcomes, {"cell": str, "outcome": str}):
         if found.get(cell) != COMPLETE:
             found[cell] = outcome
     passed: dict[str, set[str]] = {}
-    for cell, task in store.select("SELECT DISTINCT cell, task FROM evaluations WHERE passed"):
+    passes = "SELECT DISTINCT cell, task FROM evaluations WHERE passed"
+    for cell, task in store.typed(passes, {"cell": str, "task": str}):
         passed.setdefault(cell, set()).add(task)
     return found | {cell: COMPLETE for cell, done in passed.items() if done.issuperset(tasks)}
 
@@ -78,7 +81,7 @@ def best_found(store: Store, tasks: Sequence[str], count: int) -> list[str]:
     Equal scores: fewer parameters first, then the smaller id, as in the leaderboard.
     """
     complete = [cell for cell, stage in stages(store, tasks).items() if stage == COMPLETE]
-    found = {cell for (cell,) in store.select("SELECT id FROM cells WHERE origin = 'found'")}
+    found = {cell for (cell,) in store.typed("SELECT id FROM cells WHERE origin = 'found'", {"id": str})}
     index = pd.Index([cell for cell in complete if cell in found], dtype=object)
     best = picks(store)
     ratios, parameters = np.full((len(index), len(tasks)), np.nan), np.full(len(index), np.nan)

@@ -21,6 +21,7 @@ import pandas as pd
 
 from results.comparison import compare, ratio_of_means
 from results.errors import ResultsError
+from results.escapes import csv_text
 from results.estimates import GRU, LSTM, PICKS, compared, picks, stages
 from results.files import write_atomically
 from results.ratio import Floats
@@ -95,12 +96,19 @@ _TOTALS = f"""
 _STEP_SECONDS = f"""
     SELECT picked.cell, picked.task, sum(seconds) / sum(steps) FROM ({PICKS}) AS picked
     JOIN trials USING (cell, task, setting) GROUP BY picked.cell, picked.task HAVING sum(steps) > 0"""
+_STEP_SECONDS_KINDS = {"cell": str, "task": str, "seconds": float}
+_TOTAL_KINDS = {"cell": str, "trials": int, "lost": int, "steps": int, "seconds": float}
 _ENVIRONMENTS = "SELECT DISTINCT cell, environment FROM trials WHERE environment IS NOT NULL"
 _SETTINGS = "SELECT cell, task, count(DISTINCT setting) FROM trials GROUP BY cell, task"
+_SETTING_KINDS = {"cell": str, "task": str, "settings": int}
 _CELLS = """
     SELECT cells.id, cells.name, cells.origin, cells.formula, cells.products,
     coalesce(parents.name, substr(cells.parent, 1, ?))
     FROM cells LEFT JOIN cells AS parents ON parents.id = cells.parent ORDER BY cells.id"""
+_CELL_KINDS = {
+    **{"id": str, "name": str | None, "origin": str, "formula": str},
+    **{"products": int, "parent": str | None},
+}
 
 
 def columns(tasks: Sequence[str]) -> tuple[str, ...]:
@@ -126,11 +134,11 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
     if not tasks or len(set(tasks)) < len(tasks):
         raise ResultsError(f"ranked tasks {list(tasks)}: at least one is needed, each of them once; correct the list")
     known = pd.DataFrame(
-        store.select(_CELLS, (SHORT_ID,)),
-        columns=["id", "name", "origin", "formula", "products", "parent"],
+        store.typed(_CELLS, _CELL_KINDS, (SHORT_ID,)),
+        columns=list(_CELL_KINDS),
         dtype=object,
     ).set_index("id")
-    settings = pd.DataFrame(store.select(_SETTINGS), columns=["cell", "task", "settings"])
+    settings = pd.DataFrame(store.typed(_SETTINGS, _SETTING_KINDS), columns=list(_SETTING_KINDS))
     visited = settings["cell"][settings["task"].isin(tasks)].unique()
     known["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(known.index).fillna("running")
     frame = known[known.index.isin(visited) | (known["stage"] == COMPLETE)].copy()
@@ -155,7 +163,7 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
         dtype=object,
     )
 
-    totals = pd.DataFrame(store.select(_TOTALS), columns=["cell", "trials", "lost", "steps", "seconds"])
+    totals = pd.DataFrame(store.typed(_TOTALS, _TOTAL_KINDS), columns=list(_TOTAL_KINDS))
     totals = totals.set_index("cell").reindex(frame.index).fillna(0)
     frame[["trials", "steps"]] = totals[["trials", "steps"]].astype("int64")
     frame["seconds"] = totals["seconds"].astype("float64")
@@ -174,7 +182,7 @@ def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
         ResultsError: as `leaderboard`.
         StoreError: the store cannot be read or the file cannot be written.
     """
-    write_atomically(path, leaderboard(store, tasks).to_csv(index=False, lineterminator="\n"))
+    write_atomically(path, csv_text(leaderboard(store, tasks)))
 
 
 def sorted_by(frame: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -261,7 +269,7 @@ def _retrained(frame: pd.DataFrame, found: Retrained, tasks: Sequence[str]) -> N
 
 def _relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) -> Floats:
     """Time of a training step over the LSTM's, geometric mean over the tasks that both have."""
-    rows = pd.DataFrame(store.select(_STEP_SECONDS), columns=["cell", "task", "seconds"])
+    rows = pd.DataFrame(store.typed(_STEP_SECONDS, _STEP_SECONDS_KINDS), columns=list(_STEP_SECONDS_KINDS))
     times = rows[rows["task"].isin(tasks) & (rows["seconds"] > 0)].pivot(index="cell", columns="task", values="seconds")
     if LSTM not in times.index:
         return np.full(len(cells), np.nan)
@@ -273,7 +281,7 @@ def _relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) 
 def _environments(store: Store, cells: pd.Index) -> list[int]:
     """In how many environments each cell's trials and the GRU's were trained, all together."""
     found: dict[str, set[str]] = {}
-    for cell, environment in store.select(_ENVIRONMENTS):
+    for cell, environment in store.typed(_ENVIRONMENTS, {"cell": str, "environment": str}):
         found.setdefault(cell, set()).add(environment)
     reference = found.get(GRU, set())
     return [len(found.get(cell, set()) | reference) for cell in cells]

@@ -21,6 +21,10 @@ from results.store import Store
 
 _REPEATS = """
     SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials WHERE repeat BETWEEN 1 AND ?"""
+_REPEAT_KINDS = {
+    **{"cell": str, "task": str, "setting": str, "repeat": int, "higher_is_better": bool},
+    **{"state": str, "test": float | None},
+}
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,7 @@ def retrained(store: Store) -> Retrained:
     repeats = int(marked.get("repeats", 0))
     if not repeats:
         return Retrained(0, {}, {}, {})
-    columns = ["cell", "task", "setting", "repeat", "higher_is_better", "state", "test"]
-    rows = pd.DataFrame(store.select(_REPEATS, (repeats,)), columns=columns)
+    rows = pd.DataFrame(store.typed(_REPEATS, _REPEAT_KINDS, (repeats,)), columns=list(_REPEAT_KINDS))
     # Only at the setting that the search now holds for the best: a later, better one has to be trained again too.
     rows = rows.merge(picks(store)[["cell", "task", "setting"]], on=["cell", "task", "setting"])
     rows["lost"] = ~rows["state"].isin(RANKED_STATES) | rows["test"].isna()

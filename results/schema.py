@@ -8,8 +8,10 @@ needs no help. Booleans are 0 and 1; tuples and dicts are JSON text; a missing n
 import json
 import math
 import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TypeAlias, TypeVar, get_type_hints
+from typing import Any, NoReturn, TypeAlias, TypeVar, get_args, get_type_hints
 
 from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 
@@ -113,6 +115,55 @@ TABLES: dict[type[Row], str] = {
 COLUMNS = {kind: tuple(field.name for field in fields(kind)) for kind in TABLES}
 _JSON = ("mutations", "curve", "rejections")
 _BOOLEAN = {kind: tuple(name for name, hint in get_type_hints(kind).items() if hint is bool) for kind in TABLES}
+_STORED_AS = {bool: int}
+_NAMES_OF_TYPES = {str: "text", int: "a whole number", float: "a finite number", type(None): "nothing"}
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+def misfits(found: Mapping[str, tuple[str, str | None]]) -> list[str]:
+    """What of a database's schema (kind and SQL by name) a run cannot have: other tables than these, views, triggers.
+
+    What is added besides them (an index, a table of one's own) is no harm, and comments may have other words.
+    """
+    wanted = {sql.split()[2]: sql for sql in SCHEMA if sql.split()[1] == "TABLE"}
+    wrong = [name for name, sql in wanted.items() if _bare(found.get(name, ("", ""))[1] or "") != _bare(sql)]
+    return wrong + [f"{kind} {name}" for name, (kind, _) in found.items() if kind in ("view", "trigger")]
+
+
+def _bare(sql: str) -> str:
+    return " ".join(_COMMENT.sub("", sql).split())
+
+
+def check_types(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> None:
+    """Raise ValueError, naming column and value, unless every value is of its column's kind.
+
+    SQLite stores what it is given, whatever the type of the column. A kind is a type or a union of types; a float is a
+    finite one.
+    """
+    for values, (name, kind) in zip(zip(*rows, strict=True), kinds.items(), strict=False):
+        allowed = _stored_types(kind)
+        # Whole columns at a time, at C's speed; which value is wrong matters only where one is.
+        if set(map(type, values)) <= allowed and (float not in allowed or _finite(values)):
+            continue
+        _refuse(name, next(value for value in values if type(value) not in allowed or not _finite([value])), allowed)
+
+
+def _stored_types(kind: Any) -> frozenset[type]:
+    return frozenset(_STORED_AS.get(member, member) for member in get_args(kind) or (kind,))
+
+
+def _finite(values: Iterable[Any]) -> bool:
+    return all(math.isfinite(value) for value in values if type(value) is float)
+
+
+def _refuse(name: str, value: object, allowed: Iterable[type]) -> NoReturn:
+    words = " or ".join(_NAMES_OF_TYPES[member] for member in sorted(allowed, key=str))
+    raise ValueError(f"{name} is {_short(value)}, which is not {words}")
+
+
+def _short(value: object) -> str:
+    text = repr(value[:60] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def column_list(kind: type[Row], without: tuple[str, ...] = ()) -> str:
@@ -136,22 +187,59 @@ def encode(row: Row) -> tuple[Any, ...]:
     )
 
 
+_TYPES = {
+    kind: {name: _stored_types(str if name in _JSON else hint) for name, hint in get_type_hints(kind).items()}
+    for kind in TABLES
+}
+
+
 def decode(kind: type[R], names: tuple[str, ...], values: tuple[Any, ...]) -> R:
-    """The row from the named columns of its table."""
+    """The row from the named columns of its table. Raises ValueError, naming the column, for what no run writes."""
     named: dict[str, Any] = dict(zip(names, values, strict=True))
+    types = _TYPES[kind]
+    for name, value in named.items():
+        if type(value) not in types[name] or (type(value) is float and not math.isfinite(value)):
+            _refuse(name, value, types[name])
     for name in _BOOLEAN[kind]:
         named[name] = bool(named[name])
     for name in _JSON:
         if name in named:
-            named[name] = json.loads(named[name])
-    if "mutations" in named:
-        named["mutations"] = tuple(named["mutations"])
+            text = named[name]
+            try:
+                named[name] = _FORMS[name](_JSON_TEXT.decode(text))
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                raise ValueError(f"{name} is {_short(text)}, which no run writes ({error})") from error
     if kind is TrialRow:
-        named["curve"] = tuple(
-            (step, math.nan if loss is None else loss, math.nan if metric is None else metric)
-            for step, loss, metric in named.get("curve", ())
-        )
+        named.setdefault("curve", ())
     return kind(**named)
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if type(value) is list and all(type(item) is str for item in value):
+        return tuple(value)
+    raise ValueError("it must be a list of texts")
+
+
+def _counts(value: Any) -> dict[str, int]:
+    if type(value) is dict and all(type(item) is int for item in value.values()):
+        return value
+    raise ValueError("it must be an object of whole numbers")
+
+
+def _points(value: Any) -> tuple[tuple[int, float, float], ...]:
+    return tuple(
+        # Python's integers have no end, and a float no room for all of them: OverflowError.
+        (operator.index(step), math.nan if loss is None else loss + 0.0, math.nan if metric is None else metric + 0.0)
+        for step, loss, metric in value
+    )
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_JSON_TEXT = json.JSONDecoder(parse_constant=_refuse_constant)
+_FORMS: dict[str, Callable[[Any], Any]] = {"mutations": _words, "rejections": _counts, "curve": _points}
 
 
 def _plain(value: Any) -> Any:

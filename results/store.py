@@ -18,7 +18,7 @@ Lookups go through SQLite's own index of the key, about ten microseconds each: m
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,9 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from results.errors import StoreError, one_line
+from results.errors import StoreError, damaged, one_line
 from results.files import write_atomically
+from results.information import parse_environment, parse_information
 from results.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.schema import (
     APPLICATION_ID,
@@ -37,10 +38,12 @@ from results.schema import (
     SCHEMA_VERSION,
     TABLES,
     R,
+    check_types,
     column_list,
     decode,
     encode,
     insertion,
+    misfits,
 )
 
 FILE = "run.sqlite"
@@ -48,6 +51,9 @@ PROFILE_FILE = "profile.toml"
 LOCK_FILE = "run.lock"
 BUSY_SECONDS = 5.0
 """How long a write waits for another program, say an SQLite browser, that holds the file."""
+
+MAX_VALUE_BYTES = 64_000_000
+"""A text or blob of a store that is longer is refused."""
 
 # Two proposals in flight may make the same cell. The earlier one's lineage is kept, whichever is stored first, so that
 # the table does not depend on which finished first.
@@ -72,8 +78,9 @@ class _Run:
 class Store:
     """A run's cells, trials, evaluations and proposals in `FOLDER/run.sqlite`. Made by `create` or `open`.
 
-    For the thread that made it. Every method raises `StoreError` where the file cannot be read or written; what was
-    recorded before stays as it was.
+    For the thread that made it. Every method raises `StoreError` where the file cannot be read or written, or has what
+    no run writes; what was recorded before stays as it was. A store may come from anybody: nothing in it is trusted to
+    be of its column's type.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
@@ -81,9 +88,11 @@ class Store:
         self.path = folder / FILE
         self._connection = connection
         self.select("PRAGMA synchronous = NORMAL")
-        columns = "name, seed, profile, strategy, window"
-        (values,) = self.select(f"SELECT {columns} FROM run")
-        self._run = _Run(*values)
+        kinds = {"name": str, "seed": int, "profile": str, "strategy": str, "window": int}
+        runs = self.typed(f"SELECT {', '.join(kinds)} FROM run LIMIT 2", kinds)
+        if len(runs) != 1:
+            raise StoreError(damaged(self.path, f"its table run has {'no row' if not runs else 'several rows'}"))
+        self._run = _Run(*runs[0])
 
     @classmethod
     def create(
@@ -161,7 +170,7 @@ class Store:
             with one_line(path):
                 application = connection.execute("PRAGMA application_id").fetchone()[0]
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                parts = connection.execute("SELECT name, type, sql FROM sqlite_master").fetchall()
             if application != APPLICATION_ID:
                 raise StoreError(f"{path}: this is no run's store; restore it from a copy, or start under a new name")
             if version != SCHEMA_VERSION:
@@ -169,6 +178,9 @@ class Store:
                     f"{path}: schema version {version}, but this gatesearch reads version {SCHEMA_VERSION}; "
                     "use the gatesearch that wrote it, or start under a new name"
                 )
+            wrong = misfits({name: (kind, sql) for name, kind, sql in parts})
+            if wrong:
+                raise StoreError(damaged(path, f"its schema is not that of a run: {', '.join(wrong)}"))
             return cls(folder, connection)
         except BaseException:
             connection.close()
@@ -199,9 +211,9 @@ class Store:
     @property
     def information(self) -> dict[str, Any]:
         """What is known about how the run was made, as it stands now."""
-        text = self.select("SELECT information FROM run")[0][0]
-        found: dict[str, Any] = json.loads(text)
-        return found
+        (text,) = self.typed("SELECT information FROM run", {"information": str})[0]
+        with self._sound():
+            return parse_information(text)
 
     @property
     def simulated(self) -> bool:
@@ -211,8 +223,7 @@ class Store:
     def mark(self, **information: Any) -> None:
         """Add to the information, or replace it key by key: when it was resumed, with what versions, when it ended."""
         with self._transaction() as connection:
-            text = connection.execute("SELECT information FROM run").fetchone()[0]
-            merged = json.loads(text) | information
+            merged = self.information | information
             connection.execute("UPDATE run SET information = ?", (json.dumps(merged, ensure_ascii=False, default=str),))
 
     def add_cell(self, row: CellRow) -> None:
@@ -230,7 +241,8 @@ class Store:
         # "g" comes after every hex digit, so this is the range of ids that start so. An empty prefix is no id.
         sql = f"SELECT {column_list(CellRow)} FROM cells WHERE id >= ? AND id < ? ORDER BY id"
         found = self.select(sql, (wanted, wanted + "g")) if wanted else []
-        rows = [decode(CellRow, COLUMNS[CellRow], values) for values in found]
+        with self._sound():
+            rows = [decode(CellRow, COLUMNS[CellRow], values) for values in found]
         if not rows:
             raise StoreError(f"run {self.name!r} has no cell {prefix!r}; its leaderboard lists the ids")
         if len(rows) > 1:
@@ -267,8 +279,9 @@ class Store:
 
     def environments(self) -> dict[str, dict[str, Any]]:
         """What trials of the run were trained by: versions, processor and commit, by id."""
-        found = self.select("SELECT id, description FROM environments ORDER BY id")
-        return {key: json.loads(description) for key, description in found}
+        found = self.typed("SELECT id, description FROM environments ORDER BY id", {"id": str, "description": str})
+        with self._sound():
+            return {key: parse_environment(description) for key, description in found}
 
     def trial(self, cell: str, task: str, setting: str, repeat: int) -> TrialRow | None:
         """The trial with this key (`cell` is a whole id), with its curve, or None."""
@@ -304,6 +317,17 @@ class Store:
         """The rows of a query over the tables that `results.schema` documents."""
         with one_line(self.path):
             return self._connection.execute(sql, parameters).fetchall()
+
+    def typed(self, sql: str, kinds: Mapping[str, Any], parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """As `select`, for columns that must be of these kinds, in order: `{"cell": str, "test": float | None}`.
+
+        Raises:
+            StoreError: as ever, and where a value is of another kind, or a float is not finite.
+        """
+        rows = self.select(sql, parameters)
+        with self._sound():
+            check_types(rows, kinds)
+        return rows
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -362,9 +386,19 @@ class Store:
         names = tuple(name for name in COLUMNS[kind] if name not in without)
         condition = " AND ".join(f'"{name}" = ?' for name in given) or "1"
         sql = f"SELECT {column_list(kind, without)} FROM {TABLES[kind]} WHERE {condition} ORDER BY {order}"
-        with one_line(self.path):
+        with one_line(self.path), self._sound(f"a row of {TABLES[kind]}: "):
             cursor = self._connection.execute(sql, tuple(given.values()))
             return [decode(kind, names, values) for values in cursor]
+
+    @contextmanager
+    def _sound(self, where: str = "") -> Iterator[None]:
+        """What a value inside that no run writes raises becomes a `StoreError`."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except (ValueError, OverflowError) as error:
+            raise StoreError(damaged(self.path, f"{where}{error}")) from error
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -373,6 +407,10 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
             f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
         )
         connection.execute("PRAGMA foreign_keys = ON")
+        # What SQLite advises for files of others (sqlite.org/security.html).
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
         return connection
 
 

@@ -52,11 +52,12 @@ def funnel(store: Store) -> Funnel:
         kinds[row.kind] += 1
         if row.kind == "propose":
             outcomes[row.outcome] += 1
-    stages = store.select(
+    stages = store.typed(
         """
         SELECT stage, task, count(DISTINCT cell), count(DISTINCT CASE WHEN passed THEN cell END)
         FROM evaluations JOIN cells ON cells.id = cell WHERE origin = 'found'
-        GROUP BY stage, task ORDER BY stage, task"""
+        GROUP BY stage, task ORDER BY stage, task""",
+        {"stage": int, "task": str, "tried": int, "passed": int},
     )
     complete = store.select(
         """

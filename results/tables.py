@@ -4,6 +4,7 @@ A retrained cell's metrics are means over the repeats with their standard errors
 better or worse than the GRU beyond the noise. A search estimate's score is in brackets, and nothing is said of noise.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from results.comparison import Verdict
+from results.escapes import printable
 from results.leaderboard import RETRAINED, SIMULATED
 from results.records import COMPLETE
 
@@ -32,6 +34,14 @@ class Layout:
 LAYOUTS = (Layout(), Layout(sizes=False), Layout(3, sizes=False), Layout(errors=False, sizes=False))
 """The fullest first: the first one that fits a terminal is taken."""
 
+_MARKDOWN = re.compile(r"[\\`\[\]<>|]")
+"""What ends a cell of a Markdown table, or begins a link or HTML."""
+
+_LATEX = str.maketrans(
+    {mark: f"\\{mark}" for mark in "&%$#_{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$"}
+)
+
 _SIZES = {"parameters": "parameters", "multiply_adds": "mult-adds", "relative_step_seconds": "time"}
 
 
@@ -48,10 +58,11 @@ def readable(frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS
         name = "" if pd.isna(row["name"]) else str(row["name"])
         if row["stage"] != COMPLETE:
             name = f"{name} {row['stage']}".strip()
+        name = printable(name)
         score = _measured(row["score"], row["score_se"] if retrained and layout.errors else None, layout.digits)
         shown = {
             "rank": _number(row["rank"], ".0f"),
-            "cell": row["cell"],
+            "cell": printable(row["cell"]),
             "name": name,
             "score": score if retrained or not score else f"({score})",
         }
@@ -125,7 +136,7 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0]) -> str:
 
 def to_markdown(frame: pd.DataFrame, tasks: Sequence[str]) -> str:
     """A Markdown table of the readable columns, and what its numbers are."""
-    texts = readable(frame, tasks).map(lambda text: text.strip().replace("|", "\\|"))
+    texts = readable(frame, tasks).map(lambda text: _MARKDOWN.sub(r"\\\g<0>", text.strip()))
     align = ["left" if heading in ("cell", "name") else "right" for heading in texts.columns]
     # A cell's id may be all digits, or look like 1e5: texts are kept as they are.
     table = texts.to_markdown(index=False, colalign=align, disable_numparse=True)
@@ -143,9 +154,7 @@ def to_latex(frame: pd.DataFrame, tasks: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    for mark in "&%$#_{}":
-        text = text.replace(mark, f"\\{mark}")
-    return text.replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}").replace("±", r"$\pm$")
+    return text.translate(_LATEX)
 
 
 def _measured(value: Any, error: Any, digits: int) -> str:

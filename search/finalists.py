@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from results.estimates import GRU, best_found, picks
+from results.graphs import graph_of
 from results.store import Store
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
 from search.engine import Progress, budgets
 from search.errors import SearchError
@@ -57,9 +57,8 @@ def choose_finalists(profile: Profile, store: Store) -> list[Finalist]:
             "go on with the search by --resume first"
         )
     graphs = {graph.id: graph for graph in profile.given.values()}
-    formulas = {cell: formula for cell, formula in store.select("SELECT id, formula FROM cells")}  # noqa: C416
     for cell in best_found(store, profile.ranked, profile.finalists.cells):
-        graphs.setdefault(cell, parse_formula(formulas[cell]).canonical())
+        graphs.setdefault(cell, graph_of(store.cell(cell)))
     return [Finalist(graph, settings.get(cell, {})) for cell, graph in graphs.items()]
 
 
@@ -81,7 +80,9 @@ def trials_of(finalists: Sequence[Finalist], profile: Profile) -> list[Trial]:
 def finalists_seconds(profile: Profile, store: Store, finalists: Sequence[Finalist]) -> float:
     """Seconds of one core that their missing trials will take, by the mean of the cell's trials so far on the task."""
     sql = "SELECT cell, task, avg(seconds) FROM trials GROUP BY cell, task"
-    means = {(cell, task): seconds for cell, task, seconds in store.select(sql)}
+    means = {
+        (cell, task): seconds for cell, task, seconds in store.typed(sql, {"cell": str, "task": str, "seconds": float})
+    }
     missing = (trial for trial in trials_of(finalists, profile) if not _stored(store, trial))
     return sum(float(means[graph.id, task]) for graph, task, _, _ in missing)
 

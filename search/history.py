@@ -43,8 +43,9 @@ class History:
                 rows.append(row)
         results = _results(store, len(rows))
         passed: dict[int, list[tuple[str, bool]]] = defaultdict(list)
-        for index, task, verdict in store.select(
-            "SELECT proposal, task, passed FROM evaluations WHERE proposal >= 0 ORDER BY proposal, stage"
+        for index, task, verdict in store.typed(
+            "SELECT proposal, task, passed FROM evaluations WHERE proposal >= 0 ORDER BY proposal, stage",
+            {"proposal": int, "task": str, "passed": bool},
         ):
             passed[index].append((task, bool(verdict)))
         pasts = [
@@ -59,10 +60,11 @@ def _results(store: Store, proposals: int) -> Mapping[tuple[int, str], dict[Sett
     found: dict[tuple[int, str], dict[Setting, float | None]] = defaultdict(dict)
     settings: dict[str, Setting] = {}
     counts = {state.value: state.counts for state in TrialState}
-    for index, task, key, state, validation in store.select(
+    for index, task, key, state, validation in store.typed(
         "SELECT proposal, task, setting, state, validation FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?",
+        {"proposal": int, "task": str, "setting": str, "state": str, "validation": float | None},
         (proposals - 1,),
     ):
         setting = settings.get(key) or settings.setdefault(key, Setting.from_key(key))
-        found[index, task][setting] = validation if counts[state] else None
+        found[index, task][setting] = validation if counts.get(state) else None
     return found

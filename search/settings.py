@@ -12,6 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from search.errors import SearchError
+
 _REAL = ("scale", "learning_rate", "max_norm")
 
 
@@ -38,8 +40,15 @@ class Setting:
 
     @classmethod
     def from_key(cls, key: str) -> "Setting":
-        """The setting that `key` was written for."""
-        return cls(**json.loads(key))
+        """The setting that `key` was written for. Raises `SearchError` where it is no key."""
+        try:
+            setting = cls(**json.loads(key))
+            whole = setting.key == key
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise SearchError(f"setting {key[:60]!r} is none ({error}); restore the store that it is from") from error
+        if not whole:
+            raise SearchError(f"setting {key[:60]!r} is not as settings are written; restore the store that it is from")
+        return setting
 
 
 @dataclass(frozen=True)

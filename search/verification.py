@@ -51,7 +51,9 @@ class _Recalling(Executor):
     def __init__(self, store: Store) -> None:
         super().__init__()
         self._store = store
-        self._environments = dict(store.select("SELECT id, description FROM environments"))
+        self._environments = dict(
+            store.typed("SELECT id, description FROM environments", {"id": str, "description": str})
+        )
         self.jobs: dict[Key, Job] = {}
 
     def next(self) -> tuple[int, TrialResult]:

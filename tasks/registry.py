@@ -50,7 +50,7 @@ def load_task(name: str, **parameters: Scalar) -> Task:
         return kind(**parameters)
     except TaskError:
         raise
-    except Exception as error:  # a task of the user's may fail in any way
+    except (Exception, SystemExit) as error:  # a task of the user's may fail in any way
         what = f"{type(error).__name__}: {_one_line(error)}"
         raise TaskError(f"task {name!r} cannot be built ({what}); check its parameters") from error
 
@@ -103,7 +103,7 @@ def _imported(path: str) -> type[Task]:
         found: object = importlib.import_module(module_name)
         for part in class_name.split("."):
             found = getattr(found, part)
-    except Exception as error:  # a module of the user's may fail in any way
+    except (Exception, SystemExit) as error:  # a module of the user's may fail in any way, or be a script
         what = f"{type(error).__name__}: {_one_line(error)}"
         raise TaskError(f"task {path!r} cannot be imported ({what}); the form is package.module:Class") from error
     finally:
@@ -115,6 +115,8 @@ def _imported(path: str) -> type[Task]:
     missing += [name for name in found.required if not hasattr(found, name)]
     if missing:
         raise TaskError(f"task {path!r} lacks {', '.join(missing)}; every task defines them")
+    if not isinstance(found.name, str):
+        raise TaskError(f"task {path!r} has the name {found.name!r}; it must be a text")
     return found
 
 

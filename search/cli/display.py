@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from results.escapes import printable
 from search.engine import Progress as Counts
 
 PLAIN_SECONDS = 15.0
@@ -113,3 +114,8 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 86400:.0f} days"
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is: paths may have brackets, which rich would read as its markup, or control characters."""
+    console.print(printable(line), soft_wrap=True, highlight=False, markup=False)

@@ -210,7 +210,7 @@ def _origin(found: FoundCell) -> list[str]:
 def _scores(run: str, cell: str) -> list[str]:
     with open_run(run) as store:
         best = picks(store)
-        metrics = dict(store.select("SELECT DISTINCT task, metric FROM trials"))
+        metrics = dict(store.typed("SELECT DISTINCT task, metric FROM trials", {"task": str, "metric": str}))
         made_up = " (simulated: made up)" if store.simulated else ""
     own = best[best["cell"] == cell].sort_values("task")
     return [

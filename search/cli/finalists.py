@@ -11,9 +11,9 @@ from results.leaderboard import leaderboard as table_of
 from results.leaderboard import write_leaderboard
 from results.store import Store
 from results.tables import render_table
-from search.cli.display import Display, duration
+from search.cli.display import Display, duration, say
 from search.cli.names import open_run
-from search.cli.search import load_tasks, mark_resumed, say, simulation_of, terminable
+from search.cli.search import load_tasks, mark_resumed, simulation_of, terminable
 from search.cluster import check_address
 from search.engine import Progress
 from search.errors import SearchError

@@ -8,6 +8,7 @@ import click
 import pandas as pd
 from rich.console import Console
 
+from results.escapes import csv_text, printable
 from results.files import write_atomically
 from results.leaderboard import COLUMNS, sorted_by
 from results.leaderboard import leaderboard as table_of
@@ -83,12 +84,12 @@ def leaderboard(
         click.echo(text, nl=False)
         return
     write_atomically(output, text)
-    click.echo(f"written to {output}")
+    click.echo(f"written to {printable(str(output))}")
 
 
 def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str) -> str:
     if form == "csv":
-        return str(frame.to_csv(index=False, lineterminator="\n"))
+        return csv_text(frame)
     if form == "markdown":
         return to_markdown(frame, tasks)
     if form == "latex":

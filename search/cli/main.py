@@ -13,12 +13,16 @@ from collections.abc import Sequence
 import click
 
 from results.errors import ResultsError
+from results.escapes import printable
 from search.cells.errors import CellError
 from search.errors import SearchError
 from tasks.errors import TaskError
 
 USER_ERRORS = (CellError, TaskError, SearchError, ResultsError)
 """What a user can do wrong: every package has one class for it."""
+
+MAX_MESSAGE = 2000
+"""Longer messages, with some enormous value in them, are cut in the middle."""
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 and the signal's number, as shells have it."""
@@ -74,6 +78,8 @@ def gatesearch() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit status. No exception gets out."""
     try:
+        if any("\0" in argument for argument in arguments):
+            raise SearchError("an argument has a NUL character, which no name or path has; leave it out")
         status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
@@ -104,7 +110,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str) -> int:
-    click.echo(f"gatesearch: {' '.join(message.split())}", err=True)
+    line = printable(" ".join(message.split()))
+    if len(line) > MAX_MESSAGE:
+        line = f"{line[: MAX_MESSAGE // 2]} ... {line[-MAX_MESSAGE // 2 :]}"
+    click.echo(f"gatesearch: {line}", err=True)
     return 2
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from results.errors import StoreError
 from results.files import runs_folder
+from results.graphs import graph_of
 from results.records import CellRow
 from results.store import FILE, Store
-from search.cells.errors import UnknownCellError
+from search.cells.errors import FormulaError, UnknownCellError
 from search.cells.files import is_recipe
-from search.cells.formula import parse_formula, read_formula
+from search.cells.formula import MAX_CHARACTERS, read_formula, read_text
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, named_cell
 from search.cells.recipe import read_recipe
@@ -39,7 +40,7 @@ def run_folder(run: str) -> Path:
 def open_run(run: str) -> Store:
     """The store of a run, to be read. Raises `SearchError` or `StoreError`."""
     folder = run_folder(run)
-    if not (folder / FILE).exists() and "/" not in run:
+    if not os.path.exists(folder / FILE) and "/" not in run:
         known = known_runs()
         hint = f"there are {', '.join(known[:8])}" if known else "none has been started here"
         raise SearchError(f"there is no run {run!r} in {runs_folder()}; {hint}")
@@ -49,10 +50,10 @@ def open_run(run: str) -> Store:
 def known_runs() -> list[str]:
     """The names of the runs in the runs folder, the latest first."""
     try:
-        folders = [path.parent for path in runs_folder().glob(f"*/{FILE}")]
+        times = {path.parent.name: path.stat().st_mtime for path in runs_folder().glob(f"*/{FILE}")}
     except OSError:
         return []
-    return [folder.name for folder in sorted(folders, key=lambda f: (f / FILE).stat().st_mtime, reverse=True)]
+    return [name for name in sorted(times, key=lambda name: times[name], reverse=True) if RUN_NAME.fullmatch(name)]
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,13 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
     if (
         "\0" not in cell
         and len(cell) < 4096
-        and (Path(cell).is_file() or "/" in cell or cell.endswith((".cell", ".json")))
+        and (os.path.isfile(cell) or "/" in cell or cell.endswith((".cell", ".json")))
     ):
         path = Path(cell)
         if is_recipe(path):
             return FoundCell(read_recipe(path).canonical(), path.stem)
-        graph = read_formula(path)
-        return FoundCell(graph.canonical(), path.stem, path.read_text("utf-8-sig").strip())
+        text = read_text(path, MAX_CHARACTERS, FormulaError, "a formula")
+        return FoundCell(read_formula(path).canonical(), path.stem, text.strip())
     if re.fullmatch(r"[0-9a-fA-F]{4,16}", cell):
         return _find_in_runs(cell, run)
     if run is None:
@@ -104,23 +105,25 @@ def lineage(found: FoundCell) -> list[tuple[CellRow, CellRow]]:
     if found.row is None or found.run is None or found.row.parent is None:
         return pairs
     with open_run(found.run) as store:
-        row = found.row
+        row, seen = found.row, {found.row.id}
         while row.parent is not None:
             parent = store.cell(row.parent)
+            if parent.id in seen:
+                raise StoreError(f"{store.path}: cell {parent.id} is its own ancestor; restore the store from a copy")
+            seen.add(parent.id)
             pairs.append((row, parent))
             row = parent
     return pairs
 
 
 def _find_in_runs(cell: str, run: str | None) -> FoundCell:
-    if run is not None:
-        with open_run(run) as store:
-            row = store.cell(cell)
-        return FoundCell(parse_formula(row.formula).canonical(), row.name or row.id[:8], None, row, run)
-    for name in known_runs():
+    for name in known_runs() if run is None else [run]:
         try:
-            return _find_in_runs(cell, name)
+            with open_run(name) as store:
+                row = store.cell(cell)
         except StoreError as error:
-            if "could be" in str(error):
+            if run is not None or "could be" in str(error):
                 raise
+        else:
+            return FoundCell(graph_of(row), row.name or row.id[:8], None, row, name)
     raise UnknownCellError(f"no run in {runs_folder()} has a cell {cell!r}; name its folder with --run")

@@ -17,6 +17,7 @@ import click
 import tomli_w
 from rich.console import Console
 
+from results.escapes import printable
 from results.files import runs_folder
 from results.leaderboard import SIMULATED, write_leaderboard
 from results.leaderboard import leaderboard as table_of
@@ -26,7 +27,7 @@ from results.summary import funnel
 from results.tables import render_table
 from search.cells.files import read_cell
 from search.cells.formula import format_graph
-from search.cli.display import Display, duration
+from search.cli.display import Display, duration, say
 from search.cli.names import known_runs, run_folder
 from search.cluster import check_address
 from search.cost import estimate
@@ -115,7 +116,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
         title = title if simulation is None else f"simulated-{title}"
         strategy_class(profile.search.strategy)
         folder = run_folder(name) if name is not None else _free_folder(title)
-        if (folder / FILE).exists() and (folder / FILE).stat().st_size:
+        if os.path.exists(folder / FILE) and os.path.getsize(folder / FILE):
             raise SearchError(
                 f"run {folder.name!r} exists in {folder.parent}; go on with it by --resume, or choose a new name"
             )
@@ -220,7 +221,7 @@ def _open(name: str | None) -> Store:
             raise SearchError(f"there is no run in {runs_folder()} to resume; start one without --resume")
         name = runs[0]
     folder = run_folder(name)
-    if not (folder / FILE).exists():
+    if not os.path.exists(folder / FILE):
         raise SearchError(f"there is no run {name!r} to resume in {folder.parent}; start it without --resume")
     return Store.open(folder)
 
@@ -254,7 +255,7 @@ def mark_resumed(store: Store, tasks: dict[str, Task], console: Console) -> None
     changed = differences(store.information, now)
     for line in changed:
         warning = f"warning: {line}; the table marks cells with rows from before and after (`environments`)"
-        console.print(warning, style="yellow", soft_wrap=True, markup=False, highlight=False)
+        console.print(printable(warning), style="yellow", soft_wrap=True, markup=False, highlight=False)
     resumed = [
         *store.information.get("resumed", []),
         now | {"trials_before": store.select("SELECT count(*) FROM trials")[0][0]},
@@ -283,11 +284,6 @@ def _announce(
         f"estimated on {where}: {duration(cost.baselines / share)}{per} for the {cost.baseline_trials:,} trials of the "
         f"given cells, {duration(cost.least / share)} to {duration(cost.most / share)} in all",
     )
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line as it is: paths may have brackets, which rich would read as its markup."""
-    console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _drive(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from results.escapes import printable
 from results.files import write_atomically
 from search.cells.drawing import draw
 from search.cells.formula import format_formula, named_formula
@@ -45,7 +46,7 @@ def show(cell: str, units: int, run: str | None, output: Path | None, kernels: b
             raise SearchError(f"--output {str(output)!r}: drawings are SVG; give a name that ends in .svg")
         write_atomically(output, draw(graph, names_of_values, f"the cell {found.label}"))
     size = measure(found.graph)
-    click.echo(f"{found.label}  (id {found.graph.id})\n")
+    click.echo(f"{printable(found.label)}  (id {found.graph.id})\n")
     click.echo(_indent(found.formula or format_formula(found.graph)))
     if found.formula is not None and found.formula.strip() != format_formula(found.graph):
         click.echo("\ncanonical form:\n")
@@ -58,9 +59,9 @@ def show(cell: str, units: int, run: str | None, output: Path | None, kernels: b
     click.echo("\npicture:")
     click.echo(_indent(picture(graph, names_of_values)))
     for line in _lineage(found):
-        click.echo(line)
+        click.echo(printable(line))
     if output is not None:
-        click.echo(f"\ndrawn in {output}")
+        click.echo(f"\ndrawn in {printable(str(output))}")
     if kernels:
         from search.kernels.explain import explain  # the code generator is not needed to show a formula
 
@@ -68,7 +69,7 @@ def show(cell: str, units: int, run: str | None, output: Path | None, kernels: b
 
 
 def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+    return "\n".join(f"    {printable(line)}" for line in text.expandtabs().splitlines())
 
 
 def _lineage(found: FoundCell) -> list[str]:
@@ -77,4 +78,4 @@ def _lineage(found: FoundCell) -> list[str]:
     for row, parent in lineage(found):
         lines.append(f"    {row.name or row.id[:8]} from {parent.name or parent.id[:8]} (proposal {row.proposal}):")
         lines += [f"        {mutation}" for mutation in row.mutations]
-    return [f"\nlineage in run {found.run}:", *lines] if lines else []
+    return ["", f"lineage in run {found.run}:", *lines] if lines else []

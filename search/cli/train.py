@@ -7,7 +7,7 @@ import plotext
 import torch
 from rich.console import Console
 
-from search.cli.display import duration
+from search.cli.display import duration, say
 from search.cli.names import find_cell
 from search.errors import SearchError
 from search.keys import trial_seed
@@ -59,9 +59,7 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     budget = _budget(section, given, target)
     torch.set_num_threads(1)
     metric = loaded.metric
-    console.print(
-        f"{found.label} ({found.graph.id[:8]}) on {loaded.name}, {metric.name} ({metric.unit})", highlight=False
-    )
+    say(console, f"{found.label} ({found.graph.id[:8]}) on {loaded.name}, {metric.name} ({metric.unit})")
     console.print(
         f"scale {setting.scale:g}, learning rate {setting.learning_rate:g}, norm at most {setting.max_norm:g}, "
         f"{setting.layers} layer(s), {setting.parameters:,} parameters at most; up to {budget.steps:,} steps",

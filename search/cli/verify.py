@@ -6,6 +6,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from results.consistency import Check, consistency
+from results.escapes import printable
 from results.store import Store
 from search.cli.names import open_run
 from search.cli.search import load_tasks
@@ -43,7 +44,11 @@ def verify(run: str, count: int, seed: int) -> int:
         def show(check: Check) -> None:
             found.append(check.ok)
             word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("open", "yellow")}[check.ok]
-            line = Text(f"{check.name:{NAME_WIDTH}} ").append(f"{word:7}", style).append(check.detail)
+            line = (
+                Text(f"{printable(check.name):{NAME_WIDTH}} ")
+                .append(f"{word:7}", style)
+                .append(printable(check.detail))
+            )
             console.print(line, soft_wrap=True)
 
         for check in consistency(store, profile.ranked, finished="finished" in store.information):

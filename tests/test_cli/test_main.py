@@ -77,7 +77,7 @@ MISTAKES = {
     "space": ("leaderboard a%b", "'a b'", "letters, digits"),
     "unicode": ("search Läufe --profile tiny.toml", "Läufe", "letters, digits"),
     "long name": (f"search {LONG} --profile tiny.toml", "nnn...", "up to 100"),
-    "NUL": ("search a\0b --profile tiny.toml", "NUL", ""),
+    "NUL": ("search a\0b --profile tiny.toml", "NUL", "leave it out"),
     "truncated store": ("leaderboard cut", "cut", ""),
     "garbage store": ("leaderboard garbage", "garbage", "restore"),
     "garbage to resume": ("search garbage --resume", "garbage", "restore"),

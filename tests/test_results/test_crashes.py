@@ -114,8 +114,8 @@ with Store.open(folder).lock():
         process.kill()
         process.wait()
         with store.lock():
-            store.mark(resumed=True)
-        assert store.information["resumed"] is True
+            store.mark(driven=True)
+        assert store.information["driven"] is True
 
 
 def test_a_disk_that_fills_up_keeps_what_was_recorded(run: Path) -> None:
@@ -165,7 +165,7 @@ def attempt(action):
         print(error)
 def write():
     with Store.open(folder) as store:
-        store.mark(resumed=True)
+        store.mark(driven=True)
 def drive():
     with Store.open(folder, readonly=True) as store, store.lock():
         print("driving")

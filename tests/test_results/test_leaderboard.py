@@ -260,6 +260,8 @@ def test_pandas_reads_the_csv_back_without_help(store: Store, tmp_path: Path) ->
             np.testing.assert_allclose(theirs, ours, rtol=1e-14)  # some versions of pandas misread the last digit
         else:
             texts = [["" if pd.isna(value) else value for value in table[column]] for table in (frame, read)]
+            # A spreadsheet would run the name as a formula.
+            texts[0] = [value if value != cells[5].name else f"'{value}" for value in texts[0]]
             assert texts[0] == texts[1], column
     assert "\n" not in "".join(read["formula"])
 
