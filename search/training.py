@@ -209,6 +209,7 @@ class _Trial:
         self.best: _Measure | None = None
         self.best_weights = model.flat.clone()
         self.best_step = self.steps = 0
+        self.validation: tuple[Batch, ...] = ()
 
     def train(self, rng: np.random.Generator) -> tuple[TrialState, str]:
         """Train to the end of the schedule, or to what ends the trial before it."""
@@ -269,7 +270,11 @@ class _Trial:
         }
 
     def _measure(self, split: Split) -> _Measure:
-        batches = self._counted(self.task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS))
+        if split is Split.VALIDATION and self.validation:
+            return _Measure.of(self.stepper.evaluate(self._counted(iter(self.validation))))
+        batches = tuple(self._counted(self.task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS)))
+        if split is Split.VALIDATION:
+            self.validation = batches  # the same at each look
         return _Measure.of(self.stepper.evaluate(batches))
 
     def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from search.bench import PEERS, Shape, Timing, compare, compare_first_step, compare_mutants
+from search.breakdown import Breakdown, break_down
+from search.cells.graph import GateGraph
 from search.cli.names import find_cell
 from search.profiles.profile import Profile, load_profile
 from search.screening import screen
@@ -24,6 +26,7 @@ Examples:
   gatesearch bench gru my.cell --units 128 --peer torch.nn.GRU
   gatesearch bench lstm --width 10000 --json
   gatesearch bench --screening 300 --profile overnight
+  gatesearch bench gru --trial --profile quick
 """
 )
 @click.argument("cells", metavar="[CELL]...", nargs=-1)
@@ -37,7 +40,8 @@ Examples:
 @click.option("--mutants", type=click.IntRange(0, 1000), default=10, show_default=True, help="Random cells to add.")
 @click.option("--repeats", type=click.IntRange(1, 1000), default=15, show_default=True, help="Medians of so many.")
 @click.option("--screening", type=click.IntRange(1, 100_000), help="Screen so many candidates instead.")
-@click.option("--profile", default="overnight", show_default=True, help="The profile that --screening screens by.")
+@click.option("--trial", is_flag=True, help="Show where the time of a profile's trials goes instead.")
+@click.option("--profile", help="The profile of --screening (default: overnight) or --trial (default: quick).")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of --screening.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def bench(
@@ -52,7 +56,8 @@ def bench(
     mutants: int,
     repeats: int,
     screening: int | None,
-    profile: str,
+    trial: bool,
+    profile: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -62,12 +67,21 @@ def bench(
     "floor" is the time of PyTorch's matrix products alone. One thread; contestants take turns.
 
     With --screening, random mutants go through the memorization gate of a profile on one core instead.
+
+    With --trial, one trial of each task of a profile is trained, of the first CELL or of the GRU: how many milliseconds
+    a step go into reading data, the layers' products and pointwise stages, readout and loss, norm and update,
+    evaluation (in machine code), finding the steps that count, and all the rest; and the share of the arithmetic, which
+    is all but data, count and rest.
     """
     torch.set_num_threads(1)
     if screening is not None:
-        _screen(load_profile(profile), screening, seed, as_json)
+        _screen(load_profile(profile or "overnight"), screening, seed, as_json)
         return
-    graphs = {(found := find_cell(cell)).label: found.graph for cell in cells or DEFAULT_CELLS}
+    if trial:
+        found = find_cell(cells[0] if cells else "gru")
+        _break_down(found.label, found.graph, load_profile(profile or "quick"), max(1, repeats // 5), as_json)
+        return
+    graphs = {(one := find_cell(cell)).label: one.graph for cell in cells or DEFAULT_CELLS}
     rows: list[Timing] = []
     for size in dict.fromkeys(units):
         shape = Shape(size, layers, batch, steps, width, Output.ROLL if roll else Output.SYMBOLS)
@@ -97,6 +111,26 @@ def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None
         f"{sum(found.endings.values())} trials ({endings}), {found.steps:,} training steps; "
         f"{found.trial_seconds / found.seconds:.0%} of the time is theirs"
     )
+
+
+def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as_json: bool) -> None:
+    rows: list[Breakdown] = list(break_down(graph, profile, repeats))
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    click.echo(f"Trials of {label}: CPU milliseconds a training step, the fastest of {repeats}; one thread.")
+    headings = ("data", "layers", "readout", "update", "evaluation", "counting", "rest", "total")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    short = {"evaluation": "eval", "counting": "count"}
+    for heading in ("task", "units", *(short.get(heading, heading) for heading in headings), "arith."):
+        table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
+    for row in rows:
+        times = (f"{getattr(row, f'{heading}_ms'):.3f}" for heading in headings)
+        table.add_row(row.task, str(row.units), *times, f"{row.arithmetic:.0%}")
+    Console().print(table)
+    backends = "/".join(sorted({row.backend for row in rows}))
+    compiling = max(row.compile_ms for row in rows)
+    click.echo(f"Backend: {backends}. Compiling the cell took up to {compiling:.0f} ms, once in a process.")
 
 
 def _table(rows: list[Timing]) -> Table:

@@ -61,6 +61,9 @@ class Script:
         self._write()
         self.tape.end()
 
+    def _part(self, name: str) -> None:
+        self.tape.part(name if self.train else "evaluation")
+
     def _shared(self, name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
         """An array (T, B) in memory kept by name, to put a batch into."""
         self.take(name, self.rows * np.dtype(kind).itemsize // 4)
@@ -68,20 +71,25 @@ class Script:
         return whole[: self.rows].reshape(self.steps, self.batch)
 
     def _write(self) -> None:
+        self.tape.part("counting")
         if not self.model.roll:
             ones = self.take("ones", self.rows, 1.0)
             self.tape.call(CHECK, self.read, ones, self.rows, self.width)
             self.tape.call(CHECK, self.aim, self.counts, self.rows, self.width)
         index, count = self.take("index", 2 * self.rows), self.model.count.ctypes.data
         self.tape.call(SELECT, self.counts, self.rows, index, count, self.model.results.ctypes.data)
+        self._part("layers")
         x = self._entered()
         for layer in range(self.model.layers):
             x = self._forward(layer, x)
+        self._part("readout")
         d_x = self._readout(x, index, count)
         if self.train:
+            self._part("layers")
             for layer in reversed(range(self.model.layers)):
                 d_x = self._backward(layer, d_x)
             self._entry_gradient(d_x)
+            self.tape.part("update")
             flat = self.values.flat
             self.tape.call(
                 DESCEND, self.gradients.flat.data_ptr(), flat.data_ptr(), flat.numel(),

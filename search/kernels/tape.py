@@ -7,7 +7,10 @@ are the same every time but for where a batch lies, so they are written down onc
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,6 +59,33 @@ define i64 @{RUN_SECTION}(ptr %arguments) #0 {{
 }}"""
 
 
+class Watch:
+    """Seconds of this thread's CPU time that tapes, and what else is timed with it, spend in each of their parts."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        readings = [time.thread_time() for _ in range(100)]
+        self._cost = min(after - before for before, after in pairwise(readings))
+
+    def add(self, part: str, started: float) -> None:
+        """What a part took since `time.thread_time()` was `started`, less what reading the clock costs."""
+        self.seconds[part] = self.seconds.get(part, 0.0) + time.thread_time() - started - self._cost
+
+
+_watch: Watch | None = None
+
+
+@contextmanager
+def watched() -> Iterator[Watch]:
+    """Within it, the parts of tapes are played and timed one by one."""
+    global _watch
+    before, _watch = _watch, Watch()
+    try:
+        yield _watch
+    finally:
+        _watch = before
+
+
 class Tape:
     """Calls under construction, then played. `mark` names arguments that `point` may change between two plays."""
 
@@ -63,6 +93,7 @@ class Tape:
         self._play, self._addresses = play, addresses
         self._records: list[int] = []
         self._marks: dict[str, list[int]] = {}
+        self._parts: list[tuple[str, int]] = []
         self._kept: list[object] = []
         self._words = np.empty(0, np.int64)
         self._first = 0
@@ -75,6 +106,10 @@ class Tape:
                 self._marks.setdefault(argument, []).append(start + n)
         numbers = (0 if isinstance(argument, str) else argument for argument in arguments)
         self._records += [self._addresses[function], 2 + len(arguments), *numbers]
+
+    def part(self, name: str) -> None:
+        """What is added from here on belongs to a part of this name, for who measures."""
+        self._parts.append((name, len(self._records)))
 
     def section(self, function: int, table: list[int], steps: int, batch: int, units: int) -> None:
         """Add a call of a cell's section, whose arrays are at the addresses of `table`."""
@@ -96,7 +131,17 @@ class Tape:
 
     def play(self) -> int:
         """Make all calls; the result of the last one that was made, 0 where all went well."""
-        return self._play(self._first, self._last)
+        return self._play(self._first, self._last) if _watch is None else self._watched(_watch)
+
+    def _watched(self, watch: Watch) -> int:
+        result = 0
+        begins = [begin for _, begin in self._parts]
+        for (name, begin), end in zip(self._parts, [*begins[1:], len(self._words)], strict=True):
+            if begin < end and result == 0:
+                started = time.thread_time()
+                result = self._play(self._first + 8 * begin, self._first + 8 * end)
+                watch.add(name, started)
+        return result
 
 
 PLAY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
