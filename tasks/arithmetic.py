@@ -55,13 +55,14 @@ class Arithmetic(BlockTask):
             answers = a + np.where(minus, -b, b)
             answer_figures, answer_sizes = _figures(answers, self.digits + 1)
             width = 1 + self.digits
-            whole = np.empty((_PROBLEMS, 3 * width + 4), np.uint8)
-            whole[:, :width], whole[:, width + 1 : 2 * width + 1] = figures[:_PROBLEMS], figures[_PROBLEMS:]
-            whole[:, width] = np.where(minus, ord("-"), ord("+"))
-            whole[:, 2 * width + 1] = ord("=")
-            whole[:, 2 * width + 2 : -1] = answer_figures
-            whole[:, -1] = ord(".")
-            places = np.flatnonzero(whole)
+            whole = np.empty((3 * width + 4, _PROBLEMS), np.uint8)  # characters and gaps of each problem, one below
+            whole[:width], whole[width + 1 : 2 * width + 1] = figures[:, :_PROBLEMS], figures[:, _PROBLEMS:]
+            whole[width] = np.where(minus, np.uint8(ord("-")), np.uint8(ord("+")))
+            whole[2 * width + 1] = ord("=")
+            whole[2 * width + 2 : -1] = answer_figures
+            whole[-1] = ord(".")
+            whole = np.ascontiguousarray(whole.T)
+            places = np.flatnonzero(whole != 0)
             shown = whole.ravel()[places]
             key_lengths = sizes[:_PROBLEMS] + sizes[_PROBLEMS:] + 1
             last = np.cumsum(key_lengths + answer_sizes + 2)  # of each problem, in `shown`
@@ -83,14 +84,17 @@ class Arithmetic(BlockTask):
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Numbers for both sides (2 N,), and how they are written, as `_figures` has it."""
         count = 2 * _PROBLEMS
-        first = rng.integers(self.digits, size=count)  # the place of the first figure
-        figures = rng.integers(10, size=(count, self.digits))
-        leading = rng.integers(1, 10, size=count)
-        places = np.arange(count) * self.digits + first
-        figures.ravel()[places] = np.where(first < self.digits - 1, leading, figures.ravel()[places])
-        figures *= np.arange(self.digits) >= first[:, None]
-        values = figures @ 10 ** np.arange(self.digits - 1, -1, -1, dtype=np.int64)
-        numbers = values * (2 * rng.integers(2, size=count, dtype=np.int8) - 1)
+        first = rng.integers(self.digits, size=count, dtype=np.int8)  # the place of the first figure
+        figures = rng.integers(10, size=(self.digits, count), dtype=np.int8)
+        leading = rng.integers(1, 10, size=count, dtype=np.int8)
+        values = np.zeros(count, np.int64)
+        for place in range(self.digits):
+            row = figures[place]
+            if place < self.digits - 1:  # only a number of one figure begins with 0
+                np.copyto(row, leading, where=first == place)
+            row *= first <= place
+            values = 10 * values + row
+        numbers = np.where(rng.integers(2, size=count, dtype=np.int8).astype(np.bool_), values, -values)
         return numbers, *_written(figures, first, numbers)
 
     def _letters(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
@@ -101,30 +105,29 @@ class Arithmetic(BlockTask):
 
 
 def _figures(numbers: npt.NDArray[np.int64], digits: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Numbers in decimal, (N, 1 + digits), and how long they are, (N,).
+    """Numbers in decimal, (1 + digits, N), and how long they are, (N,).
 
     A sign or nothing (0), then figures as characters, nothing where there would be zeros in front.
     """
-    sizes = np.abs(numbers)
-    figures = np.empty((len(numbers), digits), np.int64)
-    left = sizes
+    left = np.abs(numbers)
+    figures = np.empty((digits, len(numbers)), np.int8)
+    first = np.full(len(numbers), digits - 1, np.int8)
     for place in range(digits - 1, -1, -1):
+        np.copyto(first, place, where=left > 0)
         following = left // 10
-        figures[:, place] = left - 10 * following
+        figures[place] = left - 10 * following
         left = following
-    first = np.zeros(len(numbers), np.int64)
-    for power in range(1, digits):
-        first += sizes < 10**power
     return _written(figures, first, numbers)
 
 
 def _written(
-    figures: npt.NDArray[np.int64], first: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]
+    figures: npt.NDArray[np.int8], first: npt.NDArray[np.int8], numbers: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """As `_figures`, from the figures, the places of the first ones, and the signs of the numbers."""
-    count, digits = figures.shape
+    digits, count = figures.shape
     negative = numbers < 0
-    written = np.empty((count, 1 + digits), np.uint8)
-    written[:, 0] = ord("-") * negative
-    written[:, 1:] = (figures + ord("0")) * (np.arange(digits) >= first[:, None])
-    return written, digits - first + negative
+    written = np.empty((1 + digits, count), np.uint8)
+    np.multiply(negative, np.uint8(ord("-")), out=written[0], casting="unsafe")
+    for place in range(digits):
+        np.multiply(figures[place] + np.int8(ord("0")), first <= place, out=written[1 + place], casting="unsafe")
+    return written, digits - first.astype(np.int64) + negative

@@ -81,8 +81,17 @@ class Block(NamedTuple):
         if which.all():
             return self
         return Block(
-            self.characters[np.repeat(which, self.lengths)], self.lengths[which], self.counts_from[which],
-            self.keys[np.repeat(which, self.key_lengths)], self.key_lengths[which],
+            _of_rows(self.characters, self.lengths, which), self.lengths[which], self.counts_from[which],
+            _of_rows(self.keys, self.key_lengths, which), self.key_lengths[which],
+        )  # fmt: skip
+
+    def part(self, begin: int, end: int) -> Block:
+        """The samples from `begin` up to `end`."""
+        first, last = int(self.lengths[:begin].sum()), int(self.lengths[:end].sum())
+        key, last_key = int(self.key_lengths[:begin].sum()), int(self.key_lengths[:end].sum())
+        return Block(
+            self.characters[first:last], self.lengths[begin:end], self.counts_from[begin:end],
+            self.keys[key:last_key], self.key_lengths[begin:end],
         )  # fmt: skip
 
     def marks(self) -> npt.NDArray[np.float32]:
@@ -179,8 +188,7 @@ class GeneratedTask(Task):
             yield from self._padded(block.characters, block.marks(), lengths, steps)
             return
         for begin in range(0, len(block.lengths), batch):
-            which = np.arange(len(block.lengths)) // batch == begin // batch
-            group = block.kept(which)
+            group = block.part(begin, begin + batch)
             lengths = np.pad(group.lengths, (0, batch - len(group.lengths)))
             yield from self._padded(group.characters, group.marks(), lengths, None)
 
@@ -193,8 +201,7 @@ class GeneratedTask(Task):
             if count == 0:
                 continue
             whole = _joined(left)
-            numbers = np.arange(len(whole.lengths))
-            left, whole = [whole.kept(numbers >= count * batch)], whole.kept(numbers < count * batch)
+            left, whole = [whole.part(count * batch, len(whole.lengths))], whole.part(0, count * batch)
             symbols, marks = self._encoded(whole.characters), whole.marks()
             if (whole.lengths == whole.lengths[0]).all():
                 shape = count, batch, int(whole.lengths[0])
@@ -320,3 +327,12 @@ class _Source:
 
 def _joined(blocks: Sequence[Block]) -> Block:
     return Block(*(np.concatenate(parts) for parts in zip(*blocks, strict=True))) if len(blocks) > 1 else blocks[0]
+
+
+def _of_rows(
+    characters: npt.NDArray[Any], lengths: npt.NDArray[np.int64], which: npt.NDArray[np.bool_]
+) -> npt.NDArray[Any]:
+    """The characters of some texts, (N,) a mask of texts."""
+    if (lengths == lengths[0]).all():
+        return characters.reshape(len(lengths), -1)[which].ravel()
+    return characters[np.flatnonzero(np.repeat(which, lengths))]

@@ -27,14 +27,18 @@ def octants_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.N
     2**64, and then goes through the last steps of SplitMix64 (Steele, Lea and Flood 2014). For texts drawn by the
     thousand, where a call of a cryptographic hash each would cost more than all else.
     """
-    powers = np.cumprod(np.full(int(lengths.max(initial=0)) + 1, _PRIME))
-    begins = np.cumsum(lengths) - lengths
-    places = np.arange(len(characters)) - np.repeat(begins, lengths)
-    terms = (characters.astype(np.uint64) + np.uint64(1)) * powers[places]
-    mixed = np.add.reduceat(terms, begins) if len(lengths) else np.empty(0, np.uint64)
+    longest = int(lengths.max(initial=1))
+    powers = np.cumprod(np.full(longest, _PRIME))
+    numbers = characters.astype(np.uint64) + np.uint64(1)
+    if len(characters) == longest * len(lengths):
+        mixed = (numbers.reshape(-1, longest) * powers).sum(axis=1)
+    else:
+        begins = np.cumsum(lengths) - lengths
+        mixed = np.add.reduceat(numbers * powers[np.arange(len(characters)) - np.repeat(begins, lengths)], begins)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
-    return mixed >> np.uint64(61)
+    octants: npt.NDArray[np.uint64] = mixed >> np.uint64(61)
+    return octants
 
 
 def octant_splits(split: Split, octants: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
