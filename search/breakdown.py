@@ -1,9 +1,9 @@
 """Where a trial's time goes: data, arithmetic, evaluation, and what is neither.
 
 A trial of a profile is trained as a search would, a few times as it is and a few times with timers around the reading
-of data and around the parts of a step in machine code. Of each part the least time counts, and what the timers cost is
-kept out: it is taken off each part, and the rest is what remains of a trial without timers. All is time of the CPU, so
-that a machine with other work to do shows about the same.
+of data and around the parts of a step in machine code. Of each kind the fastest counts. What the timers cost is kept
+out: it is taken off each part, and the rest is what remains of a trial without timers. All is time of the CPU, so that
+a machine with other work to do shows about the same.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
             return result.steps, time.thread_time() - started
 
         steps, plain = min((trial(task) for _ in range(repeats)), key=lambda run: run[1])
-        parts = _least([_watched_trial(task, trial) for _ in range(repeats)])
+        parts = min((_watched_trial(task, trial) for _ in range(repeats)), key=lambda seconds: sum(seconds.values()))
         milliseconds = {part: 1e3 * seconds / steps for part, seconds in parts.items()}
         total = 1e3 * plain / steps
         arithmetic = sum(milliseconds.get(part, 0.0) for part in ("layers", "readout", "update", "evaluation"))
@@ -134,7 +134,3 @@ def _timed(task: Task, watch: Watch) -> Task:
     object.__setattr__(timed, "training", training)
     object.__setattr__(timed, "evaluation", evaluation)
     return timed
-
-
-def _least(runs: list[dict[str, float]]) -> dict[str, float]:
-    return {part: min(run[part] for run in runs) for part in runs[0]}

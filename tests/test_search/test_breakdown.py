@@ -16,7 +16,6 @@ from search.kernels.tape import Watch, watched
 from search.model import SequenceModel
 from search.profiles.profile import Profile, ScheduleSection, load_profile
 from search.stepper import stepper_for
-from tasks.registry import Scalar
 from tasks.task import Output, Split
 from tests.test_search.small import small_task
 
@@ -25,7 +24,7 @@ def small_profile() -> Profile:
     """The quick profile with two small tasks and little training."""
     quick = load_profile("quick")
     schedule = ScheduleSection(epoch_steps=4, epochs=2, halvings=0)
-    options: dict[str, Scalar] = {"validation": 200, "test": 300}
+    options: dict[str, bool | int | float | str] = {"validation": 200, "test": 300}
     xml = replace(quick.tasks["xml"], schedule=schedule, options=options, parameters=(4_000,))
     gate = replace(quick.memorization, schedule=schedule, options=options, parameters=(4_000,))
     return replace(quick, memorization=gate, tasks={"xml": xml})
