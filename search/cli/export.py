@@ -1,5 +1,6 @@
 """`gatesearch export`: a cell to take away, as PyTorch, as a recipe or as a formula."""
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import click
 
 from results.estimates import picks
 from results.files import write_atomically
+from results.leaderboard import SHORT_ID, leaderboard
 from results.records import TrialRow
 from results.store import Store
 from search.cells.export import export_module
@@ -80,7 +82,7 @@ def export(
     CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
     run's cell.
     """
-    found = find_cell(cell, run)
+    found = _in_run(find_cell(cell, run), run)
     _free(output, force)
     _free(weights, force)
     if weights is not None or task is not None:
@@ -95,6 +97,15 @@ def export(
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
+
+
+def _in_run(found: FoundCell, run: str | None) -> FoundCell:
+    """With its row in the run that was named, where it has one: a named cell or a file may be in a run too."""
+    if run is None or found.row is not None:
+        return found
+    with open_run(run) as store:
+        row = next((row for row in store.cells() if row.id == found.graph.id), None)
+    return found if row is None else replace(found, row=row, run=run)
 
 
 def _with_weights(
@@ -201,20 +212,29 @@ def _origin(found: FoundCell) -> list[str]:
     if steps:
         paragraphs.append(f"Found in run {found.run}; from the cell back to a seed:")
         paragraphs.append("\n".join(f"    {step}" for step in steps))
-    scores = _scores(found.run, found.row.id)
-    if scores:
-        paragraphs.append(f"Best setting by validation in run {found.run}: {'; '.join(scores)}.")
-    return paragraphs
+    return [*paragraphs, *_scores(found.run, found.row.id)]
 
 
 def _scores(run: str, cell: str) -> list[str]:
+    """What the run found of a cell: its score in the table, and its best trial on each task."""
     with open_run(run) as store:
+        ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
+        table = leaderboard(store, ranked)
         best = picks(store)
         metrics = dict(store.typed("SELECT DISTINCT task, metric FROM trials", {"task": str, "metric": str}))
         made_up = " (simulated: made up)" if store.simulated else ""
     own = best[best["cell"] == cell].sort_values("task")
-    return [
+    tasks = [
         f"{row.task} {str(metrics[row.task]).replace('_', ' ')} {row.validation:.4f} on validation, "
         f"{row.test:.4f} on test{made_up}"
         for row in own.itertuples()
     ]
+    line = table[table["cell"] == cell[:SHORT_ID]]
+    score = "" if line.empty or line["score"].isna().all() else f"score {line['score'].iloc[0]:.4f}, "
+    rank = f"rank {line['rank'].iloc[0]:.0f} of {table['rank'].count()} " if score else ""
+    told = (
+        [f"In run {run}: {score}{rank}(the smallest ratio to the GRU on {', '.join(ranked)}{made_up})."]
+        if score
+        else []
+    )
+    return [*told, f"Best setting by validation in run {run}: {'; '.join(tasks)}."] if tasks else told

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from safetensors import safe_open
 
@@ -74,6 +75,11 @@ def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
     assert "Found in run kept" in told
     assert all(mutation in told for mutation in row.mutations)
     assert f"xml accuracy {best:.4f} on validation" in told
+    table = pd.read_csv(finished / "leaderboard.csv").set_index("name")
+    told = " ".join(gatesearch("export", "lstm", "--run", "kept").out.split('"""')[1].split())
+    place = f"rank {table['rank']['lstm']:.0f} of {table['rank'].count()}"
+    assert f"In run kept: score {table['score']['lstm']:.4f}, {place} (the smallest ratio to the GRU on xml," in told
+    assert "In run kept" not in gatesearch("export", "lstm").out
 
 
 @pytest.mark.parametrize("cell", ["nothing", "none.cell", "0000"])
