@@ -34,6 +34,7 @@ COMMANDS = {
     "search": "Run a search: from the named cells to a ranked table.",
     "finalists": "Train the best cells of a run again, with fresh seeds.",
     "leaderboard": "Show the ranked table of a run.",
+    "report": "Write a page on a run: table, drawings, charts.",
     "show": "Show a cell: formula, parameters, a picture, lineage.",
     "export": "Write a cell as a stand-alone PyTorch module, or as JSON.",
     "verify": "Check that a run is what its seed, profile and trials say.",
