@@ -1,6 +1,7 @@
 """The Ray cluster that a search runs on: its own on this machine, which ends with it, or one joined by its address."""
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -20,6 +21,10 @@ CONNECT_SECONDS = 5.0
 CAPACITY_SECONDS = 1.0
 """How long the number of a cluster's cores is believed: nodes may join and leave while a search runs."""
 
+GONE_SECONDS = 30.0
+"""A head that does not answer for so long is not restarted, it is gone. After 60 Ray would end this process, and not
+say why."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -32,7 +37,7 @@ class Cluster:
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
         self.name = "Ray on this machine" if address is None else f"the Ray cluster at {address!r}"
         self._own = address is None
-        self._cores, self._looked = 1, -CAPACITY_SECONDS
+        self._cores, self._looked = 1, -math.inf
         if address is not None:
             check_address(address)
         ray = _import_ray(address is not None)
@@ -45,7 +50,7 @@ class Cluster:
             options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
         else:
             options |= {"address": address}
-        self.ray = ray
+        self.ray, self._head = ray, ""
         try:
             with _own_handlers():
                 ray.init(**options)
@@ -55,13 +60,35 @@ class Cluster:
                 reason = " ".join(str(error).split())[:200]
                 raise SearchError(f"{self.name} cannot be reached: {reason}") from error
             raise
+        self._head = ray.get_runtime_context().gcs_address
+        self._answered = time.monotonic()
 
     def cores(self) -> int:
-        """How many jobs fit on the nodes that the cluster has now; at least 1."""
-        if time.monotonic() - self._looked >= CAPACITY_SECONDS:
-            self._cores = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
-            self._looked = time.monotonic()
+        """How many jobs fit on the nodes that the cluster has now, or had when its head last answered; at least 1.
+
+        Raises:
+            SearchError: the head has not answered for `GONE_SECONDS`.
+        """
+        now = time.monotonic()
+        if now - self._looked >= CAPACITY_SECONDS:
+            self._looked = now
+            if self._answers():  # a head that does not would be waited for, with no end to it that we could choose
+                self._answered = now
+                self._cores = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+            elif now - self._answered >= GONE_SECONDS:
+                raise SearchError(
+                    f"{self.name} is gone: its head has not answered for {GONE_SECONDS:g} seconds; "
+                    "start a cluster, and go on with --resume"
+                )
         return self._cores
+
+    def _answers(self) -> bool:
+        host, _, port = self._head.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """Leave the cluster, or end the own one with all its processes. A second Ctrl-C meanwhile changes nothing."""
@@ -69,7 +96,8 @@ class Cluster:
 
     def _leave(self, started: list[psutil.Process]) -> None:
         with _uninterrupted():
-            self.ray.shutdown()
+            if not self._head or self._answers():  # or Ray would wait for it
+                self.ray.shutdown()
             _end(started)
 
 
@@ -117,8 +145,6 @@ def _import_ray(joins: bool) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if joins:
-        # What goes wrong is said in one line by us, not in Ray's log of twenty tries.
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         _use_token()
     import ray
 

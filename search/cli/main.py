@@ -121,9 +121,9 @@ def _fail(message: str) -> int:
 def main() -> None:
     """The `gatesearch` command."""
     status = run(sys.argv[1:])
-    if status == INTERRUPTED:
-        # All is written, and all processes are ended. What else there is to do at exit takes Ray a second, and where
-        # it was interrupted while it started, it may crash on it.
+    if "ray" in sys.modules:
+        # All is written, and all processes are ended. What else Ray does at exit takes it a second; where it was
+        # interrupted while it started it may crash, and where its cluster is gone it waits for that.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
