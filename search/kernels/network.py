@@ -92,7 +92,7 @@ class Network:
         script = self._scripts.get((train, steps, batch)) or self._written(train, steps, batch)
         if starts:
             self._batches[train] = batch
-            model.memory[f"carry {train}"].zero_()
+            script.carried.fill(0.0)
         if model.roll:  # too large to copy
             inputs, targets = np.ascontiguousarray(inputs, np.float32), np.ascontiguousarray(targets, np.float32)
             script.tape.point("inputs", inputs.ctypes.data)

@@ -60,6 +60,7 @@ class Script:
         self.aim: int | str = self.targets.ctypes.data if symbols else "targets"
         self._write()
         self.tape.end()
+        self.carried: npt.NDArray[np.float32] = model.memory[f"carry {train}"].numpy()  # all states before a batch
 
     def _part(self, name: str) -> None:
         self.tape.part(name if self.train else "evaluation")

@@ -19,7 +19,10 @@ from search.bench import random_mutants
 from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
+from search.kernels import compiled as compiled_module
+from search.kernels.compiled import compiled
 from search.kernels.errors import KernelError
+from search.kernels.machine import Host
 from search.kernels.memory import Arena
 from search.kernels.reference import run_reference
 from search.model import SequenceModel, States
@@ -27,6 +30,7 @@ from search.settings import Setting
 from search.stepper import AutogradStepper, NativeStepper, Stepper, stepper_for
 from search.training import Budget, train_trial
 from tasks.task import Batch, Output
+from tests.test_kernels.test_compiled import narrower
 from tests.test_search.small import Chords, small_task
 
 GRU = LIBRARY["gru"].graph
@@ -234,6 +238,22 @@ def test_batches_of_other_types_and_layouts_give_the_same() -> None:
     )  # fmt: skip
     (a, _), (b, _) = (pair(GRU, 16, 1, 9, Output.SYMBOLS) for _ in range(2))
     assert a.train(batch, 0.1, 1.0) == b.train(other, 0.1, 1.0)
+
+
+@pytest.mark.parametrize("machine", narrower(), ids=lambda machine: f"{machine.cpu}-{machine.width}")
+@pytest.mark.parametrize("output", Output)
+def test_any_vector_width_trains_as_the_reference_does(
+    machine: Host, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled.cache_clear()
+    monkeypatch.setattr(compiled_module, "host", lambda: machine)
+    rng = np.random.default_rng(0)
+    try:
+        for steps, batch, width in ((4, 3, 9), (6, 20, 50), (1, 1, 88)):
+            batches = [draw(rng, steps, batch, width, output) for _ in range(2)]
+            assert assert_same_training(*pair(GRU, 16, 2, width, output), batches, "gru")
+    finally:
+        compiled.cache_clear()
 
 
 def test_what_has_no_machine_code_is_trained_by_pytorch() -> None:
