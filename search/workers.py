@@ -66,6 +66,10 @@ class Executor(ABC):
     def next(self) -> tuple[int, TrialResult]:
         """The ticket and the result of the next job that finishes. There must be one queued or running."""
 
+    def processors(self) -> int:
+        """How many jobs it trains at a time now."""
+        return 1
+
     def close(self) -> None:
         """Let go of workers and what they hold; queued jobs are dropped."""
         self._queue.clear()
@@ -145,6 +149,9 @@ class RayExecutor(Executor):
                     self._deaths.pop(waiting.number, None)
                     return waiting.number, result
                 heapq.heappush(self._queue, waiting)
+
+    def processors(self) -> int:
+        return self._cluster.cores()
 
     def _hand_on(self) -> None:
         """Give the cluster as many jobs as it has room for, and two more."""

@@ -9,12 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 from search.bench import PEERS, Shape, Timing, compare, compare_first_step, compare_mutants
+from search.bench_engine import measure
 from search.breakdown import Breakdown, break_down
 from search.cells.graph import GateGraph
 from search.cli.names import find_cell
 from search.profiles.profile import Profile, load_profile
 from search.screening import screen
 from tasks.task import Output
+
+RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 3000
+"""Proposals of --engine through Ray and on the cluster, at most."""
 
 DEFAULT_CELLS = ("lstm", "gru", "gru-after", "mut1", "mut2", "mut3")
 
@@ -27,6 +31,7 @@ Examples:
   gatesearch bench lstm --width 10000 --json
   gatesearch bench --screening 300 --profile overnight
   gatesearch bench gru --trial --profile quick
+  gatesearch bench --engine
 """
 )
 @click.argument("cells", metavar="[CELL]...", nargs=-1)
@@ -41,8 +46,15 @@ Examples:
 @click.option("--repeats", type=click.IntRange(1, 1000), default=15, show_default=True, help="Medians of so many.")
 @click.option("--screening", type=click.IntRange(1, 100_000), help="Screen so many candidates instead.")
 @click.option("--trial", is_flag=True, help="Show where the time of a profile's trials goes instead.")
-@click.option("--profile", help="The profile of --screening (default: overnight) or --trial (default: quick).")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of --screening.")
+@click.option("--engine", is_flag=True, help="Measure a search without its training instead.")
+@click.option("--proposals", type=click.IntRange(2, 1_000_000), default=10_000, show_default=True, help="Of --engine.")
+@click.option(
+    "--processors", type=click.IntRange(1, 4096), default=64, show_default=True, help="Of --engine's cluster."
+)
+@click.option("--profile", help="That these three go by.  [default: overnight; of --trial: quick]")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of these searches."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def bench(
     cells: tuple[str, ...],
@@ -57,6 +69,9 @@ def bench(
     repeats: int,
     screening: int | None,
     trial: bool,
+    engine: bool,
+    proposals: int,
+    processors: int,
     profile: str | None,
     seed: int,
     as_json: bool,
@@ -66,7 +81,9 @@ def bench(
     CELL is a named cell, a formula file or the id of a cell in a run; without any, the LSTM, both GRUs and MUT1 to 3.
     "floor" is the time of PyTorch's matrix products alone. One thread; contestants take turns.
 
-    With --screening, random mutants go through the memorization gate of a profile on one core instead.
+    With --screening, random mutants go through the memorization gate of a profile on one core instead. With --engine,
+    everything but the training is measured: simulated searches, in this process, through Ray, and on a cluster in
+    virtual time.
 
     With --trial, one trial of each task of a profile is trained, of the first CELL or of the GRU: how many milliseconds
     a step go into reading data, the layers' products and pointwise stages, readout and loss, norm and update,
@@ -80,6 +97,9 @@ def bench(
     if trial:
         found = find_cell(cells[0] if cells else "gru")
         _break_down(found.label, found.graph, load_profile(profile or "quick"), max(1, repeats // 5), as_json)
+        return
+    if engine:
+        _engine(load_profile(profile or "overnight"), proposals, processors, seed, as_json)
         return
     graphs = {(one := find_cell(cell)).label: one.graph for cell in cells or DEFAULT_CELLS}
     rows: list[Timing] = []
@@ -131,6 +151,34 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
     backends = "/".join(sorted({row.backend for row in rows}))
     compiling = max(row.compile_ms for row in rows)
     click.echo(f"Backend: {backends}. Compiling the cell took up to {compiling:.0f} ms, once in a process.")
+
+
+def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_json: bool) -> None:
+    found = measure(
+        profile, proposals, min(proposals, RAY_PROPOSALS), min(proposals, CLUSTER_PROPOSALS), processors, seed
+    )
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    kilobytes = 1000 * found.second_half_mb / (found.proposals - (found.proposals + 1) // 2)
+    for what, figure in (
+        (
+            f"{found.proposals:,} proposals, {found.trials:,} trials that take no time",
+            f"{found.cpu_seconds:.1f} s of CPU",
+        ),
+        ("memory gained", f"{found.memory_mb:.1f} MB"),
+        ("of it in the second half", f"{found.second_half_mb:.1f} MB, {kilobytes:.1f} kB a proposal"),
+        ("store", f"{found.store_mb:.1f} MB"),
+        ("--resume until the next trial", f"{found.resume_seconds:.2f} s"),
+        ("leaderboard.csv", f"{found.leaderboard_seconds:.2f} s"),
+        (f"a trial through Ray, 2 workers, mean of {found.ray_trials:,}", f"{found.ray_ms:.2f} ms"),
+        (f"{found.processors} processors in virtual time, window {found.window}", f"{found.busy:.1%} busy"),
+    ):
+        table.add_row(what, figure)
+    Console().print(table)
 
 
 def _table(rows: list[Timing]) -> Table:

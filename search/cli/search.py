@@ -142,6 +142,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
             if resume:
                 mark_resumed(store, loaded, console)
             _announce(console, store, profile, loaded, count, address)
+            _warn_of_window(console, profile, executor.processors())
             _drive(console, store, profile, loaded, executor, simulation)
 
 
@@ -284,6 +285,16 @@ def _announce(
         f"estimated on {where}: {duration(cost.baselines / share)}{per} for the {cost.baseline_trials:,} trials of the "
         f"given cells, {duration(cost.least / share)} to {duration(cost.most / share)} in all",
     )
+
+
+def _warn_of_window(console: Console, profile: Profile, processors: int) -> None:
+    """That the run's window is too small for so many processors; it is part of the run, so it is not changed here."""
+    if processors > profile.processors:
+        warning = (
+            f"warning: {processors} processors, but a window of {profile.search.window} proposals keeps about "
+            f"{profile.processors} busy; a new run may have a larger `window` in its profile"
+        )
+        console.print(warning, style="yellow", soft_wrap=True, markup=False, highlight=False)
 
 
 def _drive(

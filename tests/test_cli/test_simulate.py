@@ -1,9 +1,11 @@
 """`gatesearch search --simulate`: a search like any other that trains nothing, and says so wherever it can be read."""
 
+import gc
 import sqlite3
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from results.store import Store
 from tests.test_cli.conftest import Gatesearch, assert_same_table
@@ -41,8 +43,8 @@ def test_a_simulated_run_stays_simulated_when_it_is_resumed(gatesearch: Gatesear
     assert gatesearch(*SEARCH, "whole", "--simulate").status == 0
     assert gatesearch(*SEARCH, "part", "--simulate").status == 0
     with sqlite3.connect(here / "runs" / "part" / "run.sqlite") as connection:
-        for table, proposal in (("trials", None), ("evaluations", "proposal"), ("proposals", '"index"')):
-            connection.execute(f"DELETE FROM {table} WHERE {f'{proposal} >= 2' if proposal else 'rowid % 2'}")
+        for table, proposal in (("trials", "proposal"), ("evaluations", "proposal"), ("proposals", '"index"')):
+            connection.execute(f"DELETE FROM {table} WHERE {proposal} >= 2")
     said = gatesearch("search", "part", "--resume", "--workers", "0")
     assert (said.status, said.out.count(SAYS)) == (0, 2)
     assert_same_table(here / "runs" / "part", here / "runs" / "whole")
@@ -64,3 +66,16 @@ def test_delays_are_for_simulated_trials_and_bounded(gatesearch: Gatesearch, her
         assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
         assert said.err.startswith(f"gatesearch: --delays {options[-1]} is ")
     assert not (here / "runs").exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
+def test_workers_change_nothing_but_a_window_that_is_too_small_for_them_is_warned_of(
+    gatesearch: Gatesearch, here: Path
+) -> None:
+    alone = gatesearch(*SEARCH, "alone", "--simulate")
+    assert "warning: " not in alone.out
+    two = gatesearch("search", "two", "--profile", "tiny.toml", "--workers", "2", "--simulate")
+    gc.collect()
+    assert two.status == 0
+    assert "warning: 2 processors, but a window of 2 proposals keeps about 1 busy; a new run may have a " in two.out
+    assert_same_table(here / "runs" / "two", here / "runs" / "alone")

@@ -2,13 +2,15 @@
 
 import ctypes
 import os
+import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from search.simulation import Simulation
 from tasks.memorization import Memorization
 from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
 from tasks.xml import Xml
@@ -121,3 +123,24 @@ class Unreadable(Xml):
 
     def __setstate__(self, state: dict[str, object]) -> None:
         raise RuntimeError("no such luck")
+
+
+class Slowed(Simulation):
+    """Draws the same outcomes, and takes its own time over each: nothing that is drawn from a seed."""
+
+    def wait(self, seconds: float, on_batch: Callable[[], None] | None = None) -> None:
+        if random.SystemRandom().random() < 0.2:
+            time.sleep(random.SystemRandom().uniform(0.0, 0.05))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sluggish(Xml):
+    """Gives the same batches, some of them late."""
+
+    name = "xml"
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        for window in super().training(batch, steps, rng):
+            if random.SystemRandom().random() < 0.05:
+                time.sleep(random.SystemRandom().uniform(0.0, 0.1))
+            yield window
