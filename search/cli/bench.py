@@ -52,9 +52,7 @@ Examples:
     "--processors", type=click.IntRange(1, 4096), default=64, show_default=True, help="Of --engine's cluster."
 )
 @click.option("--profile", help="That these three go by.  [default: overnight; of --trial: quick]")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of these searches."
-)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of these searches.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def bench(
     cells: tuple[str, ...],
