@@ -24,14 +24,27 @@ MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}
 
 @dataclass(frozen=True)
 class Layout:
-    """How much is shown: digits after the point, standard errors or not, the columns at the end or not."""
+    """How much is shown, and with how many spaces between two columns (1 or 2).
+
+    `digits` after the point, standard `errors` or not, `sizes` and time at the end or not, where a cell `stopped` in
+    full or in short.
+    """
 
     digits: int = 4
     errors: bool = True
     sizes: bool = True
+    stopped: bool = True
+    gap: int = 2
 
 
-LAYOUTS = (Layout(), Layout(sizes=False), Layout(3, sizes=False), Layout(errors=False, sizes=False))
+LAYOUTS = (
+    Layout(),
+    Layout(sizes=False),
+    Layout(sizes=False, stopped=False),
+    Layout(3, sizes=False, stopped=False, gap=1),
+    Layout(errors=False, sizes=False),
+    Layout(errors=False, sizes=False, stopped=False),
+)
 """The fullest first: the first one that fits a terminal is taken."""
 
 _MARKDOWN = re.compile(r"[\\`\[\]<>|]")
@@ -57,7 +70,8 @@ def readable(frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS
         retrained = row["evidence"] == RETRAINED
         name = "" if pd.isna(row["name"]) else str(row["name"])
         if row["stage"] != COMPLETE:
-            name = f"{name} {row['stage']}".strip()
+            stage = row["stage"] if layout.stopped else str(row["stage"]).removeprefix("stopped ")
+            name = f"{name} {stage}".strip()
         name = printable(name)
         score = _measured(row["score"], row["score_se"] if retrained and layout.errors else None, layout.digits)
         shown = {
@@ -93,12 +107,16 @@ def render_table(
     shown = frame if top is None else frame.head(top)
     for layout in LAYOUTS:
         texts = readable(shown, tasks, layout)
-        if width is None or _width(texts) <= width:
+        if width is None or _width(texts, layout.gap) <= width:
             break
-    table = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, layout), padding=(0, 1, 0, 0))
+    for task in tasks:
+        # The numbers to the right, the marks after them; rich would strip the blanks of those that have no mark.
+        widest = max((len(text) - 2 for text in texts[task]), default=0)
+        texts[task] = [text and text[:-2].rjust(widest) + text[-2:] for text in texts[task]]
+    table = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, layout), padding=(0, layout.gap - 1, 0, 0))
     table.caption_justify = "left"
     for heading in texts.columns:
-        left = heading in ("cell", "name")
+        left = heading in ("cell", "name", *tasks)
         table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
     evidence = list(shown["evidence"])
     for place, (row, values) in enumerate(zip(shown.to_dict("records"), texts.to_dict("records"), strict=True)):
@@ -167,7 +185,7 @@ def _number(value: Any, style: str) -> str:
     return "" if pd.isna(value) else format(value, style)
 
 
-def _width(texts: pd.DataFrame) -> int:
-    """Columns of a terminal that the rows take, with one between two."""
+def _width(texts: pd.DataFrame, gap: int) -> int:
+    """Columns of a terminal that the rows take."""
     widths = [max(len(str(text)) for text in (heading, *texts[heading])) for heading in texts.columns]
-    return sum(widths) + len(widths)
+    return sum(widths) + gap * len(widths)

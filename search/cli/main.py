@@ -33,6 +33,7 @@ READER_GONE = 141
 COMMANDS = {
     "search": "Run a search: from the named cells to a ranked table.",
     "finalists": "Train the best cells of a run again, with fresh seeds.",
+    "findings": "Judge the study's conclusions on the data of a run.",
     "leaderboard": "Show the ranked table of a run.",
     "report": "Write a page on a run: table, drawings, charts.",
     "show": "Show a cell: formula, parameters, a picture, lineage.",
