@@ -4,7 +4,6 @@ T steps, B sequences side by side, H units, K matrices of a cell, V symbols or n
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -183,15 +182,3 @@ def _counted(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor, int]:
         index = torch.tensor(counted).nonzero().squeeze(1)
         outputs, targets = outputs.index_select(0, index), targets.index_select(0, index)
     return outputs, targets, steps
-
-
-def evaluate(model: SequenceModel, batches: Iterator[Batch]) -> Score:
-    """The sums over all batches, with the states carried over as the batches ask for."""
-    total = Score(0, 0.0, 0.0, 0.0)
-    states: States = ()
-    for batch in batches:
-        if batch.starts:
-            states = model.zero_states(batch.inputs.shape[1])
-        score, states = model.score(batch, states)
-        total += score
-    return total

@@ -270,12 +270,11 @@ class _Trial:
         }
 
     def _measure(self, split: Split) -> _Measure:
-        if split is Split.VALIDATION and self.validation:
-            return _Measure.of(self.stepper.evaluate(self._counted(iter(self.validation))))
-        batches = tuple(self._counted(self.task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS)))
+        read = self.task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS)
         if split is Split.VALIDATION:
-            self.validation = batches  # the same at each look
-        return _Measure.of(self.stepper.evaluate(batches))
+            self.validation = self.validation or tuple(read)  # the same at each look
+            read = iter(self.validation)
+        return _Measure.of(self.stepper.evaluate(self._counted(read)))
 
     def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The same batches; `on_batch` hears of each."""

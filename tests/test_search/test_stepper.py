@@ -6,7 +6,10 @@ T steps, B sequences, H units, V symbols or notes.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -254,6 +257,38 @@ def test_any_vector_width_trains_as_the_reference_does(
             assert assert_same_training(*pair(GRU, 16, 2, width, output), batches, "gru")
     finally:
         compiled.cache_clear()
+
+
+def test_every_process_trains_to_the_same_bits_on_any_number_of_threads() -> None:
+    program = """
+import sys, hashlib, numpy as np, torch
+from search.cells.library import LIBRARY
+from search.model import SequenceModel
+from search.stepper import stepper_for
+from tasks.task import Output
+from tasks.xml import Xml
+torch.set_num_threads(int(sys.argv[1]))
+task = Xml(validation=300, test=300)
+model = SequenceModel(LIBRARY["lstm"].graph, 96, 2, task.width, task.output)
+model.initialise(1.0, torch.Generator().manual_seed(0))
+stepper, stream = stepper_for(model), task.training(20, 35, np.random.default_rng(0))
+for _ in range(5):
+    step = stepper.train(next(stream), 0.5, 1.0)
+print(step.nats.hex(), hashlib.sha256(model.flat.numpy().tobytes()).hexdigest())
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program, threads],
+            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for threads in ("1", "2")
+    ]
+    assert len(runs[0]) > 65
+    assert runs[0] == runs[1]
 
 
 def test_what_has_no_machine_code_is_trained_by_pytorch() -> None:

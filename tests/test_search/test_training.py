@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
-from search.model import SequenceModel, evaluate, units_for
+from search.model import SequenceModel, units_for
 from search.settings import Setting
+from search.stepper import AutogradStepper
 from search.training import Budget, LearningRate, Point, TrialResult, TrialState, better, train_trial
 from tasks.memorization import Memorization
 from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
@@ -293,7 +294,7 @@ def test_standard_errors_are_those_of_a_mean() -> None:
     accuracy = train_trial(GRU, XML, SETTING, budget, 0)
     assert accuracy.validation is not None
     model = SequenceModel(GRU, units_for(GRU, SETTING, XML.width, XML.output), 1, XML.width, XML.output)
-    steps = evaluate(model, XML.evaluation(Split.VALIDATION, 50, 50)).steps
+    steps = AutogradStepper(model).evaluate(XML.evaluation(Split.VALIDATION, 50, 50)).steps
     share = accuracy.validation
     assert accuracy.validation_se == pytest.approx(math.sqrt(share * (1 - share) / steps), rel=1e-6)
     assert result.validation == result.validation_loss  # nats are the metric and the loss
