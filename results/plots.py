@@ -246,9 +246,10 @@ def _of_cells(cells: Sequence[str], present: set[str]) -> tuple[alt.Color, alt.S
     names = [cells[k] for k in places]
     colours = [COLOURS[k % len(COLOURS)] for k in places]
     dashes = [list(_DASHES[k % len(_DASHES)]) for k in places]
+    legend = alt.Legend(symbolOpacity=1, symbolStrokeWidth=2, symbolSize=300)
     return (
-        alt.Color("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=colours)),
-        alt.StrokeDash("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=dashes)),
+        alt.Color("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend),
+        alt.StrokeDash("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend),
     )
 
 

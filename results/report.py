@@ -29,6 +29,7 @@ from results.history import history
 from results.importance import importance, marginals
 from results.leaderboard import RETRAINED, SHORT_ID, SIMULATED, leaderboard
 from results.lineage import Relative, family_tree
+from results.logged import whole_ids
 from results.page_table import MOST_ROWS, headings, rows
 from results.store import Store
 from results.summary import funnel
@@ -264,11 +265,8 @@ class _Page:
 def _shown(store: Store, frame: pd.DataFrame) -> list[Shown]:
     cells = [Shown(GRU, "gru", LIBRARY["gru"].formula), Shown(LSTM, "lstm", LIBRARY["lstm"].formula)]
     best = frame[(frame["origin"] == "found") & frame["rank"].notna()].head(SHOWN)
-    for short, formula in zip(best["cell"], best["formula"], strict=True):
-        sql = "SELECT id, formula FROM cells WHERE substr(id, 1, ?) = ? ORDER BY id"
-        same = [row for row in store.select(sql, (SHORT_ID, short)) if "; ".join(row[1].splitlines()) == formula]
-        cells.append(Shown(same[0][0], short, same[0][1]))
-    return cells[2:] + cells[:2]
+    found = [Shown(cell, cell[:SHORT_ID], store.cell(cell).formula) for cell in whole_ids(store, best)]
+    return [*found, *cells]
 
 
 def _drawing(cell: Shown) -> tuple[Shown, Markup | None, int]:

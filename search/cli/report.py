@@ -27,6 +27,8 @@ Examples:
   gatesearch report quick-1                   writes report.html into the run's folder
   gatesearch report quick-1 -o page.html
   gatesearch report night --watch             while the search goes on
+  gatesearch report night --tensorboard logs  and curves for tensorboard --logdir logs
+  gatesearch report night --mlflow sqlite:///mlflow.db
 """
 
 
@@ -38,7 +40,22 @@ Examples:
     "--every", type=click.IntRange(1, 86400), default=60, show_default=True, help="Seconds between two looks, watching."
 )
 @click.option("--no-gradients", is_flag=True, help="Leave out where gradients go: seconds less.")
-def report(run: str, output: Path | None, watch: bool, every: int, no_gradients: bool) -> None:
+@click.option(
+    "--tensorboard",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write learning curves of the table's first 50 cells there, for TensorBoard.",
+)
+@click.option("--mlflow", metavar="URI", help="Log the run, these trials and its files to this MLflow store.")
+def report(
+    run: str,
+    output: Path | None,
+    watch: bool,
+    every: int,
+    no_gradients: bool,
+    tensorboard: Path | None,
+    mlflow: str | None,
+) -> None:
     """Write a page on RUN, finished or not: one HTML file that opens from disk, without net.
 
     It has the ranked table, the best cell drawn beside GRU and LSTM, scores against trials and compute, the funnel,
@@ -54,10 +71,24 @@ def report(run: str, output: Path | None, watch: bool, every: int, no_gradients:
                 path = output or store.folder / FILE
                 _write(store, path, not no_gradients, every if watch and not finished else None)
                 click.echo(f"written to {path}" if not watch else f"{time.strftime('%H:%M:%S')}  written to {path}")
+                _hand_on(store, tensorboard, mlflow)
         seen = state
         if not watch or finished:
             return
         time.sleep(every)
+
+
+def _hand_on(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
+    """To the other tools that were asked for. They are optional packages, so what needs them is imported here."""
+    ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
+    if tensorboard is not None:
+        from results.tensorboard import write_curves
+
+        click.echo(f"{write_curves(store, ranked, tensorboard)} curves written to {tensorboard}")
+    if mlflow is not None:
+        from results.mlflow_log import log_run
+
+        click.echo(f"{log_run(store, ranked, mlflow)} new trials logged to {mlflow}")
 
 
 def _state(store: Store) -> object:

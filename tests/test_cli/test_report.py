@@ -57,6 +57,18 @@ def test_only_html_is_overwritten(gatesearch: Gatesearch, kept: Path) -> None:
     assert gatesearch("report", "missing").status == 2
 
 
+def test_curves_go_to_tensorboard_and_what_mlflow_refuses_is_said(gatesearch: Gatesearch, kept: Path) -> None:
+    said = gatesearch("report", "kept", "--no-gradients", "--tensorboard", "logs")
+    assert (said.status, said.err) == (0, "")
+    files = list(Path("logs").rglob("events.*"))
+    assert said.out.endswith(f"{len(files)} curves written to logs\n")
+    assert files
+    said = gatesearch("report", "kept", "--no-gradients", "--mlflow", "nonsense://x")
+    assert said.status == 2
+    assert said.err.startswith("gatesearch: MLflow at 'nonsense://x' refuses: ")
+    assert said.err.count("\n") == 1
+
+
 def test_watching_ends_with_the_run_and_the_page_loads_itself_until_then(gatesearch: Gatesearch, kept: Path) -> None:
     with Store.open(kept) as store:
         ended = store.information["finished"]

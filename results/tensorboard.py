@@ -1,0 +1,55 @@
+"""Learning curves for TensorBoard: `tensorboard --logdir FOLDER` shows them.
+
+A folder for each task, cell and trial, so that TensorBoard's filter picks tasks and cells: `xml/gru/seed-1`.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from results.errors import one_line
+from results.logged import extra_missing, logged_trials
+from results.records import TrialRow
+from results.store import Store
+
+FILE = "events.out.tfevents.*"
+"""What TensorBoard writes; earlier ones in a folder are replaced."""
+
+
+def write_curves(store: Store, tasks: Sequence[str], folder: Path) -> int:
+    """Write the curves of the table's first cells below `folder`; returns how many. What was there of them is replaced.
+
+    Tags: `validation` (the task's metric) and `training_loss` (nats per counted step), by training step.
+
+    Raises:
+        ResultsError: TensorBoard is not installed, or the table cannot be made.
+        StoreError: the store cannot be read, or the folder not written.
+    """
+    try:
+        from tensorboard.summary import Writer
+    except ImportError as error:
+        raise extra_missing("TensorBoard", "tensorboard") from error
+    trials = logged_trials(store, tasks)
+    for logged in trials:
+        own = folder / _safe(logged.trial.task) / _safe(logged.label) / _run(logged.trial)
+        with one_line(own):
+            own.mkdir(parents=True, exist_ok=True)
+            for old in own.glob(FILE):
+                old.unlink()
+            writer = Writer(str(own))
+            for step, loss, metric in logged.trial.curve:
+                for tag, value in (("validation", metric), ("training_loss", loss)):
+                    if math.isfinite(value):
+                        writer.add_scalar(tag, value, step=step)
+            writer.close()
+    return len(trials)
+
+
+def _run(trial: TrialRow) -> str:
+    return f"seed-{trial.repeat}" if trial.repeat else "search"
+
+
+def _safe(name: str) -> str:
+    """A name as that of a folder."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name) or "-"
