@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from search.errors import SearchError
 from search.profiles.profile import load_profile
 from search.strategies.base import MEMORIZATION
 from tasks.registry import TASKS, load_task, parameters_of
@@ -18,6 +19,7 @@ Examples:
   gatesearch tasks --profile paper --json
   gatesearch tasks arithmetic --samples 3
   gatesearch tasks package.module:MyTask
+  gatesearch tasks language --data FOLDER
 """
 
 
@@ -25,12 +27,15 @@ Examples:
 @click.argument("name", required=False)
 @click.option("--profile", default="quick", show_default=True, help="Whose sizes of the tasks.")
 @click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Samples of NAME to show.")
+@click.option("--data", metavar="PATH", help="Let NAME read your files.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
-def tasks(name: str | None, profile: str, samples: int, as_json: bool) -> None:
+def tasks(name: str | None, profile: str, samples: int, data: str | None, as_json: bool) -> None:
     """List the tasks as a profile has them: metric, width, and what can be had without any memory.
 
     With NAME, a task or package.module:MyTask, show what its sequences look like.
     """
+    if data is not None and name is None:
+        raise SearchError(f"--data {data!r} is for one task; name it, as in: gatesearch tasks language --data {data}")
     chosen = load_profile(profile)
     sections: dict[str, Any] = {MEMORIZATION: chosen.memorization, **chosen.tasks}
     names = [name] if name is not None else list(dict.fromkeys([*TASKS, *sections]))
@@ -38,7 +43,8 @@ def tasks(name: str | None, profile: str, samples: int, as_json: bool) -> None:
     for task_name in names:
         section = sections.get(task_name)
         path = getattr(section, "task", None) or task_name
-        task = load_task(path, **(section.options if section is not None else {}))
+        options = dict(section.options) if section is not None else {}
+        task = load_task(path, **(options if data is None else options | {"data": data}))
         rows.append(
             {
                 "name": task_name,
