@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from results.leaderboard import COLUMNS, TIME_COLUMNS
 from search.cli.main import COMMANDS, run
 from tests.docs_pages import DOCS, commands_of, files_of, run_page, shown_pattern
 
@@ -63,6 +64,12 @@ def test_the_pages_are_there_and_lead_to_each_other() -> None:
             assert (DOCS / target).exists(), f"{name} leads to {target}"
 
 
+def test_every_column_of_the_table_is_explained_as_the_program_does() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGES["leaderboard.md"], re.MULTILINE)
+    assert rows == list(COLUMNS.items())
+    assert all(f"`{name}`" in PAGES["leaderboard.md"].splitlines()[-1] for name in TIME_COLUMNS)
+
+
 def test_every_command_of_the_program_is_shown_somewhere() -> None:
     readme = (DOCS.parent / "README.md").read_text("utf-8")
     for command in COMMANDS:
@@ -70,7 +77,7 @@ def test_every_command_of_the_program_is_shown_somewhere() -> None:
 
 
 def test_the_reader_of_pages_finds_files_and_commands() -> None:
-    page = '```python\n# a.py: what it is\nx = 1\n```\n```console\n$ cat a.py  # look\nx = 1\n...\n$ gatesearch cells\n```\n'
+    page = "```python\n# a.py: what it is\nx = 1\n```\n```console\n$ cat a.py  # look\nx = 1\n...\n$ gatesearch cells\n```\n"
     assert files_of(page) == {"a.py": "# a.py: what it is\nx = 1\n"}
     first, second = commands_of(page)
     assert (first.words, first.shown) == (["cat", "a.py"], ("x = 1", "..."))
