@@ -1,4 +1,4 @@
-"""Runs what the pages of `docs/` show, as a reader would: their files are written, their commands run, outputs compared.
+"""Runs what the pages of `docs/` show, as a reader would: files are written, commands run, their output compared.
 
 In a page, a block whose first line is `# name.ext` is a file of that name. In a block marked `console`, a line that
 begins with `$ ` is a command, and what stands below it is what it printed; a line of `...` stands for any lines. A

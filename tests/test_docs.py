@@ -77,7 +77,8 @@ def test_every_command_of_the_program_is_shown_somewhere() -> None:
 
 
 def test_the_reader_of_pages_finds_files_and_commands() -> None:
-    page = "```python\n# a.py: what it is\nx = 1\n```\n```console\n$ cat a.py  # look\nx = 1\n...\n$ gatesearch cells\n```\n"
+    page = "```python\n# a.py: what it is\nx = 1\n```\n"
+    page += "```console\n$ cat a.py  # look\nx = 1\n...\n$ gatesearch cells\n```\n"
     assert files_of(page) == {"a.py": "# a.py: what it is\nx = 1\n"}
     first, second = commands_of(page)
     assert (first.words, first.shown) == (["cat", "a.py"], ("x = 1", "..."))
