@@ -50,7 +50,8 @@ def commands_of(page: str) -> Iterator[Command]:
     for kind, text in _BLOCK.findall(page):
         if kind != "console":
             continue
-        line, shown = "", []
+        line = ""
+        shown: list[str] = []
         for row in text.splitlines():
             if row.startswith("$ "):
                 if line:
