@@ -24,13 +24,17 @@ _MOST_METRICS = 1000  # that MLflow takes at once
 
 
 def log_run(store: Store, tasks: Sequence[str], uri: str, experiment: str = "gatesearch") -> int:
-    """Log a run to the tracking store at `uri` (`http://...`, `sqlite:///...`, a folder); returns the trials added.
+    """Log a run to the tracking store at `uri`; returns the trials added.
+
+    `uri`: a server's address; a database's, where the whole package mlflow is installed; or, where the environment has
+    MLFLOW_ALLOW_FILE_STORE=true, a folder.
 
     Raises:
         ResultsError: MLflow is not installed, or refuses (with what it says), or the table cannot be made.
         StoreError: the run's store cannot be read.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nobody asked for it
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is not there is said soon
     try:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
@@ -38,9 +42,9 @@ def log_run(store: Store, tasks: Sequence[str], uri: str, experiment: str = "gat
         raise extra_missing("MLflow", "mlflow") from error
     try:
         return _log(MlflowClient(tracking_uri=uri), store, tasks, experiment)
-    except (MlflowException, OSError) as error:
+    except (MlflowException, ImportError, OSError) as error:  # a database takes packages that its slim form lacks
         reason = " ".join(str(error).split())
-        raise ResultsError(f"MLflow at {uri!r} refuses: {reason[:400]}") from error
+        raise ResultsError(f"MLflow at {uri!r} refuses: {reason[:700]}") from error
 
 
 def _log(client: Any, store: Store, tasks: Sequence[str], experiment: str) -> int:

@@ -28,7 +28,7 @@ Examples:
   gatesearch report quick-1 -o page.html
   gatesearch report night --watch             while the search goes on
   gatesearch report night --tensorboard logs  and curves for tensorboard --logdir logs
-  gatesearch report night --mlflow sqlite:///mlflow.db
+  gatesearch report night --mlflow http://localhost:5000
 """
 
 
@@ -46,7 +46,7 @@ Examples:
     metavar="FOLDER",
     help="Write learning curves of the table's first 50 cells there, for TensorBoard.",
 )
-@click.option("--mlflow", metavar="URI", help="Log the run, these trials and its files to this MLflow store.")
+@click.option("--mlflow", metavar="URI", help="Log the run, these trials and its files to this MLflow server.")
 def report(
     run: str,
     output: Path | None,
