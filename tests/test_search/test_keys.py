@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from search.keys import generator_of, seed_of, trial_seed
+from search.keys import finalist_seed, generator_of, seed_of, trial_seed
 
 
 def test_a_seed_is_half_of_the_first_64_bits_of_a_sha_256() -> None:
@@ -38,6 +38,12 @@ def test_a_trials_seed_depends_on_each_of_its_five_parts() -> None:
         (*base[:4], 1),
     ]
     assert len({trial_seed(*key) for key in [base, *others]}) == 6
+
+
+def test_a_finalist_s_seed_depends_on_run_task_and_repeat() -> None:
+    seeds = {finalist_seed(run, task, repeat) for run in (0, 1) for task in ("xml", "music") for repeat in (1, 2)}
+    assert len(seeds) == 8
+    assert finalist_seed(0, "xml", 1) == seed_of(0, "finalist", "xml", 1)  # may never change: repeats are resumed
 
 
 def test_generators_of_equal_keys_draw_the_same_and_of_different_keys_unrelated_numbers() -> None:

@@ -15,6 +15,7 @@ from search.cells.mutation import Rule
 from search.errors import SearchError
 from search.profiles.profile import (
     MAX_BYTES,
+    FinalistsSection,
     Profile,
     Role,
     ScheduleSection,
@@ -387,3 +388,13 @@ def test_a_window_serves_a_third_of_the_trials_that_its_proposals_have_at_a_time
 
 def test_the_long_profiles_serve_a_cluster_of_64_processors() -> None:
     assert all(load_profile(name).processors >= 64 for name in ("overnight", "paper"))
+
+
+def test_finalists_are_counted_and_a_profile_without_them_gets_the_default() -> None:
+    assert parse_profile(LEAST, "x").finalists == FinalistsSection(cells=10, repeats=5)
+    none = parse_profile(LEAST + "[finalists]\ncells = 0\n", "x")
+    assert none.finalists.cells == 0
+    assert "finalists.repeats is 1; it should be greater than or equal to 2" in refusal(
+        LEAST + "[finalists]\nrepeats = 1\n"
+    )
+    assert "did you mean 'repeats'?" in refusal(LEAST + "[finalists]\nrepeat = 3\n")
