@@ -44,6 +44,7 @@ LAYOUTS = (
     Layout(3, sizes=False, stopped=False, gap=1),
     Layout(errors=False, sizes=False),
     Layout(errors=False, sizes=False, stopped=False),
+    Layout(errors=False, sizes=False, stopped=False, gap=1),
 )
 """The fullest first: the first one that fits a terminal is taken."""
 
