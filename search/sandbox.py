@@ -6,7 +6,8 @@ fault, the system's killer of processes that take too much memory. The worker it
 user's task: jobs, tasks and results go through it as bytes.
 
 How a trial comes out must not depend on seconds or on the machine. The limits are therefore for what would never end:
-far beyond what a trial needs, and tried `MAX_TRIES` times before the cell is blamed.
+far beyond what a trial needs, and tried `MAX_TRIES` times before the cell is blamed. The trial is then stored as
+failed, with the reason, and stays so when the search is resumed: what came after was decided on it.
 """
 
 import os

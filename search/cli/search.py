@@ -8,7 +8,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import click
 import tomli_w
 from rich.console import Console
 
+from results.errors import ResultsError
 from results.escapes import printable
 from results.files import runs_folder
 from results.leaderboard import SIMULATED, write_leaderboard
@@ -84,7 +85,8 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
 
     The run is kept in results/runs/NAME (or in GATESEARCH_RUNS): run.sqlite, the resolved profile.toml, and
     leaderboard.csv, which is up to date at any time. Without NAME it is called after its profile. Ctrl-C stops a run,
-    --resume goes on.
+    --resume goes on. A cell that crashes, hangs, or takes all memory is given up by its worker after three tries; with
+    --workers 0 it takes the search with it.
 
     --simulate tries the procedure, a profile or a cluster out: strategy, workers, store and table are the real ones,
     but every outcome is made up, and the run is marked as simulated for good.
@@ -311,7 +313,8 @@ def _drive(
     def on_outcome(outcome: Outcome) -> None:
         nonlocal written
         if outcome.ending == COMPLETE and time.monotonic() - written >= TABLE_SECONDS:
-            write_leaderboard(store, profile.ranked, table)
+            with suppress(ResultsError):  # trials are what costs; if it is still so at the end, it is said there
+                write_leaderboard(store, profile.ranked, table)
             written = time.monotonic()
 
     started = time.monotonic()
@@ -339,11 +342,16 @@ def _drive(
                 simulation=simulation,
                 on_change=display.update,
             )
-    except KeyboardInterrupt:
-        say_stopped(store, engine.progress)  # once the bars are gone: they would take it with them
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            say_stopped(store, engine.progress)  # once the bars are gone: they would take it with them
+        with suppress(ResultsError):  # what ended the search is what there is to say
+            write_leaderboard(store, profile.ranked, table)
         raise
-    finally:
+    try:
         write_leaderboard(store, profile.ranked, table)
+    except ResultsError as error:
+        raise SearchError(f"{error}; all trials are kept, and --resume writes the table again") from error
     store.mark(finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     _summarise(console, store, profile, table, time.monotonic() - started)
 
