@@ -50,7 +50,7 @@ class Cluster:
             options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
         else:
             options |= {"address": address}
-        self.ray, self._head = ray, ""
+        self.ray, self._head, self._node = ray, "", ""
         try:
             with _own_handlers():
                 ray.init(**options)
@@ -60,19 +60,25 @@ class Cluster:
                 reason = " ".join(str(error).split())[:200]
                 raise SearchError(f"{self.name} cannot be reached: {reason}") from error
             raise
-        self._head = ray.get_runtime_context().gcs_address
+        here = ray.get_runtime_context()
+        (node,) = (node for node in ray.nodes() if node["NodeID"] == here.get_node_id())
+        self._head, self._node = here.gcs_address, f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
         self._answered = time.monotonic()
 
     def cores(self) -> int:
         """How many jobs fit on the nodes that the cluster has now, or had when its head last answered; at least 1.
 
         Raises:
-            SearchError: the head has not answered for `GONE_SECONDS`.
+            SearchError: the head has not answered for `GONE_SECONDS`, or the node that this process is part of ended.
         """
         now = time.monotonic()
         if now - self._looked >= CAPACITY_SECONDS:
             self._looked = now
-            if self._answers():  # a head that does not would be waited for, with no end to it that we could choose
+            if isinstance(_silence(self._node), ConnectionRefusedError):  # Ray would end this process soon
+                raise SearchError(f"{self.name} is gone: its node on this machine has ended; go on with --resume")
+            if (
+                _silence(self._head) is None
+            ):  # a head that does not would be waited for, with no end to it that we could choose
                 self._answered = now
                 self._cores = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
             elif now - self._answered >= GONE_SECONDS:
@@ -82,23 +88,25 @@ class Cluster:
                 )
         return self._cores
 
-    def _answers(self) -> bool:
-        host, _, port = self._head.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
-        except OSError:
-            return False
-        return True
-
     def close(self) -> None:
         """Leave the cluster, or end the own one with all its processes. A second Ctrl-C meanwhile changes nothing."""
         self._leave(_descendants() if self._own else [])
 
     def _leave(self, started: list[psutil.Process]) -> None:
         with _uninterrupted():
-            if not self._head or self._answers():  # or Ray would wait for it
+            if not self._node or not (_silence(self._node) or _silence(self._head)):  # or Ray would wait for them
                 self.ray.shutdown()
             _end(started)
+
+
+def _silence(address: str) -> OSError | None:
+    """Why nobody answers there, or None if somebody does."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def _descendants() -> list[psutil.Process]:
