@@ -92,7 +92,7 @@ class Patient(Xml):
 
 @dataclass(frozen=True, kw_only=True)
 class Wicked(Xml):
-    """Ends its process by a segmentation fault when it is trained first, then hangs, then takes all memory.
+    """Ends its process by a segmentation fault when it is trained first, then hangs, then takes more memory a batch.
 
     It hangs within the regular expression engine, which lets no other thread of Python run.
     """
@@ -110,9 +110,13 @@ class Wicked(Xml):
             ctypes.string_at(0)
         if tries == 2:
             re.match("(a+)+b", "a" * 64)
+        return self._greedy(super().training(batch, steps, rng))
+
+    def _greedy(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         taken = []
-        while True:
-            taken.append(b"x" * 2**24)
+        for batch in batches:
+            taken.append(b"x" * 2**26)
+            yield batch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,21 +10,21 @@ import pytest
 
 from search.sandbox import Limits, Sandbox, Stopped
 from search.training import TrialResult
-from search.workers import run_job
+from search.workers import Job, run_job
 from tasks.task import Task
 from tests.test_search.small import Wicked
-from tests.test_search.test_workers import XML, make_job
+from tests.test_search.test_workers import BUDGET, XML, make_job
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox(Limits(stalled_seconds=1.0, memory_bytes=2**30))
+    sandbox = Sandbox(Limits(stalled_seconds=3.0, memory_bytes=2**30))
     yield sandbox
     sandbox.close()
 
 
-def train(sandbox: Sandbox, task: Task, seed: int = 0) -> TrialResult | Stopped:
-    found = sandbox.run(pickle.dumps(make_job(seed)), task.name, lambda: pickle.dumps(task))
+def train(sandbox: Sandbox, task: Task, job: Job) -> TrialResult | Stopped:
+    found = sandbox.run(pickle.dumps(job), task.name, lambda: pickle.dumps(task))
     return found if isinstance(found, Stopped) else pickle.loads(found)  # noqa: S301 - our own bytes
 
 
@@ -32,14 +32,15 @@ def test_a_trial_that_crashes_or_hangs_or_takes_all_memory_is_given_up_and_the_n
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     marks = tmp_path / "marks"
-    assert train(sandbox, Wicked(validation=600, test=900, marks=str(marks))) == Stopped(
+    endless = replace(make_job(), budget=replace(BUDGET, epoch_steps=1_000_000))
+    assert train(sandbox, Wicked(validation=600, test=900, marks=str(marks)), endless) == Stopped(
         "given up after 3 tries: its process was ended by SIGSEGV; stopped since there was no step of training in "
-        "1 seconds; stopped since it took more than 1 GiB of memory"
+        "3 seconds; stopped since it took more than 1 GiB of memory"
     )
     assert marks.read_text() == "xxx"
     assert psutil.Process().children() == []
     for seed in (1, 2):
-        found = train(sandbox, XML, seed)
+        found = train(sandbox, XML, make_job(seed))
         assert isinstance(found, TrialResult)
         assert replace(found, seconds=0.0) == replace(run_job(make_job(seed), XML), seconds=0.0)
     (trainer,) = psutil.Process().children()
