@@ -128,8 +128,9 @@ class Run:
         """The learning curves of `trials`, a row a point (`CURVES`). Read when first asked for: they may be many."""
         last = int(self.trials["trial"].max()) if len(self.trials) else 0
         with Store.open(self.folder, readonly=True) as store:
-            found = store.select("SELECT rowid, curve FROM trials WHERE rowid <= ? ORDER BY rowid", (last,))
-        rows = [(trial, *point) for trial, curve in found for point in json.loads(curve)]
+            sql = "SELECT rowid, curve FROM trials WHERE rowid <= ? ORDER BY rowid"
+            found = store.typed(sql, {"trial": int, "curve": str}, (last,))
+            rows = [(trial, *point) for trial, curve in found for point in store.decoded("curve", curve)]
         kinds = {"trial": "int64", "step": "int64", "loss": "float64", "point": "float64"}
         return pd.DataFrame(rows, columns=list(CURVES)).astype(kinds)
 
@@ -151,11 +152,11 @@ def load(run: str | Path) -> Run:
         raise ResultsError(f"there is no run {str(run)!r} here nor in {runs_folder()}; check its name or folder")
     with Store.open(folder, readonly=True) as store:
         store.select("BEGIN")  # all of it as it is now, whatever is written meanwhile
-        profile = tomllib.loads(store.profile)
+        profile = _profile(store)
         proposals = _table(store, PROPOSALS, '"index" AS proposal', "proposals", "proposal")
-        proposals["rejections"] = proposals["rejections"].map(json.loads)
+        proposals["rejections"] = [store.decoded("rejections", text) for text in proposals["rejections"]]
         cells = _table(store, CELLS, "id AS cell", "cells", "cells.proposal, id")
-        cells["mutations"] = cells["mutations"].map(json.loads)
+        cells["mutations"] = [list(store.decoded("mutations", text)) for text in cells["mutations"]]
         return Run(
             folder=folder,
             name=store.name,
@@ -180,7 +181,9 @@ def _table(store: Store, columns: dict[str, str], key: str, table: str, order: s
     """The columns of a table, the first of which is `key`, with the types that pandas has for them."""
     names = list(columns)
     listed = ", ".join([key, *(f'"{name}"' for name in names[1:])])
-    frame = pd.DataFrame(store.select(f"SELECT {listed} FROM {table} ORDER BY {order}"), columns=names)
+    hints = next(KINDS[kind] for kind, name in TABLES.items() if name == table)
+    kinds = {name: int if name == "trial" else hints[part] for name, part in zip(names, [_column(key), *names[1:]], strict=True)}
+    frame = pd.DataFrame(store.typed(f"SELECT {listed} FROM {table} ORDER BY {order}", kinds), columns=names)
     if "proposal" in names:
         frame["proposal"] = frame["proposal"].astype("Int64")
     for name in ("higher_is_better", "passed"):
@@ -196,7 +199,7 @@ def _trials(store: Store) -> pd.DataFrame:
     """The trials, with the parts of their settings as columns of their own."""
     stored = {name: meaning for name, meaning in TRIALS.items() if name not in _SETTING.values()}
     frame = _table(store, stored, "rowid AS trial", "trials", "trial")
-    settings = {key: json.loads(key) for key in frame["setting"].unique()}
+    settings = {key: store.decoded("setting", key) for key in frame["setting"].unique()}
     for part, column in _SETTING.items():
         values = frame["setting"].map({key: setting.get(part) for key, setting in settings.items()})
         frame[column] = values.astype("Int64" if part in ("layers", "parameters") else "float64")

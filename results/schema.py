@@ -187,10 +187,12 @@ def encode(row: Row) -> tuple[Any, ...]:
     )
 
 
-_TYPES = {
-    kind: {name: _stored_types(str if name in _JSON else hint) for name, hint in get_type_hints(kind).items()}
-    for kind in TABLES
+KINDS: dict[type[Row], dict[str, Any]] = {
+    kind: {name: str if name in _JSON else hint for name, hint in get_type_hints(kind).items()} for kind in TABLES
 }
+"""What `check_types` takes, for each column of a table."""
+
+_TYPES = {kind: {name: _stored_types(hint) for name, hint in hints.items()} for kind, hints in KINDS.items()}
 
 
 def decode(kind: type[R], names: tuple[str, ...], values: tuple[Any, ...]) -> R:
@@ -204,14 +206,18 @@ def decode(kind: type[R], names: tuple[str, ...], values: tuple[Any, ...]) -> R:
         named[name] = bool(named[name])
     for name in _JSON:
         if name in named:
-            text = named[name]
-            try:
-                named[name] = _FORMS[name](_JSON_TEXT.decode(text))
-            except (TypeError, ValueError, OverflowError, RecursionError) as error:
-                raise ValueError(f"{name} is {_short(text)}, which no run writes ({error})") from error
+            named[name] = decode_json(name, named[name])
     if kind is TrialRow:
         named.setdefault("curve", ())
     return kind(**named)
+
+
+def decode_json(name: str, text: str) -> Any:
+    """What the JSON text of the column `name` says. Raises ValueError for what no run writes there."""
+    try:
+        return _FORMS[name](_JSON_TEXT.decode(text))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{name} is {_short(text)}, which no run writes ({error})") from error
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -224,6 +230,13 @@ def _counts(value: Any) -> dict[str, int]:
     if type(value) is dict and all(type(item) is int for item in value.values()):
         return value
     raise ValueError("it must be an object of whole numbers")
+
+
+def _numbers(value: Any) -> dict[str, int | float]:
+    """Of a setting: whole numbers stay whole."""
+    if type(value) is dict and all(type(item) in (int, float) and abs(item) < 2**63 for item in value.values()):
+        return value
+    raise ValueError("it must be an object of numbers")
 
 
 def _points(value: Any) -> tuple[tuple[int, float, float], ...]:
@@ -239,7 +252,10 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 
 _JSON_TEXT = json.JSONDecoder(parse_constant=_refuse_constant)
-_FORMS: dict[str, Callable[[Any], Any]] = {"mutations": _words, "rejections": _counts, "curve": _points}
+_FORMS: dict[str, Callable[[Any], Any]] = {
+    **{"mutations": _words, "rejections": _counts},
+    **{"curve": _points, "setting": _numbers},
+}
 
 
 def _plain(value: Any) -> Any:

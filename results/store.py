@@ -41,6 +41,7 @@ from results.schema import (
     check_types,
     column_list,
     decode,
+    decode_json,
     encode,
     insertion,
     misfits,
@@ -389,6 +390,11 @@ class Store:
         with one_line(self.path), self._sound(f"a row of {TABLES[kind]}: "):
             cursor = self._connection.execute(sql, tuple(given.values()))
             return [decode(kind, names, values) for values in cursor]
+
+    def decoded(self, name: str, text: str) -> Any:
+        """What the JSON text of the column `name` says. Raises `StoreError` for what no run writes there."""
+        with self._sound():
+            return decode_json(name, text)
 
     @contextmanager
     def _sound(self, where: str = "") -> Iterator[None]:

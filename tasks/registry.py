@@ -29,7 +29,7 @@ GROUP = "gatesearch.tasks"  # of the entry points
 Scalar = str | int | float | bool | None
 
 
-def load_task(name: str, **parameters: Scalar) -> Task:
+def load_task(name: str, /, **parameters: Scalar) -> Task:
     """Build a task.
 
     Args:

@@ -9,7 +9,6 @@ field written out, is kept with the run.
 import json
 import math
 import re
-import tomllib
 from dataclasses import asdict, field
 from dataclasses import fields as fields_of
 from difflib import get_close_matches
@@ -24,6 +23,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
+from results.toml import parse_toml
 from search.cells.errors import CellError
 from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
@@ -39,6 +39,9 @@ MAX_BYTES = 65_536
 
 MAX_SETTINGS = 100_000
 """A grid of more settings is refused: the study's has 840 for each parameter budget."""
+
+MAX_TASKS, MAX_CELLS = 32, 1000
+"""More tasks, or more cells of its own, no profile may have."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
@@ -186,8 +189,8 @@ class Profile:
     memorization: MemorizationSection = field(default_factory=MemorizationSection)
     finalists: FinalistsSection = field(default_factory=FinalistsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
-    cells: dict[str, str] = field(default_factory=dict)  # more cells to start from: name = formula
-    tasks: Annotated[dict[str, TaskSection], Field(min_length=1)] = field(default_factory=dict)
+    cells: Annotated[dict[str, str], Field(max_length=MAX_CELLS)] = field(default_factory=dict)  # more cells to start from: name = formula
+    tasks: Annotated[dict[str, TaskSection], Field(min_length=1, max_length=MAX_TASKS)] = field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Profile":
@@ -277,7 +280,7 @@ def parse_profile(text: str, source: str) -> Profile:
     """The profile in a TOML text. Raises `SearchError`: one line with `source`, the key, its value and the rule."""
     try:
         # As JSON, pydantic takes a value for what it is: no text for a number, and no number for a truth value.
-        data = json.dumps(tomllib.loads(text), default=_of_time)
+        data = json.dumps(parse_toml(text), default=_of_time)
     except (ValueError, RecursionError) as error:  # a number of too many digits is a ValueError
         raise SearchError(_one_line(f"{source} is not valid TOML: {error}")) from error
     try:

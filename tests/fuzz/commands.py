@@ -1,0 +1,3 @@
+from tests.fuzz.surfaces import Surface
+
+COMMANDS: dict[str, Surface] = {}
