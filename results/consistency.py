@@ -7,7 +7,7 @@ for check in consistency(store, ranked, finished=True):
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from results.errors import ResultsError, one_line
+from results.errors import ResultsError, StoreError, one_line
 from results.escapes import csv_text
 from results.graphs import graph_of
 from results.leaderboard import leaderboard
@@ -73,12 +73,10 @@ def _check_store(store: Store) -> str:
     if missing or len(found) != len(SCHEMA):
         raise _BrokenError(f"its tables are not those of this version ({', '.join(missing) or 'some are added'})")
     try:
-        # Each row once through its dataclass, which refuses what a run does not write; trials cell by cell, for memory.
-        evaluations, proposals = store.evaluations(), store.proposals()
-        trials = sum(len(store.trials(cell.id, curves=True)) for cell in store.cells())
-        store.environments()
-    except (TypeError, ValueError) as error:
+        trials = store.check()
+    except StoreError as error:
         raise _BrokenError(f"a row cannot be read: {error}") from error
+    evaluations, proposals = store.evaluations(), store.proposals()
     indices = [row.index for row in proposals if row.index >= 0]
     late = len(indices) - (indices[-1] + 1 if indices else 0)
     in_flight = f", {-late} before the last still in flight" if late else ""

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+MAX_REPEATS = 1000
+"""A finalist is not trained again more often."""
+
 _CONFIG = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
@@ -19,7 +22,7 @@ class _Simulated(BaseModel):
 class _Retrained(BaseModel):
     model_config = _CONFIG
 
-    repeats: Annotated[int, Field(ge=1)]  # of the finalists, that all of them have
+    repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)]  # of the finalists, that all of them have
     constant_guess: dict[str, float]  # task -> metric that a lost trial counts as
 
 

@@ -227,7 +227,8 @@ def _estimates(store: Store, tasks: Sequence[str], frame: pd.DataFrame) -> dict[
         found |= {f"{task}_{name}": pd.Series(None, frame.index, object) for name in ("vs_gru", "vs_lstm")}
         found |= {f"{task}_{name}": np.nan for name in ("vs_gru_p", "vs_lstm_p")}
         found |= {f"{task}_{name}": 0 for name in ("repeats", "lost")}
-        layers = own["setting"].map(lambda text: store.decoded("setting", text).get("layers", math.nan)).reindex(frame.index).astype("float64")
+        layers = own["setting"].map(lambda text: store.decoded("setting", text).get("layers", math.nan))
+        layers = layers.reindex(frame.index).astype("float64")
         parameters = parameters.combine(picked["parameters"].astype("float64"), np.fmax)
         products = layers * frame["products"].astype("float64") * picked["units"].astype("float64") ** 2
         multiply_adds = multiply_adds.combine(products, np.fmax)

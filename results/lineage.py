@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from results.errors import StoreError, damaged
 from results.records import CellRow
 from results.store import Store
 
@@ -16,11 +17,15 @@ class Relative:
 
 
 def ancestry(store: Store, cell: str) -> list[CellRow]:
-    """The cell (a whole id) and its ancestors, the seed first. Raises `StoreError`."""
-    found = [store.cell(cell)]
-    while (parent := found[-1].parent) is not None:
-        found.append(store.cell(parent))
-    return found[::-1]
+    """The cell (a whole id) and its ancestors, the seed first. Raises `StoreError`, also for a cell of its own line."""
+    found = {cell: store.cell(cell)}
+    row = found[cell]
+    while row.parent is not None:
+        row = store.cell(row.parent)
+        if row.id in found:
+            raise StoreError(damaged(store.path, f"cell {row.id} is its own ancestor"))
+        found[row.id] = row
+    return list(found.values())[::-1]
 
 
 def family_tree(store: Store, cells: Iterable[str]) -> list[Relative]:

@@ -13,7 +13,6 @@ The columns of each frame are documented by the dicts below.
 """
 
 import json
-import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +20,11 @@ from typing import Any
 
 import pandas as pd
 
-from results.errors import ResultsError
+from results.errors import ResultsError, StoreError, damaged
 from results.files import runs_folder
 from results.leaderboard import leaderboard
 from results.store import FILE, Store
+from results.toml import parse_toml
 
 CELLS = {
     "cell": "the cell's id, 16 hex digits: the hash of its canonical graph",
@@ -154,9 +154,9 @@ def load(run: str | Path) -> Run:
         store.select("BEGIN")  # all of it as it is now, whatever is written meanwhile
         profile = _profile(store)
         proposals = _table(store, PROPOSALS, '"index" AS proposal', "proposals", "proposal")
-        proposals["rejections"] = [store.decoded("rejections", text) for text in proposals["rejections"]]
+        proposals["rejections"] = proposals["rejections"].map(json.loads)
         cells = _table(store, CELLS, "id AS cell", "cells", "cells.proposal, id")
-        cells["mutations"] = [list(store.decoded("mutations", text)) for text in cells["mutations"]]
+        cells["mutations"] = cells["mutations"].map(json.loads)
         return Run(
             folder=folder,
             name=store.name,
@@ -172,6 +172,15 @@ def load(run: str | Path) -> Run:
         )
 
 
+def _profile(store: Store) -> dict[str, Any]:
+    try:
+        profile = parse_toml(store.profile)
+        ranked_tasks(profile)
+    except (ValueError, LookupError, AttributeError) as error:
+        raise StoreError(damaged(store.path, f"its profile is none: {error}")) from error
+    return profile
+
+
 def ranked_tasks(profile: dict[str, Any]) -> tuple[str, ...]:
     """The ranked tasks of a resolved profile, in order."""
     return tuple(name for name, section in profile["tasks"].items() if section.get("role", "ranked") == "ranked")
@@ -181,9 +190,7 @@ def _table(store: Store, columns: dict[str, str], key: str, table: str, order: s
     """The columns of a table, the first of which is `key`, with the types that pandas has for them."""
     names = list(columns)
     listed = ", ".join([key, *(f'"{name}"' for name in names[1:])])
-    hints = next(KINDS[kind] for kind, name in TABLES.items() if name == table)
-    kinds = {name: int if name == "trial" else hints[part] for name, part in zip(names, [_column(key), *names[1:]], strict=True)}
-    frame = pd.DataFrame(store.typed(f"SELECT {listed} FROM {table} ORDER BY {order}", kinds), columns=names)
+    frame = pd.DataFrame(store.select(f"SELECT {listed} FROM {table} ORDER BY {order}"), columns=names)
     if "proposal" in names:
         frame["proposal"] = frame["proposal"].astype("Int64")
     for name in ("higher_is_better", "passed"):
@@ -199,7 +206,7 @@ def _trials(store: Store) -> pd.DataFrame:
     """The trials, with the parts of their settings as columns of their own."""
     stored = {name: meaning for name, meaning in TRIALS.items() if name not in _SETTING.values()}
     frame = _table(store, stored, "rowid AS trial", "trials", "trial")
-    settings = {key: store.decoded("setting", key) for key in frame["setting"].unique()}
+    settings = {key: json.loads(key) for key in frame["setting"].unique()}
     for part, column in _SETTING.items():
         values = frame["setting"].map({key: setting.get(part) for key, setting in settings.items()})
         frame[column] = values.astype("Int64" if part in ("layers", "parameters") else "float64")

@@ -64,6 +64,7 @@ _ADD_CELL = (
     + ", ".join(f"{name} = excluded.{name}" for name in ("name", "parent", "mutations", "origin", "proposal"))
     + " WHERE excluded.proposal < cells.proposal"
 )
+_OURS = ("results", "search", "tasks")
 _KEEP_FIRST = " ON CONFLICT DO NOTHING"
 
 
@@ -354,6 +355,22 @@ class Store:
         finally:
             lock.release()
 
+    def check(self) -> int:
+        """Read every row once, trials cell by cell for memory; the number of trials.
+
+        Raises:
+            StoreError: a row is none that a run writes.
+        """
+        _ = self.information, self.environments(), self.evaluations(), self.proposals()
+        trials = 0
+        self.cells()
+        for (cell,) in self.typed("SELECT DISTINCT cell FROM trials", {"cell": str}):
+            found = self.trials(cell, curves=True)
+            for setting in {row.setting for row in found}:
+                self.decoded("setting", setting)
+            trials += len(found)
+        return trials
+
     def close(self) -> None:
         """Let go of the file; the last one to do so folds the log into it."""
         self._connection.close()
@@ -364,7 +381,15 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            if isinstance(error, Exception) and type(error).__module__.partition(".")[0] not in _OURS:
+                # Whoever reads a store relies on what `check` looks at, and looks at it only when something goes wrong.
+                try:
+                    self.check()
+                except StoreError as reason:
+                    raise reason from error
+        finally:
+            self.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -45,14 +45,16 @@ def load_task(name: str, /, **parameters: Scalar) -> Task:
     for parameter in parameters:
         if parameter not in known:
             hint = _hint(parameter, known)
-            raise TaskError(f"task {name!r} has no parameter {parameter!r}{hint}; it has {', '.join(known) or 'none'}")
+            raise TaskError(
+                f"task {_shown(name)} has no parameter {_shown(parameter)}{hint}; it has {', '.join(known) or 'none'}"
+            )
     try:
         return kind(**parameters)
     except TaskError:
         raise
     except (Exception, SystemExit) as error:  # a task of the user's may fail in any way
         what = f"{type(error).__name__}: {_one_line(error)}"
-        raise TaskError(f"task {name!r} cannot be built ({what}); check its parameters") from error
+        raise TaskError(f"task {_shown(name)} cannot be built ({what}); check its parameters") from error
 
 
 def task_class(name: str) -> type[Task]:
@@ -70,7 +72,7 @@ def task_class(name: str) -> type[Task]:
         return _imported(f"{points[name].module}:{points[name].attr}")
     known = [*TASKS, *sorted(points)]
     raise TaskError(
-        f"no task {name!r}{_hint(name, known)}; there are {', '.join(known)}, or write package.module:Class"
+        f"no task {_shown(name)}{_hint(name, known)}; there are {', '.join(known)}, or write package.module:Class"
     )
 
 
@@ -105,25 +107,30 @@ def _imported(path: str) -> type[Task]:
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # a module of the user's may fail in any way, or be a script
         what = f"{type(error).__name__}: {_one_line(error)}"
-        raise TaskError(f"task {path!r} cannot be imported ({what}); the form is package.module:Class") from error
+        raise TaskError(f"task {_shown(path)} cannot be imported ({what}); the form is package.module:Class") from error
     finally:
         if added and here in sys.path:
             sys.path.remove(here)
     if not isinstance(found, type) or not issubclass(found, Task):
-        raise TaskError(f"{path!r} is no task; it must be a subclass of tasks.task.Task")
+        raise TaskError(f"{_shown(path)} is no task; it must be a subclass of tasks.task.Task")
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     missing += [name for name in found.required if not hasattr(found, name)]
     if missing:
-        raise TaskError(f"task {path!r} lacks {', '.join(missing)}; every task defines them")
+        raise TaskError(f"task {_shown(path)} lacks {', '.join(missing)}; every task defines them")
     if not isinstance(found.name, str):
-        raise TaskError(f"task {path!r} has the name {found.name!r}; it must be a text")
+        raise TaskError(f"task {_shown(path)} has the name {found.name!r}; it must be a text")
     return found
 
 
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 100 else f"{name[:97]}...")
+
+
 def _hint(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
+    close = difflib.get_close_matches(word[:100], known, 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    return text if len(text) <= 500 else f"{text[:497]}..."

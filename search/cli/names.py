@@ -3,11 +3,13 @@
 import os
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from results.errors import StoreError
 from results.files import runs_folder
 from results.graphs import graph_of
+from results.lineage import ancestry
 from results.records import CellRow
 from results.store import FILE, Store
 from search.cells.errors import FormulaError, UnknownCellError
@@ -101,19 +103,11 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
 
 def lineage(found: FoundCell) -> list[tuple[CellRow, CellRow]]:
     """From a run's cell back to a seed: each ancestor, and the cell that it was mutated from."""
-    pairs: list[tuple[CellRow, CellRow]] = []
-    if found.row is None or found.run is None or found.row.parent is None:
-        return pairs
+    if found.row is None or found.run is None:
+        return []
     with open_run(found.run) as store:
-        row, seen = found.row, {found.row.id}
-        while row.parent is not None:
-            parent = store.cell(row.parent)
-            if parent.id in seen:
-                raise StoreError(f"{store.path}: cell {parent.id} is its own ancestor; restore the store from a copy")
-            seen.add(parent.id)
-            pairs.append((row, parent))
-            row = parent
-    return pairs
+        line = ancestry(store, found.row.id)[::-1]
+    return list(pairwise(line))
 
 
 def _find_in_runs(cell: str, run: str | None) -> FoundCell:

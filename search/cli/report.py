@@ -132,9 +132,11 @@ def _cached(path: Path, key: str) -> dict[str, dict[str, list[float]]]:
     """What was computed with the same probe; nothing where there is no such file, or something else is in it."""
     try:
         found = json.loads(path.read_text("utf-8")).get(key, {})
-        return {
+        length = json.loads(key)["steps"] + 1
+        reaches = {
             cell: {name: [float(v) for v in reach[name]] for name in ("hidden", "states")}
             for cell, reach in found.items()
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {cell: reach for cell, reach in reaches.items() if {len(norms) for norms in reach.values()} == {length}}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}

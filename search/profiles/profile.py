@@ -189,7 +189,8 @@ class Profile:
     memorization: MemorizationSection = field(default_factory=MemorizationSection)
     finalists: FinalistsSection = field(default_factory=FinalistsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
-    cells: Annotated[dict[str, str], Field(max_length=MAX_CELLS)] = field(default_factory=dict)  # more cells to start from: name = formula
+    # More cells to start from: name = formula.
+    cells: Annotated[dict[str, str], Field(max_length=MAX_CELLS)] = field(default_factory=dict)
     tasks: Annotated[dict[str, TaskSection], Field(min_length=1, max_length=MAX_TASKS)] = field(default_factory=dict)
 
     @model_validator(mode="after")

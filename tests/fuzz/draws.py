@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 ODD_TEXTS = (
     *("", " ", "\t", "\n", "\r\n", "\r", "\0", "\ufeff", "\x0b", "\x0c", "\x1b[31m", "\x1b]0;t\x07", "\x85", "\u2028"),
@@ -14,18 +14,18 @@ ODD_TEXTS = (
         "\u202e",
         "\u200b",
         "\u00a0",
-        "ﬁ",
-        "ℎ",
-        "𝒽",
-        "ª",
-        "ſ",
+        "\ufb01",
+        "\u210e",
+        "\U0001d4bd",
+        "\xaa",
+        "\u017f",
         "é",
         "e\u0301",
         "細胞",
         "🧬",
-        "′",
-        "’",
-        "ʹ",
+        "\u2032",
+        "\u2019",
+        "\u02b9",
     ),
     *(
         "'",
@@ -186,10 +186,8 @@ def changed_bytes(rng: Random, data: bytes, most: int = 4) -> bytes:
         elif kind < 0.6:
             width = rng.choice((2, 4, 8))
             number = rng.choice((0, 1, 2**15, 2 ** (8 * width - 1), 2 ** (8 * width) - 1, rng.randrange(2**16)))
-            order = rng.choice(("big", "little"))
-            found[start : start + width] = (number % 2 ** (8 * width)).to_bytes(
-                width, "big" if order == "big" else "little"
-            )
+            order: Literal["big", "little"] = rng.choice(("big", "little"))
+            found[start : start + width] = (number % 2 ** (8 * width)).to_bytes(width, order)
         elif kind < 0.7:
             del found[start:]
         elif kind < 0.8:

@@ -33,16 +33,25 @@ MESSAGE = 100_000
 
 _NEVER = (
     *("os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "subprocess.Popen", "pty.spawn"),
-    *("pickle.find_class", "ctypes.dlopen", "socket.connect", "socket.bind"),
-    *("socket.getaddrinfo", "urllib.Request", "webbrowser.open", "os.putenv", "sys.setprofile", "sys.settrace"),
+    *("pickle.find_class", "socket.connect", "socket.bind"),
+    *("socket.getaddrinfo", "urllib.Request", "webbrowser.open", "sys.setprofile", "sys.settrace"),
 )
-_INSTALLED = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]), "<frozen")
+_OURS = (str(Path(__file__).parents[2] / "results"), sys.prefix)  # templates, of the report and of pandas
 _WRITES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class BrokenRuleError(Exception):
     """What an input did that none may do."""
+
+
+def _of_library(frame: FrameType | None) -> bool:
+    """Whether code is executed by an import, or by `namedtuple`, which makes its classes so from checked names."""
+    while frame is not None:
+        if frame.f_code.co_filename.endswith(("importlib._bootstrap>", "collections/__init__.py")):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Watch:
@@ -59,10 +68,10 @@ class Watch:
         if not self.armed:
             return
         if event == "exec":
-            # A module that is imported is executed too: one that is installed, or ours, may be.
+            # A module that is imported is executed too: an installed one may be, one of the input's may not.
             source = getattr(arguments[0], "co_filename", "")
-            by = sys._getframe(1).f_code.co_filename  # of `namedtuple`, which checks its names
-            if not self.imports and not source.startswith(_INSTALLED) and not by.endswith("collections/__init__.py"):
+            theirs = source.startswith(self.folder) and not self.imports
+            if theirs or not (source.startswith(_OURS) or _of_library(sys._getframe(1))):
                 self.seen.append(f"{event} {source} {str(arguments)[:200]}")
         elif event in _NEVER:
             self.seen.append(f"{event} {str(arguments)[:200]}")

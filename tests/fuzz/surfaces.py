@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import tomllib
 import warnings
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any, cast
 
 import numpy as np
 import tomli_w
@@ -153,6 +155,11 @@ def draw_formula(rng: Random) -> str:
         return "".join(rng.choice(WORDS) for _ in range(rng.randrange(30)))
     if kind < 0.13:
         return odd_text(rng)
+    if kind < 0.5:  # names in the places of others: most of these are cells
+        parts = re.split(r"(\w+'?)", rng.choice(FORMULAS))
+        for _ in range(rng.randint(1, 6)):
+            parts[rng.randrange(len(parts))] = rng.choice(parts)
+        return "".join(parts)
     return changed_text(rng, rng.choice(FORMULAS), WORDS)
 
 
@@ -180,6 +187,12 @@ def draw_recipe(rng: Random) -> str:
                 '{"a":' * size + "1" + "}" * size,
             )
         )
+    if kind < 0.4:  # names in the places of others: many of these are cells
+        text = json.dumps(recipe)
+        names = [*recipe, "x", "h_prev_0", "h_prev_1"]
+        for _ in range(rng.randint(1, 4)):
+            text = text.replace(f'"{rng.choice(names)}"', f'"{rng.choice(names)}"', 1)
+        return text
     tree = changed_tree(rng, recipe)
     text = json.dumps(tree, ensure_ascii=rng.random() < 0.5)
     if kind < 0.4:
@@ -318,7 +331,7 @@ def _mat(compressed: bool) -> bytes:
     cells = np.empty((1, 2), object)
     cells[0, 0], cells[0, 1] = np.eye(88, dtype=np.uint8)[:4], np.eye(88)[:3]
     file = io.BytesIO()
-    savemat(file, {"traindata": cells, "validdata": cells, "testdata": cells}, do_compression=compressed)
+    savemat(cast(Any, file), {"traindata": cells, "validdata": cells, "testdata": cells}, do_compression=compressed)
     return file.getvalue()
 
 
@@ -359,7 +372,7 @@ def draw_mat(rng: Random) -> Case:
         file = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            savemat(file, value, do_compression=rng.random() < 0.5)
+            savemat(cast(Any, file), value, do_compression=rng.random() < 0.5)
         data = file.getvalue()
     else:
         data = changed_bytes(rng, plain, 6)
@@ -408,7 +421,7 @@ def draw_midi(rng: Random) -> Case:
             data[:place] + delta + data[place + 1 :] if rng.random() < 0.5 else data.replace(b"\4\x80", delta + b"\x80")
         )
     elif kind < 0.15:
-        notes = bytes((0, 0x90, 60, 100)) + bytes((1, 61, 1, 0, 61, 0)) * rng.choice((10, 10_000, 200_000))
+        notes = bytes((0, 0x90, 60, 100)) + bytes((1, 61, 1, 0, 61, 0)) * rng.choice((10, 100, 1000, 100_000))
         data = b"MThd\0\0\0\6\0\0\0\1\0\4MTrk" + len(notes).to_bytes(4, "big") + notes
     elif kind < 0.9:
         data = changed_bytes(rng, data, 5)
@@ -528,12 +541,14 @@ SURFACES: dict[str, Surface] = {
 
 def place(case: Case, folder: Path) -> None:
     """Put the files of a case into an empty folder, and go there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    if case.files or not folder.is_dir() or any(folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     for name, data in case.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    os.environ |= {"GATESEARCH_TRACEBACK": "1", "COLUMNS": "100"}
     os.environ["GATESEARCH_CACHE"] = str(folder / "cache")
     os.environ["GATESEARCH_RUNS"] = str(folder / "runs")
     os.chdir(folder)
