@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: search test check clean
+.PHONY: search test check fuzz clean
 
 search: $(VENV)/.ready
 	$(BIN)/gatesearch search
@@ -17,6 +17,10 @@ check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# 100,000 inputs of every kind; goes on where it was interrupted.
+fuzz: $(VENV)/.ready
+	$(BIN)/python -m tests.fuzz --inputs 100000 --state fuzz-failures.json
 
 # torch first and by pip: with a CPU build at hand pip takes that one, and what follows is satisfied by it.
 $(VENV)/.ready: pyproject.toml

@@ -27,7 +27,7 @@ Examples:
   gatesearch export lstm-b -o lstm_b.py          then: from lstm_b import LSTMB
   gatesearch export my.cell -o my_cell.py --force
   gatesearch export 3fa2 --run quick-1 -o found.py
-  gatesearch export 3fa2 --run quick-1 --task xml --weights xml.safetensors -o found.py
+  gatesearch export 3fa2 --run quick-1 --task xml --weights xml.safetensors -o f.py
   gatesearch export mut1 --to json -o mut1.json  then: gatesearch show mut1.json
 
 \b

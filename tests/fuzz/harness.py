@@ -57,6 +57,7 @@ class State:
         """Write it down."""
         if self.path is not None:
             temporary = self.path.with_suffix(".tmp")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_text(json.dumps({"seed": self.seed, "done": self.done}))
             os.replace(temporary, self.path)
 

@@ -156,10 +156,16 @@ def draw_formula(rng: Random) -> str:
     if kind < 0.13:
         return odd_text(rng)
     if kind < 0.5:  # names in the places of others: most of these are cells
-        parts = re.split(r"(\w+'?)", rng.choice(FORMULAS))
+        lines = rng.choice(FORMULAS).splitlines()
         for _ in range(rng.randint(1, 6)):
-            parts[rng.randrange(len(parts))] = rng.choice(parts)
-        return "".join(parts)
+            place = rng.randrange(len(lines))
+            target, _, expression = lines[place].partition(" = ")
+            known = [line.partition(" = ")[0] for line in lines[:place]] + ["x", "h", "tanh(x)", "linear(h)"]
+            parts = re.split(r"(\b\w+'?(?!\w|\())", expression)  # names that are no functions are at odd places
+            if len(parts) > 1:
+                parts[rng.randrange(1, len(parts), 2)] = rng.choice(known)
+            lines[place] = f"{target} = {''.join(parts)}"
+        return "\n".join(lines)
     return changed_text(rng, rng.choice(FORMULAS), WORDS)
 
 
@@ -188,11 +194,11 @@ def draw_recipe(rng: Random) -> str:
             )
         )
     if kind < 0.4:  # names in the places of others: many of these are cells
-        text = json.dumps(recipe)
         names = [*recipe, "x", "h_prev_0", "h_prev_1"]
         for _ in range(rng.randint(1, 4)):
-            text = text.replace(f'"{rng.choice(names)}"', f'"{rng.choice(names)}"', 1)
-        return text
+            node = rng.choice(list(recipe.values()))
+            node["input"][rng.randrange(len(node["input"]))] = rng.choice(names)
+        return json.dumps(recipe)
     tree = changed_tree(rng, recipe)
     text = json.dumps(tree, ensure_ascii=rng.random() < 0.5)
     if kind < 0.4:

@@ -238,3 +238,33 @@ def test_a_cluster_that_runs_is_seen_at_its_address() -> None:
         cluster.stdin.close()
     with pytest.raises(SearchError, match="cannot be reached"):
         check_address(address)
+
+
+def test_names_too_long_for_a_file_system_are_refused_in_one_line(gatesearch: Gatesearch, mistaken: Path) -> None:
+    for line in (
+        ["show", "a" * 300 + ".cell"],
+        ["show", "a" * 1000],
+        ["leaderboard", "a/" * 3000 + "b"],
+        ["search", "x/" + "a" * 300, "--profile", "tiny.toml", "--workers", "0"],
+        ["search", "x/" + "a" * 300, "--resume"],
+        ["search", "y", "--profile", "tiny.toml", "--data", "xml=" + "a" * 5000],
+        ["leaderboard", "kept", "-o", "a" * 300],
+    ):
+        said = gatesearch(*line)
+        assert (said.status, said.err.count("\n"), said.out) == (2, 1, "")
+        assert "internal error" not in said.err
+        assert len(said.err) < 2100
+
+
+def test_what_a_terminal_would_obey_is_shown_as_text(gatesearch: Gatesearch, here: Path) -> None:
+    name = "\x1b[31m[bold]\u202e"
+    (here / f"{name}.cell").write_bytes("\ufeff# \x1b]0;title\x07\nh' = tanh(linear(x) + linear(h))\n".encode())
+    said = gatesearch("show", f"{name}.cell")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith("?[31m[bold]?  (id ")
+    assert "    # ?]0;title?\n" in said.out
+    trained = gatesearch("train", f"{name}.cell", "xml", "--profile", "tiny.toml", "--epochs", "1")
+    assert (trained.status, trained.out.splitlines()[0].partition(" (")[0]) == (0, "?[31m[bold]?")
+    wrong = gatesearch("show", f"{name}2.cell")
+    assert (wrong.status, wrong.err.count("\n")) == (2, 1)
+    assert wrong.err.rstrip("\n").isprintable()

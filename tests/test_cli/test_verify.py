@@ -92,3 +92,18 @@ def test_a_run_that_is_not_there_is_one_line(gatesearch: Gatesearch) -> None:
     assert said.status == 2
     assert said.err.startswith("gatesearch: there is no run 'nowhere'")
     assert len(said.err.splitlines()) == 1
+
+
+def test_a_store_that_somebody_else_wrote_fails_its_checks_and_no_command_over_it(
+    gatesearch: Gatesearch, copy: Path
+) -> None:
+    with closing(sqlite3.connect(copy / "run.sqlite")) as connection:
+        connection.execute("UPDATE trials SET validation = 'high'")
+        connection.commit()
+    said = gatesearch("verify", "done")
+    assert (said.status, said.err) == (1, "")
+    assert words(said.out) == {"store": "FAILED"}
+    for line in (["leaderboard"], ["findings"], ["report", "--no-gradients"], ["finalists", "--workers", "0"]):
+        refused = gatesearch(line[0], "done", *line[1:])
+        assert (refused.status, refused.out, refused.err.count("\n")) == (2, "", 1)
+        assert "validation is 'high', which is not a finite number" in refused.err

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+import results
 from results.errors import StoreError
 from results.escapes import csv_text
 from results.graphs import graph_of
 from results.leaderboard import leaderboard
+from results.lineage import ancestry
 from results.store import FILE, Store
 from results.summary import funnel
+from results.tables import render_table, to_latex, to_markdown
 from tests.test_results.rows import GRU, TASKS, make_baseline, make_cell, make_evaluation, make_store, make_trial
 
 CHILD = "00ff00ff00ff00ff"
@@ -145,3 +151,46 @@ def test_a_spreadsheet_runs_nothing_of_a_table(folder: Path, start: str) -> None
     shown = f"'{start}cmd".replace("\r", "?")
     place = header.split(",").index("name")
     assert [line.split(",")[place].strip('"') for line in lines if line.split(",")[1] == GRU[:8]] == [shown]
+
+
+def test_what_goes_wrong_while_a_damaged_store_is_read_is_the_stores_fault(folder: Path) -> None:
+    """Readers rely on the types of columns, wherever they read; when one fails, the store says why."""
+    change(folder, "UPDATE cells SET mutations = '{}'")
+    with pytest.raises(StoreError, match=r"a row of cells: mutations is '\{\}'") as caught, Store.open(folder) as store:
+        json.loads(store.select("SELECT mutations FROM cells")[0][0])[0]
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_what_goes_wrong_while_a_sound_store_is_read_is_not(folder: Path) -> None:
+    with pytest.raises(ZeroDivisionError), Store.open(folder):
+        1 / 0  # noqa: B018
+
+
+def test_a_cell_that_is_its_own_ancestor_is_refused(folder: Path) -> None:
+    change(folder, f"UPDATE cells SET parent = '{CHILD}' WHERE id = '{GRU}'")
+    with Store.open(folder) as store, pytest.raises(StoreError, match=f"cell {CHILD} is its own ancestor"):
+        ancestry(store, CHILD)
+
+
+@pytest.mark.parametrize("profile", ["[tasks", "tasks = 1", "name = 1", "a" + ".a" * 2000 + " = 1", "[tasks]\nxml = 1"])
+def test_a_run_without_a_profile_is_refused_by_load(folder: Path, profile: str) -> None:
+    change(folder, f"UPDATE run SET profile = '{profile}'")
+    with pytest.raises(StoreError, match="its profile is none"):
+        results.load(folder)
+
+
+def test_names_are_text_wherever_a_table_goes(folder: Path) -> None:
+    """No terminal, LaTeX, Markdown or HTML takes a part of a name for a command."""
+    name = "\x1b[31m\\input{/etc/passwd}\u202e\n<script>[a](b)|$x^2$%~"
+    change(folder, f"UPDATE cells SET name = '{name}' WHERE id = '{GRU}'")
+    with Store.open(folder) as store:
+        frame = leaderboard(store, TASKS)
+    console = Console(file=StringIO(), width=200)
+    console.print(render_table(frame, None, None))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert r"?[31m\input{/etc/passwd}? <script>[a](b)|$x^2$%~" in shown
+    assert "\x1b" not in shown
+    latex = to_latex(frame, TASKS)
+    assert r"?[31m\textbackslash{}input\{/etc/passwd\}?" in latex
+    assert r"|\$x\textasciicircum{}2\$\%\textasciitilde{}" in latex
+    assert r"?\[31m\\input{/etc/passwd}? \<script\>\[a\](b)\|$x^2$%~" in to_markdown(frame, TASKS)

@@ -398,3 +398,20 @@ def test_finalists_are_counted_and_a_profile_without_them_gets_the_default() -> 
         LEAST + "[finalists]\nrepeats = 1\n"
     )
     assert "did you mean 'repeats'?" in refusal(LEAST + "[finalists]\nrepeat = 3\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a" + ".a" * 30_000 + " = 1", "line 1 has more than 1,000 dots"),
+        ("#" * 2_000_000, "at most 1,048,576 are read"),
+        ("a = " + "[" * 50_000, "nested too deeply"),
+        ("\n".join(f"[tasks.t{k}]" for k in range(33)), "tasks .*at most 32"),
+        (f"{LEAST}\n[cells]\n" + "\n".join(f'c{k} = "h\' = x"' for k in range(1001)), "cells .*at most 1000"),
+    ],
+)
+def test_what_would_take_minutes_or_gigabytes_is_refused_at_once(text: str, reason: str) -> None:
+    with pytest.raises(SearchError, match=reason) as caught:
+        parse_profile(text, "p")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400

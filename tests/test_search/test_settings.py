@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from search.errors import SearchError
 from search.profiles.profile import GridSection, TransferSection
 from search.settings import Grid, Setting, Transfer
 
@@ -158,3 +159,12 @@ def test_a_transfer_is_a_function_of_its_generator() -> None:
     parent, seeds = STUDY.settings[:40], STUDY.settings[100:160]
     a, b, c = (RULE.draw(20, STUDY, parent, seeds, np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert a == b != c
+
+
+@pytest.mark.parametrize(
+    "key", ["", "[]", "{}", '{"scale": 1}', "[" * 10_000, "NaN", Setting(1, 1, 1, 1, 1).key + " ", "\udc80"]
+)
+def test_a_text_that_is_no_key_is_refused_in_one_line(key: str) -> None:
+    with pytest.raises(SearchError, match="restore the store") as caught:
+        Setting.from_key(key)
+    assert "\n" not in str(caught.value)

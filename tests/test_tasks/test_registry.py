@@ -116,3 +116,26 @@ def test_an_installed_package_can_add_tasks(tmp_path: Path, monkeypatch: pytest.
     assert load_task("extra-parity", test=100).name == "extra-parity"
     with pytest.raises(TaskError, match=r"there are memorization, .*, music, extra-parity, or write"):
         load_task("nothing")
+
+
+def test_a_module_that_is_a_script_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_script.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TaskError, match=r"'a_script:Task' cannot be imported \(SystemExit: 3\)"):
+        load_task("a_script:Task")
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nameless.py").write_text("from tasks.xml import Xml\nclass Mine(Xml):\n    name = 5\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TaskError, match=r"'nameless:Mine' has the name 5; it must be a text"):
+        load_task("nameless:Mine")
+
+
+def test_parameters_may_be_called_anything_and_names_be_long() -> None:
+    with pytest.raises(TaskError, match="'xml' has no parameter 'name'"):
+        load_task("xml", **{"name": 3})
+    for name in ("x" * 100_000, "json:" + "x" * 100_000):
+        with pytest.raises(TaskError, match=r"x\.\.\.'") as caught:
+            load_task(name)
+        assert len(str(caught.value)) < 1000
