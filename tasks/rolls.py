@@ -80,17 +80,19 @@ def roll_windows(pieces: Sequence[Roll], batch: int, steps: int) -> Iterator[Bat
     silence that does not count.
     """
     length = max(len(piece) for piece in pieces)
-    rolls = np.zeros((length + 1, batch, KEYS), np.float32)
-    counted = np.zeros((length, batch), np.float32)
-    for column, piece in enumerate(pieces):
-        rolls[1 : len(piece) + 1, column] = piece
-        counted[: len(piece), column] = 1.0
     for begin in range(0, length, steps):
-        end = min(begin + steps, length)
+        # Window by window: the whole of one long piece beside many short ones may not fit in memory.
+        end, first = min(begin + steps, length), max(begin - 1, 0)
+        rolls = np.zeros((end - begin + 1, batch, KEYS), np.float32)  # from the step before the window to its last
+        counted = np.zeros((end - begin, batch), np.float32)
+        for column, piece in enumerate(pieces):
+            part = piece[first:end]
+            rolls[first + 1 - begin : first + 1 - begin + len(part), column] = part
+            counted[: max(len(piece) - begin, 0), column] = 1.0
         yield Batch(
-            inputs=rolls[begin:end],
-            targets=rolls[begin + 1 : end + 1].copy(),  # or who writes into it would change the next inputs
-            counted=counted[begin:end],
+            inputs=rolls[:-1],
+            targets=rolls[1:].copy(),  # or who writes into it would change the next inputs
+            counted=counted,
             starts=begin == 0,
         )
 

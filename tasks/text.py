@@ -16,6 +16,7 @@ NUMBER = "N"
 LARGEST_FILE = 200_000_000  # bytes
 
 _FILE_WORDS = {Split.TRAIN: "train", Split.VALIDATION: "valid", Split.TEST: "test"}
+_WORD = re.compile(r"\n|\S+")
 _BRACKETED = re.compile(r"\[[^\]\n]{0,200}\]")
 _PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "—": " -- ", "–": " -- "})  # noqa: RUF001
 _TOKEN = re.compile(
@@ -95,11 +96,15 @@ def folder_texts(folder: Path) -> dict[Split, str]:
 
 def sentences(text: str) -> Iterator[str]:
     """The words of a text that is tokenised already; each line that has any ends with `<eos>`."""
-    for line in text.split("\n"):
-        words = line.split()
-        if words:
-            yield from words
+    ended = True
+    for match in _WORD.finditer(text):  # and not `split`: a file may be one line
+        if match[0] != "\n":
+            yield match[0]
+        elif not ended:
             yield END
+        ended = match[0] == "\n"
+    if not ended:
+        yield END
 
 
 def _file_of(folder: Path, word: str) -> Path:
@@ -123,6 +128,6 @@ def _file_text(path: Path) -> str:
         raise TaskError(f"{str(path)!r} is not UTF-8 (byte {error.start}); convert it") from error
     except OSError as error:
         raise TaskError(f"{str(path)!r} cannot be read: {error.strerror}; check the file") from error
-    if len(text.split()) < 2:
+    if len(text.split(maxsplit=2)) < 2:
         raise TaskError(f"{str(path)!r} has fewer than two words; give a text")
     return text

@@ -23,6 +23,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
+from results.escapes import printable
 from results.toml import parse_toml
 from search.cells.errors import CellError
 from search.cells.formula import parse_formula
@@ -361,8 +362,9 @@ _MEMBERS = ("bool", "int", "float", "str", "constrained-int", "literal['all']")
 
 
 def _one_line(text: str) -> str:
-    """Nothing in it that a terminal would not print."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    """Nothing in it that a terminal would not print, and no more than a person would read."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= 1000 else f"{line[:700]} ... {line[-200:]}"
 
 
 def _near(where: str) -> str:
