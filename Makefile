@@ -22,12 +22,14 @@ check: $(VENV)/.ready
 fuzz: $(VENV)/.ready
 	$(BIN)/python -m tests.fuzz --inputs 100000 --state fuzz-failures.json
 
+# The checkout goes onto Python's path (editable_mode=compat), so that `import results` finds the package and not a folder
+# results/ of runs in the working directory, which setuptools' other way of doing it would lose to.
 # torch first and by pip: with a CPU build at hand pip takes that one, and what follows is satisfied by it.
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gatesearch needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch>=2.13,<2.14'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[dev]'
 	touch $@
 
 clean:
