@@ -1,5 +1,7 @@
 """`gatesearch verify`: whether a stored run is what it claims to be."""
 
+import shlex
+
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -10,6 +12,7 @@ from results.escapes import printable
 from results.store import Store
 from search.cli.names import open_run
 from search.cli.search import load_tasks
+from search.errors import SearchError
 from search.profiles.profile import Profile, parse_profile
 from search.verification import Replay, replay, retrain
 from tasks.task import Task
@@ -28,17 +31,27 @@ NAME_WIDTH = 22
 @click.argument("run")
 @click.option("--retrain", "count", default=0, show_default=True, type=click.IntRange(0), help="Trials to train again.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Draws those trials.")
-def verify(run: str, count: int, seed: int) -> int:
+@click.option(
+    "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="A task of the run that may be imported."
+)
+def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
     """Check that RUN is what its seed, its profile and its trials say.
 
     The store is sound; every cell's id is the hash of its graph; every found cell goes back to one that was given; the
     table is what the store says; and the search, run again over the stored trials, makes every decision as it was made.
-    Nothing is written.
+    Nothing is written, and nothing that the run names is executed, but for tasks of its author's that --task allows.
     """
     console = Console()
     with open_run(run) as store:
         store.select("BEGIN")  # one view of it all, also while a search goes on
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
+        for name, section in profile.tasks.items():
+            path = section.task or name
+            if ":" in path and path not in trusted:
+                raise SearchError(
+                    f"run {store.name!r} has the task {path!r}, which is code that would be imported; "
+                    f"add --task {shlex.quote(path)} if you trust it"
+                )
         found: list[bool | None] = []
 
         def show(check: Check) -> None:
