@@ -26,6 +26,7 @@ from results.files import write_atomically
 from results.ratio import Floats
 from results.records import COMPLETE, LOST_STATES
 from results.retrained import Retrained, retrained
+from results.schema import LARGEST_COUNT
 from results.store import Store
 
 SHORT_ID = 8
@@ -232,7 +233,8 @@ def _estimates(store: Store, tasks: Sequence[str], frame: pd.DataFrame) -> dict[
         parameters = parameters.combine(picked["parameters"].astype("float64"), np.fmax)
         products = layers * frame["products"].astype("float64") * picked["units"].astype("float64") ** 2
         multiply_adds = multiply_adds.combine(products, np.fmax)
-    return found | {"parameters": parameters, "multiply_adds": multiply_adds}
+    # A count above 2**53 is none of a real cell, and no float.
+    return found | {"parameters": parameters, "multiply_adds": multiply_adds.where(multiply_adds < LARGEST_COUNT)}
 
 
 def _retrained(frame: pd.DataFrame, found: Retrained, tasks: Sequence[str]) -> None:

@@ -9,14 +9,16 @@ import json
 import math
 import operator
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, TypeAlias, TypeVar, get_args, get_type_hints
 
-from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
+from results.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
 
 APPLICATION_ID = 0x67617465  # "gate": tells a run's store from any other SQLite database
 SCHEMA_VERSION = 3  # kept in user_version; goes up whenever a table changes
+LARGEST_COUNT = 2**53  # whole numbers above are no counts, and floats skip some of them
 
 SCHEMA = (
     """
@@ -116,7 +118,7 @@ COLUMNS = {kind: tuple(field.name for field in fields(kind)) for kind in TABLES}
 _JSON = ("mutations", "curve", "rejections")
 _BOOLEAN = {kind: tuple(name for name, hint in get_type_hints(kind).items() if hint is bool) for kind in TABLES}
 _STORED_AS = {bool: int}
-_NAMES_OF_TYPES = {str: "text", int: "a whole number", float: "a finite number", type(None): "nothing"}
+_NAMES_OF_TYPES = {str: "text", int: "a whole number up to 2**53", float: "a finite number", type(None): "nothing"}
 _COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -138,22 +140,27 @@ def check_types(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> No
     """Raise ValueError, naming column and value, unless every value is of its column's kind.
 
     SQLite stores what it is given, whatever the type of the column. A kind is a type or a union of types; a float is a
-    finite one.
+    finite one, and a whole number but for a seed one that floats can count to, since frames compute with both.
     """
     for values, (name, kind) in zip(zip(*rows, strict=True), kinds.items(), strict=False):
         allowed = _stored_types(kind)
         # Whole columns at a time, at C's speed; which value is wrong matters only where one is.
-        if set(map(type, values)) <= allowed and (float not in allowed or _finite(values)):
+        largest = LARGEST_INTEGER if name == "seed" else LARGEST_COUNT
+        if set(map(type, values)) <= allowed and _in_range(values, largest):
             continue
-        _refuse(name, next(value for value in values if type(value) not in allowed or not _finite([value])), allowed)
+        wrong = (value for value in values if type(value) not in allowed or not _in_range([value], largest))
+        _refuse(name, next(wrong), allowed)
 
 
 def _stored_types(kind: Any) -> frozenset[type]:
     return frozenset(_STORED_AS.get(member, member) for member in get_args(kind) or (kind,))
 
 
-def _finite(values: Iterable[Any]) -> bool:
-    return all(math.isfinite(value) for value in values if type(value) is float)
+def _in_range(values: Sequence[Any], largest: int) -> bool:
+    """Whether floats are finite (SQLite has no NaN), and whole numbers no larger than `largest`."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    bound = largest if numbers and type(numbers[0]) is int else sys.float_info.max
+    return not numbers or (-bound <= min(numbers) and max(numbers) <= bound)
 
 
 def _refuse(name: str, value: object, allowed: Iterable[type]) -> NoReturn:

@@ -130,9 +130,10 @@ SEEDS = ("lstm", "gru")
 def named_cell(name: str) -> NamedCell:
     """The library's cell of that name. Raises `UnknownCellError`, with the names that come close."""
     if name not in LIBRARY:
-        near = get_close_matches(name, LIBRARY, n=3)
+        shown = name if len(name) <= 100 else f"{name[:97]}..."
+        near = get_close_matches(shown, LIBRARY, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(LIBRARY)}"
-        raise UnknownCellError(f"{name!r} is no named cell; {hint}")
+        raise UnknownCellError(f"{shown!r} is no named cell; {hint}")
     return LIBRARY[name]
 
 

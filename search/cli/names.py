@@ -98,7 +98,8 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
             raise UnknownCellError(
                 f"{error} Or give a file of a cell, or at least 4 digits of an id in a run"
             ) from None
-    raise UnknownCellError(f"{cell!r} is neither a named cell, nor a file, nor an id of 4 to 16 hexadecimal digits")
+    shown = cell if len(cell) <= 100 else f"{cell[:97]}..."
+    raise UnknownCellError(f"{shown!r} is neither a named cell, nor a file, nor an id of 4 to 16 hexadecimal digits")
 
 
 def lineage(found: FoundCell) -> list[tuple[CellRow, CellRow]]:

@@ -28,7 +28,7 @@ SECONDS = 20
 BYTES = 400_000_000
 """So much more memory than ever before one input may take."""
 
-MESSAGE = 100_000
+MESSAGE = 20_000
 """Longer messages are no line that anybody reads. (The command line cuts them shorter.)"""
 
 _NEVER = (

@@ -34,7 +34,7 @@ from tasks.registry import load_task, task_class
 from tasks.rolls import roll_of
 from tasks.task import Split, Task
 from tests.fuzz.draws import changed_bytes, changed_text, changed_tree, odd_text, odd_value
-from tests.fuzz.rules import BrokenRuleError
+from tests.fuzz.rules import BrokenRuleError, check_message
 
 
 @dataclass(frozen=True)
@@ -477,6 +477,7 @@ def use_name(case: Case, folder: Path) -> None:
         try:
             use(name)
         except ValueError as error:
+            check_message(str(error))
             last = error
         else:
             continue

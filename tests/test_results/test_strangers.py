@@ -194,3 +194,15 @@ def test_names_are_text_wherever_a_table_goes(folder: Path) -> None:
     assert r"?[31m\textbackslash{}input\{/etc/passwd\}?" in latex
     assert r"|\$x\textasciicircum{}2\$\%\textasciitilde{}" in latex
     assert r"?\[31m\\input{/etc/passwd}? \<script\>\[a\](b)\|$x^2$%~" in to_markdown(frame, TASKS)
+
+
+def test_numbers_that_are_no_counts_are_refused_or_left_out(folder: Path) -> None:
+    change(folder, "UPDATE trials SET units = 9007199254740993")
+    with (
+        Store.open(folder) as store,
+        pytest.raises(StoreError, match="units is 9007199254740993, which is not a whole"),
+    ):
+        table(store)
+    change(folder, "UPDATE trials SET units = 1000000", "UPDATE cells SET products = 1000000000")
+    with Store.open(folder) as store:
+        assert leaderboard(store, TASKS)["multiply_adds"].isna().all()
