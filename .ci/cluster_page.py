@@ -26,6 +26,7 @@ def main() -> None:
     os.environ.pop("GATESEARCH_RUNS", None)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        os.environ["HOME"] = folder  # where no token of an earlier Ray lies, which the cluster would ask all nodes for
         try:
             done = run_page((DOCS / "cluster.md").read_text("utf-8"), Path(folder), gatesearch)
             print(f"docs/cluster.md: {len(done)} commands did what it says")
