@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from results.errors import ResultsError, StoreError, one_line
-from results.escapes import csv_text
+from results.escapes import csv_text, printable
 from results.graphs import graph_of
 from results.leaderboard import leaderboard
 from results.records import CellRow
@@ -54,9 +54,9 @@ def consistency(store: Store, ranked: Sequence[str], finished: bool) -> Iterator
 
 def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
-        return Check(name, True, check())
+        return Check(name, True, printable(check()))
     except (_BrokenError, ResultsError, CellError) as error:
-        return Check(name, False, " ".join(str(error).split()))
+        return Check(name, False, printable(" ".join(str(error).split())))
 
 
 def _check_store(store: Store) -> str:

@@ -5,6 +5,8 @@ Nothing of torch is needed to write it. What comes from elsewhere (a formula, it
 ever becomes names that were checked, or text between quotes that it cannot end.
 """
 
+import builtins
+import keyword
 import re
 from dataclasses import dataclass
 from textwrap import wrap
@@ -14,6 +16,7 @@ from search.cells.layer_code import LINE_WIDTH, Block, LayerCode, layer_code
 from search.cells.module_text import IMPORTS, Network, cell_class, hidden_states, layer_class, network_class
 
 _ACRONYMS = frozenset({"lstm", "gru", "rnn"})
+_IMPORTED = ("Tensor", "PackedSequence")
 _NAME_WIDTH = 24
 
 
@@ -30,7 +33,8 @@ def class_name(label: str) -> str:
     """A class's name for a cell's: `GRUAfter` for gru-after, `Cell3fa2b6c1` for an id, `Cell` where nothing is left."""
     words = re.findall(r"[A-Za-z0-9]+", label)
     name = "".join(w.upper() if w.lower() in _ACRONYMS else w[:1].upper() + w[1:] for w in words)
-    if not name or name[0].isdigit() or re.fullmatch(r"[0-9a-f]{8,16}", label):
+    taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _IMPORTED
+    if not name or name[0].isdigit() or taken or re.fullmatch(r"[0-9a-f]{8,16}", label):
         name = f"Cell{''.join(words)}"
     return name[:_NAME_WIDTH]
 

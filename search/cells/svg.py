@@ -10,7 +10,8 @@ _FONT = "Helvetica, Arial, DejaVu Sans, sans-serif"
 
 
 def document(width: float, height: float, title: str, elements: list[str]) -> str:
-    """A whole file, with a title that screen readers say."""
+    """A whole file, with a title that screen readers say; XML has no room for control characters in it."""
+    title = "".join(c if c.isprintable() else " " for c in title)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" aria-label={quoteattr(title)} font-family="{_FONT}">'

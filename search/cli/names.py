@@ -20,6 +20,9 @@ from search.cells.library import LIBRARY, named_cell
 from search.cells.recipe import read_recipe
 from search.errors import SearchError
 
+MAX_PATH = 4096
+"""No system has longer paths."""
+
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -27,6 +30,8 @@ def run_folder(run: str) -> Path:
     """The folder of a run that is given by name, or by a path (anything with a slash). Raises `SearchError`."""
     if "\0" in run:
         raise SearchError("a run's name has no NUL characters")
+    if len(run) > MAX_PATH:
+        raise SearchError(f"run {run[:60]!r}... has {len(run):,} characters; a path has at most {MAX_PATH:,}")
     if "/" in run or os.sep in run:
         if Path(run).name in ("", ".."):
             raise SearchError(f"run {run!r} is not allowed; a path must end with the name of the run's own folder")
@@ -81,7 +86,7 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         return FoundCell(LIBRARY[cell].graph, cell, LIBRARY[cell].formula)
     if (
         "\0" not in cell
-        and len(cell) < 4096
+        and len(cell) < MAX_PATH
         and (os.path.isfile(cell) or "/" in cell or cell.endswith((".cell", ".json")))
     ):
         path = Path(cell)

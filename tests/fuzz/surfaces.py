@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -15,13 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, cast
+from xml.etree import ElementTree
 
 import numpy as np
 import tomli_w
 from scipy.io import savemat
 
+from search.cells.drawing import draw
+from search.cells.export import export_module
 from search.cells.files import read_cell
-from search.cells.formula import format_formula, parse_formula
+from search.cells.formula import format_formula, named_formula, parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.recipe import format_recipe, parse_recipe
@@ -225,6 +229,36 @@ def draw_cell_file(rng: Random) -> Case:
 def use_cell_file(case: Case, folder: Path) -> None:
     (name,) = case.files
     check_graph(read_cell(folder / name))
+
+
+def draw_export(rng: Random) -> Case:
+    """A cell with comments and names that somebody chose with care, and what else its module and its drawing say."""
+    formula = draw_formula(rng) if rng.random() < 0.5 else rng.choice(FORMULAS)
+    lines = formula.splitlines()
+    for _ in range(rng.randrange(3)):
+        lines.insert(rng.randrange(len(lines) + 1), "# " + (odd_text(rng) + rng.choice(ESCAPES)).replace("\n", " "))
+    return Case(texts=("\n".join(lines), *(odd_text(rng) + rng.choice(ESCAPES) for _ in range(2))))
+
+
+ESCAPES = ('"""', "\\", '\\"""', "\\N{BEL}", "\nimport os\n", "]]>", "-->", "&lt;<b>", "\u2028import os", "{1/0}", "")
+
+
+def use_export(case: Case, folder: Path) -> None:
+    """What was chosen is text in what is made of it: in Python a docstring, in SVG the text of elements."""
+    formula, label, origin = case.texts
+    tree = ast.parse(export_module(formula, label, (origin,)).text)
+    kinds = (ast.Expr, ast.ImportFrom, ast.Import, ast.ClassDef)
+    demand(all(isinstance(statement, kinds) for statement in tree.body), "a statement of the input's in the module")
+    demand(sum(isinstance(statement, ast.Expr) for statement in tree.body) == 1, "more than a docstring")
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    demand(imported <= {"math", "torch"}, f"the module imports {imported}")
+    graph, names = named_formula(formula)
+    drawn = ElementTree.fromstring(draw(graph, names, label))
+    found = {element.tag.partition("}")[2] for element in drawn.iter()}
+    demand(
+        found <= {"svg", "title", "desc", "g", "path", "circle", "rect", "text", "style", "line", "polygon", "tspan"},
+        f"{found}",
+    )
 
 
 # --- Profiles -------------------------------------------------------------------------------------------------------
@@ -534,6 +568,7 @@ SURFACES: dict[str, Surface] = {
         Surface("formula", 0.3, lambda rng: Case(texts=(draw_formula(rng),)), use_formula),
         Surface("recipe", 0.12, lambda rng: Case(texts=(draw_recipe(rng),)), use_recipe),
         Surface("cell-file", 0.08, draw_cell_file, use_cell_file),
+        Surface("export", 0.04, draw_export, use_export),
         Surface("profile", 0.1, lambda rng: Case(texts=(draw_profile(rng),)), use_profile),
         Surface("profile-file", 0.04, draw_profile_file, use_profile_file),
         Surface("text-folder", 0.04, draw_texts, use_texts),

@@ -292,3 +292,9 @@ def test_verticals_are_ordered_so_that_no_line_lies_on_another() -> None:
     found = tracks(nets)
     assert found[0] > found[1] > found[2]
     assert 3 not in found
+
+
+def test_a_title_may_be_anything() -> None:
+    title = "\x1b[31m<b>&\"'\u202e\ud800]]>\n"
+    drawn = draw(CELLS["gru"], title=title)
+    assert elements(drawn).find(f"{SVG}title").text == " [31m<b>&\"'  ]]> "  # type: ignore[union-attr]

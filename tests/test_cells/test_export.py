@@ -405,6 +405,9 @@ def test_nothing_that_a_text_says_gets_out_of_the_docstring(load: Load) -> None:
         ("my cell", "MyCell"),
         ("2fast", "Cell2fast"),
         ("\u00e9\u00e9", "Cell"),
+        ("none", "Cellnone"),  # what Python and the module have already
+        ("tensor", "Celltensor"),
+        ("valueError", "CellvalueError"),
     ],
 )
 def test_names_of_classes(label: str, name: str) -> None:
