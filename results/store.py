@@ -356,11 +356,14 @@ class Store:
             lock.release()
 
     def check(self) -> int:
-        """Read every row once, trials cell by cell for memory; the number of trials.
+        """Let SQLite check the file, and read every row once, trials cell by cell for memory; the number of trials.
 
         Raises:
-            StoreError: a row is none that a run writes.
+            StoreError: the file is damaged, or a row is none that a run writes.
         """
+        answers = [row[0] for row in self.select("PRAGMA integrity_check(1)")]
+        if answers != ["ok"]:
+            raise StoreError(damaged(self.path, f"SQLite: {answers[0]}"))
         _ = self.information, self.environments(), self.evaluations(), self.proposals()
         trials = 0
         self.cells()

@@ -4,6 +4,7 @@
     python -m tests.fuzz --inputs 5000 --only mat-file
     python -m tests.fuzz --inputs 100000 --state state.json  goes on where it was interrupted, or where it crashed
     python -m tests.fuzz --replay mat-file:17 --seed 0       one input again, with what it does
+    python -m tests.fuzz --again fuzz-failures/command-0-17  one that was kept (stores differ a little each time)
 
 An input that breaks a rule is kept in a folder of its own, with what it did. Exit status: 1 if there is any.
 """
@@ -19,7 +20,7 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.fuzz.harness import State, run_surface, shares, surfaces
+from tests.fuzz.harness import State, kept, run_surface, shares, surfaces
 from tests.fuzz.rules import BrokenRuleError, feed
 from tests.fuzz.surfaces import place
 
@@ -32,17 +33,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--state", type=Path, help="what is done is kept here")
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"))
     parser.add_argument("--replay", metavar="SURFACE:K", help="this input alone")
+    parser.add_argument("--again", metavar="FOLDER", type=Path, help="the kept input of this folder alone")
     given = parser.parse_args(arguments)
     failures = given.failures.resolve()
     state = State.read(given.state.resolve() if given.state else None, given.seed)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         folder = Path(scratch) / "work"
-        if given.replay:
-            name, _, number = given.replay.partition(":")
+        if given.replay or given.again:
+            if given.again:
+                name, case = kept(given.again.resolve())
+            else:
+                name, _, number = given.replay.partition(":")
+                case = surfaces()[name].draw(random.Random(f"{given.seed}/{name}/{number}"))
             surface = surfaces()[name]
-            case = surface.draw(random.Random(f"{given.seed}/{name}/{number}"))
             place(case, folder)
-            print(case)
+            print(str(case)[:2000])
             try:
                 print("accepted" if feed(lambda: surface.use(case, folder), folder, surface.imports) else "refused")
             except BrokenRuleError:

@@ -77,7 +77,10 @@ def draw_command(rng: Random) -> Case:
     """A command with what belongs to it, and now and then with what does not."""
     if rng.random() < 0.03:
         words = [
-            rng.choice((*WORDS, odd_text(rng), *NAMES, "--help", "--version", "-h")) for _ in range(rng.randrange(4))
+            rng.choice(
+                (*WORDS, odd_text(rng), *(name for name in NAMES if name != "bench"), "--help", "--version", "-h")
+            )
+            for _ in range(rng.randrange(4))
         ]
         return _case(rng, words)
     command = rng.choice([name for name in NAMES if name != "bench"])

@@ -118,3 +118,13 @@ def keep(case: Case, folder: Path, why: str) -> None:
         path = folder / "files" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+
+def kept(folder: Path) -> tuple[str, Case]:
+    """The surface and the input that `keep` wrote down."""
+    files = {
+        str(path.relative_to(folder / "files")): path.read_bytes()
+        for path in (folder / "files").rglob("*")
+        if path.is_file()
+    }
+    return folder.name.rsplit("-", 2)[0], Case(files, tuple(json.loads((folder / "texts.json").read_text())))
