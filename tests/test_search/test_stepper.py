@@ -83,13 +83,19 @@ def draw(rng: np.random.Generator, steps: int, batch: int, width: int, output: O
     return Batch(inputs, targets, (rng.random((steps, batch)) < share).astype(np.float32), starts=True)
 
 
-def assert_near(found: Tensor, expected: Tensor, tolerance: float, what: str) -> None:
-    error = (found - expected).abs().max().item() / max(1e-3, expected.abs().max().item())
+def assert_near(found: Tensor, expected: Tensor, tolerance: float, what: str, least: float = 1e-3) -> None:
+    """Relative to the largest entry, or to `least` where all are smaller."""
+    error = (found - expected).abs().max().item() / max(least, expected.abs().max().item())
     assert error <= tolerance, (what, error)
 
 
-def assert_same_training(native: Stepper, slow: Stepper, batches: list[Batch], what: str) -> bool:
-    """Steps, gradients, weights and scores; False where the cell grows beyond all bounds."""
+def assert_same_training(native: NativeStepper, slow: AutogradStepper, batches: list[Batch], what: str) -> bool:
+    """Steps, gradients, weights, states and scores; False where the cell grows beyond all bounds.
+
+    After each step the slow model goes on from the native one's weights and states, once they were found to be equal
+    within the tolerance, so that the next step's error is its own. Some mutants multiply what was carried over by ten
+    in every step: without that, what is compared is how the rounding of the batch before has grown.
+    """
     for batch in batches:
         step, expected = (stepper.train(batch, 0.1, 1.0) for stepper in (native, slow))
         if expected.trouble is not None or expected.norm > 1e6:
@@ -99,7 +105,12 @@ def assert_same_training(native: Stepper, slow: Stepper, batches: list[Batch], w
         assert step.counted == expected.counted
         assert_near(native.model.flat_grad, slow.model.flat_grad, 1e-4, f"gradient of {what}")
         assert_near(native.model.flat, slow.model.flat, 1e-4, f"weights of {what}")
-        slow.model.flat.copy_(native.model.flat)  # so that the next step's error is its own
+        slow.model.flat.copy_(native.model.flat)
+        for carried, layer in zip(native._network.states(train=True), slow._training, strict=True):
+            for found, expected_state in zip(carried, layer, strict=True):
+                # The least is 1, the size of what states are made of: a state may be what is left of 1 - 1.
+                assert_near(found, expected_state, 1e-4, f"states of {what}", least=1.0)
+                expected_state.copy_(found)
     score, expected_score = (stepper.evaluate(batches) for stepper in (native, slow))
     assert score.steps == expected_score.steps
     if not np.isfinite(expected_score.nats):
