@@ -71,22 +71,21 @@ def report(
     store: Store,
     tasks: Sequence[str],
     *,
-    gradients: pd.DataFrame | None = None,
-    gradients_note: str = "",
+    gradients: Sequence[tuple[str, pd.DataFrame]] = (),
     made: str = "",
     refresh: int | None = None,
 ) -> str:
     """The page as HTML.
 
-    `tasks`: the ranked ones. `gradients`: columns cell (whole id), k, hidden, states, as `search.gradients` defines
-    them, for any cells; `gradients_note` says how they were measured. `made`: when, for the last line. `refresh`:
-    seconds after which the page loads itself again, for a run that goes on.
+    `tasks`: the ranked ones. `gradients`: how they were measured, in a sentence or two, and a frame with the columns
+    cell (whole id), k, hidden, states, as `search.gradients` defines them, for any cells. `made`: when, for the last
+    line. `refresh`: seconds after which the page loads itself again, for a run that goes on.
 
     Raises:
         ResultsError: as `results.leaderboard.leaderboard`.
         StoreError: the store cannot be read.
     """
-    return _Page(store, tasks, gradients, gradients_note).html(made, refresh)
+    return _Page(store, tasks, gradients).html(made, refresh)
 
 
 def write_report(store: Store, tasks: Sequence[str], path: Path, **options: Any) -> None:
@@ -95,14 +94,14 @@ def write_report(store: Store, tasks: Sequence[str], path: Path, **options: Any)
 
 
 class _Page:
-    def __init__(self, store: Store, tasks: Sequence[str], gradients: pd.DataFrame | None, note: str) -> None:
+    def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]]) -> None:
         self.store, self.tasks = store, list(tasks)
         self.frame = leaderboard(store, tasks)
         self.history = history(store)
         self.shown = _shown(store, self.frame)
         self.labels = [cell.label for cell in self.shown]
         self.found = [cell for cell in self.shown if cell.label not in LIBRARY]
-        self.gradients, self.note = gradients, note
+        self.gradients = gradients
         self.specs: dict[str, str] = {}
 
     def html(self, made: str, refresh: int | None) -> str:
@@ -139,8 +138,7 @@ class _Page:
             curves=self._curves(),
             importances=self._importances(),
             marginals=self._marginals(),
-            gradients=self._gradients(),
-            gradients_note=self.note,
+            gradients=[(note, self._gradients(frame)) for note, frame in self.gradients if len(frame)],
             specs=self.specs,  # the last one: what is above adds to it
             style=Markup((page / "report.css").read_text("utf-8")),
             script=Markup((page / "report.js").read_text("utf-8")),
@@ -252,11 +250,9 @@ class _Page:
             for name, part in frame.groupby("hyperparameter", sort=False)
         ]
 
-    def _gradients(self) -> list[str]:
-        if self.gradients is None or self.gradients.empty:
-            return []
+    def _gradients(self, frame: pd.DataFrame) -> list[str]:
         names = {cell.id: cell.label for cell in self.shown}
-        known = self.gradients.assign(cell=[names.get(i) or name_of(i) or i[:SHORT_ID] for i in self.gradients["cell"]])
+        known = frame.assign(cell=[names.get(i) or name_of(i) or i[:SHORT_ID] for i in frame["cell"]])
         cells = [*self.labels, *(name for name in dict.fromkeys(known["cell"]) if name not in self.labels)]
         titles = (("hidden", "norm by h alone"), ("states", "norm by all states"))
         return [self._add(plots.gradients_chart(known, column, title, cells)) for column, title in titles]

@@ -374,6 +374,15 @@ class Store:
             trials += len(found)
         return trials
 
+    def copy_to(self, path: Path) -> None:
+        """Write all of the store, compact and without a log beside it, into a new file.
+
+        Raises:
+            StoreError: the file exists, or cannot be written, or the store cannot be read.
+        """
+        with one_line(path):
+            self._connection.execute("VACUUM INTO ?", (str(path),))
+
     def close(self) -> None:
         """Let go of the file; the last one to do so folds the log into it."""
         self._connection.close()

@@ -8,26 +8,32 @@ that they are 1 at k = 0 for every cell. T steps, B sequences, H units.
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from search.cells.graph import GateGraph
 from search.kernels.recurrence import run_layer
 from search.model import SequenceModel
-from tasks.task import Output
+from tasks.task import Output, Task
 
 
 @dataclass(frozen=True)
 class Probe:
-    """How it is measured: on a fresh layer, on random symbols, after a run-in; the same for every cell."""
+    """How it is measured, the same for every cell: after a run-in, over so many steps and sequences.
+
+    The last three are of a fresh layer on random symbols; a trained model has units and data of its own.
+    """
 
     steps: int = 100
     run_in: int = 50
-    units: int = 64
     sequences: int = 64
+    seed: int = 0
+    units: int = 64
     symbols: int = 32
     scale: float = 1.0
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,25 +45,56 @@ class Reach:
 
 
 def gradient_reach(graph: GateGraph, probe: Probe | None = None) -> Reach:
-    """The norms for one layer of a cell at initialisation, root mean squares over sequences.
-
-    One backward pass gives v^T J for all k at once, with a random v for each sequence: E |v^T J|^2 is the squared
-    Frobenius norm for v ~ N(0, I) (Hutchinson 1990), so the result has a relative error of some per cent.
-    """
+    """The norms for one layer of a cell at initialisation, root mean squares over sequences."""
     probe = probe or Probe()
     generator = torch.Generator().manual_seed(probe.seed)
     model = SequenceModel(graph, probe.units, 1, probe.symbols, Output.SYMBOLS)
     model.initialise(probe.scale, generator)
-    weight, bias = (p[0].detach().double() for p in (model.weights, model.biases))
     shape = (probe.run_in + probe.steps, probe.sequences)
     symbols = torch.randint(probe.symbols, shape, generator=generator)
-    x = model.entry.detach().double()[symbols]  # (T, B, H)
-    direction = torch.randn(probe.sequences, probe.units, generator=generator, dtype=torch.float64)
-    states = tuple(state.double() for state in model.zero_states(probe.sequences)[0])
+    return _reach(model, model.entry.detach().double()[symbols], probe, generator)
+
+
+def trained_reach(model: SequenceModel, task: Task, probe: Probe | None = None) -> Reach:
+    """The norms for the last layer of a trained model, on `sequences` stretches of the task's training data.
+
+    Layers below run as they were trained. Where the task's pieces are shorter than run-in and steps together, k goes as
+    far as the longest of some windows does. Units, symbols and scale are the model's own.
+    """
+    probe = probe or Probe()
+    stream = task.training(probe.sequences, probe.run_in + probe.steps, np.random.default_rng(probe.seed))
+    inputs = torch.tensor(max(islice(stream, _WINDOWS), key=lambda batch: len(batch.inputs)).inputs)
+    entry = model.entry.detach().double()
+    if model.output is Output.SYMBOLS:
+        x = entry[inputs]
+    else:
+        x = inputs.double() @ entry + model.entry_bias.detach().double()
+    return _reach(model, x, probe, torch.Generator().manual_seed(probe.seed))
+
+
+_WINDOWS = 50
+"""Of the training data, the longest of which is used."""
+
+
+def _reach(model: SequenceModel, x: Tensor, probe: Probe, generator: torch.Generator) -> Reach:
+    """The norms for the model's last layer, whose model reads x (T, B, H) below its first.
+
+    One backward pass gives v^T J for all k at once, with a random v for each sequence: E |v^T J|^2 is the squared
+    Frobenius norm for v ~ N(0, I) (Hutchinson 1990), so the result has a relative error of some per cent.
+    """
+    layers = [(w.detach().double(), b.detach().double()) for w, b in zip(model.weights, model.biases, strict=True)]
+    sequences, units = x.shape[1:]
+    direction = torch.randn(sequences, units, generator=generator, dtype=torch.float64)
+    zeros = tuple(torch.zeros(sequences, units, dtype=torch.float64) for _ in range(model.graph.states))
+    steps = min(probe.steps, len(x) - 1)
+    run_in = len(x) - steps
     with torch.no_grad():
-        _, states = run_layer(model.graph, weight, bias, x[: probe.run_in], states)
-    read: list[tuple[torch.Tensor, ...]] = []  # before each step
-    for t in range(probe.run_in, len(x)):
+        for weight, bias in layers[:-1]:
+            x, _ = run_layer(model.graph, weight, bias, x, zeros)
+        weight, bias = layers[-1]
+        _, states = run_layer(model.graph, weight, bias, x[:run_in], zeros)
+    read: list[tuple[Tensor, ...]] = []  # before each step
+    for t in range(run_in, len(x)):
         # Copies: h may be computed from the same step's c, and the derivative by c is to hold h still.
         states = tuple(state.clone().requires_grad_() for state in states)
         read.append(states)
@@ -66,11 +103,11 @@ def gradient_reach(graph: GateGraph, probe: Probe | None = None) -> Reach:
     # The second term is 0: without it, an output that no state reaches would have no gradient to ask for.
     end = (states[0] * direction).sum() + 0.0 * read[0][0].sum()
     found = torch.autograd.grad(end, flat, allow_unused=True, materialize_grads=True)
-    squares = torch.stack([gradient.square().sum(1).mean() / probe.units for gradient in found])
-    by_step = squares.reshape(probe.steps, len(states))
+    squares = torch.stack([gradient.square().sum(1).mean() / units for gradient in found])
+    by_step = squares.reshape(steps, len(states))
     return Reach(_roots(by_step[:, 0]), _roots(by_step.sum(1)))
 
 
-def _roots(squares: torch.Tensor) -> tuple[float, ...]:
+def _roots(squares: Tensor) -> tuple[float, ...]:
     values = [1.0, *squares.sqrt().tolist()]
     return tuple(value if math.isfinite(value) else math.nan for value in values)

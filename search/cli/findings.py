@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 
@@ -50,7 +51,12 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
         return
     if simulated:
         click.echo(f"{SIMULATED}\n")
-    click.echo("\n\n".join((_markdown if form == "markdown" else _text)(finding, name) for finding in found))
+    click.echo(markdown(found, name) if form == "markdown" else "\n\n".join(_text(one, name) for one in found))
+
+
+def markdown(found: Sequence[Finding], run: str) -> str:
+    """The findings of a run as Markdown, each under a heading of its own."""
+    return "\n\n".join(_markdown(finding, run) for finding in found)
 
 
 def _text(finding: Finding, run: str) -> str:

@@ -35,6 +35,7 @@ COMMANDS = {
     "finalists": "Train the best cells of a run again, with fresh seeds.",
     "findings": "Judge the study's conclusions on the data of a run.",
     "leaderboard": "Show the ranked table of a run.",
+    "publish": "Write a finished run into a folder to pass on.",
     "report": "Write a page on a run: table, drawings, charts.",
     "show": "Show a cell: formula, parameters, a picture, lineage.",
     "export": "Write a cell as a stand-alone PyTorch module, or as JSON.",

@@ -1,32 +1,24 @@
 """`gatesearch report`: a page of a run, to look at and to pass on."""
 
-import json
 import time
-from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 import click
-import pandas as pd
 
 from results.errors import ResultsError
-from results.files import write_atomically
-from results.report import FILE, shown_cells, write_report
+from results.report import FILE, write_report
 from results.store import Store
-from search.cells.formula import parse_formula
-from search.cells.library import LIBRARY
 from search.cli.names import open_run
-from search.gradients import Probe, gradient_reach
+from search.cli.reach import after_training, at_initialisation, check_task
 from search.profiles.profile import parse_profile
-
-GRADIENTS = "gradients.json"
-"""Beside the store: what was computed of cells' gradients, by cell and probe, so that it is not computed again."""
+from tasks.task import Task
 
 _EPILOG = """\b
 Examples:
   gatesearch report quick-1                   writes report.html into the run's folder
   gatesearch report quick-1 -o page.html
   gatesearch report night --watch             while the search goes on
+  gatesearch report quick-1 --gradients-on arithmetic
   gatesearch report night --tensorboard logs  and curves for tensorboard --logdir logs
   gatesearch report night --mlflow http://localhost:5000
 """
@@ -41,6 +33,12 @@ Examples:
 )
 @click.option("--no-gradients", is_flag=True, help="Leave out where gradients go: seconds less.")
 @click.option(
+    "--gradients-on",
+    "trained_on",
+    metavar="TASK",
+    help="Show where they go after training too: trains the shown cells again on this task.",
+)
+@click.option(
     "--tensorboard",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
@@ -53,6 +51,7 @@ def report(
     watch: bool,
     every: int,
     no_gradients: bool,
+    trained_on: str | None,
     tensorboard: Path | None,
     mlflow: str | None,
 ) -> None:
@@ -64,12 +63,15 @@ def report(
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise ResultsError(f"--output {str(output)!r}: the page is HTML; give a name that ends in .html")
     seen: object = None
+    tasks: dict[str, Task] = {}
     while True:
         with open_run(run) as store:
+            if trained_on is not None:
+                check_task(store, trained_on)
             finished, state = store.information.get("finished") is not None, _state(store)
             if state != seen:
                 path = output or store.folder / FILE
-                _write(store, path, not no_gradients, every if watch and not finished else None)
+                _write(store, path, not no_gradients, trained_on, tasks, every if watch and not finished else None)
                 click.echo(f"written to {path}" if not watch else f"{time.strftime('%H:%M:%S')}  written to {path}")
                 _hand_on(store, tensorboard, mlflow)
         seen = state
@@ -98,45 +100,14 @@ def _state(store: Store) -> object:
     )
 
 
-def _write(store: Store, path: Path, with_gradients: bool, refresh: int | None) -> None:
-    ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
-    probe = Probe()
-    gradients = _gradients(store, ranked, probe) if with_gradients else None
-    note = (
-        f"Measured at initialisation: one layer of {probe.units} units, initial scale {probe.scale:g}, random symbols, "
-        f"{probe.sequences} sequences, the same for every cell. Training moves these lines."
-    )
+def _write(
+    store: Store, path: Path, with_gradients: bool, trained_on: str | None, tasks: dict[str, Task], refresh: int | None
+) -> None:
+    profile = parse_profile(store.profile, f"the profile of run {store.name}")
+    gradients = []
+    if with_gradients:
+        gradients.append(at_initialisation(store, profile.ranked))
+    if trained_on is not None:
+        gradients.append(after_training(store, profile, trained_on, tasks))
     made = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    write_report(store, ranked, path, gradients=gradients, gradients_note=note, made=made, refresh=refresh)
-
-
-def _gradients(store: Store, ranked: tuple[str, ...], probe: Probe) -> pd.DataFrame:
-    """Of the cells that the page shows, and of the tanh network; from the cache where it has them."""
-    path = store.folder / GRADIENTS
-    key = json.dumps(asdict(probe), sort_keys=True)
-    known = _cached(path, key)
-    tanh = LIBRARY["tanh"]
-    wanted = {cell.id: cell.formula for cell in shown_cells(store, ranked)} | {tanh.graph.id: tanh.formula}
-    missing = [cell for cell in wanted if cell not in known]
-    for cell in missing:
-        known[cell] = asdict(gradient_reach(parse_formula(wanted[cell]), probe))
-    if missing:
-        with suppress(ResultsError):  # a run that may only be read: it is computed again next time
-            write_atomically(path, json.dumps({key: known}))
-    return pd.concat(
-        [pd.DataFrame({"cell": cell, "k": range(probe.steps + 1), **known[cell]}) for cell in wanted], ignore_index=True
-    )
-
-
-def _cached(path: Path, key: str) -> dict[str, dict[str, list[float]]]:
-    """What was computed with the same probe; nothing where there is no such file, or something else is in it."""
-    try:
-        found = json.loads(path.read_text("utf-8")).get(key, {})
-        length = json.loads(key)["steps"] + 1
-        reaches = {
-            cell: {name: [float(v) for v in reach[name]] for name in ("hidden", "states")}
-            for cell, reach in found.items()
-        }
-        return {cell: reach for cell, reach in reaches.items() if {len(norms) for norms in reach.values()} == {length}}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return {}
+    write_report(store, profile.ranked, path, gradients=gradients, made=made, refresh=refresh)

@@ -35,7 +35,7 @@ def section_text(name: str, section: Section, program: Program, host: Host, *, b
         for n, name in enumerate(["weights", "starts", "gradients", "biases", *(f"base{n}" for n in numbers.values())])
     ]
     lines = [
-        f"define void @{name}(ptr %table, i64 %T, i64 %B, i64 %H, i64 %P) #0 {{",
+        f"define void @{name}(ptr %table, i64 %T, i64 %B, i64 %H, i64 %P) #1 {{",
         "entry:",
         *pointers,
         "  %step = mul i64 %B, %P",
@@ -83,6 +83,8 @@ def module_text(program: Program, host: Host) -> str:
                 for name in SECTIONS
             ),
             f"attributes #0 = {{ {host.attributes} }}",
+            # Sections only call: optimised, they would take longer to compile than all stages, and run no faster.
+            f"attributes #1 = {{ {host.attributes} noinline optnone }}",
             "",
         ]
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from results.store import Store
-from search.cli.report import GRADIENTS
+from search.cli.reach import GRADIENTS
 from tests.test_cli.conftest import Gatesearch
 
 
@@ -25,7 +25,7 @@ def test_a_page_is_written_into_the_run_and_gradients_are_computed_once(gatesear
     assert said.out == f"written to {kept / 'report.html'}\n"
     page = (kept / "report.html").read_text("utf-8")
     assert "<title>kept" in page or "<title>done" in page
-    assert "Measured at initialisation" in page
+    assert "At initialisation: one layer" in page
     (known,) = json.loads((kept / GRADIENTS).read_text()).values()
     assert all(len(reach["hidden"]) == len(reach["states"]) == 101 for reach in known.values())
     # What is there is taken: a number that nobody would compute comes back.
@@ -44,6 +44,27 @@ def test_a_page_without_gradients_says_so(gatesearch: Gatesearch, kept: Path) ->
     assert gatesearch("report", "kept", "--no-gradients").status == 0
     assert "Not computed for this page." in (kept / "report.html").read_text("utf-8")
     assert not (kept / GRADIENTS).exists()
+
+
+def test_gradients_after_training_are_those_of_the_trials_of_the_run(gatesearch: Gatesearch, kept: Path) -> None:
+    said = gatesearch("report", "kept", "--no-gradients", "--gradients-on", "xml")
+    assert said.status == 0
+    assert all(line.startswith("training again: ") and " on xml, 10 steps" in line for line in said.err.splitlines())
+    page = (kept / "report.html").read_text("utf-8")
+    assert "After training on xml: the last layer" in page
+    assert "At initialisation: one layer" not in page
+    ((key, known),) = json.loads((kept / GRADIENTS).read_text()).items()
+    assert json.loads(key)["task"] == "xml"
+    assert len(known) == said.err.count("\n") >= 3  # the LSTM, the GRU, the tanh network, and found cells
+    assert all(len(reach["hidden"]) == len(reach["states"]) == 101 for reach in known.values())
+    again = gatesearch("report", "kept", "--gradients-on", "xml")
+    assert (again.status, again.err) == (0, "")
+    page = (kept / "report.html").read_text("utf-8")
+    assert "After training on xml: the last layer" in page
+    assert "At initialisation: one layer" in page
+    refused = gatesearch("report", "kept", "--gradients-on", "music")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "'music'; the tasks of this run are xml, arithmetic" in refused.err
 
 
 def test_only_html_is_overwritten(gatesearch: Gatesearch, kept: Path) -> None:

@@ -165,7 +165,7 @@ def test_what_others_named_never_becomes_part_of_the_page(store: Store) -> None:
     store.add_proposal(ProposalRow(1, "propose", found.id, GRU, HOSTILE, None))
     store.mark(finished=HOSTILE)
     gradients = pd.DataFrame({"cell": [found.id] * 2, "k": [0, 1], "hidden": [1.0, 0.5], "states": [1.0, 0.5]})
-    page = report(store, tasks, gradients=gradients, gradients_note=HOSTILE, made=HOSTILE)
+    page = report(store, tasks, gradients=[(HOSTILE, gradients)], made=HOSTILE)
     reader = Reader(page)
     assert not [tag for tag, _ in reader.tags if tag == "img"]
     assert HOSTILE in reader.text
@@ -249,7 +249,7 @@ def test_gradients_are_drawn_from_what_is_passed_in(filled: Store) -> None:
     ids = [*(cell.id for cell in cells), LIBRARY["tanh"].graph.id]
     rows = [(cell, k, 0.5**k, 0.75**k) for cell in ids for k in range(5)]
     frame = pd.DataFrame(rows, columns=["cell", "k", "hidden", "states"])
-    specs = [json.loads(text) for text in Reader(report(filled, TASKS, gradients=frame)).specs.values()]
+    specs = [json.loads(text) for text in Reader(report(filled, TASKS, gradients=[("", frame)])).specs.values()]
     hidden, states = (spec for spec in specs if "norm by" in json.dumps(spec))
     for spec, base in ((hidden, 0.5), (states, 0.75)):
         assert {row["cell"] for row in values(spec)} == {*(cell.label for cell in cells), "tanh"}

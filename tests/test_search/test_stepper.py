@@ -30,7 +30,7 @@ from search.kernels.memory import Arena
 from search.kernels.reference import run_reference
 from search.model import SequenceModel, States
 from search.settings import Setting
-from search.stepper import AutogradStepper, NativeStepper, Stepper, stepper_for
+from search.stepper import AutogradStepper, NativeStepper, stepper_for
 from search.training import Budget, train_trial
 from tasks.task import Batch, Output
 from tests.test_kernels.test_compiled import narrower
