@@ -1,5 +1,6 @@
 """A search whose disk is full, or may not be written, or whose table is in the way: one line, and nothing is lost."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,21 @@ def open_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+NAMESPACE = ("unshare", "--map-root-user", "--mount")
+"""A process of its own view of the disks, which whoever starts it may mount in."""
+
+SMALL_DISK = """
+mount -t tmpfs -o size=300k small runs
+{python} -m search.cli.main search full --profile tiny.toml --workers 0 2> first.txt
+echo $? > first.status
+cp -r runs/full kept
+mount -o remount,size=50m runs
+{python} -m search.cli.main search full --resume --workers 0 2> second.txt
+echo $? > second.status
+cp -r runs/full grown
+"""
+
+
 def trials(run: Path) -> int:
     with Store.open(run, readonly=True) as store:
         return len(store.trials())
@@ -58,6 +74,25 @@ def test_a_search_whose_disk_is_full_goes_on_when_there_is_room(
     assert 0 < trials(here / "runs" / "full") < trials(finished)
     assert gatesearch("search", "full", "--resume", "--workers", "0").status == 0
     assert_same_table(here / "runs" / "full", finished)
+
+
+def test_a_search_on_a_small_disk_that_is_full_goes_on_when_the_disk_is_larger(here: Path, finished: Path) -> None:
+    """A real one: a tmpfs of 300 kB, which is mounted for this test's processes alone."""
+    (here / "runs").mkdir()
+    script = SMALL_DISK.format(python=shlex.quote(sys.executable))
+    may = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "small", "runs"], cwd=here, capture_output=True)
+    if may.returncode:
+        pytest.skip("this system lets nobody mount in a namespace of their own; the limit on a file's size is tested")
+    ended = subprocess.run([*NAMESPACE, "sh", "-c", script], cwd=here, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert (here / "first.status").read_text() == "2\n"
+    said = (here / "first.txt").read_text()
+    assert said.count("\n") == 1
+    assert "full" in said
+    assert "--resume" in said
+    assert 0 < trials(here / "kept") < trials(finished)
+    assert ((here / "second.status").read_text(), (here / "second.txt").read_text()) == ("0\n", "")
+    assert_same_table(here / "grown", finished)
 
 
 def test_a_run_that_may_only_be_read_is_left_alone_and_goes_on_when_it_may_be_written(
