@@ -65,6 +65,11 @@ def click(driver: webdriver.Chrome, heading: str) -> None:
 def check_table(driver: webdriver.Chrome) -> None:
     before = column(driver, "cell")
     assert len(before) > 5, before
+    script = "return [...document.querySelectorAll('table[data-sortable] tbody tr')].map(r => r.offsetHeight)"
+    heights = [height for height in driver.execute_script(script) if height]
+    assert max(heights) < 40, f"a row is one line until it is clicked, and these are {heights} pixels high"
+    driver.execute_script("document.querySelector('table[data-sortable] tbody td.formula').click()")
+    assert driver.execute_script(script)[0] > heights[0], "a click on a row shows its whole formula"
     click(driver, "score")
     scores = [float(text) for text in column(driver, "score") if text]
     assert scores == sorted(scores, reverse=True), scores
