@@ -18,6 +18,7 @@ from results.comparison import Verdict
 from results.escapes import printable
 from results.leaderboard import RETRAINED, SIMULATED
 from results.records import COMPLETE
+from results.study import study_ratio, study_score
 
 MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}
 
@@ -45,6 +46,7 @@ LAYOUTS = (
     Layout(errors=False, sizes=False),
     Layout(errors=False, sizes=False, stopped=False),
     Layout(errors=False, sizes=False, stopped=False, gap=1),
+    Layout(3, errors=False, sizes=False, stopped=False, gap=1),
 )
 """The fullest first: the first one that fits a terminal is taken."""
 
@@ -64,27 +66,40 @@ def tasks_of(frame: pd.DataFrame) -> list[str]:
     return [str(column).removesuffix("_ratio_se") for column in frame.columns if str(column).endswith("_ratio_se")]
 
 
-def readable(frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS[0]) -> pd.DataFrame:
-    """The rows of a leaderboard as text, a few columns of them: rank, cell, name, score, the tasks, sizes and time."""
+def readable(
+    frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS[0], study: bool = False
+) -> pd.DataFrame:
+    """The rows of a leaderboard as text, a few columns of them: rank, cell, name, score, the tasks, sizes and time.
+
+    With `study`, a task's column has the ratio to the GRU and not the metric, and beside it and the score stands what
+    the study has of the cell, where it has it.
+    """
     rows = []
     for row in frame.to_dict("records"):
         retrained = row["evidence"] == RETRAINED
+        errors = retrained and layout.errors
         name = "" if pd.isna(row["name"]) else str(row["name"])
+        known = name
         if row["stage"] != COMPLETE:
             stage = row["stage"] if layout.stopped else str(row["stage"]).removeprefix("stopped ")
             name = f"{name} {stage}".strip()
         name = printable(name)
-        score = _measured(row["score"], row["score_se"] if retrained and layout.errors else None, layout.digits)
+        score = _measured(row["score"], row["score_se"] if errors else None, layout.digits)
+        score = score if retrained or not score else f"({score})"
         shown = {
             "rank": _number(row["rank"], ".0f"),
             "cell": printable(row["cell"]),
             "name": name,
-            "score": score if retrained or not score else f"({score})",
+            "score": _beside(score, study_score(known), layout) if study else score,
         }
         for task in tasks:
-            error = row[f"{task}_test_se"] if retrained and layout.errors else None
-            metric = _measured(row[f"{task}_test"], error, layout.digits)
-            shown[task] = metric + MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained else metric and f"{metric}  "
+            kind = "ratio" if study else "test"
+            error = row[f"{task}_{kind}_se"] if errors else None
+            metric = _measured(row[f"{task}_{kind}"], error, 3 if study else layout.digits)
+            mark = MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained else "  "
+            shown[task] = metric and metric + mark
+            if study:
+                shown[task] = _beside(shown[task].rstrip(), study_ratio(known, task), layout)
         if layout.sizes:
             shown |= {
                 "parameters": _number(row["parameters"], ",.0f"),
@@ -97,24 +112,33 @@ def readable(frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS
 
 
 def render_table(
-    frame: pd.DataFrame, top: int | None, width: int | None = None, tasks: Sequence[str] | None = None
+    frame: pd.DataFrame,
+    top: int | None,
+    width: int | None = None,
+    tasks: Sequence[str] | None = None,
+    study: bool = False,
 ) -> Table:
     """What a terminal of `width` columns shows of the first `top` rows of `leaderboard` (all for None).
 
     The fullest of `LAYOUTS` that fits; red is below the GRU. A cell that did not complete says where it stopped. The
     caption says what the numbers are, and first of all where the run was simulated. `tasks`: these columns only.
+    `study`: as in `readable`.
     """
     tasks = tasks_of(frame) if tasks is None else tasks
     shown = frame if top is None else frame.head(top)
     for layout in LAYOUTS:
-        texts = readable(shown, tasks, layout)
+        texts = readable(shown, tasks, layout, study)
         if width is None or _width(texts, layout.gap) <= width:
             break
     for task in tasks:
+        if study:
+            break
         # The numbers to the right, the marks after them; rich would strip the blanks of those that have no mark.
         widest = max((len(text) - 2 for text in texts[task]), default=0)
         texts[task] = [text and text[:-2].rjust(widest) + text[-2:] for text in texts[task]]
-    table = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, layout), padding=(0, layout.gap - 1, 0, 0))
+    table = Table(
+        box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, layout, study), padding=(0, layout.gap - 1, 0, 0)
+    )
     table.caption_justify = "left"
     for heading in texts.columns:
         left = heading in ("cell", "name", *tasks)
@@ -133,18 +157,23 @@ def render_table(
     return table
 
 
-def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0]) -> str:
+def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], study: bool = False) -> str:
     """What the numbers of `readable` are, one fact a line."""
     lines = [SIMULATED] if frame["simulated"].any() else []
     retrained = frame["evidence"] == RETRAINED
+    what = "ratio to the GRU's test metric" if study else "test metric"
     if retrained.any():
         seeds = int(frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy().max())
         errors = " ± standard error" if layout.errors else ""
-        lines.append(f"test metric, mean over {seeds} fresh seeds{errors}; + or -: beyond noise of the GRU's")
+        lines.append(f"{what}, mean over {seeds} fresh seeds{errors}; + or -: beyond noise of the GRU's")
         if not retrained.all():
             lines.append("(in brackets): search estimates, not trained again; they flatter")
     else:
-        lines.append("test metric; (scores) are search estimates, of validation metrics; they flatter")
+        lines.append(f"{what}; (scores) are search estimates, of validation metrics; they flatter")
+    if study:
+        lines.append(
+            "after the stroke: the same in Jozefowicz et al. 2015, at their sizes, with the Penn Treebank as language"
+        )
     if layout.sizes:
         lines.append("mult-adds: of a step in the cells' products; time: of a training step, over the LSTM's")
     mixed = int((frame["environments"] > 1).sum())
@@ -153,23 +182,29 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0]) -> str:
     return "\n".join(lines)
 
 
-def to_markdown(frame: pd.DataFrame, tasks: Sequence[str]) -> str:
+def to_markdown(frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS[0], study: bool = False) -> str:
     """A Markdown table of the readable columns, and what its numbers are."""
-    texts = readable(frame, tasks).map(lambda text: _MARKDOWN.sub(r"\\\g<0>", text.strip()))
+    texts = readable(frame, tasks, study=study).map(lambda text: _MARKDOWN.sub(r"\\\g<0>", text.strip()))
     align = ["left" if heading in ("cell", "name") else "right" for heading in texts.columns]
     # A cell's id may be all digits, or look like 1e5: texts are kept as they are.
     table = texts.to_markdown(index=False, colalign=align, disable_numparse=True)
-    return f"{table}\n\n{'; '.join(caption(frame).splitlines())}\n"
+    return f"{table}\n\n{'; '.join(caption(frame, study=study).splitlines())}\n"
 
 
-def to_latex(frame: pd.DataFrame, tasks: Sequence[str]) -> str:
+def to_latex(frame: pd.DataFrame, tasks: Sequence[str], study: bool = False) -> str:
     """A LaTeX table (package booktabs) of the readable columns, and what its numbers are."""
-    texts = readable(frame, tasks).map(str.strip)
+    texts = readable(frame, tasks, study=study).map(str.strip)
     columns = "".join("l" if heading in ("cell", "name") else "r" for heading in texts.columns)
-    text = "; ".join(caption(frame).replace("_", r"\_").replace("`", "").splitlines())
+    text = "; ".join(caption(frame, study=study).replace("_", r"\_").replace("`", "").splitlines())
     texts.columns = [str(heading).replace("_", r"\_") for heading in texts.columns]
     table = texts.map(_escaped).to_latex(index=False, column_format=columns, caption=text.replace("±", r"$\pm$"))
     return str(table)
+
+
+def _beside(own: str, study: float | None, layout: Layout) -> str:
+    """A figure and the study's."""
+    stroke = " / " if layout.gap > 1 else "/"
+    return own if study is None or not own else f"{own}{stroke}{study:.3f}"
 
 
 def _escaped(text: str) -> str:

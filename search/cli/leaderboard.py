@@ -28,6 +28,7 @@ Examples:
   gatesearch leaderboard quick-1 --task xml --top 5     the five best at XML
   gatesearch leaderboard quick-1 --csv > t.csv          all columns
   gatesearch leaderboard quick-1 --baselines --format markdown
+  gatesearch leaderboard quick-1 --baselines --study
   gatesearch leaderboard quick-1 --format latex -o table.tex
 
 """
@@ -40,6 +41,7 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK stands for each ranked task):\n" + 
 @click.argument("run")
 @click.option("--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and show no other.")
 @click.option("--baselines", is_flag=True, help="Show the cells that were given, and no found ones.")
+@click.option("--study", is_flag=True, help="Ratios to the GRU, and beside them the study's own.")
 @click.option("--top", type=click.IntRange(min=1), help="Show this many rows only.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="How it is written.  [default: table; csv with -o]")
 @click.option("--csv", "as_csv", is_flag=True, help="Short for --format csv: all columns, at full precision.")
@@ -48,6 +50,7 @@ def leaderboard(
     run: str,
     tasks: tuple[str, ...],
     baselines: bool,
+    study: bool,
     top: int | None,
     form: str | None,
     as_csv: bool,
@@ -77,9 +80,9 @@ def leaderboard(
     shown = tasks or ranked
     if form == "table" and output is None:
         console = Console()
-        console.print(render_table(frame, None, console.width, shown))
+        console.print(render_table(frame, None, console.width, shown, study))
         return
-    text = _text(frame, shown, form)
+    text = _text(frame, shown, form, study)
     if output is None:
         click.echo(text, nl=False)
         return
@@ -87,14 +90,14 @@ def leaderboard(
     click.echo(f"written to {printable(str(output))}")
 
 
-def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str) -> str:
+def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool) -> str:
     if form == "csv":
         return csv_text(frame)
     if form == "markdown":
-        return to_markdown(frame, tasks)
+        return to_markdown(frame, tasks, study=study)
     if form == "latex":
-        return to_latex(frame, tasks)
+        return to_latex(frame, tasks, study=study)
     console = Console(width=FILE_WIDTH, no_color=True, force_terminal=False)
     with console.capture() as capture:
-        console.print(render_table(frame, None, None, tasks))
+        console.print(render_table(frame, None, None, tasks, study))
     return capture.get()

@@ -79,6 +79,24 @@ def test_baselines_alone(gatesearch: Gatesearch, kept: Path) -> None:
     )
 
 
+def test_ratios_stand_beside_those_of_the_study(gatesearch: Gatesearch, kept: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+    lines = gatesearch("leaderboard", "kept", "--study", "--format", "markdown").out.splitlines()
+    known = {"lstm": ("0.924", "0.996", "0.924"), "tanh": ("0.329", "0.329", "0.697")}  # score, arithmetic, xml
+    for name, (score, arithmetic, xml) in known.items():
+        row = table[table["name"] == name].iloc[0]
+        cells = [cell.strip() for cell in next(line for line in lines if f"| {name} " in line).strip("|").split("|")]
+        assert cells[3] == f"{row['score']:.4f}±{row['score_se']:.4f} / {score}"
+        assert cells[4].replace(" +", "").replace(" -", "") == (
+            f"{row['xml_ratio']:.3f}±{row['xml_ratio_se']:.3f} / {xml}"
+        )
+        assert f"{row['arithmetic_ratio']:.3f}±{row['arithmetic_ratio_se']:.3f}" in cells[5]
+        assert cells[5].endswith(f" / {arithmetic}")
+    found = table[table["origin"] == "found"].iloc[0]
+    assert " / " not in next(line for line in lines if found["cell"] in line)
+    assert "Jozefowicz et al. 2015" in lines[-1]
+
+
 def test_markdown_and_latex_have_what_the_screen_has(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
     table = pd.read_csv(kept / "leaderboard.csv")
     markdown = gatesearch("leaderboard", "kept", "--format", "markdown", "--top", "3").out

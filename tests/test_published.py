@@ -1,0 +1,61 @@
+"""Published results are what their stores say, and the README shows them as they are."""
+
+import hashlib
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from search.cli.main import run
+from tests.docs_pages import shown_pattern
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+FOLDERS = {path.parent.name: path.parent for path in (ROOT / "results" / "published").glob("*/published.json")}
+WIDTH = 120
+"""Of the README's tables."""
+
+
+def test_there_is_a_table_of_the_named_cells_and_one_of_a_search() -> None:
+    assert set(FOLDERS) == {"baselines", "evening"}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_files_are_those_that_the_manifest_has(name: str) -> None:
+    manifest = json.loads((FOLDERS[name] / "published.json").read_text("utf-8"))
+    assert {path.name for path in FOLDERS[name].iterdir()} == {*manifest["sha256"], "published.json"}
+    for file, digest in manifest["sha256"].items():
+        assert hashlib.sha256((FOLDERS[name] / file).read_bytes()).hexdigest() == digest, file
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_run_is_what_its_seed_profile_and_trials_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", str(FOLDERS[name])]) == 0, capsys.readouterr().out
+    assert {path.name for path in FOLDERS[name].iterdir() if path.suffix not in (".md", ".csv", ".toml", ".json")} == {
+        "run.sqlite"
+    }
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_findings_are_those_of_the_run(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = json.loads((FOLDERS[name] / "published.json").read_text("utf-8"))
+    assert run(["findings", str(FOLDERS[name]), "--format", "markdown"]) == 0
+    said = capsys.readouterr().out.replace(str(FOLDERS[name]), manifest["run"])
+    written = (FOLDERS[name] / "findings.md").read_text("utf-8")
+    price = re.compile(r"\((about )?[\d.]+ (s|min|h|days) of one core")  # of the machine that says it
+    assert price.sub("", said) == price.sub("", written)
+
+
+def test_the_readme_shows_them_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    blocks = re.findall(r"^```\n\$ gatesearch (.*results/published/.*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 2
+    for command, shown in blocks:
+        assert run(shlex.split(command)) == 0
+        printed = "\n".join(line.rstrip() for line in capsys.readouterr().out.strip("\n").splitlines())
+        assert re.fullmatch(shown_pattern(tuple(shown.splitlines())), printed, re.DOTALL), f"{command}:\n{printed}"
