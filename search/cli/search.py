@@ -65,7 +65,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("name", required=False)
-@click.option("--profile", help="quick (default), overnight, paper, or a TOML file.")
+@click.option("--profile", help="quick (default), evening, overnight, paper, baselines, or a TOML file.")
 @click.option("--strategy", help=f"What is tried next: {', '.join(STRATEGIES)}. Overrides the profile.")
 @click.option("--proposals", type=click.IntRange(min=0), help="How many. Overrides the profile.")
 @click.option("--tasks", "only", metavar="A,B", help="Only these of the profile's tasks, in this order.")

@@ -298,7 +298,7 @@ def draw_profile(rng: Random) -> str:
                 + "".join(f'\nd{k} = "h\' = tanh(linear(x))"' for k in range(min(size, 1000))),
             )
         )
-    profile = tomllib.loads(load_profile(rng.choice(("quick", "overnight", "paper"))).to_toml())
+    profile = tomllib.loads(load_profile(rng.choice(("quick", "evening", "overnight", "paper"))).to_toml())
     if kind < 0.4:
         profile["cells"] = {"mine": draw_formula(rng)}
     tree = changed_tree(rng, profile)
