@@ -23,6 +23,7 @@ import pandas as pd
 from results.errors import ResultsError, StoreError, damaged
 from results.files import runs_folder
 from results.leaderboard import leaderboard
+from results.schema import LARGEST_COUNT
 from results.store import FILE, Store
 from results.toml import parse_toml
 
@@ -209,5 +210,8 @@ def _trials(store: Store) -> pd.DataFrame:
     settings = {key: json.loads(key) for key in frame["setting"].unique()}
     for part, column in _SETTING.items():
         values = frame["setting"].map({key: setting.get(part) for key, setting in settings.items()})
-        frame[column] = values.astype("Int64" if part in ("layers", "parameters") else "float64")
+        values = values.astype("float64")
+        if part in ("layers", "parameters"):  # of somebody else's store, maybe more than a whole number can say
+            values = values.where(values.abs() <= LARGEST_COUNT).astype("Int64")
+        frame[column] = values
     return frame[list(TRIALS)]

@@ -48,9 +48,7 @@ def test_the_findings_are_those_of_the_run(name: str, capsys: pytest.CaptureFixt
     assert price.sub("", said) == price.sub("", written)
 
 
-def test_the_readme_shows_them_as_they_are(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_readme_shows_them_as_they_are(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     blocks = re.findall(r"^```\n\$ gatesearch (.*results/published/.*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)

@@ -1,6 +1,8 @@
 """`results.load`: frames against the rows of the store, and the example of its docstring."""
 
 import math
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,14 @@ def test_a_run_is_read_while_it_is_written_and_its_frames_belong_together(folder
         assert len(run.trials) == before
         assert set(run.curves["trial"]) == set(run.trials["trial"])
         assert len(results.load(folder).trials) == before + 1
+
+
+def test_a_setting_of_more_than_a_whole_number_can_say_is_left_empty(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection, connection:
+        connection.execute("UPDATE trials SET setting = json_set(setting, '$.parameters', 9223372036854775807)")
+    trials = results.load(folder).trials
+    assert trials["budget"].isna().all()
+    assert trials["layers"].notna().all()
 
 
 def test_an_empty_run_has_all_its_columns(tmp_path: Path) -> None:
