@@ -142,14 +142,15 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
     visited = settings["cell"][settings["task"].isin(tasks)].unique()
     known["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(known.index).fillna("running")
     frame = known[known.index.isin(visited) | (known["stage"] == COMPLETE)].copy()
-    columns_of_tasks = _estimates(store, tasks, frame)
+    best = picks(store)
+    columns_of_tasks = _estimates(store, tasks, frame, best)
     for task in tasks:
         counts = settings[settings["task"] == task].set_index("cell")["settings"].reindex(frame.index)
         columns_of_tasks[f"{task}_settings"] = counts.fillna(0).astype("int64")
     frame = pd.concat([frame, pd.DataFrame(columns_of_tasks, index=frame.index)], axis=1)
     frame["search_score"] = frame[[f"{task}_ratio" for task in tasks]].to_numpy(np.float64).min(axis=1)
     frame["evidence"] = SEARCH
-    _retrained(frame, retrained(store), tasks)
+    _retrained(frame, retrained(store, best), tasks)
 
     ratios = frame[[f"{task}_ratio" for task in tasks]].to_numpy(np.float64)
     errors = frame[[f"{task}_ratio_se" for task in tasks]].to_numpy(np.float64)
@@ -213,10 +214,9 @@ def _ranked(frame: pd.DataFrame, weakest: Floats) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _estimates(store: Store, tasks: Sequence[str], frame: pd.DataFrame) -> dict[str, Any]:
+def _estimates(store: Store, tasks: Sequence[str], frame: pd.DataFrame, best: pd.DataFrame) -> dict[str, Any]:
     """What the search found on each task, and the sizes of the picked trials."""
     found: dict[str, Any] = {}
-    best = picks(store)
     nothing = pd.Series(np.nan, index=frame.index)
     parameters, multiply_adds = nothing, nothing
     for task in tasks:
@@ -242,27 +242,30 @@ def _retrained(frame: pd.DataFrame, found: Retrained, tasks: Sequence[str]) -> N
     cells = [cell for cell in found.cells(tasks) if cell in frame.index and frame.at[cell, "stage"] == COMPLETE]
     if GRU not in cells:
         return
-    frame.loc[cells, "evidence"] = RETRAINED
+    changes: dict[str, dict[str, Any]] = {"evidence": dict.fromkeys(cells, RETRAINED)}  # column -> cell -> value
     for task in tasks:
         reference = found.on(task, GRU)
         for cell in cells:
             own = found.on(task, cell)
             error = np.std(own, ddof=1) / np.sqrt(own.size)
             numbers = (own.mean(), error, *ratio_of_means(own, reference, found.higher[task]))
-            frame.loc[cell, [f"{task}_{name}" for name in ("test", "test_se", "ratio", "ratio_se")]] = numbers
-        frame.loc[cells, f"{task}_repeats"] = found.repeats
-        frame.loc[cells, f"{task}_lost"] = [found.lost[task][cell] for cell in cells]
+            for name, number in zip(("test", "test_se", "ratio", "ratio_se"), numbers, strict=True):
+                changes.setdefault(f"{task}_{name}", {})[cell] = number
+        changes[f"{task}_repeats"] = dict.fromkeys(cells, found.repeats)
+        changes[f"{task}_lost"] = {cell: found.lost[task][cell] for cell in cells}
     others = [name for name in (GRU, LSTM) if name in cells]
     pairs = [(task, cell, other) for task in tasks for other in others for cell in cells if cell != other]
     # The GRU beside the LSTM is the LSTM beside the GRU: one test.
     pairs = [pair for pair in pairs if pair[1:] != (GRU, LSTM)]
     for result in compare(found, pairs):
         column = f"{result.task}_vs_{'gru' if result.other == GRU else 'lstm'}"
-        frame.loc[result.cell, column] = str(result.verdict)
-        frame.loc[result.cell, f"{column}_p"] = result.adjusted
+        changes.setdefault(column, {})[result.cell] = str(result.verdict)
+        changes.setdefault(f"{column}_p", {})[result.cell] = result.adjusted
         if (result.cell, result.other) == (LSTM, GRU):
-            frame.loc[GRU, f"{result.task}_vs_lstm"] = str(result.verdict.reversed)
-            frame.loc[GRU, f"{result.task}_vs_lstm_p"] = result.adjusted
+            changes.setdefault(f"{result.task}_vs_lstm", {})[GRU] = str(result.verdict.reversed)
+            changes.setdefault(f"{result.task}_vs_lstm_p", {})[GRU] = result.adjusted
+    for column, values in changes.items():  # a column at a time: pandas takes as long for one place as for all
+        frame.loc[list(values), column] = list(values.values())
 
 
 def _relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) -> Floats:

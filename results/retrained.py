@@ -52,15 +52,19 @@ class Retrained:
         return sorted(set.intersection(*found)) if found else []
 
 
-def retrained(store: Store) -> Retrained:
-    """The finalists of a run, on all tasks. Raises `StoreError` where the store cannot be read."""
+def retrained(store: Store, best: pd.DataFrame | None = None) -> Retrained:
+    """The finalists of a run, on all tasks. Raises `StoreError` where the store cannot be read.
+
+    `best`: the search's `picks`, from whoever has them already.
+    """
     marked = store.information.get("retrained", {})
     repeats = int(marked.get("repeats", 0))
     if not repeats:
         return Retrained(0, {}, {}, {})
     rows = pd.DataFrame(store.typed(_REPEATS, _REPEAT_KINDS, (repeats,)), columns=list(_REPEAT_KINDS))
     # Only at the setting that the search now holds for the best: a later, better one has to be trained again too.
-    rows = rows.merge(picks(store)[["cell", "task", "setting"]], on=["cell", "task", "setting"])
+    best = picks(store) if best is None else best
+    rows = rows.merge(best[["cell", "task", "setting"]], on=["cell", "task", "setting"])
     rows["lost"] = ~rows["state"].isin(RANKED_STATES) | rows["test"].isna()
     guesses = rows["task"].map(marked["constant_guess"]).astype("float64")
     rows["value"] = rows["test"].astype("float64").where(~rows["lost"], guesses)
