@@ -51,7 +51,9 @@ def test_the_findings_are_those_of_the_run(name: str, capsys: pytest.CaptureFixt
 def test_the_readme_shows_them_as_they_are(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", str(WIDTH))
-    blocks = re.findall(r"^```\n\$ gatesearch (.*results/published/.*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^```\n\$ gatesearch ([^\n]*results/published/[^\n]*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE
+    )
     assert len(blocks) >= 2
     for command, shown in blocks:
         assert run(shlex.split(command)) == 0
