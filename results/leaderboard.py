@@ -276,7 +276,8 @@ def _relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) 
         return np.full(len(cells), np.nan)
     logs = times.astype("float64").map(math.log)
     means = (logs - logs.loc[LSTM]).mean(axis=1).reindex(cells)
-    return np.asarray(np.exp(means.to_numpy(np.float64)), np.float64)
+    # Python's functions and not NumPy's, which has others for wider vectors: the table is the same on any processor.
+    return np.array([math.exp(mean) for mean in means], np.float64)
 
 
 def _environments(store: Store, cells: pd.Index) -> list[int]:
