@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from results.escapes import printable
+
 
 class ResultsError(ValueError):
-    """Results cannot be written or read: the message is one line: the value, the rule, the remedy."""
+    """Results cannot be written or read: the message is one line: the value, the rule, the remedy.
+
+    Messages have paths and names of others in them; whatever would not stay on the line is made harmless.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class StoreError(ResultsError):
@@ -47,6 +55,8 @@ def one_line(path: Path) -> Iterator[None]:
             error.errno or 0, ("the system refused it", "check the path and its permissions, or choose another folder")
         )
         raise StoreError(_message(path, reason, error.strerror or error)) from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it found in a damaged file
+        raise StoreError(damaged(path, f"its text is not UTF-8 ({error.reason})")) from error
     except UnicodeEncodeError as error:
         reason = (f"{error.object!r} is not valid Unicode", "rename the file that it comes from")
         raise StoreError(_message(path, reason, error.reason)) from error

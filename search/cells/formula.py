@@ -130,14 +130,15 @@ def read_text(path: Path, most: int, error: type[CellError], what: str) -> str:
 
     Raises `error`, naming the file, for what is no text; `what` is what was expected there.
     """
+    shown = repr(str(path))[1:-1]  # on one line, whatever it has in it
     try:
         with path.open("rb") as file:
             raw = file.read(most * 4 + 1)
         return raw.decode("utf-8-sig")  # some editors put a byte order mark first
     except OSError as reason:
-        raise error(f"{path}: cannot be read: {reason.strerror}") from reason
+        raise error(f"{shown}: cannot be read: {reason.strerror}") from reason
     except UnicodeDecodeError as reason:
-        raise error(f"{path}: byte {reason.start} is not UTF-8 text; {what} file is plain text") from reason
+        raise error(f"{shown}: byte {reason.start} is not UTF-8 text; {what} file is plain text") from reason
     except ValueError as reason:
         raise error(f"{str(path)!r} is no path of a file ({reason})") from reason
 

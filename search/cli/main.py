@@ -83,6 +83,13 @@ def run(arguments: Sequence[str]) -> int:
     try:
         if any("\0" in argument for argument in arguments):
             raise SearchError("an argument has a NUL character, which no name or path has; leave it out")
+        for argument in arguments:
+            try:
+                os.fsencode(argument)
+            except UnicodeEncodeError:
+                raise SearchError(
+                    f"argument {argument[:60]!r} is not valid Unicode, so no name or path; type it anew"
+                ) from None
         status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:

@@ -82,6 +82,8 @@ def draw_command(rng: Random) -> Case:
             )
             for _ in range(rng.randrange(4))
         ]
+        if "search" in words:  # nothing that would be trained
+            words += ["--workers", "0", "--proposals", "2", "--simulate", "--profile", "tiny.toml"]
         return _case(rng, words)
     command = rng.choice([name for name in NAMES if name != "bench"])
     words = [command]

@@ -387,6 +387,8 @@ def test_files_that_are_no_formulas_are_refused_in_one_line_with_their_path(tmp_
 
 
 def test_paths_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(FormulaError, match=r"a\\nb\.cell: cannot be read: No such file or directory$"):
+        read_formula(tmp_path / "a\nb.cell")
     with pytest.raises(FormulaError, match=r"missing\.cell: cannot be read: No such file or directory$"):
         read_formula(tmp_path / "missing.cell")
     with pytest.raises(FormulaError, match=r": cannot be read: Is a directory$"):

@@ -206,3 +206,19 @@ def test_numbers_that_are_no_counts_are_refused_or_left_out(folder: Path) -> Non
     change(folder, "UPDATE trials SET units = 1000000", "UPDATE cells SET products = 1000000000")
     with Store.open(folder) as store:
         assert leaderboard(store, TASKS)["multiply_adds"].isna().all()
+
+
+def test_a_damaged_schema_that_is_no_text_and_a_folder_of_many_lines_are_said_in_one(
+    tmp_path: Path, folder: Path
+) -> None:
+    path = folder / "run.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"CREATE TABLE cells", b"CREATE TABL\xcc \xff\xffells"))
+    with pytest.raises(StoreError) as caught:
+        Store.open(folder, readonly=True)
+    assert str(caught.value).isprintable()
+    with pytest.raises(StoreError, match="a b: no run here") as caught:
+        Store.open(tmp_path / "a\nb", readonly=True)
+    assert str(caught.value).isprintable()
