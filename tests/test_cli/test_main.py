@@ -268,3 +268,9 @@ def test_what_a_terminal_would_obey_is_shown_as_text(gatesearch: Gatesearch, her
     wrong = gatesearch("show", f"{name}2.cell")
     assert (wrong.status, wrong.err.count("\n")) == (2, 1)
     assert wrong.err.rstrip("\n").isprintable()
+
+
+def test_an_argument_that_is_no_text_is_refused_in_one_line(gatesearch: Gatesearch) -> None:
+    said = gatesearch("report", "kept", "-o", "\udaed\udf7c.html")
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert r"'\udaed\udf7c.html' is not valid Unicode" in said.err
