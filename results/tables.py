@@ -182,7 +182,7 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], study: bool = Fals
     return "\n".join(lines)
 
 
-def to_markdown(frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS[0], study: bool = False) -> str:
+def to_markdown(frame: pd.DataFrame, tasks: Sequence[str], study: bool = False) -> str:
     """A Markdown table of the readable columns, and what its numbers are."""
     texts = readable(frame, tasks, study=study).map(lambda text: _MARKDOWN.sub(r"\\\g<0>", text.strip()))
     align = ["left" if heading in ("cell", "name") else "right" for heading in texts.columns]
