@@ -44,8 +44,10 @@ def test_every_window_gives_one_table_with_0_1_and_2_workers_that_are_slowed_dow
                 folder = tmp_path / f"simulated-{window}-{workers}"
                 slowed = search(folder, widened(window, 24), SLOW, executor, Slowed() if workers else Simulation())
                 found.setdefault(("simulated", window), []).append(slowed)
-            trained = search(tmp_path / f"trained-{workers}", widened(4, 6), SLOW, executor, None)
-            found.setdefault(("trained", 4), []).append(trained)
+                folder = tmp_path / f"trained-{window}-{workers}"
+                found.setdefault(("trained", window), []).append(
+                    search(folder, widened(window, 6), SLOW, executor, None)
+                )
         finally:
             executor.close()
             gc.collect()
