@@ -15,8 +15,8 @@ from search.cells.export import export_module
 from search.cells.formula import format_formula
 from search.cells.library import LIBRARY, name_of
 from search.cells.recipe import format_recipe
+from search.cli.loading import load_task_of, task_of_run
 from search.cli.names import FoundCell, find_cell, lineage, open_run
-from search.cli.search import load_task_of
 from search.errors import SearchError
 from search.profiles.profile import parse_profile
 from search.settings import Setting
@@ -54,7 +54,10 @@ The class that is written is used as torch.nn.LSTM is:
     metavar="FILE",
     help="Train the cell's best trial on --task again, and write its weights (.safetensors).",
 )
-@click.option("--task", help="The task of the run that --weights are for.")
+@click.option(
+    "--task",
+    help="The task of the run that --weights are for; one of its author's by MODULE:CLASS, which is then imported.",
+)
 @click.option(
     "--repeat", default=0, show_default=True, type=click.IntRange(0), help="0: the search's; else a finalist's."
 )
@@ -130,6 +133,7 @@ def _with_weights(
 
     with open_run(run) as store:
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
+        task = task_of_run(store, profile, task, "--task")
         row = _trial(store, found, task, repeat)
     setting = Setting.from_key(row.setting)
     loaded = load_task_of(profile, task)

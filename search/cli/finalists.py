@@ -12,8 +12,9 @@ from results.leaderboard import write_leaderboard
 from results.store import Store
 from results.tables import render_table
 from search.cli.display import Display, duration, say
+from search.cli.loading import check_trusted, load_tasks
 from search.cli.names import open_run
-from search.cli.search import load_tasks, mark_resumed, simulation_of, terminable
+from search.cli.search import mark_resumed, simulation_of, terminable
 from search.cluster import check_address
 from search.engine import Progress
 from search.errors import SearchError
@@ -35,7 +36,17 @@ Examples:
 @click.option("--repeats", type=click.IntRange(2, 1000), help="Seeds a task.  [default: the profile's]")
 @click.option("--workers", type=click.IntRange(0, 4096), help="Processes here; 0: in this one.  [default: all cores]")
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
-def finalists(run: str, cells: int | None, repeats: int | None, workers: int | None, address: str | None) -> None:
+@click.option(
+    "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="A task of the run that may be imported."
+)
+def finalists(
+    run: str,
+    cells: int | None,
+    repeats: int | None,
+    workers: int | None,
+    address: str | None,
+    trusted: tuple[str, ...],
+) -> None:
     """Train the best cells of RUN and all that it was given again, at their best settings, with fresh seeds.
 
     A search does this when it ends, in the numbers of its profile. The leaderboard then ranks by these trials' test
@@ -52,6 +63,7 @@ def finalists(run: str, cells: int | None, repeats: int | None, workers: int | N
     with open_run(run) as reader:
         folder = reader.folder
         profile = parse_profile(reader.profile, f"the profile of run {reader.name}")
+        check_trusted(reader, profile, trusted)
         asked = profile.finalists
         section = FinalistsSection(
             cells=cells if cells is not None else asked.cells or FinalistsSection().cells,

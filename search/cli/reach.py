@@ -19,29 +19,16 @@ from results.store import Store
 from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
-from search.cli.search import load_task_of
+from search.cli.loading import load_task_of
 from search.engine import budgets
-from search.errors import SearchError
 from search.gradients import Probe, Reach, gradient_reach, trained_reach
-from search.profiles.profile import Profile, parse_profile
+from search.profiles.profile import Profile
 from search.settings import Setting
 from search.weights import train_again
 from tasks.task import Task
 
 GRADIENTS = "gradients.json"
 """Beside the store: what was computed of cells' gradients, by probe and cell, so that it is not computed again."""
-
-
-def check_task(store: Store, name: str) -> None:
-    """Raise `SearchError` unless the run has the task, and it is one of ours."""
-    tasks = parse_profile(store.profile, f"the profile of run {store.name}").tasks
-    if name not in tasks:
-        raise SearchError(f"--gradients-on has {name!r}; the tasks of this run are {', '.join(tasks)}")
-    path = tasks[name].task or name
-    if ":" in path:
-        raise SearchError(
-            f"--gradients-on {name}: it is {path!r}, code that a run names, and that is not imported here"
-        )
 
 
 def at_initialisation(store: Store, ranked: tuple[str, ...]) -> tuple[str, pd.DataFrame]:

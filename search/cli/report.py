@@ -8,8 +8,9 @@ import click
 from results.errors import ResultsError
 from results.report import FILE, write_report
 from results.store import Store
+from search.cli.loading import task_of_run
 from search.cli.names import open_run
-from search.cli.reach import after_training, at_initialisation, check_task
+from search.cli.reach import after_training, at_initialisation
 from search.profiles.profile import parse_profile
 from tasks.task import Task
 
@@ -66,12 +67,12 @@ def report(
     tasks: dict[str, Task] = {}
     while True:
         with open_run(run) as store:
-            if trained_on is not None:
-                check_task(store, trained_on)
+            profile = parse_profile(store.profile, f"the profile of run {store.name}")
+            trained = None if trained_on is None else task_of_run(store, profile, trained_on, "--gradients-on")
             finished, state = store.information.get("finished") is not None, _state(store)
             if state != seen:
                 path = output or store.folder / FILE
-                _write(store, path, not no_gradients, trained_on, tasks, every if watch and not finished else None)
+                _write(store, path, not no_gradients, trained, tasks, every if watch and not finished else None)
                 click.echo(f"written to {path}" if not watch else f"{time.strftime('%H:%M:%S')}  written to {path}")
                 _hand_on(store, tensorboard, mlflow)
         seen = state

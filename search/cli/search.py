@@ -29,19 +29,20 @@ from results.tables import render_table
 from search.cells.files import read_cell
 from search.cells.formula import format_graph
 from search.cli.display import Display, duration, say
+from search.cli.loading import check_trusted, load_tasks, trust_options
 from search.cli.names import known_runs, run_folder
 from search.cluster import check_address
 from search.cost import estimate
 from search.engine import Engine, Progress
 from search.errors import SearchError
 from search.finalists import retrain
-from search.profiles.profile import Profile, TaskSection, load_profile, parse_profile
+from search.profiles.profile import Profile, load_profile, parse_profile
 from search.provenance import differences, provenance
 from search.simulation import Simulation
 from search.strategies.base import MEMORIZATION, Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
 from search.workers import Executor, make_executor
-from tasks.registry import load_task, task_class
+from tasks.registry import task_class
 from tasks.task import Task
 
 MAX_DELAYS = 1000.0
@@ -69,7 +70,13 @@ Examples:
 @click.option("--strategy", help=f"What is tried next: {', '.join(STRATEGIES)}. Overrides the profile.")
 @click.option("--proposals", type=click.IntRange(min=0), help="How many. Overrides the profile.")
 @click.option("--tasks", "only", metavar="A,B", help="Only these of the profile's tasks, in this order.")
-@click.option("--task", "own", multiple=True, metavar="MODULE:CLASS", help="Add a ranked task of your own.")
+@click.option(
+    "--task",
+    "own",
+    multiple=True,
+    metavar="MODULE:CLASS",
+    help="Add a ranked task of your own. With --resume: one of the run that may be imported.",
+)
 @click.option("--data", multiple=True, metavar="TASK=PATH", help="Let a task read your files.")
 @click.option(
     "--seed-cell", multiple=True, type=click.Path(path_type=Path), help="Start from the cell in this file too."
@@ -100,8 +107,9 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     if address is not None:
         check_address(address)
     if resume:
+        trusted = given.pop("own")
         changed = [
-            f"--{option.replace('only', 'tasks').replace('own', 'task').replace('_', '-')}"
+            f"--{option.replace('only', 'tasks').replace('_', '-')}"
             for option, value in given.items()
             if value not in (None, ())
         ]
@@ -112,6 +120,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
         store = _open(name)
         simulation = simulation_of(store)
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
+        check_trusted(store, profile, trusted)
     else:
         simulation = _simulation(given.pop("simulate"), given.pop("delays"))
         profile, title = _profile(**given)
@@ -229,29 +238,6 @@ def _open(name: str | None) -> Store:
     return Store.open(folder)
 
 
-def load_tasks(profile: Profile, console: Console) -> dict[str, Task]:
-    """Memorization and every task of a profile, with their data; a terminal sees which one is being read."""
-    loaded = {MEMORIZATION: load_task(MEMORIZATION, **profile.memorization.options)}
-    for name, section in profile.tasks.items():
-        if console.is_terminal:
-            with console.status(f"reading the data of {name}"):
-                loaded[name] = _load(name, section)
-        else:
-            loaded[name] = _load(name, section)
-    return loaded
-
-
-def load_task_of(profile: Profile, name: str) -> Task:
-    """One task of a profile, or memorization, with its data."""
-    if name == MEMORIZATION:
-        return load_task(MEMORIZATION, **profile.memorization.options)
-    return _load(name, profile.tasks[name])
-
-
-def _load(name: str, section: TaskSection) -> Task:
-    return load_task(section.task or name, **section.options)
-
-
 def mark_resumed(store: Store, tasks: dict[str, Task], console: Console) -> None:
     """Keep with the run that it goes on, and warn of what differs from when it began."""
     now = provenance(tasks)
@@ -344,7 +330,7 @@ def _drive(
             )
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
-            say_stopped(store, engine.progress)  # once the bars are gone: they would take it with them
+            say_stopped(store, profile, engine.progress)  # once the bars are gone: they would take it with them
         with suppress(ResultsError):  # what ended the search is what there is to say
             write_leaderboard(store, profile.ranked, table)
         raise
@@ -373,12 +359,12 @@ def terminable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def say_stopped(store: Store, progress: Progress) -> None:
+def say_stopped(store: Store, profile: Profile, progress: Progress) -> None:
     """Tell on the error stream what is kept, and the command that goes on."""
     where = store.name if store.folder.parent == runs_folder() else str(store.folder)
     click.echo(
         f"stopped; all {progress.trials_run + progress.trials_known} finished trials are kept. "
-        f"Go on with: gatesearch search {shlex.quote(where)} --resume",
+        f"Go on with: gatesearch search {shlex.quote(where)} --resume{trust_options(profile)}",
         err=True,
     )
 

@@ -1,7 +1,5 @@
 """`gatesearch verify`: whether a stored run is what it claims to be."""
 
-import shlex
-
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -10,9 +8,8 @@ from rich.text import Text
 from results.consistency import Check, consistency
 from results.escapes import printable
 from results.store import Store
+from search.cli.loading import check_trusted, load_tasks
 from search.cli.names import open_run
-from search.cli.search import load_tasks
-from search.errors import SearchError
 from search.profiles.profile import Profile, parse_profile
 from search.verification import Replay, replay, retrain
 from tasks.task import Task
@@ -45,13 +42,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
     with open_run(run) as store:
         store.select("BEGIN")  # one view of it all, also while a search goes on
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
-        for name, section in profile.tasks.items():
-            path = section.task or name
-            if ":" in path and path not in trusted:
-                raise SearchError(
-                    f"run {store.name!r} has the task {path!r}, which is code that would be imported; "
-                    f"add --task {shlex.quote(path)} if you trust it"
-                )
+        check_trusted(store, profile, trusted)
         found: list[bool | None] = []
 
         def show(check: Check) -> None:

@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -108,20 +107,3 @@ def test_a_store_that_somebody_else_wrote_fails_its_checks_and_no_command_over_i
         refused = gatesearch(line[0], "done", *line[1:])
         assert (refused.status, refused.out, refused.err.count("\n")) == (2, "", 1)
         assert "validation is 'high', which is not a finite number" in refused.err
-
-
-def test_a_task_that_a_run_names_is_imported_only_where_that_is_allowed(gatesearch: Gatesearch, here: Path) -> None:
-    (here / "mine.py").write_text(
-        "from pathlib import Path\nfrom tasks.xml import Xml\nPath('ran').touch()\n"
-        "class Mine(Xml):\n    name = 'mine'\n"
-    )
-    line = ["search", "own", "--profile", "tiny.toml", "--task", "mine:Mine", "--proposals", "1", "--simulate"]
-    assert gatesearch(*line, "--workers", "0").status == 0
-    (here / "ran").unlink()
-    sys.modules.pop("mine")
-    said = gatesearch("verify", "own")
-    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
-    assert "'mine:Mine', which is code that would be imported; add --task mine:Mine if you trust it" in said.err
-    assert not (here / "ran").exists()
-    assert gatesearch("verify", "own", "--task", "mine:Mine").status == 0
-    assert (here / "ran").exists()
