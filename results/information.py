@@ -37,6 +37,7 @@ class _Environment(BaseModel):
 class _Information(_Environment):
     data: dict[str, str] = {}  # task -> checksum
     resumed: list[dict[str, Any]] = []
+    extended: list[list[str]] = []  # arguments of the commands that wanted more proposals
     simulated: _Simulated | None = None
     retrained: _Retrained | None = None
 

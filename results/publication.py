@@ -64,6 +64,7 @@ def _origin(store: Store, information: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "run": store.name,
         "command": ["gatesearch", *information.get("command", ())],
+        "extended": [["gatesearch", *line] for line in information.get("extended", ())],
         "seed": store.seed,
         "started": started,
         "finished": finished,

@@ -20,7 +20,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -227,6 +227,19 @@ class Store:
         with self._transaction() as connection:
             merged = self.information | information
             connection.execute("UPDATE run SET information = ?", (json.dumps(merged, ensure_ascii=False, default=str),))
+
+    def extend(self, profile: str, command: Sequence[str]) -> None:
+        """Let the run go on under a profile that wants more of it, as TOML text: it is unfinished again.
+
+        The command's arguments are kept with those of the earlier ones (`extended`), for whoever makes the run again.
+        """
+        with self._transaction() as connection:
+            left = {key: value for key, value in self.information.items() if key != "finished"}
+            left["extended"] = [*left.get("extended", []), list(command)]
+            text = json.dumps(left, ensure_ascii=False, default=str)
+            connection.execute("UPDATE run SET profile = ?, information = ?", (profile, text))
+            write_atomically(self.folder / PROFILE_FILE, profile)
+        self._run = replace(self._run, profile=profile)
 
     def add_cell(self, row: CellRow) -> None:
         """Store a cell. Known already: the lineage of the earlier proposal is kept. Its parent must be stored."""

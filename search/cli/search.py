@@ -9,7 +9,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ Examples:
   gatesearch search                                  the quick profile, on all cores
   gatesearch search night --profile overnight        a run named night
   gatesearch search night --resume                   go on where it stopped
+  gatesearch search night --resume --proposals 20000 and further than was planned
   gatesearch search --tasks xml,music --proposals 10
   gatesearch search mine --seed-cell my.cell --task package.module:MyTask
   gatesearch search ptb --tasks language --data language=FOLDER
@@ -68,7 +69,9 @@ Examples:
 @click.argument("name", required=False)
 @click.option("--profile", help="quick (default), evening, overnight, paper, baselines, or a TOML file.")
 @click.option("--strategy", help=f"What is tried next: {', '.join(STRATEGIES)}. Overrides the profile.")
-@click.option("--proposals", type=click.IntRange(min=0), help="How many. Overrides the profile.")
+@click.option(
+    "--proposals", type=click.IntRange(min=0), help="How many. Overrides the profile. With --resume: more of them."
+)
 @click.option("--tasks", "only", metavar="A,B", help="Only these of the profile's tasks, in this order.")
 @click.option(
     "--task",
@@ -107,7 +110,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     if address is not None:
         check_address(address)
     if resume:
-        trusted = given.pop("own")
+        trusted, proposals = given.pop("own"), given.pop("proposals")
         changed = [
             f"--{option.replace('only', 'tasks').replace('_', '-')}"
             for option, value in given.items()
@@ -121,6 +124,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
         simulation = simulation_of(store)
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
         check_trusted(store, profile, trusted)
+        extended = _extended(store, profile, proposals)
     else:
         simulation = _simulation(given.pop("simulate"), given.pop("delays"))
         profile, title = _profile(**given)
@@ -151,10 +155,30 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
             )
         with store, store.lock():
             if resume:
+                if extended is not None:
+                    profile = extended
+                    store.extend(profile.to_toml(), sys.argv[1:])
                 mark_resumed(store, loaded, console)
             _announce(console, store, profile, loaded, count, address)
             _warn_of_window(console, profile, executor.processors())
             _drive(console, store, profile, loaded, executor, simulation)
+
+
+def _extended(store: Store, profile: Profile, proposals: int | None) -> Profile | None:
+    """The profile with more proposals, where they are asked for: what was proposed does not depend on how many follow.
+
+    The run is then that of the larger number from the start, but for finalists of the smaller one that stay in the
+    table. Raises `SearchError` where there would be fewer.
+    """
+    planned = profile.search.proposals
+    if proposals is None or proposals == planned:
+        return None
+    if proposals < planned:
+        raise SearchError(
+            f"--proposals {proposals}: run {store.name!r} is one of {planned:,}, and what is done is kept; "
+            "with --resume there can only be more"
+        )
+    return replace(profile, search=replace(profile.search, proposals=proposals))
 
 
 def _simulation(simulate: bool | None, delays: float | None) -> Simulation | None:

@@ -76,6 +76,49 @@ def test_the_same_seed_gives_the_same_table_and_a_resumed_end_trains_nothing(
         assert len(store.information["resumed"]) == 2
 
 
+def test_a_run_is_extended_to_what_it_would_have_been_from_the_start(
+    gatesearch: Gatesearch, here: Path, finished: Path
+) -> None:
+    plain = here / "plain.toml"
+    plain.write_text((here / "tiny.toml").read_text().replace("cells = 2", "cells = 0"))
+    line = ("search", "--profile", "plain.toml", "--workers", "0")
+    assert gatesearch(*line, "short", "--proposals", "2").status == 0
+    assert gatesearch(*line, "whole").status == 0  # six
+    short, whole = here / "runs" / "short", here / "runs" / "whole"
+    assert len(pd.read_csv(short / "leaderboard.csv")) < len(pd.read_csv(whole / "leaderboard.csv"))
+    before = (short / "run.sqlite").read_bytes(), (short / "profile.toml").read_bytes()
+    refused = gatesearch("search", "short", "--resume", "--proposals", "1", "--workers", "0")
+    assert (refused.status, refused.out, refused.err.count("\n")) == (2, "", 1)
+    assert "--proposals 1: run 'short' is one of 2, and what is done is kept" in refused.err
+    assert ((short / "run.sqlite").read_bytes(), (short / "profile.toml").read_bytes()) == before
+    for proposals in ("4", "6", "6"):  # the last is a resumption of what is done
+        said = gatesearch("search", "short", "--resume", "--proposals", proposals, "--workers", "0")
+        assert (said.status, said.err) == (0, "")
+        assert f", {proposals} proposals (paper)" in said.out
+    assert_same_table(short, whole)
+    assert (short / "profile.toml").read_text() == (whole / "profile.toml").read_text()
+    with Store.open(short, readonly=True) as store:
+        assert store.profile == (short / "profile.toml").read_text()
+        assert len(store.information["extended"]) == 2
+        assert store.information["finished"] is not None
+    assert gatesearch("verify", "short").status == 0
+
+
+def test_an_extended_run_trains_its_new_finalists(gatesearch: Gatesearch, here: Path, finished: Path) -> None:
+    """Those of the smaller run stay in the table, since they were trained; the others are as from the start."""
+    assert gatesearch(*SEARCH, "short", "--proposals", "2").status == 0
+    assert gatesearch("search", "short", "--resume", "--proposals", "6", "--workers", "0").status == 0
+    runs = (here / "runs" / "short", finished)
+    short, whole = (pd.read_csv(run / "leaderboard.csv").set_index("cell") for run in runs)
+    again = [set(table.index[table["evidence"] == "retrained"]) for table in (short, whole)]
+    assert len(again[1]) == 5  # three that were given, two that were found
+    assert again[1] <= again[0]
+    assert len(again[0] - again[1]) <= 2
+    columns = ["xml_test", "xml_test_se", "arithmetic_test", "score"]
+    pd.testing.assert_frame_equal(short.loc[sorted(again[1]), columns], whole.loc[sorted(again[1]), columns])
+    assert gatesearch("verify", "short").status == 0
+
+
 def test_tasks_are_chosen_in_the_order_given_and_the_strategy_is_kept(gatesearch: Gatesearch, here: Path) -> None:
     said = gatesearch(*SEARCH, "r", "--tasks", "arithmetic, xml", "--strategy", "random", "--proposals", "3")
     assert said.status == 0
