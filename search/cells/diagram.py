@@ -7,14 +7,16 @@ A gate graph has a node for every operation; the figures of papers and textbooks
 - sums of sums and products of products are one sign with many lines;
 - `v - z * v` is the product of `v` and of `1 - z`, a circle of its own.
 
-Nothing is lost: every node of the graph is a part, a label or a line of the diagram.
+Nothing that the cell's output depends on is lost: every such node is a part, a label or a line of the diagram.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from search.cells.graph import ACTIVATIONS, LEAVES, GateGraph, Node, Op
+from search.cells.canonical import live_states, prune_positions
+from search.cells.formula import parse_written
+from search.cells.graph import ACTIVATIONS, GateGraph, Node, Op
 
 
 class Kind(StrEnum):
@@ -41,12 +43,16 @@ class Port:
 
 @dataclass(frozen=True)
 class Part:
-    """A box, a circle or an end of a diagram. `name` is what the formula calls its value, where it has a name."""
+    """A box, a circle or an end of a diagram. `name` is what the formula calls its value, where it has a name.
+
+    A state or new state has its name as its label, and its number in `state`, 0 for the visible output.
+    """
 
     kind: Kind
     label: str
     ports: tuple[Port, ...] = ()
     name: str = ""
+    state: int = 0
 
 
 SIGMA, TIMES, MINUS = "\N{GREEK SMALL LETTER SIGMA}", "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
@@ -55,16 +61,30 @@ SYMBOLS = {Op.SIGMOID: SIGMA}
 """What boxes say where it is not the operation's own name."""
 
 
-def diagram(graph: GateGraph, names: Mapping[int, str] | None = None) -> tuple[Part, ...]:
+def diagram(
+    graph: GateGraph, names: Mapping[int, str] | None = None, states: Sequence[str] | None = None
+) -> tuple[Part, ...]:
     """The parts of a graph's diagram in topological order, the new states last; what is dead is left out.
 
-    `names`: of some of the graph's nodes, by position, as in the formula that it was read from.
+    Dead is what the visible output never depends on, as in the canonical form: states may be among it.
+
+    `names`: of some of the graph's nodes, by position, as in the formula that it was read from. `states`: the names of
+    its states, in order; without them they are called as in the text of canonical forms.
     """
-    return _Folder(graph, names or {}).parts()
+    pruned, kept = prune_positions(graph)
+    given = [state_name(state) for state in range(graph.states)] if states is None else states
+    names = {kept[i]: name for i, name in (names or {}).items() if i in kept}
+    return _Folder(pruned, names, [given[state] for state in live_states(graph)]).parts()
+
+
+def formula_diagram(text: str) -> tuple[Part, ...]:
+    """The diagram of the cell in a formula, with the names that the formula gives. Raises `FormulaError`."""
+    written = parse_written(text)
+    return diagram(written.graph, written.names_of_values, written.states)
 
 
 def state_name(state: int) -> str:
-    """What formulas call a state: h, c, c2, c3, ..."""
+    """What the text of a canonical form calls a state: h, c, c2, c3, ..."""
     return "h" if state == 0 else "c" if state == 1 else f"c{state}"
 
 
@@ -78,19 +98,16 @@ class _Term:
 
 
 class _Folder:
-    def __init__(self, graph: GateGraph, names: Mapping[int, str]) -> None:
-        self.graph, self.names = graph, names
-        live = set(graph.outputs).union(*(graph.ancestors(i) for i in graph.outputs))
-        once = [0] * len(graph)
-        for i in live:
-            for j in graph.nodes[i].inputs:
-                once[j] += 1
+    """Of a graph without dead nodes."""
+
+    def __init__(self, graph: GateGraph, names: Mapping[int, str], states: Sequence[str]) -> None:
+        self.graph, self.names, self.states = graph, names, states
+        once = [len(readers) for readers in graph.consumers]
         for i in graph.outputs:
             once[i] += 1
         self.terms: dict[int, list[_Term]] = {}
         self.ops: dict[int, Op] = {}
-        for i in sorted(live):
-            node = graph.nodes[i]
+        for i, node in enumerate(graph):
             self.ops[i], self.terms[i] = node.op, [_Term(j) for j in node.inputs]
             if node.op is Op.SUB:
                 self.ops[i] = Op.ADD
@@ -99,7 +116,7 @@ class _Folder:
                 if gate is not None:
                     self.ops[i], self.terms[i] = Op.MUL, [_Term(gate, complement=True), _Term(node.inputs[0])]
         # Who is read by how many, with the folded products gone.
-        self.readers: dict[int, list[int]] = {i: [] for i in live}
+        self.readers: dict[int, list[int]] = {i: [] for i in range(len(graph))}
         reached = self._reached()
         for i in reached:
             for term in self.terms[i]:
@@ -107,7 +124,9 @@ class _Folder:
         for i in graph.outputs:
             self.readers[i].append(-1)
         self.live = reached
-        self.stateless = {i for i in live if all(graph.nodes[j].op is not Op.STATE for j in (*graph.ancestors(i), i))}
+        self.stateless = {
+            i for i in range(len(graph)) if all(graph.nodes[j].op is not Op.STATE for j in (*graph.ancestors(i), i))
+        }
         self.number: dict[_Term, int] = {}
         self.made: list[Part] = []
 
@@ -126,7 +145,7 @@ class _Folder:
             if not self._is_folded(i):
                 self._make(i)
         for state, i in enumerate(self.graph.outputs):
-            self.made.append(Part(Kind.OUTPUT, state_name(state), (self._port(_Term(i)),)))
+            self.made.append(Part(Kind.OUTPUT, self.states[state], (self._port(_Term(i)),), state=state))
         return tuple(self.made)
 
     def _reader(self, i: int) -> int | None:
@@ -149,8 +168,10 @@ class _Folder:
     def _make(self, i: int) -> None:
         op, node = self.ops[i], self.graph.nodes[i]
         ports = tuple(self._port(term) for term in self._flat(i))
-        if op in LEAVES:
-            part = Part(*((Kind.INPUT, "x") if op is Op.INPUT else (Kind.STATE, state_name(node.state))))
+        if op is Op.INPUT:
+            part = Part(Kind.INPUT, "x")
+        elif op is Op.STATE:
+            part = Part(Kind.STATE, self.states[node.state], state=node.state)
         elif op is Op.LINEAR:
             part = Part(Kind.MATRIX, self._matrix(i), ports, self.names.get(i, ""))
         elif op in ACTIVATIONS:

@@ -2,16 +2,16 @@
 
 States enter on the left and leave on the right, the input comes from below, the output leaves on top. Boxes are
 activations, circles are sums (+), products and complements (one minus), a label W or U at the end of a line is a matrix
-with a bias. Lines into one box are added. Colours (Okabe and Ito 2008, safe for the colour-blind) tell the input from
-the states and only repeat what shapes and labels say, so the picture works in black and white.
+with a bias. Lines into one box are added. Long names are shortened; pointed at, they show in full. Colours (Okabe and
+Ito 2008, safe for the colour-blind) tell the input from the states and only repeat what shapes and labels say, so the
+picture works in black and white.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from search.cells import svg
-from search.cells.diagram import MINUS, SIGMA, TIMES, Kind, Part, Port, diagram
-from search.cells.formula import named_formula
+from search.cells.diagram import MINUS, SIGMA, TIMES, Kind, Part, Port, diagram, formula_diagram
 from search.cells.graph import GateGraph
 from search.cells.layout import Box, layout, port_offset
 from search.cells.wires import Net, tracks
@@ -28,33 +28,59 @@ PORT, SPACING, TRACK = 20.0, 16.0, 11.0
 
 _MARGIN_X, _MARGIN_Y, _PADDING = 56.0, 34.0, 20.0
 _RADIUS, _CORNER = 13.0, 6.0
+_LABEL_HEIGHT = 16.0
 _LETTER = 0.62  # width of a letter over its size, about
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+_WIDE = dict.fromkeys(f"MWmw{_ELLIPSIS}", 1.0)  # letters that are far wider
+_NAME_LETTERS = 16  # names longer than this are shortened
+_NAME_SIZE, _STATE_SIZE = 12, 15
 _ENDS = (Kind.STATE, Kind.INPUT, Kind.OUTPUT)
 _CIRCLES = (Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT)
-_COLOURS = {"x": "#0072b2", "h": "#d55e00", "c": "#00805f"}
+_INPUT_COLOUR, _OUTPUT_COLOUR, _HIDDEN_COLOUR = "#0072b2", "#d55e00", "#00805f"
 _FILLS = {SIGMA: "#fff2c2", "tanh": "#dcecf7", "relu": "#e9e3f5", "leaky relu": "#e9e3f5"}
 _OTHER_FILL = "#eeeeee"
 
 
-def draw(graph: GateGraph, names: Mapping[int, str] | None = None, title: str = "a cell") -> str:
-    """The SVG of a graph as it stands; `names` of nodes, by position, are written above their boxes."""
-    return _Drawing(diagram(graph, names)).svg(title)
+def draw(
+    graph: GateGraph,
+    names: Mapping[int, str] | None = None,
+    title: str = "a cell",
+    states: Sequence[str] | None = None,
+) -> str:
+    """The SVG of a graph as it stands, but for what is dead.
+
+    `names` of nodes, by position, are written above their boxes; `states` are the states' names, in order.
+    """
+    return _Drawing(diagram(graph, names, states)).svg(title)
 
 
 def draw_formula(text: str, title: str = "a cell") -> str:
     """The SVG of the cell in a formula, with the names that the formula gives. Raises `FormulaError`."""
-    graph, names = named_formula(text)
-    return draw(graph, names, title)
+    return _Drawing(formula_diagram(text)).svg(title)
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """The body of a part, how far the labels of its lines reach out to its left, and the room for a name above it."""
+    """The body of a part, how far the labels of its lines reach out to its left, and the room for a name above it.
+
+    `label_up`: how far those labels reach out above it.
+    """
 
     width: float
     height: float
     labels: float = 0.0
-    name: float = 0.0
+    label_up: float = 0.0
+    name_width: float = 0.0
+
+    @property
+    def up(self) -> float:
+        """From the middle to the upper edge; what reaches out above it without a name fits between neighbours."""
+        return self.height / 2 + (self.label_up + 14.0 if self.name_width else 0.0)
+
+    @property
+    def room(self) -> float:
+        """The width of the body and of the name, labels not counted."""
+        return max(self.width, self.name_width)
 
 
 class _Drawing:
@@ -63,7 +89,7 @@ class _Drawing:
         self.shapes = [_shape(part) for part in self.parts]
         boxes = [
             Box(
-                up=shape.height / 2 + shape.name,
+                up=shape.up,
                 down=shape.height / 2,
                 sources=tuple(port.source for port in part.ports),
                 first=part.kind in (Kind.STATE, Kind.INPUT),
@@ -73,7 +99,7 @@ class _Drawing:
         ]
         self.layout = layout(boxes, SPACING, PORT)
         self.items = self.layout.items
-        self.heights = [round(_MARGIN_Y + _PADDING + 6 + height, 2) for height in self.layout.heights]
+        self.heights = [round(_MARGIN_Y + _PADDING + height, 2) for height in self.layout.heights]
         lows = [
             height + (self.shapes[item.box].height / 2 if item.box is not None else 0.0)
             for item, height in zip(self.items, self.heights, strict=True)
@@ -81,6 +107,8 @@ class _Drawing:
         self.bottom = max(lows) + _PADDING
         self.nets = [self._nets(gap) for gap in range(len(self.layout.lines))]
         self.tracks = [tracks(nets) for nets in self.nets]
+        ends = [_variable_width(part) for part in self.parts if part.kind in (Kind.STATE, Kind.OUTPUT)]
+        self.left = max(_MARGIN_X, *(18 + width + 6 for width in ends))  # the right margin is as wide
         self.middles, self.gaps, self.right = self._spread()
 
     def svg(self, title: str) -> str:
@@ -90,7 +118,7 @@ class _Drawing:
             for net in nets:
                 self._wire(gap, net, paths.setdefault(net.net, []), dots)
         frame = svg.box(
-            _MARGIN_X, _MARGIN_Y, self.right - _MARGIN_X, self.bottom - _MARGIN_Y, 14, svg.GROUND, "frame", 0.7
+            self.left, _MARGIN_Y, self.right - self.left, self.bottom - _MARGIN_Y, 14, svg.GROUND, "frame", 0.7
         )
         out = [frame]
         for number, lines in sorted(paths.items()):
@@ -102,7 +130,7 @@ class _Drawing:
             if item.box is not None:
                 part = self.parts[item.box]
                 out += self._end(position, part) if part.kind in _ENDS else self._body(position, item.box)
-        return svg.document(round(self.right + _MARGIN_X), round(self.bottom + _MARGIN_Y), title, out)
+        return svg.document(round(self.right + self.left), round(self.bottom + _MARGIN_Y), title, out)
 
     def _arrival(self, line: tuple[int, int, int]) -> float:
         """The height at which a line comes to its right end."""
@@ -120,11 +148,11 @@ class _Drawing:
     def _spread(self) -> tuple[list[float], list[float], float]:
         """Middles of the columns, left ends of the gaps behind them, and the frame's right side."""
         middles, gaps = [], []
-        x = _MARGIN_X + 12
+        x = self.left + 12
         for column, positions in enumerate(self.layout.columns):
             boxes = [self.items[i].box for i in positions]
             shapes = [self.shapes[box] for box in boxes if box is not None]
-            width = max((shape.width for shape in shapes), default=0.0)
+            width = max((shape.room for shape in shapes), default=0.0)
             x += max((max(0.0, shape.labels - (width - shape.width) / 2) for shape in shapes), default=0.0)
             middles.append(x + width / 2)
             x += width
@@ -136,7 +164,7 @@ class _Drawing:
 
     def _colour(self, net: int) -> str:
         part = self.parts[net]
-        return _COLOURS[part.label[0]] if part.kind in _ENDS else svg.INK
+        return _end_colour(part) if part.kind in _ENDS else svg.INK
 
     def _wire(self, gap: int, net: Net, paths: list[str], dots: list[str]) -> None:
         track = self.gaps[gap] + 9 + TRACK / 2 + TRACK * self.tracks[gap].get(net.net, 0)
@@ -159,26 +187,26 @@ class _Drawing:
     def _end(self, position: int, part: Part) -> list[str]:
         """Where a state or the input comes in, or a new state leaves: a line, its arrow and its name."""
         x, y = self.middles[self.items[position].column], self.heights[position]
-        own = _COLOURS[part.label[0]]
+        own = _end_colour(part)
         if part.kind is Kind.STATE:
-            line = svg.path(f"M{_MARGIN_X - 14:g} {y:g}H{x:g}", own)
-            return [line, svg.variable(_MARGIN_X - 18, y + 5, part.label, f"t{MINUS}1", "end", own)]
+            line = svg.path(f"M{self.left - 14:g} {y:g}H{x:g}", own)
+            return [line, _variable(self.left - 18, y + 5, part, "end")]
         if part.kind is Kind.INPUT:
             up = f"M{x:g} {self.bottom + 12:g}V{y + _CORNER:g}Q{x:g} {y:g} {x + _CORNER:g} {y:g}"
-            return [svg.path(up, own), svg.variable(x, self.bottom + 27, "x", "t", "middle", own)]
+            return [svg.path(up, own), _variable(x, self.bottom + 27, part, "middle")]
         colour = self._colour(part.ports[0].source)
         out = [
             svg.path(f"M{x:g} {y:g}H{self.right + 8:g}", colour),
             svg.arrow(self.right + 14, y, colour),
-            svg.variable(self.right + 18, y + 5, part.label, "t", "start", own),
+            _variable(self.right + 18, y + 5, part, "start"),
         ]
-        if part.label == "h":
+        if part.state == 0:
             x -= 10
             out += [
                 svg.path(f"M{x:g} {y:g}V{_MARGIN_Y - 4:g}", colour),
                 svg.dot(x, y, colour),
                 svg.arrow(x, _MARGIN_Y - 10, colour, up=True),
-                svg.variable(x, _MARGIN_Y - 16, "h", "t", "middle", own),
+                _variable(x, _MARGIN_Y - 16, part, "middle"),
             ]
         return out
 
@@ -193,14 +221,15 @@ class _Drawing:
             svg.text(x, y + 4.8, part.label, 14),
         ]
         if part.name:
-            out.append(svg.text(x, top - 4, part.name, 12, italic=True))
+            at = top - shape.label_up - 4
+            out.append(svg.text(x, at, _short(part.name), _NAME_SIZE, italic=True, full=part.name))
         for place, p in enumerate(self.layout.ports[number]):
             at, edge = y + port_offset(place, len(part.ports), PORT), left
             for label in reversed(_labels(part.ports[p])):
                 width = _label_width(label)
                 edge -= width + 5
                 corner, kind = (8, "sign") if label == MINUS else (2, "label")
-                out.append(svg.box(edge, at - 8, width, 16, corner, svg.PAPER, kind, 1))
+                out.append(svg.box(edge, at - _LABEL_HEIGHT / 2, width, _LABEL_HEIGHT, corner, svg.PAPER, kind, 1))
                 out.append(svg.text(edge + width / 2, at + 4.2, label, 12))
         return out
 
@@ -212,8 +241,7 @@ def _ends_in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
         part = parts[number]
         if part.kind not in (Kind.STATE, Kind.OUTPUT):
             return (1, 0) if part.kind is Kind.INPUT else (2, number)
-        state = 0 if part.label == "h" else int(part.label[1:] or 1)
-        return 0 if part.kind is Kind.STATE else 3, -state
+        return 0 if part.kind is Kind.STATE else 3, -part.state
 
     order = sorted(range(len(parts)), key=rank)
     new = {old: k for k, old in enumerate(order)}
@@ -225,17 +253,49 @@ def _ends_in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 def _shape(part: Part) -> _Shape:
     labels = max((sum(_label_width(label) + 5 for label in _labels(port)) for port in part.ports), default=0.0)
-    name = 14.0 if part.name else 0.0
     if part.kind in _ENDS:
         return _Shape(0.0, 16.0 if labels else 12.0, labels)
+    name = _width(_short(part.name), _NAME_SIZE)
     if part.kind in _CIRCLES:
-        return _Shape(2 * _RADIUS, max(2 * _RADIUS, len(part.ports) * PORT - 14), labels, name)
-    return _Shape(max(34.0, 10 + len(part.label) * 14 * _LETTER), max(30.0, len(part.ports) * PORT), labels, name)
+        height = max(2 * _RADIUS, len(part.ports) * PORT - 14)
+        highest = port_offset(0, len(part.ports), PORT) - _LABEL_HEIGHT / 2
+        return _Shape(2 * _RADIUS, height, labels, max(0.0, -highest - height / 2) if labels else 0.0, name)
+    height = max(30.0, len(part.ports) * PORT)
+    return _Shape(max(34.0, 10 + len(part.label) * 14 * _LETTER), height, labels, name_width=name)
 
 
 def _labels(port: Port) -> tuple[str, ...]:
     """What a line passes on its way into a part: matrices, and a minus where it is subtracted."""
     return (*port.matrices, *([MINUS] if port.minus else []))
+
+
+def _short(name: str) -> str:
+    """A name with its middle left out where it is long: names that are alike often differ at their ends."""
+    return name if len(name) <= _NAME_LETTERS else f"{name[:9]}{_ELLIPSIS}{name[-6:]}"
+
+
+def _width(words: str, size: float) -> float:
+    """About what words take, rather more than less."""
+    return size * sum(_WIDE.get(letter, 0.75 if letter.isupper() else _LETTER) for letter in words)
+
+
+def _when(part: Part) -> str:
+    return f"t{MINUS}1" if part.kind is Kind.STATE else "t"
+
+
+def _variable(x: float, y: float, part: Part, anchor: str) -> str:
+    """The name of the input, or of a state with its time, at an end."""
+    return svg.variable(x, y, _short(part.label), _when(part), anchor, _end_colour(part), _STATE_SIZE, part.label)
+
+
+def _variable_width(part: Part) -> float:
+    return _width(_short(part.label), _STATE_SIZE) + _width(_when(part), svg.INDEX_SIZE)
+
+
+def _end_colour(part: Part) -> str:
+    if part.kind is Kind.INPUT:
+        return _INPUT_COLOUR
+    return _HIDDEN_COLOUR if part.state else _OUTPUT_COLOUR
 
 
 def _label_width(label: str) -> float:

@@ -1,25 +1,32 @@
-"""Files of cells: formulas, and recipes in JSON, told apart by how they begin."""
+"""Files of cells: formulas, and recipes in JSON, told apart by how they are called or begin."""
 
 from pathlib import Path
 
-from search.cells.formula import read_formula
+from search.cells import formula, recipe
+from search.cells.errors import FormulaError, GraphError, RecipeError
+from search.cells.formula import parse_formula, read_text
 from search.cells.graph import GateGraph
-from search.cells.recipe import read_recipe
+from search.cells.recipe import parse_recipe
 
-PEEKED = 4096
-"""Bytes within which the first character that is no blank is looked for."""
-
-
-def is_recipe(path: Path) -> bool:
-    """Whether a file is read as a recipe: it is called .json, or begins as JSON does and as no formula can."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(PEEKED).removeprefix(b"\xef\xbb\xbf").lstrip()
-    except (OSError, ValueError):
-        return False
-    return path.suffix.lower() == ".json" or start[:1] in (b"{", b"[")
+MOST = max(formula.MAX_CHARACTERS, recipe.MAX_CHARACTERS)
+"""Characters that are read of a file: what it is shows only then."""
 
 
 def read_cell(path: Path) -> GateGraph:
     """The graph in a file. Raises `CellError` naming the file and what is wrong with it."""
-    return read_recipe(path) if is_recipe(path) else read_formula(path)
+    return read_source(path)[0]
+
+
+def read_source(path: Path) -> tuple[GateGraph, str | None]:
+    """The graph in a file, and its text where that is a formula; a recipe is called .json, or begins as no formula can.
+
+    The file is opened once, so that it may be a pipe. Raises `CellError` as `read_cell`.
+    """
+    called = path.suffix.lower() == ".json"
+    kind, what = (RecipeError, "a recipe") if called else (FormulaError, "a formula or recipe")
+    text = read_text(path, MOST, kind, what)
+    is_recipe = called or text.lstrip()[:1] in ("{", "[")
+    try:
+        return (parse_recipe(text), None) if is_recipe else (parse_formula(text), text)
+    except (FormulaError, RecipeError, GraphError) as error:
+        raise (RecipeError if is_recipe else FormulaError)(f"{path}: {error}") from error

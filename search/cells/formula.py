@@ -72,6 +72,15 @@ class Written:
     names: dict[str, int]
     states: tuple[str, ...]
 
+    @property
+    def names_of_values(self) -> dict[int, str]:
+        """By position, the names of nodes: of several the first; states and their new values are not among them."""
+        names: dict[int, str] = {}
+        for name, node in self.names.items():
+            if not name.endswith("'") and self.graph.nodes[node].op not in LEAVES:
+                names.setdefault(node, name)
+        return names
+
 
 def parse_formula(text: str) -> GateGraph:
     """The graph that a formula describes, as written: neither pruned nor merged.
@@ -80,19 +89,6 @@ def parse_formula(text: str) -> GateGraph:
     32,768 characters or graphs of more than 256 nodes.
     """
     return parse_written(text).graph
-
-
-def named_formula(text: str) -> tuple[GateGraph, dict[int, str]]:
-    """The graph as `parse_formula` gives it, and the names that the text gives to nodes, by position.
-
-    A node with several names has the first of them; states and their new values are not among the names.
-    """
-    written = parse_written(text)
-    names: dict[int, str] = {}
-    for name, node in written.names.items():
-        if not name.endswith("'") and written.graph.nodes[node].op not in LEAVES:
-            names.setdefault(node, name)
-    return written.graph, names
 
 
 def parse_written(text: str) -> Written:
@@ -141,15 +137,6 @@ def read_text(path: Path, most: int, error: type[CellError], what: str) -> str:
         raise error(f"{shown}: byte {reason.start} is not UTF-8 text; {what} file is plain text") from reason
     except ValueError as reason:
         raise error(f"{str(path)!r} is no path of a file ({reason})") from reason
-
-
-def read_formula(path: Path) -> GateGraph:
-    """The graph in a formula file (UTF-8). Raises `FormulaError` naming the file and, where there is one, the line."""
-    text = read_text(path, MAX_CHARACTERS, FormulaError, "a formula")
-    try:
-        return parse_formula(text)
-    except (FormulaError, GraphError) as error:
-        raise FormulaError(f"{path}: {error}") from error
 
 
 class _Builder:

@@ -49,7 +49,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Layout:
-    """`heights`: of each item, where its line is, downwards. `columns`: items (positions in `items`), top to bottom.
+    """`heights`: of each item, how far its line is below the uppermost edge of all.
+
+    `columns`: items (positions in `items`), top to bottom.
 
     `lines`: for each gap between columns, the items to its left and right that are joined, and the number of the line
     among those that enter the right one (from the top). `ports`: for each box, its sources from top to bottom, as
@@ -229,5 +231,7 @@ def _heights(
         weight = STRAIGHT[(items[left].box is None) + (box is None)]
         weights += [-weight, weight]
     found = _solve(np.array([0.0] * n + weights), less, [(-math.inf, math.inf)] * (n + 2 * len(joined)))[:n]
-    top = min(found)
+    top = min(
+        value - (0.0 if item.box is None else boxes[item.box].up) for value, item in zip(found, items, strict=True)
+    )
     return [round(value - top, 3) for value in found]

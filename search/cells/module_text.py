@@ -167,7 +167,8 @@ def cell_class(name: str, code: LayerCode) -> str:
         "input: (T, B, I), or (B, T, I) with batch_first, or (T, I) without a batch, or a packed sequence. "
         f"output: alike, with H in place of I. hx and the last states are {hidden_states(code)}: "
         f"{'each ' if count > 1 else ''}(num_layers, B, H), or "
-        "(num_layers, H) without a batch. Without hx, the first states are zeros.",
+        "(num_layers, H) without a batch. Without hx, the first states are zeros. There is no bidirectional, and no "
+        "proj_size.",
         LINE_WIDTH - 4,
     )
     layers = _fitting("self.layers = nn.ModuleList(", f"{name}Layer(size, hidden_size, bias) for size in sizes", ")", 2)
@@ -189,10 +190,15 @@ class {name}(nn.Module):
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-{square}        if num_layers < 1:
-            raise ValueError(f"num_layers is {{num_layers}}; it must be at least 1")
+{square}        if min(input_size, hidden_size, num_layers) < 1:
+            raise ValueError(
+                f"input_size {{input_size}}, hidden_size {{hidden_size}} and num_layers "
+                f"{{num_layers}} must all be at least 1"
+            )
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -200,6 +206,7 @@ class {name}(nn.Module):
         self.dropout = nn.Dropout(dropout)
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
 {layers}
+        self.to(device=device, dtype=dtype)
 
     @overload
     def forward(
@@ -226,14 +233,15 @@ class {name}(nn.Module):
                 f"the last of input_size {{self.input_size}}"
             )
         x = input
+        batch = () if input.dim() == 2 else (x.size(0 if self.batch_first else 1),)
+        first = self._states(states, batch, x)
         if input.dim() == 2:
-            x = x.unsqueeze(1)
-            states = None if states is None else tuple(s.unsqueeze(1) for s in states)
+            x, first = x.unsqueeze(1), [s.unsqueeze(1) for s in first]
         elif self.batch_first:
             x = x.transpose(0, 1)
         if not x.size(0):
             raise ValueError("input has no steps; a sequence needs at least one")
-        x, final = self._run(x, self._states(states, x.size(1), x))
+        x, final = self._run(x, first)
         if input.dim() == 2:
             x, final = x.squeeze(1), [s.squeeze(1) for s in final]
         elif self.batch_first:
@@ -244,8 +252,12 @@ class {name}(nn.Module):
         self, packed: PackedSequence, hx: tuple[Tensor, ...] | None
     ) -> tuple[PackedSequence, {state}]:
         x, sizes, order, back = packed
+        if x.size(-1) != self.input_size:
+            raise ValueError(
+                f"input has {{x.size(-1)}} features; it must have input_size {{self.input_size}}"
+            )
         batch_sizes: list[int] = sizes.tolist()
-        states = self._states(hx, batch_sizes[0], x)
+        states = self._states(hx, (batch_sizes[0],), x)
         if order is not None:
             states = [s.index_select(1, order) for s in states]
         x, final = self._run(x, states, batch_sizes)
@@ -254,9 +266,9 @@ class {name}(nn.Module):
         return PackedSequence(x, sizes, order, back), {result}
 
     def _states(
-        self, given: tuple[Tensor, ...] | None, batch: int, x: Tensor
+        self, given: tuple[Tensor, ...] | None, batch: tuple[int, ...], x: Tensor
     ) -> list[Tensor]:
-        shape = (self.num_layers, batch, self.hidden_size)
+        shape = (self.num_layers, *batch, self.hidden_size)
         if given is None:
             return [x.new_zeros(shape) for _ in range({count})]
         for state in given:

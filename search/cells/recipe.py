@@ -23,11 +23,9 @@ import json
 import re
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import Any, NoReturn
 
-from search.cells.errors import GraphError, RecipeError
-from search.cells.formula import read_text
+from search.cells.errors import RecipeError
 from search.cells.graph import LEAVES, MAX_NODES, MAX_STATES, GateGraph, Node, Op
 
 MAX_CHARACTERS = 262_144
@@ -42,15 +40,6 @@ _FOLDED = {"elementwise_sum": Op.ADD, "elementwise_prod": Op.MUL}
 _LEAST = {"linear": 1, "elementwise_sum": 2, "elementwise_prod": 2}
 _OPERATIONS = ("linear", "blend", *_FOLDED, *_ACTIVATIONS)
 _STATE = re.compile(r"h_(prev|new)_(0|[1-9][0-9]{0,5})")
-
-
-def read_recipe(path: Path) -> GateGraph:
-    """The graph in a recipe file (UTF-8). Raises `RecipeError` naming the file and the rule."""
-    text = read_text(path, MAX_CHARACTERS, RecipeError, "a recipe")
-    try:
-        return parse_recipe(text)
-    except (RecipeError, GraphError) as error:
-        raise RecipeError(f"{path}: {error}") from error
 
 
 def parse_recipe(text: str) -> GateGraph:

@@ -6,6 +6,9 @@ INK, PAPER, GROUND = "#222222", "#ffffff", "#fafafa"
 PEN = 1.6
 """Width of lines."""
 
+INDEX_SIZE = 10
+"""Of the letters of an index."""
+
 _FONT = "Helvetica, Arial, DejaVu Sans, sans-serif"
 
 
@@ -45,17 +48,24 @@ def arrow(x: float, y: float, colour: str, *, up: bool = False) -> str:
     return f'<polygon points="{x:g},{y:g} {other}" fill="{colour}"/>'
 
 
-def text(x: float, y: float, words: str, size: int, *, italic: bool = False) -> str:
-    """Words with their middle at x, on the line y."""
+def text(x: float, y: float, words: str, size: int, *, italic: bool = False, full: str = "") -> str:
+    """Words with their middle at x, on the line y; `full` is what they stand for, where they are shortened."""
     style = ' font-style="italic"' if italic else ""
     return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size}"{style} text-anchor="middle" fill="{INK}">{escape(words)}</text>'
+        f'<text x="{x:g}" y="{y:g}" font-size="{size}"{style} text-anchor="middle" fill="{INK}">'
+        f"{_hint(words, full)}{escape(words)}</text>"
     )
 
 
-def variable(x: float, y: float, name: str, when: str, anchor: str, colour: str) -> str:
-    """The name of a vector with its time as an index."""
+def variable(x: float, y: float, name: str, when: str, anchor: str, colour: str, size: int = 15, full: str = "") -> str:
+    """The name of a vector with its time as an index; `full` is the name where that is shortened."""
     return (
-        f'<text x="{x:g}" y="{y:g}" font-size="15" font-style="italic" text-anchor="{anchor}" fill="{colour}">'
-        f'{escape(name)}<tspan font-size="10" dy="4">{escape(when)}</tspan></text>'
+        f'<text x="{x:g}" y="{y:g}" font-size="{size}" font-style="italic" text-anchor="{anchor}" fill="{colour}">'
+        f"{_hint(name, full)}{escape(name)}"
+        f'<tspan font-size="{INDEX_SIZE}" dy="4">{escape(when)}</tspan></text>'
     )
+
+
+def _hint(shown: str, full: str) -> str:
+    """What a browser says of an element that is pointed at."""
+    return f"<title>{escape(full)}</title>" if full not in ("", shown) else ""

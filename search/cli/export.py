@@ -1,11 +1,11 @@
 """`gatesearch export`: a cell to take away, as PyTorch, as a recipe or as a formula."""
 
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
+from results.escapes import printable
 from results.estimates import picks
 from results.files import write_atomically
 from results.leaderboard import SHORT_ID, leaderboard
@@ -16,7 +16,8 @@ from search.cells.formula import format_formula
 from search.cells.library import LIBRARY, name_of
 from search.cells.recipe import format_recipe
 from search.cli.loading import load_task_of, task_of_run
-from search.cli.names import FoundCell, find_cell, lineage, open_run
+from search.cli.names import FoundCell, find_cell, in_run, lineage, open_run
+from search.cli.outputs import check_free
 from search.errors import SearchError
 from search.profiles.profile import parse_profile
 from search.settings import Setting
@@ -85,9 +86,11 @@ def export(
     CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
     run's cell.
     """
-    found = _in_run(find_cell(cell, run), run)
-    _free(output, force)
-    _free(weights, force)
+    found = in_run(find_cell(cell, run), run)
+    check_free(output, force)
+    check_free(weights, force)
+    if weights is None and task is None and repeat:
+        raise SearchError(f"--repeat {repeat} is of trained weights; add --weights FILE and --task, or leave it out")
     if weights is not None or task is not None:
         text = _with_weights(found, to, run, output, weights, task, repeat)
     elif to == "json":
@@ -100,15 +103,6 @@ def export(
         click.echo(text, nl=False)
     else:
         write_atomically(output, text)
-
-
-def _in_run(found: FoundCell, run: str | None) -> FoundCell:
-    """With its row in the run that was named, where it has one: a named cell or a file may be in a run too."""
-    if run is None or found.row is not None:
-        return found
-    with open_run(run) as store:
-        row = next((row for row in store.cells() if row.id == found.graph.id), None)
-    return found if row is None else replace(found, row=row, run=run)
 
 
 def _with_weights(
@@ -135,6 +129,7 @@ def _with_weights(
         profile = parse_profile(store.profile, f"the profile of run {store.name}")
         task = task_of_run(store, profile, task, "--task")
         row = _trial(store, found, task, repeat)
+        name = printable(store.name)  # not its path: the files are there to be passed on
     setting = Setting.from_key(row.setting)
     loaded = load_task_of(profile, task)
     click.echo(f"training again: {found.label} on {task}, {row.steps:,} steps, {row.seconds:.0f} s then", err=True)
@@ -149,14 +144,14 @@ def _with_weights(
             err=True,
         )
     told = (
-        f"Trained on {task} in run {run}: {row.setting}, seed {row.seed}; {row.metric.replace('_', ' ')} "
+        f"Trained on {task} in run {name}: {row.setting}, seed {row.seed}; {row.metric.replace('_', ' ')} "
         f"{trained.result.validation:.6g} on validation, {trained.result.test:.6g} on test."
     )
     network = network_of(trained.model, weights)
     exported = export_module(formula_of(found), found.label, (*_origin(found), told), network)
     metadata = {
         "cell": found.graph.id,
-        "run": run,
+        "run": name,
         "task": task,
         "setting": row.setting,
         "seed": str(row.seed),
@@ -195,12 +190,6 @@ def formula_of(found: FoundCell) -> str:
     return found.formula or (LIBRARY[name].formula if name else format_formula(found.graph))
 
 
-def _free(output: Path | None, force: bool) -> None:
-    """That the file may be written. Raises `SearchError`."""
-    if output is not None and output.exists() and not force:
-        raise SearchError(f"{str(output)!r} exists and is not overwritten; give another name, or --force")
-
-
 def _origin(found: FoundCell) -> list[str]:
     """Where a cell comes from and how it scored, a paragraph each."""
     name = name_of(found.graph.id)
@@ -208,13 +197,15 @@ def _origin(found: FoundCell) -> list[str]:
     paragraphs = [f"Written by gatesearch {version('gatesearch')}; cell {found.graph.id[:8]}{known}."]
     if found.run is None or found.row is None:
         return paragraphs
+    with open_run(found.run) as store:
+        run = printable(store.name)
     steps = [
         f"{row.name or row.id[:8]} from {parent.name or parent.id[:8]} (proposal {row.proposal}): "
         f"{'; '.join(row.mutations)}"
         for row, parent in lineage(found)
     ]
     if steps:
-        paragraphs.append(f"Found in run {found.run}; from the cell back to a seed:")
+        paragraphs.append(f"Found in run {run}; from the cell back to a seed:")
         paragraphs.append("\n".join(f"    {step}" for step in steps))
     return [*paragraphs, *_scores(found.run, found.row.id)]
 
@@ -223,7 +214,7 @@ def _scores(run: str, cell: str) -> list[str]:
     """What the run found of a cell: its score in the table, and its best trial on each task."""
     with open_run(run) as store:
         ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
-        table = leaderboard(store, ranked)
+        name, table = printable(store.name), leaderboard(store, ranked)
         best = picks(store)
         metrics = dict(store.typed("SELECT DISTINCT task, metric FROM trials", {"task": str, "metric": str}))
         made_up = " (simulated: made up)" if store.simulated else ""
@@ -237,8 +228,8 @@ def _scores(run: str, cell: str) -> list[str]:
     score = "" if line.empty or line["score"].isna().all() else f"score {line['score'].iloc[0]:.4f}, "
     rank = f"rank {line['rank'].iloc[0]:.0f} of {table['rank'].count()} " if score else ""
     told = (
-        [f"In run {run}: {score}{rank}(the smallest ratio to the GRU on {', '.join(ranked)}{made_up})."]
+        [f"In run {name}: {score}{rank}(the smallest ratio to the GRU on {', '.join(ranked)}{made_up})."]
         if score
         else []
     )
-    return [*told, f"Best setting by validation in run {run}: {'; '.join(tasks)}."] if tasks else told
+    return [*told, f"Best setting by validation in run {name}: {'; '.join(tasks)}."] if tasks else told

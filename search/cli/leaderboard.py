@@ -12,9 +12,9 @@ from results.escapes import csv_text, printable
 from results.files import write_atomically
 from results.leaderboard import COLUMNS, sorted_by
 from results.leaderboard import leaderboard as table_of
-from results.store import PROFILE_FILE
 from results.tables import render_table, to_latex, to_markdown
 from search.cli.names import open_run
+from search.cli.outputs import check_replaceable
 from search.errors import SearchError
 from search.profiles.profile import parse_profile
 
@@ -22,6 +22,8 @@ FILE_WIDTH = 200
 """Columns of a table that is written to a file."""
 
 FORMATS = ("table", "csv", "markdown", "latex")
+SUFFIXES = (".csv", ".md", ".tex", ".txt")
+"""Of files that a table may replace."""
 _EPILOG = """\b
 Examples:
   gatesearch leaderboard quick-1
@@ -64,13 +66,12 @@ def leaderboard(
     if as_csv and form not in (None, "csv"):
         raise SearchError(f"--csv and --format {form} exclude each other; leave one out")
     form = "csv" if as_csv else form or ("table" if output is None else "csv")
+    check_replaceable(output, SUFFIXES)
     with open_run(run) as store:
         ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
         for task in tasks:
             if task not in ranked:
                 raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")
-        if output is not None and output.resolve() in (store.path.resolve(), (store.folder / PROFILE_FILE).resolve()):
-            raise SearchError(f"--output {str(output)!r} is a file of the run itself; choose another name")
         frame = table_of(store, ranked)
     if baselines:
         frame = frame[frame["origin"] == "baseline"]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,12 +12,10 @@ from results.graphs import graph_of
 from results.lineage import ancestry
 from results.records import CellRow
 from results.store import FILE, Store
-from search.cells.errors import FormulaError, UnknownCellError
-from search.cells.files import is_recipe
-from search.cells.formula import MAX_CHARACTERS, read_formula, read_text
+from search.cells.errors import UnknownCellError
+from search.cells.files import read_source
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, named_cell
-from search.cells.recipe import read_recipe
 from search.errors import SearchError
 
 MAX_PATH = 4096
@@ -87,13 +85,11 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
     if (
         "\0" not in cell
         and len(cell) < MAX_PATH
-        and (os.path.isfile(cell) or "/" in cell or cell.endswith((".cell", ".json")))
+        and ((os.path.exists(cell) and not os.path.isdir(cell)) or "/" in cell or cell.endswith((".cell", ".json")))
     ):
         path = Path(cell)
-        if is_recipe(path):
-            return FoundCell(read_recipe(path).canonical(), path.stem)
-        text = read_text(path, MAX_CHARACTERS, FormulaError, "a formula")
-        return FoundCell(read_formula(path).canonical(), path.stem, text.strip())
+        graph, formula = read_source(path)
+        return FoundCell(graph.canonical(), path.stem, formula.strip() if formula is not None else None)
     if re.fullmatch(r"[0-9a-fA-F]{4,16}", cell):
         return _find_in_runs(cell, run)
     if run is None:
@@ -105,6 +101,18 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
             ) from None
     shown = cell if len(cell) <= 100 else f"{cell[:97]}..."
     raise UnknownCellError(f"{shown!r} is neither a named cell, nor a file, nor an id of 4 to 16 hexadecimal digits")
+
+
+def in_run(found: FoundCell, run: str | None) -> FoundCell:
+    """With its row in the run that was named, where it has one: a named cell or a file may be in a run too.
+
+    Raises `SearchError` or `StoreError` where there is no such run.
+    """
+    if run is None or found.row is not None:
+        return found
+    with open_run(run) as store:
+        row = next((row for row in store.cells() if row.id == found.graph.id), None)
+    return found if row is None else replace(found, row=row, run=run)
 
 
 def lineage(found: FoundCell) -> list[tuple[CellRow, CellRow]]:

@@ -6,18 +6,17 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from search.cells.diagram import MINUS, Kind, Part, Port, diagram
-from search.cells.graph import GateGraph
+from search.cells.diagram import MINUS, Kind, Part, Port, formula_diagram
 
 
-def picture(graph: GateGraph, names: dict[int, str]) -> str:
+def picture(formula: str) -> str:
     """Trees of what `search.cells.drawing` draws, one for each new state and for each value that is read again.
 
-    `names` of nodes by position, as `search.cells.formula.named_formula` gives them.
+    Everything is called as in the formula. Raises `FormulaError`.
     """
     console = Console(file=io.StringIO(), width=_WIDTH)
     with console.capture() as captured:
-        console.print(*_Picture(diagram(graph, names)).trees(), sep="\n", soft_wrap=True)
+        console.print(*_Picture(formula_diagram(formula)).trees(), sep="\n", soft_wrap=True)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 

@@ -6,10 +6,12 @@ import click
 
 from results.escapes import printable
 from results.files import write_atomically
-from search.cells.drawing import draw
-from search.cells.formula import format_formula, named_formula
+from search.cells.canonical import live_states
+from search.cells.drawing import draw_formula
+from search.cells.formula import format_formula, parse_written
 from search.cells.measure import measure
-from search.cli.names import FoundCell, find_cell, lineage
+from search.cli.names import FoundCell, find_cell, in_run, lineage
+from search.cli.outputs import check_free
 from search.cli.picture import picture
 from search.errors import SearchError
 
@@ -26,12 +28,15 @@ Examples:
 )
 @click.argument("cell")
 @click.option("--units", default=128, show_default=True, type=click.IntRange(1, 65536), help="Size to count for.")
-@click.option("--run", metavar="RUN", help="The run that an id is looked for in; without it, all runs, latest first.")
+@click.option(
+    "--run", metavar="RUN", help="The run of the cell and its lineage; without it, ids are looked for in all."
+)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw the cell into this file, as SVG."
 )
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
 @click.option("--kernels", is_flag=True, help="Show what becomes of it: steps, derived backward, machine code.")
-def show(cell: str, units: int, run: str | None, output: Path | None, kernels: bool) -> None:
+def show(cell: str, units: int, run: str | None, output: Path | None, force: bool, kernels: bool) -> None:
     """Show CELL: formula, states, parameters, matrix products and pointwise operations, a picture in words, lineage.
 
     In the picture, W and U are matrices (W where the input alone decides what they are multiplied by), and a sign
@@ -39,25 +44,27 @@ def show(cell: str, units: int, run: str | None, output: Path | None, kernels: b
 
     CELL is a named cell (`gatesearch cells`), a file with a formula, or the first digits of the id of a run's cell.
     """
-    found = find_cell(cell, run)
-    graph, names_of_values = named_formula(found.formula or format_formula(found.graph))
+    found = in_run(find_cell(cell, run), run)
+    formula = found.formula or format_formula(found.graph)
     if output is not None:
         if output.suffix.lower() != ".svg":
             raise SearchError(f"--output {str(output)!r}: drawings are SVG; give a name that ends in .svg")
-        write_atomically(output, draw(graph, names_of_values, f"the cell {found.label}"))
+        check_free(output, force)
+        write_atomically(output, draw_formula(formula, f"the cell {found.label}"))
     size = measure(found.graph)
     click.echo(f"{printable(found.label)}  (id {found.graph.id})\n")
-    click.echo(_indent(found.formula or format_formula(found.graph)))
+    click.echo(_indent(formula))
     if found.formula is not None and found.formula.strip() != format_formula(found.graph):
         click.echo("\ncanonical form:\n")
         click.echo(_indent(format_formula(found.graph)))
-    names = ["h", "c", *(f"c{k}" for k in range(2, size.states))][: size.states]
+    written = parse_written(formula)
+    names = [written.states[state] for state in live_states(written.graph)]
     click.echo(f"\nstates                {size.states} ({', '.join(names)})")
     click.echo(f"matrix products       {size.products} a step")
     click.echo(f"pointwise operations  {size.pointwise} a step")
     click.echo(f"parameters            {size.parameters(units):,} a layer of {units} units")
     click.echo("\npicture:")
-    click.echo(_indent(picture(graph, names_of_values)))
+    click.echo(_indent(picture(formula)))
     for line in _lineage(found):
         click.echo(printable(line))
     if output is not None:

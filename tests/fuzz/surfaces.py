@@ -22,10 +22,10 @@ import numpy as np
 import tomli_w
 from scipy.io import savemat
 
-from search.cells.drawing import draw
+from search.cells.drawing import draw_formula as svg_of
 from search.cells.export import export_module
 from search.cells.files import read_cell
-from search.cells.formula import format_formula, named_formula, parse_formula
+from search.cells.formula import format_formula, parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.recipe import format_recipe, parse_recipe
@@ -252,8 +252,7 @@ def use_export(case: Case, folder: Path) -> None:
     demand(sum(isinstance(statement, ast.Expr) for statement in tree.body) == 1, "more than a docstring")
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     demand(imported <= {"math", "torch"}, f"the module imports {imported}")
-    graph, names = named_formula(formula)
-    drawn = ElementTree.fromstring(draw(graph, names, label))
+    drawn = ElementTree.fromstring(svg_of(formula, label))
     found = {element.tag.partition("}")[2] for element in drawn.iter()}
     demand(
         found <= {"svg", "title", "desc", "g", "path", "circle", "rect", "text", "style", "line", "polygon", "tspan"},

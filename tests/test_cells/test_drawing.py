@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from search.cells.diagram import MINUS, Kind, Part, diagram, state_name
+from search.cells.diagram import MINUS, Kind, Part, diagram, formula_diagram, state_name
 from search.cells.drawing import draw, draw_formula
-from search.cells.formula import format_formula, named_formula, parse_formula
+from search.cells.formula import format_formula, parse_formula
 from search.cells.graph import GateGraph, Op
 from search.cells.layout import Box, layout
 from search.cells.library import LIBRARY
@@ -45,6 +45,18 @@ def mutants(count: int) -> list[GateGraph]:
 
 MUTANTS = mutants(40)
 CELLS = {name: cell.graph for name, cell in LIBRARY.items()} | {f"mutant-{k}": g for k, g in enumerate(MUTANTS)}
+TALL = {
+    "sum-of-12": f"h' = tanh(linear(x){' + linear(h)' * 11})",
+    # Cells that a search found: their topmost boxes have many lines.
+    "76f161a5": "h' = x + (x - (h - linear(h)))",
+    "6717b3fa": """g1 = sigmoid(h - h); g2 = sigmoid(linear(g1 * x) + (x + x)); v1 = tanh(g2)
+        h' = linear(v1 - (x + v1), 1.1) + h * linear(x, 1.0)""",
+    "51e6db1a": """v1 = linear(h, 0.9); g1 = sigmoid(linear(x))
+        h' = h - (linear(v1) + (x - h)) - v1 + (h + g1)""",
+    "a1e43fe8": """g1 = sigmoid(h - h); v1 = tanh(linear(h * g1) + (x + x)); v2 = linear(x, 1.0)
+        h' = linear(v1 * (v1 * v2), 1.1) + h * v2""",
+}
+CELLS |= {name: parse_formula(formula) for name, formula in TALL.items()}
 CELLS["leaky"] = parse_formula("h' = leaky_relu(linear(x) - linear(h)) - c2\nc' = x\nc2' = h * (x + c) * h")
 
 
@@ -113,7 +125,7 @@ def test_a_diagram_computes_what_the_graph_computes(name: str) -> None:
 
 
 def test_the_gru_is_drawn_as_textbooks_draw_it() -> None:
-    parts = diagram(*named_formula(LIBRARY["gru"].formula))
+    parts = formula_diagram(LIBRARY["gru"].formula)
     drawn = sorted((part.kind, part.label, part.name) for part in parts)
     assert drawn == sorted(
         [
@@ -147,15 +159,45 @@ def rectangles(svg: str) -> list[tuple[str, Rectangle]]:
             found.append((rect.attrib["class"], (x, y, x + w, y + h)))
     for text in elements(svg).iter(f"{SVG}text"):
         x, y, size = (float(text.attrib[key]) for key in ("x", "y", "font-size"))
-        width = 0.62 * (
-            size * len(text.text or "") + sum(float(t.attrib["font-size"]) * len(t.text or "") for t in text)
-        )
+        indices = [t for t in text if t.tag == f"{SVG}tspan"]
+        width = 0.62 * (size * len(said(text)) + sum(float(t.attrib["font-size"]) * len(said(t)) for t in indices))
         left = {"start": x, "middle": x - width / 2, "end": x - width}[text.attrib["text-anchor"]]
         room = (left, y - 0.75 * size, left + width, y + 0.2 * size)
         holders = [box for _, box in found if inside(room, box)]
         if not holders:
             found.append(("text", room))
     return found
+
+
+def said(text: ET.Element) -> str:
+    """The words of an element, without its index and without what it says when it is pointed at."""
+    return (text.text or "") + "".join(t.tail or "" for t in text)
+
+
+def hints(svg: str) -> dict[str, str]:
+    """What is shortened, and what it says when it is pointed at."""
+    texts = elements(svg).iter(f"{SVG}text")
+    return {said(text): found for text in texts if (found := text.findtext(f"{SVG}title")) is not None}
+
+
+def words(svg: str) -> set[str]:
+    return {said(text) for text in elements(svg).iter(f"{SVG}text")}
+
+
+def check_apart(svg: str) -> None:
+    """That no bodies, labels and words overlap, and that all are in the picture; all but the ends' are in its frame."""
+    placed = rectangles(svg)
+    for (kind, a), (other, b) in itertools.combinations(placed, 2):
+        assert not overlap(a, b), (kind, a, other, b)
+    left, top, width, height = (float(v) for v in elements(svg).attrib["viewBox"].split())
+    assert (left, top) == (0, 0)
+    assert all(inside(room, (0, 0, width, height)) for _, room in placed), placed
+    drawn = next(rect for rect in elements(svg).iter(f"{SVG}rect") if rect.get("class") == "frame")
+    x, y, w, h = (float(drawn.attrib[key]) for key in ("x", "y", "width", "height"))
+    frame = (x, y, x + w, y + h)
+    for kind, room in placed:
+        # Words are names of values, within, or those of the ends, without; none is on the frame.
+        assert inside(room, frame) or (kind == "text" and not overlap(room, frame)), (kind, room, frame)
 
 
 def inside(inner: Rectangle, outer: Rectangle) -> bool:
@@ -197,11 +239,8 @@ def nets_of(svg: str) -> list[list[list[tuple[float, float]]]]:
 @pytest.mark.parametrize("name", CELLS)
 def test_nothing_lies_on_anything_else(name: str) -> None:
     svg = draw_formula(format_formula(CELLS[name]))
+    check_apart(svg)
     placed = rectangles(svg)
-    for (kind, a), (other, b) in itertools.combinations(placed, 2):
-        assert not overlap(a, b), (kind, a, other, b)
-    width, height = (float(elements(svg).attrib[key]) for key in ("width", "height"))
-    assert all(inside(room, (0, 0, width, height)) for _, room in placed)
     # No line runs through a body or a label of another: only its ends touch them, or it passes its own labels.
     bodies = [room for kind, room in placed if kind not in ("text", "label", "sign")]
     for points in lines_of(svg):
@@ -258,6 +297,87 @@ def test_a_drawing_is_the_same_every_time_and_says_names_as_they_are() -> None:
 def test_what_is_dead_is_not_drawn() -> None:
     graph = parse_formula("a = tanh(x)\nb = sigmoid(linear(a))\nh' = relu(linear(h) + x)")
     assert [part.label for part in diagram(graph) if part.kind is Kind.ACTIVATION] == ["relu"]
+
+
+def test_states_that_the_output_never_depends_on_are_not_drawn() -> None:
+    text = "d' = tanh(linear(d)); z = relu(e); e' = sigmoid(linear(x) + z); h' = linear(z) + e"
+    drawn = [(part.kind, part.label, part.name, part.state) for part in formula_diagram(text)]
+    assert drawn == [
+        (Kind.STATE, "e", "", 1),
+        (Kind.ACTIVATION, "relu", "z", 0),
+        (Kind.INPUT, "x", "", 0),
+        (Kind.ACTIVATION, "σ", "", 0),  # noqa: RUF001
+        (Kind.SUM, "+", "", 0),
+        (Kind.OUTPUT, "h", "", 0),
+        (Kind.OUTPUT, "e", "", 1),
+    ]
+    assert words(draw_formula(text)) == {"e", "h", "x", "z", "relu", "σ", "+", "W", "U"}  # noqa: RUF001
+    # Without names, a state keeps its number.
+    assert [part.label for part in diagram(parse_formula(text)) if part.kind is Kind.OUTPUT] == ["h", "c2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "states"),
+    [
+        ("c = sigmoid(linear(x)); d' = c * d + linear(h); h' = tanh(d') * c", ["h", "d"]),
+        ("a' = tanh(linear(c)); c' = tanh(linear(x) + linear(a)); h' = tanh(linear(c) + linear(h))", ["h", "a", "c"]),
+        ("mem2' = mem2 + x * h2; h2' = linear(h) - mem2; h' = tanh(h2 + mem2)", ["h", "mem2", "h2"]),
+        ("hx' = hx + x; h' = tanh(hx)", ["h", "hx"]),
+    ],
+)
+def test_states_have_the_names_that_the_formula_gives_them(text: str, states: list[str]) -> None:
+    parts, svg = formula_diagram(text), draw_formula(text)
+    assert [part.label for part in parts if part.kind is Kind.OUTPUT] == states
+    assert all(part.label == states[part.state] for part in parts if part.kind in (Kind.STATE, Kind.OUTPUT))
+    ends = [(said(e), e.findtext(f"{SVG}tspan"), e.get("fill")) for e in elements(svg).iter(f"{SVG}text") if len(e)]
+    assert {name for name, when, _ in ends if when == "t"} == {*states, "x"}
+    assert {name for name, when, _ in ends if when == f"t{MINUS}1"} <= set(states)
+    # The output has a colour of its own, whatever other states are called; and it is the lowest at the sides.
+    assert len({colour for name, _, colour in ends if name == "h"}) == 1
+    assert not {c for n, _, c in ends if n in states[1:]} & {c for n, _, c in ends if n in ("h", "x")}
+
+
+LONG = """
+    a_very_long_name_for_a_gate_that_goes_on = sigmoid(linear(x) + linear(h))
+    another_long_name_of_gate_one = sigmoid(linear(x) + linear(h))
+    another_long_name_of_gate_two = tanh(linear(x) + linear(h * another_long_name_of_gate_one))
+    exactly16letters = linear(h) * linear(x) * another_long_name_of_gate_two
+    a_long_hidden_state_name' = a_very_long_name_for_a_gate_that_goes_on * a_long_hidden_state_name - exactly16letters
+    WWWWMMMMwwwwmmmmWW = relu(a_long_hidden_state_name')
+    shortish' = WWWWMMMMwwwwmmmmWW + exactly16letters
+    h' = tanh(shortish + shortish') * WWWWMMMMwwwwmmmmWW
+"""
+
+
+def test_long_names_are_shortened_and_have_room() -> None:
+    svg = draw_formula(LONG)
+    check_apart(svg)
+    shown = hints(svg)
+    assert set(shown.values()) == {
+        "a_very_long_name_for_a_gate_that_goes_on",
+        "another_long_name_of_gate_one",
+        "another_long_name_of_gate_two",
+        "a_long_hidden_state_name",
+        "WWWWMMMMwwwwmmmmWW",
+    }
+    assert all(len(name) <= 16 and "…" in name for name in shown)
+    assert {"exactly16letters", "shortish"} <= words(svg)
+
+
+def test_names_of_all_lengths_have_room_in_all_cells() -> None:
+    rng = np.random.default_rng(2)
+    for graph in CELLS.values():
+        inner = [i for i, node in enumerate(graph) if node.op not in (Op.INPUT, Op.STATE)]
+        names = {i: f"v{i}_" + "n" * int(rng.integers(20)) for i in inner if rng.random() < 0.8}
+        states = ["h", *(f"s{k}_" + "t" * int(rng.integers(20)) for k in range(1, graph.states))]
+        check_apart(draw(graph, names, states=states))
+
+
+def test_heights_begin_at_the_uppermost_edge() -> None:
+    boxes = [Box(6, 6, (), first=True), Box(100, 40, (0,)), Box(6, 6, (1,), last=True)]
+    found = layout(boxes, 10, 10)
+    edges = [found.heights[i] - (0 if item.box is None else boxes[item.box].up) for i, item in enumerate(found.items)]
+    assert min(edges) == 0
 
 
 def test_the_largest_graph_is_drawn() -> None:

@@ -299,13 +299,25 @@ def test_dropout_is_between_layers_and_only_while_training(load: Load) -> None:
 @pytest.mark.parametrize(
     ("formula", "make", "call", "message"),
     [
-        ("gru", (6, H, 0), None, "num_layers is 0; it must be at least 1"),
+        ("gru", (6, H, 0), None, "input_size 6, hidden_size 8 and num_layers 0 must all be at least 1"),
+        ("gru", (6, 0), None, "hidden_size 0 and"),
+        ("gru", (0, H), None, "input_size 0,"),
         ("mut2", (6, H), None, "input_size 6 must equal hidden_size 8"),
         ("gru", (6, H), lambda c: c(drawn(T, B, 7)), r"input has shape \(5, 3, 7\); .* the last of input_size 6"),
         ("gru", (6, H), lambda c: c(drawn(6)), r"input has shape \(6,\); it must have 2 or 3"),
         ("gru", (6, H), lambda c: c(drawn(0, B, 6)), "input has no steps"),
         ("gru", (6, H), lambda c: c(drawn(T, B, 6), drawn(1, 4, H)), r"shape \(1, 4, 8\); it must be \(1, 3, 8\)"),
+        ("gru", (6, H), lambda c: c(drawn(T, 6), drawn(1, 7)), r"shape \(1, 7\); it must be \(1, 8\)"),
+        ("gru", (6, H), lambda c: c(drawn(T, 6), drawn(1, 1, H)), r"shape \(1, 1, 8\); it must be \(1, 8\)"),
         ("lstm", (6, H), lambda c: c(drawn(T, B, 6), (drawn(1, B, H),)), "this cell has 2 states; hx has 1"),
+        ("gru", (6, H), lambda c: c(pack_sequence([drawn(T, 7)])), "input has 7 features; it must have input_size 6"),
+        # It adds x as it is: one feature would be spread over all units, without a word.
+        (
+            "h' = tanh(linear(h) + x)",
+            (H, H),
+            lambda c: c(pack_sequence([drawn(T, 1)])),
+            "input has 1 features; it must have input_size 8",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_reason(
@@ -315,9 +327,17 @@ def test_what_does_not_fit_is_refused_with_the_reason(
         with pytest.raises(ValueError, match=message):
             built(load, LIBRARY[formula].formula, *make)
     else:
-        cell, _ = built(load, LIBRARY[formula].formula, *make)
+        cell, _ = built(load, LIBRARY[formula].formula if formula in LIBRARY else formula, *make)
         with pytest.raises(ValueError, match=message):
             call(cell)
+
+
+def test_device_and_dtype_are_those_of_the_arguments_as_in_torch(load: Load) -> None:
+    cell, _ = built(load, LIBRARY["lstm"].formula, 6, H, 2, device="meta", dtype=torch.float64)
+    peer = torch.nn.LSTM(6, H, 2, device="meta", dtype=torch.float64)
+    for module in (cell, peer):
+        assert {(weight.device.type, weight.dtype) for weight in module.parameters()} == {("meta", torch.float64)}
+    assert cell(torch.zeros(T, B, 6, device="meta", dtype=torch.float64))[0].shape == (T, B, H)
 
 
 def test_cells_that_read_x_itself_say_so_and_others_take_any_size(load: Load) -> None:

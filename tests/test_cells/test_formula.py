@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.cells.errors import CellError, FormulaError
-from search.cells.formula import MAX_CHARACTERS, format_formula, format_graph, parse_formula, read_formula
+from search.cells.files import read_cell
+from search.cells.formula import MAX_CHARACTERS, format_formula, format_graph, parse_formula
 from search.cells.graph import MAX_NODES, GateGraph, Node, Op
 from search.cells.library import LIBRARY
 from search.cells.mutation import Rule
@@ -363,9 +364,9 @@ def test_any_text_is_a_cell_or_refused(text: str) -> None:
 def test_a_formula_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "my.cell"
     path.write_text("# Größe\r\n" + LIBRARY["gru"].formula, encoding="utf-8")
-    assert read_formula(path).id == LIBRARY["gru"].graph.id
+    assert read_cell(path).id == LIBRARY["gru"].graph.id
     path.write_text(LIBRARY["gru"].formula, encoding="utf-8-sig")
-    assert read_formula(path).id == LIBRARY["gru"].graph.id
+    assert read_cell(path).id == LIBRARY["gru"].graph.id
 
 
 def test_files_that_are_no_formulas_are_refused_in_one_line_with_their_path(tmp_path: Path) -> None:
@@ -373,7 +374,7 @@ def test_files_that_are_no_formulas_are_refused_in_one_line_with_their_path(tmp_
     cases = {
         b"h' = tanh(\n": f"{path}: line 1: 'tanh(' is not an expression",
         b"": f"{path}: the formula is empty",
-        b"h' = \xff\xfe": f"{path}: byte 5 is not UTF-8 text; a formula file is plain text",
+        b"h' = \xff\xfe": f"{path}: byte 5 is not UTF-8 text; a formula or recipe file is plain text",
         b"\x7fELF\x02\x01\x01\x00\x00\xb0": f"{path}: byte 9 is not UTF-8 text",
         b"x" * 10_000_000: f"{path}: the formula has ",
         b"\x00" * 100: f"{path}: line 1: ",
@@ -381,19 +382,19 @@ def test_files_that_are_no_formulas_are_refused_in_one_line_with_their_path(tmp_
     for raw, message in cases.items():
         path.write_bytes(raw)
         with pytest.raises(FormulaError) as caught:
-            read_formula(path)
+            read_cell(path)
         assert str(caught.value).startswith(message)
         assert str(caught.value).isprintable()
 
 
 def test_paths_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(FormulaError, match=r"a\\nb\.cell: cannot be read: No such file or directory$"):
-        read_formula(tmp_path / "a\nb.cell")
+        read_cell(tmp_path / "a\nb.cell")
     with pytest.raises(FormulaError, match=r"missing\.cell: cannot be read: No such file or directory$"):
-        read_formula(tmp_path / "missing.cell")
+        read_cell(tmp_path / "missing.cell")
     with pytest.raises(FormulaError, match=r": cannot be read: Is a directory$"):
-        read_formula(tmp_path)
+        read_cell(tmp_path)
     with pytest.raises(FormulaError, match=r"a\\x00b' is no path of a file"):
-        read_formula(Path("a\0b"))
+        read_cell(Path("a\0b"))
     with pytest.raises(FormulaError, match=r": cannot be read: File name too long$"):
-        read_formula(tmp_path / ("a" * 5000))
+        read_cell(tmp_path / ("a" * 5000))

@@ -18,7 +18,7 @@ from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
-from search.cells.recipe import format_recipe, parse_recipe, read_recipe
+from search.cells.recipe import format_recipe, parse_recipe
 from search.kernels.reference import run_reference
 
 Recipe = dict[str, dict[str, Any]]
@@ -287,7 +287,7 @@ def test_a_bad_recipe_is_one_line_with_the_node_and_the_rule(name: str, tmp_path
     path = tmp_path / "bad.json"
     path.write_text(text, "utf-8")
     with pytest.raises(RecipeError) as caught:
-        read_recipe(path)
+        read_cell(path)
     found = str(caught.value)
     assert found.startswith(f"{path}: {message}")
     assert len(found.splitlines()) == 1

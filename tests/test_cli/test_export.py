@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -55,9 +57,33 @@ def test_an_existing_file_is_kept_unless_forced(gatesearch: Gatesearch, here: Pa
     assert (here / "cell.py").read_text() == "mine"
     assert gatesearch("export", "gru", "-o", "cell.py", "--force").status == 0
     assert "class GRU(" in (here / "cell.py").read_text()
-    said = gatesearch("export", "gru", "-o", "nowhere/cell.py")
-    assert said.status == 2
-    assert len(said.err.splitlines()) == 1
+    (here / "link.py").symlink_to("nobody.py")
+    for name, message in {
+        "nowhere/cell.py": "there is no folder",
+        "cell.py/cell.py": "there is no folder",
+        "link.py": "exists and is not overwritten",
+        "a" * 300 + ".py": "File name too long",
+    }.items():
+        said = gatesearch("export", "gru", "-o", name)
+        assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
+        assert message in said.err
+    said = gatesearch("export", "gru", "-o", "", "--force")
+    assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert not (here / "nobody.py").exists()
+
+
+def test_a_cell_is_read_from_a_pipe(gatesearch: Gatesearch, here: Path) -> None:
+    formula = LIBRARY["mut1"].formula
+    for text in (formula, gatesearch("export", "gru", "--to", "json").out):
+        os.mkfifo("pipe")
+        writer = threading.Thread(target=Path("pipe").write_text, args=(text,))
+        writer.start()
+        said = gatesearch("export", "./pipe", "--to", "formula")
+        writer.join(timeout=30)
+        os.unlink("pipe")
+        assert (said.status, said.err) == (0, "")
+        if text == formula:
+            assert said.out == formula.strip() + "\n"
 
 
 def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
@@ -72,14 +98,14 @@ def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
     assert (said.status, said.err) == (0, "")
     told = " ".join(said.out.split('"""')[1].split())
     assert f"class Cell{row.id[:8]}(nn.Module):" in said.out
-    assert "Found in run kept" in told
+    assert "Found in run done" in told
     assert all(mutation in told for mutation in row.mutations)
     assert f"xml accuracy {best:.4f} on validation" in told
     table = pd.read_csv(finished / "leaderboard.csv").set_index("name")
     told = " ".join(gatesearch("export", "lstm", "--run", "kept").out.split('"""')[1].split())
     place = f"rank {table['rank']['lstm']:.0f} of {table['rank'].count()}"
-    assert f"In run kept: score {table['score']['lstm']:.4f}, {place} (the smallest ratio to the GRU on xml," in told
-    assert "In run kept" not in gatesearch("export", "lstm").out
+    assert f"In run done: score {table['score']['lstm']:.4f}, {place} (the smallest ratio to the GRU on xml," in told
+    assert "In run done" not in gatesearch("export", "lstm").out
 
 
 @pytest.mark.parametrize("cell", ["nothing", "none.cell", "0000"])
@@ -87,6 +113,22 @@ def test_what_is_no_cell_is_one_line(cell: str, gatesearch: Gatesearch, here: Pa
     said = gatesearch("export", cell, "-o", "cell.py")
     assert (said.status, len(said.err.splitlines())) == (2, 1)
     assert not (here / "cell.py").exists()
+
+
+def test_nothing_is_trained_for_files_that_cannot_be_written(
+    gatesearch: Gatesearch, here: Path, finished: Path
+) -> None:
+    shutil.copytree(finished, here / "runs" / "kept")
+    common = ("export", "lstm", "--run", "kept", "--task", "xml")
+    for files in (("w.safetensors", "nowhere/x.py"), ("nowhere/w.safetensors", "x.py")):
+        said = gatesearch(*common, "--weights", files[0], "-o", files[1])
+        assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
+        assert "there is no folder" in said.err
+    said = gatesearch("export", "lstm", "--repeat", "3")
+    assert (said.status, said.out) == (2, "")
+    assert "--repeat 3 is of trained weights; add --weights FILE and --task, or leave it out" in said.err
+    assert not list(here.glob("*.safetensors"))
+    assert not (here / "x.py").exists()
 
 
 def test_weights_of_a_runs_trial_are_those_that_were_trained(
@@ -102,6 +144,7 @@ def test_weights_of_a_runs_trial_are_those_that_were_trained(
     with safe_open(here / "lstm.safetensors", "pt") as file:
         metadata = file.metadata()
     assert metadata["as_stored"] == "true"
+    assert metadata["run"] == "done"  # its name, not the folder where it happens to lie
     assert (metadata["setting"], float(metadata["validation"])) == (row.setting, row.validation)
     program = "from lstm import LSTMNetwork; from safetensors.torch import load_file; network = LSTMNetwork(); "
     program += (

@@ -43,13 +43,18 @@ def test_the_table_has_the_cells_in_order_and_fits_80_columns(
     assert table["cell"][1] not in shown
 
 
-def test_the_stores_own_files_are_not_written_over(gatesearch: Gatesearch, kept: Path) -> None:
-    before = (kept / "run.sqlite").read_bytes()
-    said = gatesearch("leaderboard", "kept", "-o", str(kept / "run.sqlite"))
-    assert said.status == 2
-    assert said.err.count("\n") == 1
-    assert "run.sqlite" in said.err
-    assert (kept / "run.sqlite").read_bytes() == before
+def test_only_tables_are_written_over(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    shutil.copytree(kept, here / "runs" / "other")
+    (here / "my.cell").write_text("h' = x")
+    files = [*(here / "runs" / run / name for run in ("kept", "other") for name in ("run.sqlite", "profile.toml"))]
+    for path in (*files, here / "my.cell"):
+        before = path.read_bytes()
+        said = gatesearch("leaderboard", "kept", "-o", str(path))
+        assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+        assert f"{path.name}' exists and is not called .csv, .md, .tex, .txt; it is not overwritten" in said.err
+        assert path.read_bytes() == before
+    for _ in range(2):  # what is written again and again is
+        assert gatesearch("leaderboard", "kept", "-o", "table.MD", "--format", "markdown").status == 0
 
 
 def test_one_task_sorts_and_stands_alone(gatesearch: Gatesearch, kept: Path) -> None:

@@ -14,6 +14,8 @@ from search.cells.formula import parse_formula
 from search.cells.library import LIBRARY
 from tests.test_cli.conftest import Gatesearch
 
+PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "evening"
+
 
 def _formula(shown: str) -> str:
     """The last indented block: the canonical form where there are two."""
@@ -95,6 +97,82 @@ def test_the_picture_in_words_says_what_is_made_of_what(gatesearch: Gatesearch, 
         "    ├── W x",
         f"    └── {MINUS} U h",
     ]
+
+
+@pytest.mark.parametrize(
+    ("formula", "states", "picture"),
+    [
+        (
+            "c = sigmoid(linear(x)); d' = c * d + linear(h); h' = tanh(d') * c",
+            "2 (h, d)",
+            [
+                f"h' = {TIMES}",
+                "├── tanh d'",
+                "└── c",
+                "d' = +",
+                f"├── {TIMES}",
+                "│   ├── c",
+                "│   └── d",
+                "└── U h",
+                f"c = {SIGMA} W x",
+            ],
+        ),
+        (
+            "a' = tanh(linear(c)); c' = tanh(linear(x) + linear(a)); h' = tanh(linear(c) + linear(h))",
+            "3 (h, a, c)",
+            ["h' = tanh +", "├── U c", "└── U h", "a' = tanh U c", "c' = tanh +", "├── W x", "└── U a"],
+        ),
+        (  # d never reaches the output
+            "d' = tanh(linear(d)); h' = tanh(linear(x) + linear(h))",
+            "1 (h)",
+            ["h' = tanh +", "├── W x", "└── U h"],
+        ),
+    ],
+)
+def test_states_are_called_as_in_the_formula_and_dead_ones_are_not_shown(
+    formula: str, states: str, picture: list[str], gatesearch: Gatesearch, here: Path
+) -> None:
+    (here / "my.cell").write_text(formula)
+    said = gatesearch("show", "my.cell", "-o", "my.svg")
+    assert said.status == 0
+    assert f"states                {states}\n" in said.out
+    shown = said.out.split("picture:\n")[1].split("\n\n")[0].splitlines()
+    assert shown == [f"    {line}" for line in picture]
+    words = ["".join(e.itertext()) for e in ET.parse(here / "my.svg").iter("{http://www.w3.org/2000/svg}text")]
+    new = {word[:-1] for word in words if re.fullmatch(r"[a-z]+t", word)} - {"x"}
+    assert new == set(re.findall(r"\w+", states.split("(")[1]))
+
+
+def test_a_file_that_exists_is_replaced_by_force_alone(gatesearch: Gatesearch, here: Path) -> None:
+    (here / "mine.svg").write_text("a drawing of my own")
+    said = gatesearch("show", "gru", "-o", "mine.svg")
+    assert (said.status, said.out) == (2, "")
+    assert re.fullmatch(r"gatesearch: .*mine\.svg.* exists .*--force\n", said.err)
+    assert (here / "mine.svg").read_text() == "a drawing of my own"
+    said = gatesearch("show", "gru", "-o", "mine.svg", "--force")
+    assert (said.status, said.err) == (0, "")
+    assert ET.parse(here / "mine.svg").getroot().tag.endswith("svg")
+
+
+def test_the_run_that_is_named_must_be_there_for_every_cell(gatesearch: Gatesearch, here: Path) -> None:
+    (here / "mine.cell").write_text(LIBRARY["mut1"].formula)
+    for cell in ("gru", "mine.cell", "3fa2"):
+        said = gatesearch("show", cell, "--run", "nope", "-o", "no.svg")
+        assert (said.status, said.out) == (2, "")
+        assert re.fullmatch(r"gatesearch: .*'nope'.*\n", said.err)
+    assert not (here / "no.svg").exists()
+
+
+def test_a_file_of_a_cell_of_the_run_has_its_lineage(gatesearch: Gatesearch, here: Path) -> None:
+    by_id = gatesearch("show", "76f161a5", "--run", str(PUBLISHED)).out
+    (here / "mine.cell").write_text("old = h  # by hand\nh' = x + (x - (old - linear(old)))")
+    said = gatesearch("show", "mine.cell", "--run", str(PUBLISHED))
+    assert (said.status, said.err) == (0, "")
+    told = said.out.split("\nlineage in run ")
+    assert len(told) == 2
+    assert told[1] == by_id.split("\nlineage in run ")[1]
+    assert "lineage" not in gatesearch("show", "mine.cell").out
+    assert "lineage" not in gatesearch("show", "gru", "--run", str(PUBLISHED)).out
 
 
 def test_a_cell_is_drawn_into_a_file_that_is_svg(gatesearch: Gatesearch, here: Path) -> None:

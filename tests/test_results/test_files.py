@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -48,6 +49,40 @@ def test_after_an_error_the_old_file_stands_alone(tmp_path: Path) -> None:
         write_atomically(path, "new \udc80")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    for name in ("there.csv", "not yet.csv"):
+        link = tmp_path / f"link to {name}"
+        link.symlink_to(name)
+        if name == "there.csv":
+            (tmp_path / name).write_text("old")
+        write_atomically(link, "new")
+        assert link.is_symlink()
+        assert (tmp_path / name).read_text() == "new"
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_pipe_is_written_into_and_stays_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(path.read_bytes()))
+    reader.start()
+    write_atomically(path, "text")
+    reader.join(timeout=30)
+    assert read == [b"text"]
+    assert path.is_fifo()
+
+
+def test_the_longest_names_are_written(tmp_path: Path) -> None:
+    for name in ("a" * 255, "ü" * 127):
+        write_atomically(tmp_path / name, "text")
+        assert (tmp_path / name).read_text() == "text"
+    for path in (tmp_path / ("a" * 256), tmp_path):
+        with pytest.raises(StoreError) as caught:
+            write_atomically(path, "text")
+        assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
