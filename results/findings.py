@@ -96,7 +96,7 @@ class Way(StrEnum):
 class Remedy:
     """What would decide an open question; for `Way.REPEAT` the repeats in all, and what they cost.
 
-    `seconds`: of one core, for those that are missing, by the run's own times.
+    `seconds`: of one core, for those that are missing, by the run's own times; None where cells lack some.
     """
 
     way: Way
@@ -171,25 +171,28 @@ class _Evidence:
 
     def figures(self, pairs: Sequence[Pair]) -> list[Figure]:
         """The figures of pairs of cell ids, corrected as one family."""
-        values = [tuple(self._values(task, cell) for cell in (cell, other)) for task, cell, other in pairs]
-        if any(own is None or other is None for own, other in values):
-            return [figure for pair in pairs if (figure := self._estimate(*pair)) is not None]
-        shown = [(own, other) for own, other in values if own is not None and other is not None]
-        relative = [self._relative(task, own, other) for (task, _, _), (own, other) in zip(pairs, shown, strict=True)]
-        tests = [paired(differences) for differences in relative]
+        shown = {pair: values for pair in pairs if (values := self._both(*pair)) is not None}
+        relative = {pair: self._relative(pair[0], *values) for pair, values in shown.items()}
+        tests = [paired(differences) for differences in relative.values()]
         adjusted = holm([p for _, _, p in tests])
-        even = holm([_even_p(differences) for differences in relative])
-        return [
-            Figure(
+        even = holm([_even_p(differences) for differences in relative.values()])
+        known = {
+            (task, cell, other): Figure(
                 *(task, _name(cell), _name(other), float(own.mean()), float(reference.mean())),
                 *(mean, error, p, even_p),
                 _standing(mean, p, even_p),
-                _needed(differences, p, even_p, len(pairs)),
+                _needed(differences, p, even_p, len(shown)),
             )
-            for (task, cell, other), (own, reference), differences, (mean, error, _), p, even_p in zip(
-                pairs, shown, relative, tests, adjusted, even, strict=True
+            for ((task, cell, other), (own, reference)), differences, (mean, error, _), p, even_p in zip(
+                shown.items(), relative.values(), tests, adjusted, even, strict=True
             )
-        ]
+        }
+        found = (known.get(pair) or self._estimate(*pair) for pair in pairs)
+        return [figure for figure in found if figure is not None]
+
+    def _both(self, task: str, cell: str, other: str) -> tuple[Floats, Floats] | None:
+        own, reference = self._values(task, cell), self._values(task, other)
+        return None if own is None or reference is None else (own, reference)
 
     def _values(self, task: str, cell: str) -> Floats | None:
         """A cell's metrics over the seeds; on all tasks, how many times the LSTM's they are, in geometric mean."""
@@ -213,11 +216,12 @@ class _Evidence:
     def _estimate(self, task: str, cell: str, other: str) -> Figure | None:
         """A figure by the search alone."""
         if task == ALL_TASKS:
-            known = [self._estimate(t, cell, other) for t in self.ranked]
-            if any(figure is None for figure in known):
+            if any((t, one) not in self.estimates for t in self.ranked for one in (cell, other, LSTM)):
                 return None
-            ratio = float(np.exp(np.mean([np.log1p(figure.advantage) for figure in known if figure is not None])))
-            value, reference, advantage = ratio, 1.0, ratio - 1.0
+            value, reference = (
+                float(np.exp(np.mean([self._log_ratio(t, one) for t in self.ranked]))) for one in (cell, other)
+            )
+            advantage = value / reference - 1.0
         else:
             if (task, cell) not in self.estimates or (task, other) not in self.estimates:
                 return None
@@ -226,20 +230,31 @@ class _Evidence:
         unknown = Standing.UNKNOWN
         return Figure(task, _name(cell), _name(other), value, reference, advantage, None, None, None, unknown)
 
-    def remedy(self, figures: Iterable[Figure]) -> Remedy:
-        """What would decide the undecided ones of these figures."""
+    def _log_ratio(self, task: str, cell: str) -> float:
+        """Of the search's best metric over the LSTM's, above 0 where the cell is better."""
+        log = float(np.log(self.estimates[task, cell] / self.estimates[task, LSTM]))
+        return log if self.higher[task] else -log
+
+    def training_again(self) -> Remedy:
+        """Where cells were not trained again, or not all of them: that it be done."""
         if not self.found.repeats:
             return Remedy(Way.REPEAT, FIRST_REPEATS, FIRST_REPEATS * self.repeat_seconds)
-        needed = [figure.needed for figure in figures if figure.standing is Standing.UNDECIDED]
-        if not needed:
-            return Remedy(Way.BASELINES)
-        if any(count is None for count in needed):
+        return Remedy(Way.REPEAT, self.found.repeats)
+
+    def more(self, needed: int | None) -> Remedy:
+        """So many repeats in all; None is for more than can be asked for."""
+        if needed is None:
             return Remedy(Way.LARGER)
-        repeats = max(self.found.repeats + 1, *(count for count in needed if count is not None))
+        repeats = max(self.found.repeats + 1, needed)
         return Remedy(Way.REPEAT, repeats, (repeats - self.found.repeats) * self.repeat_seconds)
 
 
 _ANOTHER_RUN = Remedy(Way.BASELINES)
+
+
+def _most(needed: Sequence[int | None]) -> int | None:
+    """The largest number; None, which is for more than can be asked for, where there is one."""
+    return None if None in needed else max((count for count in needed if count is not None), default=None)
 
 
 def _open(evidence: _Evidence, key: str, claim: str, names: Sequence[str], figures: Sequence[Figure]) -> Finding | None:
@@ -250,8 +265,22 @@ def _open(evidence: _Evidence, key: str, claim: str, names: Sequence[str], figur
         return Finding(key, claim, Ruling.OPEN, why, tuple(figures), _ANOTHER_RUN)
     if not evidence.sound(names):
         why = "the cells were not trained again, and search estimates decide nothing: they have no error over seeds"
-        return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.remedy(()))
+        return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.training_again())
     return None
+
+
+def _undecided(figures: Iterable[Figure]) -> list[Figure]:
+    return [figure for figure in figures if figure.standing is Standing.UNDECIDED]
+
+
+def _first(figures: Sequence[Figure]) -> int | None:
+    """The repeats until the first of these figures is decided, probably; None where no number of them is likely to."""
+    return min((figure.needed for figure in figures if figure.needed is not None), default=None)
+
+
+def _last(figures: Sequence[Figure]) -> int | None:
+    """The repeats until all of them are."""
+    return _most([figure.needed for figure in figures])
 
 
 def _nothing_better(evidence: _Evidence) -> Finding:
@@ -266,7 +295,7 @@ def _nothing_better(evidence: _Evidence) -> Finding:
         return Finding(key, claim, Ruling.OPEN, why, (), _ANOTHER_RUN)
     pairs = [(task, cell, two) for cell in others for task in evidence.ranked for two in (GRU, LSTM)]
     every = evidence.figures(pairs)
-    worst, beats, still = [], [], []
+    worst, beats, still, needed = [], [], [], []
     for cell in others:
         own = [figure for figure, pair in zip(every, pairs, strict=True) if pair[1] == cell]
         order = {Standing.WORSE: 0, Standing.EVEN: 1, Standing.UNDECIDED: 2, Standing.BETTER: 3}
@@ -276,11 +305,14 @@ def _nothing_better(evidence: _Evidence) -> Finding:
             beats.append(_name(cell))
         elif not weakest.standing.behind:
             still.append(_name(cell))
+            # One task on which it is shown to be behind is enough; where none looks so, it may be better on all.
+            against = [figure for figure in _undecided(own) if figure.advantage < 0]
+            needed.append(_first(against) if against else _last(_undecided(own)))
     if beats:
         return Finding(key, claim, Ruling.FAILS, f"better than both on every task: {', '.join(beats)}", tuple(worst))
     if still:
         why = f"for {_listed(still)} no task is known on which the cell does not beat one of the two"
-        return Finding(key, claim, Ruling.OPEN, why, tuple(worst), evidence.remedy(worst))
+        return Finding(key, claim, Ruling.OPEN, why, tuple(worst), evidence.more(_most(needed)))
     why = f"each of {len(others)} other cells is worse than, or even with, one of the two on some task"
     return Finding(key, claim, Ruling.HOLDS, why, tuple(worst))
 
@@ -297,10 +329,12 @@ def _gru_beats_lstm(evidence: _Evidence) -> Finding:
     against += [f"better on {f.task}" for f in language if f.standing is Standing.BETTER]
     if against:
         return Finding(key, claim, Ruling.FAILS, f"the GRU is {', '.join(against)}", tuple(figures))
-    undecided = [figure.task for figure in figures if figure.standing is Standing.UNDECIDED]
+    undecided = _undecided(figures)
     if undecided:
-        why = f"undecided on {', '.join(undecided)}"
-        return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.remedy(figures))
+        why = f"undecided on {', '.join(figure.task for figure in undecided)}"
+        contrary = [f for f in undecided if (f.advantage > 0 if f.task == LANGUAGE else f.advantage < 0)]
+        needed = _first(contrary) if contrary else _last(undecided)  # one task that speaks against it is enough
+        return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.more(needed))
     if not language or not others:
         why = "the run has no language task" if others else "the run has no other task than language"
         return Finding(key, claim, Ruling.OPEN, why, tuple(figures), _ANOTHER_RUN)
@@ -313,25 +347,30 @@ def _bias(evidence: _Evidence, name: str, gate: str) -> Finding:
     claim = f"an LSTM whose {gate} gate's bias starts at 1 ({name}) closes the gap to the GRU"
     cell = LIBRARY[name].graph.id
     gap = [(task, GRU, LSTM) for task in evidence.tasks]
-    pairs = gap + [(task, cell, two) for task in evidence.tasks for two in (GRU, LSTM)]
-    figures = evidence.figures(pairs)
+    # Families of their own: whether there is a gap does not depend on what is asked of the variant.
+    between = evidence.figures(gap)
+    figures = between + evidence.figures([(task, cell, two) for task in evidence.tasks for two in (GRU, LSTM)])
     early = _open(evidence, key, claim, ("gru", "lstm", name), figures)
     if early is not None:
         return early
-    gaps = {figure.task for figure in figures[: len(gap)] if figure.standing is Standing.BETTER}
+    gaps = {figure.task for figure in between if figure.standing is Standing.BETTER}
     beside = [figure for figure in figures if (figure.cell, figure.other) == (name, "gru") and figure.task in gaps]
     if not gaps:
         why = "there is no gap to close: on no task is the GRU shown to be better than the LSTM"
-        return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.remedy(figures[: len(gap)]))
+        likely = [figure for figure in _undecided(between) if figure.advantage > 0]
+        remedy = evidence.more(_first(likely)) if likely else None
+        return Finding(key, claim, Ruling.OPEN, why, tuple(figures), remedy)
     behind = [figure for figure in beside if figure.standing is Standing.WORSE]
     if behind:
         parts = ", ".join(f"{f.task} ({_closed(figures, f.task, name)})" for f in behind)
         why = f"{name} stays behind the GRU on {parts}"
         return Finding(key, claim, Ruling.FAILS, why, tuple(figures))
-    undecided = [figure for figure in beside if figure.standing is Standing.UNDECIDED]
+    undecided = _undecided(beside)
     if undecided:
         why = f"undecided beside the GRU on {', '.join(f.task for f in undecided)}"
-        return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.remedy(undecided))
+        contrary = [figure for figure in undecided if figure.advantage < -MARGIN]
+        needed = _first(contrary) if contrary else _last(undecided)
+        return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.more(needed))
     why = f"{name} is {', '.join(f'{f.standing} on {f.task}' for f in beside)}, where the GRU beats the LSTM"
     return Finding(key, claim, Ruling.HOLDS, why, tuple(figures))
 
@@ -358,10 +397,10 @@ def _gates(evidence: _Evidence) -> Finding:
     if wrong:
         why = f"over all tasks {', '.join(f'{f.cell} is {f.standing} beside {f.other}' for f in wrong)}"
         return Finding(key, claim, Ruling.FAILS, why, shown)
-    undecided = [figure for figure in figures if figure.standing is Standing.UNDECIDED]
+    undecided = _undecided(figures)
     if undecided:
         why = ", ".join(f"over all tasks {f.cell} beside {f.other} is undecided" for f in undecided)
-        return Finding(key, claim, Ruling.OPEN, why, shown, evidence.remedy(undecided))
+        return Finding(key, claim, Ruling.OPEN, why, shown, evidence.more(_last(undecided)))
     why = "over all tasks most is lost without the forget gate, less without the input gate, least without the output"
     return Finding(key, claim, Ruling.HOLDS, f"{why} gate", shown)
 

@@ -1,6 +1,7 @@
 """`gatesearch findings`: what a run says of the study's conclusions."""
 
 import json
+import shlex
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -37,7 +38,8 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
 
     What is not decided comes with what would decide it, and what that costs. RUN is a name in results/runs (or in
     GATESEARCH_RUNS), or the path of a run's folder. advantage: of the cell over the other, in percent of its metric,
-    with the standard error over paired seeds; p: of the paired t test, Holm's correction over the finding.
+    with the standard error over paired seeds. p: of the paired t test, but where it says `even` of the two one-sided
+    tests that the difference is below 1 %; with Holm's correction over the tests of one question.
     """
     if as_json and form not in (None, "json"):
         raise SearchError(f"--json and --format {form} exclude each other; leave one out")
@@ -110,7 +112,9 @@ def _remedy(remedy: Remedy | None, run: str) -> str:
         return str(remedy.way)
     if remedy.way is Way.BASELINES:
         return f"gatesearch search base --profile baselines ({duration(_baselines_seconds())} of one core)"
-    assert remedy.seconds is not None
+    run = shlex.quote(run)
+    if remedy.seconds is None:
+        return f"gatesearch finalists {run} (some cells lack some of their {remedy.repeats} seeds)"
     return (
         f"gatesearch finalists {run} --repeats {remedy.repeats} (about {duration(remedy.seconds)} of one core, "
         "by the times of this run)"

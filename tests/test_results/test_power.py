@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
 
 from results.comparison import paired
-from results.power import MOST, POWER, repeats_needed
+from results.power import MOST, POWER, _power, repeats_needed
 
 
 def sample(mean: float, spread: float, size: int = 6) -> np.ndarray:
@@ -40,3 +41,19 @@ def test_no_number_of_seeds_decides_what_is_at_the_margin_or_hidden_in_noise() -
 
 def test_without_spread_there_is_nothing_to_wait_for() -> None:
     assert repeats_needed(np.full(4, 0.1), 0.01, 0.05) == 4
+
+
+@pytest.mark.parametrize("count", [2, 5, 8, 30, 200])
+@pytest.mark.parametrize("effect", [0.05, 0.2, 0.6, 1.0, 3.55, 12.0])
+def test_the_power_is_that_of_the_definition_over_all_that_is_asked(effect: float, count: int) -> None:
+    """P(Z + effect sqrt(n) > t sqrt(V / df)) with normal Z and chi-squared V, integrated over V; no NaN among them."""
+    freedom = count - 1
+    for level, alternative in ((0.05, "larger"), (0.05 / 12, "two-sided"), (0.05 / 104, "two-sided")):
+        threshold = stats.t.isf(level / 2 if alternative == "two-sided" else level, freedom)
+
+        def found(share: float, threshold: float = threshold) -> float:
+            spread = stats.chi2.ppf(share, freedom)
+            return float(stats.norm.sf(threshold * np.sqrt(spread / freedom) - effect * np.sqrt(count)))
+
+        exact, _ = integrate.quad(found, 0, 1, limit=200)
+        assert _power(effect, count, level, alternative) == pytest.approx(exact, abs=2e-3)
