@@ -5,7 +5,7 @@ assumes: the differences over seeds are independent, and normally distributed, w
 accuracies over thousands of steps makes it plausible. A test by ranks would assume less and could not decide anything:
 with 5 seeds its smallest p is 1/16, before any correction. The p values are corrected by Holm's method, so that with
 probability 95 % none of the verdicts of a table is wrong; it makes no assumption on how the tests depend on each other.
-What no test over seeds covers: another task, another size, other settings.
+What no test over seeds covers: another task, another size, other settings, or another test set of the same task.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,8 @@
     write_leaderboard(store, ["arithmetic", "xml"], folder / "leaderboard.csv")
 
 First the cells that were trained again with fresh seeds (`evidence` is retrained), best score first: their metrics are
-means over these trials, and their score is as unbiased as the choice of the cells leaves it. Below them the other cells
+means over these trials, free of what the choice of a best trial adds. Their score, the smallest of several noisy
+ratios, errs downwards instead: of cells that are equal to the GRU most get less than 1. Below them the other cells
 that went through every stage, by what the search itself found, which flatters; then, without a rank, those that were
 stopped after memorization, best first too. Cells that memorization stopped are not rows. The columns depend on the list
 of tasks alone, and the same store gives the same bytes; only `TIME_COLUMNS` differ between two equal runs.
@@ -23,7 +24,7 @@ from results.errors import ResultsError
 from results.escapes import csv_text
 from results.estimates import GRU, LSTM, PICKS, compared, picks, stages
 from results.files import write_atomically
-from results.ratio import Floats
+from results.ratio import Floats, error_of_smallest
 from results.records import COMPLETE, LOST_STATES
 from results.retrained import Retrained, retrained
 from results.schema import LARGEST_COUNT
@@ -49,13 +50,15 @@ COLUMNS = {
     "evidence": "what score, TASK_test and TASK_ratio rest on. retrained: trials with fresh seeds, at the setting that "
     "validation picked, the same seeds for all cells. search: the search's own best trial, which flatters",
     "score": "smallest TASK_ratio over all ranked tasks; higher is better, the GRU has 1; empty unless every ranked "
-    "task has a ratio",
-    "score_se": "standard error of the score: TASK_ratio_se of the weakest task",
+    "task has a ratio. A smallest of noisy numbers errs downwards: a cell equal to the GRU mostly gets less than 1",
+    "score_se": "standard error of the score. retrained: of a smallest ratio, given all TASK_ratio_se. search: "
+    "TASK_ratio_se of the weakest task",
     "search_score": "the score by the search alone, whatever the evidence: smallest ratio of best validation metrics",
     "weakest_task": "the task with the smallest ratio so far",
     "TASK_test": "metric on the test set, unit and direction are the task's. retrained: mean over the repeats, where a "
     "lost one counts as the best constant guess. search: of the trial that validation picked",
-    "TASK_test_se": "its standard error. retrained: of the mean over the repeats. search: from the finite test set",
+    "TASK_test_se": "its standard error. retrained: of the mean over the repeats. search: from the finite test set, "
+    "its steps taken as independent, which is too small where they hang together, as in a piece of music",
     "TASK_ratio": "ratio to the GRU, above 1 is better. retrained: of the mean test metrics. search: of the best "
     "validation metrics. Where lower is better it is the GRU's over the cell's",
     "TASK_ratio_se": "standard error of the ratio, 0 for the GRU. retrained: over the paired repeats (delta method). "
@@ -157,7 +160,10 @@ def leaderboard(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
     finite = np.where(np.isnan(ratios), np.inf, ratios)
     weakest, place = finite.min(axis=1), finite.argmin(axis=1)
     frame["score"] = ratios.min(axis=1)  # NaN wherever a ratio is
-    frame["score_se"] = np.where(frame["score"].isna(), np.nan, errors[np.arange(len(frame)), place])
+    score_errors = np.where(frame["score"].isna(), np.nan, errors[np.arange(len(frame)), place])
+    for k in np.flatnonzero((frame["evidence"] == RETRAINED) & frame["score"].notna()):
+        score_errors[k] = error_of_smallest(ratios[k], errors[k])
+    frame["score_se"] = score_errors
     frame["weakest_task"] = pd.Series(
         [tasks[k] if np.isfinite(ratio) else None for k, ratio in zip(place, weakest, strict=True)],
         index=frame.index,

@@ -5,7 +5,7 @@ accuracies of each cell's best setting. Their language task is the Penn Treebank
 argmax gives such a model, so that only their ratios say something. The sizes are ten to fifty times ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 ACCURACY: Mapping[str, Mapping[str, float]] = {
     "tanh": {"arithmetic": 0.29493, "xml": 0.32050, "language": 0.08782},
@@ -30,7 +30,7 @@ def study_ratio(name: str, task: str) -> float | None:
     return None if found is None else found / ACCURACY["gru"][task]
 
 
-def study_score(name: str) -> float | None:
-    """The study's score of a named cell: the smallest of its ratios (section 3.1)."""
-    ratios = [ratio for task in TASKS if (ratio := study_ratio(name, task)) is not None]
+def study_score(name: str, tasks: Sequence[str] = TASKS) -> float | None:
+    """The study's score of a named cell: the smallest of its ratios (section 3.1) on those of `tasks` that it has."""
+    ratios = [ratio for task in tasks if (ratio := study_ratio(name, task)) is not None]
     return min(ratios, default=None)

@@ -18,6 +18,7 @@ from results.comparison import Verdict
 from results.escapes import printable
 from results.leaderboard import RETRAINED, SIMULATED
 from results.records import COMPLETE
+from results.study import TASKS as STUDIED
 from results.study import study_ratio, study_score
 
 MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}
@@ -75,6 +76,7 @@ def readable(
     the study has of the cell, where it has it.
     """
     rows = []
+    ranked = [task for task in tasks_of(frame) if task in STUDIED]
     for row in frame.to_dict("records"):
         retrained = row["evidence"] == RETRAINED
         errors = retrained and layout.errors
@@ -90,7 +92,7 @@ def readable(
             "rank": _number(row["rank"], ".0f"),
             "cell": printable(row["cell"]),
             "name": name,
-            "score": _beside(score, study_score(known), layout) if study else score,
+            "score": _beside(score, study_score(known, ranked), layout) if study else score,
         }
         for task in tasks:
             kind = "ratio" if study else "test"

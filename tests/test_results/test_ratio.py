@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from results.ratio import ratio, ratio_error
+from results.ratio import error_of_smallest, ratio, ratio_error
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,25 @@ def test_arrays_are_taken_cell_by_cell() -> None:
         pytest.approx(0.02 / 0.5),
     ]
     assert np.isnan(found[2])
+
+
+@pytest.mark.parametrize(
+    ("values", "errors"),
+    [
+        ([1.0, 1.0, 1.0, 1.0], [0.01, 0.01, 0.01, 0.01]),
+        ([1.0, 1.02, 0.99], [0.03, 0.001, 0.01]),
+        ([0.7, 1.0, 1.1], [0.005, 0.02, 0.03]),
+        ([1.0, 1.004], [0.0, 0.01]),  # one that is known exactly: nothing is above it
+        ([0.5, 0.5], [1e-9, 0.2]),
+    ],
+)
+def test_the_error_of_the_smallest_is_that_of_draws(values: list[float], errors: list[float]) -> None:
+    draws = np.random.default_rng(0).normal(values, errors, (400_000, len(values))).min(axis=1)
+    assert error_of_smallest(np.array(values), np.array(errors)) == pytest.approx(draws.std(), rel=0.01)
+
+
+def test_the_error_of_one_is_its_own_and_of_what_is_known_none() -> None:
+    assert error_of_smallest(np.array([1.0]), np.array([0.25])) == 0.25
+    assert error_of_smallest(np.array([0.5, 2.0]), np.array([0.25, 0.01])) == pytest.approx(0.25, rel=1e-4)
+    assert error_of_smallest(np.ones(4), np.zeros(4)) == 0.0
+    assert np.isnan(error_of_smallest(np.array([1.0, 2.0]), np.array([np.nan, 0.1])))

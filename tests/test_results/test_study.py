@@ -21,6 +21,11 @@ def test_what_the_study_has_not_is_nothing() -> None:
     assert study_score("") is None
 
 
+def test_a_score_stands_beside_one_over_the_same_tasks() -> None:
+    assert study_score("lstm-f", ("language", "music")) == study_ratio("lstm-f", "language")
+    assert study_score("lstm-f", ("music",)) is None
+
+
 def test_cells_and_tasks_go_by_our_names() -> None:
     assert set(ACCURACY) < set(LIBRARY)
     assert set(TASKS) < set(OUR_TASKS)
