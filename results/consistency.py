@@ -4,8 +4,12 @@ for check in consistency(store, ranked, finished=True):
     print(check.name, check.ok, check.detail)
 """
 
+import hashlib
+import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from results.errors import ResultsError, StoreError, one_line
 from results.escapes import csv_text, printable
@@ -13,11 +17,18 @@ from results.graphs import graph_of
 from results.leaderboard import leaderboard
 from results.records import CellRow
 from results.schema import SCHEMA
-from results.store import PROFILE_FILE, Store
+from results.store import FILE, PROFILE_FILE, Store
 from search.cells.errors import CellError
 from search.cells.graph import Op
 
 TABLE_FILE = "leaderboard.csv"
+MANIFEST_FILE = "published.json"
+"""Beside a published run: where it comes from, and the SHA-256 of the other files."""
+
+FINDINGS_FILE = "findings.md"
+PUBLISHED_FILES = (FILE, PROFILE_FILE, TABLE_FILE, FINDINGS_FILE)
+MAX_MANIFEST = 10_000_000
+"""Bytes; more is no manifest of ours."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,8 @@ def consistency(store: Store, ranked: Sequence[str], finished: bool) -> Iterator
     if not table.ok and not finished:
         table = Check("table", None, "the run has not ended, and its table is older than its store; --resume renews it")
     yield table
+    if os.path.exists(store.folder / MANIFEST_FILE):
+        yield _checked("checksums", lambda: _check_published(store.folder))
 
 
 def _checked(name: str, check: Callable[[], str]) -> Check:
@@ -127,6 +140,28 @@ def _check_profile(store: Store) -> str:
     if not same:
         raise _BrokenError(f"{path} is not the profile that the store has; the store's counts")
     return f"{PROFILE_FILE} is that of the store"
+
+
+def _check_published(folder: Path) -> str:
+    """That the files beside a published run's manifest are those that it was published with."""
+    path = folder / MANIFEST_FILE
+    with one_line(path):
+        if path.stat().st_size > MAX_MANIFEST:
+            raise _BrokenError(f"{path} has more than {MAX_MANIFEST:,} bytes")
+        text = path.read_bytes()
+    try:
+        sums = json.loads(text)["sha256"]
+        named = {str(name): str(value) for name, value in sums.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise _BrokenError(f"{path} is no manifest of a published run: it has no checksums") from None
+    if set(named) != set(PUBLISHED_FILES):
+        raise _BrokenError(f"{path} has checksums of {', '.join(sorted(named)) or 'nothing'}, not of the run's files")
+    for name in PUBLISHED_FILES:
+        with one_line(folder / name):
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        if found != named[name]:
+            raise _BrokenError(f"{folder / name} is not the file that was published")
+    return f"{', '.join(PUBLISHED_FILES)} are those that were published"
 
 
 def _check_table(store: Store, ranked: Sequence[str]) -> str:

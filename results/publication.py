@@ -7,22 +7,19 @@ The folder is a run like any other: every command that reads one takes it, and `
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from results.consistency import TABLE_FILE
+from results.consistency import FINDINGS_FILE, MANIFEST_FILE, PUBLISHED_FILES, TABLE_FILE
 from results.errors import StoreError, one_line
 from results.escapes import csv_text
 from results.files import write_atomically
 from results.leaderboard import leaderboard
 from results.store import FILE, PROFILE_FILE, Store
-
-MANIFEST = "published.json"
-"""Where the run comes from, and the SHA-256 of the other files."""
-
-FINDINGS = "findings.md"
 
 
 def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> dict[str, Any]:
@@ -41,19 +38,21 @@ def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> 
     if store.simulated:
         raise StoreError(f"run {store.name!r} is simulated: its numbers are made up; publish one that was trained")
     with one_line(folder):
+        if os.path.lexists(folder):
+            raise StoreError(f"{folder} is there already, and nothing is overwritten; name a new folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            raise StoreError(f"{folder} is there already, and nothing is overwritten; name a new folder") from None
-        store.copy_to(folder / FILE)
-        write_atomically(folder / PROFILE_FILE, store.profile)
-        write_atomically(folder / TABLE_FILE, csv_text(leaderboard(store, tasks)))
-        write_atomically(folder / FINDINGS, findings)
-        files = (FILE, PROFILE_FILE, TABLE_FILE, FINDINGS)
-        checksums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
-    manifest = _origin(store, information) | {"sha256": checksums}
-    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        # Made beside its place and moved there whole: what fails leaves nothing behind.
+        with TemporaryDirectory(prefix=".publishing-", dir=folder.parent) as temporary:
+            made = Path(temporary) / "run"
+            made.mkdir()
+            store.copy_to(made / FILE)
+            write_atomically(made / PROFILE_FILE, store.profile)
+            write_atomically(made / TABLE_FILE, csv_text(leaderboard(store, tasks)))
+            write_atomically(made / FINDINGS_FILE, findings)
+            sums = {name: hashlib.sha256((made / name).read_bytes()).hexdigest() for name in PUBLISHED_FILES}
+            manifest = _origin(store, information) | {"sha256": sums}
+            write_atomically(made / MANIFEST_FILE, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            made.rename(folder)
     return manifest
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -74,3 +75,28 @@ def test_a_run_that_has_not_ended_or_was_made_up_is_not_published(gatesearch: Ga
     assert (said.status, said.err.count("\n")) == (2, 1)
     assert "run 'made-up' is simulated" in said.err
     assert not Path("out").exists()
+
+
+def test_what_fails_leaves_no_folder_behind(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    with closing(sqlite3.connect(kept / "run.sqlite")) as connection, connection:
+        connection.execute("UPDATE trials SET steps = 'many' WHERE repeat = 0")
+    before = sorted(path.name for path in here.iterdir())
+    said = gatesearch("publish", "kept", "out")
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert sorted(path.name for path in here.iterdir()) == before
+
+
+def test_verify_sees_what_was_changed_after_publication(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    assert "checksums" not in gatesearch("verify", "kept").out
+    assert gatesearch("publish", "kept", "out").status == 0
+    assert re.search(r"^checksums +ok +run\.sqlite, profile\.toml", gatesearch("verify", "./out").out, re.MULTILINE)
+    with (here / "out" / "findings.md").open("a") as file:
+        file.write("and more\n")
+    said = gatesearch("verify", "./out")
+    assert said.status == 1
+    assert re.search(r"^checksums +FAILED +out/findings\.md is not the file that was", said.out, re.MULTILINE)
+    for text in ("", "[]", '{"sha256": 3}', '{"sha256": {}}', "[" * 100_000):
+        (here / "out" / "published.json").write_text(text)
+        said = gatesearch("verify", "./out")
+        assert (said.status, said.err) == (1, "")
+        assert re.search(r"^checksums +FAILED +out/published\.json ", said.out, re.MULTILINE)
