@@ -40,6 +40,8 @@ class Finalist:
 def choose_finalists(profile: Profile, store: Store) -> list[Finalist]:
     """The given cells and the best found ones, as the store has them now; none where the profile wants no cells.
 
+    Cells that were trained again before stay among them, however few are asked for now: what is known is kept.
+
     Raises:
         SearchError: the GRU has no result on some ranked task yet, so no cell has a score.
     """
@@ -58,6 +60,8 @@ def choose_finalists(profile: Profile, store: Store) -> list[Finalist]:
         )
     graphs = {graph.id: graph for graph in profile.given.values()}
     for cell in best_found(store, profile.ranked, profile.finalists.cells):
+        graphs.setdefault(cell, graph_of(store.cell(cell)))
+    for (cell,) in store.typed("SELECT DISTINCT cell FROM trials WHERE repeat > 0 ORDER BY cell", {"cell": str}):
         graphs.setdefault(cell, graph_of(store.cell(cell)))
     return [Finalist(graph, settings.get(cell, {})) for cell, graph in graphs.items()]
 

@@ -33,7 +33,9 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("run")
 @click.option("--cells", type=click.IntRange(1, 1000), help="How many of the found cells.  [default: the profile's]")
-@click.option("--repeats", type=click.IntRange(2, 1000), help="Seeds a task.  [default: the profile's]")
+@click.option(
+    "--repeats", type=click.IntRange(2, 1000), help="Seeds a task.  [default: the profile's, or as many as there are]"
+)
 @click.option("--workers", type=click.IntRange(0, 4096), help="Processes here; 0: in this one.  [default: all cores]")
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option(
@@ -50,7 +52,7 @@ def finalists(
     """Train the best cells of RUN and all that it was given again, at their best settings, with fresh seeds.
 
     A search does this when it ends, in the numbers of its profile. The leaderboard then ranks by these trials' test
-    metrics. Ctrl-C stops, the same command goes on.
+    metrics. Ctrl-C stops, the same command goes on. Cells that were trained again before are so this time too.
     """
     console = Console()
     if workers is not None and address is not None:
@@ -64,10 +66,10 @@ def finalists(
         folder = reader.folder
         profile = parse_profile(reader.profile, f"the profile of run {reader.name}")
         check_trusted(reader, profile, trusted)
-        asked = profile.finalists
+        asked, trained = profile.finalists, int(reader.information.get("retrained", {}).get("repeats", 0))
         section = FinalistsSection(
             cells=cells if cells is not None else asked.cells or FinalistsSection().cells,
-            repeats=repeats if repeats is not None else asked.repeats,
+            repeats=repeats if repeats is not None else max(asked.repeats, trained),
         )
         profile = replace(profile, finalists=section)
         choose_finalists(profile, reader)  # whatever is wrong with it is said before data and workers are waited for

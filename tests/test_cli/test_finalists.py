@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.test_cli.conftest import Gatesearch, assert_same_table
@@ -41,6 +42,18 @@ def test_more_seeds_and_more_cells_are_added(gatesearch: Gatesearch, kept: Path)
     assert counts(kept) == before | {3: before[1]}
     assert "new cells" not in gatesearch("finalists", "kept", "--workers", "0", "--cells", "3").out
     assert counts(kept)[1] > before[1]
+
+
+def test_what_was_trained_again_stays_however_little_is_asked_for(gatesearch: Gatesearch, kept: Path) -> None:
+    assert gatesearch("finalists", "kept", "--workers", "0", "--repeats", "3").status == 0
+    before, table = counts(kept), pd.read_csv(kept / "leaderboard.csv")
+    assert gatesearch("finalists", "kept", "--workers", "0").status == 0  # the profile's two seeds are not fewer
+    assert counts(kept) == before
+    assert gatesearch("finalists", "kept", "--workers", "0", "--cells", "1", "--repeats", "4").status == 0
+    assert counts(kept) == before | {4: before[3]}
+    after = pd.read_csv(kept / "leaderboard.csv")
+    assert (after["evidence"] == "retrained").sum() == (table["evidence"] == "retrained").sum() == 5
+    assert set(after["xml_repeats"][after["evidence"] == "retrained"]) == {4}
 
 
 def test_a_run_that_had_none_gets_them_and_equals_one_that_did(
