@@ -18,6 +18,7 @@ from selenium.webdriver.common.by import By
 GATESEARCH = Path(sys.executable).with_name("gatesearch")
 LIMIT_SECONDS = 60
 WIDTHS = (1280, 400)
+PAPER = 970  # pixels of a landscape page, Letter without its margins; A4 is wider
 
 
 def start() -> webdriver.Chrome:
@@ -96,6 +97,16 @@ def check_table(driver: webdriver.Chrome) -> None:
     wait("the page came back", lambda: column(driver, "cell") == [before[0]])
 
 
+def check_paper(driver: webdriver.Chrome) -> None:
+    """Paper does not scroll: the whole table is on a page."""
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    resize(driver, PAPER, 900)
+    wide = driver.execute_script("return document.querySelector('table[data-sortable]').offsetWidth")
+    assert wide <= PAPER, f"the table is {wide} pixels wide on paper of {PAPER}"
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    resize(driver, WIDTHS[-1], 900)
+
+
 def main() -> None:
     run, folder = sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None
     said = subprocess.run([GATESEARCH, "report", run], check=True, capture_output=True, text=True).stdout
@@ -116,6 +127,7 @@ def main() -> None:
                 resize(driver, width, height)
                 shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
                 (folder / f"report-{width}.png").write_bytes(base64.b64decode(shot["data"]))
+        check_paper(driver)
         check_table(driver)
         charts = driver.execute_script("return document.querySelectorAll('.chart').length")
         problems = [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"]

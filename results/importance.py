@@ -2,8 +2,9 @@
 
 A random forest learns, from the trials of the search on one task, where a trial stands among all of them; the
 importance of a hyperparameter is what the forest's R^2 on trials that it has not seen loses when that column is
-shuffled (Breiman 2001; scikit-learn's permutation importance). The cell itself is one of the columns, as the mean of
-its other trials, so that one sees whether it matters more than, say, the learning rate.
+shuffled (Breiman 2001; scikit-learn's permutation importance). Which trials those are decides a lot where there are a
+hundred in all, so all numbers are means over several random splits. The cell itself is one of the columns, as the mean
+of its other trials, so that one sees whether it matters more than, say, the learning rate.
 """
 
 import json
@@ -15,11 +16,15 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import KFold, train_test_split
 
+from results.ratio import Floats
 from results.records import LOST_STATES
 from results.store import Store
 
 FEWEST, MOST = 60, 2000
 """With fewer trials on a task nothing is said; of more, so many are drawn (always the same ones)."""
+
+SPLITS, TREES, SHUFFLES = 10, 30, 3
+"""Splits into trials to learn from and unseen ones; trees of a split's forest; shuffles of a column in a split."""
 
 CELL = "cell"
 """What the cell is called among the hyperparameters."""
@@ -40,8 +45,9 @@ _TRIALS = f"""
 class Importance:
     """What the trials of one task say.
 
-    `shares`: by hyperparameter, the loss of R^2 on held-out trials, mean and standard deviation over shuffles.
-    `explained`: the forest's R^2 on held-out trials; where it is near 0, the shares say nothing. `trials`: how many.
+    `shares`: by hyperparameter, the loss of R^2 on held-out trials, mean and standard deviation over splits.
+    `explained`: the forests' mean R^2 on held-out trials; where it is near 0, the shares say nothing. `trials`: how
+    many.
     """
 
     task: str
@@ -74,25 +80,35 @@ def importance(store: Store, task: str) -> Importance | None:
     columns = [*settings, *([CELL] if frame[CELL].nunique() > 1 else [])]
     if len(frame) < FEWEST or frame["standing"].nunique() < 2 or not settings:
         return None
-    known, unseen = train_test_split(frame, test_size=0.3, random_state=0)
-    if CELL in columns:
-        known, unseen = _with_quality(known, unseen)
-    forest = RandomForestRegressor(50, min_samples_leaf=3, random_state=0, n_jobs=1)
-    forest.fit(known[columns], known["standing"])
-    found = permutation_importance(forest, unseen[columns], unseen["standing"], n_repeats=5, random_state=0, n_jobs=1)
+    found = [_of_split(frame, columns, split) for split in range(SPLITS)]
+    losses = np.array([losses for losses, _ in found])
     shares = {
         name: (float(mean), float(deviation))
-        for name, mean, deviation in zip(columns, found.importances_mean, found.importances_std, strict=True)
+        for name, mean, deviation in zip(columns, losses.mean(axis=0), losses.std(axis=0), strict=True)
     }
     ordered = dict(sorted(shares.items(), key=lambda item: -item[1][0]))
-    return Importance(task, len(frame), float(forest.score(unseen[columns], unseen["standing"])), ordered)
+    return Importance(task, len(frame), float(np.mean([explained for _, explained in found])), ordered)
 
 
-def _with_quality(known: pd.DataFrame, unseen: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _of_split(frame: pd.DataFrame, columns: list[str], seed: int) -> tuple[Floats, float]:
+    """Of one random split: the loss of R^2 for each column, and R^2 itself, both on the unseen trials."""
+    known, unseen = train_test_split(frame, test_size=0.3, random_state=seed)
+    if CELL in columns:
+        known, unseen = _with_quality(known, unseen, seed)
+    forest = RandomForestRegressor(TREES, min_samples_leaf=3, random_state=seed, n_jobs=1)
+    forest.fit(known[columns], known["standing"])
+    found = permutation_importance(
+        forest, unseen[columns], unseen["standing"], n_repeats=SHUFFLES, random_state=seed, n_jobs=1
+    )
+    explained = float(forest.score(unseen[columns], unseen["standing"]))
+    return np.asarray(found.importances_mean, np.float64), explained
+
+
+def _with_quality(known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The cell in numbers: the mean standing of its known trials, for a known one of those in the other four fifths."""
     mean = float(known["standing"].mean())
     quality = pd.Series(mean, index=known.index)
-    for rest, fold in KFold(5, shuffle=True, random_state=0).split(known):
+    for rest, fold in KFold(5, shuffle=True, random_state=seed).split(known):
         means = known.iloc[rest].groupby(CELL)["standing"].mean()
         quality.iloc[fold] = known.iloc[fold][CELL].map(means).fillna(mean).to_numpy()
     means = known.groupby(CELL)["standing"].mean()

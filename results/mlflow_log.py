@@ -30,21 +30,35 @@ def log_run(store: Store, tasks: Sequence[str], uri: str, experiment: str = "gat
     MLFLOW_ALLOW_FILE_STORE=true, a folder.
 
     Raises:
-        ResultsError: MLflow is not installed, or refuses (with what it says), or the table cannot be made.
+        ResultsError: MLflow is not installed, or refuses (with what it says, and what to check), or the table cannot
+            be made.
         StoreError: the run's store cannot be read.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nobody asked for it
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is not there is said soon
-    try:
-        from mlflow.exceptions import MlflowException
-        from mlflow.tracking import MlflowClient
-    except ImportError as error:
-        raise extra_missing("MLflow", "mlflow") from error
+    require_mlflow()
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
     try:
         return _log(MlflowClient(tracking_uri=uri), store, tasks, experiment)
     except (MlflowException, ImportError, OSError) as error:  # a database takes packages that its slim form lacks
-        reason = " ".join(str(error).split())
-        raise ResultsError(f"MLflow at {uri!r} refuses: {reason[:700]}") from error
+        reason = " ".join(str(error).split())[:700].rstrip(".; ")
+        remedy = (
+            "install the whole package mlflow, or give a server's address"
+            if isinstance(error, ImportError)
+            else "check the address, and that an MLflow server runs there, and give --mlflow again"
+        )
+        raise ResultsError(f"MLflow at {uri!r} refuses: {reason}; {remedy}") from error
+
+
+def require_mlflow() -> None:
+    """Raises `ResultsError` where MLflow is not installed, so that a caller may know before anything else."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nobody asked for it
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is not there is said soon
+    try:
+        import mlflow.exceptions
+        import mlflow.tracking  # noqa: F401
+    except ImportError as error:
+        raise extra_missing("MLflow", "mlflow") from error
 
 
 def _log(client: Any, store: Store, tasks: Sequence[str], experiment: str) -> int:

@@ -1,6 +1,6 @@
 """The leaderboard as rows of the report's page: which columns it shows, and how their values are written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,16 @@ MOST_CHARACTERS = 400
 
 @dataclass(frozen=True)
 class Heading:
-    """A column: what stands above it, what a pointer on it says, whether it is text, and which way sorts first."""
+    """A column: what stands above it, what a pointer on it says, whether it is text, which way sorts first.
+
+    `printed`: whether it is there on paper too, which is narrower than a screen and does not scroll.
+    """
 
     words: str
     meaning: str
     text: bool
     descending: bool
+    printed: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class _Column:
     name: str
     words: str
     style: str = ""  # of numbers; empty for text
-    descending: bool = False
+    descending: bool = False  # whether the largest is best, and so comes first at the first click
+    printed: bool = True
 
 
 _BEFORE = (
@@ -63,38 +68,47 @@ _AFTER = (
     _Column("multiply_adds", "multiply-adds", ",.0f"),
     _Column("relative_step_seconds", "time a step", ".2f"),
     _Column("diverged_share", "lost", ".0%"),
-    _Column("parent", "parent"),
-    _Column("stage", "stage"),
-    _Column("formula", "formula"),
+    _Column("parent", "parent", printed=False),
+    _Column("stage", "stage", printed=False),
+    _Column("formula", "formula", printed=False),
 )
 _TEXT = "text"
 _VERDICTS = {"better": "better", "worse": "worse"}
 
 
-def headings(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Heading]:
-    """The columns that the page shows of a leaderboard; `tasks` are its ranked tasks."""
+def headings(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, bool]) -> list[Heading]:
+    """The columns that the page shows of a leaderboard.
+
+    `tasks`: its ranked tasks. `higher`: of each whose metric is known, whether more of it is better.
+    """
     found = []
-    for column in _columns(frame, tasks):
+    for column in _columns(frame, tasks, higher):
         task = next((task for task in tasks if column.name in (f"{task}_test", f"{task}_ratio")), None)
         key = column.name if task is None else column.name.replace(task, "TASK", 1)
-        found.append(Heading(column.words, COLUMNS.get(key, ""), not column.style, column.descending))
+        meaning = COLUMNS.get(key, "")
+        if task is not None and task in higher and column.name == f"{task}_test":
+            meaning += f". Here {'higher' if higher[task] else 'lower'} is better"
+        found.append(Heading(column.words, meaning, not column.style, column.descending, column.printed))
     return found
 
 
 def rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
     """The first `MOST_ROWS` rows of a leaderboard."""
-    columns = _columns(frame, tasks)
+    columns = _columns(frame, tasks, {})
     return [
         Row(record["origin"] == "baseline", tuple(_entry(column.name, column.style, record) for column in columns))
         for record in frame.head(MOST_ROWS).to_dict("records")
     ]
 
 
-def _columns(frame: pd.DataFrame, tasks: Sequence[str]) -> list[_Column]:
+def _columns(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, bool]) -> list[_Column]:
     metrics = [
         column
         for task in tasks
-        for column in (_Column(f"{task}_test", task, ".4f"), _Column(f"{task}_ratio", "to GRU", ".3f", True))
+        for column in (
+            _Column(f"{task}_test", task, ".4f", higher.get(task, False)),
+            _Column(f"{task}_ratio", "to GRU", ".3f", True),
+        )
     ]
     return [column for column in (*_BEFORE, *metrics, *_AFTER) if column.name in frame.columns]
 

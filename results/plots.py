@@ -164,7 +164,7 @@ def curves_chart(curves: pd.DataFrame, metric: str, cells: Sequence[str]) -> Spe
 
 
 def importance_chart(shares: Mapping[str, tuple[float, float]]) -> Spec:
-    """Loss of R^2 without a hyperparameter, with its standard deviation over shuffles."""
+    """Loss of R^2 without a hyperparameter, with its standard deviation over splits."""
     rows = _values(
         {
             "hyperparameter": list(shares),

@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,14 +24,15 @@ from markupsafe import Markup
 
 from results import plots
 from results.endings import stage_stops, trial_reasons, trial_states
-from results.estimates import GRU, LSTM, picks
+from results.estimates import GRU, LSTM, compared, picks
 from results.files import write_atomically
 from results.history import history
-from results.importance import importance, marginals
+from results.importance import SPLITS, importance, marginals
 from results.leaderboard import RETRAINED, SHORT_ID, SIMULATED, leaderboard
 from results.lineage import Relative, family_tree
 from results.logged import whole_ids
 from results.page_table import MOST_ROWS, headings, rows
+from results.ratio import ratio
 from results.store import Store
 from results.summary import funnel
 from search.cells.drawing import LEGEND, draw_formula
@@ -97,7 +99,9 @@ class _Page:
     def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]]) -> None:
         self.store, self.tasks = store, list(tasks)
         self.frame = leaderboard(store, tasks)
-        self.history = history(store)
+        self.picks = picks(store)
+        self.scores = self._search_scores()
+        self.history = self._history()
         self.shown = _shown(store, self.frame)
         self.labels = [cell.label for cell in self.shown]
         self.found = [cell for cell in self.shown if cell.label not in LIBRARY]
@@ -117,7 +121,7 @@ class _Page:
             simulated=SIMULATED if self.store.simulated else "",
             finished=self.store.information.get("finished"),
             tiles=self._tiles(),
-            headings=headings(self.frame, self.tasks),
+            headings=headings(self.frame, self.tasks, self._higher()),
             rows=rows(self.frame, self.tasks),
             retrained=bool((self.frame["evidence"] == RETRAINED).any()),
             left_out=max(0, len(self.frame) - MOST_ROWS),
@@ -134,9 +138,10 @@ class _Page:
             more_reasons=max(0, len(reasons) - MOST_REASONS),
             family=self._family(),
             winner=self.found[0].id if self.found else None,
-            scores_of=self._scores_of(),
+            scores_of=self.scores.dropna().to_dict(),
             curves=self._curves(),
             importances=self._importances(),
+            splits=SPLITS,
             marginals=self._marginals(),
             gradients=[(note, self._gradients(frame)) for note, frame in self.gradients if len(frame)],
             specs=self.specs,  # the last one: what is above adds to it
@@ -179,6 +184,41 @@ class _Page:
         tiles.append(("trials", f"{trials:,}", f"{hours:,.1f} hours of one core"))
         return tiles
 
+    def _higher(self) -> dict[str, bool]:
+        """Of each task, whether more of its metric is better."""
+        return {str(task): bool(part.all()) for task, part in self.picks.groupby("task")["higher_is_better"]}
+
+    def _search_scores(self) -> pd.Series:
+        """The table's `search_score` by whole id; NaN where a task is missing.
+
+        Not the scores that the search stored: they keep the GRU of their time, and the GRU may have improved since.
+        """
+        cells = pd.Index(self.picks["cell"].unique(), dtype=object)
+        ratios = [compared(cells, self.picks[self.picks["task"] == t].set_index("cell"))[0] for t in self.tasks]
+        return pd.Series(np.min(ratios, axis=0), cells)
+
+    def _history(self) -> pd.DataFrame:
+        """`results.history` with scores that agree with the table: all against the GRU of the whole search.
+
+        A proposal has the cell's best trials up to then, so that the last visit of a cell has its `search_score`.
+        """
+        frame = history(self.store)
+        kinds = {"proposal": int, "cell": str, "task": str, "best": float | None}
+        visits = pd.DataFrame(
+            self.store.typed(f"SELECT {', '.join(kinds)} FROM evaluations", kinds), columns=list(kinds)
+        )
+        higher, ratios = self._higher(), []
+        for task in self.tasks:
+            reference = self.picks.loc[(self.picks["task"] == task) & (self.picks["cell"] == GRU), "validation"]
+            own = visits[visits["task"] == task].set_index(["proposal", "cell"])["best"].astype("float64")
+            then = np.asarray(own.reindex(pd.MultiIndex.from_frame(frame[["proposal", "cell"]])), np.float64)
+            ratios.append(ratio(then, float(reference.iloc[0]) if len(reference) else np.nan, higher.get(task, True)))
+        known = frame["score"].notna()
+        scores = pd.Series(np.min(ratios, axis=0), frame.index).fillna(frame["cell"].map(self.scores))
+        frame["score"] = scores.where(known)
+        frame["best"] = frame["score"].where(frame["origin"] == "found").cummax().ffill()
+        return frame
+
     def _scores(self) -> list[str]:
         if not self.history["score"].notna().any():
             return []
@@ -200,14 +240,9 @@ class _Page:
     def _family(self) -> list[Relative]:
         return family_tree(self.store, [cell.id for cell in self.found])
 
-    def _scores_of(self) -> dict[str, float]:
-        """Score by whole id, of all cells that have one."""
-        sql = "SELECT cell, max(score) FROM proposals WHERE score IS NOT NULL GROUP BY cell"
-        return dict(self.store.select(sql))
-
     def _curves(self) -> list[tuple[str, str]]:
         """For each task the curves of the trials that the shown cells' results rest on."""
-        best = picks(self.store)
+        best = self.picks
         labels = {cell.id: cell.label for cell in (*self.found[:WITH_CURVES], *self.shown[-2:])}
         charts = []
         for task in self.tasks:

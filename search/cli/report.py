@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from results.errors import ResultsError
+from results.mlflow_log import log_run, require_mlflow
 from results.report import FILE, write_report
 from results.store import Store
+from results.tensorboard import require_tensorboard, write_curves
 from search.cli.loading import task_of_run
 from search.cli.names import open_run
 from search.cli.reach import after_training, at_initialisation
@@ -43,7 +45,7 @@ Examples:
     "--tensorboard",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Write learning curves of the table's first 50 cells there, for TensorBoard.",
+    help="Write learning curves of the table's first 50 cells into FOLDER/RUN, for TensorBoard.",
 )
 @click.option("--mlflow", metavar="URI", help="Log the run, these trials and its files to this MLflow server.")
 def report(
@@ -63,6 +65,7 @@ def report(
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise ResultsError(f"--output {str(output)!r}: the page is HTML; give a name that ends in .html")
+    _require(tensorboard is not None, mlflow is not None)
     seen: object = None
     tasks: dict[str, Task] = {}
     while True:
@@ -81,16 +84,20 @@ def report(
         time.sleep(every)
 
 
+def _require(tensorboard: bool, mlflow: bool) -> None:
+    """That the other tools that were asked for are installed: before the page is made, which may take minutes."""
+    if tensorboard:
+        require_tensorboard()
+    if mlflow:
+        require_mlflow()
+
+
 def _hand_on(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
-    """To the other tools that were asked for. They are optional packages, so what needs them is imported here."""
+    """To the other tools that were asked for."""
     ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
     if tensorboard is not None:
-        from results.tensorboard import write_curves
-
         click.echo(f"{write_curves(store, ranked, tensorboard)} curves written to {tensorboard}")
     if mlflow is not None:
-        from results.mlflow_log import log_run
-
         click.echo(f"{log_run(store, ranked, mlflow)} new trials logged to {mlflow}")
 
 

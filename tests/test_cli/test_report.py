@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_curves_go_to_tensorboard_and_what_mlflow_refuses_is_said(gatesearch: Ga
     assert said.status == 2
     assert said.err.startswith("gatesearch: MLflow at 'nonsense://x' refuses: ")
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("package", ["tensorboard", "mlflow"])
+def test_what_is_not_installed_is_said_before_the_page_is_written(
+    gatesearch: Gatesearch, kept: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    for name in (package, *(name for name in sys.modules if name.startswith(f"{package}."))):
+        monkeypatch.setitem(sys.modules, name, None)
+    (kept / "report.html").unlink(missing_ok=True)
+    said = gatesearch("report", "kept", "--no-gradients", f"--{package}", "x")
+    assert said.status == 2
+    assert f"gatesearch[{package}]" in said.err
+    assert not (kept / "report.html").exists()
 
 
 def test_watching_ends_with_the_run_and_the_page_loads_itself_until_then(gatesearch: Gatesearch, kept: Path) -> None:

@@ -138,6 +138,33 @@ def test_the_charts_hold_the_runs_data(filled: Store) -> None:
     assert len(places) == len(specs)
 
 
+def test_a_cell_has_one_search_score_also_where_the_gru_improved_later(store: Store) -> None:
+    found = make_cell("a" * 16, parent=GRU, proposal=0)
+    fill(store, [make_baseline("gru"), make_baseline("lstm"), found], [], [])
+    for task in TASKS:
+        higher = task != "music"
+        store.record(None, [make_trial(GRU, task, 0, validation=0.5), make_trial(found.id, task, 0, validation=0.5)])
+        store.record(make_evaluation(found.id, task, best=0.5), [])
+        store.record(None, [make_trial(GRU, task, 1, validation=0.625 if higher else 0.4)])  # examined again
+    store.add_proposal(ProposalRow(0, "propose", found.id, GRU, COMPLETE, 1.0))
+    page = Reader(report(store, TASKS))
+    scores = next(spec for spec in map(json.loads, page.specs.values()) if "trials of the search" in json.dumps(spec))
+    assert [row["score"] for row in values(scores) if "proposal" in row] == [pytest.approx(0.8)]
+    assert "aaaaaaaa score 0.8000" in page.text  # in the tree
+    assert "aaaaaaaa score 1.0000" not in page.text
+    assert leaderboard(store, TASKS).set_index("cell").at["a" * 8, "search_score"] == pytest.approx(0.8)
+
+
+def test_the_first_click_sorts_the_best_first_and_paper_has_what_fits(filled: Store) -> None:
+    heads = [a for tag, a in Reader(report(filled, TASKS)).tags if tag == "th" and a.get("scope") == "col"]
+    names = next(row for row in Reader(report(filled, TASKS)).rows if row and row[0] == "rank")
+    first = {name: head.get("data-first") for name, head in zip(names, heads, strict=True)}
+    assert first["arithmetic"] == "descending"
+    assert first["music"] is None
+    off = {name for name, head in zip(names, heads, strict=True) if "screen" in str(head["class"])}
+    assert off == {"parent", "stage", "formula"}
+
+
 def test_a_page_of_a_run_that_just_began_says_what_is_missing(store: Store) -> None:
     page = report(store, TASKS)
     text = Reader(page).text

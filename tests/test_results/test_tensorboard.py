@@ -58,16 +58,22 @@ def test_tensorboard_reads_the_curves_and_writing_again_replaces_them(small: Sto
         assert write_curves(small, TASKS, tmp_path / "logs") == 6
     folders = sorted(str(p.parent.relative_to(tmp_path / "logs")) for p in (tmp_path / "logs").rglob("events.*"))
     assert folders == sorted(
-        [f"arithmetic/gru/{run}" for run in ("search", "seed-1", "seed-2")]
-        + ["arithmetic/lstm/search", "music/gru/search", "music/lstm/search"]
+        [f"test/arithmetic/gru/{run}" for run in ("search", "seed-1", "seed-2")]
+        + ["test/arithmetic/lstm/search", "test/music/gru/search", "test/music/lstm/search"]
     )
-    events = EventAccumulator(str(tmp_path / "logs" / "arithmetic" / "gru" / "seed-1"))
+    events = EventAccumulator(str(tmp_path / "logs" / "test" / "arithmetic" / "gru" / "seed-1"))
     events.Reload()
     read = {
         tag: [(e.step, float(tensor_util.make_ndarray(e.tensor_proto))) for e in events.Tensors(tag)]
         for tag in ("validation", "training_loss")
     }
     assert read == {"validation": [(10, 0.125), (20, 0.5)], "training_loss": [(10, 2.5)]}
+
+
+def test_made_up_curves_say_so_in_their_path(small: Store, tmp_path: Path) -> None:
+    small.mark(simulated={"delays": 0})
+    write_curves(small, TASKS, tmp_path / "logs")
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["simulated-test"]
 
 
 def test_mlflow_has_the_run_its_trials_and_its_files_once(
@@ -102,3 +108,4 @@ def test_a_store_that_mlflow_refuses_is_one_line(small: Store, monkeypatch: pyte
     with pytest.raises(ResultsError, match="MLflow at 'nonsense://x' refuses: ") as caught:
         log_run(small, TASKS, "nonsense://x")
     assert "\n" not in str(caught.value)
+    assert "; check the address, and that an MLflow server runs there" in str(caught.value)
