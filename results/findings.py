@@ -379,7 +379,8 @@ def _closed(figures: Sequence[Figure], task: str, name: str) -> str:
     """Which share of the gap between LSTM and GRU the variant closes, in words."""
     gap = next(f for f in figures if (f.task, f.cell, f.other) == (task, "gru", "lstm"))
     gain = next(f for f in figures if (f.task, f.cell, f.other) == (task, name, "lstm"))
-    return f"{gain.advantage / gap.advantage:.0%} of the gap closed"
+    share = gain.advantage / gap.advantage
+    return f"{share:.0%} of the gap closed" if share >= 0 else "further than the LSTM does"
 
 
 def _gates(evidence: _Evidence) -> Finding:
