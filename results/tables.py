@@ -180,7 +180,8 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], study: bool = Fals
         lines.append("mult-adds: of a step in the cells' products; time: of a training step, over the LSTM's")
     mixed = int((frame["environments"] > 1).sum())
     if mixed:
-        lines.append(f"{mixed} cells with trials of other versions, processors or commits than the GRU's, see `environments`")
+        others = "other versions, processors or commits than the GRU's"
+        lines.append(f"{mixed} cells with trials of {others}, see `environments`")
     return "\n".join(lines)
 
 
