@@ -83,7 +83,7 @@ MISTAKES = {
     "garbage store": ("leaderboard garbage", "garbage", "restore"),
     "garbage to resume": ("search garbage --resume", "garbage", "restore"),
     "two formats": ("leaderboard x --csv --format latex", "latex", "leave one out"),
-    "output folder": ("leaderboard kept -o missing/t.csv", "missing/t.csv", "another folder"),
+    "output folder": ("leaderboard kept -o missing/t.csv", "missing/t.csv", "another name"),
 }
 
 
