@@ -3,8 +3,8 @@
 from results.errors import StoreError
 from results.records import CellRow
 from search.cells.errors import CellError
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
+from search.cells.notation.formula import parse_formula
 
 
 def graph_of(row: CellRow) -> GateGraph:

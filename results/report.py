@@ -35,7 +35,7 @@ from results.page_table import MOST_ROWS, headings, rows
 from results.ratio import ratio
 from results.store import Store
 from results.summary import funnel
-from search.cells.drawing import LEGEND, draw_formula
+from search.cells.drawing.picture import LEGEND, draw_formula
 from search.cells.errors import CellError
 from search.cells.library import LIBRARY, name_of
 

@@ -1,1 +1,1 @@
-"""From a gate graph to a finished run: cells, kernels, training, stages, strategies, workers, command line."""
+"""Search for recurrent cells: nine layers, each importing only those below it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from search.errors import SearchError
+from search.core.errors import SearchError
 
 CONNECT_SECONDS = 5.0
 """A cluster that does not answer for so long counts as not there; Ray itself would try for a quarter of an hour."""

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from search.cells.library import LIBRARY
+from search.core.errors import BudgetError
 from search.engine import budgets
-from search.errors import BudgetError
 from search.model import SequenceModel, units_for
 from search.profiles.profile import Profile
 from search.settings import Setting

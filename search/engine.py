@@ -3,7 +3,7 @@
 Three rules make a run repeatable, whatever the number of workers, the order in which they finish, or how often the run
 was killed and resumed:
 
-- whatever is drawn is drawn by key (`search.keys`);
+- whatever is drawn is drawn by key (`search.core.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order of k; W belongs to the run;
 - a trial is known by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored one is not
   trained again. Resuming is running the same search over the same store: what ended before is told to the strategy
@@ -17,11 +17,11 @@ from functools import lru_cache
 
 from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
-from search.cells.formula import format_formula, parse_formula
 from search.cells.graph import GateGraph, Op
-from search.errors import SearchError
+from search.cells.notation.formula import format_formula, parse_formula
+from search.core.errors import SearchError
+from search.core.keys import generator_of, trial_seed
 from search.history import History, Past
-from search.keys import generator_of, trial_seed
 from search.profiles.profile import Profile
 from search.recording import Recorder
 from search.settings import Setting

@@ -18,9 +18,9 @@ from results.estimates import GRU, best_found, picks
 from results.graphs import graph_of
 from results.store import Store
 from search.cells.graph import GateGraph
+from search.core.errors import SearchError
+from search.core.keys import finalist_seed
 from search.engine import Progress, budgets
-from search.errors import SearchError
-from search.keys import finalist_seed
 from search.profiles.profile import Profile
 from search.recording import Recorder
 from search.settings import Setting

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from search.cells.graph import GateGraph, Op
-from search.errors import BudgetError
+from search.core.errors import BudgetError
 from search.kernels.recurrence import run_layer
 from search.readout import softmax_nats
 from search.settings import Setting

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from search.errors import SearchError
+from search.core.errors import SearchError
 
 _REAL = ("scale", "learning_rate", "max_norm")
 

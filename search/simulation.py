@@ -26,8 +26,8 @@ import numpy as np
 
 from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY, SEEDS
-from search.errors import BudgetError
-from search.keys import generator_of
+from search.core.errors import BudgetError
+from search.core.keys import generator_of
 from search.model import count_parameters, units_for
 from search.settings import Setting
 from search.training import CHANCE_ERRORS, Budget, LearningRate, Point, TrialResult, TrialState, better

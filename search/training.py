@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from search.cells.graph import GateGraph
-from search.errors import BudgetError
+from search.core.errors import BudgetError
 from search.model import Score, SequenceModel, units_for
 from search.settings import Setting
 from search.stepper import stepper_for

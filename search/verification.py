@@ -22,10 +22,10 @@ import numpy as np
 from results.consistency import Check
 from results.records import EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
+from search.core.errors import SearchError
+from search.core.keys import finalist_seed
 from search.engine import Engine, result_of
 from search.environment import changes, own_environment
-from search.errors import SearchError
-from search.keys import finalist_seed
 from search.profiles.profile import Profile
 from search.simulation import Simulation
 from search.training import TrialResult

@@ -13,9 +13,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from results.files import write_atomically
+from search.cells.export.layer_code import Block
+from search.cells.export.module_text import Network
 from search.cells.graph import GateGraph
-from search.cells.layer_code import Block
-from search.cells.module_text import Network
 from search.model import SequenceModel
 from search.settings import Setting
 from search.training import Budget, Point, TrialResult, train_trial

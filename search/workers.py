@@ -17,8 +17,8 @@ import torch
 
 from search.cells.graph import GateGraph
 from search.cluster import CAPACITY_SECONDS, Cluster
+from search.core.errors import SearchError
 from search.environment import own_environment
-from search.errors import SearchError
 from search.sandbox import DEFAULT_LIMITS, MAX_TRIES, Limits, Stopped, train_in_sandbox
 from search.settings import Setting
 from search.simulation import Simulation

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from search.errors import SearchError
+from search.core.errors import SearchError
 from tests.fuzz.harness import State, run_surface, shares, surfaces
 from tests.fuzz.rules import BrokenRuleError, feed
 from tests.fuzz.surfaces import Case, Surface

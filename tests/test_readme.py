@@ -7,8 +7,8 @@ import click
 import numpy as np
 import pytest
 
-from search.cells.formula import parse_formula
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.cli.main import COMMANDS, gatesearch
 from tasks.registry import load_task
 from tasks.task import Split

@@ -1,1 +1,1 @@
-"""Cells as data: gate graphs, their formulas, the named cells and the mutations. Nothing of torch is in here."""
+"""Cells as data: gate graphs, their notations, the named cells, mutation, drawing and export. Imports no PyTorch."""

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from search.cells import formula, recipe
 from search.cells.errors import FormulaError, GraphError, RecipeError
-from search.cells.formula import parse_formula, read_text
 from search.cells.graph import GateGraph
-from search.cells.recipe import parse_recipe
+from search.cells.notation import formula, recipe
+from search.cells.notation.formula import parse_formula, read_text
+from search.cells.notation.recipe import parse_recipe
 
 MOST = max(formula.MAX_CHARACTERS, recipe.MAX_CHARACTERS)
 """Characters that are read of a file: what it is shows only then."""

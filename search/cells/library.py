@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from search.cells.errors import UnknownCellError
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
+from search.cells.notation.formula import parse_formula
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The `gatesearch` command: one file a subcommand."""
+"""The `gatesearch` command line."""

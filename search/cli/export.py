@@ -11,14 +11,14 @@ from results.files import write_atomically
 from results.leaderboard import SHORT_ID, leaderboard
 from results.records import TrialRow
 from results.store import Store
-from search.cells.export import export_module
-from search.cells.formula import format_formula
+from search.cells.export.module import export_module
 from search.cells.library import LIBRARY, name_of
-from search.cells.recipe import format_recipe
+from search.cells.notation.formula import format_formula
+from search.cells.notation.recipe import format_recipe
 from search.cli.loading import load_task_of, task_of_run
 from search.cli.names import FoundCell, find_cell, in_run, lineage, open_run
 from search.cli.outputs import check_free
-from search.errors import SearchError
+from search.core.errors import SearchError
 from search.profiles.profile import parse_profile
 from search.settings import Setting
 

@@ -15,7 +15,7 @@ from results.findings import findings as judge
 from results.leaderboard import SIMULATED
 from search.cli.display import duration
 from search.cli.names import open_run
-from search.errors import SearchError
+from search.core.errors import SearchError
 from search.profiles.profile import load_profile, parse_profile
 
 FORMATS = ("text", "markdown", "json")

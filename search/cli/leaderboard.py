@@ -15,7 +15,7 @@ from results.leaderboard import leaderboard as table_of
 from results.tables import render_table, to_latex, to_markdown
 from search.cli.names import open_run
 from search.cli.outputs import check_replaceable
-from search.errors import SearchError
+from search.core.errors import SearchError
 from search.profiles.profile import parse_profile
 
 FILE_WIDTH = 200

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from rich.console import Console
 
 from results.store import Store
-from search.errors import SearchError
+from search.core.errors import SearchError
 from search.profiles.profile import Profile, TaskSection
 from search.strategies.base import MEMORIZATION
 from tasks.registry import load_task

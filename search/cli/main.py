@@ -15,7 +15,7 @@ import click
 from results.errors import ResultsError
 from results.escapes import printable
 from search.cells.errors import CellError
-from search.errors import SearchError
+from search.core.errors import SearchError
 from tasks.errors import TaskError
 
 USER_ERRORS = (CellError, TaskError, SearchError, ResultsError)

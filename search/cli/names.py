@@ -16,7 +16,7 @@ from search.cells.errors import UnknownCellError
 from search.cells.files import read_source
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, named_cell
-from search.errors import SearchError
+from search.core.errors import SearchError
 
 MAX_PATH = 4096
 """No system has longer paths."""

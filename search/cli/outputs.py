@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.errors import SearchError
+from search.core.errors import SearchError
 
 
 def check_free(output: Path | None, force: bool) -> None:

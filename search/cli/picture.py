@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from search.cells.diagram import MINUS, Kind, Part, Port, formula_diagram
+from search.cells.drawing.diagram import MINUS, Kind, Part, Port, formula_diagram
 
 
 def picture(formula: str) -> str:
-    """Trees of what `search.cells.drawing` draws, one for each new state and for each value that is read again.
+    """Trees of what `search.cells.drawing.picture` draws, one for each new state and for each value that is read again.
 
     Everything is called as in the formula. Raises `FormulaError`.
     """

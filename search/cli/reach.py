@@ -16,9 +16,9 @@ from results.files import write_atomically
 from results.records import TrialRow
 from results.report import shown_cells
 from results.store import Store
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.cli.loading import load_task_of
 from search.engine import budgets
 from search.gradients import Probe, Reach, gradient_reach, trained_reach

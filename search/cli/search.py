@@ -27,14 +27,14 @@ from results.store import FILE, Store
 from results.summary import funnel
 from results.tables import render_table
 from search.cells.files import read_cell
-from search.cells.formula import format_graph
+from search.cells.notation.formula import format_graph
 from search.cli.display import Display, duration, say
 from search.cli.loading import check_trusted, load_tasks, trust_options
 from search.cli.names import known_runs, run_folder
 from search.cluster import check_address
+from search.core.errors import SearchError
 from search.cost import estimate
 from search.engine import Engine, Progress
-from search.errors import SearchError
 from search.finalists import retrain
 from search.profiles.profile import Profile, load_profile, parse_profile
 from search.provenance import differences, provenance

@@ -7,13 +7,13 @@ import click
 from results.escapes import printable
 from results.files import write_atomically
 from search.cells.canonical import live_states
-from search.cells.drawing import draw_formula
-from search.cells.formula import format_formula, parse_written
+from search.cells.drawing.picture import draw_formula
 from search.cells.measure import measure
+from search.cells.notation.formula import format_formula, parse_written
 from search.cli.names import FoundCell, find_cell, in_run, lineage
 from search.cli.outputs import check_free
 from search.cli.picture import picture
-from search.errors import SearchError
+from search.core.errors import SearchError
 
 
 @click.command(

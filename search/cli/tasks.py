@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from search.errors import SearchError
+from search.core.errors import SearchError
 from search.profiles.profile import load_profile
 from search.strategies.base import MEMORIZATION
 from tasks.registry import TASKS, load_task, parameters_of

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from search.cli.display import duration, say
 from search.cli.names import find_cell
-from search.errors import SearchError
-from search.keys import trial_seed
+from search.core.errors import SearchError
+from search.core.keys import trial_seed
 from search.profiles.profile import MemorizationSection, Profile, TaskSection, load_profile
 from search.settings import Grid, Setting
 from search.strategies.base import MEMORIZATION

@@ -1,1 +1,1 @@
-"""How a gate graph is run over a sequence: the plan, the fast paths, and the slow reference beside them."""
+"""Kernels that run a gate graph over a sequence: machine code, eager PyTorch, and the reference."""

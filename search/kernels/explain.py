@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from search.cells.formula import format_graph
 from search.cells.graph import LEAKY_SLOPE, GateGraph
+from search.cells.notation.formula import format_graph
 from search.kernels.adjoint import Instruction, Stage
 from search.kernels.llvm import stage_text
 from search.kernels.machine import host

@@ -1,1 +1,1 @@
-"""Sizes and budgets of a search: the dataclasses that a TOML profile fills, and the profiles shipped."""
+"""Profiles: the sizes and budgets of a search, read from TOML."""

@@ -26,11 +26,11 @@ from pydantic_core import ErrorDetails
 from results.escapes import printable
 from results.toml import parse_toml
 from search.cells.errors import CellError
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
-from search.errors import SearchError
+from search.cells.notation.formula import parse_formula
+from search.core.errors import SearchError
 from search.sandbox import DEFAULT_LIMITS, Limits
 from search.settings import Grid, Transfer
 from search.training import Budget

@@ -1,1 +1,1 @@
-"""What is tried next: one file a strategy, all behind the ask/tell of `base`."""
+"""Strategies decide which cell is tried next."""

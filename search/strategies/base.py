@@ -16,7 +16,7 @@ import numpy as np
 from results.ratio import ratio as ratio_of
 from search.cells.graph import GateGraph
 from search.cells.mutation import Mutation, Proposed, Rejection, propose
-from search.keys import generator_of
+from search.core.keys import generator_of
 from search.profiles.profile import MemorizationSection, Profile, TaskSection
 from search.settings import Setting
 from tasks.task import Metric

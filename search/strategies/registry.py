@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from search.errors import SearchError
+from search.core.errors import SearchError
 from search.strategies.base import Strategy
 from search.strategies.paper import PaperStrategy
 from search.strategies.random import RandomStrategy

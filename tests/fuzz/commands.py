@@ -174,7 +174,7 @@ class ValueRefusedError(Exception):
 
 def use(case: Case, folder: Path) -> None:
     """As `use_command`; a refusal is what the API's errors are elsewhere."""
-    from search.errors import SearchError
+    from search.core.errors import SearchError
 
     try:
         use_command(case, folder)

@@ -22,13 +22,13 @@ import numpy as np
 import tomli_w
 from scipy.io import savemat
 
-from search.cells.drawing import draw_formula as svg_of
-from search.cells.export import export_module
+from search.cells.drawing.picture import draw_formula as svg_of
+from search.cells.export.module import export_module
 from search.cells.files import read_cell
-from search.cells.formula import format_formula, parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
-from search.cells.recipe import format_recipe, parse_recipe
+from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.notation.recipe import format_recipe, parse_recipe
 from search.cli.names import find_cell, open_run, run_folder
 from search.profiles.profile import load_profile, parse_profile
 from tasks.language import Language

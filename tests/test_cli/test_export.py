@@ -16,8 +16,8 @@ import pytest
 from safetensors import safe_open
 
 from results.store import Store
-from search.cells.formula import parse_formula
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from tests.test_cli.conftest import Gatesearch
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from search.cli.main import COMMANDS, READER_GONE
 from search.cluster import check_address
-from search.errors import SearchError
+from search.core.errors import SearchError
 from tests.test_cli.conftest import COMMAND, TINY, Gatesearch
 
 LONG = "n" * 300

@@ -10,7 +10,7 @@ import pytest
 from scipy.io import savemat
 
 from results.store import Store
-from search.cells.formula import parse_formula
+from search.cells.notation.formula import parse_formula
 from search.profiles.profile import parse_profile
 from tests.test_cli.conftest import Gatesearch, assert_same_table
 

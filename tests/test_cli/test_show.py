@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from results.store import Store
-from search.cells.diagram import MINUS, SIGMA, TIMES
-from search.cells.formula import parse_formula
+from search.cells.drawing.diagram import MINUS, SIGMA, TIMES
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from tests.test_cli.conftest import Gatesearch
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "evening"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cells.library import LIBRARY
-from search.keys import trial_seed
+from search.core.keys import trial_seed
 from search.profiles.profile import load_profile
 from search.settings import Setting
 from search.training import Budget, train_trial

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
+from search.cells.notation.formula import parse_formula
 from search.kernels import memory, sequence
 from search.kernels.network import network
 from search.kernels.parameters import Parameters

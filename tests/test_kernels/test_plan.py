@@ -2,9 +2,9 @@
 
 import pytest
 
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.kernels.plan import Phase, count_pointwise, count_products, plan_of
 
 

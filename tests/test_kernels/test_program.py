@@ -1,7 +1,7 @@
 """Programs of cells whose steps are known by hand."""
 
-from search.cells.formula import parse_formula
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.kernels.adjoint import Kind, Place, Stage
 from search.kernels.program import Multiply, program_of
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.kernels.eager import run_eager
 from search.kernels.errors import KernelError
 from search.kernels.machine import host

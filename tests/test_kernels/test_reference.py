@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from search.cells.formula import parse_formula
+from search.cells.notation.formula import parse_formula
 from search.kernels.reference import run_reference
 
 if TYPE_CHECKING:

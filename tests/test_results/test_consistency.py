@@ -11,8 +11,8 @@ from results.consistency import TABLE_FILE, Check, consistency
 from results.leaderboard import write_leaderboard
 from results.records import COMPLETE, CellRow, ProposalRow
 from results.store import FILE, PROFILE_FILE, Store
-from search.cells.formula import format_formula, parse_formula
 from search.cells.graph import Op
+from search.cells.notation.formula import format_formula, parse_formula
 from tests.test_results.rows import TASKS, make_store, make_trial
 
 FORMULAS = {

@@ -16,10 +16,10 @@ from results.records import EvaluationRow, ProposalRow, TrialRow
 from results.store import Store
 from search.cells.library import LIBRARY, SEEDS, named_cell
 from search.cells.mutation import Rule
+from search.core.errors import SearchError
+from search.core.keys import trial_seed
 from search.engine import Engine, Progress, budgets
 from search.environment import own_environment
-from search.errors import SearchError
-from search.keys import trial_seed
 from search.profiles.profile import (
     GridSection,
     MemorizationSection,

@@ -11,10 +11,10 @@ import pytest
 from results.records import CellRow, TrialRow
 from results.store import Store
 from search.cells.library import LIBRARY
+from search.core.errors import SearchError
+from search.core.keys import finalist_seed
 from search.engine import Engine, Progress
-from search.errors import SearchError
 from search.finalists import choose_finalists, finalists_seconds, retrain
-from search.keys import finalist_seed
 from search.profiles.profile import FinalistsSection, Profile
 from search.training import TrialResult, TrialState
 from search.workers import Executor, LocalExecutor

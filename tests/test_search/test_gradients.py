@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from search.cells.formula import parse_formula
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.gradients import Probe, gradient_reach, trained_reach
 from search.kernels.reference import run_reference
 from search.model import SequenceModel

@@ -12,8 +12,8 @@ import pytest
 
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
+from search.core.errors import SearchError
 from search.engine import Engine
-from search.errors import SearchError
 from search.history import History
 from search.profiles.profile import MutationSection, Profile
 from search.simulation import Simulation

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY
-from search.errors import BudgetError
+from search.cells.notation.formula import parse_formula
+from search.core.errors import BudgetError
 from search.model import Score, SequenceModel, States, count_parameters, units_for
 from search.settings import Setting
 from search.stepper import AutogradStepper

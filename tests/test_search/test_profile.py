@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from search.cells.library import LIBRARY
 from search.cells.mutation import Rule
-from search.errors import SearchError
+from search.core.errors import SearchError
 from search.profiles.profile import (
     MAX_BYTES,
     FinalistsSection,

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from search.errors import SearchError
+from search.core.errors import SearchError
 from search.profiles.profile import GridSection, TransferSection
 from search.settings import Grid, Setting, Transfer
 

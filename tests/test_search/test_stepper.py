@@ -19,9 +19,9 @@ from torch.nn import functional
 
 import search.training
 from search.bench import random_mutants
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.kernels import compiled as compiled_module
 from search.kernels.compiled import compiled
 from search.kernels.errors import KernelError

@@ -10,8 +10,8 @@ import pytest
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
-from search.errors import SearchError
-from search.keys import generator_of
+from search.core.errors import SearchError
+from search.core.keys import generator_of
 from search.profiles.profile import GridSection, MutationSection, Profile, Role, SearchSection, TaskSection
 from search.settings import Setting
 from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, Visit, ratio

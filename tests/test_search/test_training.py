@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.model import SequenceModel, units_for
 from search.settings import Setting
 from search.stepper import AutogradStepper

@@ -11,9 +11,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from search.cells.export import export_module
-from search.cells.formula import parse_formula
+from search.cells.export.module import export_module
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.settings import Setting
 from search.training import EVALUATION_BATCH, EVALUATION_STEPS, Budget, train_trial
 from search.weights import is_same, module_weights, network_of, train_again, write_weights

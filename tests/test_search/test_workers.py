@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from search.cells.library import LIBRARY
+from search.core.errors import SearchError
+from search.core.keys import trial_seed
 from search.environment import own_environment
-from search.errors import SearchError
-from search.keys import trial_seed
 from search.profiles.profile import Profile
 from search.settings import Setting
 from search.training import Budget, TrialState, train_trial

@@ -6,7 +6,7 @@ What is the same for all cells stands here as it will be read; what a cell compu
 from dataclasses import dataclass
 from textwrap import wrap
 
-from search.cells.layer_code import LINE_WIDTH, LayerCode
+from search.cells.export.layer_code import LINE_WIDTH, LayerCode
 
 
 @dataclass(frozen=True)

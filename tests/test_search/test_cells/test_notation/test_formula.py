@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from search.cells.errors import CellError, FormulaError
 from search.cells.files import read_cell
-from search.cells.formula import MAX_CHARACTERS, format_formula, format_graph, parse_formula
 from search.cells.graph import MAX_NODES, GateGraph, Node, Op
 from search.cells.library import LIBRARY
 from search.cells.mutation import Rule
-from tests.test_cells.shapes import grow, isomorphic, renumbered
+from search.cells.notation.formula import MAX_CHARACTERS, format_formula, format_graph, parse_formula
+from tests.test_search.test_cells.shapes import grow, isomorphic, renumbered
 
 # --- Text to graph
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.export import Dim
 
-from search.cells.export import export_module
-from search.cells.formula import parse_written
+from search.cells.export.module import export_module
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_written
 
 STEPS, INPUTS, UNITS, LAYERS = 3, 4, 8, 2
 FORMULAS = {

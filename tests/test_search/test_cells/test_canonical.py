@@ -12,11 +12,11 @@ import pytest
 
 from search.cells.canonical import canonical_positions
 from search.cells.errors import GraphError
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
 from search.cells.mutation import Rule
-from tests.test_cells.shapes import encode, grow, isomorphic, padded, plain, renumbered
+from search.cells.notation.formula import parse_formula
+from tests.test_search.test_cells.shapes import encode, grow, isomorphic, padded, plain, renumbered
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from search.cells import canonical
-from search.cells.formula import parse_formula
 from search.cells.graph import MAX_NODES, GateGraph, Node, Op
 from search.cells.library import LIBRARY
 from search.cells.mutation import (
@@ -29,7 +28,8 @@ from search.cells.mutation import (
     mutate,
     propose,
 )
-from tests.test_cells.shapes import plain
+from search.cells.notation.formula import parse_formula
+from tests.test_search.test_cells.shapes import plain
 
 T = Transformation
 ACTIVATIONS = [(Op.SIGMOID, 0.0), (Op.TANH, 0.0), (Op.RELU, 0.0)] + [(Op.LINEAR, a) for a in (0.0, 1.0, 0.9, 1.1)]

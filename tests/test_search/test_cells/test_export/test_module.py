@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from search.cells.canonical import canonical_positions
-from search.cells.export import Exported, class_name, export_module
-from search.cells.formula import format_formula, parse_formula
+from search.cells.export.module import Exported, class_name, export_module
+from search.cells.export.module_text import Network
 from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
-from search.cells.module_text import Network
 from search.cells.mutation import propose
+from search.cells.notation.formula import format_formula, parse_formula
 from search.kernels.recurrence import run_layer
 
 T, B, H, L = 5, 3, 8, 2

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from search.keys import finalist_seed, generator_of, seed_of, trial_seed
+from search.core.keys import finalist_seed, generator_of, seed_of, trial_seed
 
 
 def test_a_seed_is_half_of_the_first_64_bits_of_a_sha_256() -> None:
@@ -54,7 +54,7 @@ def test_generators_of_equal_keys_draw_the_same_and_of_different_keys_unrelated_
 
 
 def test_another_process_gets_the_same_seed_whatever_its_hash_seed() -> None:
-    code = "from search.keys import trial_seed; print(trial_seed(3, 'c', 't', 's', 1))"
+    code = "from search.core.keys import trial_seed; print(trial_seed(3, 'c', 't', 's', 1))"
     for hash_seed in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True

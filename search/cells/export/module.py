@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from textwrap import wrap
 
-from search.cells.formula import parse_written
-from search.cells.layer_code import LINE_WIDTH, Block, LayerCode, layer_code
-from search.cells.module_text import IMPORTS, Network, cell_class, hidden_states, layer_class, network_class
+from search.cells.export.layer_code import LINE_WIDTH, Block, LayerCode, layer_code
+from search.cells.export.module_text import IMPORTS, Network, cell_class, hidden_states, layer_class, network_class
+from search.cells.notation.formula import parse_written
 
 _ACRONYMS = frozenset({"lstm", "gru", "rnn"})
 _IMPORTED = ("Tensor", "PackedSequence")

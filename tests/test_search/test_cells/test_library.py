@@ -18,12 +18,12 @@ from torch import Tensor, nn, relu, sigmoid, tanh
 from torch.nn.functional import leaky_relu
 
 from search.cells.errors import CellError, UnknownCellError
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY, SEEDS, name_of, named_cell
+from search.cells.notation.formula import parse_formula
 from search.kernels.recurrence import run_layer
 from search.kernels.reference import run_reference
-from tests.test_cells.shapes import encode, plain
+from tests.test_search.test_cells.shapes import encode, plain
 
 T, B, H = 7, 3, 16
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from search.cells.canonical import live_states, prune_positions
-from search.cells.formula import parse_written
 from search.cells.graph import ACTIVATIONS, GateGraph, Node, Op
+from search.cells.notation.formula import parse_written
 
 
 class Kind(StrEnum):

@@ -10,11 +10,11 @@ picture works in black and white.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from search.cells import svg
-from search.cells.diagram import MINUS, SIGMA, TIMES, Kind, Part, Port, diagram, formula_diagram
+from search.cells.drawing import svg
+from search.cells.drawing.diagram import MINUS, SIGMA, TIMES, Kind, Part, Port, diagram, formula_diagram
+from search.cells.drawing.layout import Box, layout, port_offset
+from search.cells.drawing.wires import Net, tracks
 from search.cells.graph import GateGraph
-from search.cells.layout import Box, layout, port_offset
-from search.cells.wires import Net, tracks
 
 LEGEND = (
     f"Lines into one box are added. W and U: a matrix and a bias each. {SIGMA}: sigmoid. +, {TIMES}, 1{MINUS}: sum, "

@@ -10,9 +10,9 @@ import pytest
 
 from search.cells.canonical import merge, prune
 from search.cells.errors import CellError, GraphError
-from search.cells.formula import format_graph, parse_formula
 from search.cells.graph import MAX_NODES, MAX_STATES, GateGraph, Node, Op
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import format_graph, parse_formula
 
 X, H, C = Node(Op.INPUT), Node(Op.STATE), Node(Op.STATE, state=1)
 

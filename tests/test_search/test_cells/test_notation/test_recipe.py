@@ -14,11 +14,11 @@ from torch import Tensor
 
 from search.cells.errors import CellError, RecipeError
 from search.cells.files import read_cell
-from search.cells.formula import parse_formula
 from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
-from search.cells.recipe import format_recipe, parse_recipe
+from search.cells.notation.formula import parse_formula
+from search.cells.notation.recipe import format_recipe, parse_recipe
 from search.kernels.reference import run_reference
 
 Recipe = dict[str, dict[str, Any]]

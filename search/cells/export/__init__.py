@@ -1,0 +1,1 @@
+"""Export of a cell as the source of a PyTorch module."""

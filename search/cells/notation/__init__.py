@@ -1,0 +1,1 @@
+"""Text forms of a cell: formulas and NAS-Bench-NLP recipes."""

@@ -1,0 +1,1 @@
+"""What every layer may use: errors, keyed randomness, limits of a trial."""
