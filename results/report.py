@@ -3,7 +3,7 @@
     write_report(store, ["arithmetic", "xml"], folder / "report.html")
 
 Everything comes from the store, during a run or after it; only where gradients go has to be computed by somebody who
-may train (`search.gradients`), and is passed in. The script that draws the charts (Vega) comes out of the package
+may train (`search.training.gradients`), and is passed in. The script that draws the charts (Vega) comes out of the package
 vl-convert. Names, formulas and reasons that users or runs made up are escaped by the template.
 """
 
@@ -80,7 +80,7 @@ def report(
     """The page as HTML.
 
     `tasks`: the ranked ones. `gradients`: how they were measured, in a sentence or two, and a frame with the columns
-    cell (whole id), k, hidden, states, as `search.gradients` defines them, for any cells. `made`: when, for the last
+    cell (whole id), k, hidden, states, as `search.training.gradients` defines them, for any cells. `made`: when, for the last
     line. `refresh`: seconds after which the page loads itself again, for a run that goes on.
 
     Raises:

@@ -1,7 +1,7 @@
 """How long a training step takes: cells by their kernels, against PyTorch's own and against slower ways to run them.
 
 All contestants are whole models with the same embedding, readout, loss, clipping and update. A cell's step is what a
-trial calls (`search.stepper`), machine code from end to end; its peers are PyTorch's layers, or PyTorch's ways to run
+trial calls (`search.training.stepper`), machine code from end to end; its peers are PyTorch's layers, or PyTorch's ways to run
 the cell, with PyTorch's embedding, readout and loss around them. Those that are to be compared run in turn in one
 process on one thread, so that a change in the machine's speed meets all of them, and the median counts.
 
@@ -24,12 +24,12 @@ from search.bench_jax import has_jax, jax_step
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule, propose
-from search.kernels.compiled import compiled
 from search.kernels.eager import run_eager
-from search.kernels.plan import Level, plan_of
+from search.kernels.plan.plan import Level, plan_of
 from search.kernels.reference import run_reference
-from search.model import SequenceModel, States
-from search.stepper import stepper_for
+from search.kernels.runtime.compiled import compiled
+from search.training.model import SequenceModel, States
+from search.training.stepper import stepper_for
 from tasks.task import Batch, Output
 
 PEERS = ("torch.nn.LSTM", "torch.nn.GRU", "eager", "reference", "floor", *(("jax",) if has_jax() else ()))

@@ -1,6 +1,6 @@
 """What a search costs beside its training: proposals, store, resuming, table, Ray, and how busy a cluster is.
 
-Trials are simulated (`search.simulation`) and take no time, but on the cluster in virtual time (`search.virtual`),
+Trials are simulated (`search.training.simulation`) and take no time, but on the cluster in virtual time (`search.virtual`),
 where they take their seconds. Everything else is what a search does.
 """
 
@@ -16,9 +16,9 @@ from results.leaderboard import write_leaderboard
 from results.store import Store
 from search.engine import Engine
 from search.profiles.profile import Profile, parse_profile
-from search.simulation import Simulation
 from search.strategies.base import MEMORIZATION, Outcome
-from search.training import TrialResult
+from search.training.simulation import Simulation
+from search.training.trial import TrialResult
 from search.virtual import VirtualCluster
 from search.workers import Executor, LocalExecutor, RayExecutor
 from tasks.registry import load_task

@@ -18,13 +18,13 @@ import torch
 
 from search.cells.graph import GateGraph
 from search.engine import budgets
-from search.kernels.compiled import compiled
-from search.kernels.tape import Watch, watched
-from search.model import SequenceModel, units_for
+from search.kernels.runtime.commands import Watch, watched
+from search.kernels.runtime.compiled import compiled
 from search.profiles.profile import Profile
-from search.stepper import stepper_for
 from search.strategies.base import MEMORIZATION
-from search.training import Budget, train_trial
+from search.training.model import SequenceModel, units_for
+from search.training.stepper import stepper_for
+from search.training.trial import Budget, train_trial
 from tasks.registry import load_task
 from tasks.task import Batch, Split, Task
 

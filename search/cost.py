@@ -13,12 +13,12 @@ import torch
 from search.cells.library import LIBRARY
 from search.core.errors import BudgetError
 from search.engine import budgets
-from search.model import SequenceModel, units_for
 from search.profiles.profile import Profile
-from search.settings import Setting
-from search.stepper import Stepper, stepper_for
 from search.strategies.base import MEMORIZATION
-from search.training import EVALUATION_BATCH, EVALUATION_STEPS, Budget
+from search.training.model import SequenceModel, units_for
+from search.training.settings import Setting
+from search.training.stepper import Stepper, stepper_for
+from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS, Budget
 from tasks.task import Split, Task
 
 MEASURED_STEPS = 5

@@ -24,12 +24,12 @@ from search.core.keys import generator_of, trial_seed
 from search.history import History, Past
 from search.profiles.profile import Profile
 from search.recording import Recorder
-from search.settings import Setting
-from search.simulation import Simulation
 from search.stages import Judgement, Path
 from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, ratio, smallest
 from search.strategies.registry import strategy_class
-from search.training import Budget, Point, TrialResult, TrialState, better
+from search.training.settings import Setting
+from search.training.simulation import Simulation
+from search.training.trial import Budget, Point, TrialResult, TrialState, better
 from search.workers import Executor, Job
 from tasks.task import Metric, Task
 

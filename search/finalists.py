@@ -23,8 +23,8 @@ from search.core.keys import finalist_seed
 from search.engine import Progress, budgets
 from search.profiles.profile import Profile
 from search.recording import Recorder
-from search.settings import Setting
-from search.simulation import Simulation
+from search.training.settings import Setting
+from search.training.simulation import Simulation
 from search.workers import Executor, Job
 from tasks.task import Task
 

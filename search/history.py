@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from results.records import ProposalRow
 from results.store import Store
-from search.settings import Setting
 from search.strategies.base import Visit
-from search.training import TrialState
+from search.training.settings import Setting
+from search.training.trial import TrialState
 
 
 @dataclass(frozen=True)

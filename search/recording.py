@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from results.records import TrialRow
 from results.store import Store
 from search.environment import environment_id
-from search.settings import Setting
-from search.training import TrialResult
+from search.training.settings import Setting
+from search.training.trial import TrialResult
 from tasks.task import Metric
 
 

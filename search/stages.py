@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from search.profiles.profile import Profile, Role
-from search.settings import Setting
 from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Visit, ratio
-from search.training import TrialResult, TrialState, better
+from search.training.settings import Setting
+from search.training.trial import TrialResult, TrialState, better
 from tasks.task import Metric
 
 COMPLETE = "complete"

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from search.sandbox import BEAT, BEAT_SECONDS
-from search.training import TrialResult, TrialState
+from search.training.trial import TrialResult, TrialState
 from search.workers import Job, run_job
 from tasks.task import Task
 

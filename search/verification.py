@@ -27,8 +27,8 @@ from search.core.keys import finalist_seed
 from search.engine import Engine, result_of
 from search.environment import changes, own_environment
 from search.profiles.profile import Profile
-from search.simulation import Simulation
-from search.training import TrialResult
+from search.training.simulation import Simulation
+from search.training.trial import TrialResult
 from search.workers import Executor, Job, LocalExecutor, run_job
 from tasks.task import Task
 

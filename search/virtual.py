@@ -8,7 +8,7 @@ the window and the stages of proposals leave to do at any time.
 import heapq
 from collections.abc import Mapping
 
-from search.training import TrialResult
+from search.training.trial import TrialResult
 from search.workers import Executor, run_job
 from tasks.task import Task
 

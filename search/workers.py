@@ -20,9 +20,9 @@ from search.cluster import CAPACITY_SECONDS, Cluster
 from search.core.errors import SearchError
 from search.environment import own_environment
 from search.sandbox import DEFAULT_LIMITS, MAX_TRIES, Limits, Stopped, train_in_sandbox
-from search.settings import Setting
-from search.simulation import Simulation
-from search.training import Budget, TrialResult, TrialState, train_trial
+from search.training.settings import Setting
+from search.training.simulation import Simulation
+from search.training.trial import Budget, TrialResult, TrialState, train_trial
 from tasks.task import Task
 
 

@@ -4,14 +4,13 @@ import hashlib
 import json
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 from search.cli.main import run
 from tests.docs_pages import shown_pattern
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 FOLDERS = {path.parent.name: path.parent for path in (ROOT / "results" / "published").glob("*/published.json")}
 WIDTH = 120

@@ -12,8 +12,9 @@ from search.cells.notation.formula import parse_formula
 from search.cli.main import COMMANDS, gatesearch
 from tasks.registry import load_task
 from tasks.task import Split
+from tests.paths import ROOT
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 def block_with(beginning: str) -> str:

@@ -20,7 +20,7 @@ from search.cli.names import FoundCell, find_cell, in_run, lineage, open_run
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
 from search.profiles.profile import parse_profile
-from search.settings import Setting
+from search.training.settings import Setting
 
 _EPILOG = """\b
 Examples:
@@ -123,7 +123,7 @@ def _with_weights(
     if output is not None and output.absolute() == weights.absolute():
         raise SearchError(f"--output and --weights are both {str(weights)!r}; give the module another name")
     from search.engine import budgets
-    from search.weights import is_same, module_weights, network_of, train_again, write_weights
+    from search.training.weights import is_same, module_weights, network_of, train_again, write_weights
 
     with open_run(run) as store:
         profile = parse_profile(store.profile, f"the profile of run {store.name}")

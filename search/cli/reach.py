@@ -21,10 +21,10 @@ from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.cli.loading import load_task_of
 from search.engine import budgets
-from search.gradients import Probe, Reach, gradient_reach, trained_reach
 from search.profiles.profile import Profile
-from search.settings import Setting
-from search.weights import train_again
+from search.training.gradients import Probe, Reach, gradient_reach, trained_reach
+from search.training.settings import Setting
+from search.training.weights import train_again
 from tasks.task import Task
 
 GRADIENTS = "gradients.json"

@@ -38,9 +38,9 @@ from search.engine import Engine, Progress
 from search.finalists import retrain
 from search.profiles.profile import Profile, load_profile, parse_profile
 from search.provenance import differences, provenance
-from search.simulation import Simulation
 from search.strategies.base import MEMORIZATION, Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
+from search.training.simulation import Simulation
 from search.workers import Executor, make_executor
 from tasks.registry import task_class
 from tasks.task import Task

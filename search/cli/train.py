@@ -12,9 +12,9 @@ from search.cli.names import find_cell
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.profiles.profile import MemorizationSection, Profile, TaskSection, load_profile
-from search.settings import Grid, Setting
 from search.strategies.base import MEMORIZATION
-from search.training import Budget, Point, TrialResult, train_trial
+from search.training.settings import Grid, Setting
+from search.training.trial import Budget, Point, TrialResult, train_trial
 from tasks.registry import load_task
 from tasks.task import Metric
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from search.cells.graph import GateGraph, Op
-from search.kernels.plan import Level, Phase, plan_of
+from search.kernels.plan.plan import Level, Phase, plan_of
 from search.kernels.reference import apply_pointwise
 
 

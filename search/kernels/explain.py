@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from search.cells.graph import LEAKY_SLOPE, GateGraph
 from search.cells.notation.formula import format_graph
-from search.kernels.adjoint import Instruction, Stage
-from search.kernels.llvm import stage_text
-from search.kernels.machine import host
-from search.kernels.program import Multiply, Section, Step, program_of
+from search.kernels.codegen.host import host
+from search.kernels.codegen.pointwise import stage_text
+from search.kernels.plan.adjoint import Instruction, Stage
+from search.kernels.plan.program import Multiply, Section, Step, program_of
 
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
 

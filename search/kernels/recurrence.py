@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from search.cells.graph import GateGraph
-from search.kernels.compiled import compiled
 from search.kernels.eager import run_eager
 from search.kernels.errors import KernelError
+from search.kernels.runtime.compiled import compiled
 from search.kernels.sequence import run_compiled
 
 

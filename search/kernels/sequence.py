@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from search.kernels.compiled import Compiled
-from search.kernels.memory import empty, pad, scratch, zeros
-from search.kernels.places import Where, gradient_floats, gradients_at, values_at
-from search.kernels.program import Program
+from search.kernels.plan.program import Program
+from search.kernels.runtime.addresses import Where, gradient_floats, gradients_at, values_at
+from search.kernels.runtime.compiled import Compiled
+from search.kernels.runtime.memory import empty, pad, scratch, zeros
 
 
 def run_compiled(

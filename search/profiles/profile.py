@@ -32,8 +32,8 @@ from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.core.errors import SearchError
 from search.sandbox import DEFAULT_LIMITS, Limits
-from search.settings import Grid, Transfer
-from search.training import Budget
+from search.training.settings import Grid, Transfer
+from search.training.trial import Budget
 
 MAX_BYTES = 65_536
 """A profile file larger than this is refused."""
@@ -80,7 +80,7 @@ class MutationSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class TransferSection:
-    """Where a child's settings come from; see `search.settings.Transfer`."""
+    """Where a child's settings come from; see `search.training.settings.Transfer`."""
 
     experienced: Count = 420
     parent_share: Share = 0.8
@@ -103,7 +103,7 @@ class GridSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class ScheduleSection:
-    """How long a trial trains; see `search.training.Budget`."""
+    """How long a trial trains; see `search.training.trial.Budget`."""
 
     batch: Annotated[int, Field(ge=1, le=4096)] = 20
     unroll: Annotated[int, Field(ge=1, le=4096)] = 35

@@ -18,7 +18,7 @@ from search.cells.graph import GateGraph
 from search.cells.mutation import Mutation, Proposed, Rejection, propose
 from search.core.keys import generator_of
 from search.profiles.profile import MemorizationSection, Profile, TaskSection
-from search.settings import Setting
+from search.training.settings import Setting
 from tasks.task import Metric
 
 MEMORIZATION = "memorization"

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 from search.cli.main import USER_ERRORS
+from tests.paths import ROOT
 
 SECONDS = 20
 """An input that takes longer breaks a rule."""
@@ -36,7 +37,7 @@ _NEVER = (
     *("pickle.find_class", "socket.connect", "socket.bind"),
     *("socket.getaddrinfo", "urllib.Request", "webbrowser.open", "sys.setprofile", "sys.settrace"),
 )
-_OURS = (str(Path(__file__).parents[2] / "results"), sys.prefix)  # templates, of the report and of pandas
+_OURS = (str(ROOT / "results"), sys.prefix)  # templates, of the report and of pandas
 _WRITES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 

@@ -12,9 +12,10 @@ from results.store import Store
 from search.cells.drawing.diagram import MINUS, SIGMA, TIMES
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from tests.paths import ROOT
 from tests.test_cli.conftest import Gatesearch
 
-PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "evening"
+PUBLISHED = ROOT / "results" / "published" / "evening"
 
 
 def _formula(shown: str) -> str:

@@ -10,8 +10,8 @@ import pytest
 from search.cells.library import LIBRARY
 from search.core.keys import trial_seed
 from search.profiles.profile import load_profile
-from search.settings import Setting
-from search.training import Budget, train_trial
+from search.training.settings import Setting
+from search.training.trial import Budget, train_trial
 from tasks.registry import TASKS, load_task
 from tests.test_cli.conftest import Gatesearch
 

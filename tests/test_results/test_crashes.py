@@ -18,9 +18,9 @@ import pytest
 
 from results.errors import StoreError
 from results.store import Store
+from tests.paths import ROOT
 from tests.test_results.rows import GRU, make_baseline, make_evaluation, make_store, make_trial
 
-ROOT = Path(__file__).parents[2]
 PRELUDE = """
 import os, resource, signal, sys, time
 from itertools import count

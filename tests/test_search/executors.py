@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from search.training import TrialResult
+from search.training.trial import TrialResult
 from search.workers import LocalExecutor, run_job
 from tasks.task import Task
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.simulation import Simulation
+from search.training.simulation import Simulation
 from tasks.memorization import Memorization
 from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
 from tasks.xml import Xml

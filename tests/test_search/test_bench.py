@@ -19,8 +19,8 @@ from search.bench import (
 )
 from search.bench_jax import has_jax
 from search.cells.library import LIBRARY
-from search.kernels.plan import count_products
-from search.model import SequenceModel
+from search.kernels.plan.plan import count_products
+from search.training.model import SequenceModel
 from tasks.task import Output
 
 SHAPE = Shape(units=16, layers=2, batch=3, steps=4, width=5)

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from search.breakdown import Breakdown, _timed, break_down
 from search.cells.library import LIBRARY
 from search.cli.bench import bench
-from search.kernels.tape import Watch, watched
-from search.model import SequenceModel
+from search.kernels.runtime.commands import Watch, watched
 from search.profiles.profile import Profile, ScheduleSection, load_profile
-from search.stepper import stepper_for
+from search.training.model import SequenceModel
+from search.training.stepper import stepper_for
 from tasks.task import Output, Split
 from tests.test_search.small import small_task
 

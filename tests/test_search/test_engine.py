@@ -33,7 +33,7 @@ from search.profiles.profile import (
 from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal
 from search.strategies.paper import PaperStrategy
 from search.strategies.registry import STRATEGIES
-from search.training import TrialResult, TrialState
+from search.training.trial import TrialResult, TrialState
 from search.workers import Executor, LocalExecutor
 from tasks.task import Task
 from tests.test_search.executors import Counting, KilledError, Killing, Sabotaged, Shuffled

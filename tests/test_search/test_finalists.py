@@ -16,7 +16,7 @@ from search.core.keys import finalist_seed
 from search.engine import Engine, Progress
 from search.finalists import choose_finalists, finalists_seconds, retrain
 from search.profiles.profile import FinalistsSection, Profile
-from search.training import TrialResult, TrialState
+from search.training.trial import TrialResult, TrialState
 from search.workers import Executor, LocalExecutor
 from tests.test_search.executors import KilledError, Killing, Sabotaged, Shuffled
 from tests.test_search.test_engine import PROFILE as SEARCH

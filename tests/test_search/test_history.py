@@ -16,8 +16,8 @@ from search.core.errors import SearchError
 from search.engine import Engine
 from search.history import History
 from search.profiles.profile import MutationSection, Profile
-from search.simulation import Simulation
 from search.strategies.base import Kind
+from search.training.simulation import Simulation
 from search.workers import Executor, LocalExecutor
 from tests.test_search.executors import KilledError, Killing, Shuffled
 from tests.test_search.test_engine import PROFILE, TASKS, Rows, make_store, rows

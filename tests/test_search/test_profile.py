@@ -25,7 +25,7 @@ from search.profiles.profile import (
     shipped_profiles,
 )
 from search.sandbox import Limits
-from search.training import Budget
+from search.training.trial import Budget
 
 LEAST = "[tasks.xml]\n"
 

@@ -10,7 +10,7 @@ import pytest
 from results.leaderboard import TIME_COLUMNS, leaderboard
 from search.engine import Engine
 from search.profiles.profile import Profile
-from search.simulation import Simulation
+from search.training.simulation import Simulation
 from search.workers import Executor, make_executor
 from tasks.task import Task
 from tests.test_search.small import Slowed, Sluggish

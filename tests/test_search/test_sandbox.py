@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from search.sandbox import Limits, Sandbox, Stopped
-from search.training import TrialResult
+from search.training.trial import TrialResult
 from search.workers import Job, run_job
 from tasks.task import Task
 from tests.test_search.small import Wicked

@@ -6,10 +6,10 @@ import pytest
 
 from search.cells.library import LIBRARY
 from search.profiles.profile import MemorizationSection, Profile, Role, TaskSection
-from search.settings import Setting
 from search.stages import Judgement, Path, Step
 from search.strategies.base import MEMORIZATION, Kind, Proposal
-from search.training import TrialResult, TrialState
+from search.training.settings import Setting
+from search.training.trial import TrialResult, TrialState
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
 
 METRICS: dict[str, Metric] = {"xml": ACCURACY, "music": NATS_PER_STEP, "extra": ACCURACY, MEMORIZATION: ACCURACY}

@@ -13,11 +13,11 @@ from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.keys import generator_of
 from search.profiles.profile import GridSection, MutationSection, Profile, Role, SearchSection, TaskSection
-from search.settings import Setting
 from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, Visit, ratio
 from search.strategies.paper import PaperStrategy
 from search.strategies.random import RandomStrategy
 from search.strategies.registry import STRATEGIES, strategy_class
+from search.training.settings import Setting
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
 
 METRICS: dict[str, Metric] = {"xml": ACCURACY, "music": NATS_PER_STEP, "extra": ACCURACY, MEMORIZATION: ACCURACY}

@@ -7,7 +7,7 @@ import pytest
 
 from search.cells.library import LIBRARY
 from search.engine import Engine
-from search.simulation import Simulation, draw_trial
+from search.training.simulation import Simulation, draw_trial
 from search.virtual import VirtualCluster
 from search.workers import Job
 from tests.test_search.small import small_task

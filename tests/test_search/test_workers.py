@@ -19,8 +19,8 @@ from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.environment import own_environment
 from search.profiles.profile import Profile
-from search.settings import Setting
-from search.training import Budget, TrialState, train_trial
+from search.training.settings import Setting
+from search.training.trial import Budget, TrialState, train_trial
 from search.workers import Job, LocalExecutor, RayExecutor, make_executor, run_job
 from tests.test_search.small import Deadly, Patient, Unreadable, small_task
 from tests.test_search.test_engine import PROFILE, TASKS, run

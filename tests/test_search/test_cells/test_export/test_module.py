@@ -28,6 +28,7 @@ from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import format_formula, parse_formula
 from search.kernels.recurrence import run_layer
+from tests.paths import ROOT
 
 T, B, H, L = 5, 3, 8, 2
 Load: TypeAlias = Callable[[Exported], ModuleType]
@@ -211,7 +212,7 @@ def test_strict_type_checking_passes(tmp_path: Path) -> None:
     for k, name in enumerate(chosen):
         network = Network(40, bool(k % 2), 128, 2, "cell.safetensors")
         (tmp_path / f"m{k}.py").write_text(export_module(FORMULAS[name], name, (), network).text, "utf-8")
-    root = Path(__file__).parents[2]
+    root = ROOT
     ran = subprocess.run(
         [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", *map(str, tmp_path.iterdir())],
         cwd=root,

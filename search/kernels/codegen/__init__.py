@@ -1,0 +1,1 @@
+"""Generate LLVM text: vectors, functions, matrix products, pointwise stages, loss and SGD."""

@@ -1,0 +1,259 @@
+"""Small matrix products in machine code.
+
+In a recurrent loop a product has few rows (the batch), and a library call spends much of its time on packing, checks
+and leftovers. Here the weights are packed once for all steps, and a block of the result stays in registers while one
+pass over the reduction dimension computes it (Goto and van de Geijn, "Anatomy of high-performance matrix
+multiplication", 2008): each step of the pass loads two vectors of the right matrix, and multiplies them with each of
+ten (or six) numbers of the left one. The same code serves the products of all steps at once, and the weights'
+gradients, whose left matrix is read along its columns.
+
+Legend: M rows, N columns, K the reduction; `rs` the distance from row to row, `ks` that from one k to the next, both in
+floats. N is a multiple of the vector width.
+"""
+
+from search.kernels.codegen.host import Host
+
+MULTIPLY = "gatesearch_multiply"
+"""Its name is followed by the vector width, since code of several widths may be in one process.
+
+multiply(M, N, K, A, A_rs, A_ks, B, B_panel, B_ks, start, start_rs, C, C_rs): C = start + A @ B.
+
+B is read in panels of `panel_columns` columns, `B_panel` floats from one to the next. `start` may be C itself, or one
+row for all (start_rs = 0).
+"""
+
+PACK = "gatesearch_pack"
+"""pack(count, K, N, panels, row_stride, column_stride, weight, packed): for each matrix of (K, N), panels of K rows.
+
+Element (k, n) of a matrix is at k * row_stride + n * column_stride; columns beyond N are zero.
+"""
+
+_REDUCTION_BLOCK = 256
+"""At most so many k in one pass: the panel of B then stays in the fastest cache."""
+
+
+def panel_columns(host: Host) -> int:
+    """Columns of a panel: two vectors."""
+    return 2 * host.width
+
+
+def product_text(host: Host) -> str:
+    """LLVM text of `MULTIPLY` and `PACK`."""
+    vector = f"<{host.width} x float>"
+    rows = (10, 4, 1) if host.registers >= 32 else (6, 2, 1)
+    parts = [f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})"]
+    for columns in (2, 1):
+        parts += [_block(host.width, r, columns) for r in rows]
+        parts.append(_all_rows(rows, columns))
+    parts += [_multiply(host.width), _pack(2 * host.width)]
+    return "\n".join(parts)
+
+
+def _block(width: int, rows: int, columns: int) -> str:
+    """One block of the result, `rows` rows by `columns` vectors, in registers over one pass of the reduction."""
+    vector = f"<{width} x float>"
+    cells = [(r, c) for r in range(rows) for c in range(columns)]
+    start = [
+        f"""\
+  %start{r}.{c}.offset = add i64 %start{r}.row, {c * width}
+  %start{r}.{c}.at = getelementptr float, ptr %start, i64 %start{r}.{c}.offset
+  %start{r}.{c} = load {vector}, ptr %start{r}.{c}.at, align 4"""
+        for r, c in cells
+    ]
+    sums = [f"  %sum{r}.{c} = phi {vector} [%start{r}.{c}, %entry], [%next{r}.{c}, %pass]" for r, c in cells]
+    right = [
+        f"""\
+  %b{c}.at = getelementptr float, ptr %b, i64 {c * width}
+  %b{c} = load {vector}, ptr %b{c}.at, align 4"""
+        for c in range(columns)
+    ]
+    left = [
+        f"""\
+  %a{r}.at = getelementptr float, ptr %a, i64 %a{r}.row
+  %a{r}.one = load float, ptr %a{r}.at, align 4
+  %a{r}.first = insertelement {vector} poison, float %a{r}.one, i64 0
+  %a{r} = shufflevector {vector} %a{r}.first, {vector} poison, <{width} x i32> zeroinitializer"""
+        for r in range(rows)
+    ]
+    fused = [
+        f"  %next{r}.{c} = call {vector} @llvm.fma.v{width}f32({vector} %a{r}, {vector} %b{c}, {vector} %sum{r}.{c})"
+        for r, c in cells
+    ]
+    stores = [
+        f"""\
+  %c{r}.{c}.offset = add i64 %c{r}.row, {c * width}
+  %c{r}.{c}.at = getelementptr float, ptr %C, i64 %c{r}.{c}.offset
+  store {vector} %next{r}.{c}, ptr %c{r}.{c}.at, align 4"""
+        for r, c in cells
+    ]
+
+    def offsets(name: str, stride: str) -> list[str]:
+        return [f"  %{name}{r}.row = mul i64 %{stride}, {r}" for r in range(rows)]
+
+    lines = [
+        f"define internal void @block_{rows}_{columns}(i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_ks, "
+        "ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {",
+        "entry:",
+        *offsets("a", "A_rs"),
+        *offsets("start", "start_rs"),
+        *start,
+        "  br label %pass",
+        "pass:",
+        "  %k = phi i64 [0, %entry], [%k.next, %pass]",
+        "  %a = phi ptr [%A, %entry], [%a.next, %pass]",
+        "  %b = phi ptr [%B, %entry], [%b.next, %pass]",
+        *sums,
+        *right,
+        *left,
+        *fused,
+        "  %k.next = add i64 %k, 1",
+        "  %a.next = getelementptr float, ptr %a, i64 %A_ks",
+        "  %b.next = getelementptr float, ptr %b, i64 %B_ks",
+        "  %more = icmp ult i64 %k.next, %K",
+        "  br i1 %more, label %pass, label %end",
+        "end:",
+        *offsets("c", "C_rs"),
+        *stores,
+        "  ret void",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _all_rows(rows: tuple[int, ...], columns: int) -> str:
+    """All rows of one panel: as many blocks of the largest height as fit, then smaller ones."""
+    lines = [
+        f"define internal void @rows_{columns}(i64 %M, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_ks, "
+        "ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {",
+        "entry:",
+        f"  br label %test{rows[0]}",
+    ]
+    before = "entry"
+    for r, following in zip(rows, [*(f"test{s}" for s in rows[1:]), "end"], strict=True):
+        first = "0" if before == "entry" else f"%i{before}"
+        lines.append(f"""\
+test{r}:
+  %i{r} = phi i64 [{first}, %{before if before == "entry" else f"test{before}"}], [%i{r}.next, %do{r}]
+  %i{r}.next = add i64 %i{r}, {r}
+  %fits{r} = icmp ule i64 %i{r}.next, %M
+  br i1 %fits{r}, label %do{r}, label %{following}
+do{r}:
+  %a{r}.offset = mul i64 %i{r}, %A_rs
+  %s{r}.offset = mul i64 %i{r}, %start_rs
+  %c{r}.offset = mul i64 %i{r}, %C_rs
+  %a{r} = getelementptr float, ptr %A, i64 %a{r}.offset
+  %s{r} = getelementptr float, ptr %start, i64 %s{r}.offset
+  %c{r} = getelementptr float, ptr %C, i64 %c{r}.offset
+  call void @block_{r}_{columns}(i64 %K, ptr %a{r}, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_ks, \
+ptr %s{r}, i64 %start_rs, ptr %c{r}, i64 %C_rs)
+  br label %test{r}""")
+        before = str(r)
+    return "\n".join([*lines, "end:", "  ret void", "}"])
+
+
+def _multiply(width: int) -> str:
+    """Blocks of the reduction, and in each all panels of columns; a last panel may be one vector wide."""
+    arguments = "ptr %B.here, i64 %B_ks, ptr %start.here, i64 %rs, ptr %C.here, i64 %C_rs"
+    return f"""\
+define void @{MULTIPLY}{width}(i64 %M, i64 %N, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_panel, i64 %B_ks, \
+ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {{
+entry:
+  %K.up = add i64 %K, {_REDUCTION_BLOCK - 1}
+  %blocks = udiv i64 %K.up, {_REDUCTION_BLOCK}
+  %K.more = add i64 %K, %blocks
+  %K.most = sub i64 %K.more, 1
+  %size = udiv i64 %K.most, %blocks
+  br label %reduction
+reduction:
+  %k = phi i64 [0, %entry], [%k.next, %reduction.end]
+  %from = phi ptr [%start, %entry], [%C, %reduction.end]
+  %rs = phi i64 [%start_rs, %entry], [%C_rs, %reduction.end]
+  %left = sub i64 %K, %k
+  %is.last = icmp ult i64 %left, %size
+  %K.here = select i1 %is.last, i64 %left, i64 %size
+  %A.offset = mul i64 %k, %A_ks
+  %A.here = getelementptr float, ptr %A, i64 %A.offset
+  %B.offset = mul i64 %k, %B_ks
+  %B.first = getelementptr float, ptr %B, i64 %B.offset
+  br label %panel
+panel:
+  %n = phi i64 [0, %reduction], [%n.next, %panel.end]
+  %B.here = phi ptr [%B.first, %reduction], [%B.next, %panel.end]
+  %start.here = getelementptr float, ptr %from, i64 %n
+  %C.here = getelementptr float, ptr %C, i64 %n
+  %n.next = add i64 %n, {2 * width}
+  %B.next = getelementptr float, ptr %B.here, i64 %B_panel
+  %full = icmp ule i64 %n.next, %N
+  br i1 %full, label %two, label %one
+two:
+  call void @rows_2(i64 %M, i64 %K.here, ptr %A.here, i64 %A_rs, i64 %A_ks, {arguments})
+  br label %panel.end
+one:
+  call void @rows_1(i64 %M, i64 %K.here, ptr %A.here, i64 %A_rs, i64 %A_ks, {arguments})
+  br label %panel.end
+panel.end:
+  %more.panels = icmp ult i64 %n.next, %N
+  br i1 %more.panels, label %panel, label %reduction.end
+reduction.end:
+  %k.next = add i64 %k, %K.here
+  %more = icmp ult i64 %k.next, %K
+  br i1 %more, label %reduction, label %end
+end:
+  ret void
+}}"""
+
+
+def _pack(columns: int) -> str:
+    return f"""\
+define void @{PACK}(i64 %count, i64 %K, i64 %N, i64 %panels, i64 %row_stride, i64 %column_stride, \
+ptr %weight, ptr %packed) #0 {{
+entry:
+  %size = mul i64 %K, %N
+  %panel.size = mul i64 %K, {columns}
+  %all = mul i64 %count, %panels
+  br label %panel
+panel:
+  %p = phi i64 [0, %entry], [%p.next, %panel.end]
+  %matrix = udiv i64 %p, %panels
+  %place = urem i64 %p, %panels
+  %n.first = mul i64 %place, {columns}
+  %from.offset = mul i64 %matrix, %size
+  %from = getelementptr float, ptr %weight, i64 %from.offset
+  %to.offset = mul i64 %p, %panel.size
+  %to = getelementptr float, ptr %packed, i64 %to.offset
+  br label %column
+column:
+  %c = phi i64 [0, %panel], [%c.next, %column.end]
+  %n = add i64 %n.first, %c
+  %inside = icmp ult i64 %n, %N
+  %column.offset = mul i64 %n, %column_stride
+  br label %row
+row:
+  %k = phi i64 [0, %column], [%k.next, %stored]
+  br i1 %inside, label %copy, label %stored
+copy:
+  %row.offset = mul i64 %k, %row_stride
+  %source.offset = add i64 %row.offset, %column.offset
+  %source = getelementptr float, ptr %from, i64 %source.offset
+  %copied = load float, ptr %source, align 4
+  br label %stored
+stored:
+  %value = phi float [%copied, %copy], [0.0, %row]
+  %target.row = mul i64 %k, {columns}
+  %target.offset = add i64 %target.row, %c
+  %target = getelementptr float, ptr %to, i64 %target.offset
+  store float %value, ptr %target, align 4
+  %k.next = add i64 %k, 1
+  %more.rows = icmp ult i64 %k.next, %K
+  br i1 %more.rows, label %row, label %column.end
+column.end:
+  %c.next = add i64 %c, 1
+  %more.columns = icmp ult i64 %c.next, {columns}
+  br i1 %more.columns, label %column, label %panel.end
+panel.end:
+  %p.next = add i64 %p, 1
+  %more.panels = icmp ult i64 %p.next, %all
+  br i1 %more.panels, label %panel, label %end
+end:
+  ret void
+}}"""

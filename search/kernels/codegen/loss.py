@@ -1,0 +1,213 @@
+"""The readout in machine code: from the last layer's outputs to the loss and its gradients, or to a score.
+
+The rows of steps that count are taken a block at a time, so that logits and errors stay in a fast cache and a large
+vocabulary takes no more memory than a small one: product, loss, and in training three more products. The gradient of
+the logits is written where they were, and there is no one-hot matrix.
+
+N counted rows, R rows of a block, H units, V symbols or notes, W: V padded to whole vectors.
+"""
+
+from search.kernels.codegen.function import Routine
+from search.kernels.codegen.gather import GATHER, SCATTER
+from search.kernels.codegen.gemm import MULTIPLY, panel_columns
+from search.kernels.codegen.host import Host
+
+READOUTS = {
+    (roll, train): f"gatesearch_{'roll' if roll else 'symbols'}_{'train' if train else 'score'}"
+    for roll in (False, True)
+    for train in (False, True)
+}
+"""Names by (whether the output is a piano roll, whether gradients are computed)."""
+
+ARGUMENTS = (
+    "count", "index", "outputs", "packed", "start", "targets", "gathered", "logits", "sums", "picked", "results",
+    "R:i64", "H:i64", "V:i64", "W:i64",
+)  # fmt: skip
+"""What a readout reads: `count` and `index` of the rows that count, all (T B, H) outputs and targets, packed weights.
+
+`start` is a row of W: the biases, and beyond V what gives no probability (minus infinity for symbols, any number for
+notes). `gathered` (R, H), `logits` (R, W), `sums` and `picked` (R, rounded up to whole vectors) are scratch memory.
+`results` gets three doubles: the nats of all rows, the metric's sum (hits, or nats), and that of its squares.
+"""
+
+TRAINING_ARGUMENTS = (*ARGUMENTS, "packed.back", "inverse", "zeros", "one", "d.outputs", "d.readout", "d.bias")
+"""Then what training needs: weights packed the other way, 1 / B, rows of zeros and the number 1 to multiply with.
+
+The gradients of outputs (T B, H), weights (V, H) and biases (W) are added to what is there.
+"""
+
+
+def readout_text(host: Host) -> str:
+    """LLVM text of the four readouts."""
+    width = host.width
+    declarations = [
+        f"declare float @llvm.vector.reduce.fmax.v{width}f32(<{width} x float>)",
+        f"declare float @llvm.vector.reduce.fadd.v{width}f32(float, <{width} x float>)",
+        f"declare i1 @llvm.vector.reduce.or.v{width}i1(<{width} x i1>)",
+        f"declare <{width} x float> @llvm.fabs.v{width}f32(<{width} x float>)",
+        f"declare <{width} x float> @llvm.masked.load.v{width}f32.p0(ptr, i32, <{width} x i1>, <{width} x float>)",
+    ]
+    return "\n".join([*declarations, *(_readout(host, *kind) for kind in READOUTS)])
+
+
+def _readout(host: Host, roll: bool, train: bool) -> str:
+    f = _Readout(READOUTS[roll, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
+    columns = panel_columns(host)
+    total = f.load("i64", "%count")
+    panel, panel_back = f.multiply("%H", str(columns)), f.multiply("%V", str(columns))
+    f.scale = f.spread(f.load("float", "%inverse")) if train else ""
+    with f.loop(total, "%R") as block:
+        sums = tuple(block.carry("double", "0.0") for _ in range(3))
+        left = f.value(f"sub i64 {total}, {block.counter}")
+        fits = f.value(f"icmp ult i64 {left}, %R")
+        rows = f.value(f"select i1 {fits}, i64 {left}, i64 %R")
+        index = f.at("%index", block.counter, "i64")
+        f.call(f"{GATHER}{host.width}", f"i64 {rows}", "i64 %H", f"ptr {index}", "ptr %outputs", "ptr %gathered")
+        f.product(rows, "%W", "%H", "%gathered", "%H", "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
+        added = (f.roll_rows if roll else f.symbol_rows)(rows, index, train)
+        for name, value in zip(sums, added, strict=True):
+            block.leave(name, f.value(f"fadd double {name}, {value}"))
+        if train:
+            f.product(
+                "%V", "%H", rows, "%logits", "1", "%W", "%gathered", str(columns), "%H", "%d.readout", "%H",
+                "%d.readout", "%H",
+            )  # fmt: skip
+            f.product(
+                "1", "%W", rows, "%one", "0", "0", "%logits", str(columns), "%W", "%d.bias", "%W", "%d.bias", "%W"
+            )
+            f.product(
+                rows, "%H", "%V", "%logits", "%W", "1", "%packed.back", panel_back, columns, "%zeros", "0",
+                "%gathered", "%H",
+            )  # fmt: skip
+            f.call(f"{SCATTER}{host.width}", f"i64 {rows}", "i64 %H", f"ptr {index}", "ptr %d.outputs", "ptr %gathered")
+    for n, name in enumerate(sums):
+        f.store("double", name, f.at("%results", str(n), "double"))
+    return f.text()
+
+
+class _Readout(Routine):
+    """The loops over a block's rows. Each returns what the block adds to the results, three doubles."""
+
+    scale = ""  # 1 / B, as a vector
+
+    def product(self, *arguments: object) -> None:
+        """C = start + A @ B; arguments as `product.MULTIPLY` takes them."""
+        kinds = ("i64",) * 3 + ("ptr", "i64", "i64") * 2 + ("ptr", "i64") * 2
+        given = (f"{kind} {value}" for kind, value in zip(kinds, arguments, strict=True))
+        self.call(f"{MULTIPLY}{self.width}", *given)
+
+    def symbol_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
+        """Softmax: nats, and how many rows have their target as the first of the largest logits."""
+        vector = self.vector
+        with self.loop(rows) as row:
+            hits = row.carry("i64", "0")
+            logits = self.at("%logits", self.multiply(row.counter, "%W"))
+            target = self.load("i64", self.at("%targets", self.load("i64", self.at(index, row.counter, "i64")), "i64"))
+            with self.loop("%W", self.width) as part:
+                best = part.carry(vector, self.constant(float("-inf")))
+                x = self.load(vector, self.at(logits, part.counter))
+                part.leave(best, self.where("ogt", x, best, x, best))
+            top = self.value(f"call float @llvm.vector.reduce.fmax.v{self.width}f32({vector} {best})")
+            chosen = self.load("float", self.at(logits, target))
+            if not train:
+                row.leave(hits, self.value(f"add i64 {hits}, {self._hit(logits, target, top, chosen)}"))
+            tops = self.spread(top)
+            with self.loop("%W", self.width) as part:
+                sums = part.carry(vector, "zeroinitializer")
+                at = self.at(logits, part.counter)
+                power = self.exp(self.binary("fsub", self.load(vector, at), tops))
+                if train:
+                    self.store(vector, power, at)
+                part.leave(sums, self.binary("fadd", sums, power))
+            total = self.total(sums)
+            self.store("float", total, self.at("%sums", row.counter))
+            self.store("float", self.value(f"fsub float {chosen}, {top}"), self.at("%picked", row.counter))
+            if train:
+                factor = self.binary("fdiv", self.scale, self.spread(total))
+                with self.loop("%W", self.width) as part:
+                    at = self.at(logits, part.counter)
+                    self.store(vector, self.binary("fmul", self.load(vector, at), factor), at)
+                at = self.at(logits, target)
+                one = self.value(f"extractelement {vector} {self.scale}, i64 0")
+                self.store("float", self.value(f"fsub float {self.load('float', at)}, {one}"), at)
+        nats = self._logarithms(rows)
+        found = self.value(f"uitofp i64 {hits} to double")
+        return nats, found, found
+
+    def roll_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
+        """Independent sigmoids: nats twice, and the squares of each row's."""
+        vector, masks = self.vector, f"<{self.width} x i1>"
+        lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
+        integers = f"<{self.width} x i64>"
+        ends = self._spread_integer("%V")
+        with self.loop(rows) as row:
+            nats, squares = row.carry("double", "0.0"), row.carry("double", "0.0")
+            logits = self.at("%logits", self.multiply(row.counter, "%W"))
+            number = self.load("i64", self.at(index, row.counter, "i64"))
+            targets = self.at("%targets", self.multiply(number, "%V"))
+            with self.loop("%W", self.width) as part:
+                sums = part.carry(vector, "zeroinitializer")
+                places = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
+                inside = self.value(f"icmp ult {integers} {places}, {ends}")
+                target = self.value(
+                    f"call {vector} @llvm.masked.load.v{self.width}f32.p0(ptr {self.at(targets, part.counter)}, i32 4, "
+                    f"{masks} {inside}, {vector} zeroinitializer)"
+                )
+                at = self.at(logits, part.counter)
+                x = self.load(vector, at)
+                size = self.value(f"call {vector} @llvm.fabs.v{self.width}f32({vector} {x})")
+                small = self.exp(self.value(f"fneg {vector} {size}"))
+                zero = self.constant(0.0)
+                lost = self.binary("fsub", self.where("ole", x, zero, zero, x), self.binary("fmul", x, target))
+                lost = self.binary("fadd", lost, self.log1p(small))
+                lost = self.value(f"select {masks} {inside}, {vector} {lost}, {vector} {zero}")
+                part.leave(sums, self.binary("fadd", sums, lost))
+                if train:
+                    above = self.where("ole", x, zero, small, self.constant(1.0))
+                    below = self.binary("fadd", small, self.constant(1.0))
+                    error = self.binary("fsub", self.binary("fdiv", above, below), target)
+                    error = self.binary("fmul", error, self.scale)
+                    self.store(vector, self.value(f"select {masks} {inside}, {vector} {error}, {vector} {zero}"), at)
+            wide = self.value(f"fpext float {self.total(sums)} to double")
+            row.leave(nats, self.value(f"fadd double {nats}, {wide}"))
+            row.leave(squares, self.value(f"fadd double {squares}, {self.value(f'fmul double {wide}, {wide}')}"))
+        return nats, nats, squares
+
+    def _hit(self, logits: str, target: str, top: str, chosen: str) -> str:
+        """1 where the target's logit is the largest and no symbol before it has the same, else 0."""
+        integers = f"<{self.width} x i64>"
+        lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
+        tops, ends = self.spread(top), self._spread_integer(target)
+        with self.loop("%W", self.width) as part:
+            seen = part.carry("i1", "0")
+            places = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
+            before = self.value(f"icmp ult {integers} {places}, {ends}")
+            equal = self.value(
+                f"fcmp oeq {self.vector} {self.load(self.vector, self.at(logits, part.counter))}, {tops}"
+            )
+            both = self.value(f"and <{self.width} x i1> {before}, {equal}")
+            some = self.value(f"call i1 @llvm.vector.reduce.or.v{self.width}i1(<{self.width} x i1> {both})")
+            part.leave(seen, self.value(f"or i1 {seen}, {some}"))
+        largest = self.value(f"fcmp oeq float {chosen}, {top}")
+        first = self.value(f"xor i1 {seen}, true")
+        return self.value(f"zext i1 {self.value(f'and i1 {largest}, {first}')} to i64")
+
+    def _logarithms(self, rows: str) -> str:
+        """The sum over the rows of ln(sum) - picked."""
+        rounded = self.value(f"add i64 {rows}, {self.width - 1}")
+        rounded = self.value(f"and i64 {rounded}, {-self.width}")
+        with self.loop(rounded, start=rows) as rest:
+            self.store("float", "1.0", self.at("%sums", rest.counter))
+            self.store("float", "0.0", self.at("%picked", rest.counter))
+        with self.loop(rounded, self.width) as part:
+            nats = part.carry("double", "0.0")
+            logs = self.log(self.load(self.vector, self.at("%sums", part.counter)))
+            lost = self.binary("fsub", logs, self.load(self.vector, self.at("%picked", part.counter)))
+            wide = self.value(f"fpext float {self.total(lost)} to double")
+            part.leave(nats, self.value(f"fadd double {nats}, {wide}"))
+        return nats
+
+    def _spread_integer(self, number: str) -> str:
+        integers = f"<{self.width} x i64>"
+        first = self.value(f"insertelement {integers} poison, i64 {number}, i64 0")
+        return self.value(f"shufflevector {integers} {first}, {integers} poison, <{self.width} x i32> zeroinitializer")

@@ -1,0 +1,77 @@
+"""The LLVM text of a pointwise stage.
+
+A stage is one function over flat arrays, a vector at a time: all arrays of a stage have the same rows, padded to whole
+vectors, so there are no leftovers to handle. Values outside the padding never depend on values inside of it.
+"""
+
+from collections.abc import Sequence
+
+from search.cells.graph import LEAKY_SLOPE
+from search.kernels.codegen.host import Host
+from search.kernels.codegen.vectors import Vectors
+from search.kernels.plan.adjoint import Instruction, Place, Stage
+
+
+class _Body(Vectors):
+    """Vector instructions of one stage's loop under construction."""
+
+    def leaky(self, v: str, then: str) -> str:
+        """`then` where v is positive, else the slope times it: also where v is NaN, as torch has it."""
+        return self.where("ogt", v, self.constant(0.0), then, self.binary("fmul", then, self.constant(LEAKY_SLOPE)))
+
+    def instruction(self, instruction: Instruction, arguments: Sequence[str]) -> str:
+        zero = self.constant(0.0)
+        match instruction.op:
+            case "one":
+                return self.constant(1.0)
+            case "sigmoid":
+                return self.sigmoid(arguments[0])
+            case "tanh":
+                return self.tanh(arguments[0])
+            case "relu":
+                return self.where("ole", arguments[0], zero, zero, arguments[0])
+            case "gate":
+                return self.where("ole", arguments[0], zero, zero, arguments[1])
+            case "leaky_relu":
+                return self.leaky(arguments[0], arguments[0])
+            case "leaky_gate":
+                return self.leaky(*arguments)
+            case "neg":
+                return self.value(f"fneg {self.vector} {arguments[0]}")
+            case op:
+                return self.binary(f"f{op}", *arguments)
+
+
+def stage_text(name: str, stage: Stage, host: Host) -> str:
+    """A stage as a function (count, one pointer a place in the order of `stage.places()`) over `count` floats each."""
+    body = _Body(host.width)
+    numbers = {place: n for n, place in enumerate(stage.places())}
+
+    def address(place: Place) -> str:
+        return body.value(f"getelementptr float, ptr %p{numbers[place]}, i64 %i")
+
+    names: list[str] = []
+    for instruction in stage.instructions:
+        if instruction.place is not None:
+            names.append(body.value(f"load {body.vector}, ptr {address(instruction.place)}, align 4"))
+        else:
+            names.append(body.instruction(instruction, [names[a] for a in instruction.arguments]))
+    for place, number in stage.stores:
+        body.lines.append(f"  store {body.vector} {names[number]}, ptr {address(place)}, align 4")
+    pointers = ", ".join(f"ptr %p{n}" for n in numbers.values())
+    return "\n".join(
+        [
+            f"define void @{name}(i64 %count, {pointers}) #0 {{",
+            "entry:",
+            "  br label %loop",
+            "loop:",
+            "  %i = phi i64 [0, %entry], [%i.next, %loop]",
+            *body.lines,
+            f"  %i.next = add i64 %i, {host.width}",
+            "  %more = icmp ult i64 %i.next, %count",
+            "  br i1 %more, label %loop, label %end",
+            "end:",
+            "  ret void",
+            "}",
+        ]
+    )

@@ -1,0 +1,114 @@
+"""What a training step does besides the layers and the readout, in machine code: checks, counting, clipping, update.
+
+Legend: N rows of steps, `control` two doubles (learning rate, largest norm), `results` five (nats, the sums of the
+metric and of its square, the gradient's norm, the steps that count).
+"""
+
+from search.kernels.codegen.function import Routine, call_text
+from search.kernels.codegen.host import Host
+
+CHECK = "gatesearch_check"
+"""check(numbers, weights, N, V): returns 1 where a number is not from 0 to V - 1, but its weight is not 0."""
+
+SELECT = "gatesearch_select"
+"""select(weights, N, index, count, results): the numbers of rows whose weight is not 0, and how many they are."""
+
+DESCEND = "gatesearch_descend"
+"""descend(gradient, parameters, P, control, inverse, results): the gradient's norm, and a clipped step down it.
+
+Nothing is changed where the loss or the norm is not finite in single precision.
+"""
+
+CLEAR, COPY = "gatesearch_clear", "gatesearch_copy"
+"""clear(bytes, to) and copy(bytes, from, to)."""
+
+
+def descent_text(host: Host) -> str:
+    """LLVM text of these functions."""
+    memory = """\
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+define void @clear(i64 %bytes, ptr %to) #0 {
+  call void @llvm.memset.p0.i64(ptr align 4 %to, i8 0, i64 %bytes, i1 false)
+  ret void
+}
+define void @copy(i64 %bytes, ptr %from, ptr %to) #0 {
+  call void @llvm.memcpy.p0.p0.i64(ptr align 4 %to, ptr align 4 %from, i64 %bytes, i1 false)
+  ret void
+}"""
+    return "\n".join(
+        [
+            memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _check(host), _select(host),
+            f"declare double @llvm.vector.reduce.fadd.v{host.width}f64(double, <{host.width} x double>)",
+            "declare double @llvm.sqrt.f64(double)",
+            _descend(host),
+        ]
+    )  # fmt: skip
+
+
+def _check(host: Host) -> str:
+    f = Routine(CHECK, ("numbers", "weights", "N:i64", "V:i64"), host)
+    with f.loop("%N") as row:
+        bad = row.carry("i1", "0")
+        number = f.load("i64", f.at("%numbers", row.counter, "i64"))
+        outside = f.value(f"icmp uge i64 {number}, %V")
+        counts = f.value(f"fcmp une float {f.load('float', f.at('%weights', row.counter))}, 0.0")
+        row.leave(bad, f.value(f"or i1 {bad}, {f.value(f'and i1 {outside}, {counts}')}"))
+    return f.text(f.value(f"zext i1 {bad} to i64"))
+
+
+def _select(host: Host) -> str:
+    f = Routine(SELECT, ("weights", "N:i64", "index", "count", "results"), host)
+    with f.loop("%N") as row:
+        found = row.carry("i64", "0")
+        f.store("i64", row.counter, f.at("%index", found, "i64"))  # overwritten by the next where it does not count
+        counts = f.value(f"fcmp une float {f.load('float', f.at('%weights', row.counter))}, 0.0")
+        row.leave(found, f.value(f"add i64 {found}, {f.value(f'zext i1 {counts} to i64')}"))
+    f.store("i64", found, "%count")
+    f.store("double", f.value(f"uitofp i64 {found} to double"), f.at("%results", "4", "double"))
+    return f.text()
+
+
+def _descend(host: Host) -> str:
+    f = Routine(DESCEND, ("gradient", "parameters", "P:i64", "control", "inverse", "results"), host)
+    whole = f.value(f"and i64 %P, {-host.width}")
+    wide = f"<{host.width} x double>"
+    with f.loop(whole, host.width) as part:
+        squares = part.carry(wide, "zeroinitializer")
+        value = f.value(f"fpext {f.vector} {f.load(f.vector, f.at('%gradient', part.counter))} to {wide}")
+        square = f.value(f"fmul contract {wide} {value}, {value}")
+        part.leave(squares, f.value(f"fadd contract {wide} {squares}, {square}"))
+    most = f.value(f"call reassoc double @llvm.vector.reduce.fadd.v{host.width}f64(double -0.0, {wide} {squares})")
+    with f.loop("%P", start=whole) as rest:
+        total = rest.carry("double", most)
+        value = f.value(f"fpext float {f.load('float', f.at('%gradient', rest.counter))} to double")
+        rest.leave(total, f.value(f"fadd double {total}, {f.value(f'fmul double {value}, {value}')}"))
+    # Finite is what a sum in single precision would be: a gradient beyond that is of no use.
+    single = f.value(f"fpext float {f.value(f'fptrunc double {total} to float')} to double")
+    norm = f.value(f"call double @llvm.sqrt.f64(double {single})")
+    f.store("double", norm, f.at("%results", "3", "double"))
+    loss = f.value(f"fptrunc double {f.load('double', '%results')} to float")
+    f.store("double", f.value(f"fpext float {loss} to double"), "%results")
+    mean = f.value(f"fmul float {loss}, {f.load('float', '%inverse')}")
+    loss = f.value(f"fpext float {mean} to double")
+    both = f.value(f"fadd double {loss}, {norm}")
+    finite = f.value(f"fcmp oeq double {f.value(f'fsub double {both}, {both}')}, 0.0")
+    rate, longest = f.load("double", "%control"), f.load("double", f.at("%control", "1", "double"))
+    longer = f.value(f"fcmp ogt double {norm}, {longest}")
+    factor = f.value(f"select i1 {longer}, double {f.value(f'fdiv double {longest}, {norm}')}, double 1.0")
+    step = f.value(f"fneg double {f.value(f'fmul double {rate}, {factor}')}")
+    single = f.value(f"fptrunc double {step} to float")
+    count = f.value(f"select i1 {finite}, i64 %P, i64 0")
+    whole = f.value(f"and i64 {count}, {-host.width}")
+    steps = f.spread(single)
+    with f.loop(whole, host.width) as part:
+        at = f.at("%parameters", part.counter)
+        value = f.load(f.vector, f.at("%gradient", part.counter))
+        f.store(f.vector, f.fma(value, steps, f.load(f.vector, at)), at)
+    with f.loop(count, start=whole) as rest:
+        at = f.at("%parameters", rest.counter)
+        value = f.load("float", f.at("%gradient", rest.counter))
+        moved = f.value(f"fmul contract float {value}, {single}")
+        moved = f.value(f"fadd contract float {f.load('float', at)}, {moved}")
+        f.store("float", moved, at)
+    return f.text()

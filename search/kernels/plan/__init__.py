@@ -1,0 +1,1 @@
+"""Plan a cell's computation: phases, adjoints, and the program of instructions."""

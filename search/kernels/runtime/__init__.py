@@ -1,0 +1,1 @@
+"""Compile LLVM text and run whole training steps: JIT, buffers, command buffers, networks."""

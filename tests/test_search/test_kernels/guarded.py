@@ -1,0 +1,118 @@
+"""Run cells with every array against a page that may not be touched. A program of its own: a fault ends the process.
+
+Each array that machine code gets lies in a mapping of its own, between two pages without access; the array touches the
+one after it or the one before it. Run by `test_memory.py`.
+"""
+
+import ctypes
+import mmap
+import sys
+from math import prod
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY
+from search.cells.mutation import propose
+from search.cells.notation.formula import parse_formula
+from search.kernels import sequence
+from search.kernels.recurrence import backend_for, run_layer
+from search.kernels.runtime import memory
+from search.kernels.runtime.buffers import Parameters
+from search.kernels.runtime.network import network
+from search.training.model import SequenceModel
+from tasks.task import Output
+
+PAGE = mmap.PAGESIZE
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+
+def guarded(at_end: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """An array full of NaN (or ones) whose last (or first) byte is next to a page without access."""
+    count = prod(shape)
+    size = max(1, count) * dtype.itemsize
+    pages = -(-size // PAGE) * PAGE
+    start = libc.mmap(None, pages + 2 * PAGE, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0) + PAGE
+    assert libc.mprotect(start, pages, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+    address = start + pages - size if at_end else start
+    buffer = (ctypes.c_char * size).from_address(address)
+    array = torch.frombuffer(buffer, dtype=dtype, count=max(1, count))[:count].view(shape)
+    return array.fill_(float("nan") if dtype.is_floating_point else 1)
+
+
+def run(at_end: bool, mutants: int) -> None:
+    def empty(*shape: int) -> Tensor:
+        return guarded(at_end, *shape)
+
+    def copied(*shape: int) -> Tensor:
+        return guarded(at_end, *shape).copy_(torch.randn(shape) * 0.3).requires_grad_()
+
+    for module, name, function in (
+        (memory, "empty", empty),
+        (sequence, "empty", empty),
+        (sequence, "scratch", lambda floats: empty(floats).data_ptr()),
+    ):
+        setattr(module, name, function)
+    sunk = parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c') + linear(tanh(x))) * c").canonical()
+    graphs = [sunk, *(LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut3"))]
+    for k in range(mutants):
+        rng = np.random.default_rng(k)
+        graphs.append(graphs[k].canonical())
+        for _ in range(3):
+            graphs[-1] = getattr(propose(graphs[-1], rng).child, "graph", graphs[-1])
+    for graph in graphs:
+        for units, batch in ((16, 10), (19, 3), (48, 5), (1, 1), (33, 2)):
+            count = len(graph.linears)
+            weight, bias = copied(count, units, units), copied(count, units)
+            states = tuple(copied(batch, units) for _ in range(graph.states))
+            x, table = copied(3, batch, units), copied(2, units)
+            symbols = guarded(at_end, 3, batch, dtype=torch.long)
+            assert backend_for(graph, x) == "llvm"
+            for arguments in ((x, states), (table, states, symbols)):
+                outputs, last = run_layer(graph, weight, bias, *arguments)
+                loss = outputs.sum() + sum(state.sum() for state in last)
+                found = torch.autograd.grad(loss, [weight, bias, arguments[0], *states], allow_unused=True)
+                assert all(value.isfinite().all() for value in (outputs, *found) if value is not None)
+                train(graph, units, batch, at_end)
+    print("ran", len(graphs))
+
+
+def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
+    """Training steps and scores of whole models; each array of the model and of the batch is guarded."""
+    for roll in (False, True):
+        for width, steps in ((2, 3), (17, 1), (40, 2)):
+            model = SequenceModel(graph, units, 2, width, Output.ROLL if roll else Output.SYMBOLS)
+            parts = [guarded(at_end, *p.shape).copy_(torch.randn(p.shape) * 0.3) for p in model.parameters()]
+            gradients = [guarded(at_end, *p.shape) for p in parts]
+            flat, flat_grad = (guarded(at_end, model.flat.numel()).zero_() for _ in range(2))
+            code = network(graph, _parameters(flat, parts), _parameters(flat_grad, gradients), roll)
+            if code is None:
+                return  # units that are no whole vectors
+            shape = (steps, batch, width) if roll else (steps, batch)
+            kind = torch.float32 if roll else torch.long
+            inputs, targets = (guarded(at_end, *shape, dtype=kind).fill_(1).numpy() for _ in range(2))
+            counted = guarded(at_end, steps, batch).fill_(1.0)
+            for share in (1.0, 0.0):
+                counted[0] = share
+                for starts in (True, False):
+                    nats, _, count = code.train(inputs, targets, counted.numpy(), starts, 0.1, 1.0)
+                    assert np.isfinite(nats)
+                    assert count == int(counted.sum())
+                    assert np.isfinite(code.score(inputs, targets, counted.numpy(), starts)[0])
+            assert all(part.isfinite().all() for part in gradients[4:])  # of layers; the rest is added to
+
+
+def _parameters(flat: Tensor, parts: list[Tensor]) -> Parameters:
+    entry, entry_bias, readout, readout_bias, *layers = parts
+    weights, biases = tuple(layers[: len(layers) // 2]), tuple(layers[len(layers) // 2 :])
+    return Parameters(flat, entry, entry_bias, weights, biases, readout, readout_bias)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    run(sys.argv[1] == "end", int(sys.argv[2]))

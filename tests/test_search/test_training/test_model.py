@@ -1,0 +1,298 @@
+"""The model around a cell, held against torch.nn, plain loops and exact formulas.
+
+T steps, B sequences, H units, V symbols or notes.
+"""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from search.cells.graph import GateGraph, Op
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
+from search.core.errors import BudgetError
+from search.training.model import Score, SequenceModel, States, count_parameters, units_for
+from search.training.settings import Setting
+from search.training.stepper import AutogradStepper
+from tasks.task import Batch, Output, Split, Task
+from tests.test_search.small import Chords, small_task
+
+V, H, B, T = 11, 16, 3, 7
+LSTM, GRU = LIBRARY["lstm"].graph, LIBRARY["gru"].graph
+GATES = """\
+i = sigmoid(linear(x, bias=0.11) + linear(h))
+f = sigmoid(linear(x, bias=0.12) + linear(h))
+g = tanh(linear(x, bias=0.13) + linear(h))
+o = sigmoid(linear(x, bias=0.14) + linear(h))
+c' = f * c + i * g
+h' = o * tanh(c')"""
+
+
+def make_model(
+    graph: GateGraph = LSTM, layers: int = 1, output: Output = Output.SYMBOLS, seed: int = 0, scale: float = 1.0
+) -> SequenceModel:
+    model = SequenceModel(graph, H, layers, V, output)
+    model.initialise(scale, torch.Generator().manual_seed(seed))
+    return model
+
+
+def make_batch(output: Output = Output.SYMBOLS, seed: int = 0, all_count: bool = False, steps: int = T) -> Batch:
+    rng = np.random.default_rng(seed)
+    if output is Output.SYMBOLS:
+        inputs, targets = rng.integers(V, size=(2, steps, B))
+    else:
+        inputs, targets = (rng.random((2, steps, B, V)) < 0.3).astype(np.float32)
+    counted = np.ones((steps, B)) if all_count else rng.random((steps, B)) < 0.6
+    return Batch(inputs, targets, counted.astype(np.float32), starts=True)
+
+
+class Twin(nn.Module):
+    """A model's LSTM, written with torch.nn: embedding or linear, nn.LSTM, linear, with the weights of the model."""
+
+    def __init__(self, model: SequenceModel, layers: int) -> None:
+        super().__init__()
+        self.roll = model.output is Output.ROLL
+        self.entry: nn.Embedding | nn.Linear = nn.Linear(V, H) if self.roll else nn.Embedding(V, H)
+        self.lstm, self.readout = nn.LSTM(H, H, layers), nn.Linear(H, V)
+        self.places = gate_places(model.graph)
+        with torch.no_grad():
+            for mine, theirs in self.pairs(model):
+                mine.copy_(theirs.detach())
+
+    def pairs(self, model: SequenceModel, gradient: bool = False) -> list[tuple[Tensor, Tensor]]:
+        """Tensors of this module, or their gradients, each with what it is in the model."""
+
+        def of(parameter: Tensor) -> Tensor:
+            found = parameter.grad if gradient else parameter
+            assert found is not None
+            return found
+
+        entry = of(self.entry.weight)
+        found = [
+            (entry.T if self.roll else entry, of(model.entry)),
+            (of(self.readout.weight), of(model.readout)),
+            (of(self.readout.bias), of(model.readout_bias)),
+        ]
+        if isinstance(self.entry, nn.Linear):
+            found.append((of(self.entry.bias), of(model.entry_bias)))
+        for layer, (weight, bias) in enumerate(zip(model.weights, model.biases, strict=True)):
+            for kind, leaf in (("ih", Op.INPUT), ("hh", Op.STATE)):
+                for gate in range(4):  # torch.nn.LSTM stacks input, forget, cell and output gate
+                    rows, k = slice(gate * H, (gate + 1) * H), self.places[gate, leaf]
+                    found.append((of(getattr(self.lstm, f"weight_{kind}_l{layer}"))[rows], of(weight)[k]))
+                    found.append((of(getattr(self.lstm, f"bias_{kind}_l{layer}"))[rows], of(bias)[k]))
+        return found
+
+    def loss(self, batch: Batch) -> Tensor:
+        """A plain loop over the counted steps: summed over time, averaged over the batch."""
+        values = torch.tensor(batch.inputs)
+        logits = self.readout(self.lstm(self.entry(values))[0])
+        total = torch.zeros(())
+        for t, b in itertools.product(range(len(batch.inputs)), range(B)):
+            if batch.counted[t, b]:
+                target = torch.tensor(batch.targets[t, b])
+                if self.roll:
+                    probability = torch.sigmoid(logits[t, b])
+                    total = total - torch.where(target > 0, probability.log(), (1 - probability).log()).sum()
+                else:
+                    total = total - functional.log_softmax(logits[t, b], 0)[target]
+        return total / B
+
+
+def gate_places(graph: GateGraph) -> dict[tuple[int, Op], int]:
+    """Which matrix of `GATES` serves which gate (input, forget, cell, output) and leaf, told apart by the biases."""
+    places = {}
+    for reader, node in enumerate(graph):
+        if node.op is Op.ADD and all(graph.nodes[i].op is Op.LINEAR for i in node.inputs):
+            gate = round(100 * sum(graph.nodes[i].bias for i in node.inputs)) - 11
+            for i in node.inputs:
+                places[gate, graph.nodes[graph.nodes[i].inputs[0]].op] = graph.linears.index(i)
+        assert reader < len(graph)
+    assert len(places) == 8
+    return places
+
+
+@pytest.mark.parametrize("output", Output)
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("name", ["tanh", "lstm", "gru", "mut1"])
+def test_the_count_of_parameters_is_the_number_of_numbers_in_the_model(name: str, layers: int, output: Output) -> None:
+    graph = LIBRARY[name].graph
+    model = SequenceModel(graph, H, layers, V, output)
+    numbers = sum(p.numel() for p in model.parameters())
+    assert count_parameters(graph, H, layers, V, output) == numbers == model.flat.numel() == model.flat_grad.numel()
+
+
+@pytest.mark.parametrize("output", Output)
+@pytest.mark.parametrize("parameters", [4_000, 25_000, 26_001, 250_000, 1_000_000])
+def test_units_are_the_most_that_a_plain_search_finds(parameters: int, output: Output) -> None:
+    for graph, layers, width in itertools.product((LIBRARY["tanh"].graph, LSTM, GRU), (1, 3), (26, 40)):
+        setting = Setting(1.0, 1.0, 5.0, layers, parameters)
+        fitting = [h for h in range(16, 1200, 16) if count_parameters(graph, h, layers, width, output) <= parameters]
+        if fitting:
+            assert units_for(graph, setting, width, output) == fitting[-1]
+        else:
+            with pytest.raises(BudgetError):
+                units_for(graph, setting, width, output)
+
+
+def test_a_budget_that_16_units_exceed_is_an_error_with_both_numbers() -> None:
+    with pytest.raises(
+        BudgetError, match=r"^a budget of 100 parameters is too small: 16 units in 2 layers take 5,2\d\d$"
+    ):
+        units_for(LSTM, Setting(1.0, 1.0, 5.0, 2, 100), 26, Output.SYMBOLS)
+
+
+def test_initial_numbers_fill_the_interval_evenly_in_every_tensor() -> None:
+    graph = LIBRARY["tanh"].graph
+    model = SequenceModel(graph, 64, 2, 40, Output.ROLL)
+    model.initialise(1.4, torch.Generator().manual_seed(0))
+    bound = 1.4 / math.sqrt(64)
+    for parameter in model.parameters():
+        values = parameter.detach().double()
+        n = values.numel()
+        assert values.abs().max() <= bound
+        assert values.abs().max() > bound * (1 - 20 / n)
+        assert values.mean().abs() < 4.5 * bound / math.sqrt(3 * n)
+        # The variance of U[-s, s] is s^2 / 3, that of its square 4 s^4 / 45.
+        assert (values.square().mean() - bound**2 / 3).abs() < 4.5 * bound**2 * math.sqrt(4 / 45 / n)
+
+
+def test_identity_and_bias_are_added_to_the_uniform_numbers() -> None:
+    formula = "h' = tanh(linear(x, identity=0.9, bias=2) + linear(h, identity=1.1))"
+    model = make_model(parse_formula(formula), layers=2)
+    (mine,) = (k for k, i in enumerate(model.graph.linears) if model.graph.nodes[i].bias)
+    bound = 1.0 / math.sqrt(H)
+    for layer in range(2):
+        weight, bias = model.weights[layer].detach(), model.biases[layer].detach()
+        for k, (identity, added) in {mine: (0.9, 2.0), 1 - mine: (1.1, 0.0)}.items():
+            assert (weight[k] - identity * torch.eye(H)).abs().max() <= bound + 1e-6
+            assert weight[k].diagonal().mean().item() == pytest.approx(identity, abs=4.5 * bound / math.sqrt(3 * H))
+            assert (bias[k] - added).abs().max() <= bound + 1e-6
+            assert (bias[k] - added).std() > bound / 4  # added to it, not written over it
+
+
+def test_the_forget_gate_of_lstm_b_starts_one_higher_and_no_other_does() -> None:
+    model = make_model(LIBRARY["lstm-b"].graph, layers=2, scale=0.3)
+    raised = [k for k, i in enumerate(model.graph.linears) if model.graph.nodes[i].bias == 1.0]
+    assert len(raised) == 1
+    # The forget gate is what multiplies the old cell state.
+    gates = model.graph
+    state = next(i for i, node in enumerate(gates) if node.op is Op.STATE and node.state == 1)
+    (product,) = gates.consumers[state]
+    assert gates.linears[raised[0]] in gates.ancestors(product)
+    bound = 0.3 / math.sqrt(H)
+    for bias in model.biases:
+        others = [k for k in range(len(bias)) if k not in raised]
+        assert bias[others].abs().max() <= bound
+        assert (bias[raised[0]] - 1).abs().max() <= bound
+
+
+def test_equal_seeds_give_equal_weights_and_others_give_others() -> None:
+    assert torch.equal(make_model(seed=1).flat, make_model(seed=1).flat)
+    assert not torch.equal(make_model(seed=1).flat, make_model(seed=2).flat)
+
+
+@pytest.mark.parametrize("task", [small_task("xml"), small_task("memorization"), Chords()], ids=lambda task: task.name)
+def test_a_model_that_knows_nothing_has_the_uniform_loss(task: Task) -> None:
+    model = SequenceModel(GRU, H, 1, task.width, task.output)
+    model.initialise(1.0, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model.readout.zero_()
+        model.readout_bias.zero_()
+    score = AutogradStepper(model).evaluate(task.evaluation(Split.VALIDATION, 50, 50))
+    assert score.nats / score.steps == pytest.approx(task.uniform_loss(), rel=1e-6)
+    batch = next(iter(task.training(4, 9, np.random.default_rng(0))))
+    loss, steps, _ = model.loss(batch, model.zero_states(4))
+    assert loss.item() == pytest.approx(task.uniform_loss() * steps / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("all_count", [True, False])
+@pytest.mark.parametrize("output", Output)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_loss_and_gradients_are_those_of_torch_nn(layers: int, output: Output, all_count: bool) -> None:
+    model = make_model(parse_formula(GATES), layers=layers, output=output)
+    batch = make_batch(output, all_count=all_count)
+    twin = Twin(model, layers)
+    expected = twin.loss(batch)
+    expected.backward()  # type: ignore[no-untyped-call]
+    loss, steps, _ = model.loss(batch, model.zero_states(B))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert steps == int(batch.counted.sum())
+    for theirs, mine in twin.pairs(model, gradient=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+    squares = sum(float(p.grad.square().sum()) for p in twin.parameters() if p.grad is not None)
+    assert model.flat_grad.norm().item() == pytest.approx(math.sqrt(squares), rel=1e-4)
+
+
+def test_gradients_add_up_in_the_one_buffer_that_is_cleared_by_hand() -> None:
+    model, batch = make_model(), make_batch()
+    for _ in range(2):
+        loss, _, _ = model.loss(batch, model.zero_states(B))
+        loss.backward()  # type: ignore[no-untyped-call]
+    twice = model.flat_grad.clone()
+    model.flat_grad.zero_()
+    loss, _, _ = model.loss(batch, model.zero_states(B))
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(twice, 2 * model.flat_grad)
+    parts = [p.grad for p in model.parameters() if p.grad is not None]
+    assert torch.equal(torch.cat([part.flatten() for part in parts]), model.flat_grad)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "mut2"])
+def test_two_windows_with_the_state_carried_over_are_one_long_window(name: str) -> None:
+    model = make_model(LIBRARY[name].graph, layers=2)
+    whole = make_batch(steps=2 * T)
+    halves = [
+        replace(whole, inputs=whole.inputs[s], targets=whole.targets[s], counted=whole.counted[s], starts=s.start == 0)
+        for s in (slice(0, T), slice(T, 2 * T))
+    ]
+    long, _, final = model.loss(whole, model.zero_states(B))
+    first, _, between = model.loss(halves[0], model.zero_states(B))
+    second, _, after = model.loss(halves[1], between)
+    assert (first + second).item() == pytest.approx(long.item(), rel=1e-5)
+    for a, b in zip(itertools.chain(*after), itertools.chain(*final), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    assert not any(state.requires_grad for layer in between for state in layer)
+    split, joined = AutogradStepper(model).evaluate(iter(halves)), AutogradStepper(model).evaluate(iter([whole]))
+    assert split.nats == pytest.approx(joined.nats, rel=1e-5)
+    assert split.metric == joined.metric
+    forgotten = AutogradStepper(model).evaluate(iter([replace(half, starts=True) for half in halves]))
+    assert abs(forgotten.nats - joined.nats) > 1e-3
+
+
+@pytest.mark.parametrize("output", Output)
+def test_a_score_is_the_metric_that_numpy_finds(output: Output) -> None:
+    model, batch = make_model(GRU, output=output, scale=4.0), make_batch(output)
+    with torch.no_grad():
+        outputs, _ = model.outputs(torch.tensor(batch.inputs), model.zero_states(B))
+        logits = model.logits(outputs.flatten(0, 1)).double().numpy().reshape(T, B, V)
+    counted = batch.counted > 0
+    score, _ = model.score(batch, model.zero_states(B))
+    if output is Output.SYMBOLS:
+        values = (logits.argmax(-1) == batch.targets)[counted].astype(float)
+        log = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        nats = -np.take_along_axis(log, batch.targets[..., None], -1)[..., 0][counted]
+    else:
+        signs = np.where(batch.targets > 0, 1.0, -1.0)
+        values = nats = np.log1p(np.exp(-signs * logits)).sum(-1)[counted]
+    assert score.steps == counted.sum()
+    assert score.nats == pytest.approx(nats.sum(), rel=1e-5)
+    assert score.metric == pytest.approx(values.sum(), rel=1e-5)
+    assert score.metric_squared == pytest.approx(np.square(values).sum(), rel=1e-5)
+
+
+def test_scores_add_up_field_by_field() -> None:
+    assert Score(1, 2.0, 3.0, 4.0) + Score(10, 20.0, 30.0, 40.0) == Score(11, 22.0, 33.0, 44.0)
+
+
+def test_states_before_a_sequence_are_zeros_for_each_layer_and_state() -> None:
+    states: States = make_model(layers=3).zero_states(5)
+    assert [len(layer) for layer in states] == [2, 2, 2]
+    assert all(state.shape == (5, H) and not state.any() for layer in states for state in layer)

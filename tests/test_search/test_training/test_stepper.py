@@ -1,0 +1,345 @@
+"""The native training step against PyTorch's, with every layer run node by node by the reference.
+
+T steps, B sequences, H units, V symbols or notes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import search.training.trial
+from search.bench import random_mutants
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
+from search.kernels.codegen.host import Host
+from search.kernels.errors import KernelError
+from search.kernels.reference import run_reference
+from search.kernels.runtime import compiled as compiled_module
+from search.kernels.runtime.compiled import compiled
+from search.kernels.runtime.memory import Arena
+from search.training.model import SequenceModel, States
+from search.training.settings import Setting
+from search.training.stepper import AutogradStepper, NativeStepper, stepper_for
+from search.training.trial import Budget, train_trial
+from tasks.task import Batch, Output
+from tests.paths import ROOT
+from tests.test_search.small import Chords, small_task
+from tests.test_search.test_kernels.test_runtime.test_compiled import narrower
+
+GRU = LIBRARY["gru"].graph
+MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "40"))
+ODD = [
+    "h' = tanh(x) * h",
+    "h' = x",
+    "c' = tanh(linear(x) + linear(c)); h' = c",
+    "c' = tanh(linear(x)); h' = c * linear(h)",
+    "c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c') + linear(tanh(x))) * c",
+    "c' = h; h' = tanh(linear(c) + linear(h) + x)",
+    "g = linear(h); h' = (linear(x) + g) * sigmoid(g)",
+    "h' = linear(x)",
+]
+
+
+class Slow(SequenceModel):
+    """The same model, its symbols looked up and its layers run by the reference."""
+
+    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+        symbols = self.output is Output.SYMBOLS
+        values = functional.embedding(inputs, self.entry) if symbols else inputs @ self.entry + self.entry_bias
+        after = []
+        for weight, bias, before in zip(self.weights, self.biases, states, strict=True):
+            values, final = run_reference(self.graph, weight, bias, values, before)
+            after.append(tuple(state.detach() for state in final))
+        return values, tuple(after)
+
+
+def pair(
+    graph: GateGraph, units: int, layers: int, width: int, output: Output, scale: float = 1.0
+) -> tuple[NativeStepper, AutogradStepper]:
+    """The native stepper, and PyTorch's of a slow model with the same weights."""
+    models = [kind(graph, units, layers, width, output) for kind in (SequenceModel, Slow)]
+    for model in models:
+        model.initialise(scale, torch.Generator().manual_seed(1))
+    native = stepper_for(models[0])
+    assert isinstance(native, NativeStepper)  # this file is for machines that have machine code
+    return native, AutogradStepper(models[1])
+
+
+def draw(rng: np.random.Generator, steps: int, batch: int, width: int, output: Output, share: float = 0.7) -> Batch:
+    if output is Output.SYMBOLS:
+        inputs, targets = rng.integers(width, size=(2, steps, batch))
+    else:
+        inputs, targets = (rng.random((2, steps, batch, width)) < 0.2).astype(np.float32)
+    return Batch(inputs, targets, (rng.random((steps, batch)) < share).astype(np.float32), starts=True)
+
+
+def assert_near(found: Tensor, expected: Tensor, tolerance: float, what: str, least: float = 1e-3) -> None:
+    """Relative to the largest entry, or to `least` where all are smaller."""
+    error = (found - expected).abs().max().item() / max(least, expected.abs().max().item())
+    assert error <= tolerance, (what, error)
+
+
+def assert_same_training(native: NativeStepper, slow: AutogradStepper, batches: list[Batch], what: str) -> bool:
+    """Steps, gradients, weights, states and scores; False where the cell grows beyond all bounds.
+
+    After each step the slow model goes on from the native one's weights and states, once they were found to be equal
+    within the tolerance, so that the next step's error is its own. Some mutants multiply what was carried over by ten
+    in every step: without that, what is compared is how the rounding of the batch before has grown.
+    """
+    for batch in batches:
+        step, expected = (stepper.train(batch, 0.1, 1.0) for stepper in (native, slow))
+        if expected.trouble is not None or expected.norm > 1e6:
+            return False
+        assert step.nats == pytest.approx(expected.nats, rel=1e-4, abs=1e-6), what
+        assert step.norm == pytest.approx(expected.norm, rel=1e-4, abs=1e-6), what
+        assert step.counted == expected.counted
+        assert_near(native.model.flat_grad, slow.model.flat_grad, 1e-4, f"gradient of {what}")
+        assert_near(native.model.flat, slow.model.flat, 1e-4, f"weights of {what}")
+        slow.model.flat.copy_(native.model.flat)
+        for carried, layer in zip(native._network.states(train=True), slow._training, strict=True):
+            for found, expected_state in zip(carried, layer, strict=True):
+                # The least is 1, the size of what states are made of: a state may be what is left of 1 - 1.
+                assert_near(found, expected_state, 1e-4, f"states of {what}", least=1.0)
+                expected_state.copy_(found)
+    score, expected_score = (stepper.evaluate(batches) for stepper in (native, slow))
+    assert score.steps == expected_score.steps
+    if not np.isfinite(expected_score.nats):
+        return not np.isfinite(score.nats)
+    assert score.nats == pytest.approx(expected_score.nats, rel=1e-4)
+    if native.model.output is Output.ROLL:
+        assert score.metric == score.nats
+        assert score.metric_squared == pytest.approx(expected_score.metric_squared, rel=1e-4)
+    else:
+        assert abs(score.metric - expected_score.metric) <= 1  # a tie may fall to either side
+    return True
+
+
+@pytest.mark.parametrize("output", Output)
+def test_mutants_train_as_the_reference_does(output: Output) -> None:
+    rng = np.random.default_rng(0)
+    graphs = [*map(parse_formula, ODD), *random_mutants(MUTANTS)]
+    held = 0
+    for k, graph in enumerate(graphs):
+        units, layers = int(rng.choice([16, 32, 48])), int(rng.choice([1, 1, 2, 4]))
+        width, steps, batch = int(rng.choice([2, 7, 29, 300])), int(rng.integers(1, 7)), int(rng.integers(1, 8))
+        first = draw(rng, steps, batch, width, output)
+        second = replace(draw(rng, steps, batch, width, output), starts=False)
+        native, slow = pair(graph, units, layers, width, output)
+        held += assert_same_training(native, slow, [first, second], f"{k}: {graph}")
+    assert held >= 0.9 * len(graphs)
+
+
+@pytest.mark.parametrize("output", Output)
+@pytest.mark.parametrize(("steps", "batch", "width"), [(1, 1, 7), (35, 20, 29), (9, 5, 88), (70, 30, 700), (3, 2, 17)])
+def test_any_shape_trains_as_the_reference_does(steps: int, batch: int, width: int, output: Output) -> None:
+    rng = np.random.default_rng(0)
+    for share in (0.5, 1.0):
+        batches = [draw(rng, steps, batch, width, output, share) for _ in range(2)]
+        assert assert_same_training(*pair(GRU, 32, 1, width, output), batches, "gru")
+
+
+def test_the_first_of_equal_logits_is_the_guess() -> None:
+    for width in (5, 40):
+        native, _ = pair(GRU, 16, 1, width, Output.SYMBOLS)
+        native.model.flat.zero_()
+        with torch.no_grad():
+            native.model.readout_bias[2] = native.model.readout_bias[width - 1] = 1.0
+        targets = np.arange(width)[:, None].repeat(3, 1)
+        score = native.score(Batch(targets, targets, np.ones(targets.shape, np.float32), True))
+        assert (score.steps, score.metric, score.metric_squared) == (3 * width, 3.0, 3.0)
+
+
+def test_a_batch_of_which_nothing_counts_changes_nothing() -> None:
+    native, _ = pair(GRU, 16, 2, 11, Output.SYMBOLS)
+    before = native.model.flat.clone()
+    step = native.train(draw(np.random.default_rng(0), 4, 3, 11, Output.SYMBOLS, 0.0), 0.1, 1.0)
+    assert (step.nats, step.norm, step.counted, step.trouble) == (0.0, 0.0, 0, None)
+    assert torch.equal(native.model.flat, before)
+
+
+@pytest.mark.parametrize("output", Output)
+@pytest.mark.parametrize(("where", "number"), [("entry", float("nan")), ("readout", float("inf")), ("flat", 1e30)])
+def test_what_is_not_finite_is_found_and_changes_nothing(where: str, number: float, output: Output) -> None:
+    native, slow = pair(parse_formula("h' = linear(x) + linear(h)"), 16, 1, 5, output)
+    for stepper in (native, slow):
+        getattr(stepper.model, where).data.fill_(number)
+    before = native.model.flat.clone()
+    batch = draw(np.random.default_rng(0), 4, 3, 5, output)
+    step, expected = (stepper.train(batch, 0.1, 1.0) for stepper in (native, slow))
+    assert step.trouble == expected.trouble == "loss"
+    assert torch.equal(native.model.flat.nan_to_num(), before.nan_to_num())
+
+
+def test_a_gradient_whose_square_is_beyond_single_precision_is_not_finite() -> None:
+    native, slow = pair(parse_formula("h' = linear(x) + linear(h)"), 16, 1, 5, Output.SYMBOLS)
+    for stepper in (native, slow):
+        with torch.no_grad():
+            stepper.model.flat.fill_(0.0)
+            stepper.model.readout.uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
+            stepper.model.weights[0].fill_(1e30)
+    batch = draw(np.random.default_rng(0), 1, 3, 5, Output.SYMBOLS, 1.0)
+    step, expected = (stepper.train(batch, 0.1, 1.0) for stepper in (native, slow))
+    assert step.trouble == expected.trouble == "gradient"
+
+
+def test_a_step_is_the_same_whatever_shapes_were_met_before() -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(3, 2), (9, 4), (1, 1), (5, 7)]
+    for output in Output:
+        batches = [draw(rng, steps, batch, 9, output) for steps, batch in shapes]
+        used, _ = pair(GRU, 16, 2, 9, output)
+        for batch in [*batches, *batches]:
+            fresh, _ = pair(GRU, 16, 2, 9, output)
+            used.score(batches[1])
+            fresh.model.flat.copy_(used.model.flat)
+            assert used.train(batch, 0.1, 1.0) == fresh.train(batch, 0.1, 1.0)
+            assert torch.equal(used.model.flat, fresh.model.flat)
+            assert used.score(batch) == fresh.score(batch)
+
+
+def test_the_states_of_training_and_of_scores_are_apart() -> None:
+    rng = np.random.default_rng(0)
+    first, second = draw(rng, 4, 3, 9, Output.SYMBOLS), replace(draw(rng, 4, 3, 9, Output.SYMBOLS), starts=False)
+    native, slow = pair(GRU, 16, 2, 9, Output.SYMBOLS, scale=3.0)
+    for stepper in (native, slow):
+        stepper.train(first, 0.0, 1.0)
+        stepper.score(draw(np.random.default_rng(5), 4, 3, 9, Output.SYMBOLS))
+    assert native.train(second, 0.0, 1.0).nats == pytest.approx(slow.train(second, 0.0, 1.0).nats, rel=1e-5)
+    assert native.score(second).nats == pytest.approx(slow.score(second).nats, rel=1e-5)
+
+
+@pytest.mark.parametrize("place", ["inputs", "targets"])
+@pytest.mark.parametrize("symbol", [-1, 9])
+def test_a_symbol_that_there_is_not_is_named(place: str, symbol: int) -> None:
+    native, _ = pair(GRU, 16, 1, 9, Output.SYMBOLS)
+    batch = draw(np.random.default_rng(0), 4, 3, 9, Output.SYMBOLS, 1.0)
+    getattr(batch, place)[2, 1] = symbol
+    before = native.model.flat.clone()
+    with pytest.raises(KernelError, match=rf"^symbols of {place} go from .*{symbol}.*; the model has 0 to 8$"):
+        native.train(batch, 0.1, 1.0)
+    assert torch.equal(native.model.flat, before)
+    batch.counted[2, 1] = 0.0
+    if place == "targets":  # a prediction that does not count may be of anything
+        assert native.train(batch, 0.1, 1.0).counted == 11
+
+
+def test_shapes_that_do_not_fit_are_named() -> None:
+    native, _ = pair(GRU, 16, 1, 9, Output.SYMBOLS)
+    batch = draw(np.random.default_rng(0), 4, 3, 9, Output.SYMBOLS)
+    with pytest.raises(KernelError, match=r"^inputs have shape \(3, 3\), targets \(4, 3\) and counted \(4, 3\)"):
+        native.train(replace(batch, inputs=batch.inputs[1:]), 0.1, 1.0)
+    native.train(batch, 0.1, 1.0)
+    wider = draw(np.random.default_rng(0), 4, 5, 9, Output.SYMBOLS)
+    with pytest.raises(KernelError, match="a batch of 5 sequences goes on from states of 3"):
+        native.train(replace(wider, starts=False), 0.1, 1.0)
+
+
+def test_batches_of_other_types_and_layouts_give_the_same() -> None:
+    batch = draw(np.random.default_rng(0), 4, 3, 9, Output.SYMBOLS)
+    other = Batch(
+        np.asfortranarray(batch.inputs).astype(np.int32), batch.targets[::1].astype(np.uint8),
+        np.asfortranarray(batch.counted), True,
+    )  # fmt: skip
+    (a, _), (b, _) = (pair(GRU, 16, 1, 9, Output.SYMBOLS) for _ in range(2))
+    assert a.train(batch, 0.1, 1.0) == b.train(other, 0.1, 1.0)
+
+
+@pytest.mark.parametrize("machine", narrower(), ids=lambda machine: f"{machine.cpu}-{machine.width}")
+@pytest.mark.parametrize("output", Output)
+def test_any_vector_width_trains_as_the_reference_does(
+    machine: Host, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled.cache_clear()
+    monkeypatch.setattr(compiled_module, "host", lambda: machine)
+    rng = np.random.default_rng(0)
+    try:
+        for steps, batch, width in ((4, 3, 9), (6, 20, 50), (1, 1, 88)):
+            batches = [draw(rng, steps, batch, width, output) for _ in range(2)]
+            assert assert_same_training(*pair(GRU, 16, 2, width, output), batches, "gru")
+    finally:
+        compiled.cache_clear()
+
+
+def test_every_process_trains_to_the_same_bits_on_any_number_of_threads() -> None:
+    program = """
+import sys, hashlib, numpy as np, torch
+from search.cells.library import LIBRARY
+from search.training.model import SequenceModel
+from search.training.stepper import stepper_for
+from tasks.task import Output
+from tasks.xml import Xml
+torch.set_num_threads(int(sys.argv[1]))
+task = Xml(validation=300, test=300)
+model = SequenceModel(LIBRARY["lstm"].graph, 96, 2, task.width, task.output)
+model.initialise(1.0, torch.Generator().manual_seed(0))
+stepper, stream = stepper_for(model), task.training(20, 35, np.random.default_rng(0))
+for _ in range(5):
+    step = stepper.train(next(stream), 0.5, 1.0)
+print(step.nats.hex(), hashlib.sha256(model.flat.numpy().tobytes()).hexdigest())
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program, threads],
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for threads in ("1", "2")
+    ]
+    assert len(runs[0]) > 65
+    assert runs[0] == runs[1]
+
+
+def test_what_has_no_machine_code_is_trained_by_pytorch() -> None:
+    odd = SequenceModel(GRU, 19, 1, 9, Output.SYMBOLS)
+    assert stepper_for(odd).backend == "llvm"
+    none = SequenceModel(GRU, 16, 0, 9, Output.SYMBOLS)
+    assert isinstance(stepper_for(none), AutogradStepper)
+    assert stepper_for(SequenceModel(GRU, 16, 1, 9, Output.SYMBOLS)).backend == "native"
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "mut1"])
+def test_a_step_takes_no_more_memory_than_torchs_lstm(name: str) -> None:
+    """Ours is all that a step takes, the readout's included; LSTM's what autograd saves, its backward not counted."""
+    native, _ = pair(LIBRARY[name].graph, 64, 1, 40, Output.SYMBOLS)
+    native.train(draw(np.random.default_rng(0), 50, 20, 40, Output.SYMBOLS), 0.1, 1.0)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    x = torch.randn(50, 20, 64, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs, _ = nn.LSTM(64, 64)(x)
+        functional.cross_entropy(nn.Linear(64, 40)(outputs).flatten(0, 1), torch.zeros(1000, dtype=torch.long))
+    memory: Arena = native._network.model.memory
+    assert 0 < memory.bytes_held() <= sum(kept.values())
+
+
+@pytest.mark.parametrize(("task", "cell"), [("xml", "gru"), ("memorization", "lstm"), ("chords", "mut1")])
+def test_a_whole_trial_is_the_same_by_either_path(task: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = LIBRARY[cell].graph
+    data = Chords() if task == "chords" else small_task(task)
+    setting = Setting(scale=1.0, learning_rate=0.2, max_norm=1.0, layers=2, parameters=6_000)
+    budget = Budget(batch=8, unroll=10, epoch_steps=20, epochs=3, halvings=1, chance_epochs=100)
+    native = train_trial(graph, data, setting, budget, 3)
+    monkeypatch.setattr(search.training.trial, "stepper_for", AutogradStepper)
+    slow = train_trial(graph, data, setting, budget, 3)
+    assert native.state is slow.state
+    assert len(native.curve) == len(slow.curve) == 3
+    for point, expected in zip(native.curve, slow.curve, strict=True):
+        assert point.loss == pytest.approx(expected.loss, rel=1e-3)
+        assert point.validation == pytest.approx(expected.validation, rel=0.02, abs=0.005)

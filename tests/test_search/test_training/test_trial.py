@@ -1,0 +1,329 @@
+"""One trial: its schedule, its steps held against torch.nn, and the states that it can end in."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from search.cells.graph import GateGraph, Node, Op
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
+from search.training.model import SequenceModel, units_for
+from search.training.settings import Setting
+from search.training.stepper import AutogradStepper
+from search.training.trial import Budget, LearningRate, Point, TrialResult, TrialState, better, train_trial
+from tasks.memorization import Memorization
+from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
+from tasks.xml import Xml
+from tests.test_search.small import Chords, small_task
+
+TANH, LSTM, GRU = (LIBRARY[name].graph for name in ("tanh", "lstm", "gru"))
+SETTING = Setting(scale=1.0, learning_rate=0.5, max_norm=5.0, layers=1, parameters=3_000)
+SHORT = Budget(batch=4, unroll=10, epoch_steps=3, epochs=3, halvings=1, chance_epochs=100)
+XML = small_task("xml")
+
+
+def schedule(budget: Budget, improved: Callable[[int], bool]) -> list[float]:
+    """The learning rate of every epoch, in units of the first, when epoch e improves or not."""
+    rate, rates = LearningRate(1.0, budget), []
+    for epoch in range(1, 1000):
+        rates.append(rate.value)
+        if rate.epoch_ended(improved(epoch)):
+            return rates
+    raise AssertionError("the schedule does not end")
+
+
+HALVED = [1 / 2, 1 / 4, 1 / 8, 1 / 16]
+
+
+@pytest.mark.parametrize(
+    ("improves", "rates"),
+    [
+        (lambda e: e == 1, [1.0] * 4 + HALVED),  # epochs 2 to 4 bring nothing, then four more
+        (lambda e: e in (1, 3, 6), [1.0] * 9 + HALVED),  # an improvement starts the count anew
+        (lambda e: e == 1 or e >= 5, [1.0] * 4 + HALVED),  # once the rate falls, nothing holds it up
+        (lambda e: True, [1.0] * 96 + HALVED),  # a hundred epochs at most, the last four with falling rates
+        (lambda e: e <= 94, [1.0] * 96 + HALVED),
+        (lambda e: e <= 92, [1.0] * 95 + HALVED),
+    ],
+)
+def test_the_studys_schedule_waits_three_epochs_and_halves_in_four(
+    improves: Callable[[int], bool], rates: list[float]
+) -> None:
+    assert schedule(Budget(), improves) == rates
+
+
+@pytest.mark.parametrize(
+    ("budget", "rates"),
+    [
+        (Budget(epochs=6, halvings=2), [1.0, 1.0, 1.0, 1.0, 1 / 2, 1 / 4]),
+        (Budget(epochs=3, halvings=4), [1.0, 1 / 2, 1 / 4]),  # shorter than its own halvings
+        (Budget(epochs=3, halvings=0), [1.0, 1.0, 1.0]),
+        (Budget(epochs=1, halvings=4), [1.0]),
+    ],
+)
+def test_a_short_budget_ends_with_falling_rates_and_never_overruns(budget: Budget, rates: list[float]) -> None:
+    assert schedule(budget, lambda e: True) == rates
+
+
+def test_without_halvings_patience_ends_the_trial() -> None:
+    assert schedule(Budget(patience=2, halvings=0), lambda e: e == 1) == [1.0] * 3
+
+
+@pytest.mark.parametrize("max_norm", [0.5, 1e6])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_training_steps_are_those_of_torch_nn(layers: int, max_norm: float) -> None:
+    """SGD with clip_grad_norm_ on torch.nn.RNN, state carried over and cut off between the windows."""
+    setting = replace(SETTING, layers=layers, max_norm=max_norm, learning_rate=0.2)
+    budget = Budget(batch=4, unroll=6, epoch_steps=3, epochs=1, halvings=0, chance_epochs=100)
+    units = units_for(TANH, setting, XML.width, XML.output)
+    model = SequenceModel(TANH, units, layers, XML.width, XML.output)
+    model.initialise(setting.scale, torch.Generator().manual_seed(7))
+    entry, readout = nn.Embedding(XML.width, units), nn.Linear(units, XML.width)
+    rnn = nn.RNN(units, units, layers)
+    with torch.no_grad():
+        for mine, theirs in twins(model, entry, rnn, readout):
+            mine.copy_(theirs)
+    parameters = [*entry.parameters(), *rnn.parameters(), *readout.parameters()]
+    optimiser = torch.optim.SGD(parameters, lr=0.2)
+    stream = XML.training(4, 6, np.random.default_rng(7))
+    state, total, counted, norms = None, 0.0, 0.0, []
+    for _ in range(3):
+        batch = next(stream)
+        outputs, state = rnn(entry(torch.tensor(batch.inputs)), state)
+        log = readout(outputs).log_softmax(-1).gather(-1, torch.tensor(batch.targets)[..., None])[..., 0]
+        loss = -(log * torch.tensor(batch.counted)).sum() / 4
+        optimiser.zero_grad()
+        loss.backward()
+        norms.append(float(nn.utils.clip_grad_norm_(parameters, max_norm)))
+        optimiser.step()
+        state = state.detach()
+        total, counted = total + 4 * loss.item(), counted + float(batch.counted.sum())
+    assert min(norms) > 0.5  # so that 0.5 clips, and a million does not
+    assert max(norms) < 1e6
+    result = train_trial(TANH, XML, setting, budget, 7)
+    assert result.units == units
+    assert result.curve[0].loss == pytest.approx(total / counted, rel=1e-5)
+    expected, steps = nn_validation(XML, entry, rnn, readout)
+    assert result.validation_loss == pytest.approx(expected, rel=1e-4)
+    assert result.steps == 3
+    assert steps > 0
+
+
+def twins(model: SequenceModel, entry: nn.Embedding, rnn: nn.RNN, readout: nn.Linear) -> list[tuple[Tensor, Tensor]]:
+    """Tensors of a torch.nn model and those of a plain recurrent network."""
+    pairs: list[tuple[Tensor, Tensor]] = [
+        (entry.weight, model.entry),
+        (readout.weight, model.readout),
+        (readout.bias, model.readout_bias),
+    ]
+    graph = model.graph
+    of_x = next(k for k, i in enumerate(graph.linears) if graph.nodes[graph.nodes[i].inputs[0]].op is Op.INPUT)
+    for layer, (weight, bias) in enumerate(zip(model.weights, model.biases, strict=True)):
+        for kind, k in (("ih", of_x), ("hh", 1 - of_x)):
+            pairs.append((getattr(rnn, f"weight_{kind}_l{layer}"), weight[k]))
+            pairs.append((getattr(rnn, f"bias_{kind}_l{layer}"), bias[k]))
+    return pairs
+
+
+@torch.no_grad()
+def nn_validation(task: Task, entry: nn.Embedding, rnn: nn.RNN, readout: nn.Linear) -> tuple[float, float]:
+    """Nats a counted step of a torch.nn model on the validation set, and the counted steps."""
+    state, nats, steps = None, 0.0, 0.0
+    for batch in task.evaluation(Split.VALIDATION, 50, 50):
+        outputs, state = rnn(entry(torch.tensor(batch.inputs)), None if batch.starts else state)
+        log = readout(outputs).log_softmax(-1).gather(-1, torch.tensor(batch.targets)[..., None])[..., 0]
+        nats -= float((log * torch.tensor(batch.counted)).sum())
+        steps += float(batch.counted.sum())
+    return nats / steps, steps
+
+
+def without_seconds(result: TrialResult) -> TrialResult:
+    return replace(result, seconds=0.0)
+
+
+def test_a_trial_is_a_function_of_its_inputs_bit_for_bit() -> None:
+    a, b, c = (train_trial(GRU, XML, SETTING, SHORT, seed) for seed in (1, 1, 2))
+    assert without_seconds(a) == without_seconds(b) != without_seconds(c)
+    assert a.curve != c.curve
+    assert a.seconds > 0
+
+
+def test_a_cell_is_trained_in_its_canonical_form() -> None:
+    dead = GateGraph((*TANH.nodes, Node(Op.LINEAR, (0,)), Node(Op.LINEAR, (len(TANH),))), TANH.outputs)
+    assert dead.canonical() == TANH
+    a, b = (train_trial(graph, XML, replace(SETTING, parameters=4_000), SHORT, 1) for graph in (dead, TANH))
+    assert without_seconds(a) == without_seconds(b)
+
+
+@pytest.mark.parametrize("task", [XML, Chords()], ids=["accuracy", "nats"])
+def test_a_learning_rate_far_too_large_ends_as_diverged_without_a_metric(task: Task) -> None:
+    graph = parse_formula("h' = linear(x) + linear(h, identity=1.1)")  # nothing saturates
+    wild = replace(SETTING, learning_rate=1e30, max_norm=1e30)
+    result = train_trial(graph, task, wild, SHORT, 0)
+    assert result.state is TrialState.DIVERGED
+    assert not result.state.counts
+    assert result.reason.startswith(("the loss is not finite at step ", "the gradient is not finite at step "))
+    assert result.reason.endswith(f" {result.steps}")
+    assert (result.validation, result.validation_se, result.validation_loss) == (None, None, None)
+    assert (result.test, result.test_se, result.test_loss, result.best_step) == (None, None, None, 0)
+
+
+def test_a_trial_that_diverges_between_its_last_step_and_validation_has_no_metric() -> None:
+    graph = parse_formula("h' = linear(x) + linear(h, identity=1.1)")
+    one = Budget(batch=4, unroll=10, epoch_steps=1, epochs=1, halvings=0)
+    result = train_trial(graph, XML, replace(SETTING, learning_rate=1e30, max_norm=1e30), one, 0)
+    assert (result.state, result.reason) == (TrialState.DIVERGED, "the validation loss is not finite at step 1")
+    assert result.validation is None
+
+
+def test_a_model_that_learns_nothing_is_given_up_at_chance() -> None:
+    still = replace(SETTING, learning_rate=1e-9)
+    budget = replace(SHORT, epochs=10, patience=10, chance_epochs=2)
+    chance = XML.constant_guess()
+    result = train_trial(TANH, XML, still, budget, 0)
+    assert result.state is TrialState.AT_CHANCE
+    assert result.state.counts
+    assert result.steps == 2 * 3
+    assert result.validation is not None
+    assert result.validation_se is not None
+    assert result.validation <= chance + 3 * result.validation_se
+    assert result.reason == f"not above the best constant guess, {chance:.4f}, at step 6"
+    assert result.test is not None
+
+
+def test_what_chance_is_may_be_given() -> None:
+    budget = replace(SHORT, chance_epochs=1)
+    assert train_trial(GRU, XML, SETTING, budget, 0, chance=1.0).state is TrialState.AT_CHANCE
+    result = train_trial(GRU, XML, SETTING, budget, 0, chance=-1.0)
+    assert result.state is TrialState.OK
+    assert result.reason == "the schedule ran out"
+    assert result.steps == budget.steps == 9
+
+
+def test_nats_are_at_chance_from_above() -> None:
+    budget = replace(SHORT, chance_epochs=1)
+    assert train_trial(GRU, Chords(), SETTING, budget, 0, chance=0.0).state is TrialState.AT_CHANCE
+    assert train_trial(GRU, Chords(), SETTING, budget, 0, chance=100.0).state is TrialState.OK
+
+
+@pytest.mark.parametrize(("task", "target"), [(XML, 0.0), (Chords(), 100.0)], ids=["accuracy", "nats"])
+def test_a_trial_stops_where_it_reaches_its_target(task: Task, target: float) -> None:
+    result = train_trial(GRU, task, SETTING, replace(SHORT, target=target), 0)
+    assert result.state is TrialState.STOPPED
+    assert result.state.counts
+    assert result.steps == result.best_step == 3
+    assert result.reason == f"validation reached the target of {target:g} at step 3"
+
+
+def test_a_target_that_is_met_exactly_is_reached() -> None:
+    first = train_trial(GRU, XML, SETTING, SHORT, 0).curve[0].validation
+    assert train_trial(GRU, XML, SETTING, replace(SHORT, target=first), 0).state is TrialState.STOPPED
+    above = math.nextafter(first, 2.0)
+    assert train_trial(GRU, XML, SETTING, replace(SHORT, target=above), 0).steps > 3
+
+
+def test_a_budget_that_no_size_fits_is_a_failed_trial_that_trains_nothing() -> None:
+    result = train_trial(LSTM, XML, replace(SETTING, parameters=50), SHORT, 0)
+    assert result.state is TrialState.FAILED
+    assert not result.state.counts
+    assert "a budget of 50 parameters is too small" in result.reason
+    assert (result.steps, result.validation, result.curve) == (0, None, ())
+
+
+def test_the_curve_has_a_point_an_epoch_and_is_told_as_it_grows() -> None:
+    told: list[Point] = []
+    result = train_trial(GRU, XML, SETTING, SHORT, 0, on_epoch=told.append)
+    assert tuple(told) == result.curve
+    assert [point.step for point in told] == [3, 6, 9]
+    assert result.validation == max(point.validation for point in told)
+
+
+@dataclass(frozen=True)
+class Turning(Task):
+    """What is right in validation is learned at first and unlearned later: after `turn` windows the answer changes."""
+
+    name = "turning"
+    metric = ACCURACY
+    output = Output.SYMBOLS
+
+    turn: int = 40
+
+    @property
+    def width(self) -> int:
+        return 3
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        window = 0
+        while True:
+            window += 1
+            yield self._batch(rng.integers(3, size=(steps, batch)), 1 if window <= self.turn else 2)
+
+    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
+        # On validation the early answer is right; on test it is the late one, so test tells which weights it met.
+        inputs = np.random.default_rng(0).integers(3, size=(10, 30))
+        yield self._batch(inputs, 1 if split is Split.VALIDATION else 2)
+
+    def _batch(self, inputs: np.ndarray[tuple[int, ...], np.dtype[np.int64]], shift: int) -> Batch:
+        return Batch(inputs, (inputs + shift) % 3, np.ones(inputs.shape, np.float32), starts=True)
+
+
+def test_the_best_epoch_is_reported_and_test_is_measured_with_its_weights() -> None:
+    budget = Budget(batch=8, unroll=10, epoch_steps=20, epochs=5, patience=10, halvings=0, chance_epochs=100)
+    result = train_trial(GRU, Turning(), SETTING, budget, 0)
+    curve = [point.validation for point in result.curve]
+    assert curve[1] == 1.0  # learned
+    assert curve[-1] < 0.1  # and unlearned
+    assert result.best_step == result.curve[curve.index(1.0)].step
+    assert result.validation == 1.0
+    assert result.test == 0.0  # the last weights would have 1.0 here
+    assert result.test_loss is not None
+    assert result.test_loss > 1.0
+
+
+def test_standard_errors_are_those_of_a_mean() -> None:
+    budget = replace(SHORT, epochs=1, halvings=0)
+    result = train_trial(GRU, Chords(), SETTING, budget, 0)
+    units = units_for(GRU, SETTING, 4, Output.ROLL)
+    model = SequenceModel(GRU, units, 1, 4, Output.ROLL)
+    assert (result.units, result.parameters) == (units, model.flat.numel())
+    accuracy = train_trial(GRU, XML, SETTING, budget, 0)
+    assert accuracy.validation is not None
+    model = SequenceModel(GRU, units_for(GRU, SETTING, XML.width, XML.output), 1, XML.width, XML.output)
+    steps = AutogradStepper(model).evaluate(XML.evaluation(Split.VALIDATION, 50, 50)).steps
+    share = accuracy.validation
+    assert accuracy.validation_se == pytest.approx(math.sqrt(share * (1 - share) / steps), rel=1e-6)
+    assert result.validation == result.validation_loss  # nats are the metric and the loss
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "higher", "lower"), [(2.0, 1.0, True, False), (1.0, 1.0, False, False), (math.nan, 1.0, False, False)]
+)
+def test_better_follows_the_metrics_direction_and_not_a_number_is_never_better(
+    a: float, b: float, higher: bool, lower: bool
+) -> None:
+    assert better(ACCURACY, a, b) is higher
+    assert better(NATS_PER_STEP, a, b) is lower
+
+
+@pytest.mark.parametrize(
+    ("task", "setting", "least"),
+    [
+        (Memorization(length=2, validation=3000, test=3000), Setting(1.0, 1.0, 5.0, 1, 8_000), 0.5),
+        (Xml(min_letters=1, max_letters=1, validation=3000, test=3000), Setting(1.0, 0.5, 5.0, 1, 8_000), 0.6),
+    ],
+    ids=["memorization", "xml"],
+)
+def test_a_small_gru_learns(task: Task, setting: Setting, least: float) -> None:
+    budget = Budget(unroll=20, epoch_steps=125, epochs=4, halvings=2)
+    result = train_trial(GRU, task, setting, budget, 0)
+    assert result.state is TrialState.OK, result.reason
+    assert result.validation is not None
+    assert result.test is not None
+    assert result.validation > least > 1.5 * task.constant_guess()
+    assert result.test == pytest.approx(result.validation, abs=0.05)
+    assert result.curve[-1].loss < 0.5 * task.uniform_loss()
