@@ -69,7 +69,10 @@ class TwoNodes:
         found = []
         for process in psutil.process_iter(["cmdline"]):
             try:
-                if "search.trainer" in (process.info["cmdline"] or []) and os.getsid(process.pid) == node.pid:
+                if (
+                    "search.workers.worker_main" in (process.info["cmdline"] or [])
+                    and os.getsid(process.pid) == node.pid
+                ):
                     found.append(process.pid)
             except ProcessLookupError:
                 continue

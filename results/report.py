@@ -3,8 +3,8 @@
     write_report(store, ["arithmetic", "xml"], folder / "report.html")
 
 Everything comes from the store, during a run or after it; only where gradients go has to be computed by somebody who
-may train (`search.training.gradients`), and is passed in. The script that draws the charts (Vega) comes out of the package
-vl-convert. Names, formulas and reasons that users or runs made up are escaped by the template.
+may train (`search.training.gradients`), and is passed in. The script that draws the charts (Vega) comes out of the
+package vl-convert. Names, formulas and reasons that users or runs made up are escaped by the template.
 """
 
 import json
@@ -80,8 +80,8 @@ def report(
     """The page as HTML.
 
     `tasks`: the ranked ones. `gradients`: how they were measured, in a sentence or two, and a frame with the columns
-    cell (whole id), k, hidden, states, as `search.training.gradients` defines them, for any cells. `made`: when, for the last
-    line. `refresh`: seconds after which the page loads itself again, for a run that goes on.
+    cell (whole id), k, hidden, states, as `search.training.gradients` defines them, for any cells. `made`: when, for
+    the last line. `refresh`: seconds after which the page loads itself again, for a run that goes on.
 
     Raises:
         ResultsError: as `results.leaderboard.leaderboard`.

@@ -8,13 +8,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from search.bench import PEERS, Shape, Timing, compare, compare_first_step, compare_mutants
-from search.bench_engine import measure
-from search.breakdown import Breakdown, break_down
+from search.bench.breakdown import Breakdown, break_down
+from search.bench.engine import measure
+from search.bench.screening import screen
+from search.bench.steps import PEERS, Shape, Timing, compare, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
 from search.cli.names import find_cell
 from search.profiles.profile import Profile, load_profile
-from search.screening import screen
 from tasks.task import Output
 
 RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 3000

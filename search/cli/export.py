@@ -122,7 +122,7 @@ def _with_weights(
         raise SearchError(f"--weights {str(weights)!r}: give a name that ends in .safetensors")
     if output is not None and output.absolute() == weights.absolute():
         raise SearchError(f"--output and --weights are both {str(weights)!r}; give the module another name")
-    from search.engine import budgets
+    from search.engine.engine import budgets
     from search.training.weights import is_same, module_weights, network_of, train_again, write_weights
 
     with open_run(run) as store:

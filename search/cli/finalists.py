@@ -15,12 +15,12 @@ from search.cli.display import Display, duration, say
 from search.cli.loading import check_trusted, load_tasks
 from search.cli.names import open_run
 from search.cli.search import mark_resumed, simulation_of, terminable
-from search.cluster import check_address
 from search.core.errors import SearchError
-from search.engine import Progress
-from search.finalists import choose_finalists, finalists_seconds, retrain
+from search.engine.engine import Progress
+from search.engine.finalists import choose_finalists, finalists_seconds, retrain
 from search.profiles.profile import FinalistsSection, parse_profile
-from search.workers import make_executor
+from search.workers.executor import make_executor
+from search.workers.ray_cluster import check_address
 
 _EPILOG = """\b
 Examples:

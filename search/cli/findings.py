@@ -124,7 +124,7 @@ def _remedy(remedy: Remedy | None, run: str) -> str:
 @cache
 def _baselines_seconds() -> float:
     """What the profile `baselines` costs on one core of this machine, estimated."""
-    from search.cost import estimate
+    from search.engine.cost import estimate
     from tasks.registry import load_task
 
     profile = load_profile("baselines")

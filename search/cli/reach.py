@@ -20,7 +20,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.cli.loading import load_task_of
-from search.engine import budgets
+from search.engine.engine import budgets
 from search.profiles.profile import Profile
 from search.training.gradients import Probe, Reach, gradient_reach, trained_reach
 from search.training.settings import Setting

@@ -31,17 +31,17 @@ from search.cells.notation.formula import format_graph
 from search.cli.display import Display, duration, say
 from search.cli.loading import check_trusted, load_tasks, trust_options
 from search.cli.names import known_runs, run_folder
-from search.cluster import check_address
 from search.core.errors import SearchError
-from search.cost import estimate
-from search.engine import Engine, Progress
-from search.finalists import retrain
+from search.engine.cost import estimate
+from search.engine.engine import Engine, Progress
+from search.engine.finalists import retrain
+from search.engine.provenance import differences, provenance
 from search.profiles.profile import Profile, load_profile, parse_profile
-from search.provenance import differences, provenance
 from search.strategies.base import MEMORIZATION, Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
 from search.training.simulation import Simulation
-from search.workers import Executor, make_executor
+from search.workers.executor import Executor, make_executor
+from search.workers.ray_cluster import check_address
 from tasks.registry import task_class
 from tasks.task import Task
 

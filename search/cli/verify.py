@@ -10,8 +10,8 @@ from results.escapes import printable
 from results.store import Store
 from search.cli.loading import check_trusted, load_tasks
 from search.cli.names import open_run
+from search.engine.verification import Replay, replay, retrain
 from search.profiles.profile import Profile, parse_profile
-from search.verification import Replay, replay, retrain
 from tasks.task import Task
 
 _EPILOG = """\b

@@ -31,9 +31,9 @@ from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.core.errors import SearchError
-from search.sandbox import DEFAULT_LIMITS, Limits
 from search.training.settings import Grid, Transfer
 from search.training.trial import Budget
+from search.workers.isolation import DEFAULT_LIMITS, Limits
 
 MAX_BYTES = 65_536
 """A profile file larger than this is refused."""
@@ -156,7 +156,7 @@ class TaskSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class FinalistsSection:
-    """What is trained again, with fresh seeds, when a search has ended (ours); see `search.finalists`."""
+    """What is trained again, with fresh seeds, when a search has ended (ours); see `search.engine.finalists`."""
 
     cells: Annotated[int, Field(ge=0, le=1000)] = 10  # the best found cells, and all that were given; 0: nothing
     repeats: Annotated[int, Field(ge=2, le=1000)] = 5  # seeds a task
@@ -164,7 +164,7 @@ class FinalistsSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class LimitsSection:
-    """When a trial on a worker is stopped as one that would never end; see `search.sandbox`.
+    """When a trial on a worker is stopped as one that would never end; see `search.workers.isolation`.
 
     Far above what any trial needs, since how one comes out must not depend on the machine. A run in one process
     (`--workers 0`) has no such limits.

@@ -11,8 +11,8 @@ guessing, cells that diverge. What it says about cells is made up, but not at ra
 - *Stability* is one more such mean: cells that lack it diverge, more often at large learning rates.
 - Every cell has a learning rate of its own that suits it best on a task.
 
-Shares of the states are about those of real runs (`tests/test_search/test_training/test_simulation.py` holds them to ranges), and so
-are the seconds, which are the simulated ones, the same in every run.
+Shares of the states are about those of real runs (`tests/test_search/test_training/test_simulation.py` holds them to
+ranges), and so are the seconds, which are the simulated ones, the same in every run.
 """
 
 import hashlib

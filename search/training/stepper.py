@@ -1,7 +1,7 @@
 """Training steps and scores of a model, by the fastest path that serves it.
 
-The native path makes one call of machine code a step (`search.kernels.runtime.network`). The other one is PyTorch's: slow,
-obvious, and what the native path is tested against; it runs where there is no machine code for the model.
+The native path makes one call of machine code a step (`search.kernels.runtime.network`). The other one is PyTorch's:
+slow, obvious, and what the native path is tested against; it runs where there is no machine code for the model.
 """
 
 import math

@@ -104,7 +104,7 @@ class TrialResult:
     parameters: int = 0
     units: int = 0
     curve: tuple[Point, ...] = ()
-    environment: str | None = None  # what it was trained by, `search.environment`; None where a worker died
+    environment: str | None = None  # what it was trained by, `search.workers.environment`; None where a worker died
 
 
 @dataclass(frozen=True)

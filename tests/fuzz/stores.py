@@ -27,8 +27,8 @@ from results.store import FILE, PROFILE_FILE, Store
 from results.summary import funnel
 from results.tables import render_table, to_latex, to_markdown
 from search.cli.main import USER_ERRORS, run
-from search.finalists import choose_finalists, finalists_seconds
-from search.history import History
+from search.engine.finalists import choose_finalists, finalists_seconds
+from search.engine.history import History
 from search.profiles.profile import parse_profile
 from tests.fuzz.draws import ODD_NUMBERS, changed_bytes, changed_text, odd_text, odd_value
 from tests.fuzz.rules import check_message

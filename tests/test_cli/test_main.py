@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from search.cli.main import COMMANDS, READER_GONE
-from search.cluster import check_address
 from search.core.errors import SearchError
+from search.workers.ray_cluster import check_address
 from tests.test_cli.conftest import COMMAND, TINY, Gatesearch
 
 LONG = "n" * 300

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.engine import Engine
+from search.engine.engine import Engine
 from tests.test_cli.conftest import Gatesearch
 
 CODE = """

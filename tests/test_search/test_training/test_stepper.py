@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import search.training.trial
-from search.bench import random_mutants
+from search.bench.steps import random_mutants
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula

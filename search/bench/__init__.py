@@ -1,0 +1,1 @@
+"""Benchmarks: training steps against peers, screening, whole trials, and the engine's overhead."""

@@ -1,0 +1,271 @@
+"""How long a training step takes: cells by their kernels, against PyTorch's own and against slower ways to run them.
+
+All contestants are whole models with the same embedding, readout, loss, clipping and update. A cell's step is what a
+trial calls (`search.training.stepper`), machine code from end to end; its peers are PyTorch's layers, or PyTorch's ways
+to run the cell, with PyTorch's embedding, readout and loss around them. Those that are to be compared run in turn in
+one process on one thread, so that a change in the machine's speed meets all of them, and the median counts.
+
+A cell's first layer is given the symbols and computes what depends on x alone once a symbol, as in training; its peers
+look the symbols up and multiply once a step. So a cell may take less time than the floor, the products of its peers.
+With `--roll`, or more symbols than a batch has, all multiply alike.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from search.bench.jax import has_jax, jax_step
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY, SEEDS
+from search.cells.mutation import Rule, propose
+from search.kernels.eager import run_eager
+from search.kernels.plan.plan import Level, plan_of
+from search.kernels.reference import run_reference
+from search.kernels.runtime.compiled import compiled
+from search.training.model import SequenceModel, States
+from search.training.stepper import stepper_for
+from tasks.task import Batch, Output
+
+PEERS = ("torch.nn.LSTM", "torch.nn.GRU", "eager", "reference", "floor", *(("jax",) if has_jax() else ()))
+"""PyTorch's layers; plain PyTorch by levels of stacked products; node by node; matrix products alone; jit(scan)."""
+
+LEARNING_RATE, MAX_NORM = 1e-3, 5.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of what is measured. `width` symbols, or notes where the output is a piano roll."""
+
+    units: int
+    layers: int = 1
+    batch: int = 20
+    steps: int = 50
+    width: int = 40
+    output: Output = Output.SYMBOLS
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A cell against a peer: medians in milliseconds, and their ratio (below 1: the cell is faster)."""
+
+    cell: str
+    units: int
+    layers: int
+    batch: int
+    ours_ms: float
+    peer: str
+    peer_ms: float
+    ratio: float
+    backend: str
+
+
+def compare(cells: dict[str, GateGraph], shape: Shape, peers: Sequence[str], repeats: int) -> list[Timing]:
+    """Every cell against every peer. Peers that run a graph run each cell's own."""
+    data = _batch(shape)
+    contestants: dict[tuple[str, str], Callable[[], object]] = {
+        ("ours", name): _training(SequenceModel(graph, *_size(shape)), data) for name, graph in cells.items()
+    }
+    for peer in peers:
+        if peer.startswith("torch."):
+            contestants[peer, ""] = _training(_TorchModel(peer, shape), data)
+            continue
+        for name, graph in cells.items():
+            contestants[peer, name] = _peer_step(peer, graph, shape, data)
+    took = _in_turn(contestants, repeats)
+    rows = []
+    for name, graph in cells.items():
+        backend = _backend(graph, shape)
+        for peer in peers:
+            ours, theirs = took["ours", name], took[peer, "" if peer.startswith("torch.") else name]
+            rows.append(_timing(name, shape, ours, peer, theirs, backend))
+    return rows
+
+
+def compare_mutants(count: int, shape: Shape, repeats: int) -> list[Timing]:
+    """Random mutants of the seeds against the reference: the medians over all of them, and that of their ratios."""
+    rows = []
+    for graph in random_mutants(count):
+        rows += compare({"mutant": graph}, shape, ["reference"], repeats)
+    ours, theirs = (statistics.median(values) for values in zip(*((r.ours_ms, r.peer_ms) for r in rows), strict=True))
+    backends = "/".join(sorted({row.backend for row in rows}))
+    row = _timing(f"{count} mutants", shape, ours, "reference", theirs, backends)
+    return [Timing(**vars(row) | {"ratio": statistics.median(r.ratio for r in rows)})]
+
+
+def compare_first_step(shape: Shape, nodes: int = 30, graphs: int = 5) -> list[Timing]:
+    """A new graph's first step, compilation included, against the same model's later steps: medians over graphs."""
+    data = _batch(shape)
+    _training(SequenceModel(LIBRARY["tanh"].graph, *_size(shape)), data)()  # what a process does only once
+    first, warm = [], []
+    for graph in _graphs_of(nodes, graphs):
+        compiled.cache_clear()
+        model = SequenceModel(graph, *_size(shape))
+        started = time.perf_counter()
+        step = _training(model, data)
+        step()
+        first.append((time.perf_counter() - started) * 1e3)
+        warm.append(statistics.median(_milliseconds(step) for _ in range(20)))
+    name, backend = f"first step, {nodes} nodes", _backend(graph, shape)
+    return [_timing(name, shape, statistics.median(first), "its later steps", statistics.median(warm), backend)]
+
+
+def _graphs_of(nodes: int, count: int) -> list[GateGraph]:
+    """Descendants of the LSTM with so many nodes, the same every time."""
+    rng = np.random.default_rng(0)
+    seed = graph = LIBRARY["lstm"].graph
+    found: list[GateGraph] = []
+    while len(found) < count:
+        child = propose(graph, rng, rule=Rule.ONE_TO_THREE, max_nodes=nodes).child
+        graph = seed if child is None or len(child.graph) < len(seed) else child.graph
+        if len(graph) == nodes:
+            found.append(graph)
+            graph = seed
+    return found
+
+
+def random_mutants(count: int) -> list[GateGraph]:
+    """Descendants of the seeds, 1 to 20 transformations away, the same every time.
+
+    They are drawn as a search draws its children (`search.cells.mutation.propose` as it is, each node transformed with
+    probability p), one from the other until that many transformations are done, and none is left out: nearly half of
+    them keep less than two matrices.
+    """
+    found: list[GateGraph] = []
+    rng = np.random.default_rng(0)
+    while len(found) < count:
+        graph = LIBRARY[SEEDS[len(found) % len(SEEDS)]].graph
+        left = int(rng.integers(1, 21))
+        while left > 0:
+            child = propose(graph, rng).child
+            if child is None:
+                break
+            graph, left = child.graph, left - len(child.mutations)
+        found.append(graph)
+    return found
+
+
+def _size(shape: Shape) -> tuple[int, int, int, Output]:
+    return shape.units, shape.layers, shape.width, shape.output
+
+
+def _backend(graph: GateGraph, shape: Shape) -> str:
+    return stepper_for(SequenceModel(graph, *_size(shape))).backend
+
+
+def _timing(cell: str, shape: Shape, ours: float, peer: str, theirs: float, backend: str) -> Timing:
+    return Timing(cell, shape.units, shape.layers, shape.batch, ours, peer, theirs, ours / theirs, backend)
+
+
+def _batch(shape: Shape) -> Batch:
+    rng = np.random.default_rng(0)
+    if shape.output is Output.SYMBOLS:
+        data = rng.integers(0, shape.width, (shape.steps + 1, shape.batch))
+    else:
+        data = (rng.random((shape.steps + 1, shape.batch, shape.width)) < 0.05).astype(np.float32)
+    return Batch(data[:-1], data[1:], np.ones((shape.steps, shape.batch), np.float32), True)
+
+
+def _peer_step(peer: str, graph: GateGraph, shape: Shape, data: Batch) -> Callable[[], object]:
+    if peer == "floor":
+        return _floor(graph, shape)
+    if peer == "jax":
+        return jax_step(graph, shape.units, shape.layers, data, shape.output, LEARNING_RATE, MAX_NORM)
+    return _training(_ByPath(peer, graph, shape), data)
+
+
+def _training(model: SequenceModel, data: Batch) -> Callable[[], object]:
+    """One training step as a function: forward, loss, backward, clipping, update."""
+    model.initialise(1.0, torch.Generator().manual_seed(0))
+    stepper = stepper_for(model)
+    return lambda: stepper.train(data, LEARNING_RATE, MAX_NORM)
+
+
+class _ByPath(SequenceModel):
+    """A cell whose layers run by a slower path, after its symbols are looked up."""
+
+    def __init__(self, path: str, graph: GateGraph, shape: Shape) -> None:
+        super().__init__(graph, *_size(shape))
+        self.run = {"eager": run_eager, "reference": run_reference}[path]
+
+    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+        values = _entered(self, inputs)
+        for weight, bias, before in zip(self.weights, self.biases, states, strict=True):
+            values, _ = self.run(self.graph, weight, bias, values, before)
+        return values, states
+
+
+class _TorchModel(SequenceModel):
+    """The same model around PyTorch's own layers."""
+
+    def __init__(self, peer: str, shape: Shape) -> None:
+        super().__init__(LIBRARY["tanh"].graph, shape.units, 0, shape.width, shape.output)
+        kind = {"torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU}[peer]
+        self.recurrent = kind(shape.units, shape.units, shape.layers)
+        self.flat, self.flat_grad = self._flatten()
+
+    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+        return self.recurrent(_entered(self, inputs))[0], states
+
+
+def _entered(model: SequenceModel, inputs: Tensor) -> Tensor:
+    if model.output is Output.SYMBOLS:
+        return functional.embedding(inputs, model.entry)
+    return inputs @ model.entry + model.entry_bias
+
+
+def _floor(graph: GateGraph, shape: Shape) -> Callable[[], None]:
+    """PyTorch's matrix products of a training step and nothing else, stacked as far as they can be.
+
+    Each matrix takes part in three: forward, for the gradient of what it reads, and for its own. Only those of the
+    loop's levels run step by step, and the last kind never does.
+    """
+    plan, units, rows = plan_of(graph), shape.units, shape.steps * shape.batch
+
+    def sizes(levels: tuple[Level, ...]) -> list[int]:
+        return [len(product.linears) for level in levels for product in level.products]
+
+    jobs: list[tuple[int, Tensor, Tensor, Tensor]] = []  # how often, left, right, result
+    for stacks, batch, times in (
+        (sizes(plan.before) + sizes(plan.after), rows, 1),
+        (sizes(plan.loop), shape.batch, shape.steps),
+    ):
+        for count in stacks:
+            weight, read, result = (
+                torch.zeros(*s) for s in ((count * units, units), (batch, units), (batch, count * units))
+            )
+            all_read, all_results = torch.zeros(rows, units), torch.zeros(rows, count * units)
+            jobs += [(times, read, weight.T, result), (times, result, weight, read)]
+            jobs.append((1, all_results.T, all_read, torch.empty_like(weight)))
+
+    def step() -> None:
+        for _ in range(shape.layers):
+            for times, left, right, result in jobs:
+                for _ in range(times):
+                    torch.mm(left, right, out=result)
+
+    return step
+
+
+def _in_turn(contestants: dict[tuple[str, str], Callable[[], object]], repeats: int) -> dict[tuple[str, str], float]:
+    """The median milliseconds of each, after one round that does not count.
+
+    In its turn each takes two steps, and the second counts: as in training, the step before was one of its own.
+    """
+    took: dict[tuple[str, str], list[float]] = {key: [] for key in contestants}
+    for _ in range(repeats + 1):
+        for key, step in contestants.items():
+            step()
+            took[key].append(_milliseconds(step))
+    return {key: statistics.median(times[1:]) for key, times in took.items()}
+
+
+def _milliseconds(step: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    step()
+    return (time.perf_counter() - start) * 1e3

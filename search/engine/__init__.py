@@ -1,0 +1,1 @@
+"""The search itself: baselines, proposals, stages, finalists, and its verification."""

@@ -1,0 +1,255 @@
+"""Whether a stored run is what its seed and profile say: the second half of `gatesearch verify`.
+
+Replay: the whole search again in a store of its own, by the same engine, where every trial is answered from the run
+instead of being trained. Each proposal, evaluation and cell must come out as it was stored, and each trial be asked for
+under its seed; so whatever the run decided follows from its trials. (Those of the finalists decide nothing; they are
+held against the seeds and settings that they must have.) Retraining takes trials at random and trains them
+again. Both together leave nothing to be believed.
+"""
+
+import heapq
+import json
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from results.consistency import Check
+from results.records import EvaluationRow, ProposalRow, TrialRow
+from results.store import Store
+from search.core.errors import SearchError
+from search.core.keys import finalist_seed
+from search.engine.engine import Engine, result_of
+from search.profiles.profile import Profile
+from search.training.simulation import Simulation
+from search.training.trial import TrialResult
+from search.workers.environment import changes, own_environment
+from search.workers.executor import Executor, Job, LocalExecutor, run_job
+from tasks.task import Task
+
+STANDARD_ERRORS, RELATIVE = 4.0, 0.02
+"""How far apart two metrics of one trial may be that were trained in different environments: so many standard errors of
+the evaluation set, and this share of the metric besides. Rounding differs there, and training amplifies it."""
+
+
+Key: TypeAlias = tuple[str, str, str, int]
+"""What names a trial: cell, task, setting, repeat."""
+
+
+class _UnfinishedError(Exception):
+    """The run has not come to any of the trials that the replay waits for."""
+
+
+class _Recalling(Executor):
+    """Answers jobs from the trials of a stored run, and keeps the jobs."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+        self._environments = dict(
+            store.typed("SELECT id, description FROM environments", {"id": str, "description": str})
+        )
+        self.jobs: dict[Key, Job] = {}
+
+    def next(self) -> tuple[int, TrialResult]:
+        unknown = []
+        try:
+            while self._queue:
+                waiting = heapq.heappop(self._queue)
+                row = self._row(waiting.job)
+                if row is not None:
+                    self.jobs[_key_of(row)] = waiting.job
+                    description = self._environments.get(row.environment or "")
+                    return waiting.number, replace(result_of(row), environment=description)
+                unknown.append(waiting)
+            raise _UnfinishedError
+        finally:
+            for waiting in unknown:
+                heapq.heappush(self._queue, waiting)
+
+    def _row(self, job: Job) -> TrialRow | None:
+        rows = self._store.repeats(job.graph.id, job.task, job.setting.key)
+        return next((row for row in rows if row.seed == job.seed), None)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of a replay: the check, and the jobs of the run's trials."""
+
+    check: Check
+    jobs: Mapping[Key, Job]
+
+
+def replay(
+    store: Store, profile: Profile, tasks: Mapping[str, Task], on_outcome: Callable[[], None] = lambda: None
+) -> Replay:
+    """Run the search of a stored run again over its trials, and compare every row. `tasks` as `Engine` takes them."""
+    executor = _Recalling(store)
+    with tempfile.TemporaryDirectory(prefix="gatesearch-") as folder:
+        again = Store.create(
+            Path(folder) / "replay",
+            name="replay",
+            seed=store.seed,
+            profile=store.profile,
+            strategy=store.strategy,
+            window=store.window,
+            information={},
+        )
+        finished = True
+        with again:
+            engine = Engine(
+                profile,
+                store.seed,
+                tasks,
+                again,
+                executor,
+                simulation=Simulation() if store.simulated else None,
+                on_outcome=lambda outcome: on_outcome(),
+            )
+            try:
+                engine.run()
+            except _UnfinishedError:
+                finished = False
+            except SearchError as error:
+                return Replay(Check("replay", False, str(error)), executor.jobs)
+            retrained = _finalists(store, profile, executor.jobs)
+            difference = next(chain(_differences(store, again, finished), retrained), None)
+            proposals = again.select("SELECT count(*) FROM proposals")[0][0]
+    if difference is not None:
+        return Replay(Check("replay", False, difference), executor.jobs)
+    what = "the whole search" if finished else "the search as far as it has come"
+    finalists = sum(repeat > 0 for _, _, _, repeat in executor.jobs)
+    detail = f"{what}, run again over its {len(executor.jobs) - finalists:,} trials, gives every row of {proposals:,} "
+    detail += "proposals" + (f"; {finalists:,} trials of finalists are as they should be" if finalists else "")
+    return Replay(Check("replay", True, detail), executor.jobs)
+
+
+def retrain(store: Store, tasks: Mapping[str, Task], jobs: Mapping[Key, Job], count: int, seed: int) -> Iterator[Check]:
+    """Train `count` trials of a run again, drawn by `seed` from those that a replay asked for; one check each.
+
+    A trial of this environment (versions, processor, commit) must agree in every number but its time; one of another,
+    which rounds in another way, within a tolerance. A trial whose worker died has nothing to compare, and is not drawn.
+    """
+    LocalExecutor(tasks)  # one thread, as for every trial
+    rows = [row for row in store.trials() if row.environment is not None and _key_of(row) in jobs]
+    environments = store.environments()
+    rng = np.random.default_rng(seed)
+    for place in rng.permutation(len(rows))[:count]:
+        row = store.trial(rows[place].cell, rows[place].task, rows[place].setting, rows[place].repeat)
+        assert row is not None
+        job = jobs[_key_of(row)]
+        result = run_job(job, tasks[job.task])
+        assert row.environment is not None
+        changed = changes(environments[row.environment], json.loads(own_environment()))
+        yield _compared(row, result, [f"{what} {old}" for what, (old, _) in changed.items()])
+
+
+def _key_of(row: TrialRow) -> Key:
+    return row.cell, row.task, row.setting, row.repeat
+
+
+def _compared(row: TrialRow, result: TrialResult, changed: list[str]) -> Check:
+    """A stored trial beside itself trained again; `changed` is what was different about where it was trained."""
+    name = f"{row.cell[:8]} on {row.task}"
+    there = f"; trained under {', '.join(changed)}" if changed else ""
+    stored = result_of(row)
+    different = [
+        field.name
+        for field in fields(TrialResult)
+        if field.name not in ("seconds", "environment")
+        and not _equal(getattr(stored, field.name), getattr(result, field.name))
+    ]
+    if not different:
+        return Check(name, True, f"{row.steps:,} steps, {row.state}: equal to the last bit{there}")
+    if not changed:
+        old, new = (_short(getattr(which, different[0])) for which in (stored, result))
+        return Check(name, False, f"{different[0]} was stored as {old}, and is {new} now")
+    if row.validation is None or result.validation is None:
+        alike = (row.validation is None) == (result.validation is None)
+        return Check(name, alike, f"{row.state} then, {result.state} now{there}")
+    allowed = STANDARD_ERRORS * (row.validation_se or 0.0) + RELATIVE * abs(row.validation)
+    detail = f"validation {row.validation:.5g} then, {result.validation:.5g} now, allowed {allowed:.2g} apart{there}"
+    return Check(name, abs(row.validation - result.validation) <= allowed, detail)
+
+
+def _equal(a: object, b: object) -> bool:
+    """Equality in which NaN is NaN, also within a curve, and a float that is not finite is a missing one."""
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+    if hasattr(a, "__dataclass_fields__") and type(a) is type(b):
+        return all(_equal(getattr(a, name), getattr(b, name)) for name in a.__dataclass_fields__)
+    return a == b or (_missing(a) and _missing(b))
+
+
+def _missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def _short(value: object) -> str:
+    text = f"{value!r}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _differences(stored: Store, again: Store, finished: bool) -> Iterator[str]:
+    """Where two stores of one search differ, in words: rows that are in one alone, and rows with other values.
+
+    Which proposal was the first to want a trial is noted after the trial, so a driver may have been killed in between:
+    it is compared where the search is `finished`.
+    """
+    yield from _between("cell", {row.id: row for row in stored.cells()}, {row.id: row for row in again.cells()})
+    for cell in stored.cells():
+        found, expected = (
+            {f"{row.cell} on {row.task}, {row.setting}": row for row in trials if row.repeat == 0}
+            for trials in (stored.trials(cell.id, curves=True), again.trials(cell.id, curves=True))
+        )
+        yield from _between("trial", found, expected, () if finished else ("proposal",))
+    kinds: list[tuple[str, Iterable[EvaluationRow | ProposalRow], Iterable[EvaluationRow | ProposalRow]]] = [
+        ("evaluation", stored.evaluations(), again.evaluations()),
+        ("proposal", stored.proposals(), again.proposals()),
+    ]
+    for kind, rows, others in kinds:
+        yield from _between(kind, {_key(row): row for row in rows}, {_key(row): row for row in others})
+
+
+def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator[str]:
+    """What is wrong with the trials of finalists, in words; the jobs of those that are right are added to `jobs`.
+
+    Which cells were trained again, and how often, is the user's choice too; but each at a setting that the search
+    tried, under the seed that all cells share.
+    """
+    searched = {(cell, task, setting): job for (cell, task, setting, repeat), job in jobs.items() if repeat == 0}
+    for row in store.trials():
+        if row.repeat == 0:
+            continue
+        name = f"trial {row.cell} on {row.task}, {row.setting}, repeat {row.repeat}"
+        job = searched.get((row.cell, row.task, row.setting))
+        if job is None or row.task not in profile.tasks:
+            yield f"{name} is stored, but the search never tried this setting"
+        elif row.seed != (seed := finalist_seed(store.seed, row.task, row.repeat)):
+            yield f"{name}: seed is stored as {row.seed}, and comes out as {seed}"
+        else:
+            jobs[_key_of(row)] = replace(job, seed=row.seed)
+
+
+def _key(row: EvaluationRow | ProposalRow) -> str:
+    return str(row.index) if isinstance(row, ProposalRow) else f"of proposal {row.proposal}, {row.cell} on {row.task}"
+
+
+def _between(
+    kind: str, stored: Mapping[str, object], again: Mapping[str, object], without: tuple[str, ...] = ()
+) -> Iterator[str]:
+    for key in stored.keys() - again.keys():
+        yield f"{kind} {key} is stored, but the search of this seed and profile does not come to it"
+    for key in again.keys() - stored.keys():
+        yield f"{kind} {key} is not stored, but the search of this seed and profile comes to it"
+    for key, row in stored.items():
+        other = again[key]
+        for field in row.__dataclass_fields__:  # type: ignore[attr-defined]
+            old, new = getattr(row, field), getattr(other, field)
+            if field not in without and not _equal(old, new):
+                yield f"{kind} {key}: {field} is stored as {_short(old)}, and comes out as {_short(new)}"

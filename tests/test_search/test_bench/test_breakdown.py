@@ -1,0 +1,91 @@
+"""A trial's time is taken apart without a remainder, and measuring changes nothing."""
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from search.bench.breakdown import Breakdown, _timed, break_down
+from search.cells.library import LIBRARY
+from search.cli.bench import bench
+from search.kernels.runtime.commands import Watch, watched
+from search.profiles.profile import Profile, ScheduleSection, load_profile
+from search.training.model import SequenceModel
+from search.training.stepper import stepper_for
+from tasks.task import Output, Split
+from tests.test_search.small import small_task
+
+
+def small_profile() -> Profile:
+    """The quick profile with two small tasks and little training."""
+    quick = load_profile("quick")
+    schedule = ScheduleSection(epoch_steps=4, epochs=2, halvings=0)
+    options: dict[str, bool | int | float | str] = {"validation": 200, "test": 300}
+    xml = replace(quick.tasks["xml"], schedule=schedule, options=options, parameters=(4_000,))
+    gate = replace(quick.memorization, schedule=schedule, options=options, parameters=(4_000,))
+    return replace(quick, memorization=gate, tasks={"xml": xml})
+
+
+def test_the_parts_of_a_trial_add_up_to_it() -> None:
+    rows = list(break_down(LIBRARY["gru"].graph, small_profile(), 2))
+    assert [row.task for row in rows] == ["memorization", "xml"]
+    for row in rows:
+        parts = [getattr(row, field.name) for field in fields(Breakdown) if field.name.endswith("_ms")]
+        *shown, total, compiling = parts
+        assert min(shown) >= 0.0 < min(total, compiling)
+        assert sum(shown) >= total * 0.999  # more only where the timed trials were slower than the others
+        assert row.steps == 8
+        assert (row.backend, row.units % 16) == ("native", 0)
+        arithmetic = row.layers_ms + row.readout_ms + row.update_ms + row.evaluation_ms
+        assert row.arithmetic == pytest.approx(arithmetic / total)
+
+
+@pytest.mark.parametrize("output", Output)
+def test_a_watched_step_is_the_same_step(output: Output) -> None:
+    def model() -> SequenceModel:
+        found = SequenceModel(LIBRARY["lstm"].graph, 16, 2, 5, output)
+        found.initialise(1.0, torch.Generator().manual_seed(0))
+        return found
+
+    rng = np.random.default_rng(0)
+    batch = next(small_task("xml").training(3, 4, rng))
+    if output is Output.ROLL:
+        rolls = (rng.random((4, 3, 5)) < 0.3).astype(np.float32)
+        batch = replace(batch, inputs=rolls, targets=rolls)
+    else:
+        batch = replace(batch, inputs=batch.inputs % 5, targets=batch.targets % 5)
+    plain, seen = (stepper_for(model()) for _ in range(2))
+    with watched() as watch:
+        found = seen.train(batch, 0.1, 1.0), seen.score(batch)
+    assert found == (plain.train(batch, 0.1, 1.0), plain.score(batch))
+    assert torch.equal(seen.model.flat, plain.model.flat)
+    assert set(watch.seconds) == {"counting", "layers", "readout", "update", "evaluation"}
+
+
+def test_a_timed_task_reads_the_same_batches() -> None:
+    task, watch = small_task("memorization"), Watch()
+    timed = _timed(task, watch)
+    for found, expected in zip(timed.evaluation(Split.TEST, 7, 9), task.evaluation(Split.TEST, 7, 9), strict=True):
+        np.testing.assert_array_equal(found.inputs, expected.inputs)
+    assert set(watch.seconds) == {"data"}
+
+
+def test_bench_prints_the_parts_as_a_table_and_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(small_profile().to_toml())
+    arguments = ["tanh", "--trial", "--profile", str(file), "--repeats", "1"]
+    result = CliRunner().invoke(bench, arguments)
+    assert result.exit_code == 0, result.output
+    title, heading, *rows, last = result.output.splitlines()
+    assert title == "Trials of tanh: CPU milliseconds a training step, the fastest of 1; one thread."
+    assert heading.split()[0] == "task"
+    assert [row.split()[0] for row in rows] == ["memorization", "xml"]
+    assert last.startswith("Backend: native. Compiling the cell took up to ")
+    assert "…" not in result.output
+    assert max(map(len, result.output.splitlines())) <= 80
+    rows = json.loads(CliRunner().invoke(bench, [*arguments, "--json"]).output)
+    assert [set(row) for row in rows] == [{field.name for field in fields(Breakdown)}] * 2

@@ -1,0 +1,61 @@
+"""What a search is said to cost: trials counted by hand from a profile, seconds in the order that they must have."""
+
+import dataclasses
+
+import pytest
+
+from search.engine.cost import estimate
+from search.profiles.profile import FinalistsSection, parse_profile
+from tests.test_search.small import small_task
+
+PROFILE = """
+[search]
+proposals = 10
+strategy = "random"
+baselines = ["tanh", "lstm", "gru"]
+[grid]
+scales = [1.0, 1.4]
+learning_rates = [0.1, 0.2, 0.3]
+max_norms = [2.5]
+layers = [1]
+[finalists]
+cells = 0
+[memorization]
+baseline_settings = 2
+parameters = [5_000]
+schedule = { epochs = 2, epoch_steps = 5, chance_epochs = 1 }
+[tasks.xml]
+settings = 4
+baseline_settings = "all"
+parameters = [5_000]
+schedule = { epochs = 2, epoch_steps = 5 }
+"""
+
+TASKS = {name: small_task(name) for name in ("memorization", "xml")}
+
+
+def test_the_trials_of_the_given_cells_are_counted() -> None:
+    cost = estimate(parse_profile(PROFILE, "test"), TASKS)
+    assert cost.baseline_trials == 3 * (2 + 2 * 3)  # cells times memorization's 2 and the whole grid
+    assert 0 < cost.baselines < cost.least < cost.most
+
+
+@pytest.mark.parametrize("strategy", ["random", "paper"])
+def test_no_proposals_cost_what_the_given_cells_cost(strategy: str) -> None:
+    profile = parse_profile(PROFILE.replace('"random"', f'"{strategy}"'), "test")
+    search = dataclasses.replace(profile.search, proposals=0)
+    cost = estimate(dataclasses.replace(profile, search=search), TASKS)
+    assert cost.least == cost.most == cost.baselines > 0
+
+
+def test_a_budget_that_no_cell_fits_costs_nothing() -> None:
+    assert estimate(parse_profile(PROFILE.replace("5_000", "50"), "test"), TASKS).most == 0
+
+
+def test_the_finalists_cost_their_repeats_of_every_task() -> None:
+    """Three given cells and the two that can be found, 60 times each: 300 trials beside at most 34."""
+    profile = parse_profile(PROFILE.replace("proposals = 10", "proposals = 2"), "test")
+    finals = FinalistsSection(cells=5, repeats=60)
+    cost = estimate(dataclasses.replace(profile, finalists=finals), TASKS)
+    assert cost.most > 3 * estimate(profile, TASKS).most
+    assert cost.least > 3 * cost.baselines

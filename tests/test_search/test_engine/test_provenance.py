@@ -1,0 +1,49 @@
+"""Where numbers come from: the record of a run, and what changed between two of them."""
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from search.engine.provenance import differences, provenance
+from search.workers.environment import commit_of
+from tests.test_search.small import small_task
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    done = subprocess.run(["git", "-C", str(folder), *who, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_record_has_the_versions_and_the_checksums() -> None:
+    task = small_task("xml")
+    record = provenance({"xml": task})
+    assert record["versions"]["torch"] == version("torch")
+    assert record["data"] == {"xml": task.checksum}
+    assert differences(record, provenance({"xml": task})) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "what"), [("versions", "version of torch"), ("data", "data of xml"), ("cpu", "cpu"), ("commit", "commit")]
+)
+def test_what_can_change_numbers_is_named_with_both_values(field: str, what: str) -> None:
+    before = {"versions": {"torch": "1"}, "data": {"xml": "1"}, "cpu": "1", "commit": "1", "started": "1"}
+    now = before | {field: {what.split(" of ")[-1]: "2"} if " of " in what else "2", "started": "2"}
+    assert differences(before, now) == [f"the {what} is 2, and was 1 when the run began"]
+
+
+def test_the_commit_is_of_the_checkout_that_the_file_belongs_to(tmp_path: Path) -> None:
+    file = tmp_path / "package" / "module.py"
+    file.parent.mkdir()
+    file.write_text("a = 1\n")
+    assert commit_of(file) is None  # no checkout
+    _git(tmp_path, "init", "-q")
+    assert commit_of(file) is None  # installed inside a checkout, but no part of it
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-q", "-m", "first")
+    commit = _git(tmp_path, "rev-parse", "HEAD")[:12]
+    assert commit_of(file) == commit
+    file.write_text("a = 2\n")
+    assert commit_of(file) == f"{commit}-dirty"

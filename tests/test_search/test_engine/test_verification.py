@@ -1,0 +1,129 @@
+"""A replay agrees with what a search did, and with nothing else; retrained trials agree with what was stored."""
+
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from results.consistency import Check
+from results.store import FILE, Store
+from search.engine.verification import replay, retrain
+from tests.test_search.test_engine.test_engine import PROFILE, TASKS, make_store, run
+from tests.test_search.test_workers.executors import KilledError, Killing
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("done")
+    run(folder)
+    return folder
+
+
+def changed(done: Path, folder: Path, *statements: str) -> Store:
+    """A copy of the run with something changed in it."""
+    shutil.copytree(done, folder, dirs_exist_ok=True)
+    with closing(sqlite3.connect(folder / FILE)) as connection:
+        connection.executescript(";".join(statements))
+    return Store.open(folder, readonly=True)
+
+
+def replayed(store: Store) -> Check:
+    return replay(store, PROFILE, TASKS).check
+
+
+def retrained(store: Store, count: int, seed: int = 0) -> list[Check]:
+    return list(retrain(store, TASKS, replay(store, PROFILE, TASKS).jobs, count, seed))
+
+
+def test_a_replay_gives_every_row_of_the_run_and_trains_nothing(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.workers.executor.train_trial", None)
+    outcomes: list[int] = []
+    with changed(done, tmp_path) as store:
+        found = replay(store, PROFILE, TASKS, on_outcome=lambda: outcomes.append(1))
+        trials, proposals = len(store.trials()), len(store.proposals())
+    assert found.check.ok, found.check
+    assert f"over its {trials} trials, gives every row of {proposals} proposals" in found.check.detail
+    assert len(found.jobs) == trials
+    assert len(outcomes) == proposals
+
+
+@pytest.mark.parametrize("jobs", [0, 3, 20, 45])
+def test_a_replay_of_a_run_that_was_stopped_goes_as_far_as_that_came(jobs: int, tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        run(tmp_path, Killing(TASKS, 1, jobs))
+    with make_store(tmp_path) as store:
+        found = replayed(store)
+        assert len(store.trials()) == jobs
+    assert found.ok, found
+    assert "as far as it has come" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE evaluations SET passed = 1 - passed WHERE proposal = 3", r"evaluation of proposal 3, .*: passed is"),
+        ("UPDATE proposals SET score = score + 1e-12 WHERE score IS NOT NULL", "score is stored as"),
+        ('UPDATE proposals SET rejections = \'{"x":9}\' WHERE "index" = 5', "proposal 5: rejections"),
+        ("DELETE FROM evaluations WHERE proposal = 2", "is not stored, but the search .* comes to it"),
+        ("UPDATE trials SET seed = seed + 1", "is stored, but the search .* does not come to it"),
+        ("UPDATE trials SET repeat = 7 WHERE task = 'xml'", "is not stored, but the search .* comes to it"),
+        ("UPDATE cells SET mutations = '[\"by hand\"]' WHERE parent IS NOT NULL", "mutations is stored as"),
+        ("UPDATE run SET seed = 1", "the search of this seed and profile"),
+        ("UPDATE trials SET validation = 0.99, higher_is_better = 1 WHERE task = 'xml'", "is stored, but the search"),
+    ],
+)
+def test_what_the_search_did_not_do_is_found(done: Path, tmp_path: Path, statement: str, words: str) -> None:
+    with changed(done, tmp_path, statement) as store:
+        found = replayed(store)
+    assert found.ok is False
+    assert re.search(words, found.detail), found.detail
+    assert "\n" not in found.detail
+
+
+def test_trials_trained_again_are_equal_to_the_last_bit(done: Path, tmp_path: Path) -> None:
+    with changed(done, tmp_path) as store:
+        first, again, others = retrained(store, 4), retrained(store, 4), retrained(store, 4, seed=1)
+        everything = retrained(store, 10_000)
+        assert len(everything) == len(store.trials())
+    assert [check.name for check in first] == [check.name for check in again]
+    assert [check.name for check in first] != [check.name for check in others]
+    assert all(check.ok and check.detail.endswith("equal to the last bit") for check in everything)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("curve", "'[[1,2.0,3.0]]'"),
+        ("test", "test + 1e-12"),
+        ("steps", "steps + 1"),
+        ("units", "units * 2"),
+    ],
+)
+def test_a_figure_that_training_does_not_give_is_found(done: Path, tmp_path: Path, column: str, value: str) -> None:
+    # None of these enters a decision, so only training again can tell.
+    with changed(done, tmp_path, f"UPDATE trials SET {column} = {value}") as store:
+        assert replayed(store).ok
+        checks = retrained(store, 3)
+    assert all(check.ok is False and check.detail.startswith(f"{column} was stored as") for check in checks), checks
+
+
+OTHER = 'UPDATE environments SET description = replace(description, \'"cpu":"\', \'"cpu":"other \')'
+
+
+def test_elsewhere_figures_may_differ_a_little_and_it_is_said(done: Path, tmp_path: Path) -> None:
+    with changed(done, tmp_path / "equal", OTHER) as store:
+        equal = retrained(store, 2)
+    assert all(check.ok and "equal to the last bit; trained under cpu other" in check.detail for check in equal)
+    with changed(done, tmp_path / "equal") as store:
+        jobs = replay(store, PROFILE, TASKS).jobs
+    with changed(done, tmp_path / "near", OTHER, "UPDATE trials SET validation = validation * 1.001") as store:
+        checks = list(retrain(store, TASKS, jobs, 3, 0))
+    assert all(check.ok and "apart; trained under cpu other" in check.detail for check in checks), checks
+    with changed(done, tmp_path / "far", OTHER, "UPDATE trials SET validation = validation * 1.5 + 1") as store:
+        checks = list(retrain(store, TASKS, jobs, 3, 0))
+    assert all(check.ok is False for check in checks), checks

@@ -1,0 +1,69 @@
+"""Executors that train every job for real, and get in the search's way besides."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from search.training.trial import TrialResult
+from search.workers.executor import LocalExecutor, run_job
+from tasks.task import Task
+
+
+class Counting(LocalExecutor):
+    """Counts how often each trial is trained: (cell, task, setting)."""
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        super().__init__(tasks)
+        self.trained: Counter[tuple[str, str, str]] = Counter()
+
+    def next(self) -> tuple[int, TrialResult]:
+        job = self._queue[0].job
+        self.trained[job.graph.id, job.task, job.setting.key] += 1
+        return super().next()
+
+
+class Shuffled(Counting):
+    """Finishes jobs in an order of its own: any of those that are queued comes next."""
+
+    def __init__(self, tasks: Mapping[str, Task], seed: int) -> None:
+        super().__init__(tasks)
+        self._rng = np.random.default_rng(seed)
+
+    def next(self) -> tuple[int, TrialResult]:
+        waiting = self._queue.pop(int(self._rng.integers(len(self._queue))))
+        job = waiting.job
+        self.trained[job.graph.id, job.task, job.setting.key] += 1
+        return waiting.number, run_job(job, self._tasks[job.task])
+
+
+class KilledError(Exception):
+    """What ends a search from outside."""
+
+
+class Killing(Shuffled):
+    """Ends the search after some jobs."""
+
+    def __init__(self, tasks: Mapping[str, Task], seed: int, jobs: int) -> None:
+        super().__init__(tasks, seed)
+        self._left = jobs
+
+    def next(self) -> tuple[int, TrialResult]:
+        if self._left == 0:
+            raise KilledError
+        self._left -= 1
+        return super().next()
+
+
+class Sabotaged(Counting):
+    """Trials of one cell, on one task or on all, come to a result that is given."""
+
+    def __init__(self, tasks: Mapping[str, Task], cell: str, result: TrialResult, task: str | None = None) -> None:
+        super().__init__(tasks)
+        self._cell, self._result, self._task = cell, result, task
+
+    def next(self) -> tuple[int, TrialResult]:
+        job = self._queue[0].job
+        ticket, result = super().next()
+        hit = job.graph.id == self._cell and self._task in (None, job.task)
+        return ticket, self._result if hit else result
