@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from results.leaderboard import TIME_COLUMNS
+from results.tables.leaderboard import TIME_COLUMNS
 
 GATESEARCH = Path(sys.executable).with_name("gatesearch")
 PROFILE = Path(__file__).with_name("smoke.toml")

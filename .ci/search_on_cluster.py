@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from results.leaderboard import TIME_COLUMNS
+from results.tables.leaderboard import TIME_COLUMNS
 
 GATESEARCH = Path(sys.executable).with_name("gatesearch")
 RAY = Path(sys.executable).with_name("ray")

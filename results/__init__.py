@@ -9,7 +9,7 @@ __all__ = ["Run", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    # When it is asked for: pandas takes half a second, and `results.errors` is imported by commands that need none.
+    # Lazily: pandas takes half a second to import, and most commands need only `results.store.errors`.
     if name in __all__:
         from results import run
 

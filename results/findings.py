@@ -4,10 +4,10 @@
         print(finding.claim, finding.ruling, finding.why)
 
 Rulings rest on cells that were trained again with fresh seeds, by paired t tests with Holm's correction over the tests
-of one conclusion (`results.comparison`). A cell is *even* with another on a task where the difference is shown to be
-smaller than `MARGIN` of the other's metric, by two one-sided tests: that nothing was found is no finding. On search
-estimates alone nothing is decided. A conclusion that does not hold at a run's size is a result; the study's sizes are
-larger.
+of one conclusion (`results.scores.comparison`). A cell is *even* with another on a task where the difference is shown
+to be smaller than `MARGIN` of the other's metric, by two one-sided tests: that nothing was found is no finding. On
+search estimates alone nothing is decided. A conclusion that does not hold at a run's size is a result; the study's
+sizes are larger.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,12 +16,12 @@ from enum import StrEnum
 
 import numpy as np
 
-from results.comparison import LEVEL, holm, paired
-from results.estimates import GRU, LSTM, picks
-from results.power import repeats_needed
-from results.ratio import Floats
-from results.retrained import Retrained, retrained
-from results.store import Store
+from results.scores.comparison import LEVEL, holm, paired
+from results.scores.estimates import GRU, LSTM, picks
+from results.scores.power import repeats_needed
+from results.scores.ratio import Floats
+from results.scores.retrained import Retrained, retrained
+from results.store.store import Store
 from search.cells.library import LIBRARY, name_of
 
 MARGIN = 0.01

@@ -20,12 +20,12 @@ from typing import Any
 
 import pandas as pd
 
-from results.errors import ResultsError, StoreError, damaged
-from results.files import runs_folder
-from results.leaderboard import leaderboard
-from results.schema import LARGEST_COUNT
-from results.store import FILE, Store
-from results.toml import parse_toml
+from results.store.errors import ResultsError, StoreError, damaged
+from results.store.files import runs_folder
+from results.store.schema import LARGEST_COUNT
+from results.store.store import FILE, Store
+from results.store.toml import parse_toml
+from results.tables.leaderboard import leaderboard
 
 CELLS = {
     "cell": "the cell's id, 16 hex digits: the hash of its canonical graph",
@@ -136,7 +136,7 @@ class Run:
         return pd.DataFrame(rows, columns=list(CURVES)).astype(kinds)
 
     def leaderboard(self) -> pd.DataFrame:
-        """The ranked table with all its columns (`results.leaderboard.COLUMNS`), as the store has it now."""
+        """The ranked table with all its columns (`results.tables.leaderboard.COLUMNS`), as the store has it now."""
         with Store.open(self.folder, readonly=True) as store:
             return leaderboard(store, self.tasks)
 

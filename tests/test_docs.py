@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from results.leaderboard import COLUMNS, TIME_COLUMNS
+from results.tables.leaderboard import COLUMNS, TIME_COLUMNS
 from search.cli.main import COMMANDS, run
 from tests.docs_pages import DOCS, commands_of, files_of, run_page, shown_pattern
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from results.leaderboard import write_leaderboard
-from results.store import Store
+from results.store.store import Store
+from results.tables.leaderboard import write_leaderboard
 from search.engine.engine import Engine
 from search.profiles.profile import Profile, parse_profile
 from search.strategies.base import MEMORIZATION, Outcome

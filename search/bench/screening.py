@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from results.store import Store
+from results.store.store import Store
 from search.cells.library import SEEDS
 from search.engine.engine import Engine
 from search.profiles.profile import Profile, ScheduleSection, TaskSection

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from results.escapes import printable
+from results.store.sanitize import printable
 from search.engine.engine import Progress as Counts
 
 PLAIN_SECONDS = 15.0

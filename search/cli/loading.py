@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from rich.console import Console
 
-from results.store import Store
+from results.store.store import Store
 from search.core.errors import SearchError
 from search.profiles.profile import Profile, TaskSection
 from search.strategies.base import MEMORIZATION

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import click
 
-from results.errors import ResultsError
-from results.escapes import printable
+from results.store.errors import ResultsError
+from results.store.sanitize import printable
 from search.cells.errors import CellError
 from search.core.errors import SearchError
 from tasks.errors import TaskError
@@ -45,7 +45,7 @@ COMMANDS = {
     "tasks": "List the tasks, or show samples of one.",
     "bench": "Time training steps against PyTorch's own cells.",
 }
-"""Every command is the function of its name in the module of its name, beside this one."""
+"""Every command is the function of its name of `search.cli.commands` of its name."""
 
 
 class Commands(click.Group):
@@ -57,7 +57,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"search.cli.{cmd_name}"), cmd_name)
+        command = getattr(importlib.import_module(f"search.cli.commands.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 

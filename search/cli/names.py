@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from results.errors import StoreError
-from results.files import runs_folder
-from results.graphs import graph_of
-from results.lineage import ancestry
-from results.records import CellRow
-from results.store import FILE, Store
+from results.store.errors import StoreError
+from results.store.files import runs_folder
+from results.store.graphs import graph_of
+from results.store.lineage import ancestry
+from results.store.records import CellRow
+from results.store.store import FILE, Store
 from search.cells.errors import UnknownCellError
 from search.cells.files import read_source
 from search.cells.graph import GateGraph

@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from results.errors import ResultsError
-from results.estimates import picks
-from results.files import write_atomically
-from results.records import TrialRow
-from results.report import shown_cells
-from results.store import Store
+from results.report.report import shown_cells
+from results.scores.estimates import picks
+from results.store.errors import ResultsError
+from results.store.files import write_atomically
+from results.store.records import TrialRow
+from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from results.records import CellRow, EvaluationRow, ProposalRow, TrialRow
-from results.store import Store
+from results.store.records import CellRow, EvaluationRow, ProposalRow, TrialRow
+from results.store.store import Store
 from search.cells.graph import GateGraph, Op
 from search.cells.notation.formula import format_formula, parse_formula
 from search.core.errors import SearchError
@@ -31,7 +31,8 @@ from search.strategies.registry import strategy_class
 from search.training.settings import Setting
 from search.training.simulation import Simulation
 from search.training.trial import Budget, Point, TrialResult, TrialState, better
-from search.workers.executor import Executor, Job
+from search.workers.executor import Executor
+from search.workers.job import Job
 from tasks.task import Metric, Task
 
 REFERENCE = "gru"

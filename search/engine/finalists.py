@@ -14,9 +14,9 @@ seed and the profile.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from results.estimates import GRU, best_found, picks
-from results.graphs import graph_of
-from results.store import Store
+from results.scores.estimates import GRU, best_found, picks
+from results.store.graphs import graph_of
+from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
@@ -25,7 +25,8 @@ from search.engine.trial_writer import Recorder
 from search.profiles.profile import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
-from search.workers.executor import Executor, Job
+from search.workers.executor import Executor
+from search.workers.job import Job
 from tasks.task import Task
 
 

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from results.records import ProposalRow
-from results.store import Store
+from results.store.records import ProposalRow
+from results.store.store import Store
 from search.strategies.base import Visit
 from search.training.settings import Setting
 from search.training.trial import TrialState

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from results.records import TrialRow
-from results.store import Store
+from results.store.records import TrialRow
+from results.store.store import Store
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 from search.workers.environment import environment_id

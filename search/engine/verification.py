@@ -19,9 +19,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from results.consistency import Check
-from results.records import EvaluationRow, ProposalRow, TrialRow
-from results.store import Store
+from results.publication.consistency import Check
+from results.store.records import EvaluationRow, ProposalRow, TrialRow
+from results.store.store import Store
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.engine import Engine, result_of
@@ -29,7 +29,8 @@ from search.profiles.profile import Profile
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.environment import changes, own_environment
-from search.workers.executor import Executor, Job, LocalExecutor, run_job
+from search.workers.executor import Executor, LocalExecutor
+from search.workers.job import Job, run_job
 from tasks.task import Task
 
 STANDARD_ERRORS, RELATIVE = 4.0, 0.02

@@ -23,17 +23,17 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
-from results.escapes import printable
-from results.toml import parse_toml
+from results.store.sanitize import printable
+from results.store.toml import parse_toml
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.core.errors import SearchError
+from search.core.limits import DEFAULT_LIMITS, Limits
 from search.training.settings import Grid, Transfer
 from search.training.trial import Budget
-from search.workers.isolation import DEFAULT_LIMITS, Limits
 
 MAX_BYTES = 65_536
 """A profile file larger than this is refused."""

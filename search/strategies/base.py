@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from results.ratio import ratio as ratio_of
+from results.scores.ratio import ratio as ratio_of
 from search.cells.graph import GateGraph
 from search.cells.mutation import Mutation, Proposed, Rejection, propose
 from search.core.keys import generator_of

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from results.files import write_atomically
+from results.store.files import write_atomically
 from search.cells.export.layer_code import Block
 from search.cells.export.module_text import Network
 from search.cells.graph import GateGraph

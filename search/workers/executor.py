@@ -9,37 +9,19 @@ import heapq
 import pickle
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from search.cells.graph import GateGraph
 from search.core.errors import SearchError
-from search.training.settings import Setting
-from search.training.simulation import Simulation
-from search.training.trial import Budget, TrialResult, TrialState, train_trial
-from search.workers.environment import own_environment
-from search.workers.isolation import DEFAULT_LIMITS, MAX_TRIES, Limits, Stopped, train_in_sandbox
+from search.core.limits import DEFAULT_LIMITS, Limits
+from search.training.trial import TrialResult, TrialState
+from search.workers.isolation import MAX_TRIES, Stopped, train_in_sandbox
+from search.workers.job import Job, one_line, run_job
 from search.workers.ray_cluster import CAPACITY_SECONDS, Cluster
 from tasks.task import Task
-
-
-@dataclass(frozen=True)
-class Job:
-    """One trial to be trained: a setting of a cell on a task (by name), with its budget and seed.
-
-    With a `simulation` nothing is trained, its outcome is drawn.
-    """
-
-    graph: GateGraph
-    task: str
-    setting: Setting
-    budget: Budget
-    seed: int
-    chance: float
-    simulation: Simulation | None = None
 
 
 @dataclass(order=True)
@@ -73,24 +55,6 @@ class Executor(ABC):
     def close(self) -> None:
         """Let go of workers and what they hold; queued jobs are dropped."""
         self._queue.clear()
-
-
-def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) -> TrialResult:
-    """Train a job; whatever goes wrong in it becomes a failed trial with its reason, so that a search goes on.
-
-    `on_batch` is called whenever the trial takes a batch of data.
-    """
-    try:
-        if job.simulation is not None:
-            inputs = (job.graph, job.task, task, job.setting, job.budget, job.seed, job.chance)
-            result = job.simulation.trial(*inputs, on_batch)
-        else:
-            result = train_trial(
-                job.graph, task, job.setting, job.budget, job.seed, chance=job.chance, on_batch=on_batch
-            )
-    except Exception as error:
-        result = TrialResult(TrialState.FAILED, f"{type(error).__name__}: {_one_line(error)}")
-    return replace(result, environment=own_environment())
 
 
 class LocalExecutor(Executor):
@@ -175,14 +139,12 @@ class RayExecutor(Executor):
                 return None
             if isinstance(error, exceptions.RayTaskError):  # not the trial, which is far away in its sandbox
                 what = f"{type(error.cause).__name__}: {error.cause}"
-                raise SearchError(f"the workers cannot train: {_one_line(what)}; mend that, then --resume") from error
-            return TrialResult(TrialState.FAILED, f"its worker died {MAX_TRIES} times: {_one_line(error)}")
+                raise SearchError(f"the workers cannot train: {one_line(what)}; mend that, then --resume") from error
+            return TrialResult(TrialState.FAILED, f"its worker died {MAX_TRIES} times: {one_line(error)}")
         except (exceptions.NodeDiedError, exceptions.ObjectLostError):
             return None
         except exceptions.RayError as error:
-            raise SearchError(
-                f"{self._cluster.name} does not go on: {_one_line(error)}; go on with --resume"
-            ) from error
+            raise SearchError(f"{self._cluster.name} does not go on: {one_line(error)}; go on with --resume") from error
         if isinstance(found, Stopped):
             return TrialResult(TrialState.FAILED, found.reason)
         result: TrialResult = pickle.loads(found)  # noqa: S301 - a trainer of ours pickled it
@@ -192,10 +154,6 @@ class RayExecutor(Executor):
         super().close()
         self._running.clear()
         self._cluster.close()
-
-
-def _one_line(what: object) -> str:
-    return " ".join(str(what).split())[:300]
 
 
 def make_executor(

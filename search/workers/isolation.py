@@ -23,6 +23,8 @@ from typing import Any
 
 import psutil
 
+from search.core.limits import Limits
+
 MAX_TRIES = 3
 """A trial that ends its process, or has to be stopped, is started again until it was tried this many times."""
 
@@ -36,18 +38,6 @@ START_SECONDS = 300.0
 
 _LOOK_SECONDS = 0.2
 """How often memory is looked at. A process can fill some hundred megabytes between two looks."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a trial may not exceed: seconds without a batch of data being asked for, bytes of resident memory."""
-
-    stalled_seconds: float = 600.0
-    memory_bytes: int = 8 * 2**30
-
-
-DEFAULT_LIMITS = Limits()
-"""Ten minutes without a step where one takes milliseconds; the study's largest models need a gigabyte or two."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import heapq
 from collections.abc import Mapping
 
 from search.training.trial import TrialResult
-from search.workers.executor import Executor, run_job
+from search.workers.executor import Executor
+from search.workers.job import run_job
 from tasks.task import Task
 
 

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 import torch
 
 from search.training.trial import TrialResult, TrialState
-from search.workers.executor import Job, run_job
 from search.workers.isolation import BEAT, BEAT_SECONDS
+from search.workers.job import Job, run_job
 from tasks.task import Task
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from random import Random
 
-from results.store import FILE
+from results.store.store import FILE
 from search.cli.main import COMMANDS as NAMES
 from search.cli.main import MAX_MESSAGE, run
 from tests.fuzz.draws import ODD_NUMBERS, changed_text, odd_text

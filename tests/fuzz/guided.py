@@ -15,7 +15,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["search.cells", "search.profiles", "tasks", "results.toml"]):
+with atheris.instrument_imports(include=["search.cells", "search.profiles", "tasks", "results.store.toml"]):
     from tests.fuzz.rules import feed
     from tests.fuzz.surfaces import SURFACES, Case, place
 

@@ -18,14 +18,14 @@ from random import Random
 from rich.console import Console
 
 import results
-from results.consistency import consistency
-from results.escapes import csv_text
-from results.graphs import graph_of
-from results.leaderboard import leaderboard
-from results.schema import COLUMNS, TABLES
-from results.store import FILE, PROFILE_FILE, Store
-from results.summary import funnel
-from results.tables import render_table, to_latex, to_markdown
+from results.publication.consistency import consistency
+from results.store.graphs import graph_of
+from results.store.sanitize import csv_text
+from results.store.schema import COLUMNS, TABLES
+from results.store.store import FILE, PROFILE_FILE, Store
+from results.store.summary import funnel
+from results.tables.leaderboard import leaderboard
+from results.tables.readable import render_table, to_latex, to_markdown
 from search.cli.main import USER_ERRORS, run
 from search.engine.finalists import choose_finalists, finalists_seconds
 from search.engine.history import History

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
+from results.store.store import Store
 from tests.test_results.rows import make_store
 
 

@@ -13,9 +13,9 @@ import pytest
 
 import results
 from results import run as module
-from results.errors import ResultsError
-from results.leaderboard import leaderboard
-from results.store import Store
+from results.store.errors import ResultsError
+from results.store.store import Store
+from results.tables.leaderboard import leaderboard
 from tests.test_results.rows import GRU, fill, make_evaluation, make_trial, random_run
 
 PROFILE = """

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from search.bench.breakdown import Breakdown, _timed, break_down
 from search.cells.library import LIBRARY
-from search.cli.bench import bench
+from search.cli.commands.bench import bench
 from search.kernels.runtime.commands import Watch, watched
 from search.profiles.profile import Profile, ScheduleSection, load_profile
 from search.training.model import SequenceModel

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.leaderboard import TIME_COLUMNS, leaderboard
-from results.records import EvaluationRow, ProposalRow, TrialRow
-from results.store import Store
+from results.store.records import EvaluationRow, ProposalRow, TrialRow
+from results.store.store import Store
+from results.tables.leaderboard import TIME_COLUMNS, leaderboard
 from search.cells.library import LIBRARY, SEEDS, named_cell
 from search.cells.mutation import Rule
 from search.core.errors import SearchError

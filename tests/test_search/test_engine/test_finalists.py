@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from results.records import CellRow, TrialRow
-from results.store import Store
+from results.store.records import CellRow, TrialRow
+from results.store.store import Store
 from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from results.leaderboard import TIME_COLUMNS, leaderboard
+from results.tables.leaderboard import TIME_COLUMNS, leaderboard
 from search.engine.engine import Engine
 from search.profiles.profile import Profile
 from search.training.simulation import Simulation

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from search.cells.library import LIBRARY
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
+from search.core.limits import Limits
 from search.profiles.profile import (
     MAX_BYTES,
     FinalistsSection,
@@ -25,7 +26,6 @@ from search.profiles.profile import (
     shipped_profiles,
 )
 from search.training.trial import Budget
-from search.workers.isolation import Limits
 
 LEAST = "[tasks.xml]\n"
 

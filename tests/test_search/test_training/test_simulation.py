@@ -15,7 +15,7 @@ from search.profiles.profile import load_profile
 from search.training.settings import Setting
 from search.training.simulation import MARK, Simulation, ability, draw_trial
 from search.training.trial import Budget, TrialResult, TrialState, train_trial
-from search.workers.executor import Job, run_job
+from search.workers.job import Job, run_job
 from tasks.task import Task
 from tests.test_search.small import Chords, small_task
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from search.training.trial import TrialResult
-from search.workers.executor import LocalExecutor, run_job
+from search.workers.executor import LocalExecutor
+from search.workers.job import run_job
 from tasks.task import Task
 
 

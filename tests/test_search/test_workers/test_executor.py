@@ -21,7 +21,8 @@ from search.profiles.profile import Profile
 from search.training.settings import Setting
 from search.training.trial import Budget, TrialState, train_trial
 from search.workers.environment import own_environment
-from search.workers.executor import Job, LocalExecutor, RayExecutor, make_executor, run_job
+from search.workers.executor import LocalExecutor, RayExecutor, make_executor
+from search.workers.job import Job, run_job
 from tests.test_search.small import Deadly, Patient, Unreadable, small_task
 from tests.test_search.test_engine.test_engine import PROFILE, TASKS, run
 

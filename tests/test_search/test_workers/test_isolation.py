@@ -8,9 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from search.core.limits import Limits
 from search.training.trial import TrialResult
-from search.workers.executor import Job, run_job
-from search.workers.isolation import Limits, Sandbox, Stopped
+from search.workers.isolation import Sandbox, Stopped
+from search.workers.job import Job, run_job
 from tasks.task import Task
 from tests.test_search.small import Wicked
 from tests.test_search.test_workers.test_executor import BUDGET, XML, make_job

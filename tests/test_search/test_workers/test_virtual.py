@@ -8,7 +8,7 @@ import pytest
 from search.cells.library import LIBRARY
 from search.engine.engine import Engine
 from search.training.simulation import Simulation, draw_trial
-from search.workers.executor import Job
+from search.workers.job import Job
 from search.workers.virtual import VirtualCluster
 from tests.test_search.small import small_task
 from tests.test_search.test_engine.test_engine import PROFILE, TASKS, make_store, rows

@@ -1,0 +1,1 @@
+"""Runs that are published: consistency checks and the manifest."""

@@ -1,0 +1,280 @@
+"""The charts of the report, as Vega-Lite specifications made by Altair.
+
+A chart is data, not a picture: the page's script draws it (`results.report.report`). Colours are those of Okabe and Ito
+2008, which the colour-blind can tell apart; dashes and shapes repeat them for print. Every function takes plain frames,
+and whatever is named by a user goes into the data, never into an expression.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+Spec = dict[str, Any]
+"""A Vega-Lite specification, ready for JSON."""
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7f7f7f", "#5d3a9b")
+"""Of cells, in the order in which a chart names them; the first eight are Okabe and Ito's, yellow aside."""
+
+_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (10, 4), (4, 2, 1, 2), (1, 3), (12, 2, 2, 2), (3, 3), (5, 1))
+_GREY = "#767676"
+_FONT = "system-ui, Helvetica, Arial, DejaVu Sans, sans-serif"
+_CONFIG = {
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {"grid": True, "gridColor": "#e8e8e8", "domainColor": "#888888", "labelFontSize": 11, "titleFontSize": 12},
+    "legend": {"orient": "top", "titleFontSize": 12, "labelFontSize": 11, "labelLimit": 220, "columns": 3},
+    "title": {"anchor": "start", "fontSize": 13},
+}
+
+MOST_POINTS = 2500
+"""Of more complete proposals than this, a chart shows so many: all that were the best so far, and some of the rest."""
+
+
+def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapping[str, float]) -> Spec:
+    """Score of every complete proposal against `trials` or `core_hours`, the best found so far, and lines of baselines.
+
+    `history`: as `results.tables.progress` makes it. `baselines`: names and scores.
+    """
+    found = history[(history["origin"] == "found") & history["score"].notna()]
+    improved = found["score"] >= found["best"]
+    if len(found) > MOST_POINTS:
+        keep = found.sample(MOST_POINTS - min(int(improved.sum()), MOST_POINTS // 2), random_state=0).index
+        found = found[improved | found.index.isin(keep)]
+    kinds = {"propose": "new cell", "re-examine": "examined again"}
+    points = _values(
+        {
+            "x": found[against],
+            "score": found["score"],
+            "cell": found["cell"].str[:8],
+            "kind": found["kind"].map(kinds),
+            "proposal": found["proposal"],
+        }
+    )
+    steps = history[history["best"].notna()]
+    steps = steps[(steps["best"] != steps["best"].shift()) | (steps.index == steps.index[-1])] if len(steps) else steps
+    x = alt.X("x:Q", title=title, axis=alt.Axis(tickCount=6))
+    y = alt.Y("score:Q", title="score (GRU = 1)", scale=alt.Scale(zero=False))
+    tooltip = [
+        alt.Tooltip("cell:N"),
+        alt.Tooltip("score:Q", format=".4f"),
+        alt.Tooltip("proposal:Q"),
+        alt.Tooltip("kind:N"),
+        alt.Tooltip("x:Q", title=title, format=",.4~g"),
+    ]
+    shapes = alt.Shape(
+        "kind:N",
+        title=None,
+        scale=alt.Scale(domain=list(kinds.values()), range=["circle", "triangle-up"]),
+        legend=alt.Legend(symbolFillColor="transparent"),
+    )
+    scatter = (
+        alt.Chart(points).mark_point(size=28, opacity=0.65, color=COLOURS[2]).encode(x, y, shapes, tooltip=tooltip)
+    )
+    best = _values({"x": steps[against], "score": steps["best"]})
+    line = alt.Chart(best).mark_line(interpolate="step-after", color=COLOURS[6], strokeWidth=1.8).encode(x, y)
+    rules = _values({"score": list(baselines.values()), "name": list(baselines)})
+    rule = alt.Chart(rules).mark_rule(color=_GREY, strokeDash=[5, 4]).encode(alt.Y("score:Q"))
+    words = (
+        alt.Chart(rules)
+        .mark_text(align="right", baseline="bottom", dx=-2, dy=-2, color="#444444")
+        .encode(alt.Y("score:Q"), x=alt.value("width"), text=alt.Text("name:N"))
+    )
+    return _spec(rule + scatter + line + words, 250)
+
+
+def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
+    """Found cells that were tried and that passed, for each stage (name, tried, passed) in order."""
+    order = [name for name, _, _ in stages]
+    rows = _values(
+        {
+            "stage": [name for name, _, _ in stages for _ in range(2)],
+            "cells": [count for _, tried, passed in stages for count in (passed, tried - passed)],
+            "what": ["went on", "stopped here"] * len(stages),
+            "place": [0, 1] * len(stages),
+            "share": [f"{count:,} of {tried:,}" for _, tried, passed in stages for count in (passed, tried - passed)],
+        }
+    )
+    chart = (
+        alt.Chart(rows)
+        .mark_bar(stroke="#333333", strokeWidth=0.5)
+        .encode(
+            alt.X("cells:Q", title="found cells", axis=alt.Axis(tickMinStep=1, tickCount=5)),
+            alt.Y("stage:N", sort=order, title=None),
+            alt.Color(
+                "what:N",
+                title=None,
+                scale=alt.Scale(domain=["went on", "stopped here"], range=[COLOURS[0], "#d9d9d9"]),
+            ),
+            order=alt.Order("place:Q"),
+            tooltip=[alt.Tooltip("stage:N"), alt.Tooltip("what:N", title="cells"), alt.Tooltip("share:N")],
+        )
+    )
+    return _spec(chart, 26 * max(len(stages), 2) + 10)
+
+
+def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
+    """How trials ended, as shares of each task's. `states`: columns task, state, trials; `order`: of the tasks."""
+    names = ["ok", "stopped", "at-chance", "diverged", "failed"]
+    colours = [COLOURS[0], COLOURS[5], "#d9d9d9", COLOURS[4], COLOURS[1]]
+    chart = (
+        alt.Chart(_values({name: states[name] for name in ("task", "state", "trials")}))
+        .mark_bar(stroke="#333333", strokeWidth=0.5)
+        .encode(
+            alt.X("trials:Q", stack="normalize", title="share of trials", axis=alt.Axis(format="%")),
+            alt.Y("task:N", sort=list(order), title=None),
+            alt.Color("state:N", title=None, scale=alt.Scale(domain=names, range=colours)),
+            tooltip=[alt.Tooltip("task:N"), alt.Tooltip("state:N"), alt.Tooltip("trials:Q", format=",")],
+        )
+    )
+    return _spec(chart, 26 * max(len(order), 2) + 10)
+
+
+def curves_chart(curves: pd.DataFrame, metric: str, cells: Sequence[str]) -> Spec:
+    """Validation metric against training steps. `curves`: columns cell (its label), run, step, validation.
+
+    `cells`: all labels of the page in their order, so that a cell has one colour on all charts.
+    """
+    names = ("cell", "run", "step", "validation")
+    runs = curves.groupby("cell")["run"].nunique()
+    means = curves.groupby(["cell", "step"])["validation"].agg(["mean", "count"]).reset_index()
+    means = means[means["count"] == means["cell"].map(runs)].rename(columns={"mean": "validation"})
+    means["run"] = means["cell"].map(lambda cell: f"mean of {runs[cell]}" if runs[cell] > 1 else "the only one")
+    parts = (curves[curves["cell"].map(runs) > 1], 0.7, 0.35), (means, 2.2, 1.0)
+    layers = [
+        alt.Chart(_values({name: rows[name] for name in names}))
+        .mark_line(strokeWidth=width, opacity=opacity)
+        .encode(
+            alt.X("step:Q", title="training steps", axis=alt.Axis(tickCount=5)),
+            alt.Y("validation:Q", title=f"validation {metric}", scale=alt.Scale(zero=False)),
+            *_of_cells(cells, set(curves["cell"])),
+            detail=alt.Detail("run:N"),
+            tooltip=[
+                alt.Tooltip("cell:N"),
+                alt.Tooltip("run:N"),
+                alt.Tooltip("step:Q", format=","),
+                alt.Tooltip("validation:Q", format=".4f"),
+            ],
+        )
+        for rows, width, opacity in parts
+    ]
+    return _spec(layers[0] + layers[1], 220)
+
+
+def importance_chart(shares: Mapping[str, tuple[float, float]]) -> Spec:
+    """Loss of R^2 without a hyperparameter, with its standard deviation over splits."""
+    rows = _values(
+        {
+            "hyperparameter": list(shares),
+            "loss": [mean for mean, _ in shares.values()],
+            "low": [mean - deviation for mean, deviation in shares.values()],
+            "high": [mean + deviation for mean, deviation in shares.values()],
+        }
+    )
+    y = alt.Y("hyperparameter:N", sort=list(shares), title=None)
+    tooltip = [alt.Tooltip("hyperparameter:N"), alt.Tooltip("loss:Q", format=".3f")]
+    bar = (
+        alt.Chart(rows)
+        .mark_bar(color=COLOURS[5], stroke="#333333", strokeWidth=0.5)
+        .encode(alt.X("loss:Q", title="loss of R² when shuffled", axis=alt.Axis(tickCount=5)), y, tooltip=tooltip)
+    )
+    error = alt.Chart(rows).mark_rule(color="#000000").encode(alt.X("low:Q", title=""), y, x2="high:Q")
+    return _spec(bar + error, 24 * max(len(shares), 2) + 10)
+
+
+def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
+    """Quartiles of the standing of trials by the values of one hyperparameter, for every task.
+
+    `marginal`: columns task, value, trials, low, middle, high.
+    """
+    tasks = list(dict.fromkeys(marginal["task"]))
+    rows = _values({name: marginal[name] for name in ("task", "value", "trials", "low", "middle", "high")})
+    x = alt.X("value:O", title=hyperparameter, axis=alt.Axis(labelAngle=0, format="~g" if _plain(marginal) else "~s"))
+    offset = alt.XOffset("task:N", sort=tasks)
+    colour = alt.Color(
+        "task:N", title=None, sort=tasks, scale=alt.Scale(domain=tasks, range=list(COLOURS[: len(tasks)]))
+    )
+    shape = alt.Shape("task:N", title=None, sort=tasks, scale=alt.Scale(domain=tasks))
+    scale = alt.Scale(domain=[0, 1])
+    span = (
+        alt.Chart(rows)
+        .mark_rule(strokeWidth=3, opacity=0.45)
+        .encode(x, offset, alt.Y("low:Q", title="standing", scale=scale), colour, y2="high:Q")
+    )
+    dots = (
+        alt.Chart(rows)
+        .mark_point(filled=True, size=55, opacity=1)
+        .encode(
+            x,
+            offset,
+            alt.Y("middle:Q", scale=scale),
+            colour,
+            shape,
+            tooltip=[
+                alt.Tooltip("task:N"),
+                alt.Tooltip("value:Q", title=hyperparameter, format=","),
+                alt.Tooltip("middle:Q", title="median standing", format=".2f"),
+                alt.Tooltip("trials:Q", format=","),
+            ],
+        )
+    )
+    return _spec(span + dots, 150)
+
+
+def gradients_chart(gradients: pd.DataFrame, column: str, title: str, cells: Sequence[str]) -> Spec:
+    """Norms against k on a logarithmic axis. `gradients`: columns cell (its label), k, and `column`."""
+    lowest = 1e-8
+    shown = gradients[gradients[column].notna() & (gradients[column] >= lowest) & (gradients[column] <= 1e6)]
+    chart = (
+        alt.Chart(_values({"cell": shown["cell"], "k": shown["k"], "norm": shown[column]}))
+        .mark_line(strokeWidth=1.8)
+        .encode(
+            alt.X("k:Q", title="k, steps back", axis=alt.Axis(tickCount=6)),
+            alt.Y("norm:Q", title=title, scale=alt.Scale(type="log"), axis=alt.Axis(format=".0e", tickCount=6)),
+            *_of_cells(cells, set(shown["cell"])),
+            tooltip=[alt.Tooltip("cell:N"), alt.Tooltip("k:Q"), alt.Tooltip("norm:Q", format=".3~g")],
+        )
+    )
+    return _spec(chart, 220)
+
+
+def _of_cells(cells: Sequence[str], present: set[str]) -> tuple[alt.Color, alt.StrokeDash]:
+    """Colour and dashes by cell: the same for a cell in every chart; the legend has those that are there."""
+    places = [k for k, cell in enumerate(cells) if cell in present]
+    names = [cells[k] for k in places]
+    colours = [COLOURS[k % len(COLOURS)] for k in places]
+    dashes = [list(_DASHES[k % len(_DASHES)]) for k in places]
+    legend = alt.Legend(symbolOpacity=1, symbolStrokeWidth=2, symbolSize=300)
+    return (
+        alt.Color("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend),
+        alt.StrokeDash("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend),
+    )
+
+
+def _plain(marginal: pd.DataFrame) -> bool:
+    return bool((marginal["value"] < 10_000).all())
+
+
+def _values(columns: Mapping[str, Any]) -> alt.InlineData:
+    """Rows as plain numbers and text; what is not finite is null."""
+    lists = {name: [_value(v) for v in values] for name, values in columns.items()}
+    return alt.InlineData(values=[dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)])
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str) or value is None:
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else float(f"{number:.6g}")
+
+
+def _spec(chart: Any, height: int) -> Spec:
+    """The specification, as wide as the place where it is shown."""
+    spec: Spec = chart.properties(width="container", height=height).to_dict()
+    spec["config"] = _CONFIG
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    return spec

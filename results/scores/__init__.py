@@ -1,0 +1,1 @@
+"""Scores and statistics: ratios, paired tests, power, picked settings."""

@@ -1,0 +1,26 @@
+"""The graphs of stored cells."""
+
+from results.store.errors import StoreError
+from results.store.records import CellRow
+from search.cells.errors import CellError
+from search.cells.graph import GateGraph
+from search.cells.notation.formula import parse_formula
+
+
+def graph_of(row: CellRow) -> GateGraph:
+    """The canonical graph of a stored cell's formula.
+
+    Raises:
+        StoreError: the formula is none, or that of another cell.
+    """
+    try:
+        graph = parse_formula(row.formula).canonical()
+    except CellError as error:
+        raise StoreError(
+            f"the formula of cell {row.id[:16]!r} is none ({error}); restore the store from a copy"
+        ) from error
+    if graph.id != row.id:
+        raise StoreError(
+            f"the formula of cell {row.id[:16]!r} is that of cell {graph.id}; restore the store from a copy"
+        )
+    return graph

@@ -1,0 +1,1 @@
+"""Tables made from a store: the leaderboard, failures, progress."""

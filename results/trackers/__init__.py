@@ -1,0 +1,1 @@
+"""Trials for experiment trackers: MLflow and TensorBoard."""

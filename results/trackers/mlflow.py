@@ -1,0 +1,127 @@
+"""A run in MLflow: the search as a run, the trials that its table rests on as runs below it, its files as artifacts.
+
+Logging again adds what is new, and leaves what is there: runs are known by their tag `gatesearch.key`.
+"""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from results.store.errors import ResultsError
+from results.store.store import PROFILE_FILE, Store
+from results.store.summary import funnel
+from results.trackers.exported_trials import Logged, extra_missing, logged_trials
+
+KEY = "gatesearch.key"
+"""The tag that a run is found by."""
+
+_PARENT = "mlflow.parentRunId"
+_ARTIFACTS = ("leaderboard.csv", PROFILE_FILE, "report.html")
+_MOST_METRICS = 1000  # that MLflow takes at once
+
+
+def log_run(store: Store, tasks: Sequence[str], uri: str, experiment: str = "gatesearch") -> int:
+    """Log a run to the tracking store at `uri`; returns the trials added.
+
+    `uri`: a server's address; a database's, where the whole package mlflow is installed; or, where the environment has
+    MLFLOW_ALLOW_FILE_STORE=true, a folder.
+
+    Raises:
+        ResultsError: MLflow is not installed, or refuses (with what it says, and what to check), or the table cannot
+            be made.
+        StoreError: the run's store cannot be read.
+    """
+    require_mlflow()
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        return _log(MlflowClient(tracking_uri=uri), store, tasks, experiment)
+    except (MlflowException, ImportError, OSError) as error:  # a database takes packages that its slim form lacks
+        reason = " ".join(str(error).split())[:700].rstrip(".; ")
+        remedy = (
+            "install the whole package mlflow, or give a server's address"
+            if isinstance(error, ImportError)
+            else "check the address, and that an MLflow server runs there, and give --mlflow again"
+        )
+        raise ResultsError(f"MLflow at {uri!r} refuses: {reason}; {remedy}") from error
+
+
+def require_mlflow() -> None:
+    """Raises `ResultsError` where MLflow is not installed, so that a caller may know before anything else."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nobody asked for it
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is not there is said soon
+    try:
+        import mlflow.exceptions
+        import mlflow.tracking  # noqa: F401
+    except ImportError as error:
+        raise extra_missing("MLflow", "mlflow") from error
+
+
+def _log(client: Any, store: Store, tasks: Sequence[str], experiment: str) -> int:
+    found = client.get_experiment_by_name(experiment)
+    place = found.experiment_id if found is not None else client.create_experiment(experiment)
+    parent = _run(client, place, f"{store.name}/{store.seed}", store.name, {})
+    if parent.data.params == {}:
+        for name in ("name", "seed", "strategy", "window"):
+            client.log_param(parent.info.run_id, name, getattr(store, name))
+        client.log_param(parent.info.run_id, "simulated", store.simulated)
+    counts = funnel(store)
+    for name, value in (("proposals", counts.proposals), ("complete", counts.complete)):
+        client.log_metric(parent.info.run_id, name, value)
+    below = {_PARENT: parent.info.run_id}
+    known = _known(client, place, parent.info.run_id)
+    trials = [logged for logged in logged_trials(store, tasks) if _key(store, logged) not in known]
+    for logged in trials:
+        _log_trial(client, place, _key(store, logged), logged, below)
+    for name in _ARTIFACTS:
+        path: Path = store.folder / name
+        if path.exists():
+            client.log_artifact(parent.info.run_id, str(path))
+    client.set_terminated(parent.info.run_id)
+    return len(trials)
+
+
+def _log_trial(client: Any, place: str, key: str, logged: Logged, tags: dict[str, str]) -> None:
+    from mlflow.entities import Metric, Param
+
+    trial = logged.trial
+    run = client.create_run(place, run_name=f"{logged.label} {trial.task} {trial.repeat}", tags=tags | {KEY: key}).info
+    given = {"cell": logged.label, "id": trial.cell, "task": trial.task, "repeat": trial.repeat, "seed": trial.seed}
+    given |= json.loads(trial.setting) | {"state": trial.state, "metric": trial.metric}
+    values = [("test", trial.test, 0), ("test_loss", trial.test_loss, 0), ("best_validation", trial.validation, 0)]
+    values += [("seconds", trial.seconds, 0), ("parameters", float(trial.parameters), 0)]
+    for step, loss, metric in trial.curve:
+        values += [("training_loss", loss, step), ("validation", metric, step)]
+    metrics = [Metric(n, v, run.start_time, s) for n, v, s in values if v is not None and math.isfinite(v)]
+    client.log_batch(run.run_id, params=[Param(name, str(value)) for name, value in given.items()])
+    for start in range(0, len(metrics), _MOST_METRICS):
+        client.log_batch(run.run_id, metrics=metrics[start : start + _MOST_METRICS])
+    client.set_terminated(run.run_id, "FINISHED" if trial.state != "failed" else "FAILED")
+
+
+def _key(store: Store, logged: Logged) -> str:
+    trial = logged.trial
+    return "/".join([store.name, str(store.seed), trial.cell, trial.task, trial.setting, str(trial.repeat)])
+
+
+def _run(client: Any, place: str, key: str, name: str, tags: dict[str, str]) -> Any:
+    """The run with this key, begun where there is none."""
+    wanted = key.replace("'", "")
+    found = client.search_runs([place], f"tags.`{KEY}` = '{wanted}'", max_results=1)
+    return found[0] if found else client.create_run(place, run_name=name, tags=tags | {KEY: wanted})
+
+
+def _known(client: Any, place: str, parent: str) -> set[str]:
+    """The keys of the trials that were logged below a run."""
+    keys: set[str] = set()
+    token = None
+    while True:
+        page = client.search_runs([place], f"tags.`{_PARENT}` = '{parent}'", max_results=1000, page_token=token)
+        keys.update(run.data.tags.get(KEY, "") for run in page)
+        token = page.token
+        if not token:
+            return keys

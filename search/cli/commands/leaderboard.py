@@ -1,0 +1,104 @@
+"""`gatesearch leaderboard`: the ranked table of a run."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pandas as pd
+from rich.console import Console
+
+from results.store.files import write_atomically
+from results.store.sanitize import csv_text, printable
+from results.tables.leaderboard import COLUMNS, sorted_by
+from results.tables.leaderboard import leaderboard as table_of
+from results.tables.readable import render_table, to_latex, to_markdown
+from search.cli.names import open_run
+from search.cli.outputs import check_replaceable
+from search.core.errors import SearchError
+from search.profiles.profile import parse_profile
+
+FILE_WIDTH = 200
+"""Columns of a table that is written to a file."""
+
+FORMATS = ("table", "csv", "markdown", "latex")
+SUFFIXES = (".csv", ".md", ".tex", ".txt")
+"""Of files that a table may replace."""
+_EPILOG = """\b
+Examples:
+  gatesearch leaderboard quick-1
+  gatesearch leaderboard quick-1 --task xml --top 5     the five best at XML
+  gatesearch leaderboard quick-1 --csv > t.csv          all columns
+  gatesearch leaderboard quick-1 --baselines --format markdown
+  gatesearch leaderboard quick-1 --baselines --study
+  gatesearch leaderboard quick-1 --format latex -o table.tex
+
+"""
+_COLUMN_HELP = "\b\nColumns of the CSV (TASK stands for each ranked task):\n" + "\n".join(
+    textwrap.fill(f"  {name:21} {meaning}", 76, subsequent_indent=" " * 24) for name, meaning in COLUMNS.items()
+)
+
+
+@click.command(epilog=_EPILOG + _COLUMN_HELP)
+@click.argument("run")
+@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and show no other.")
+@click.option("--baselines", is_flag=True, help="Show the cells that were given, and no found ones.")
+@click.option("--study", is_flag=True, help="Ratios to the GRU, and beside them the study's own.")
+@click.option("--top", type=click.IntRange(min=1), help="Show this many rows only.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="How it is written.  [default: table; csv with -o]")
+@click.option("--csv", "as_csv", is_flag=True, help="Short for --format csv: all columns, at full precision.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def leaderboard(
+    run: str,
+    tasks: tuple[str, ...],
+    baselines: bool,
+    study: bool,
+    top: int | None,
+    form: str | None,
+    as_csv: bool,
+    output: Path | None,
+) -> None:
+    """Show the ranked table of RUN, finished or not, from its store.
+
+    RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder. With several --task, the first
+    one sorts.
+    """
+    if as_csv and form not in (None, "csv"):
+        raise SearchError(f"--csv and --format {form} exclude each other; leave one out")
+    form = "csv" if as_csv else form or ("table" if output is None else "csv")
+    check_replaceable(output, SUFFIXES)
+    with open_run(run) as store:
+        ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
+        for task in tasks:
+            if task not in ranked:
+                raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")
+        frame = table_of(store, ranked)
+    if baselines:
+        frame = frame[frame["origin"] == "baseline"]
+    if tasks:
+        frame = sorted_by(frame, tasks[0])
+    frame = frame if top is None else frame.head(top)
+    shown = tasks or ranked
+    if form == "table" and output is None:
+        console = Console()
+        console.print(render_table(frame, None, console.width, shown, study))
+        return
+    text = _text(frame, shown, form, study)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    write_atomically(output, text)
+    click.echo(f"written to {printable(str(output))}")
+
+
+def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool) -> str:
+    if form == "csv":
+        return csv_text(frame)
+    if form == "markdown":
+        return to_markdown(frame, tasks, study=study)
+    if form == "latex":
+        return to_latex(frame, tasks, study=study)
+    console = Console(width=FILE_WIDTH, no_color=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(render_table(frame, None, None, tasks, study))
+    return capture.get()

@@ -1,0 +1,49 @@
+"""A job: one trial to be trained, and how any process trains it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from search.cells.graph import GateGraph
+from search.training.settings import Setting
+from search.training.simulation import Simulation
+from search.training.trial import Budget, TrialResult, TrialState, train_trial
+from search.workers.environment import own_environment
+from tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to be trained: a setting of a cell on a task (by name), with its budget and seed.
+
+    With a `simulation` nothing is trained, its outcome is drawn.
+    """
+
+    graph: GateGraph
+    task: str
+    setting: Setting
+    budget: Budget
+    seed: int
+    chance: float
+    simulation: Simulation | None = None
+
+
+def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) -> TrialResult:
+    """Train a job; whatever goes wrong in it becomes a failed trial with its reason, so that a search goes on.
+
+    `on_batch` is called whenever the trial takes a batch of data.
+    """
+    try:
+        if job.simulation is not None:
+            inputs = (job.graph, job.task, task, job.setting, job.budget, job.seed, job.chance)
+            result = job.simulation.trial(*inputs, on_batch)
+        else:
+            result = train_trial(
+                job.graph, task, job.setting, job.budget, job.seed, chance=job.chance, on_batch=on_batch
+            )
+    except Exception as error:
+        result = TrialResult(TrialState.FAILED, f"{type(error).__name__}: {one_line(error)}")
+    return replace(result, environment=own_environment())
+
+
+def one_line(what: object) -> str:
+    return " ".join(str(what).split())[:300]

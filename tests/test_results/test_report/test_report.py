@@ -1,0 +1,283 @@
+"""The page of a run: what stands in it is what stands in the store, whatever the run has, and nothing breaks out."""
+
+import json
+import sqlite3
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from results.report.page_table import MOST_ROWS
+from results.report.report import report, shown_cells, write_report
+from results.store.records import COMPLETE, CellRow, ProposalRow, TrialRow
+from results.store.schema import encode, insertion
+from results.store.store import Store
+from results.store.summary import funnel
+from results.tables.leaderboard import SIMULATED, leaderboard
+from results.tables.progress import history
+from search.cells.library import LIBRARY
+from tests.test_results.rows import (
+    GRU,
+    TASKS,
+    fill,
+    make_baseline,
+    make_cell,
+    make_evaluation,
+    make_store,
+    make_trial,
+    random_run,
+)
+
+HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{ 7 * 7 }}<!--"
+
+
+class Reader(HTMLParser):
+    """Elements, the table's rows, the text, and the charts' specifications of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag == "script":
+            self.scripts.append((dict(attrs), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if "script" in self._open:
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = attributes, text + data
+        elif "style" not in self._open:
+            self.text += data
+            if {"td", "th"} & set(self._open):
+                self.rows[-1][-1] += data
+
+    @property
+    def specs(self) -> dict[str, str]:
+        return {
+            str(attributes["id"]): text
+            for attributes, text in self.scripts
+            if attributes.get("type") == "application/json"
+        }
+
+
+def values(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of all data of a chart."""
+    return [row for rows in spec["datasets"].values() for row in rows]
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    cells, trials, proposals = random_run(np.random.default_rng(5), 60)
+    scored = [
+        p if p.outcome != COMPLETE else ProposalRow(p.index, p.kind, p.cell, p.parent, COMPLETE, 0.9) for p in proposals
+    ]
+    fill(store, cells, trials, scored)
+    for proposal in proposals:
+        if proposal.cell is not None:
+            for stage, task in enumerate(("memorization", *TASKS)):
+                if any(t.cell == proposal.cell and t.task == task for t in trials):
+                    store.record(make_evaluation(proposal.cell, task, proposal=proposal.index, stage=stage), [])
+    return store
+
+
+def test_the_table_of_the_page_is_the_leaderboard(filled: Store) -> None:
+    frame = leaderboard(filled, TASKS)
+    page = Reader(report(filled, TASKS))
+    heading = next(k for k, row in enumerate(page.rows) if row and row[0] == "rank")
+    names = page.rows[heading]
+    rows = page.rows[heading + 1 : heading + 1 + len(frame)]
+    assert [row[names.index("cell")] for row in rows] == frame["cell"].tolist()
+    assert [row[names.index("rank")] for row in rows] == ["" if pd.isna(r) else str(r) for r in frame["rank"]]
+    assert [row[names.index("score")] for row in rows] == ["" if pd.isna(v) else f"{v:.4f}" for v in frame["score"]]
+    for task in TASKS:
+        place = names.index(task)
+        assert [row[place] for row in rows] == ["" if pd.isna(v) else f"{v:.4f}" for v in frame[f"{task}_test"]]
+        ratios = ["" if pd.isna(v) else f"{v:.3f}" for v in frame[f"{task}_ratio"]]
+        assert [row[place + 1] for row in rows] == ratios
+
+
+def test_the_numbers_around_the_table_are_the_stores(filled: Store) -> None:
+    page = Reader(report(filled, TASKS))
+    counts = funnel(filled)
+    (trials,) = filled.select("SELECT count(*) FROM trials")[0]
+    assert f"{counts.proposals:,} new cells were proposed" in page.text
+    assert f"{counts.complete:,} found cells went through all tasks" in page.text
+    assert f"trials{trials:,}" in page.text
+    for outcome, count in counts.outcomes.items():
+        assert [outcome, f"{count:,}"] in page.rows
+
+
+def test_the_charts_hold_the_runs_data(filled: Store) -> None:
+    specs = [json.loads(text) for text in Reader(report(filled, TASKS)).specs.values()]
+    frame = history(filled)
+    complete = frame[(frame["origin"] == "found") & frame["score"].notna()]
+    scores = next(spec for spec in specs if "trials of the search" in json.dumps(spec))
+    assert sorted(row["proposal"] for row in values(scores) if "proposal" in row) == sorted(complete["proposal"])
+    states = next(spec for spec in specs if "share of trials" in json.dumps(spec))
+    (total,) = filled.select("SELECT count(*) FROM trials")[0]
+    assert sum(row["trials"] for row in values(states)) == total
+    places = [tag for tag in Reader(report(filled, TASKS)).tags if tag[1].get("class") == "chart"]
+    assert len(places) == len(specs)
+
+
+def test_a_cell_has_one_search_score_also_where_the_gru_improved_later(store: Store) -> None:
+    found = make_cell("a" * 16, parent=GRU, proposal=0)
+    fill(store, [make_baseline("gru"), make_baseline("lstm"), found], [], [])
+    for task in TASKS:
+        higher = task != "music"
+        store.record(None, [make_trial(GRU, task, 0, validation=0.5), make_trial(found.id, task, 0, validation=0.5)])
+        store.record(make_evaluation(found.id, task, best=0.5), [])
+        store.record(None, [make_trial(GRU, task, 1, validation=0.625 if higher else 0.4)])  # examined again
+    store.add_proposal(ProposalRow(0, "propose", found.id, GRU, COMPLETE, 1.0))
+    page = Reader(report(store, TASKS))
+    scores = next(spec for spec in map(json.loads, page.specs.values()) if "trials of the search" in json.dumps(spec))
+    assert [row["score"] for row in values(scores) if "proposal" in row] == [pytest.approx(0.8)]
+    assert "aaaaaaaa score 0.8000" in page.text  # in the tree
+    assert "aaaaaaaa score 1.0000" not in page.text
+    assert leaderboard(store, TASKS).set_index("cell").at["a" * 8, "search_score"] == pytest.approx(0.8)
+
+
+def test_the_first_click_sorts_the_best_first_and_paper_has_what_fits(filled: Store) -> None:
+    heads = [a for tag, a in Reader(report(filled, TASKS)).tags if tag == "th" and a.get("scope") == "col"]
+    names = next(row for row in Reader(report(filled, TASKS)).rows if row and row[0] == "rank")
+    first = {name: head.get("data-first") for name, head in zip(names, heads, strict=True)}
+    assert first["arithmetic"] == "descending"
+    assert first["music"] is None
+    off = {name for name, head in zip(names, heads, strict=True) if "screen" in str(head["class"])}
+    assert off == {"parent", "stage", "formula"}
+
+
+def test_a_page_of_a_run_that_just_began_says_what_is_missing(store: Store) -> None:
+    page = report(store, TASKS)
+    text = Reader(page).text
+    assert "No cell has a result on a ranked task yet." in text
+    assert "No cell has a score yet." in text
+    assert "none yet" in text
+    assert page.count('aria-label="the cell ') == 2  # the seeds are drawn
+    store.add_cell(make_baseline("gru"))
+    store.record(None, [make_trial(GRU, validation=None, state="failed", reason="killed")])
+    assert "killed" in Reader(report(store, TASKS)).text
+
+
+def test_what_others_named_never_becomes_part_of_the_page(store: Store) -> None:
+    for name in ("gru", "lstm"):
+        store.add_cell(make_baseline(name))
+    found = make_cell("a" * 16, name=HOSTILE, parent=GRU, mutations=(HOSTILE,), formula=f"{HOSTILE}\nh' = x")
+    store.add_cell(found)
+    tasks = (*TASKS, HOSTILE)
+    for cell in (GRU, found.id):
+        store.record(None, [make_trial(cell, task) for task in tasks])
+        for task in tasks:
+            store.record(make_evaluation(cell, task), [])
+    store.record(None, [make_trial(found.id, HOSTILE, 7, state="failed", reason=HOSTILE)])
+    store.add_proposal(ProposalRow(0, "propose", found.id, GRU, COMPLETE, 0.9, {HOSTILE: 3}))
+    store.add_proposal(ProposalRow(1, "propose", found.id, GRU, HOSTILE, None))
+    store.mark(finished=HOSTILE)
+    gradients = pd.DataFrame({"cell": [found.id] * 2, "k": [0, 1], "hidden": [1.0, 0.5], "states": [1.0, 0.5]})
+    page = report(store, tasks, gradients=[(HOSTILE, gradients)], made=HOSTILE)
+    reader = Reader(page)
+    assert not [tag for tag, _ in reader.tags if tag == "img"]
+    assert HOSTILE in reader.text
+    assert "onerror" not in " ".join(name for _, attributes in reader.tags for name in attributes)
+    assert sum(tag == "script" for tag, _ in reader.tags) == page.count("</script>") == len(reader.specs) + 2
+    assert all("<" not in spec and "&" not in spec for spec in reader.specs.values())
+    assert any(
+        HOSTILE in json.dumps(json.loads(spec), ensure_ascii=False).replace('\\"', '"')
+        for spec in reader.specs.values()
+    )
+
+
+def test_the_page_is_whole_in_itself(filled: Store, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_report(filled, TASKS, path)
+    page = path.read_text("utf-8")
+    reader = Reader(page)
+    for _, attributes in reader.tags:
+        assert not {"src", "srcset", "action", "formaction", "data", "poster"} & set(attributes)
+        assert (attributes.get("href") or "#").startswith("#")
+    policies = [a["content"] for tag, a in reader.tags if tag == "meta" and a.get("http-equiv")]
+    assert [str(policy).split(";")[0] for policy in policies] == ["default-src 'none'"]
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert not any(word in style for word in ("url(", "@import"))
+
+
+def test_a_page_of_ten_thousand_cells_that_all_went_through_stays_small(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with make_store(tmp_path / "run") as store:
+        long = "; ".join(f"v{k} = tanh(linear(x) + linear(h))" for k in range(40)).replace("; ", "\n") + "\nh' = v1"
+        baselines = [make_baseline(name) for name in ("gru", "lstm")]
+        store.add_cell(baselines[0])
+        store.add_cell(baselines[1])
+        names = [f"{k:016x}" for k in range(10_000)]
+        curve = tuple((100 * k, 2.0, 0.5) for k in range(100))
+        quality = rng.uniform(0.3, 0.6, 10_002)
+        with sqlite3.connect(store.path) as connection:  # at once: row by row it would take a minute
+            connection.executemany(
+                insertion(CellRow),
+                [
+                    encode(
+                        make_cell(
+                            n,
+                            formula=long,
+                            parent=names[k - 1] if k % 50 else GRU,
+                            proposal=k,
+                            mutations=("m " * 50,) * 3,
+                        )
+                    )
+                    for k, n in enumerate(names)
+                ],
+            )
+            connection.executemany(
+                insertion(TrialRow),
+                [
+                    encode(make_trial(c, t, validation=float(q), curve=curve, reason="r" * 80))
+                    for c, q in zip([GRU, baselines[1].id, *names], quality, strict=True)
+                    for t in TASKS
+                ],
+            )
+            connection.executemany(
+                insertion(ProposalRow),
+                [encode(ProposalRow(k, "propose", n, GRU, COMPLETE, float(quality[k]))) for k, n in enumerate(names)],
+            )
+        page = report(store, TASKS)
+    assert len(page.encode()) < 5_000_000
+    assert f"{10_002 - MOST_ROWS:,} more are in leaderboard.csv" in page
+
+
+def test_a_simulated_run_says_so_first(tmp_path: Path) -> None:
+    with make_store(tmp_path / "run") as store:
+        assert SIMULATED not in report(store, TASKS)
+        store.mark(simulated={"delays": 0})
+        page = report(store, TASKS)
+    assert page.index(SIMULATED) < page.index("<nav")
+
+
+def test_gradients_are_drawn_from_what_is_passed_in(filled: Store) -> None:
+    cells = shown_cells(filled, TASKS)
+    assert [cell.label for cell in cells[-2:]] == ["gru", "lstm"]
+    ids = [*(cell.id for cell in cells), LIBRARY["tanh"].graph.id]
+    rows = [(cell, k, 0.5**k, 0.75**k) for cell in ids for k in range(5)]
+    frame = pd.DataFrame(rows, columns=["cell", "k", "hidden", "states"])
+    specs = [json.loads(text) for text in Reader(report(filled, TASKS, gradients=[("", frame)])).specs.values()]
+    hidden, states = (spec for spec in specs if "norm by" in json.dumps(spec))
+    for spec, base in ((hidden, 0.5), (states, 0.75)):
+        assert {row["cell"] for row in values(spec)} == {*(cell.label for cell in cells), "tanh"}
+        assert all(row["norm"] == pytest.approx(base ** row["k"], rel=1e-5) for row in values(spec))

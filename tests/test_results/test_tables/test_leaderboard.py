@@ -1,0 +1,492 @@
+"""The table against plain loops over the rows, and what a reader of the CSV sees."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from results.store.errors import ResultsError, StoreError
+from results.store.records import COMPLETE, CellRow, ProposalRow, TrialRow
+from results.store.store import Store
+from results.tables.leaderboard import COLUMNS, columns, leaderboard, write_leaderboard
+from results.tables.readable import render_table
+from tests.test_results.rows import (
+    GRU,
+    LSTM,
+    TASKS,
+    fill,
+    make_baseline,
+    make_cell,
+    make_evaluation,
+    make_store,
+    make_trial,
+    random_run,
+)
+
+
+def of_task(task: str) -> list[str]:
+    names = "test test_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost validation settings"
+    return [f"{task}_{name}" for name in names.split()]
+
+
+HEADER = [
+    *("rank", "cell", "name", "origin", "parent", "stage", "simulated"),
+    *("evidence", "score", "score_se", "search_score", "weakest_task"),
+    *of_task("arithmetic"),
+    *of_task("music"),
+    *("diverged_share", "parameters", "multiply_adds", "trials", "steps", "seconds", "relative_step_seconds"),
+    *("environments", "formula"),
+]
+
+
+def pick(trials: list[TrialRow], cell: str, task: str) -> TrialRow | None:
+    """The best trial of a cell on a task, by a plain loop."""
+    best, lowest = None, (math.inf, 0, "", 0)
+    for trial in trials:
+        if trial.cell != cell or trial.task != task or trial.state in ("diverged", "failed"):
+            continue
+        if trial.repeat > 0:  # a finalist's trial, not the search's
+            continue
+        if trial.validation is None or not math.isfinite(trial.validation):
+            continue
+        sign = -1 if trial.higher_is_better else 1
+        key = (sign * trial.validation, trial.parameters, trial.setting, trial.repeat)
+        if key < lowest:
+            best, lowest = trial, key
+    return best
+
+
+def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
+    """The logarithm of the time of a step at the best setting over the LSTM's, if that has any."""
+    lstm = pick(trials, LSTM, best.task)
+    if lstm is None:
+        return []
+    spent = []
+    for pick_of in (best, lstm):
+        same = [t for t in trials if (t.cell, t.task, t.setting) == (pick_of.cell, pick_of.task, pick_of.setting)]
+        spent.append(sum(t.seconds for t in same) / sum(t.steps for t in same))
+    return [math.log(spent[0] / spent[1])]
+
+
+def expected_rows(
+    cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow]
+) -> list[dict[str, object]]:
+    """The leaderboard by plain loops."""
+    names = {cell.id: cell.name or cell.id[:8] for cell in cells}
+    rows = []
+    reference = [trial for trial in trials if trial.cell == GRU]
+    for cell in cells:
+        own = [trial for trial in trials if trial.cell == cell.id]
+        if not any(trial.task in TASKS for trial in own):
+            continue
+        stage = next(proposal.outcome for proposal in proposals if proposal.cell == cell.id)
+        row: dict[str, object] = {
+            "cell": cell.id[:8],
+            "name": cell.name,
+            "origin": cell.origin,
+            "parent": names[cell.parent] if cell.parent else None,
+            "stage": stage,
+            "simulated": False,
+            "evidence": "search",
+            "diverged_share": sum(trial.state in ("diverged", "failed") for trial in own) / len(own),
+            "trials": len(own),
+            "steps": sum(trial.steps for trial in own),
+            "seconds": pytest.approx(sum(trial.seconds for trial in own)),
+            "environments": len({trial.environment for trial in (*own, *reference)} - {None}),
+            "formula": "z = sigmoid(linear(x) + linear(h)); h' = z * h",
+        }
+        ratios: dict[str, float] = {}
+        parameters, multiply_adds, times = [], [], []
+        errors: dict[str, Any] = {}
+        for task in TASKS:
+            best, gru = pick(trials, cell.id, task), pick(trials, GRU, task)
+            assert gru is not None
+            assert gru.validation is not None
+            ratio: float | None = None
+            error: Any = None
+            if best is not None and best.validation is not None:
+                parameters.append(best.parameters)
+                multiply_adds.append(json.loads(best.setting)["layers"] * 2 * 16**2)
+                times += relative_time(trials, best)
+                ratio = best.validation / gru.validation if task != "music" else gru.validation / best.validation
+                ratios[task] = ratio
+                if cell.id == GRU:
+                    error = 0.0
+                elif best.validation_se is not None and gru.validation_se is not None:
+                    relative = (best.validation_se / best.validation) ** 2 + (gru.validation_se / gru.validation) ** 2
+                    error = pytest.approx(ratio * math.sqrt(relative))
+            errors[task] = error
+            row |= dict.fromkeys(of_task(task)) | {
+                f"{task}_repeats": 0,
+                f"{task}_lost": 0,
+                f"{task}_test_se": best.test_se if best else None,
+                f"{task}_validation": best.validation if best else None,
+                f"{task}_test": best.test if best else None,
+                f"{task}_ratio": ratio,
+                f"{task}_ratio_se": error,
+                f"{task}_settings": len({trial.setting for trial in own if trial.task == task}),
+            }
+        row["score"] = min(ratios.values()) if len(ratios) == len(TASKS) else None
+        row["weakest_task"] = min(ratios, key=lambda task: ratios[task]) if ratios else None
+        row["score_se"] = errors[str(row["weakest_task"])] if row["score"] is not None else None
+        row["search_score"] = row["score"]
+        row["parameters"] = max(parameters) if parameters else None
+        row["multiply_adds"] = max(multiply_adds) if parameters else None
+        row["relative_step_seconds"] = pytest.approx(math.exp(sum(times) / len(times))) if times else None
+        ranked = stage == COMPLETE and row["score"] is not None
+        row["order"] = (
+            not ranked,
+            -min(ratios.values()) if ratios else math.inf,
+            row["parameters"] or math.inf,
+            cell.id,
+        )
+        row["rank"] = ranked
+        rows.append(row)
+    rows.sort(key=lambda row: row.pop("order"))  # type: ignore[arg-type, return-value]
+    for place, row in enumerate(rows, start=1):
+        row["rank"] = place if row["rank"] else None
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_number_is_that_of_a_plain_loop(store: Store, seed: int) -> None:
+    run = random_run(np.random.default_rng(seed))
+    fill(store, *run)
+    frame = leaderboard(store, TASKS)
+    found = [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
+    expected = expected_rows(*run)
+    assert [row["cell"] for row in found] == [row["cell"] for row in expected]
+    assert found == expected
+    assert any(row["rank"] is None for row in found)
+    assert sum(row["rank"] is not None for row in found) > 3
+
+
+def test_the_gru_is_exactly_one(store: Store) -> None:
+    fill(store, *random_run(np.random.default_rng(3)))
+    frame = leaderboard(store, TASKS).set_index("name")
+    gru = frame.loc["gru"].to_dict()
+    assert [gru[column] for column in ("score", "arithmetic_ratio", "music_ratio")] == [1.0, 1.0, 1.0]
+    assert [gru[column] for column in ("arithmetic_ratio_se", "music_ratio_se")] == [0.0, 0.0]
+
+
+def test_lost_trials_never_rank(store: Store) -> None:
+    """However good the number beside the state, and whatever is not a finite number in place of one."""
+    store.add_cell(make_baseline("gru"))
+    store.add_cell(make_baseline("lstm"))
+    for cell in (GRU, LSTM):
+        for task, best in zip(TASKS, (0.9, 0.1), strict=True):
+            trials = [
+                make_trial(cell, task, 0, state="ok", validation=0.5),
+                make_trial(cell, task, 1, state="diverged", validation=best),
+                make_trial(cell, task, 2, state="failed", validation=best),
+                make_trial(cell, task, 3, state="ok", validation=math.nan),
+                make_trial(cell, task, 4, state="ok", validation=math.inf),
+                make_trial(cell, task, 5, state="ok", validation=-math.inf),
+            ]
+            store.record(make_evaluation(cell, task), trials)
+    frame = leaderboard(store, TASKS)
+    assert frame["arithmetic_validation"].tolist() == [0.5, 0.5]
+    assert frame["music_validation"].tolist() == [0.5, 0.5]
+    assert frame["score"].tolist() == [1.0, 1.0]
+    assert frame["diverged_share"].tolist() == [4 / 12, 4 / 12]
+    assert frame["rank"].tolist() == [1, 2]
+    assert frame["stage"].tolist() == [COMPLETE, COMPLETE]
+
+
+def test_only_lost_trials_leave_a_row_without_numbers_at_the_end(store: Store) -> None:
+    fill(store, *random_run(np.random.default_rng(1)))
+    store.add_cell(make_cell("f" * 16))
+    store.record(None, [make_trial("f" * 16, state="failed", validation=None, test=None)])
+    last = leaderboard(store, TASKS).iloc[-1]
+    assert last["cell"] == "ffffffff"
+    assert last["stage"] == "running"
+    assert last["diverged_share"] == 1.0
+    assert last[["rank", "score", "weakest_task", "arithmetic_ratio", "parameters"]].isna().all()
+
+
+def test_without_the_gru_there_are_metrics_but_no_ratios(store: Store) -> None:
+    store.add_cell(make_baseline("lstm"))
+    store.record(None, [make_trial(LSTM, task) for task in TASKS])
+    row = leaderboard(store, TASKS).iloc[0]
+    assert row["arithmetic_validation"] == 0.5
+    assert row[["rank", "score", "arithmetic_ratio", "arithmetic_ratio_se"]].isna().all()
+
+
+@pytest.mark.parametrize("content", ["nothing", "gru", "found"])
+def test_the_header_depends_on_the_tasks_alone(store: Store, tmp_path: Path, content: str) -> None:
+    if content == "gru":
+        store.add_cell(make_baseline("gru"))
+        store.record(None, [make_trial(GRU, "memorization"), make_trial(GRU)])
+    if content == "found":
+        fill(store, *random_run(np.random.default_rng(0)))
+    assert list(columns(TASKS)) == HEADER
+    assert leaderboard(store, TASKS).columns.tolist() == HEADER
+    path = tmp_path / "leaderboard.csv"
+    write_leaderboard(store, TASKS, path)
+    assert path.read_text().splitlines()[0].split(",") == HEADER
+    assert pd.read_csv(path).columns.tolist() == HEADER
+
+
+def test_every_column_is_documented() -> None:
+    assert [name for name in COLUMNS if not name.startswith("TASK_")] == [
+        name for name in HEADER if not name.startswith(TASKS)
+    ]
+    assert all(COLUMNS.values())
+
+
+def test_pandas_reads_the_csv_back_without_help(store: Store, tmp_path: Path) -> None:
+    cells, trials, proposals = random_run(np.random.default_rng(5))
+    cells[5] = replace(cells[5], name='=1+1, "ü"\n[bold]', formula="a = x\nb = a\nh' = b\n")
+    fill(store, cells, trials, proposals)
+    path = tmp_path / "leaderboard.csv"
+    write_leaderboard(store, TASKS, path)
+    frame, read = leaderboard(store, TASKS), pd.read_csv(path)
+    assert len(read) == len(frame)
+    for column in HEADER:
+        if pd.api.types.is_numeric_dtype(frame[column]):
+            ours, theirs = (table[column].to_numpy(np.float64, na_value=np.nan) for table in (frame, read))
+            np.testing.assert_allclose(theirs, ours, rtol=1e-14)  # some versions of pandas misread the last digit
+        else:
+            texts = [["" if pd.isna(value) else value for value in table[column]] for table in (frame, read)]
+            # A spreadsheet would run the name as a formula.
+            texts[0] = [value if value != cells[5].name else f"'{value}" for value in texts[0]]
+            assert texts[0] == texts[1], column
+    assert "\n" not in "".join(read["formula"])
+
+
+def test_the_same_rows_make_the_same_bytes_in_whatever_order_they_came(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    cells, trials, proposals = random_run(rng)
+    texts = set()
+    for k in range(4):
+        with make_store(tmp_path / str(k)) as store:
+            fill(store, cells, [], [])
+            for place in rng.permutation(len(trials)):
+                store.record(None, [trials[place]])
+            for place in rng.permutation(len(proposals)):
+                store.add_proposal(proposals[place])
+            write_leaderboard(store, TASKS, tmp_path / f"{k}.csv")
+            texts.add((tmp_path / f"{k}.csv").read_bytes())
+    assert len(texts) == 1
+
+
+def test_ties_go_to_fewer_parameters_then_to_the_smaller_id(store: Store) -> None:
+    store.add_cell(make_baseline("gru"))
+    sizes = {GRU: 500, "d" * 16: 100, "b" * 16: 1000, "c" * 16: 100}
+    for cell, parameters in sizes.items():
+        store.add_cell(make_cell(cell))
+        store.record(None, [make_trial(cell, task, parameters=parameters) for task in TASKS])
+        store.add_proposal(ProposalRow(parameters + len(cell) + ord(cell[0]), "propose", cell, None, COMPLETE, 1.0))
+    assert leaderboard(store, TASKS)["cell"].tolist() == ["c" * 8, "d" * 8, GRU[:8], "b" * 8]
+
+
+def test_a_cell_stays_complete_whatever_comes_of_it_later(store: Store) -> None:
+    store.add_cell(make_baseline("gru"))
+    store.record(None, [make_trial(GRU, task) for task in TASKS])
+    assert leaderboard(store, TASKS)["stage"].tolist() == ["running"]
+    for index, outcome in enumerate(("stopped at music", COMPLETE, "failed")):
+        store.add_proposal(ProposalRow(index, "re-examine", GRU, None, outcome, None))
+        expected = "stopped at music" if index == 0 else COMPLETE
+        assert leaderboard(store, TASKS)["stage"].tolist() == [expected]
+
+
+@pytest.mark.parametrize("tasks", [[], ["xml", "xml"]])
+def test_a_list_of_tasks_that_makes_no_table_is_refused(store: Store, tasks: list[str]) -> None:
+    with pytest.raises(ResultsError, match="at least one is needed, each of them once"):
+        leaderboard(store, tasks)
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "leaderboard.csv"
+    write_leaderboard(store, TASKS, path)
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match="the system refused it"):
+        write_leaderboard(store, TASKS, path / "below" / "it.csv")
+    assert path.read_bytes() == content
+    assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["leaderboard.csv"]
+
+
+def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> dict[str, dict[str, list[TrialRow]]]:
+    """A run with five finalists and a cell that was not trained again; the repeats by task and cell."""
+    cells = [make_baseline("gru"), make_baseline("lstm"), *(make_cell(digit * 16) for digit in "abc")]
+    found: dict[str, dict[str, list[TrialRow]]] = {task: {} for task in TASKS}
+    noise = {task: rng.normal(0, 0.02, repeats) for task in TASKS}  # of the seed: shared by all cells
+    for k, cell in enumerate([*cells, make_cell("d" * 16)]):
+        store.add_cell(cell)
+        store.add_proposal(ProposalRow(k, "propose", cell.id, None, COMPLETE, 1.0))
+        for task in TASKS:
+            search = [make_trial(cell.id, task, s, validation=float(rng.random()), units=32) for s in range(3)]
+            store.record(None, search)
+            if cell.id.startswith("d"):
+                continue
+            best = pick(search, cell.id, task)
+            assert best is not None
+            tests = 0.5 + (k - 2) * 0.05 + noise[task] + rng.normal(0, 0.001, repeats)
+            found[task][cell.id] = [
+                replace(best, repeat=r, seed=r, test=float(test), validation=0.1) for r, test in enumerate(tests, 1)
+            ]
+    lost = found["arithmetic"]["b" * 16]
+    lost[1] = replace(lost[1], state="diverged", test=None)
+    for task in TASKS:
+        for trials in found[task].values():
+            store.record(None, trials)
+    store.mark(retrained={"repeats": repeats, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
+    return found
+
+
+def named(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The rows by name or, for found cells, by the first digits of the id."""
+    rows: list[dict[Any, Any]] = frame.to_dict("records")
+    return {row["cell"] if pd.isna(row["name"]) else row["name"]: row for row in rows}
+
+
+def holm_by_loop(values: list[float]) -> list[float]:
+    order = sorted(range(len(values)), key=lambda k: values[k])
+    corrected, largest = [0.0] * len(values), 0.0
+    for place, k in enumerate(order):
+        largest = max(largest, min(1.0, values[k] * (len(values) - place)))
+        corrected[k] = largest
+    return corrected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store, seed: int) -> None:
+    found = make_finalists(store, np.random.default_rng(seed))
+    frame = leaderboard(store, TASKS)
+    assert frame["evidence"].tolist() == ["retrained"] * 5 + ["search"]
+    assert frame["rank"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert frame["score"][:5].is_monotonic_decreasing
+    rows = named(frame)
+    tests: dict[tuple[str, str, str], float] = {}
+    for task in TASKS:
+        values = {
+            cell: np.array([0.2 if t.test is None else t.test for t in trials]) for cell, trials in found[task].items()
+        }
+        for cell, own in values.items():
+            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, cell[:8])]
+            gru = values[GRU]
+            ratio = own.mean() / gru.mean() if task == "arithmetic" else gru.mean() / own.mean()
+            assert row[f"{task}_test"] == pytest.approx(own.mean())
+            assert row[f"{task}_test_se"] == pytest.approx(stats.sem(own))
+            assert row[f"{task}_ratio"] == pytest.approx(ratio)
+            assert row[f"{task}_repeats"] == 4
+            assert row[f"{task}_lost"] == (1 if (cell, task) == ("b" * 16, "arithmetic") else 0)
+            for name, other in (("gru", GRU), ("lstm", LSTM)):
+                if cell != other and (cell, other) != (GRU, LSTM):
+                    tests[task, cell, name] = float(stats.ttest_rel(own, values[other]).pvalue)
+    verdicts = set()
+    for (task, cell, name), p in zip(tests, holm_by_loop(list(tests.values())), strict=True):
+        row = rows[{LSTM: "lstm"}.get(cell, cell[:8])]
+        assert row[f"{task}_vs_{name}_p"] == pytest.approx(p)
+        ahead = (row[f"{task}_test"] > rows[name][f"{task}_test"]) == (task == "arithmetic")
+        expected = "undecided" if p >= 0.05 else "better" if ahead else "worse"
+        assert row[f"{task}_vs_{name}"] == expected
+        verdicts.add(expected)
+        if (cell, name) == (LSTM, "gru"):
+            mirrored = {"better": "worse", "worse": "better"}.get(expected, expected)
+            assert rows["gru"][f"{task}_vs_lstm"] == mirrored
+    assert verdicts == {"better", "worse", "undecided"}
+    rng = np.random.default_rng(0)
+    for name, row in rows.items():
+        assert row["score"] == min(row[f"{task}_ratio"] for task in TASKS), name
+        if row["evidence"] == "retrained":
+            errors = [float(row[f"{task}_ratio_se"]) for task in TASKS]
+            drawn = rng.normal([row[f"{task}_ratio"] for task in TASKS], errors, (200_000, len(TASKS))).min(axis=1)
+            assert row["score_se"] == pytest.approx(drawn.std(), rel=0.02), name
+        else:
+            assert row["score_se"] == row[f"{row['weakest_task']}_ratio_se"], name
+    gru_row = rows["gru"]
+    assert [gru_row[c] for c in ("score", "score_se", "arithmetic_ratio_se", "music_ratio_se")] == [1, 0, 0, 0]
+    # The search's own numbers are still there, and no repeat has found its way into them.
+    best = pick([t for t in store.trials() if t.repeat == 0], "a" * 16, "music")
+    assert best is not None
+    assert rows["a" * 8]["music_validation"] == best.validation
+    gru_best = pick([t for t in store.trials() if t.repeat == 0], GRU, "music")
+    assert gru_best is not None
+    assert gru_best.validation is not None
+    assert rows["a" * 8]["search_score"] <= gru_best.validation / (best.validation or 0.0)
+    assert rows["d" * 8]["score"] == rows["d" * 8]["search_score"]
+    layers = [json.loads(found[task]["a" * 16][0].setting)["layers"] for task in TASKS]
+    assert rows["a" * 8]["multiply_adds"] == max(layers) * 2 * 32**2
+
+
+def test_a_finalist_counts_once_it_has_every_repeat_at_the_best_setting_of_the_search(store: Store) -> None:
+    found = make_finalists(store, np.random.default_rng(0))
+    store.mark(retrained={"repeats": 5, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
+    assert set(leaderboard(store, TASKS)["evidence"]) == {"search"}
+    store.mark(retrained={"repeats": 4, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
+    assert leaderboard(store, TASKS)["evidence"].tolist().count("retrained") == 5
+    best = found["arithmetic"]["c" * 16][0]
+    store.record(None, [replace(best, setting='{"layers": 1, "learning_rate": 9}', repeat=0, validation=0.999)])
+    row = named(leaderboard(store, TASKS))["c" * 8]
+    assert (row["evidence"], row["arithmetic_validation"]) == ("search", 0.999)
+
+
+def rendered(frame: pd.DataFrame, top: int | None, width: int = 120) -> list[str]:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(render_table(frame, top, width))
+    return capture.get().splitlines()
+
+
+def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> None:
+    for cell, score in ((make_baseline("gru"), 0.5), (make_baseline("lstm"), 0.45)):
+        store.add_cell(replace(cell, name="[red]lstm" if cell.name == "lstm" else "gru"))
+        trials = [make_trial(cell.id, "a", validation=score, test=score / 2, parameters=12_345)]
+        store.record(make_evaluation(cell.id, "a"), trials)
+    store.add_cell(make_cell("e" * 16, parent=GRU))
+    store.record(None, [make_trial("e" * 16, "a", validation=None, test=None, state="diverged")])
+    store.add_proposal(ProposalRow(0, "propose", "e" * 16, GRU, "stopped at a", None))
+    frame = leaderboard(store, ["a"])
+    lines = rendered(frame, None)
+    assert lines[0].split() == ["rank", "cell", "name", "score", "a", "parameters", "mult-adds", "time"]
+    assert lines[2].split() == ["1", GRU[:8], "gru", "(1.0000)", "0.2500", "12,345", "512", "1.00"]
+    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "(0.9000)", "0.2250", "12,345", "512", "1.00"]
+    assert lines[4].split() == ["e" * 8, "stopped", "at", "a"]
+    assert lines[5].startswith("test metric; (scores) are search estimates")
+    assert not any(LSTM[:8] in line for line in rendered(frame, 1))
+    assert not any(GRU[:8] in line for line in rendered(frame.head(0), None))
+    narrow = rendered(frame, None, width=60)
+    assert narrow[0].split() == ["rank", "cell", "name", "score", "a"]
+    assert narrow[3].split() == ["2", LSTM[:8], "[red]lstm", "(0.9000)", "0.2250"]
+
+
+@pytest.mark.parametrize(("width", "digits"), [(56, None), (64, 3), (80, 4), (120, 4)])
+def test_the_terminal_shows_errors_and_what_is_beyond_the_noise_as_far_as_they_fit(
+    store: Store, width: int, digits: int | None
+) -> None:
+    make_finalists(store, np.random.default_rng(0))
+    frame = leaderboard(store, TASKS)
+    lines = rendered(frame, None, width)
+    assert max(len(line) for line in lines) <= width
+    assert not any("…" in line for line in lines)
+    line = next(line for line in lines if "a" * 8 in line)
+    row = named(frame)["a" * 8]
+    mark = {"better": " +", "worse": " -", "undecided": ""}[row["arithmetic_vs_gru"]]
+    error = "" if digits is None else f"±{row['arithmetic_test_se']:.{digits}f}"
+    assert f" {row['arithmetic_test']:.{digits or 4}f}{error}{mark} " in line
+    assert ("mult-adds" in lines[0]) is (width == 120)
+    assert any("mean over 4 fresh seeds" in line for line in lines)
+    assert any(f"({frame['score'].iloc[-1]:.{digits or 4}f})" in line for line in lines)
+
+
+def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Store) -> None:
+    fill(store, *random_run(np.random.default_rng(0)))
+    frame = leaderboard(store, TASKS)
+    text = "\n".join(rendered(frame, 3, width=80))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    for score in frame["score"].head(3):
+        assert f"{score:.4f}" in text

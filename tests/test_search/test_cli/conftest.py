@@ -1,0 +1,143 @@
+"""Command lines in this process and through the installed command, over runs in a temporary folder."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from results.tables.leaderboard import TIME_COLUMNS
+from search.cli.main import run
+
+COMMAND = Path(sys.executable).with_name("gatesearch")
+
+TINY = """
+[search]
+proposals = 6
+window = 2
+reexamine = 0.3
+baselines = ["tanh", "lstm", "gru"]
+[grid]
+scales = [1.0]
+learning_rates = [0.3]
+max_norms = [2.5]
+layers = [1]
+[finalists]
+cells = 2
+repeats = 2
+[memorization]
+accuracy = 0.0
+parameters = [8000]
+options = { length = 2, validation = 300, test = 300 }
+schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 2 }
+[tasks.xml]
+threshold = 0.0
+settings = 1
+baseline_settings = 1
+parameters = [8000]
+options = { min_letters = 1, max_letters = 2, validation = 400, test = 400 }
+schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 4 }
+[tasks.arithmetic]
+threshold = 0.0
+settings = 1
+baseline_settings = 1
+parameters = [8000]
+options = { digits = 1, validation = 400, test = 400 }
+schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 4 }
+"""
+"""A search of a second: both kinds of proposals, and no gate that closes."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command line came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+Gatesearch = Callable[..., Said]
+
+
+def assert_same_table(run: Path, other: Path) -> None:
+    """That two runs' tables agree to the last bit, but for the time they took."""
+    tables = [pd.read_csv(folder / "leaderboard.csv").drop(columns=list(TIME_COLUMNS)) for folder in (run, other)]
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Let what is started here be stopped by Ctrl-C, also where the tests themselves run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh working directory with `tiny.toml`; runs are kept in its folder `runs`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATESEARCH_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    (tmp_path / "tiny.toml").write_text(TINY)
+    return tmp_path
+
+
+@pytest.fixture
+def gatesearch(capsys: pytest.CaptureFixture[str]) -> Gatesearch:
+    """Runs a command line in this process."""
+
+    def said(*arguments: str) -> Said:
+        capsys.readouterr()
+        status = run(arguments)
+        captured = capsys.readouterr()
+        return Said(status, captured.out, captured.err)
+
+    return said
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny search that ran to its end, undisturbed. Read it only."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.toml").write_text(TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("GATESEARCH_RUNS", str(folder / "runs"))
+        assert run(["search", "done", "--profile", "tiny.toml", "--workers", "0"]) == 0
+    return folder / "runs" / "done"
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the installed command in a session of its own; what still runs at the end is killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

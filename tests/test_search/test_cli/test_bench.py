@@ -1,0 +1,33 @@
+"""`gatesearch bench` on sizes that take no time."""
+
+import json
+
+from click.testing import CliRunner
+
+from search.cli.commands.bench import bench
+
+SMALL = ["--batch", "2", "--steps", "3", "--width", "5", "--repeats", "1"]
+
+
+def test_json_is_a_list_of_timings_with_the_documented_keys() -> None:
+    arguments = ["lstm", "gru", "--units", "16", "--units", "19", "--mutants", "0", "--peer", "torch.nn.LSTM", "--json"]
+    result = CliRunner().invoke(bench, [*SMALL, *arguments])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.output)
+    assert [(row["cell"], row["units"]) for row in rows] == [("lstm", 16), ("gru", 16), ("lstm", 19), ("gru", 19)]
+    keys = {"cell", "units", "layers", "batch", "ours_ms", "peer", "peer_ms", "ratio", "backend"}
+    assert all(set(row) == keys for row in rows)
+    assert all(row["peer"] == "torch.nn.LSTM" for row in rows)
+    backends = {16: ("native", "eager"), 19: ("llvm", "eager")}  # 19 units are no whole vectors
+    assert all(row["backend"] in backends[row["units"]] for row in rows)
+
+
+def test_the_table_fits_into_80_columns_and_says_what_was_measured() -> None:
+    result = CliRunner().invoke(bench, [*SMALL, "tanh", "--units", "16", "--mutants", "1", "--roll", "--layers", "2"])
+    assert result.exit_code == 0, result.output
+    first, heading, *rows = result.output.splitlines()
+    assert first == "One training step: batch 2, 3 steps, 5 notes, layers 2; medians."
+    assert heading.split() == ["cell", "units", "ours", "ms", "peer", "peer", "ms", "ratio", "backend"]
+    assert len(rows) >= 7
+    assert max(map(len, (first, heading, *rows))) <= 80
+    assert "…" not in result.output

@@ -1,0 +1,187 @@
+"""A search that is stopped from outside: by Ctrl-C, by SIGTERM, with and without workers; and one on a terminal."""
+
+import os
+import pty
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from results.store.store import Store
+from tests.test_search.test_cli.conftest import COMMAND, TINY, Gatesearch, assert_same_table
+
+Start = Callable[..., subprocess.Popen[str]]
+
+LONGER = TINY.replace("proposals = 6", "proposals = 24")
+
+
+@pytest.fixture
+def longer(here: Path) -> Path:
+    (here / "longer.toml").write_text(LONGER)
+    return here
+
+
+def _wait_for_trials(process: subprocess.Popen[str], store: Path, count: int) -> None:
+    for _ in range(1200):
+        assert process.poll() is None, "the search ended before it could be stopped"
+        if store.exists():
+            try:
+                with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+                    if connection.execute("SELECT count(*) FROM trials").fetchone()[0] >= count:
+                        return
+            except sqlite3.OperationalError:
+                pass  # it is being made
+        time.sleep(0.05)
+    raise AssertionError("the search makes no progress")
+
+
+def _session(leader: int) -> list[int]:
+    """The processes of a session that still run."""
+    listed = subprocess.run(["ps", "-eo", "pid,sess,stat"], capture_output=True, text=True, check=True)
+    rows = [line.split() for line in listed.stdout.splitlines()[1:]]
+    return [int(pid) for pid, session, state in rows if int(session) == leader and not state.startswith("Z")]
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_search_says_how_to_go_on_and_ends_as_if_it_never_stopped(
+    number: signal.Signals, started: Start, gatesearch: Gatesearch, longer: Path
+) -> None:
+    process = started("search", "cut", "--profile", "longer.toml", "--workers", "0")
+    _wait_for_trials(process, longer / "runs" / "cut" / "run.sqlite", 15)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "gatesearch: interrupted"
+    advice = next(line for line in err.splitlines() if "Go on with: " in line).split("Go on with: ")[1]
+    assert (longer / "runs" / "cut" / "leaderboard.csv").exists()
+    program, *arguments = shlex.split(advice)
+    assert program == "gatesearch"
+    resumed = gatesearch(*arguments, "--workers", "0")
+    assert (resumed.status, resumed.err) == (0, "")
+    assert gatesearch("search", "whole", "--profile", "longer.toml", "--workers", "0").status == 0
+    assert_same_table(longer / "runs" / "cut", longer / "runs" / "whole")
+
+
+def test_a_search_with_workers_says_nothing_of_ray_and_leaves_no_process(
+    started: Start, longer: Path, finished: Path
+) -> None:
+    whole = started("search", "two", "--profile", "tiny.toml", "--workers", "2")
+    out, err = whole.communicate(timeout=120)
+    assert (whole.returncode, err) == (0, "")
+    assert "ray" not in out.lower().replace(str(longer).lower(), "")
+    assert out.splitlines()[0] == f"run two in {longer / 'runs' / 'two'}"
+    assert_same_table(longer / "runs" / "two", finished)
+    assert _session(whole.pid) == []
+
+
+def test_a_search_with_workers_is_stopped_within_seconds_and_leaves_no_process(
+    started: Start, gatesearch: Gatesearch, longer: Path
+) -> None:
+    """By SIGTERM to the driver alone, and by what a terminal does: SIGINT to every process in the foreground."""
+    run = longer / "runs" / "cut"
+    cuts: list[tuple[tuple[str, ...], int, Callable[[int, int], None], signal.Signals]] = [
+        (("--profile", "longer.toml"), 12, os.kill, signal.SIGTERM),
+        (("--resume",), 30, os.killpg, signal.SIGINT),
+    ]
+    for arguments, count, send, number in cuts:
+        stopped = started("search", "cut", *arguments, "--workers", "2")
+        _wait_for_trials(stopped, run / "run.sqlite", count)
+        processes = psutil.Process(stopped.pid).children(recursive=True)
+        assert len(processes) > 6  # Ray's, its workers, and what they train in
+        since = time.monotonic()
+        send(stopped.pid, number)
+        _, err = stopped.communicate(timeout=60)
+        assert time.monotonic() - since < 5.0
+        assert stopped.returncode == 130
+        first, last = [line for line in err.splitlines() if line]
+        assert first.endswith("Go on with: gatesearch search cut --resume")
+        assert last == "gatesearch: interrupted"
+        assert [process for process in processes if _runs(process)] == []
+        assert _session(stopped.pid) == []
+    assert gatesearch("search", "cut", "--resume", "--workers", "0").status == 0
+    assert gatesearch("search", "whole", "--profile", "longer.toml", "--workers", "0").status == 0
+    assert_same_table(run, longer / "runs" / "whole")
+
+
+def test_two_processes_do_not_drive_one_run(started: Start, gatesearch: Gatesearch, longer: Path) -> None:
+    process = started("search", "one", "--profile", "longer.toml", "--workers", "0")
+    _wait_for_trials(process, longer / "runs" / "one" / "run.sqlite", 3)
+    said = gatesearch("search", "one", "--resume", "--workers", "0")
+    assert said.status == 2
+    assert said.err.count("\n") == 1
+    assert "'one'" in said.err
+    assert gatesearch("leaderboard", "one", "--csv").status == 0  # looking is free
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 130
+
+
+def on_a_terminal(interrupt_at: str | None) -> tuple[str, int]:
+    """All that a terminal gets of a search, and its exit status; Ctrl-C is pressed when it has shown a text."""
+    screen, end = pty.openpty()
+    command = [str(COMMAND), "search", "seen", "--profile", "longer.toml", "--workers", "0"]
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    process = subprocess.Popen(command, stdin=end, stdout=end, stderr=end, env=environment, start_new_session=True)
+    os.close(end)
+    seen = b""
+    while True:
+        try:
+            part = os.read(screen, 65536)
+        except OSError:  # what Linux says when the other end is closed
+            break
+        if not part:
+            break
+        seen += part
+        if interrupt_at is not None and interrupt_at.encode() in seen:
+            interrupt_at = None
+            process.send_signal(signal.SIGINT)
+    os.close(screen)
+    return seen.decode(), process.wait(timeout=60)
+
+
+def test_a_terminal_sees_bars_and_gets_its_cursor_back(longer: Path) -> None:
+    text, status = on_a_terminal(interrupt_at=None)
+    assert status == 0
+    assert "proposals" in text
+    assert "━" in text
+    assert "/24" in text
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") >= 1  # hidden while the bars move, shown at the end
+    assert "done in " in text.split("\x1b[?25h")[-1]
+
+
+def test_a_terminal_still_shows_how_to_go_on_when_the_bars_are_gone(longer: Path) -> None:
+    text, status = on_a_terminal(interrupt_at="━")
+    assert status == 130
+    left = text.split("\x1b[?25h")[-1]  # what follows the last bar stays on the screen
+    assert "gatesearch search seen --resume" in left
+
+
+def test_a_search_that_is_killed_at_twenty_moments_ends_as_if_it_never_was(longer: Path) -> None:
+    program = [sys.executable, "-m", "tests.test_search.test_cli.lives", "4", "20", "killed", "longer.toml"]
+    lives = subprocess.run(program, capture_output=True, text=True, timeout=300)
+    assert (lives.returncode, lives.stderr) == (0, "")
+    # All twenty, unless this machine was so busy that the search got to its end while nobody looked.
+    assert 15 <= int(lives.stdout) <= 20
+    assert_same_table(longer / "runs" / "killed", longer / "runs" / "whole")
+    stores = [Store.open(longer / "runs" / name) for name in ("killed", "whole")]
+    rows = [[replace(row, seconds=0.0) for row in store.trials(curves=True)] for store in stores]
+    assert rows[0] == rows[1]
+    for store in stores:
+        store.close()

@@ -1,0 +1,127 @@
+"""`gatesearch leaderboard`: the table on the screen, as CSV, and in a file."""
+
+import io
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.test_search.test_cli.conftest import Gatesearch
+
+
+@pytest.fixture
+def kept(here: Path, finished: Path) -> Path:
+    shutil.copytree(finished, here / "runs" / "kept")
+    return here / "runs" / "kept"
+
+
+def test_csv_is_the_file_of_the_run_and_top_its_first_rows(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    text = (kept / "leaderboard.csv").read_text()
+    said = gatesearch("leaderboard", "kept", "--csv")
+    assert (said.status, said.out, said.err) == (0, text, "")
+    assert gatesearch("leaderboard", "kept", "--csv", "--top", "2").out == "".join(text.splitlines(True)[:3])
+    assert gatesearch("leaderboard", str(kept), "--csv").out == text
+    assert gatesearch("leaderboard", "kept", "-o", "copy.csv").out == "written to copy.csv\n"
+    assert (here / "copy.csv").read_text() == text
+
+
+def test_the_table_has_the_cells_in_order_and_fits_80_columns(
+    gatesearch: Gatesearch, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    table = pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--csv").out))
+    said = gatesearch("leaderboard", "kept")
+    lines = said.out.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    places = [said.out.index(cell) for cell in table["cell"]]
+    assert places == sorted(places)
+    gru = next(line for line in lines if " gru " in line)
+    assert "1.0000" in gru
+    shown = gatesearch("leaderboard", "kept", "--top", "1").out
+    assert table["cell"][0] in shown
+    assert table["cell"][1] not in shown
+
+
+def test_only_tables_are_written_over(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    shutil.copytree(kept, here / "runs" / "other")
+    (here / "my.cell").write_text("h' = x")
+    files = [*(here / "runs" / run / name for run in ("kept", "other") for name in ("run.sqlite", "profile.toml"))]
+    for path in (*files, here / "my.cell"):
+        before = path.read_bytes()
+        said = gatesearch("leaderboard", "kept", "-o", str(path))
+        assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+        assert f"{path.name}' exists and is not called .csv, .md, .tex, .txt; it is not overwritten" in said.err
+        assert path.read_bytes() == before
+    for _ in range(2):  # what is written again and again is
+        assert gatesearch("leaderboard", "kept", "-o", "table.MD", "--format", "markdown").status == 0
+
+
+def test_one_task_sorts_and_stands_alone(gatesearch: Gatesearch, kept: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+    said = gatesearch("leaderboard", "kept", "--task", "arithmetic", "--csv")
+    read = pd.read_csv(io.StringIO(said.out))
+    ranked = read[read["evidence"] == "retrained"]
+    assert ranked["arithmetic_ratio"].is_monotonic_decreasing
+    assert len(ranked) == 5
+    assert read["evidence"].tolist() == sorted(read["evidence"])  # retrained, then search
+    assert sorted(read["cell"]) == sorted(table["cell"])
+    screen = gatesearch("leaderboard", "kept", "--task", "arithmetic").out
+    assert screen.splitlines()[0].split()[:5] == ["rank", "cell", "name", "score", "arithmetic"]
+    assert "xml" not in screen.splitlines()[0]
+    places = [screen.index(cell) for cell in read["cell"]]
+    assert places == sorted(places)
+    wrong = gatesearch("leaderboard", "kept", "--task", "music")
+    assert wrong.status == 2
+    assert wrong.err == "gatesearch: --task has 'music'; the ranked tasks of this run are xml, arithmetic\n"
+
+
+def test_baselines_alone(gatesearch: Gatesearch, kept: Path) -> None:
+    read = pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--baselines", "--csv").out))
+    assert sorted(read["name"]) == ["gru", "lstm", "tanh"]
+    assert (
+        len(pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--baselines", "--csv", "--top", "2").out))) == 2
+    )
+
+
+def test_ratios_stand_beside_those_of_the_study(gatesearch: Gatesearch, kept: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+    lines = gatesearch("leaderboard", "kept", "--study", "--format", "markdown").out.splitlines()
+    known = {"lstm": ("0.924", "0.996", "0.924"), "tanh": ("0.329", "0.329", "0.697")}  # score, arithmetic, xml
+    for name, (score, arithmetic, xml) in known.items():
+        row = table[table["name"] == name].iloc[0]
+        cells = [cell.strip() for cell in next(line for line in lines if f"| {name} " in line).strip("|").split("|")]
+        assert cells[3] == f"{row['score']:.4f}±{row['score_se']:.4f} / {score}"
+        assert cells[4].replace(" +", "").replace(" -", "") == (
+            f"{row['xml_ratio']:.3f}±{row['xml_ratio_se']:.3f} / {xml}"
+        )
+        assert f"{row['arithmetic_ratio']:.3f}±{row['arithmetic_ratio_se']:.3f}" in cells[5]
+        assert cells[5].endswith(f" / {arithmetic}")
+    found = table[table["origin"] == "found"].iloc[0]
+    assert " / " not in next(line for line in lines if found["cell"] in line)
+    assert "Jozefowicz et al. 2015" in lines[-1]
+
+
+def test_markdown_and_latex_have_what_the_screen_has(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+    markdown = gatesearch("leaderboard", "kept", "--format", "markdown", "--top", "3").out
+    lines = markdown.splitlines()
+    assert [cell.strip() for cell in lines[0].strip("|").split("|")][:6] == [
+        *("rank", "cell", "name", "score", "xml", "arithmetic")
+    ]
+    assert len({line.count("|") for line in lines[:5]}) == 1
+    latex = gatesearch("leaderboard", "kept", "--format", "latex", "--top", "3").out
+    assert latex.count(r"\\") == 4
+    for row in table.head(3).to_dict("records"):
+        (line,) = (line for line in lines if str(row["cell"]) in line)
+        for column, error in (("score", "score_se"), ("xml_test", "xml_test_se")):
+            assert f" {row[column]:.4f}±{row[error]:.4f}" in line
+            assert rf"& {row[column]:.4f}$\pm${row[error]:.4f}" in latex
+    said = gatesearch("leaderboard", "kept", "--format", "latex", "--top", "3", "-o", "table.tex")
+    assert said.out == "written to table.tex\n"
+    assert (here / "table.tex").read_text() == latex
+    both = gatesearch("leaderboard", "kept", "--format", "latex", "--csv")
+    assert both.status == 2
+    assert both.err == "gatesearch: --csv and --format latex exclude each other; leave one out\n"
+    assert gatesearch("leaderboard", "kept", "--format", "table", "-o", "table.txt").status == 0
+    assert table["cell"][0] in (here / "table.txt").read_text()

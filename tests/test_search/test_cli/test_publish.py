@@ -1,0 +1,102 @@
+"""`gatesearch publish`: a folder that says where a run comes from, and is a run itself."""
+
+import hashlib
+import json
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from results.store.store import Store
+from tests.test_search.test_cli.conftest import Gatesearch
+
+
+@pytest.fixture
+def kept(here: Path, finished: Path) -> Path:
+    shutil.copytree(finished, here / "runs" / "kept")
+    return here / "runs" / "kept"
+
+
+def test_a_published_run_is_whole_and_reads_like_any_other(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    folder = here / "published" / "kept"
+    said = gatesearch("publish", "kept", str(folder))
+    assert (said.status, said.err) == (0, "")
+    manifest = json.loads((folder / "published.json").read_text())
+    assert {path.name for path in folder.iterdir()} == {*manifest["sha256"], "published.json"}
+    for name, digest in manifest["sha256"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert (folder / "leaderboard.csv").read_bytes() == (kept / "leaderboard.csv").read_bytes()
+    assert (folder / "profile.toml").read_bytes() == (kept / "profile.toml").read_bytes()
+    assert (folder / "findings.md").read_text() == gatesearch("findings", "kept", "--format", "markdown").out
+    with closing(sqlite3.connect(kept / "run.sqlite")) as connection:
+        trials, seconds = connection.execute("SELECT count(*), sum(seconds) FROM trials").fetchone()
+    assert manifest["trials"] == trials == sum(each["trials"] for each in manifest["environments"])
+    assert manifest["core_hours"] == round(seconds / 3600, 2)
+    with Store.open(kept, readonly=True) as store:
+        assert manifest["command"] == ["gatesearch", *store.information["command"]]
+    assert (manifest["seed"], manifest["resumed"]) == (0, 0)
+    assert set(manifest["data"]) == {"memorization", "xml", "arithmetic"}
+
+    verified = gatesearch("verify", str(folder), "--retrain", "2")
+    assert (verified.status, verified.err) == (0, "")
+    table = gatesearch("leaderboard", str(folder), "--csv")
+    assert table.out == (folder / "leaderboard.csv").read_text()
+    best = pd.read_csv(folder / "leaderboard.csv", dtype={"cell": str})["cell"][0]
+    assert gatesearch("show", best, "--run", str(folder)).status == 0
+
+
+def test_a_run_that_was_published_twice_gives_the_same_files(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    for name in ("a", "b"):
+        assert gatesearch("publish", "kept", str(here / name)).status == 0
+    for path in (here / "a").iterdir():
+        assert path.read_bytes() == (here / "b" / path.name).read_bytes(), path.name
+
+
+def test_nothing_is_overwritten(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    (here / "mine").mkdir()
+    said = gatesearch("publish", "kept", "mine")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == "gatesearch: mine is there already, and nothing is overwritten; name a new folder\n"
+    assert not list((here / "mine").iterdir())
+
+
+def test_a_run_that_has_not_ended_or_was_made_up_is_not_published(gatesearch: Gatesearch, kept: Path) -> None:
+    with closing(sqlite3.connect(kept / "run.sqlite")) as connection, connection:
+        connection.execute("UPDATE run SET information = json_remove(information, '$.finished')")
+    said = gatesearch("publish", "kept", "out")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "run 'done' has not ended" in said.err
+    assert gatesearch("search", "made-up", "--profile", "tiny.toml", "--simulate", "--workers", "0").status == 0
+    said = gatesearch("publish", "made-up", "out")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "run 'made-up' is simulated" in said.err
+    assert not Path("out").exists()
+
+
+def test_what_fails_leaves_no_folder_behind(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    with closing(sqlite3.connect(kept / "run.sqlite")) as connection, connection:
+        connection.execute("UPDATE trials SET steps = 'many' WHERE repeat = 0")
+    before = sorted(path.name for path in here.iterdir())
+    said = gatesearch("publish", "kept", "out")
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert sorted(path.name for path in here.iterdir()) == before
+
+
+def test_verify_sees_what_was_changed_after_publication(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    assert "checksums" not in gatesearch("verify", "kept").out
+    assert gatesearch("publish", "kept", "out").status == 0
+    assert re.search(r"^checksums +ok +run\.sqlite, profile\.toml", gatesearch("verify", "./out").out, re.MULTILINE)
+    with (here / "out" / "findings.md").open("a") as file:
+        file.write("and more\n")
+    said = gatesearch("verify", "./out")
+    assert said.status == 1
+    assert re.search(r"^checksums +FAILED +out/findings\.md is not the file that was", said.out, re.MULTILINE)
+    for text in ("", "[]", '{"sha256": 3}', '{"sha256": {}}', "[" * 100_000):
+        (here / "out" / "published.json").write_text(text)
+        said = gatesearch("verify", "./out")
+        assert (said.status, said.err) == (1, "")
+        assert re.search(r"^checksums +FAILED +out/published\.json ", said.out, re.MULTILINE)

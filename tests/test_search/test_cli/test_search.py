@@ -1,0 +1,201 @@
+"""Whole searches by command line: what they leave, what their options change, and what they refuse."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import savemat
+
+from results.store.store import Store
+from search.cells.notation.formula import parse_formula
+from search.profiles.profile import parse_profile
+from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
+
+SEARCH = ("search", "--profile", "tiny.toml", "--workers", "0")
+
+OWN_TASK = '''
+"""A task of one's own."""
+
+from tasks.memorization import Memorization
+
+
+class Echo(Memorization):
+    name = "echo"
+    summary = "letters [again]"
+
+    def __init__(self) -> None:
+        super().__init__(length=2, validation=300, test=300)
+'''
+
+
+def test_a_search_leaves_a_store_its_profile_and_a_table_that_pandas_reads(finished: Path) -> None:
+    assert {"run.sqlite", "profile.toml", "leaderboard.csv"} <= {path.name for path in finished.iterdir()}
+    table = pd.read_csv(finished / "leaderboard.csv")
+    assert set(table.loc[table["origin"] == "baseline", "name"]) == {"tanh", "lstm", "gru"}
+    assert table.loc[table["name"] == "gru", "score"].item() == 1.0
+    ranked = table.dropna(subset="rank")
+    assert ranked["rank"].tolist() == list(range(1, len(ranked) + 1))
+    assert ranked["score"].is_monotonic_decreasing
+    np.testing.assert_allclose(ranked["score"], ranked[["xml_ratio", "arithmetic_ratio"]].min(axis=1))
+    profile = parse_profile((finished / "profile.toml").read_text(), "the file")
+    assert profile.search.proposals == 6
+    with sqlite3.connect(finished / "run.sqlite") as connection:
+        trials = pd.read_sql("SELECT * FROM trials", connection)
+        proposals = pd.read_sql('SELECT * FROM proposals WHERE "index" >= 0', connection)
+    assert proposals["index"].tolist() == list(range(6))
+    assert table["trials"].sum() == len(trials)  # nobody was stopped by memorization, so every trial's cell is a row
+
+
+def test_what_was_announced_and_summed_up_is_what_was_done(gatesearch: Gatesearch, here: Path) -> None:
+    said = gatesearch(*SEARCH, "--seed", "3", "--proposals", "2")
+    assert (said.status, said.err) == (0, "")
+    assert f"run tiny-1 in {here / 'runs' / 'tiny-1'}\n" in said.out
+    assert "3 cells to compare with, 2 proposals (paper), tasks xml, arithmetic; seed 3\n" in said.out
+    assert "for the 9 trials of the given cells" in said.out  # 3 cells, each on memorization and two tasks
+    assert f"the table is {here / 'runs' / 'tiny-1' / 'leaderboard.csv'}\n" in said.out
+    assert "\x1b" not in said.out
+    second = gatesearch(*SEARCH, "--proposals", "0")
+    assert "run tiny-2 in " in second.out
+    assert "0 new cells proposed, 0 examined again; passed: none" in second.out
+    assert len(pd.read_csv(here / "runs" / "tiny-2" / "leaderboard.csv")) == 3
+
+
+def test_the_same_seed_gives_the_same_table_and_a_resumed_end_trains_nothing(
+    gatesearch: Gatesearch, here: Path, finished: Path
+) -> None:
+    assert gatesearch(*SEARCH, "again").status == 0
+    assert_same_table(here / "runs" / "again", finished)
+    before = (here / "runs" / "again" / "leaderboard.csv").read_bytes()
+    assert gatesearch("search", "again", "--resume", "--workers", "0").status == 0
+    assert (here / "runs" / "again" / "leaderboard.csv").read_bytes() == before  # seconds included
+    assert gatesearch("search", "--resume", "--workers", "0").out.startswith("run again in ")
+    with Store.open(here / "runs" / "again", readonly=True) as store:
+        assert len(store.information["resumed"]) == 2
+
+
+def test_a_run_is_extended_to_what_it_would_have_been_from_the_start(
+    gatesearch: Gatesearch, here: Path, finished: Path
+) -> None:
+    plain = here / "plain.toml"
+    plain.write_text((here / "tiny.toml").read_text().replace("cells = 2", "cells = 0"))
+    line = ("search", "--profile", "plain.toml", "--workers", "0")
+    assert gatesearch(*line, "short", "--proposals", "2").status == 0
+    assert gatesearch(*line, "whole").status == 0  # six
+    short, whole = here / "runs" / "short", here / "runs" / "whole"
+    assert len(pd.read_csv(short / "leaderboard.csv")) < len(pd.read_csv(whole / "leaderboard.csv"))
+    before = (short / "run.sqlite").read_bytes(), (short / "profile.toml").read_bytes()
+    refused = gatesearch("search", "short", "--resume", "--proposals", "1", "--workers", "0")
+    assert (refused.status, refused.out, refused.err.count("\n")) == (2, "", 1)
+    assert "--proposals 1: run 'short' is one of 2, and what is done is kept" in refused.err
+    assert ((short / "run.sqlite").read_bytes(), (short / "profile.toml").read_bytes()) == before
+    for proposals in ("4", "6", "6"):  # the last is a resumption of what is done
+        said = gatesearch("search", "short", "--resume", "--proposals", proposals, "--workers", "0")
+        assert (said.status, said.err) == (0, "")
+        assert f", {proposals} proposals (paper)" in said.out
+    assert_same_table(short, whole)
+    assert (short / "profile.toml").read_text() == (whole / "profile.toml").read_text()
+    with Store.open(short, readonly=True) as store:
+        assert store.profile == (short / "profile.toml").read_text()
+        assert len(store.information["extended"]) == 2
+        assert store.information["finished"] is not None
+    assert gatesearch("verify", "short").status == 0
+
+
+def test_an_extended_run_trains_its_new_finalists(gatesearch: Gatesearch, here: Path, finished: Path) -> None:
+    """Those of the smaller run stay in the table, since they were trained; the others are as from the start."""
+    assert gatesearch(*SEARCH, "short", "--proposals", "2").status == 0
+    assert gatesearch("search", "short", "--resume", "--proposals", "6", "--workers", "0").status == 0
+    runs = (here / "runs" / "short", finished)
+    short, whole = (pd.read_csv(run / "leaderboard.csv").set_index("cell") for run in runs)
+    again = [set(table.index[table["evidence"] == "retrained"]) for table in (short, whole)]
+    assert len(again[1]) == 5  # three that were given, two that were found
+    assert again[1] <= again[0]
+    assert len(again[0] - again[1]) <= 2
+    columns = ["xml_test", "xml_test_se", "arithmetic_test", "score"]
+    pd.testing.assert_frame_equal(short.loc[sorted(again[1]), columns], whole.loc[sorted(again[1]), columns])
+    assert gatesearch("verify", "short").status == 0
+
+
+def test_tasks_are_chosen_in_the_order_given_and_the_strategy_is_kept(gatesearch: Gatesearch, here: Path) -> None:
+    said = gatesearch(*SEARCH, "r", "--tasks", "arithmetic, xml", "--strategy", "random", "--proposals", "3")
+    assert said.status == 0
+    assert "3 proposals (random), tasks arithmetic, xml;" in said.out
+    with Store.open(here / "runs" / "r", readonly=True) as store:
+        assert store.strategy == "random"
+        assert {row.kind for row in store.proposals() if row.index >= 0} == {"propose"}
+    assert gatesearch(*SEARCH, "one", "--tasks", "xml", "--proposals", "0").status == 0
+    assert "arithmetic_test" not in pd.read_csv(here / "runs" / "one" / "leaderboard.csv").columns
+
+
+def test_a_formula_file_and_a_task_of_ones_own_are_searched_with(gatesearch: Gatesearch, here: Path) -> None:
+    formula = "z = sigmoid(linear(x) + linear(h))\nh' = h + z * (tanh(linear(x)) - h)\n"
+    (here / "light.cell").write_text(formula)
+    (here / "owntasks.py").write_text(OWN_TASK)
+    own = ("--seed-cell", "light.cell", "--task", "owntasks:Echo")
+    assert gatesearch(*SEARCH, "own", *own, "--proposals", "1").status == 0
+    table = pd.read_csv(here / "runs" / "own" / "leaderboard.csv")
+    row = table[table["name"] == "light"].iloc[0]
+    assert row["cell"] == parse_formula(formula).canonical().id[:8]
+    assert row["origin"] == "baseline"
+    assert row["echo_settings"] == 1
+    again = ("search", "own", "--resume", "--task", "owntasks:Echo", "--workers", "0")
+    assert gatesearch(*again).status == 0  # the cell is kept with the run; code is not, and is named again
+    said = gatesearch("tasks", "owntasks:Echo")
+    assert "letters [again]" in said.out
+
+
+def test_tasks_read_files_of_ones_own(gatesearch: Gatesearch, here: Path) -> None:
+    words = np.random.default_rng(0).choice(["the", "cell", "was", "<unk>", "N"], size=(60, 8))
+    (here / "ptb").mkdir()
+    for split in ("train", "valid", "test"):
+        (here / "ptb" / f"ptb.{split}.txt").write_text("\n".join(" " + " ".join(line) + " " for line in words))
+    pieces = np.empty(3, dtype=object)
+    for k in range(3):
+        pieces[k] = (np.arange(40)[:, None] % 5 + 40 == np.arange(88)).astype(np.uint8)
+    savemat(here / "piano.mat", {"traindata": pieces, "validdata": pieces, "testdata": pieces})
+    schedule = "{ batch = 3, unroll = 10, epoch_steps = 2, epochs = 2, halvings = 1 }"
+    (here / "tiny.toml").write_text(
+        (here / "tiny.toml").read_text()
+        + "".join(
+            f"[tasks.{task}]\nparameters = [20000]\nbaseline_settings = 1\nschedule = {schedule}\n"
+            for task in ("language", "music")
+        )
+    )
+    data = ("--data", "language=ptb", "--data", "music=piano.mat", "--tasks", "language,music", "--proposals", "0")
+    said = gatesearch(*SEARCH, "files", *data)
+    assert (said.status, said.err) == (0, "")
+    table = pd.read_csv(here / "runs" / "files" / "leaderboard.csv").set_index("name")
+    # 5 words and <eos>: no model of them does worse than 88 ln 2 nats on notes, or gets all random words right.
+    assert 0 < table["language_test"]["gru"].item() < 0.9
+    assert 0 < table["music_test"]["gru"].item() < 88 * np.log(2)
+    with Store.open(here / "runs" / "files", readonly=True) as store:
+        kept = parse_profile(store.profile, "the run's")
+    assert kept.tasks["language"].options["data"] == str(here / "ptb")
+
+
+def test_a_folder_with_brackets_in_its_name_is_named_as_it_is(
+    gatesearch: Gatesearch, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = here / "runs [bold] [" / "]"
+    monkeypatch.setenv("GATESEARCH_RUNS", str(folder))
+    said = gatesearch(*SEARCH, "b", "--proposals", "0")
+    assert said.status == 0
+    assert f"run b in {folder / 'b'}\n" in said.out
+
+
+def test_a_run_is_called_after_its_profile_whatever_the_file_is_called(gatesearch: Gatesearch, here: Path) -> None:
+    (here / "My profile (2).toml").write_text((here / "tiny.toml").read_text())
+    said = gatesearch("search", "--profile", "My profile (2).toml", "--workers", "0", "--proposals", "0")
+    assert said.status == 0
+    assert said.out.startswith("run My-profile-2-1 in ")
+
+
+def test_a_run_says_how_it_was_made(finished: Path) -> None:
+    with Store.open(finished, readonly=True) as store:
+        information = store.information
+    assert {"versions", "cpu", "platform", "commit", "data", "started", "finished"} <= information.keys()
+    assert set(information["data"]) == {"memorization", "xml", "arithmetic"}
+    assert json.dumps(information)

@@ -1,0 +1,81 @@
+"""`gatesearch search --simulate`: a search like any other that trains nothing, and says so wherever it can be read."""
+
+import gc
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from results.store.store import Store
+from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
+
+SEARCH = ("search", "--profile", "tiny.toml", "--workers", "0")
+SAYS = "SIMULATED: every number is made up, no cell was trained"
+
+
+def test_a_simulated_run_says_so_in_every_place_and_for_good(gatesearch: Gatesearch, here: Path) -> None:
+    said = gatesearch(*SEARCH, "--simulate")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith("run simulated-tiny-1 in ")
+    assert said.out.count(SAYS) == 2  # before it starts, and at the table
+    run = here / "runs" / "simulated-tiny-1"
+    table = pd.read_csv(run / "leaderboard.csv")
+    assert table["simulated"].all()
+    assert SAYS in gatesearch("leaderboard", "simulated-tiny-1").out
+    with sqlite3.connect(run / "run.sqlite") as connection:
+        reasons = pd.read_sql("SELECT reason FROM trials", connection)["reason"]
+    assert len(reasons) >= 9
+    assert reasons.str.startswith("simulated: ").all()
+    with Store.open(run, readonly=True) as store:
+        assert store.simulated
+        assert store.information["simulated"] == {"delays": 0.0}
+
+
+def test_a_trained_run_is_not_marked(finished: Path) -> None:
+    assert not pd.read_csv(finished / "leaderboard.csv")["simulated"].any()
+    with Store.open(finished, readonly=True) as store:
+        assert not store.simulated
+        assert not any(row.reason.startswith("simulated") for row in store.trials())
+
+
+def test_a_simulated_run_stays_simulated_when_it_is_resumed(gatesearch: Gatesearch, here: Path) -> None:
+    assert gatesearch(*SEARCH, "whole", "--simulate").status == 0
+    assert gatesearch(*SEARCH, "part", "--simulate").status == 0
+    with sqlite3.connect(here / "runs" / "part" / "run.sqlite") as connection:
+        for table, proposal in (("trials", "proposal"), ("evaluations", "proposal"), ("proposals", '"index"')):
+            connection.execute(f"DELETE FROM {table} WHERE {proposal} >= 2")
+    said = gatesearch("search", "part", "--resume", "--workers", "0")
+    assert (said.status, said.out.count(SAYS)) == (0, 2)
+    assert_same_table(here / "runs" / "part", here / "runs" / "whole")
+    with Store.open(here / "runs" / "part", readonly=True) as store:
+        assert all(row.reason.startswith("simulated: ") for row in store.trials())
+
+
+def test_a_run_keeps_what_it_is(gatesearch: Gatesearch, here: Path) -> None:
+    assert gatesearch(*SEARCH, "real", "--proposals", "0").status == 0
+    for option in (("--simulate",), ("--delays", "0")):
+        said = gatesearch("search", "real", "--resume", *option)
+        assert (said.status, said.out) == (2, "")
+        assert said.err.startswith(f"gatesearch: {option[0]} cannot be given with --resume")
+
+
+def test_delays_are_for_simulated_trials_and_bounded(gatesearch: Gatesearch, here: Path) -> None:
+    for options in (("--delays", "1"), ("--simulate", "--delays", "-1"), ("--simulate", "--delays", "nan")):
+        said = gatesearch(*SEARCH, *options)
+        assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+        assert said.err.startswith(f"gatesearch: --delays {options[-1]} is ")
+    assert not (here / "runs").exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
+def test_workers_change_nothing_but_a_window_that_is_too_small_for_them_is_warned_of(
+    gatesearch: Gatesearch, here: Path
+) -> None:
+    alone = gatesearch(*SEARCH, "alone", "--simulate")
+    assert "warning: " not in alone.out
+    two = gatesearch("search", "two", "--profile", "tiny.toml", "--workers", "2", "--simulate")
+    gc.collect()
+    assert two.status == 0
+    assert "warning: 2 processors, but a window of 2 proposals keeps about 1 busy; a new run may have a " in two.out
+    assert_same_table(here / "runs" / "two", here / "runs" / "alone")
