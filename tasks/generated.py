@@ -155,7 +155,7 @@ class GeneratedTask(Task):
             yield Block.of(some)
 
     @property
-    def width(self) -> int:
+    def output_size(self) -> int:
         return len(self.vocabulary)
 
     def label(self, index: int) -> str:
@@ -171,12 +171,12 @@ class GeneratedTask(Task):
         starts = True
         while True:
             characters = np.empty((batch, length + 1), np.uint32)
-            counted = np.empty((batch, length + 1), np.float32)
+            loss_mask = np.empty((batch, length + 1), np.float32)
             for column in range(batch):
                 text, marks = source.filled(*rest[column], length + 1)
-                characters[column], counted[column] = text[: length + 1], marks[: length + 1]
+                characters[column], loss_mask[column] = text[: length + 1], marks[: length + 1]
                 rest[column] = text[length:], marks[length:]  # the last symbol is the first one read next
-            yield from windows(self._encoded(characters), counted, steps, starts)
+            yield from windows(self._encoded(characters), loss_mask, steps, starts)
             starts = False
 
     def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
@@ -207,9 +207,9 @@ class GeneratedTask(Task):
                 shape = count, batch, int(whole.lengths[0])
                 turned = symbols.reshape(shape).transpose(0, 2, 1)
                 inputs, targets = turned[:, :-1].copy(), turned[:, 1:].copy()
-                counted = marks.reshape(shape).transpose(0, 2, 1)[:, 1:].copy()
+                loss_mask = marks.reshape(shape).transpose(0, 2, 1)[:, 1:].copy()
                 for number in range(count):
-                    yield Batch(inputs[number], targets[number], counted[number], True)
+                    yield Batch(inputs[number], targets[number], loss_mask[number], True)
                 continue
             ends = np.cumsum(whole.lengths).reshape(count, batch)
             for lengths, end in zip(whole.lengths.reshape(count, batch), ends[:, -1].tolist(), strict=True):
@@ -227,10 +227,10 @@ class GeneratedTask(Task):
         length = int(lengths.max())
         filled = np.arange(length) < lengths[:, None]
         symbols = np.zeros(filled.shape, np.int64)
-        counted = np.zeros(filled.shape, np.float32)
+        loss_mask = np.zeros(filled.shape, np.float32)
         symbols[filled] = self._encoded(characters)
-        counted[filled] = marks
-        return windows(symbols, counted, steps or length)
+        loss_mask[filled] = marks
+        return windows(symbols, loss_mask, steps or length)
 
     def _drawn(self, split: Split, rng: np.random.Generator) -> Iterator[Block]:
         """Endless blocks of samples of one split, none of them empty."""

@@ -63,7 +63,7 @@ class Language(Task):
         _ = self._arrays  # read now: a bad folder is an error here, and not in a worker
 
     @property
-    def width(self) -> int:
+    def output_size(self) -> int:
         return len(self._arrays["words"])
 
     def label(self, index: int) -> str:

@@ -46,7 +46,7 @@ class Music(Task):
 
     name = "music"
     metric = NATS_PER_STEP
-    output = Output.ROLL
+    output = Output.MULTI_LABEL
     summary = "Bach's chorales (or MIDI or .mat files), chord by chord; negative log-likelihood a step"
 
     data: str | None = None
@@ -57,7 +57,7 @@ class Music(Task):
         _ = self._pieces  # read now: a bad file is an error here, and not in a worker
 
     @property
-    def width(self) -> int:
+    def output_size(self) -> int:
         return KEYS
 
     def label(self, index: int) -> str:

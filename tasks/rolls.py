@@ -84,15 +84,15 @@ def roll_windows(pieces: Sequence[Roll], batch: int, steps: int) -> Iterator[Bat
         # Window by window: the whole of one long piece beside many short ones may not fit in memory.
         end, first = min(begin + steps, length), max(begin - 1, 0)
         rolls = np.zeros((end - begin + 1, batch, KEYS), np.float32)  # from the step before the window to its last
-        counted = np.zeros((end - begin, batch), np.float32)
+        loss_mask = np.zeros((end - begin, batch), np.float32)
         for column, piece in enumerate(pieces):
             part = piece[first:end]
             rolls[first + 1 - begin : first + 1 - begin + len(part), column] = part
-            counted[: max(len(piece) - begin, 0), column] = 1.0
+            loss_mask[: max(len(piece) - begin, 0), column] = 1.0
         yield Batch(
             inputs=rolls[:-1],
             targets=rolls[1:].copy(),  # or who writes into it would change the next inputs
-            counted=counted,
+            loss_mask=loss_mask,
             starts=begin == 0,
         )
 

@@ -25,7 +25,7 @@ def columns(symbols: Integers, batch: int) -> tuple[Integers, npt.NDArray[np.flo
     whose prediction does not count.
 
     Returns:
-        symbols (B, L) and counted (B, L), as `windows` takes them.
+        symbols (B, L) and loss_mask (B, L), as `windows` takes them.
     """
     steps = -(-(len(symbols) - 1) // batch)
     padded = np.zeros(batch * steps + 1, symbols.dtype)
@@ -34,12 +34,12 @@ def columns(symbols: Integers, batch: int) -> tuple[Integers, npt.NDArray[np.flo
     return padded[places], (places < len(symbols)).astype(np.float32)
 
 
-def windows(symbols: Integers, counted: npt.NDArray[np.float32], steps: int, starts: bool = True) -> Iterator[Batch]:
+def windows(symbols: Integers, loss_mask: npt.NDArray[np.float32], steps: int, starts: bool = True) -> Iterator[Batch]:
     """Walk columns of symbols in windows of at most `steps` steps; each predicts the symbol that follows.
 
     Args:
         symbols: (B, L).
-        counted: (B, L) of 0 and 1, whether the prediction OF that symbol counts; the first one has none.
+        loss_mask: (B, L) of 0 and 1, whether the prediction OF that symbol counts; the first one has none.
         steps: length of a window; the last one may be shorter.
         starts: whether the state is zero before the first window; it is carried over between them.
     """
@@ -49,7 +49,7 @@ def windows(symbols: Integers, counted: npt.NDArray[np.float32], steps: int, sta
         end = min(first + steps * _CHUNK, last)
         inputs = symbols[:, first:end].T.astype(np.int64, order="C")
         targets = symbols[:, first + 1 : end + 1].T.astype(np.int64, order="C")
-        counts = counted[:, first + 1 : end + 1].T.astype(np.float32, order="C")
+        counts = loss_mask[:, first + 1 : end + 1].T.astype(np.float32, order="C")
         for begin in range(0, end - first, steps):
             part = slice(begin, begin + steps)
             yield Batch(inputs[part], targets[part], counts[part], starts and first + begin == 0)

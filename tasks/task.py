@@ -1,6 +1,6 @@
 """What a task is: batches of sequences, the steps that count, and the number that is reported.
 
-Dimension letters: T steps, B columns of a batch (independent sequences), W width (vocabulary size, or notes).
+Dimension letters: T steps, B columns of a batch (independent sequences), W output_size (vocabulary size, or notes).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Output(StrEnum):
     """What a model predicts at a step."""
 
     SYMBOLS = "symbols"  # one of W: a softmax over the vocabulary
-    ROLL = "roll"  # any subset of W: independent sigmoids, one a note
+    MULTI_LABEL = "multi-label"  # any subset of W: independent sigmoids, one a note
 
 
 class Split(StrEnum):
@@ -53,16 +53,16 @@ NATS_PER_STEP = Metric("nats_per_step", "nats per step", False)
 class Batch:
     """One window of B sequences: what is read at each step, and what follows it."""
 
-    inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) int64; ROLL: (T, B, W) float32
+    inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) int64; MULTI_LABEL: (T, B, W) float32
     targets: npt.NDArray[Any]  # same shape and dtype as the inputs: what follows
-    counted: npt.NDArray[np.float32]  # (T, B) of 0 and 1: the steps that count, in the loss and the metric alike
+    loss_mask: npt.NDArray[np.float32]  # (T, B) of 0 and 1: the steps that count, in the loss and the metric alike
     starts: bool  # the hidden state is zero before this batch; else it is carried over from the one before
 
 
 class Task(ABC):
     """A source of batches with a metric. Immutable, picklable, and built from keyword parameters.
 
-    A task of one's own sets `name`, `metric` and `output`, and writes `width`, `training` and `evaluation`;
+    A task of one's own sets `name`, `metric` and `output`, and writes `output_size`, `training` and `evaluation`;
     `tasks.generated.GeneratedTask` is the shorter way where samples are random texts.
     """
 
@@ -75,7 +75,7 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def width(self) -> int:
+    def output_size(self) -> int:
         """Vocabulary size, or notes a step."""
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Task(ABC):
     @cached_property
     def checksum(self) -> str:
         """SHA-256 (hex) of the name, the version and the `content`: equal data, equal checksum."""
-        digest = hashlib.sha256(f"{self.name} {self.version} {self.width}\n".encode())
+        digest = hashlib.sha256(f"{self.name} {self.version} {self.output_size}\n".encode())
         for part in self.content():
             digest.update(part)
         return digest.hexdigest()
@@ -105,9 +105,9 @@ class Task(ABC):
             for window in stream:
                 yield np.ascontiguousarray(window.inputs).tobytes()
                 yield np.ascontiguousarray(window.targets).tobytes()
-                yield np.ascontiguousarray(window.counted).tobytes()
+                yield np.ascontiguousarray(window.loss_mask).tobytes()
 
-    def constant_guess(self) -> float:
+    def constant_baseline(self) -> float:
         """The metric of the best constant prediction on the validation set.
 
         Accuracy: the share of the most frequent symbol. Nats per step: the entropy of the symbols, or of the
@@ -116,14 +116,14 @@ class Task(ABC):
         Raises:
             TaskError: no step of the validation set counts.
         """
-        totals, steps = np.zeros(self.width), 0.0
+        totals, steps = np.zeros(self.output_size), 0.0
         for window in self.evaluation(Split.VALIDATION, 8, 64):
-            counted = window.counted > 0
-            steps += float(counted.sum())
+            loss_mask = window.loss_mask > 0
+            steps += float(loss_mask.sum())
             if self.output is Output.SYMBOLS:
-                totals += np.bincount(window.targets[counted], minlength=self.width)
+                totals += np.bincount(window.targets[loss_mask], minlength=self.output_size)
             else:
-                totals += window.targets[counted].sum(axis=0, dtype=np.float64)
+                totals += window.targets[loss_mask].sum(axis=0, dtype=np.float64)
         if steps == 0:
             raise TaskError(f"task {self.name!r}: no step of its validation set counts; make the set larger")
         shares = totals / steps
@@ -135,7 +135,7 @@ class Task(ABC):
 
     def uniform_loss(self) -> float:
         """The loss in nats a counted step of a model that knows nothing: ln W, or W ln 2 for a roll."""
-        return math.log(self.width) if self.output is Output.SYMBOLS else self.width * math.log(2.0)
+        return math.log(self.output_size) if self.output is Output.SYMBOLS else self.output_size * math.log(2.0)
 
     def label(self, index: int) -> str:
         """The name of a symbol or a note."""
@@ -146,14 +146,14 @@ class Task(ABC):
 
         Where symbols are single characters a second line marks with `^` those whose prediction counts.
         """
-        targets, counted = batch.targets[:, column], batch.counted[:, column] > 0
-        if self.output is Output.ROLL:
-            chords = ([self.label(int(note)) for note in np.flatnonzero(notes)] for notes in targets[counted])
+        targets, loss_mask = batch.targets[:, column], batch.loss_mask[:, column] > 0
+        if self.output is Output.MULTI_LABEL:
+            chords = ([self.label(int(note)) for note in np.flatnonzero(notes)] for notes in targets[loss_mask])
             return "\n".join(" ".join(chord) or "(silence)" for chord in chords)
         labels = [self.label(int(index)) for index in (batch.inputs[0, column], *targets)]
         if any(len(label) != 1 for label in labels):
             return " ".join(labels)
-        return "".join(labels) + "\n " + "".join("^" if counts else " " for counts in counted)
+        return "".join(labels) + "\n " + "".join("^" if counts else " " for counts in loss_mask)
 
 
 def _surprise(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -33,7 +33,7 @@ def test_the_task_of_ones_own_loads_by_its_import_path(tmp_path: Path, monkeypat
     text = "".join(task.label(int(symbol)) for symbol in window.inputs[:, 0])
     assert re.match(r"[01]{8}=[01]", text)
     assert text[9] == str(text[:8].count("1") % 2)
-    assert next(task.evaluation(Split.VALIDATION, 2, 30)).counted.sum() > 0
+    assert next(task.evaluation(Split.VALIDATION, 2, 30)).loss_mask.sum() > 0
 
 
 def test_the_cell_of_ones_own_is_a_formula() -> None:

@@ -67,8 +67,8 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         epochs = max(1, min(budget.epochs, MOST_STEPS // budget.epoch_steps))
         # No early ends: the time a step is what counts here.
         budget = replace(budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None)
-        units = units_for(graph, setting, task.width, task.output)
-        model = SequenceModel(graph, units, setting.layers, task.width, task.output)
+        units = units_for(graph, setting, task.output_size, task.output)
+        model = SequenceModel(graph, units, setting.layers, task.output_size, task.output)
         model.initialise(setting.scale, torch.Generator().manual_seed(0))
         compiled.cache_clear()
         started = time.thread_time()
@@ -77,7 +77,7 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
 
         def trial(task: Task, budget: Budget = budget) -> tuple[int, float]:
             started = time.thread_time()
-            result = train_trial(graph, task, setting, budget, 0, chance=_hopeless(task))  # noqa: B023
+            result = train_trial(graph, task, setting, budget, 0, constant_baseline=_hopeless(task))  # noqa: B023
             return result.steps, time.thread_time() - started
 
         # In turn, so that a change in the machine's speed meets both.

@@ -27,7 +27,7 @@ def jax_step(
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
     jax: Any = importlib.import_module("jax")
     jnp: Any = importlib.import_module("jax.numpy")
-    width = int(data.inputs.max()) + 1 if output is Output.SYMBOLS else data.inputs.shape[-1]
+    output_size = int(data.inputs.max()) + 1 if output is Output.SYMBOLS else data.inputs.shape[-1]
     inputs, targets = jnp.asarray(data.inputs), jnp.asarray(data.targets)
     batch, matrices = data.inputs.shape[1], len(graph.linears)
     meaning: dict[Op, Callable[..., Any]] = {
@@ -81,12 +81,12 @@ def jax_step(
 
     rng = np.random.default_rng(0)
     shapes = [
-        (width, units),
+        (output_size, units),
         (units,),
         (layers, matrices, units, units),
         (layers, matrices, units),
-        (width, units),
-        (width,),
+        (output_size, units),
+        (output_size,),
     ]
     kept = [jnp.asarray(rng.uniform(-1, 1, shape) / units**0.5, jnp.float32) for shape in shapes]
     jitted = jax.jit(update)

@@ -40,13 +40,13 @@ LEARNING_RATE, MAX_NORM = 1e-3, 5.0
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of what is measured. `width` symbols, or notes where the output is a piano roll."""
+    """The size of what is measured. `output_size` symbols, or notes where the output is a piano roll."""
 
     units: int
     layers: int = 1
     batch: int = 20
     steps: int = 50
-    width: int = 40
+    output_size: int = 40
     output: Output = Output.SYMBOLS
 
 
@@ -151,7 +151,7 @@ def random_mutants(count: int) -> list[GateGraph]:
 
 
 def _size(shape: Shape) -> tuple[int, int, int, Output]:
-    return shape.units, shape.layers, shape.width, shape.output
+    return shape.units, shape.layers, shape.output_size, shape.output
 
 
 def _backend(graph: GateGraph, shape: Shape) -> str:
@@ -165,9 +165,9 @@ def _timing(cell: str, shape: Shape, ours: float, peer: str, theirs: float, back
 def _batch(shape: Shape) -> Batch:
     rng = np.random.default_rng(0)
     if shape.output is Output.SYMBOLS:
-        data = rng.integers(0, shape.width, (shape.steps + 1, shape.batch))
+        data = rng.integers(0, shape.output_size, (shape.steps + 1, shape.batch))
     else:
-        data = (rng.random((shape.steps + 1, shape.batch, shape.width)) < 0.05).astype(np.float32)
+        data = (rng.random((shape.steps + 1, shape.batch, shape.output_size)) < 0.05).astype(np.float32)
     return Batch(data[:-1], data[1:], np.ones((shape.steps, shape.batch), np.float32), True)
 
 
@@ -204,7 +204,7 @@ class _TorchModel(SequenceModel):
     """The same model around PyTorch's own layers."""
 
     def __init__(self, peer: str, shape: Shape) -> None:
-        super().__init__(LIBRARY["tanh"].graph, shape.units, 0, shape.width, shape.output)
+        super().__init__(LIBRARY["tanh"].graph, shape.units, 0, shape.output_size, shape.output)
         kind = {"torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU}[peer]
         self.recurrent = kind(shape.units, shape.units, shape.layers)
         self.flat, self.flat_grad = self._flatten()

@@ -99,7 +99,7 @@ class Engine:
         )
         self.progress = Progress(len(profile.given), proposals=profile.search.proposals)
         self._names = {graph.id: name for name, graph in reversed(profile.given.items())}
-        self._chance = {name: task.constant_guess() for name, task in tasks.items()}
+        self._constant_baselines = {name: task.constant_baseline() for name, task in tasks.items()}
         self._budgets = budgets(profile)
         self._reference: dict[str, float] = {}
         self._running: dict[int, _Running] = {}  # by proposal
@@ -263,7 +263,7 @@ class Engine:
 
     def _job(self, graph: GateGraph, task: str, setting: Setting) -> Job:
         seed = trial_seed(self.seed, graph.id, task, setting.key, 0)
-        return Job(graph, task, setting, self._budgets[task], seed, self._chance[task], self.simulation)
+        return Job(graph, task, setting, self._budgets[task], seed, self._constant_baselines[task], self.simulation)
 
     def _wait_for(self, index: int) -> Outcome:
         while index not in self._finished:

@@ -123,7 +123,7 @@ def retrain(
     repeats = profile.finalists.repeats
     _mark(store, tasks, repeats, only_if_new=True)
     limits = budgets(profile)
-    chance = {name: tasks[name].constant_guess() for name in profile.visited}
+    constant_baseline = {name: tasks[name].constant_baseline() for name in profile.visited}
     wanted = trials_of(finalists, profile)
     missing = [trial for trial in wanted if not _stored(store, trial)]
     progress.finalists, progress.finalists_done = len(wanted), len(wanted) - len(missing)
@@ -131,7 +131,7 @@ def retrain(
     waiting: dict[int, Trial] = {}
     for priority, (graph, task, setting, repeat) in enumerate(missing):
         own_seed = finalist_seed(seed, task, repeat)
-        job = Job(graph, task, setting, limits[task], own_seed, chance[task], simulation)
+        job = Job(graph, task, setting, limits[task], own_seed, constant_baseline[task], simulation)
         waiting[executor.submit(job, priority)] = (graph, task, setting, repeat)
     recorder = Recorder(store, {name: task.metric for name, task in tasks.items()})
     on_change(progress)
@@ -150,5 +150,5 @@ def _mark(store: Store, tasks: Mapping[str, Task], repeats: int, *, only_if_new:
     before = store.information.get("retrained", {}).get("repeats", 0)
     if before and (only_if_new or before >= repeats):
         return
-    guesses = {name: float(task.constant_guess()) for name, task in tasks.items()}
+    guesses = {name: float(task.constant_baseline()) for name, task in tasks.items()}
     store.mark(retrained={"repeats": repeats, "constant_guess": guesses})

@@ -18,7 +18,7 @@ from search.training.settings import Setting
 from tasks.task import Batch, Output
 
 UNIT_STEP = 16
-"""Units come in multiples of this, a vector register's width in float32."""
+"""Units come in multiples of this, a vector register's output_size in float32."""
 
 LARGE_VOCABULARY = 256
 """From here on the readout is worth code of its own; below, what PyTorch has costs less than calling it."""
@@ -27,24 +27,24 @@ States = tuple[tuple[Tensor, ...], ...]
 """For each layer, the cell's states: (B, H) each."""
 
 
-def count_parameters(graph: GateGraph, units: int, layers: int, width: int, output: Output) -> int:
+def count_parameters(graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> int:
     """Weights and biases of a whole model: embedding or projection, layers, readout."""
     cell = len(graph.linears) * (units * units + units)
-    entry = width * units + (units if output is Output.ROLL else 0)
-    return entry + layers * cell + units * width + width
+    entry = output_size * units + (units if output is Output.MULTI_LABEL else 0)
+    return entry + layers * cell + units * output_size + output_size
 
 
-def units_for(graph: GateGraph, setting: Setting, width: int, output: Output) -> int:
+def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Output) -> int:
     """The largest multiple of 16 units whose model stays within the setting's parameter budget, by binary search.
 
     Raises `BudgetError` where 16 units are too many.
     """
 
     def fits(steps: int) -> bool:
-        return count_parameters(graph, steps * UNIT_STEP, setting.layers, width, output) <= setting.parameters
+        return count_parameters(graph, steps * UNIT_STEP, setting.layers, output_size, output) <= setting.parameters
 
     if not fits(1):
-        least = count_parameters(graph, UNIT_STEP, setting.layers, width, output)
+        least = count_parameters(graph, UNIT_STEP, setting.layers, output_size, output)
         raise BudgetError(
             f"a budget of {setting.parameters:,} parameters is too small: {UNIT_STEP} units in {setting.layers} layers "
             f"take {least:,}"
@@ -83,17 +83,17 @@ class SequenceModel(nn.Module):
     operation each (`flat`, `flat_grad`: (P,)).
     """
 
-    def __init__(self, graph: GateGraph, units: int, layers: int, width: int, output: Output) -> None:
+    def __init__(self, graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> None:
         super().__init__()
         self.graph = graph.canonical()
-        self.units, self.width, self.output = units, width, output
+        self.units, self.output_size, self.output = units, output_size, output
         matrices = len(self.graph.linears)
-        self.entry = nn.Parameter(torch.empty(width, units))
-        self.entry_bias = nn.Parameter(torch.empty(units if output is Output.ROLL else 0))
+        self.entry = nn.Parameter(torch.empty(output_size, units))
+        self.entry_bias = nn.Parameter(torch.empty(units if output is Output.MULTI_LABEL else 0))
         self.weights = nn.ParameterList(torch.empty(matrices, units, units) for _ in range(layers))
         self.biases = nn.ParameterList(torch.empty(matrices, units) for _ in range(layers))
-        self.readout = nn.Parameter(torch.empty(width, units))
-        self.readout_bias = nn.Parameter(torch.empty(width))
+        self.readout = nn.Parameter(torch.empty(output_size, units))
+        self.readout_bias = nn.Parameter(torch.empty(output_size))
         self.flat, self.flat_grad = self._flatten()
 
     def _flatten(self) -> tuple[Tensor, Tensor]:
@@ -150,9 +150,9 @@ class SequenceModel(nn.Module):
         """The study's loss, averaged over the batch and summed over time; the counted steps; the states after it."""
         outputs, after = self.outputs(torch.tensor(batch.inputs), states)
         outputs, targets, steps = _counted(outputs, batch)
-        if self.output is Output.ROLL:
+        if self.output is Output.MULTI_LABEL:
             total = functional.binary_cross_entropy_with_logits(self.logits(outputs), targets, reduction="sum")
-        elif self.width >= LARGE_VOCABULARY:
+        elif self.output_size >= LARGE_VOCABULARY:
             total = softmax_nats(outputs, self.readout, self.readout_bias, targets)
         else:
             total = functional.cross_entropy(self.logits(outputs), targets, reduction="sum")
@@ -176,9 +176,9 @@ class SequenceModel(nn.Module):
 def _counted(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor, int]:
     """Outputs (N, H) and targets of the N steps that count, and N: the readout is not computed for the others."""
     outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets).flatten(0, 1)
-    counted = batch.counted.reshape(-1)
-    steps = int(counted.sum())
-    if steps < counted.size:
-        index = torch.tensor(counted).nonzero().squeeze(1)
+    loss_mask = batch.loss_mask.reshape(-1)
+    steps = int(loss_mask.sum())
+    if steps < loss_mask.size:
+        index = torch.tensor(loss_mask).nonzero().squeeze(1)
         outputs, targets = outputs.index_select(0, index), targets.index_select(0, index)
     return outputs, targets, steps

@@ -58,14 +58,14 @@ class Simulation:
         setting: Setting,
         budget: Budget,
         seed: int,
-        chance: float,
+        constant_baseline: float,
         on_batch: Callable[[], None] | None = None,
     ) -> TrialResult:
         """The outcome of a trial, once its time has passed; `data` gives the metric and the sizes of task `task`.
 
         `on_batch` is called now and then while it passes, as it is in a real trial.
         """
-        result = draw_trial(graph, task, data, setting, budget, seed, chance)
+        result = draw_trial(graph, task, data, setting, budget, seed, constant_baseline)
         self.wait(result.seconds, on_batch)
         return result
 
@@ -79,14 +79,14 @@ class Simulation:
 
 
 def draw_trial(
-    graph: GateGraph, task: str, data: Task, setting: Setting, budget: Budget, seed: int, chance: float
+    graph: GateGraph, task: str, data: Task, setting: Setting, budget: Budget, seed: int, constant_baseline: float
 ) -> TrialResult:
     """What a trial of these inputs comes to in the simulation."""
     try:
-        units = units_for(graph, setting, data.width, data.output)
+        units = units_for(graph, setting, data.output_size, data.output)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, MARK + str(error))
-    parameters = count_parameters(graph, units, setting.layers, data.width, data.output)
+    parameters = count_parameters(graph, units, setting.layers, data.output_size, data.output)
     rng = np.random.default_rng(seed)
     noise = rng.standard_normal(budget.epochs)
     luck, moment, tested = float(rng.standard_normal()), float(rng.random()), float(rng.standard_normal())
@@ -99,19 +99,19 @@ def draw_trial(
     level = _logistic(steep * (ability(graph, task) - middle) - 0.1 * rate * rate + 0.15 * luck)
     pace = 1.0 + 0.1 * budget.epochs * math.exp(0.3 * luck)  # epochs until all but 1 / e of it is learnt
     metric, loss = data.metric, data.uniform_loss()
-    ceiling = 1.0 if metric.higher_is_better else 0.5 * chance
+    ceiling = 1.0 if metric.higher_is_better else 0.5 * constant_baseline
 
     schedule = LearningRate(setting.learning_rate, budget)
     curve: list[Point] = []
     best, best_step, steps = None, 0, 0
-    spread = _error(chance, metric.higher_is_better)
+    spread = _error(constant_baseline, metric.higher_is_better)
     while True:
         if diverges and lost <= steps + budget.epoch_steps:
             state, reason, steps = TrialState.DIVERGED, f"the loss is not finite at step {max(lost, steps + 1)}", lost
             break
         steps += budget.epoch_steps
         learnt = level * (1.0 - math.exp(-(len(curve) + 1) / pace))
-        value = chance + learnt * (ceiling - chance) + 0.5 * spread * float(noise[len(curve)])
+        value = constant_baseline + learnt * (ceiling - constant_baseline) + 0.5 * spread * float(noise[len(curve)])
         value = min(max(value, 0.0), 1.0) if metric.higher_is_better else value
         curve.append(Point(steps, loss * (1.0 - 0.6 * learnt), value))
         improved = best is None or better(metric, value, best)
@@ -122,9 +122,9 @@ def draw_trial(
             state, reason = TrialState.STOPPED, f"validation reached the target of {budget.target:g} at step {steps}"
             break
         over = schedule.epoch_ended(improved)
-        if (schedule.epoch == budget.chance_epochs or over) and abs(best - chance) <= CHANCE_ERRORS * spread:
+        if (schedule.epoch == budget.chance_epochs or over) and abs(best - constant_baseline) <= CHANCE_ERRORS * spread:
             state = TrialState.AT_CHANCE
-            reason = f"not above the best constant guess, {chance:.4f}, at step {steps}"
+            reason = f"not above the best constant guess, {constant_baseline:.4f}, at step {steps}"
             break
         if over:
             state, reason = TrialState.OK, "the schedule ran out"
@@ -138,7 +138,11 @@ def draw_trial(
             state, MARK + reason, steps=steps, seconds=seconds, parameters=parameters, units=units, curve=tuple(curve)
         )
     spread = _error(best, metric.higher_is_better)
-    nats = loss * (1.0 - 0.6 * abs(best - chance) / abs(ceiling - chance)) if metric.higher_is_better else best
+    nats = (
+        loss * (1.0 - 0.6 * abs(best - constant_baseline) / abs(ceiling - constant_baseline))
+        if metric.higher_is_better
+        else best
+    )
     return TrialResult(
         state,
         MARK + reason,

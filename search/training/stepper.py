@@ -20,12 +20,15 @@ from tasks.task import Batch, Output
 
 
 class Step(NamedTuple):
-    """What a training step found before it changed the weights: the loss in nats, summed over `counted` steps, and the
-    norm of the gradient (of the loss averaged over the batch)."""
+    """Figures of a training step before it changed the weights.
+
+    `nats`: the loss, summed over the `steps` of the loss mask. `norm`: that of the gradient of the loss averaged over
+    the batch.
+    """
 
     nats: float
     norm: float
-    counted: int
+    steps: int
 
     @property
     def trouble(self) -> str | None:
@@ -68,10 +71,10 @@ class NativeStepper(Stepper):
         self._network = code
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> Step:
-        return Step(*self._network.train(batch.inputs, batch.targets, batch.counted, batch.starts, rate, max_norm))
+        return Step(*self._network.train(batch.inputs, batch.targets, batch.loss_mask, batch.starts, rate, max_norm))
 
     def score(self, batch: Batch) -> Score:
-        *sums, steps = self._network.score(batch.inputs, batch.targets, batch.counted, batch.starts)
+        *sums, steps = self._network.score(batch.inputs, batch.targets, batch.loss_mask, batch.starts)
         return Score(steps, *sums)
 
 
@@ -117,7 +120,7 @@ def stepper_for(model: SequenceModel) -> Stepper:
         return AutogradStepper(model)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
-    code = network(model.graph, values, gradients, model.output is Output.ROLL)
+    code = network(model.graph, values, gradients, model.output is Output.MULTI_LABEL)
     return AutogradStepper(model) if code is None else NativeStepper(model, code)
 
 

@@ -150,28 +150,34 @@ def train_trial(
     budget: Budget,
     seed: int,
     *,
-    chance: float | None = None,
+    constant_baseline: float | None = None,
     on_epoch: Callable[[Point], None] | None = None,
     on_batch: Callable[[], None] | None = None,
     on_end: Callable[[SequenceModel], None] | None = None,
 ) -> TrialResult:
     """Train one setting of a cell on a task; validation picks the epoch, test is reported.
 
-    `chance` is the metric of the best constant guess (worked out from the task where it is not given); `seed` feeds the
-    initial weights and the training data, each with a generator of its own. `on_batch` is called for every batch that
-    is read, to train on or to evaluate on: a sign that the trial gets on. `on_end` is given the model, with the weights
-    of the best epoch, where the trial has a result.
+    `constant_baseline` is the metric of the best constant guess (worked out from the task where it is not given);
+    `seed` feeds the initial weights and the training data, each with a generator of its own. `on_batch` is called for
+    every batch that is read, to train on or to evaluate on: a sign that the trial gets on. `on_end` is given the model,
+    with the weights of the best epoch, where the trial has a result.
     """
     started = time.perf_counter()
     graph = graph.canonical()  # a dead matrix is not trained, so it takes nothing of the budget either
     try:
-        units = units_for(graph, setting, task.width, task.output)
+        units = units_for(graph, setting, task.output_size, task.output)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, str(error))
-    model = SequenceModel(graph, units, setting.layers, task.width, task.output)
+    model = SequenceModel(graph, units, setting.layers, task.output_size, task.output)
     model.initialise(setting.scale, torch.Generator().manual_seed(seed))
     trial = _Trial(
-        model, task, setting, budget, task.constant_guess() if chance is None else chance, on_epoch, on_batch
+        model,
+        task,
+        setting,
+        budget,
+        task.constant_baseline() if constant_baseline is None else constant_baseline,
+        on_epoch,
+        on_batch,
     )
     state, reason = trial.train(np.random.default_rng(seed))
     measures = trial.measures(state)
@@ -197,12 +203,12 @@ class _Trial:
         task: Task,
         setting: Setting,
         budget: Budget,
-        chance: float,
+        constant_baseline: float,
         on_epoch: Callable[[Point], None] | None,
         on_batch: Callable[[], None] | None,
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
-        self.chance, self.on_epoch, self.on_batch = chance, on_epoch, on_batch
+        self.constant_baseline, self.on_epoch, self.on_batch = constant_baseline, on_epoch, on_batch
         self.stepper = stepper_for(model)
         self.rate = LearningRate(setting.learning_rate, budget)
         self.curve: list[Point] = []
@@ -222,7 +228,7 @@ class _Trial:
                 if step.trouble is not None:
                     return TrialState.DIVERGED, f"the {step.trouble} is not finite at step {self.steps}"
                 nats += step.nats
-                counted += step.counted
+                counted += step.steps
             ended = self._epoch(nats / max(counted, 1))
             if ended is not None:
                 return ended
@@ -246,11 +252,15 @@ class _Trial:
             return TrialState.STOPPED, f"validation reached the target of {target:g} at step {self.steps}"
         over = self.rate.epoch_ended(improved)
         if self.rate.epoch == self.budget.chance_epochs or over:
-            gain = self.best.metric - self.chance if metric.higher_is_better else self.chance - self.best.metric
+            gain = (
+                self.best.metric - self.constant_baseline
+                if metric.higher_is_better
+                else self.constant_baseline - self.best.metric
+            )
             if gain <= CHANCE_ERRORS * self.best.error:
                 return (
                     TrialState.AT_CHANCE,
-                    f"not above the best constant guess, {self.chance:.4f}, at step {self.steps}",
+                    f"not above the best constant guess, {self.constant_baseline:.4f}, at step {self.steps}",
                 )
         return (TrialState.OK, "the schedule ran out") if over else None
 

@@ -56,7 +56,7 @@ def is_same(result: TrialResult, curve: Sequence[tuple[int, float, float]], vali
 def network_of(model: SequenceModel, weights: Path) -> Network:
     """What the exporter needs to know of the model, whose weights are in that file."""
     symbols = model.output is Output.SYMBOLS
-    return Network(model.width, symbols, model.units, len(model.weights), weights.name)
+    return Network(model.output_size, symbols, model.units, len(model.weights), weights.name)
 
 
 def module_weights(model: SequenceModel, blocks: Sequence[Block]) -> dict[str, Tensor]:

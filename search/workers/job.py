@@ -23,7 +23,7 @@ class Job:
     setting: Setting
     budget: Budget
     seed: int
-    chance: float
+    constant_baseline: float
     simulation: Simulation | None = None
 
 
@@ -34,11 +34,17 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
     """
     try:
         if job.simulation is not None:
-            inputs = (job.graph, job.task, task, job.setting, job.budget, job.seed, job.chance)
+            inputs = (job.graph, job.task, task, job.setting, job.budget, job.seed, job.constant_baseline)
             result = job.simulation.trial(*inputs, on_batch)
         else:
             result = train_trial(
-                job.graph, task, job.setting, job.budget, job.seed, chance=job.chance, on_batch=on_batch
+                job.graph,
+                task,
+                job.setting,
+                job.budget,
+                job.seed,
+                constant_baseline=job.constant_baseline,
+                on_batch=on_batch,
             )
     except Exception as error:
         result = TrialResult(TrialState.FAILED, f"{type(error).__name__}: {one_line(error)}")

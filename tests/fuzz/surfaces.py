@@ -356,14 +356,14 @@ def use_texts(case: Case, folder: Path) -> None:
 
 def check_task(task: Task) -> None:
     """That data which were accepted can be trained on."""
-    demand(task.width >= 2, "fewer than two symbols")
+    demand(task.output_size >= 2, "fewer than two symbols")
     for stream in (task.training(2, 5, np.random.default_rng(0)), task.evaluation(Split.TEST, 2, 5)):
         window = next(stream)
-        shape = window.counted.shape
+        shape = window.loss_mask.shape
         demand(window.inputs.shape[:2] == shape == window.targets.shape[:2], "a window of other shapes")
         if window.inputs.ndim == 2:
-            demand(window.inputs.min() >= 0 and window.inputs.max() < task.width, "a symbol that is none")
-    demand(np.isfinite(task.constant_guess()), "a guess that is no number")
+            demand(window.inputs.min() >= 0 and window.inputs.max() < task.output_size, "a symbol that is none")
+    demand(np.isfinite(task.constant_baseline()), "a guess that is no number")
 
 
 def _mat(compressed: bool) -> bytes:
@@ -530,7 +530,9 @@ def draw_task(rng: Random) -> Case:
     """A task's name or import path, and parameters. Modules that exist are harmless ones."""
     kind = rng.random()
     if kind < 0.4:
-        path = changed_text(rng, rng.choice(IMPORTABLE), (":", ".", "Xml", "tasks", "name", "__class__", "width"), 2)
+        path = changed_text(
+            rng, rng.choice(IMPORTABLE), (":", ".", "Xml", "tasks", "name", "__class__", "output_size"), 2
+        )
     elif kind < 0.6:
         path = odd_text(rng) + rng.choice(("", ":", ":X", ".a:B"))
     else:

@@ -29,12 +29,12 @@ class Chords(Task):
 
     name = "chords"
     metric = NATS_PER_STEP
-    output = Output.ROLL
+    output = Output.MULTI_LABEL
 
     noise: float = 0.1
 
     @property
-    def width(self) -> int:
+    def output_size(self) -> int:
         return 4
 
     def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:

@@ -36,8 +36,8 @@ def test_only_the_answer_counts() -> None:
     for window in task.evaluation(Split.VALIDATION, 4, 10_000):
         for column in range(4):
             text = "".join(task.vocabulary[s] for s in (window.inputs[0, column], *window.targets[:, column]))
-            length = 1 + int(np.flatnonzero(window.counted[:, column]).max() + 1)  # without the padding
-            text, counted = text[:length], window.counted[: length - 1, column]
+            length = 1 + int(np.flatnonzero(window.loss_mask[:, column]).max() + 1)  # without the padding
+            text, counted = text[:length], window.loss_mask[: length - 1, column]
             assert text.endswith(".")
             expected = [
                 re.fullmatch(r"[^.=]*=[^.=]*", text[:position].rpartition(".")[2]) is not None

@@ -67,9 +67,9 @@ def test_no_word_of_validation_or_test_is_memorized_in_training() -> None:
         words[Split.TRAIN] |= {text[:2] for text in column_texts(task, [window])}
     for split in (Split.VALIDATION, Split.TEST):
         for window in task.evaluation(split, 4, 35):
-            counted = window.counted.max(axis=0).tolist()
+            loss_mask = window.loss_mask.max(axis=0).tolist()
             texts = column_texts(task, [window])
-            words[split] |= {text[:2] for text, counts in zip(texts, counted, strict=True) if counts}
+            words[split] |= {text[:2] for text, counts in zip(texts, loss_mask, strict=True) if counts}
     assert sum(map(len, words.values())) == len(set().union(*words.values())) == 26 * 26
     assert all(split_of_text(word) is split for split, found in words.items() for word in found)
 
@@ -93,11 +93,11 @@ def test_training_columns_are_unbroken_streams_across_blocks() -> None:
 def test_evaluation_columns_begin_and_end_with_whole_samples() -> None:
     task = Xml(validation=3000)
     windows = list(task.evaluation(Split.VALIDATION, 5, 35))
-    counted = np.concatenate([window.counted for window in windows])
+    loss_mask = np.concatenate([window.loss_mask for window in windows])
     texts = column_texts(task, windows)
     lengths = []
     for column, text in enumerate(texts):
-        whole = text[: 1 + int(counted[:, column].sum())]
+        whole = text[: 1 + int(loss_mask[:, column].sum())]
         assert sum(-1 if tag[1] else 1 for tag in re.finditer("<(/?)[a-z]+>", whole)) == 0
         assert whole.endswith(">")
         lengths.append(len(whole))

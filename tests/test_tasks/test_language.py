@@ -30,13 +30,13 @@ def words_of(task: Language, split: Split) -> list[str]:
     """The words of a split, read from an evaluation with one column."""
     windows = list(task.evaluation(split, 1, 1000))
     numbers = [int(windows[0].inputs[0, 0])] + [int(n) for window in windows for n in window.targets[:, 0]]
-    names = [task.label(number) for number in range(task.width)]
+    names = [task.label(number) for number in range(task.output_size)]
     return [names[number] for number in numbers]
 
 
 def test_a_folder_is_read_as_it_stands(folder: Path) -> None:
     task = Language(data=str(folder))
-    assert task.width == 9  # <eos> <unk> the cat sat a dog on ran
+    assert task.output_size == 9  # <eos> <unk> the cat sat a dog on ran
     assert words_of(task, Split.TRAIN) == TRAIN.replace("\n", " <eos> ").split()
     assert words_of(task, Split.VALIDATION) == ["the", "<unk>", "sat", "<eos>"]
     assert words_of(task, Split.TEST) == ["a", "cat", "ran", "<unk>", "<eos>"]
@@ -44,7 +44,7 @@ def test_a_folder_is_read_as_it_stands(folder: Path) -> None:
 
 def test_the_vocabulary_is_the_most_frequent_words(folder: Path) -> None:
     task = Language(data=str(folder), vocabulary=5)
-    assert [task.label(number) for number in range(task.width)] == ["<eos>", "<unk>", "the", "cat", "sat"]
+    assert [task.label(number) for number in range(task.output_size)] == ["<eos>", "<unk>", "the", "cat", "sat"]
 
 
 def test_the_vocabulary_of_the_messages_is_that_of_a_plain_count() -> None:
@@ -54,7 +54,7 @@ def test_the_vocabulary_of_the_messages_is_that_of_a_plain_count() -> None:
     del counts["<eos>"]
     del counts["<unk>"]
     expected = sorted(counts, key=lambda word: (-counts[word], word))[:498]
-    assert [task.label(number) for number in range(task.width)] == ["<eos>", "<unk>", *expected]
+    assert [task.label(number) for number in range(task.output_size)] == ["<eos>", "<unk>", *expected]
     assert 1_500_000 < sum(counts.values()) < 2_500_000
 
 
@@ -67,7 +67,7 @@ def test_a_training_pass_reads_every_word_once_and_begins_at_zero(folder: Path) 
     everything = Counter(TRAIN.replace("\n", " <eos> ").split())
     firsts = set()
     for window in passes:
-        read = Counter(task.label(int(n)) for n in window.targets[window.counted > 0])
+        read = Counter(task.label(int(n)) for n in window.targets[window.loss_mask > 0])
         first = task.label(int(window.inputs[0, 0]))
         firsts.add(first)
         assert read + Counter([first]) == everything
@@ -124,7 +124,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("GATESEARCH_CACHE", str(tmp_path / "file" / "below"))
     with caplog.at_level(logging.WARNING):
-        assert Language(data=str(folder)).width == 9
+        assert Language(data=str(folder)).output_size == 9
     assert "not cached" in caplog.text
 
 

@@ -20,15 +20,15 @@ def test_every_column_is_one_sample_that_repeats_itself(length: int) -> None:
         assert window.inputs.shape == (2 * length - 1, 7)
         whole = np.concatenate([window.inputs[:1], window.targets])
         np.testing.assert_array_equal(whole[:length], whole[length:])
-        np.testing.assert_array_equal(window.counted[: length - 1], 0)
-        np.testing.assert_array_equal(window.counted[length - 1 :], 1)
+        np.testing.assert_array_equal(window.loss_mask[: length - 1], 0)
+        np.testing.assert_array_equal(window.loss_mask[length - 1 :], 1)
 
 
 def test_a_last_group_that_is_not_full_is_padded_with_steps_that_do_not_count() -> None:
     task = Memorization(validation=50)
     (window,) = task.evaluation(Split.VALIDATION, 8, 35)
     assert window.inputs.shape == (9, 8)
-    assert window.counted.sum(axis=0).tolist() == [5.0] * 5 + [0.0] * 3
+    assert window.loss_mask.sum(axis=0).tolist() == [5.0] * 5 + [0.0] * 3
 
 
 def test_letters_are_uniform() -> None:

@@ -84,7 +84,7 @@ def test_a_training_pass_has_every_piece_and_fills_up_with_some_again(tmp_path: 
     windows = task.training(2, 100, np.random.default_rng(3))
     heard = [next(windows) for _ in range(3)]  # five pieces, two a batch
     assert all(window.starts for window in heard)
-    columns = [window.targets[window.counted[:, c] > 0, c] for window in heard for c in range(2)]
+    columns = [window.targets[window.loss_mask[:, c] > 0, c] for window in heard for c in range(2)]
     known = [roll.tobytes() for roll in random_rolls(9, 9, 30, 12, 11)]
     found = [known.index(column.astype(np.uint8).tobytes()) for column in columns]
     assert set(found) == set(range(5))

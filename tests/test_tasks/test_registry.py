@@ -44,7 +44,7 @@ def test_a_task_of_ones_own_loads_by_import_path_from_the_working_directory() ->
     path = list(sys.path)
     task = load_task("parity:Parity", validation=200)
     assert sys.path == path
-    assert task.width == 3
+    assert task.output_size == 3
     (window, *_) = task.evaluation(Split.VALIDATION, 2, 64)
     read, counted = task.render(window).split("\n")
     for answer in [position for position, mark in enumerate(counted) if mark == "^"]:

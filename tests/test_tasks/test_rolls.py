@@ -66,8 +66,8 @@ def test_each_step_is_predicted_from_those_before() -> None:
     assert [len(window.inputs) for window in windows] == [2, 2, 1]
     inputs = np.concatenate([window.inputs for window in windows])
     targets = np.concatenate([window.targets for window in windows])
-    counted = np.concatenate([window.counted for window in windows])
-    assert counted.T.tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]]
+    loss_mask = np.concatenate([window.loss_mask for window in windows])
+    assert loss_mask.T.tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]]
     assert not inputs[0].any()
     for column, piece in enumerate(pieces):
         np.testing.assert_array_equal(targets[: len(piece), column], piece)

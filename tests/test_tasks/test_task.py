@@ -47,7 +47,7 @@ def assert_equal_windows(left: list[Batch], right: list[Batch]) -> None:
     for a, b in zip(left, right, strict=True):
         np.testing.assert_array_equal(a.inputs, b.inputs)
         np.testing.assert_array_equal(a.targets, b.targets)
-        np.testing.assert_array_equal(a.counted, b.counted)
+        np.testing.assert_array_equal(a.loss_mask, b.loss_mask)
         assert a.starts == b.starts
 
 
@@ -55,19 +55,19 @@ def assert_well_formed(task: Task, shown: list[Batch], batch: int, steps: int) -
     assert shown[0].starts
     before = None
     for window in shown:
-        length = len(window.counted)
+        length = len(window.loss_mask)
         assert length >= 1
         assert length <= steps or getattr(task, "alone", False)
-        assert window.counted.shape == (length, batch)
-        assert window.counted.dtype == np.float32
-        assert set(np.unique(window.counted)) <= {0.0, 1.0}
+        assert window.loss_mask.shape == (length, batch)
+        assert window.loss_mask.dtype == np.float32
+        assert set(np.unique(window.loss_mask)) <= {0.0, 1.0}
         if task.output is Output.SYMBOLS:
             assert window.inputs.shape == window.targets.shape == (length, batch)
             assert window.inputs.dtype == window.targets.dtype == np.int64
             assert window.inputs.min() >= 0
-            assert max(window.inputs.max(), window.targets.max()) < task.width
+            assert max(window.inputs.max(), window.targets.max()) < task.output_size
         else:
-            assert window.inputs.shape == window.targets.shape == (length, batch, task.width)
+            assert window.inputs.shape == window.targets.shape == (length, batch, task.output_size)
             assert window.inputs.dtype == window.targets.dtype == np.float32
             assert set(np.unique(window.targets)) <= {0.0, 1.0}
         np.testing.assert_array_equal(window.inputs[1:], window.targets[:-1])
@@ -106,7 +106,7 @@ def test_nobody_can_write_into_the_tasks_own_arrays(task: Task) -> None:
     expected = list(task.evaluation(Split.VALIDATION, 5, 20))
     for window, copy in zip(task.evaluation(Split.VALIDATION, 5, 20), expected, strict=True):
         assert_equal_windows([window], [copy])
-        for array in (window.inputs, window.targets, window.counted):
+        for array in (window.inputs, window.targets, window.loss_mask):
             if array.flags.writeable:
                 array[...] = 0
     assert_equal_windows(expected, list(task.evaluation(Split.VALIDATION, 5, 20)))
@@ -157,10 +157,10 @@ def test_another_name_or_version_has_another_checksum() -> None:
 def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
     """Counted by hand for accuracy; for rolls, each note's sum of losses at its own frequency."""
     symbols: dict[int, int] = {}
-    notes, steps = [0] * task.width, 0
+    notes, steps = [0] * task.output_size, 0
     for window in task.evaluation(Split.VALIDATION, 8, 64):
         for target, counted in zip(
-            window.targets.reshape(-1, *window.targets.shape[2:]), window.counted.ravel(), strict=True
+            window.targets.reshape(-1, *window.targets.shape[2:]), window.loss_mask.ravel(), strict=True
         ):
             if not counted:
                 continue
@@ -176,19 +176,21 @@ def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
         assert task.metric == NATS_PER_STEP
         shares = [count / steps for count in notes]
         expected = -sum(p * math.log(p) + (1 - p) * math.log(1 - p) for p in shares if 0 < p < 1)
-    assert task.constant_guess() == pytest.approx(expected, rel=1e-9)
+    assert task.constant_baseline() == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_uniform_loss_is_that_of_equal_probabilities(task: Task) -> None:
     if task.output is Output.SYMBOLS:
-        expected = -math.log(1 / task.width)
+        expected = -math.log(1 / task.output_size)
     else:
-        expected = sum(-math.log(0.5) for _ in range(task.width))
+        expected = sum(-math.log(0.5) for _ in range(task.output_size))
     assert task.uniform_loss() == pytest.approx(expected)
 
 
 def test_every_counted_step_is_evaluated_whatever_the_batch(task: Task) -> None:
-    totals = [sum(float(window.counted.sum()) for window in task.evaluation(Split.TEST, batch, 35)) for batch in (1, 7)]
+    totals = [
+        sum(float(window.loss_mask.sum()) for window in task.evaluation(Split.TEST, batch, 35)) for batch in (1, 7)
+    ]
     assert totals[0] == pytest.approx(totals[1], abs=7)  # a column's first symbol has nothing before it
 
 
@@ -207,7 +209,7 @@ class Clock(Task):
     output = Output.SYMBOLS
 
     @property
-    def width(self) -> int:
+    def output_size(self) -> int:
         return 12
 
     def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -230,7 +232,7 @@ class Silence(Clock):
 def test_a_task_may_be_three_methods() -> None:
     """In nats the best constant guess of symbols is their entropy: targets 10, 11, 11."""
     clock = Clock()
-    assert clock.constant_guess() == pytest.approx(-(1 / 3) * math.log(1 / 3) - (2 / 3) * math.log(2 / 3))
+    assert clock.constant_baseline() == pytest.approx(-(1 / 3) * math.log(1 / 3) - (2 / 3) * math.log(2 / 3))
     assert clock.uniform_loss() == pytest.approx(math.log(12))
     assert clock.render(next(clock.evaluation(Split.TEST, 2, 8))) == "9 10 11 11"
     assert parameters_of(clock) == {}
@@ -239,4 +241,4 @@ def test_a_task_may_be_three_methods() -> None:
 
 def test_a_guess_at_nothing_is_refused() -> None:
     with pytest.raises(TaskError, match=r"^task 'silence': no step of its validation set counts; make the set larger$"):
-        Silence().constant_guess()
+        Silence().constant_baseline()

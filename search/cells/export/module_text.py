@@ -13,10 +13,10 @@ from search.cells.export.layer_code import LINE_WIDTH, LayerCode
 class Network:
     """The network around a cell that was trained on a task: embedding or projection, layers, readout.
 
-    `width`: symbols, or notes of a roll; `symbols` tells which. `weights` is the file that the parameters are in.
+    `output_size`: symbols, or notes of a roll; `symbols` tells which. `weights` is the file that the parameters are in.
     """
 
-    width: int
+    output_size: int
     symbols: bool
     units: int
     layers: int
@@ -317,14 +317,14 @@ class {name}Network(nn.Module):
 
     def __init__(
         self,
-        width: int = {network.width},
+        output_size: int = {network.output_size},
         hidden_size: int = {network.units},
         num_layers: int = {network.layers},
     ) -> None:
         super().__init__()
-        self.entry = {entry}(width, hidden_size)
+        self.entry = {entry}(output_size, hidden_size)
         self.cell = {name}(hidden_size, hidden_size, num_layers)
-        self.readout = nn.Linear(hidden_size, width)
+        self.readout = nn.Linear(hidden_size, output_size)
 
 {signature}
         """Logits, and the states after the last step, to go on from."""

@@ -28,7 +28,7 @@ DEFAULT_CELLS = ("lstm", "gru", "gru-after", "mut1", "mut2", "mut3")
 Examples:
   gatesearch bench
   gatesearch bench gru my.cell --units 128 --peer torch.nn.GRU
-  gatesearch bench lstm --width 10000 --json
+  gatesearch bench lstm --output-size 10000 --json
   gatesearch bench --screening 300 --profile overnight
   gatesearch bench gru --trial --profile quick
   gatesearch bench --engine
@@ -39,7 +39,9 @@ Examples:
 @click.option("--layers", type=click.IntRange(1, 8), default=1, show_default=True)
 @click.option("--batch", type=click.IntRange(1, 1000), default=20, show_default=True, help="Sequences side by side.")
 @click.option("--steps", type=click.IntRange(1, 1000), default=50, show_default=True, help="Steps of a sequence.")
-@click.option("--width", type=click.IntRange(2, 100_000), default=40, show_default=True, help="Symbols, or notes.")
+@click.option(
+    "--output-size", type=click.IntRange(2, 100_000), default=40, show_default=True, help="Symbols, or notes."
+)
 @click.option("--roll", is_flag=True, help="Piano rolls instead of symbols: independent outputs, as for music.")
 @click.option("--peer", "peers", type=click.Choice(PEERS), multiple=True, default=PEERS, show_default=True)
 @click.option("--mutants", type=click.IntRange(0, 1000), default=10, show_default=True, help="Random cells to add.")
@@ -60,7 +62,7 @@ def bench(
     layers: int,
     batch: int,
     steps: int,
-    width: int,
+    output_size: int,
     roll: bool,
     peers: tuple[str, ...],
     mutants: int,
@@ -102,7 +104,7 @@ def bench(
     graphs = {(one := find_cell(cell)).label: one.graph for cell in cells or DEFAULT_CELLS}
     rows: list[Timing] = []
     for size in dict.fromkeys(units):
-        shape = Shape(size, layers, batch, steps, width, Output.ROLL if roll else Output.SYMBOLS)
+        shape = Shape(size, layers, batch, steps, output_size, Output.MULTI_LABEL if roll else Output.SYMBOLS)
         rows += compare(graphs, shape, peers, repeats)
         if mutants:
             rows += compare_mutants(mutants, shape, max(1, repeats // 5))
@@ -111,7 +113,7 @@ def bench(
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
     else:
         kind = "notes" if roll else "symbols"
-        click.echo(f"One training step: batch {batch}, {steps} steps, {width} {kind}, layers {layers}; medians.")
+        click.echo(f"One training step: batch {batch}, {steps} steps, {output_size} {kind}, layers {layers}; medians.")
         Console().print(_table(rows))
 
 

@@ -30,7 +30,7 @@ Examples:
 @click.option("--data", metavar="PATH", help="Let NAME read your files.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
 def tasks(name: str | None, profile: str, samples: int, data: str | None, as_json: bool) -> None:
-    """List the tasks as a profile has them: metric, width, and what can be had without any memory.
+    """List the tasks as a profile has them: metric, output_size, and what can be had without any memory.
 
     With NAME, a task or package.module:MyTask, show what its sequences look like.
     """
@@ -51,8 +51,8 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, as_jso
                 "metric": task.metric.name,
                 "unit": task.metric.unit,
                 "higher_is_better": task.metric.higher_is_better,
-                "width": task.width,
-                "best_constant_guess": task.constant_guess(),
+                "output_size": task.output_size,
+                "constant_baseline": task.constant_baseline(),
                 "uniform_loss_nats": task.uniform_loss(),
                 "parameters": parameters_of(task),
                 "checksum": task.checksum,
@@ -63,15 +63,15 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, as_jso
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("task", "metric", "width", "constant guess", "uniform loss"):
+    for heading in ("task", "metric", "output_size", "constant guess", "uniform loss"):
         table.add_column(heading, justify="left" if heading in ("task", "metric") else "right", no_wrap=True)
     for row in rows:
         arrow = "↑" if row["higher_is_better"] else "↓"
         table.add_row(
             str(row["name"]),
             f"{row['metric']} {arrow}",
-            f"{row['width']:,}",
-            f"{row['best_constant_guess']:.4f}",
+            f"{row['output_size']:,}",
+            f"{row['constant_baseline']:.4f}",
             f"{row['uniform_loss_nats']:.4f}",
         )
     console = Console()

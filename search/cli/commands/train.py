@@ -74,7 +74,7 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
         on_epoch=lambda point: _show_epoch(console, point, metric),
     )
     _show_curve(result, metric, console.width)
-    _show_result(console, result, metric, loaded.constant_guess())
+    _show_result(console, result, metric, loaded.constant_baseline())
 
 
 def _section(profile: Profile, task: str) -> TaskSection | MemorizationSection:
@@ -127,7 +127,7 @@ def _show_curve(result: TrialResult, metric: Metric, width: int) -> None:
     click.echo(plotext.uncolorize(str(figure.build())))
 
 
-def _show_result(console: Console, result: TrialResult, metric: Metric, chance: float) -> None:
+def _show_result(console: Console, result: TrialResult, metric: Metric, constant_baseline: float) -> None:
     console.print(
         f"{result.state}: {result.reason}; {result.steps:,} steps in {duration(result.seconds)}, "
         f"{result.units} units, {result.parameters:,} parameters",
@@ -139,7 +139,8 @@ def _show_result(console: Console, result: TrialResult, metric: Metric, chance: 
     direction = "higher" if metric.higher_is_better else "lower"
     console.print(
         f"validation {result.validation:.4f} ± {result.validation_se:.4f} at step {result.best_step:,}, "
-        f"test {result.test:.4f} ± {result.test_se:.4f} ({direction} is better; best constant guess {chance:.4f})",
+        f"test {result.test:.4f} ± {result.test_se:.4f} "
+        f"({direction} is better; constant baseline {constant_baseline:.4f})",
         highlight=False,
         soft_wrap=True,
     )

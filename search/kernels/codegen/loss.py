@@ -13,8 +13,8 @@ from search.kernels.codegen.gemm import MULTIPLY, panel_columns
 from search.kernels.codegen.host import Host
 
 READOUTS = {
-    (roll, train): f"gatesearch_{'roll' if roll else 'symbols'}_{'train' if train else 'score'}"
-    for roll in (False, True)
+    (multi_label, train): f"gatesearch_{'multi_label' if multi_label else 'symbols'}_{'train' if train else 'score'}"
+    for multi_label in (False, True)
     for train in (False, True)
 }
 """Names by (whether the output is a piano roll, whether gradients are computed)."""
@@ -50,8 +50,8 @@ def readout_text(host: Host) -> str:
     return "\n".join([*declarations, *(_readout(host, *kind) for kind in READOUTS)])
 
 
-def _readout(host: Host, roll: bool, train: bool) -> str:
-    f = _Readout(READOUTS[roll, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
+def _readout(host: Host, multi_label: bool, train: bool) -> str:
+    f = _Readout(READOUTS[multi_label, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
     columns = panel_columns(host)
     total = f.load("i64", "%count")
     panel, panel_back = f.multiply("%H", str(columns)), f.multiply("%V", str(columns))
@@ -64,7 +64,7 @@ def _readout(host: Host, roll: bool, train: bool) -> str:
         index = f.at("%index", block.counter, "i64")
         f.call(f"{GATHER}{host.width}", f"i64 {rows}", "i64 %H", f"ptr {index}", "ptr %outputs", "ptr %gathered")
         f.product(rows, "%W", "%H", "%gathered", "%H", "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
-        added = (f.roll_rows if roll else f.symbol_rows)(rows, index, train)
+        added = (f.multi_label_rows if multi_label else f.symbol_rows)(rows, index, train)
         for name, value in zip(sums, added, strict=True):
             block.leave(name, f.value(f"fadd double {name}, {value}"))
         if train:
@@ -134,7 +134,7 @@ class _Readout(Routine):
         found = self.value(f"uitofp i64 {hits} to double")
         return nats, found, found
 
-    def roll_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
+    def multi_label_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
         """Independent sigmoids: nats twice, and the squares of each row's."""
         vector, masks = self.vector, f"<{self.width} x i1>"
         lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"

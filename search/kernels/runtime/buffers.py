@@ -29,7 +29,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Model:
-    """A model around a compiled cell. `roll`: it reads and predicts piano rolls, not symbols.
+    """A model around a compiled cell. `multi_label`: it reads and predicts piano rolls, not symbols.
 
     What changes from call to call and is always at the same place: `control` (learning rate, largest norm), `results`
     (nats, the sums of the metric and of its square, the gradient's norm, counted steps), `count` (of those steps).
@@ -38,7 +38,7 @@ class Model:
     code: Compiled
     values: Parameters
     gradients: Parameters
-    roll: bool
+    multi_label: bool
     memory: Arena = field(default_factory=Arena)
     control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(5))
@@ -53,10 +53,10 @@ class Model:
         return self.values.readout.shape[1]
 
     @property
-    def width(self) -> int:
+    def output_size(self) -> int:
         """V: symbols, or notes."""
         return self.values.readout.shape[0]
 
     @property
     def padded_width(self) -> int:
-        return self.code.pad(self.width)
+        return self.code.pad(self.output_size)

@@ -36,15 +36,15 @@ class Network:
         take = model.memory.take
         take("one", 1, 1.0)
         take("zeros", model.units, 0.0)
-        take("start", model.padded_width, 0.0 if model.roll else float("-inf"))
+        take("start", model.padded_width, 0.0 if model.multi_label else float("-inf"))
 
     def train(
-        self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], counted: npt.NDArray[Any], starts: bool,
+        self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool,
         rate: float, max_norm: float,
     ) -> tuple[float, float, int]:  # fmt: skip
         """One step of SGD on a batch, its loss averaged over the batch and summed over time, its gradient clipped.
 
-        `inputs` and `targets` are (T, B) symbols or (T, B, V) rolls, `counted` (T, B); with `starts` the states are
+        `inputs` and `targets` are (T, B) symbols or (T, B, V) rolls, `loss_mask` (T, B); with `starts` the states are
         zero before the batch, else those after the one before. Returns the loss in nats, summed over the steps that
         count, the gradient's norm, and how many steps count. Where loss or norm is not finite, nothing changes.
 
@@ -52,18 +52,18 @@ class Network:
         """
         control = self.model.control
         control[0], control[1] = rate, max_norm
-        self._play(True, inputs, targets, counted, starts)
+        self._play(True, inputs, targets, loss_mask, starts)
         nats, _, _, norm, steps = self.model.results.tolist()
         return nats, norm, int(steps)
 
     def score(
-        self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], counted: npt.NDArray[Any], starts: bool
+        self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool
     ) -> tuple[float, float, float, int]:
         """Loss and metric of a batch; arguments and errors as those of `train`.
 
         Returns sums over the steps that count: nats, the metric (hits for symbols, nats for rolls), its square, and 1.
         """
-        self._play(False, inputs, targets, counted, starts)
+        self._play(False, inputs, targets, loss_mask, starts)
         nats, metric, squared, _, steps = self.model.results.tolist()
         return nats, metric, squared, int(steps)
 
@@ -74,14 +74,19 @@ class Network:
         return model.memory[f"carry {train}"][: int(np.prod(shape))].view(shape)
 
     def _play(
-        self, train: bool, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], counted: npt.NDArray[Any], starts: bool
+        self,
+        train: bool,
+        inputs: npt.NDArray[Any],
+        targets: npt.NDArray[Any],
+        loss_mask: npt.NDArray[Any],
+        starts: bool,
     ) -> None:
-        model, shape = self.model, counted.shape
-        expected = (*shape, model.width) if model.roll else shape
+        model, shape = self.model, loss_mask.shape
+        expected = (*shape, model.output_size) if model.multi_label else shape
         if inputs.shape != expected or targets.shape != expected or len(shape) != 2 or 0 in shape:
             raise KernelError(
-                f"inputs have shape {inputs.shape}, targets {targets.shape} and counted {shape}; they must be "
-                f"(steps, batch), none of them 0, the first two with {model.width} notes where they are rolls"
+                f"inputs have shape {inputs.shape}, targets {targets.shape} and loss_mask {shape}; they must be "
+                f"(steps, batch), none of them 0, the first two with {model.output_size} notes where they are rolls"
             )
         steps, batch = shape
         if not starts and self._batches.get(train) != batch:
@@ -93,20 +98,20 @@ class Network:
         if starts:
             self._batches[train] = batch
             script.carried.fill(0.0)
-        if model.roll:  # too large to copy
+        if model.multi_label:  # too large to copy
             inputs, targets = np.ascontiguousarray(inputs, np.float32), np.ascontiguousarray(targets, np.float32)
             script.tape.point("inputs", inputs.ctypes.data)
             script.tape.point("targets", targets.ctypes.data)
         else:
             script.inputs[...] = inputs
             script.targets[...] = targets
-        script.counted[...] = counted
+        script.loss_mask[...] = loss_mask
         if script.tape.play():
             for name, symbols in (("inputs", inputs), ("targets", targets)):
                 low, high = symbols.min(), symbols.max()
-                if low < 0 or high >= model.width:
+                if low < 0 or high >= model.output_size:
                     raise KernelError(
-                        f"symbols of {name} go from {low} to {high}; the model has 0 to {model.width - 1}"
+                        f"symbols of {name} go from {low} to {high}; the model has 0 to {model.output_size - 1}"
                     )
 
     def _written(self, train: bool, steps: int, batch: int) -> Script:
@@ -122,7 +127,7 @@ class Network:
         return script
 
 
-def network(graph: GateGraph, values: Parameters, gradients: Parameters, roll: bool) -> Network | None:
+def network(graph: GateGraph, values: Parameters, gradients: Parameters, multi_label: bool) -> Network | None:
     """The machine code of a model, or None where it gets none: not float32, or units that are no whole vectors."""
     code = compiled(graph)
     tensors = (values.flat, gradients.flat)
@@ -130,4 +135,4 @@ def network(graph: GateGraph, values: Parameters, gradients: Parameters, roll: b
     units = values.readout.shape[1]
     if code is None or not plain or not values.weights or code.pad(units) != units:
         return None
-    return Network(Model(code, values, gradients, roll))
+    return Network(Model(code, values, gradients, multi_label))

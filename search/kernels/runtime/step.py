@@ -31,31 +31,32 @@ BLOCK_ROWS = 48  # with 10,000 words, 64 take 6 % longer: less of a block stays 
 class Script:
     """The tape of a score, or where `train` is set of a training step, for batches of one shape.
 
-    Symbols and `counted` are put into arrays of the script; the tape is pointed to rolls, as `inputs` and `targets`.
+    Symbols and `loss_mask` are put into arrays of the script; the tape is pointed to rolls, as `inputs` and `targets`.
     """
 
     def __init__(self, model: Model, train: bool, steps: int, batch: int) -> None:
         self.model, self.train = model, train
         self.code, self.program = model.code, model.code.program
-        self.steps, self.batch, self.units, self.width = steps, batch, model.units, model.width
+        self.steps, self.batch, self.units, self.output_size = steps, batch, model.units, model.output_size
         self.rows = steps * batch
         self.take, self.values, self.gradients = model.memory.take, model.values, model.gradients
         self.columns = panel_columns(self.code.host)
         self.matrices = len(self.code.sums_of_matrices)
-        self.by_symbol = not model.roll and self.width < self.rows
-        self.table_rows = (1, self.width) if self.by_symbol else (steps, batch)
+        self.by_symbol = not model.multi_label and self.output_size < self.rows
+        self.table_rows = (1, self.output_size) if self.by_symbol else (steps, batch)
         self.packed_floats = self.matrices * self._panels(self.units) * self.units
         self.starts_floats = (self.program.sums + 2) * self.units
         tools = instruments(self.code.host)
         self.early: list[Where] = []
         self.late: list[Where] = []
         self.tape = Tape(tools.play, tools.addresses)
-        self.counted = self._shared("counted", np.float32)
+        self.loss_mask = self._shared("loss_mask", np.float32)
         self.inputs, self.targets = (
-            np.empty(0, np.int64) if model.roll else self._shared(name, np.int64) for name in ("inputs", "targets")
+            np.empty(0, np.int64) if model.multi_label else self._shared(name, np.int64)
+            for name in ("inputs", "targets")
         )
-        symbols = not model.roll
-        self.counts = self.counted.ctypes.data
+        symbols = not model.multi_label
+        self.counts = self.loss_mask.ctypes.data
         self.read: int | str = self.inputs.ctypes.data if symbols else "inputs"  # a roll lies where its task left it
         self.aim: int | str = self.targets.ctypes.data if symbols else "targets"
         self._write()
@@ -73,10 +74,10 @@ class Script:
 
     def _write(self) -> None:
         self.tape.part("counting")
-        if not self.model.roll:
+        if not self.model.multi_label:
             ones = self.take("ones", self.rows, 1.0)
-            self.tape.call(CHECK, self.read, ones, self.rows, self.width)
-            self.tape.call(CHECK, self.aim, self.counts, self.rows, self.width)
+            self.tape.call(CHECK, self.read, ones, self.rows, self.output_size)
+            self.tape.call(CHECK, self.aim, self.counts, self.rows, self.output_size)
         index, count = self.take("index", 2 * self.rows), self.model.count.ctypes.data
         self.tape.call(SELECT, self.counts, self.rows, index, count, self.model.results.ctypes.data)
         self._part("layers")
@@ -103,10 +104,10 @@ class Script:
         if self.by_symbol:
             return entry
         x = self.take("x", self.rows * self.units)
-        if self.model.roll:
+        if self.model.multi_label:
             self._multiply(
-                self.rows, self.units, self.width, self.read, self.width, 1, entry, self.columns, self.units,
-                self.values.entry_bias.data_ptr(), 0, x,
+                self.rows, self.units, self.output_size, self.read, self.output_size, 1, entry, self.columns,
+                self.units, self.values.entry_bias.data_ptr(), 0, x,
             )  # fmt: skip
         else:
             self.tape.call(CALL_GATHER, self.rows, self.units, self.read, entry, x)
@@ -146,23 +147,23 @@ class Script:
         """Loss and metric, and in training the gradients; the address of the outputs' gradient."""
         padded, readout = self.model.padded_width, self.values.readout.data_ptr()
         start = self.take("start", padded)
-        self.tape.call(COPY, 4 * self.width, self.values.readout_bias.data_ptr(), start)
-        packed = self.take("readout", self._panels(self.width) * self.units)
-        self._pack(1, self.units, self.width, 1, self.units, readout, packed)
+        self.tape.call(COPY, 4 * self.output_size, self.values.readout_bias.data_ptr(), start)
+        packed = self.take("readout", self._panels(self.output_size) * self.units)
+        self._pack(1, self.units, self.output_size, 1, self.units, readout, packed)
         most = max(BLOCK_ROWS, BLOCK_FLOATS // padded)
         block = self.code.pad(min(most, self.rows))
         gathered = self.take("gathered", block * self.units)
         logits = self.take("logits", block * padded)
         arguments: list[int | str] = [
             count, index, outputs, packed, start, self.aim, gathered, logits, self.take("sums", block),
-            self.take("picked", block), self.model.results.ctypes.data, block, self.units, self.width, padded,
+            self.take("picked", block), self.model.results.ctypes.data, block, self.units, self.output_size, padded,
         ]  # fmt: skip
-        name = READOUTS[self.model.roll, self.train]
+        name = READOUTS[self.model.multi_label, self.train]
         if not self.train:
             self.tape.call(name, *arguments)
             return 0
-        back = self.take("readout back", self._panels(self.units) * self.width)
-        self._pack(1, self.width, self.units, self.units, 1, readout, back)
+        back = self.take("readout back", self._panels(self.units) * self.output_size)
+        self._pack(1, self.output_size, self.units, self.units, 1, readout, back)
         d_outputs = self.take("d 0", self.rows * self.units)
         d_bias = self.take("d readout bias", padded)
         self.tape.call(CLEAR, 4 * self.gradients.flat.numel(), self.gradients.flat.data_ptr())
@@ -171,7 +172,7 @@ class Script:
         d_readout = self.gradients.readout.data_ptr()
         one, zeros = self.take("one", 1), self.take("zeros", self.units)
         self.tape.call(name, *arguments, back, self._inverse(), zeros, one, d_outputs, d_readout, d_bias)
-        self.tape.call(COPY, 4 * self.width, d_bias, self.gradients.readout_bias.data_ptr())
+        self.tape.call(COPY, 4 * self.output_size, d_bias, self.gradients.readout_bias.data_ptr())
         return d_outputs
 
     def _backward(self, layer: int, d_output: int) -> int:
@@ -220,12 +221,23 @@ class Script:
         entry = self.gradients.entry.data_ptr()
         if self.by_symbol:
             return  # the first layer's backward has it
-        if not self.model.roll:
+        if not self.model.multi_label:
             self.tape.call(CALL_SCATTER, self.rows, self.units, self.read, entry, d_x)
             return
         zeros = self.take("zeros", self.units)
         self._multiply(
-            self.width, self.units, self.rows, self.read, 1, self.width, d_x, self.columns, self.units, zeros, 0, entry
+            self.output_size,
+            self.units,
+            self.rows,
+            self.read,
+            1,
+            self.output_size,
+            d_x,
+            self.columns,
+            self.units,
+            zeros,
+            0,
+            entry,
         )
         self._multiply(
             1, self.units, self.rows, self.take("one", 1), 0, 0, d_x, self.columns, self.units, zeros, 0,

@@ -53,7 +53,7 @@ def test_a_watched_step_is_the_same_step(output: Output) -> None:
 
     rng = np.random.default_rng(0)
     batch = next(small_task("xml").training(3, 4, rng))
-    if output is Output.ROLL:
+    if output is Output.MULTI_LABEL:
         rolls = (rng.random((4, 3, 5)) < 0.3).astype(np.float32)
         batch = replace(batch, inputs=rolls, targets=rolls)
     else:

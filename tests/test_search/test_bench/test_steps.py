@@ -23,7 +23,7 @@ from search.kernels.plan.plan import count_products
 from search.training.model import SequenceModel
 from tasks.task import Output
 
-SHAPE = Shape(units=16, layers=2, batch=3, steps=4, width=5)
+SHAPE = Shape(units=16, layers=2, batch=3, steps=4, output_size=5)
 
 
 def loss_of(model: SequenceModel, shape: Shape) -> float:

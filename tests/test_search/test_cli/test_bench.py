@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from search.cli.commands.bench import bench
 
-SMALL = ["--batch", "2", "--steps", "3", "--width", "5", "--repeats", "1"]
+SMALL = ["--batch", "2", "--steps", "3", "--output-size", "5", "--repeats", "1"]
 
 
 def test_json_is_a_list_of_timings_with_the_documented_keys() -> None:

@@ -65,8 +65,8 @@ def test_tasks_are_listed_with_what_needs_no_memory(gatesearch: Gatesearch) -> N
         (row,) = json.loads(said.out)
         assert row["name"] == name
         assert row["higher_is_better"] is True
-        assert row["uniform_loss_nats"] == pytest.approx(math.log(row["width"]))
-        assert 1 / row["width"] < row["best_constant_guess"] < 1
+        assert row["uniform_loss_nats"] == pytest.approx(math.log(row["output_size"]))
+        assert 1 / row["output_size"] < row["constant_baseline"] < 1
         # The parameters make the same task: same data, same checksum.
         assert load_task(name, **row["parameters"]).checksum == row["checksum"]
     assert set(TASKS) >= {"memorization", "xml", "arithmetic", "language", "music"}

@@ -92,7 +92,7 @@ def test_every_finalist_has_every_repeat_with_the_seed_of_task_and_repeat_alone(
     assert len({row.seed for row in found}) == 4
     assert [row for row in store.trials(curves=True) if row.repeat == 0] == before
     assert store.information["retrained"]["repeats"] == 2
-    assert store.information["retrained"]["constant_guess"]["xml"] == TASKS["xml"].constant_guess()
+    assert store.information["retrained"]["constant_baseline"]["xml"] == TASKS["xml"].constant_baseline()
 
 
 def test_the_seed_alone_decides_on_the_data() -> None:

@@ -84,17 +84,17 @@ def run(at_end: bool, mutants: int) -> None:
 
 def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
     """Training steps and scores of whole models; each array of the model and of the batch is guarded."""
-    for roll in (False, True):
-        for width, steps in ((2, 3), (17, 1), (40, 2)):
-            model = SequenceModel(graph, units, 2, width, Output.ROLL if roll else Output.SYMBOLS)
+    for multi_label in (False, True):
+        for output_size, steps in ((2, 3), (17, 1), (40, 2)):
+            model = SequenceModel(graph, units, 2, output_size, Output.MULTI_LABEL if multi_label else Output.SYMBOLS)
             parts = [guarded(at_end, *p.shape).copy_(torch.randn(p.shape) * 0.3) for p in model.parameters()]
             gradients = [guarded(at_end, *p.shape) for p in parts]
             flat, flat_grad = (guarded(at_end, model.flat.numel()).zero_() for _ in range(2))
-            code = network(graph, _parameters(flat, parts), _parameters(flat_grad, gradients), roll)
+            code = network(graph, _parameters(flat, parts), _parameters(flat_grad, gradients), multi_label)
             if code is None:
                 return  # units that are no whole vectors
-            shape = (steps, batch, width) if roll else (steps, batch)
-            kind = torch.float32 if roll else torch.long
+            shape = (steps, batch, output_size) if multi_label else (steps, batch)
+            kind = torch.float32 if multi_label else torch.long
             inputs, targets = (guarded(at_end, *shape, dtype=kind).fill_(1).numpy() for _ in range(2))
             counted = guarded(at_end, steps, batch).fill_(1.0)
             for share in (1.0, 0.0):

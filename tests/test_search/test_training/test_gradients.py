@@ -110,7 +110,7 @@ def test_of_an_untrained_model_both_ways_say_the_same(layers: int) -> None:
 
 def test_pieces_that_are_short_are_followed_as_far_as_they_go() -> None:
     task = load_task("memorization", length=3, validation=300, test=300)
-    model = SequenceModel(LIBRARY["lstm"].graph, 16, 1, task.width, task.output)
+    model = SequenceModel(LIBRARY["lstm"].graph, 16, 1, task.output_size, task.output)
     model.initialise(1.0, torch.Generator().manual_seed(0))
     reach = trained_reach(model, task, Probe(sequences=8))
     assert len(reach.hidden) == len(reach.states) == len(next(task.training(8, 150, np.random.default_rng(0))).inputs)

@@ -48,8 +48,8 @@ def make_batch(output: Output = Output.SYMBOLS, seed: int = 0, all_count: bool =
         inputs, targets = rng.integers(V, size=(2, steps, B))
     else:
         inputs, targets = (rng.random((2, steps, B, V)) < 0.3).astype(np.float32)
-    counted = np.ones((steps, B)) if all_count else rng.random((steps, B)) < 0.6
-    return Batch(inputs, targets, counted.astype(np.float32), starts=True)
+    loss_mask = np.ones((steps, B)) if all_count else rng.random((steps, B)) < 0.6
+    return Batch(inputs, targets, loss_mask.astype(np.float32), starts=True)
 
 
 class Twin(nn.Module):
@@ -57,7 +57,7 @@ class Twin(nn.Module):
 
     def __init__(self, model: SequenceModel, layers: int) -> None:
         super().__init__()
-        self.roll = model.output is Output.ROLL
+        self.roll = model.output is Output.MULTI_LABEL
         self.entry: nn.Embedding | nn.Linear = nn.Linear(V, H) if self.roll else nn.Embedding(V, H)
         self.lstm, self.readout = nn.LSTM(H, H, layers), nn.Linear(H, V)
         self.places = gate_places(model.graph)
@@ -95,7 +95,7 @@ class Twin(nn.Module):
         logits = self.readout(self.lstm(self.entry(values))[0])
         total = torch.zeros(())
         for t, b in itertools.product(range(len(batch.inputs)), range(B)):
-            if batch.counted[t, b]:
+            if batch.loss_mask[t, b]:
                 target = torch.tensor(batch.targets[t, b])
                 if self.roll:
                     probability = torch.sigmoid(logits[t, b])
@@ -131,14 +131,16 @@ def test_the_count_of_parameters_is_the_number_of_numbers_in_the_model(name: str
 @pytest.mark.parametrize("output", Output)
 @pytest.mark.parametrize("parameters", [4_000, 25_000, 26_001, 250_000, 1_000_000])
 def test_units_are_the_most_that_a_plain_search_finds(parameters: int, output: Output) -> None:
-    for graph, layers, width in itertools.product((LIBRARY["tanh"].graph, LSTM, GRU), (1, 3), (26, 40)):
+    for graph, layers, output_size in itertools.product((LIBRARY["tanh"].graph, LSTM, GRU), (1, 3), (26, 40)):
         setting = Setting(1.0, 1.0, 5.0, layers, parameters)
-        fitting = [h for h in range(16, 1200, 16) if count_parameters(graph, h, layers, width, output) <= parameters]
+        fitting = [
+            h for h in range(16, 1200, 16) if count_parameters(graph, h, layers, output_size, output) <= parameters
+        ]
         if fitting:
-            assert units_for(graph, setting, width, output) == fitting[-1]
+            assert units_for(graph, setting, output_size, output) == fitting[-1]
         else:
             with pytest.raises(BudgetError):
-                units_for(graph, setting, width, output)
+                units_for(graph, setting, output_size, output)
 
 
 def test_a_budget_that_16_units_exceed_is_an_error_with_both_numbers() -> None:
@@ -150,7 +152,7 @@ def test_a_budget_that_16_units_exceed_is_an_error_with_both_numbers() -> None:
 
 def test_initial_numbers_fill_the_interval_evenly_in_every_tensor() -> None:
     graph = LIBRARY["tanh"].graph
-    model = SequenceModel(graph, 64, 2, 40, Output.ROLL)
+    model = SequenceModel(graph, 64, 2, 40, Output.MULTI_LABEL)
     model.initialise(1.4, torch.Generator().manual_seed(0))
     bound = 1.4 / math.sqrt(64)
     for parameter in model.parameters():
@@ -200,7 +202,7 @@ def test_equal_seeds_give_equal_weights_and_others_give_others() -> None:
 
 @pytest.mark.parametrize("task", [small_task("xml"), small_task("memorization"), Chords()], ids=lambda task: task.name)
 def test_a_model_that_knows_nothing_has_the_uniform_loss(task: Task) -> None:
-    model = SequenceModel(GRU, H, 1, task.width, task.output)
+    model = SequenceModel(GRU, H, 1, task.output_size, task.output)
     model.initialise(1.0, torch.Generator().manual_seed(0))
     with torch.no_grad():
         model.readout.zero_()
@@ -224,7 +226,7 @@ def test_loss_and_gradients_are_those_of_torch_nn(layers: int, output: Output, a
     loss, steps, _ = model.loss(batch, model.zero_states(B))
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert steps == int(batch.counted.sum())
+    assert steps == int(batch.loss_mask.sum())
     for theirs, mine in twin.pairs(model, gradient=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
     squares = sum(float(p.grad.square().sum()) for p in twin.parameters() if p.grad is not None)
@@ -250,7 +252,9 @@ def test_two_windows_with_the_state_carried_over_are_one_long_window(name: str) 
     model = make_model(LIBRARY[name].graph, layers=2)
     whole = make_batch(steps=2 * T)
     halves = [
-        replace(whole, inputs=whole.inputs[s], targets=whole.targets[s], counted=whole.counted[s], starts=s.start == 0)
+        replace(
+            whole, inputs=whole.inputs[s], targets=whole.targets[s], loss_mask=whole.loss_mask[s], starts=s.start == 0
+        )
         for s in (slice(0, T), slice(T, 2 * T))
     ]
     long, _, final = model.loss(whole, model.zero_states(B))
@@ -273,16 +277,16 @@ def test_a_score_is_the_metric_that_numpy_finds(output: Output) -> None:
     with torch.no_grad():
         outputs, _ = model.outputs(torch.tensor(batch.inputs), model.zero_states(B))
         logits = model.logits(outputs.flatten(0, 1)).double().numpy().reshape(T, B, V)
-    counted = batch.counted > 0
+    loss_mask = batch.loss_mask > 0
     score, _ = model.score(batch, model.zero_states(B))
     if output is Output.SYMBOLS:
-        values = (logits.argmax(-1) == batch.targets)[counted].astype(float)
+        values = (logits.argmax(-1) == batch.targets)[loss_mask].astype(float)
         log = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-        nats = -np.take_along_axis(log, batch.targets[..., None], -1)[..., 0][counted]
+        nats = -np.take_along_axis(log, batch.targets[..., None], -1)[..., 0][loss_mask]
     else:
         signs = np.where(batch.targets > 0, 1.0, -1.0)
-        values = nats = np.log1p(np.exp(-signs * logits)).sum(-1)[counted]
-    assert score.steps == counted.sum()
+        values = nats = np.log1p(np.exp(-signs * logits)).sum(-1)[loss_mask]
+    assert score.steps == loss_mask.sum()
     assert score.nats == pytest.approx(nats.sum(), rel=1e-5)
     assert score.metric == pytest.approx(values.sum(), rel=1e-5)
     assert score.metric_squared == pytest.approx(np.square(values).sum(), rel=1e-5)

@@ -29,7 +29,7 @@ def drawn(
     graph: GateGraph = GRU, task: str = "xml", setting: Setting = SETTING, budget: Budget = BUDGET, seed: int = 0
 ) -> TrialResult:
     data = TASKS[task]
-    return draw_trial(graph, task, data, setting, budget, seed, data.constant_guess())
+    return draw_trial(graph, task, data, setting, budget, seed, data.constant_baseline())
 
 
 def children(count: int, rule: Rule = Rule.ONE_TO_THREE) -> list[GateGraph]:
@@ -92,8 +92,8 @@ def test_an_outcome_has_a_real_trials_form(task: str) -> None:
     best = max(values) if data.metric.higher_is_better else min(values)
     assert simulated.validation == best == values[simulated.best_step // 10 - 1]
     assert simulated.reason == MARK + "the schedule ran out"
-    chance = data.constant_guess()
-    gain = best - chance if data.metric.higher_is_better else chance - best
+    constant_baseline = data.constant_baseline()
+    gain = best - constant_baseline if data.metric.higher_is_better else constant_baseline - best
     assert simulated.validation_se is not None
     assert gain > 3 * simulated.validation_se
 
@@ -128,9 +128,10 @@ def test_most_mutants_cannot_memorize_and_the_seeds_can() -> None:
     setting = Setting(1.4, 0.5, 2.5, 1, 25_000)
 
     def states(graphs: list[GateGraph]) -> Counter[TrialState]:
-        chance = task.constant_guess()
+        constant_baseline = task.constant_baseline()
         trials = [
-            draw_trial(graph, "memorization", task, setting, budget, seed, chance) for seed, graph in enumerate(graphs)
+            draw_trial(graph, "memorization", task, setting, budget, seed, constant_baseline)
+            for seed, graph in enumerate(graphs)
         ]
         return Counter(trial.state for trial in trials)
 
@@ -165,8 +166,8 @@ def test_seconds_are_simulated_and_pass_only_with_delays() -> None:
         def wait(self, seconds: float, on_batch: Callable[[], None] | None = None) -> None:
             waited.append(seconds)
 
-    data, chance = TASKS["xml"], TASKS["xml"].constant_guess()
-    slow = Watched(delays=2.0).trial(GRU, "xml", data, SETTING, BUDGET, 0, chance)
+    data, constant_baseline = TASKS["xml"], TASKS["xml"].constant_baseline()
+    slow = Watched(delays=2.0).trial(GRU, "xml", data, SETTING, BUDGET, 0, constant_baseline)
     assert slow == drawn()
     assert waited == [slow.seconds]
     started = time.perf_counter()
@@ -175,6 +176,6 @@ def test_seconds_are_simulated_and_pass_only_with_delays() -> None:
 
 
 def test_a_job_with_a_simulation_is_drawn() -> None:
-    chance = TASKS["xml"].constant_guess()
-    result = run_job(Job(GRU, "xml", SETTING, BUDGET, 3, chance, Simulation()), TASKS["xml"])
+    constant_baseline = TASKS["xml"].constant_baseline()
+    result = run_job(Job(GRU, "xml", SETTING, BUDGET, 3, constant_baseline, Simulation()), TASKS["xml"])
     assert replace(result, environment=None) == drawn(seed=3)

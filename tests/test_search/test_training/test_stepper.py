@@ -64,10 +64,10 @@ class Slow(SequenceModel):
 
 
 def pair(
-    graph: GateGraph, units: int, layers: int, width: int, output: Output, scale: float = 1.0
+    graph: GateGraph, units: int, layers: int, output_size: int, output: Output, scale: float = 1.0
 ) -> tuple[NativeStepper, AutogradStepper]:
     """The native stepper, and PyTorch's of a slow model with the same weights."""
-    models = [kind(graph, units, layers, width, output) for kind in (SequenceModel, Slow)]
+    models = [kind(graph, units, layers, output_size, output) for kind in (SequenceModel, Slow)]
     for model in models:
         model.initialise(scale, torch.Generator().manual_seed(1))
     native = stepper_for(models[0])
@@ -75,11 +75,13 @@ def pair(
     return native, AutogradStepper(models[1])
 
 
-def draw(rng: np.random.Generator, steps: int, batch: int, width: int, output: Output, share: float = 0.7) -> Batch:
+def draw(
+    rng: np.random.Generator, steps: int, batch: int, output_size: int, output: Output, share: float = 0.7
+) -> Batch:
     if output is Output.SYMBOLS:
-        inputs, targets = rng.integers(width, size=(2, steps, batch))
+        inputs, targets = rng.integers(output_size, size=(2, steps, batch))
     else:
-        inputs, targets = (rng.random((2, steps, batch, width)) < 0.2).astype(np.float32)
+        inputs, targets = (rng.random((2, steps, batch, output_size)) < 0.2).astype(np.float32)
     return Batch(inputs, targets, (rng.random((steps, batch)) < share).astype(np.float32), starts=True)
 
 
@@ -102,7 +104,7 @@ def assert_same_training(native: NativeStepper, slow: AutogradStepper, batches: 
             return False
         assert step.nats == pytest.approx(expected.nats, rel=1e-4, abs=1e-6), what
         assert step.norm == pytest.approx(expected.norm, rel=1e-4, abs=1e-6), what
-        assert step.counted == expected.counted
+        assert step.steps == expected.steps
         assert_near(native.model.flat_grad, slow.model.flat_grad, 1e-4, f"gradient of {what}")
         assert_near(native.model.flat, slow.model.flat, 1e-4, f"weights of {what}")
         slow.model.flat.copy_(native.model.flat)
@@ -116,7 +118,7 @@ def assert_same_training(native: NativeStepper, slow: AutogradStepper, batches: 
     if not np.isfinite(expected_score.nats):
         return not np.isfinite(score.nats)
     assert score.nats == pytest.approx(expected_score.nats, rel=1e-4)
-    if native.model.output is Output.ROLL:
+    if native.model.output is Output.MULTI_LABEL:
         assert score.metric == score.nats
         assert score.metric_squared == pytest.approx(expected_score.metric_squared, rel=1e-4)
     else:
@@ -131,39 +133,41 @@ def test_mutants_train_as_the_reference_does(output: Output) -> None:
     held = 0
     for k, graph in enumerate(graphs):
         units, layers = int(rng.choice([16, 32, 48])), int(rng.choice([1, 1, 2, 4]))
-        width, steps, batch = int(rng.choice([2, 7, 29, 300])), int(rng.integers(1, 7)), int(rng.integers(1, 8))
-        first = draw(rng, steps, batch, width, output)
-        second = replace(draw(rng, steps, batch, width, output), starts=False)
-        native, slow = pair(graph, units, layers, width, output)
+        output_size, steps, batch = int(rng.choice([2, 7, 29, 300])), int(rng.integers(1, 7)), int(rng.integers(1, 8))
+        first = draw(rng, steps, batch, output_size, output)
+        second = replace(draw(rng, steps, batch, output_size, output), starts=False)
+        native, slow = pair(graph, units, layers, output_size, output)
         held += assert_same_training(native, slow, [first, second], f"{k}: {graph}")
     assert held >= 0.9 * len(graphs)
 
 
 @pytest.mark.parametrize("output", Output)
-@pytest.mark.parametrize(("steps", "batch", "width"), [(1, 1, 7), (35, 20, 29), (9, 5, 88), (70, 30, 700), (3, 2, 17)])
-def test_any_shape_trains_as_the_reference_does(steps: int, batch: int, width: int, output: Output) -> None:
+@pytest.mark.parametrize(
+    ("steps", "batch", "output_size"), [(1, 1, 7), (35, 20, 29), (9, 5, 88), (70, 30, 700), (3, 2, 17)]
+)
+def test_any_shape_trains_as_the_reference_does(steps: int, batch: int, output_size: int, output: Output) -> None:
     rng = np.random.default_rng(0)
     for share in (0.5, 1.0):
-        batches = [draw(rng, steps, batch, width, output, share) for _ in range(2)]
-        assert assert_same_training(*pair(GRU, 32, 1, width, output), batches, "gru")
+        batches = [draw(rng, steps, batch, output_size, output, share) for _ in range(2)]
+        assert assert_same_training(*pair(GRU, 32, 1, output_size, output), batches, "gru")
 
 
 def test_the_first_of_equal_logits_is_the_guess() -> None:
-    for width in (5, 40):
-        native, _ = pair(GRU, 16, 1, width, Output.SYMBOLS)
+    for output_size in (5, 40):
+        native, _ = pair(GRU, 16, 1, output_size, Output.SYMBOLS)
         native.model.flat.zero_()
         with torch.no_grad():
-            native.model.readout_bias[2] = native.model.readout_bias[width - 1] = 1.0
-        targets = np.arange(width)[:, None].repeat(3, 1)
+            native.model.readout_bias[2] = native.model.readout_bias[output_size - 1] = 1.0
+        targets = np.arange(output_size)[:, None].repeat(3, 1)
         score = native.score(Batch(targets, targets, np.ones(targets.shape, np.float32), True))
-        assert (score.steps, score.metric, score.metric_squared) == (3 * width, 3.0, 3.0)
+        assert (score.steps, score.metric, score.metric_squared) == (3 * output_size, 3.0, 3.0)
 
 
 def test_a_batch_of_which_nothing_counts_changes_nothing() -> None:
     native, _ = pair(GRU, 16, 2, 11, Output.SYMBOLS)
     before = native.model.flat.clone()
     step = native.train(draw(np.random.default_rng(0), 4, 3, 11, Output.SYMBOLS, 0.0), 0.1, 1.0)
-    assert (step.nats, step.norm, step.counted, step.trouble) == (0.0, 0.0, 0, None)
+    assert (step.nats, step.norm, step.steps, step.trouble) == (0.0, 0.0, 0, None)
     assert torch.equal(native.model.flat, before)
 
 
@@ -228,9 +232,9 @@ def test_a_symbol_that_there_is_not_is_named(place: str, symbol: int) -> None:
     with pytest.raises(KernelError, match=rf"^symbols of {place} go from .*{symbol}.*; the model has 0 to 8$"):
         native.train(batch, 0.1, 1.0)
     assert torch.equal(native.model.flat, before)
-    batch.counted[2, 1] = 0.0
+    batch.loss_mask[2, 1] = 0.0
     if place == "targets":  # a prediction that does not count may be of anything
-        assert native.train(batch, 0.1, 1.0).counted == 11
+        assert native.train(batch, 0.1, 1.0).steps == 11
 
 
 def test_shapes_that_do_not_fit_are_named() -> None:
@@ -248,7 +252,7 @@ def test_batches_of_other_types_and_layouts_give_the_same() -> None:
     batch = draw(np.random.default_rng(0), 4, 3, 9, Output.SYMBOLS)
     other = Batch(
         np.asfortranarray(batch.inputs).astype(np.int32), batch.targets[::1].astype(np.uint8),
-        np.asfortranarray(batch.counted), True,
+        np.asfortranarray(batch.loss_mask), True,
     )  # fmt: skip
     (a, _), (b, _) = (pair(GRU, 16, 1, 9, Output.SYMBOLS) for _ in range(2))
     assert a.train(batch, 0.1, 1.0) == b.train(other, 0.1, 1.0)
@@ -263,9 +267,9 @@ def test_any_vector_width_trains_as_the_reference_does(
     monkeypatch.setattr(compiled_module, "host", lambda: machine)
     rng = np.random.default_rng(0)
     try:
-        for steps, batch, width in ((4, 3, 9), (6, 20, 50), (1, 1, 88)):
-            batches = [draw(rng, steps, batch, width, output) for _ in range(2)]
-            assert assert_same_training(*pair(GRU, 16, 2, width, output), batches, "gru")
+        for steps, batch, output_size in ((4, 3, 9), (6, 20, 50), (1, 1, 88)):
+            batches = [draw(rng, steps, batch, output_size, output) for _ in range(2)]
+            assert assert_same_training(*pair(GRU, 16, 2, output_size, output), batches, "gru")
     finally:
         compiled.cache_clear()
 
@@ -280,7 +284,7 @@ from tasks.task import Output
 from tasks.xml import Xml
 torch.set_num_threads(int(sys.argv[1]))
 task = Xml(validation=300, test=300)
-model = SequenceModel(LIBRARY["lstm"].graph, 96, 2, task.width, task.output)
+model = SequenceModel(LIBRARY["lstm"].graph, 96, 2, task.output_size, task.output)
 model.initialise(1.0, torch.Generator().manual_seed(0))
 stepper, stream = stepper_for(model), task.training(20, 35, np.random.default_rng(0))
 for _ in range(5):

@@ -80,10 +80,10 @@ def test_training_steps_are_those_of_torch_nn(layers: int, max_norm: float) -> N
     """SGD with clip_grad_norm_ on torch.nn.RNN, state carried over and cut off between the windows."""
     setting = replace(SETTING, layers=layers, max_norm=max_norm, learning_rate=0.2)
     budget = Budget(batch=4, unroll=6, epoch_steps=3, epochs=1, halvings=0, chance_epochs=100)
-    units = units_for(TANH, setting, XML.width, XML.output)
-    model = SequenceModel(TANH, units, layers, XML.width, XML.output)
+    units = units_for(TANH, setting, XML.output_size, XML.output)
+    model = SequenceModel(TANH, units, layers, XML.output_size, XML.output)
     model.initialise(setting.scale, torch.Generator().manual_seed(7))
-    entry, readout = nn.Embedding(XML.width, units), nn.Linear(units, XML.width)
+    entry, readout = nn.Embedding(XML.output_size, units), nn.Linear(units, XML.output_size)
     rnn = nn.RNN(units, units, layers)
     with torch.no_grad():
         for mine, theirs in twins(model, entry, rnn, readout):
@@ -96,13 +96,13 @@ def test_training_steps_are_those_of_torch_nn(layers: int, max_norm: float) -> N
         batch = next(stream)
         outputs, state = rnn(entry(torch.tensor(batch.inputs)), state)
         log = readout(outputs).log_softmax(-1).gather(-1, torch.tensor(batch.targets)[..., None])[..., 0]
-        loss = -(log * torch.tensor(batch.counted)).sum() / 4
+        loss = -(log * torch.tensor(batch.loss_mask)).sum() / 4
         optimiser.zero_grad()
         loss.backward()
         norms.append(float(nn.utils.clip_grad_norm_(parameters, max_norm)))
         optimiser.step()
         state = state.detach()
-        total, counted = total + 4 * loss.item(), counted + float(batch.counted.sum())
+        total, counted = total + 4 * loss.item(), counted + float(batch.loss_mask.sum())
     assert min(norms) > 0.5  # so that 0.5 clips, and a million does not
     assert max(norms) < 1e6
     result = train_trial(TANH, XML, setting, budget, 7)
@@ -137,8 +137,8 @@ def nn_validation(task: Task, entry: nn.Embedding, rnn: nn.RNN, readout: nn.Line
     for batch in task.evaluation(Split.VALIDATION, 50, 50):
         outputs, state = rnn(entry(torch.tensor(batch.inputs)), None if batch.starts else state)
         log = readout(outputs).log_softmax(-1).gather(-1, torch.tensor(batch.targets)[..., None])[..., 0]
-        nats -= float((log * torch.tensor(batch.counted)).sum())
-        steps += float(batch.counted.sum())
+        nats -= float((log * torch.tensor(batch.loss_mask)).sum())
+        steps += float(batch.loss_mask.sum())
     return nats / steps, steps
 
 
@@ -184,22 +184,22 @@ def test_a_trial_that_diverges_between_its_last_step_and_validation_has_no_metri
 def test_a_model_that_learns_nothing_is_given_up_at_chance() -> None:
     still = replace(SETTING, learning_rate=1e-9)
     budget = replace(SHORT, epochs=10, patience=10, chance_epochs=2)
-    chance = XML.constant_guess()
+    constant_baseline = XML.constant_baseline()
     result = train_trial(TANH, XML, still, budget, 0)
     assert result.state is TrialState.AT_CHANCE
     assert result.state.counts
     assert result.steps == 2 * 3
     assert result.validation is not None
     assert result.validation_se is not None
-    assert result.validation <= chance + 3 * result.validation_se
-    assert result.reason == f"not above the best constant guess, {chance:.4f}, at step 6"
+    assert result.validation <= constant_baseline + 3 * result.validation_se
+    assert result.reason == f"not above the best constant guess, {constant_baseline:.4f}, at step 6"
     assert result.test is not None
 
 
 def test_what_chance_is_may_be_given() -> None:
     budget = replace(SHORT, chance_epochs=1)
-    assert train_trial(GRU, XML, SETTING, budget, 0, chance=1.0).state is TrialState.AT_CHANCE
-    result = train_trial(GRU, XML, SETTING, budget, 0, chance=-1.0)
+    assert train_trial(GRU, XML, SETTING, budget, 0, constant_baseline=1.0).state is TrialState.AT_CHANCE
+    result = train_trial(GRU, XML, SETTING, budget, 0, constant_baseline=-1.0)
     assert result.state is TrialState.OK
     assert result.reason == "the schedule ran out"
     assert result.steps == budget.steps == 9
@@ -207,8 +207,8 @@ def test_what_chance_is_may_be_given() -> None:
 
 def test_nats_are_at_chance_from_above() -> None:
     budget = replace(SHORT, chance_epochs=1)
-    assert train_trial(GRU, Chords(), SETTING, budget, 0, chance=0.0).state is TrialState.AT_CHANCE
-    assert train_trial(GRU, Chords(), SETTING, budget, 0, chance=100.0).state is TrialState.OK
+    assert train_trial(GRU, Chords(), SETTING, budget, 0, constant_baseline=0.0).state is TrialState.AT_CHANCE
+    assert train_trial(GRU, Chords(), SETTING, budget, 0, constant_baseline=100.0).state is TrialState.OK
 
 
 @pytest.mark.parametrize(("task", "target"), [(XML, 0.0), (Chords(), 100.0)], ids=["accuracy", "nats"])
@@ -254,7 +254,7 @@ class Turning(Task):
     turn: int = 40
 
     @property
-    def width(self) -> int:
+    def output_size(self) -> int:
         return 3
 
     def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -288,12 +288,12 @@ def test_the_best_epoch_is_reported_and_test_is_measured_with_its_weights() -> N
 def test_standard_errors_are_those_of_a_mean() -> None:
     budget = replace(SHORT, epochs=1, halvings=0)
     result = train_trial(GRU, Chords(), SETTING, budget, 0)
-    units = units_for(GRU, SETTING, 4, Output.ROLL)
-    model = SequenceModel(GRU, units, 1, 4, Output.ROLL)
+    units = units_for(GRU, SETTING, 4, Output.MULTI_LABEL)
+    model = SequenceModel(GRU, units, 1, 4, Output.MULTI_LABEL)
     assert (result.units, result.parameters) == (units, model.flat.numel())
     accuracy = train_trial(GRU, XML, SETTING, budget, 0)
     assert accuracy.validation is not None
-    model = SequenceModel(GRU, units_for(GRU, SETTING, XML.width, XML.output), 1, XML.width, XML.output)
+    model = SequenceModel(GRU, units_for(GRU, SETTING, XML.output_size, XML.output), 1, XML.output_size, XML.output)
     steps = AutogradStepper(model).evaluate(XML.evaluation(Split.VALIDATION, 50, 50)).steps
     share = accuracy.validation
     assert accuracy.validation_se == pytest.approx(math.sqrt(share * (1 - share) / steps), rel=1e-6)
@@ -324,6 +324,6 @@ def test_a_small_gru_learns(task: Task, setting: Setting, least: float) -> None:
     assert result.state is TrialState.OK, result.reason
     assert result.validation is not None
     assert result.test is not None
-    assert result.validation > least > 1.5 * task.constant_guess()
+    assert result.validation > least > 1.5 * task.constant_baseline()
     assert result.test == pytest.approx(result.validation, abs=0.05)
     assert result.curve[-1].loss < 0.5 * task.uniform_loss()

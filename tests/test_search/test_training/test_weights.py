@@ -39,7 +39,7 @@ def metric_of(network: Any, task: Task, split: Split) -> float:
     for batch in task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS):
         states = None if batch.starts else states
         logits, states = network(torch.tensor(batch.inputs), states)
-        counted, targets = torch.tensor(batch.counted, dtype=torch.bool), torch.tensor(batch.targets)
+        counted, targets = torch.tensor(batch.loss_mask, dtype=torch.bool), torch.tensor(batch.targets)
         if task.output is Output.SYMBOLS:
             values = (logits.argmax(-1) == targets).double()
         else:
