@@ -1,11 +1,13 @@
-"""What the README shows works as it stands there."""
+"""The README is short, and whatever it shows works."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import pytest
+import torch
 
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
@@ -22,6 +24,21 @@ def block_with(beginning: str) -> str:
     blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     (found,) = (block for block in blocks if re.search(rf"^{re.escape(beginning)}", block, re.MULTILINE))
     return str(found)
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_the_python_that_is_shown_runs_on_a_published_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown: dict[str, Any] = {}
+    exec(block_with("import gatesearch"), shown)  # noqa: S102 - the README's own text
+    assert shown["run"].tasks == ("arithmetic", "xml", "language", "music")
+    assert shown["best"]["name"].tolist()[0] == "gru"
+    assert shown["best"]["score"].tolist()[0] == 1.0
+    outputs, _ = shown["layer"](torch.zeros(3, 2, 128))
+    assert outputs.shape == (3, 2, 128)
 
 
 def test_the_task_of_ones_own_loads_by_its_import_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
