@@ -1,4 +1,4 @@
-"""What the documentation shows works as it stands there, and the documentation shows all that there is."""
+"""The documentation works as it is printed, and covers every column, command, profile field and task option."""
 
 import re
 import runpy

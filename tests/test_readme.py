@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def block_with(beginning: str) -> str:
-    """The code block of the README that has a line beginning so."""
+    """Return the code block of the README that has a line with this beginning."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     (found,) = (block for block in blocks if re.search(rf"^{re.escape(beginning)}", block, re.MULTILINE))
     return str(found)
