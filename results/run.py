@@ -23,6 +23,7 @@ import pandas as pd
 from results.store.errors import ResultsError, StoreError, damaged
 from results.store.files import runs_folder
 from results.store.schema import LARGEST_COUNT
+from results.store.setting_key import fields_in
 from results.store.store import FILE, Store
 from results.store.toml import parse_toml
 from results.tables.leaderboard import leaderboard
@@ -207,7 +208,7 @@ def _trials(store: Store) -> pd.DataFrame:
     """The trials, with the parts of their settings as columns of their own."""
     stored = {name: meaning for name, meaning in TRIALS.items() if name not in _SETTING.values()}
     frame = _table(store, stored, "rowid AS trial", "trials", "trial")
-    settings = {key: json.loads(key) for key in frame["setting"].unique()}
+    settings = {key: fields_in(key) for key in frame["setting"].unique()}
     for part, column in _SETTING.items():
         values = frame["setting"].map({key: setting.get(part) for key, setting in settings.items()})
         values = values.astype("float64")

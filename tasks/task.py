@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -43,6 +43,18 @@ class Metric:
     name: str
     unit: str
     higher_is_better: bool
+
+    def better(self, a: float, b: float) -> bool:
+        """Return whether `a` is better than `b`; False for equal values and if either is NaN."""
+        return a > b if self.higher_is_better else a < b
+
+    def best(self, values: Iterable[float]) -> float:
+        """Return the best of at least one value."""
+        return max(values) if self.higher_is_better else min(values)
+
+    def gain(self, value: float, reference: float) -> float:
+        """Return the difference between `value` and `reference`, positive if `value` is better."""
+        return value - reference if self.higher_is_better else reference - value
 
 
 ACCURACY = Metric("accuracy", "fraction of counted steps", True)

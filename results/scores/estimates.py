@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from results.scores.ratio import Floats, ratio, ratio_error
-from results.store.records import COMPLETE, RANKED_STATES
 from results.store.store import Store
+from results.store.words import COMPLETE, RANKED_STATES
 from search.cells.library import named_cell
 
 GRU, LSTM = named_cell("gru").graph.id, named_cell("lstm").graph.id

@@ -7,7 +7,6 @@ hundred in all, so all numbers are means over several random splits. The cell it
 of its other trials, so that one sees whether it matters more than, say, the learning rate.
 """
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +16,9 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import KFold, train_test_split
 
 from results.scores.ratio import Floats
-from results.store.records import LOST_STATES
+from results.store.setting_key import fields_in
 from results.store.store import Store
+from results.store.words import LOST_STATES
 
 FEWEST, MOST = 60, 2000
 """With fewer trials on a task nothing is said; of more, so many are drawn (always the same ones)."""
@@ -63,7 +63,7 @@ def standings(store: Store, task: str) -> pd.DataFrame:
     """
     names = ["cell", "setting", "metric", "higher_is_better"]
     frame = pd.DataFrame(store.select(_TRIALS, (task,)), columns=names)
-    settings = pd.DataFrame([json.loads(setting) for setting in frame["setting"]], index=frame.index, dtype="float64")
+    settings = pd.DataFrame([fields_in(setting) for setting in frame["setting"]], index=frame.index, dtype="float64")
     known = {name: settings[key] for key, name in _FIELDS.items() if key in settings}
     metric = frame["metric"].astype("float64").where(frame["higher_is_better"] == 1, -frame["metric"].astype("float64"))
     standing = metric.fillna(-np.inf).rank(method="average") - 1

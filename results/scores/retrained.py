@@ -16,8 +16,8 @@ import pandas as pd
 
 from results.scores.estimates import picks
 from results.scores.ratio import Floats
-from results.store.records import RANKED_STATES
 from results.store.store import Store
+from results.store.words import RANKED_STATES
 
 _REPEATS = """
     SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials WHERE repeat BETWEEN 1 AND ?"""

@@ -10,15 +10,7 @@ import operator
 from dataclasses import dataclass, field
 
 from results.store.errors import ResultsError
-
-RANKED_STATES = ("ok", "stopped", "at-chance")
-"""States whose validation metric counts: `stopped` gave up early on a finite value, `at-chance` stayed at guessing."""
-
-LOST_STATES = ("diverged", "failed")
-"""States that never rank: the loss stopped being finite, or the trial raised an error or killed its worker."""
-
-COMPLETE = "complete"
-"""The outcome of a proposal whose cell went through every stage."""
+from results.store.words import LOST_STATES, RANKED_STATES
 
 LARGEST_INTEGER = 2**63 - 1
 """SQLite's integers are signed and of 64 bits."""

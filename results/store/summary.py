@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from results.store.records import COMPLETE
 from results.store.store import Store
+from results.store.words import COMPLETE
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import re
 
 import pandas as pd
 
-from results.store.records import RANKED_STATES
 from results.store.store import Store
+from results.store.words import RANKED_STATES
 
 _STATES = "SELECT task, state, count(*) FROM trials GROUP BY task, state ORDER BY task, state"
 _REASONS = f"""

@@ -25,10 +25,10 @@ from results.scores.ratio import Floats, error_of_smallest
 from results.scores.retrained import Retrained, retrained
 from results.store.errors import ResultsError
 from results.store.files import write_atomically
-from results.store.records import COMPLETE, LOST_STATES
 from results.store.sanitize import csv_text
 from results.store.schema import LARGEST_COUNT
 from results.store.store import Store
+from results.store.words import COMPLETE, LOST_STATES
 
 SHORT_ID = 8
 """Hex digits of an id that people read and type."""

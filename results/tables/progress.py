@@ -9,8 +9,8 @@ Costs are those of the search itself: trials of finalists are not among them.
 import numpy as np
 import pandas as pd
 
-from results.store.records import COMPLETE
 from results.store.store import Store
+from results.store.words import COMPLETE
 
 COLUMNS = {
     "proposal": "its index; negative for given cells, which come first",

@@ -18,8 +18,8 @@ from rich.text import Text
 from results.scores.comparison import Verdict
 from results.scores.paper_results import TASKS as STUDIED
 from results.scores.paper_results import study_ratio, study_score
-from results.store.records import COMPLETE
 from results.store.sanitize import printable
+from results.store.words import COMPLETE
 from results.tables.leaderboard import RETRAINED, SIMULATED
 
 MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}

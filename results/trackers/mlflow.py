@@ -3,7 +3,6 @@
 Logging again adds what is new, and leaves what is there: runs are known by their tag `gatesearch.key`.
 """
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from results.store.errors import ResultsError
+from results.store.setting_key import fields_in
 from results.store.store import PROFILE_FILE, Store
 from results.store.summary import funnel
 from results.trackers.exported_trials import Logged, extra_missing, logged_trials
@@ -91,7 +91,7 @@ def _log_trial(client: Any, place: str, key: str, logged: Logged, tags: dict[str
     trial = logged.trial
     run = client.create_run(place, run_name=f"{logged.label} {trial.task} {trial.repeat}", tags=tags | {KEY: key}).info
     given = {"cell": logged.label, "id": trial.cell, "task": trial.task, "repeat": trial.repeat, "seed": trial.seed}
-    given |= json.loads(trial.setting) | {"state": trial.state, "metric": trial.metric}
+    given |= fields_in(trial.setting) | {"state": trial.state, "metric": trial.metric}
     values = [("test", trial.test, 0), ("test_loss", trial.test_loss, 0), ("best_validation", trial.validation, 0)]
     values += [("seconds", trial.seconds, 0), ("parameters", float(trial.parameters), 0)]
     for step, loss, metric in trial.curve:

@@ -20,12 +20,11 @@ from search.cells.graph import GateGraph
 from search.engine.engine import budgets
 from search.kernels.runtime.commands import Watch, watched
 from search.kernels.runtime.compiled import compiled
-from search.profiles.profile import Profile
-from search.strategies.base import MEMORIZATION
+from search.profiles.sections import MEMORIZATION, Profile
+from search.profiles.tasks import load_task_of
 from search.training.model import SequenceModel, units_for
 from search.training.stepper import stepper_for
 from search.training.trial import Budget, train_trial
-from tasks.registry import load_task
 from tasks.task import Batch, Split, Task
 
 MOST_STEPS = 2000
@@ -62,7 +61,7 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
     """A trial of each task of a profile, one after the other, each with the first setting of its grid."""
     for name, budget in budgets(profile).items():
         section = profile.memorization if name == MEMORIZATION else profile.tasks[name]
-        task = load_task(MEMORIZATION if name == MEMORIZATION else profile.tasks[name].task or name, **section.options)
+        task = load_task_of(profile, name)
         setting = profile.grid_of(section).settings[0]
         epochs = max(1, min(budget.epochs, MOST_STEPS // budget.epoch_steps))
         # No early ends: the time a step is what counts here.

@@ -15,13 +15,14 @@ import psutil
 from results.store.store import Store
 from results.tables.leaderboard import write_leaderboard
 from search.engine.engine import Engine
-from search.profiles.profile import Profile, parse_profile
-from search.strategies.base import MEMORIZATION, Outcome
+from search.profiles.loading import profile_of
+from search.profiles.sections import Profile
+from search.profiles.tasks import load_tasks
+from search.strategies.base import Outcome
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.executor import Executor, LocalExecutor, RayExecutor
 from search.workers.virtual import VirtualCluster
-from tasks.registry import load_task
 from tasks.task import Task
 
 RAY_WORKERS = 2
@@ -65,9 +66,7 @@ def measure(
     profile: Profile, proposals: int, ray_proposals: int, cluster_proposals: int, processors: int, seed: int
 ) -> EngineFigures:
     """All figures of a profile. Raises `SearchError` where Ray cannot be started."""
-    tasks = {MEMORIZATION: load_task(MEMORIZATION, **profile.memorization.options)}
-    for name, section in profile.tasks.items():
-        tasks[name] = load_task(section.task or name, **section.options)
+    tasks = load_tasks(profile)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         alone = _run_alone(_with(profile, proposals + profile.search.window), tasks, proposals, seed, run)
@@ -151,7 +150,7 @@ def _resume(folder: Path, tasks: Mapping[str, Task], seed: int) -> tuple[float, 
     """Seconds until the run of a folder goes on, and those that its table takes."""
     started = time.perf_counter()
     with Store.open(folder) as store:
-        profile = parse_profile(store.profile, "the run's profile")
+        profile = profile_of(store)
         try:
             Engine(profile, seed, tasks, store, _Idle(tasks), simulation=Simulation()).run()
         except _ReadyError:

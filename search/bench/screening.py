@@ -12,8 +12,7 @@ from pathlib import Path
 from results.store.store import Store
 from search.cells.library import SEEDS
 from search.engine.engine import Engine
-from search.profiles.profile import Profile, ScheduleSection, TaskSection
-from search.strategies.base import MEMORIZATION
+from search.profiles.sections import MEMORIZATION, Profile, ScheduleSection, TaskSection
 from search.workers.executor import LocalExecutor
 from tasks.registry import load_task
 

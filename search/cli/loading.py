@@ -2,34 +2,24 @@
 
 import shlex
 from collections.abc import Collection
+from contextlib import nullcontext
 
 from rich.console import Console
 
 from results.store.store import Store
 from search.core.errors import SearchError
-from search.profiles.profile import Profile, TaskSection
-from search.strategies.base import MEMORIZATION
-from tasks.registry import load_task
+from search.profiles.sections import MEMORIZATION, Profile
+from search.profiles.tasks import load_task_of, task_names
 from tasks.task import Task
 
 
 def load_tasks(profile: Profile, console: Console) -> dict[str, Task]:
-    """Memorization and every task of a profile, with their data; a terminal sees which one is being read."""
-    loaded = {MEMORIZATION: load_task(MEMORIZATION, **profile.memorization.options)}
-    for name, section in profile.tasks.items():
-        if console.is_terminal:
-            with console.status(f"reading the data of {name}"):
-                loaded[name] = _load(name, section)
-        else:
-            loaded[name] = _load(name, section)
+    """Build memorization and every task of a profile; a terminal shows which one is being read."""
+    loaded = {}
+    for name in task_names(profile):
+        with console.status(f"reading the data of {name}") if console.is_terminal else nullcontext():
+            loaded[name] = load_task_of(profile, name)
     return loaded
-
-
-def load_task_of(profile: Profile, name: str) -> Task:
-    """One task of a profile, or memorization, with its data."""
-    if name == MEMORIZATION:
-        return load_task(MEMORIZATION, **profile.memorization.options)
-    return _load(name, profile.tasks[name])
 
 
 def imported_paths(profile: Profile) -> dict[str, str]:
@@ -85,7 +75,3 @@ def task_of_run(store: Store, profile: Profile, given: str, option: str) -> str:
 def trust_options(profile: Profile) -> str:
     """What a command line that goes on with such a run has to end with; empty where nothing is imported."""
     return "".join(f" --task {shlex.quote(path)}" for path in imported_paths(profile).values())
-
-
-def _load(name: str, section: TaskSection) -> Task:
-    return load_task(section.task or name, **section.options)

@@ -19,9 +19,9 @@ from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
-from search.cli.loading import load_task_of
 from search.engine.engine import budgets
-from search.profiles.profile import Profile
+from search.profiles.sections import Profile
+from search.profiles.tasks import load_task_of
 from search.training.gradients import Probe, Reach, gradient_reach, trained_reach
 from search.training.settings import Setting
 from search.training.weights import train_again

@@ -13,8 +13,7 @@ import torch
 from search.cells.library import LIBRARY
 from search.core.errors import BudgetError
 from search.engine.engine import budgets
-from search.profiles.profile import Profile
-from search.strategies.base import MEMORIZATION
+from search.profiles.sections import MEMORIZATION, Profile
 from search.training.model import SequenceModel, units_for
 from search.training.settings import Setting
 from search.training.stepper import Stepper, stepper_for
@@ -81,7 +80,7 @@ def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _
     section = profile.memorization if name == MEMORIZATION else profile.tasks[name]
     grid = profile.grid_of(section)
     layers = sorted(grid.layers)[len(grid.layers) // 2]
-    middle = sorted(grid.parameters)[len(grid.parameters) // 2]
+    middle = sorted(grid.parameter_budgets)[len(grid.parameter_budgets) // 2]
     setting = Setting(1.0, 0.1, 1.0, layers, middle)
     graph = LIBRARY["gru"].graph
     try:

@@ -16,8 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from results.scores.score import finite_ratio, score
 from results.store.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store.store import Store
+from results.store.words import COMPLETE, Origin, ProposalKind, TrialState
 from search.cells.graph import GateGraph, Op
 from search.cells.notation.formula import format_formula, parse_formula
 from search.core.errors import SearchError
@@ -25,12 +27,12 @@ from search.core.keys import generator_of, trial_seed
 from search.engine.history import History, Past
 from search.engine.stages import Judgement, Path
 from search.engine.trial_writer import Recorder
-from search.profiles.profile import Profile
-from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, ratio, smallest
+from search.profiles.sections import MEMORIZATION, Profile
+from search.strategies.base import Outcome, Proposal, Strategy
 from search.strategies.registry import strategy_class
 from search.training.settings import Setting
 from search.training.simulation import Simulation
-from search.training.trial import Budget, Point, TrialResult, TrialState, better
+from search.training.trial import Budget, Point, TrialResult
 from search.workers.executor import Executor
 from search.workers.job import Job
 from tasks.task import Metric, Task
@@ -149,17 +151,17 @@ class Engine:
 
     def _learn(self, past: Past) -> None:
         row = past.row
-        self.strategy.learn(row.index, Kind(row.kind), row.cell, past.visits, row.outcome)
+        self.strategy.learn(row.index, ProposalKind(row.kind), row.cell, past.visits, row.outcome)
 
     def _outcome_of(self, past: Past) -> Outcome:
         row = past.row
         graph = self._graph_of(row.cell) if row.cell is not None else None
-        return Outcome(Proposal(row.index, Kind(row.kind), graph, row.parent), past.visits, row.outcome)
+        return Outcome(Proposal(row.index, ProposalKind(row.kind), graph, row.parent), past.visits, row.outcome)
 
     def _count_past(self, past: Past) -> None:
         row = past.row
         self.progress.proposals_done += 1
-        if row.kind == Kind.PROPOSE:
+        if row.kind == ProposalKind.PROPOSE:
             self.progress.endings[row.outcome] = self.progress.endings.get(row.outcome, 0) + 1
             for visit in past.visits:
                 if visit.passed:
@@ -192,7 +194,7 @@ class Engine:
             grid = self.profile.grid_of(section)
             count = len(grid) if section.baseline_settings == "all" else section.baseline_settings
             settings[task] = grid.draw(count, generator_of(self.seed, "baseline", task))
-        return Proposal(index, Kind.BASELINE, graph, settings=settings)
+        return Proposal(index, ProposalKind.BASELINE, graph, settings=settings)
 
     def _references(self, gru: Outcome) -> dict[str, float]:
         reference = {}
@@ -205,7 +207,7 @@ class Engine:
                     f"no setting of the GRU has a result on {visit.task!r}, so nothing can be compared with it; "
                     "try more baseline_settings or smaller learning rates in the profile"
                 )
-            reference[visit.task] = max(values) if self.metrics[visit.task].higher_is_better else min(values)
+            reference[visit.task] = self.metrics[visit.task].best(values)
         return reference
 
     def _judge_baseline(self, outcome: Outcome) -> None:
@@ -215,7 +217,7 @@ class Engine:
         score = self._score(outcome)
         self._note_best(graph.id, score)
         self.store.add_proposal(
-            ProposalRow(outcome.proposal.index, Kind.BASELINE, graph.id, None, outcome.ending, score, {})
+            ProposalRow(outcome.proposal.index, ProposalKind.BASELINE, graph.id, None, outcome.ending, score, {})
         )
 
     def _start(self, proposal: Proposal) -> None:
@@ -298,18 +300,18 @@ class Engine:
         if judgement is not None:
             assert proposal.graph is not None
             self.store.record(_evaluation_row(proposal, judgement), [])
-            if judgement.passed and proposal.kind is Kind.PROPOSE:
+            if judgement.passed and proposal.kind is ProposalKind.PROPOSE:
                 self.progress.past[judgement.task] = self.progress.past.get(judgement.task, 0) + 1
 
     def _end(self, outcome: Outcome) -> None:
         proposal = outcome.proposal
         del self._running[proposal.index]
         self._finished[proposal.index] = outcome
-        if proposal.kind is Kind.BASELINE:
+        if proposal.kind is ProposalKind.BASELINE:
             self.progress.baselines_done += 1
         else:
             self.progress.proposals_done += 1
-            if proposal.kind is Kind.PROPOSE:
+            if proposal.kind is ProposalKind.PROPOSE:
                 self.progress.endings[outcome.ending] = self.progress.endings.get(outcome.ending, 0) + 1
             self._record_proposal(outcome)
         self.on_outcome(outcome)
@@ -318,7 +320,7 @@ class Engine:
     def _record_proposal(self, outcome: Outcome) -> None:
         proposal = outcome.proposal
         cell = proposal.graph.id if proposal.graph is not None else None
-        score = self._score(outcome) if outcome.ending == "complete" else None
+        score = self._score(outcome) if outcome.ending == COMPLETE else None
         if proposal.graph is not None:
             self._note_best(proposal.graph.id, score)
         rejections = {str(reason): count for reason, count in proposal.rejections.items()}
@@ -332,12 +334,12 @@ class Engine:
         for name in self.profile.ranked:
             best = outcome.proposal.best_before.get(name)
             for value in next((v.results for v in outcome.visits if v.task == name), {}).values():
-                if value is not None and (best is None or better(self.metrics[name], value, best)):
+                if value is not None and (best is None or self.metrics[name].better(value, best)):
                     best = value
             if best is None:
                 return None
-            ratios.append(ratio(self.metrics[name], best, self._reference[name]))
-        return smallest(ratios)
+            ratios.append(finite_ratio(best, self._reference[name], self.metrics[name].higher_is_better))
+        return score(ratios)
 
     def _note_best(self, cell: str, score: float | None) -> None:
         if score is not None and (self.progress.best_score is None or score > self.progress.best_score):
@@ -356,14 +358,14 @@ def budgets(profile: Profile) -> dict[str, Budget]:
 def _cell_row(proposal: Proposal, name: str | None) -> CellRow:
     graph = proposal.graph
     assert graph is not None
-    known = proposal.kind is Kind.BASELINE
+    known = proposal.kind is ProposalKind.BASELINE
     return CellRow(
         id=graph.id,
         formula=format_formula(graph),
         name=name,
         parent=proposal.parent,
         mutations=tuple(f"{m.transformation}: {m.detail}" for m in proposal.mutations),
-        origin="baseline" if known else "found",
+        origin=Origin.BASELINE if known else Origin.FOUND,
         proposal=None if known else proposal.index,
         nodes=len(graph),
         states=graph.states,

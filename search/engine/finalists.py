@@ -22,7 +22,7 @@ from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.engine import Progress, budgets
 from search.engine.trial_writer import Recorder
-from search.profiles.profile import Profile
+from search.profiles.sections import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
 from search.workers.executor import Executor

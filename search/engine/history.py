@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from results.store.records import ProposalRow
 from results.store.store import Store
+from results.store.words import TrialState
 from search.strategies.base import Visit
 from search.training.settings import Setting
-from search.training.trial import TrialState
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _results(store: Store, proposals: int) -> Mapping[tuple[int, str], dict[Sett
     """The validation metric of each trial that counts, by the proposal that asked first and the task."""
     found: dict[tuple[int, str], dict[Setting, float | None]] = defaultdict(dict)
     settings: dict[str, Setting] = {}
-    counts = {state.value: state.counts for state in TrialState}
+    counts = {state.value: state.is_ranked for state in TrialState}
     for index, task, key, state, validation in store.typed(
         "SELECT proposal, task, setting, state, validation FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?",
         {"proposal": int, "task": str, "setting": str, "state": str, "validation": float | None},

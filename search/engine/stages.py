@@ -8,13 +8,14 @@ and cells that are examined again visit every task.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from search.profiles.profile import Profile, Role
-from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Visit, ratio
+from results.scores.score import finite_ratio
+from results.store.words import COMPLETE, ProposalKind, TrialState
+from search.profiles.sections import MEMORIZATION, Profile, Role
+from search.strategies.base import Outcome, Proposal, Visit
 from search.training.settings import Setting
-from search.training.trial import TrialResult, TrialState, better
+from search.training.trial import TrialResult
 from tasks.task import Metric
 
-COMPLETE = "complete"
 NO_CHILD = "no valid child"
 
 
@@ -54,10 +55,10 @@ class Path:
         reference: Mapping[str, float],
     ) -> None:
         self.proposal, self.profile, self.metrics, self.reference = proposal, profile, metrics, reference
-        self.gated = proposal.kind is Kind.PROPOSE
+        self.gated = proposal.kind is ProposalKind.PROPOSE
         self.visits: list[Visit] = []
         self.ending: str | None = NO_CHILD if proposal.graph is None else None
-        stages = [] if proposal.kind is Kind.REEXAMINE or proposal.memorized else [MEMORIZATION]
+        stages = [] if proposal.kind is ProposalKind.REEXAMINE or proposal.memorized else [MEMORIZATION]
         self._left = stages + list(profile.visited)
         self._results: dict[Setting, TrialResult] = {}
 
@@ -84,7 +85,7 @@ class Path:
                 return None
         else:
             judgement = self._judge(task)
-        values = {s: r.validation if r.state.counts else None for s, r in self._results.items()}
+        values = {s: r.validation if r.state.is_ranked else None for s, r in self._results.items()}
         self.visits.append(Visit(task, values, judgement.passed))
         failed = bool(self._results) and all(r.state is TrialState.FAILED for r in self._results.values())
         self._results = {}
@@ -102,7 +103,7 @@ class Path:
         return 0 if task == MEMORIZATION else 1 + self.profile.visited.index(task)
 
     def _judge_memorization(self) -> Judgement:
-        counted = [r.validation for r in self._results.values() if r.state.counts and r.validation is not None]
+        counted = [r.validation for r in self._results.values() if r.state.is_ranked and r.validation is not None]
         best = max(counted, default=None)
         threshold = self.profile.memorization.accuracy
         passed = best is not None and best >= threshold
@@ -112,11 +113,11 @@ class Path:
         metric, section = self.metrics[task], self.profile.tasks[task]
         best = self.proposal.best_before.get(task)
         for result in self._results.values():
-            value = result.validation if result.state.counts else None
-            if value is not None and (best is None or better(metric, value, best)):
+            value = result.validation if result.state.is_ranked else None
+            if value is not None and (best is None or metric.better(value, best)):
                 best = value
         reference = self.reference.get(task)
-        compared = None if best is None or reference is None else ratio(metric, best, reference)
+        compared = None if best is None or reference is None else finite_ratio(best, reference, metric.higher_is_better)
         threshold = section.threshold if self.gated and section.role is Role.RANKED else None
         passed = threshold is None or (compared is not None and compared > threshold)
         return Judgement(task, self._stage(task), len(self._results), best, compared, threshold, passed)

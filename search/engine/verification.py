@@ -25,7 +25,7 @@ from results.store.store import Store
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.engine import Engine, result_of
-from search.profiles.profile import Profile
+from search.profiles.sections import Profile
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.environment import changes, own_environment

@@ -5,31 +5,20 @@ once the outcomes of exactly the proposals up to k - W have been told (W is the 
 books; a strategy writes `_choose`, which picks a move from them.
 """
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 
-from results.scores.ratio import ratio as ratio_of
+from results.scores.score import finite_ratio, score
+from results.store.words import COMPLETE, ProposalKind
 from search.cells.graph import GateGraph
 from search.cells.mutation import Mutation, Proposed, Rejection, propose
 from search.core.keys import generator_of
-from search.profiles.profile import MemorizationSection, Profile, TaskSection
+from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, TaskSection
 from search.training.settings import Setting
 from tasks.task import Metric
-
-MEMORIZATION = "memorization"
-
-
-class Kind(StrEnum):
-    """What a proposal is: a named cell to compare with, fresh settings for a known cell, or a new cell."""
-
-    BASELINE = "baseline"
-    REEXAMINE = "re-examine"
-    PROPOSE = "propose"
 
 
 @dataclass(frozen=True)
@@ -41,7 +30,7 @@ class Proposal:
     """
 
     index: int
-    kind: Kind
+    kind: ProposalKind
     graph: GateGraph | None
     parent: str | None = None
     mutations: tuple[Mutation, ...] = ()
@@ -82,7 +71,7 @@ class Book:
 class Move:
     """What a strategy wants: a child of the cell `cell`, or fresh settings for it."""
 
-    kind: Kind
+    kind: ProposalKind
     cell: str
 
 
@@ -125,20 +114,20 @@ class Strategy(ABC):
         rng = generator_of(self.seed, "proposal", index)
         move = self._choose(rng)
         book = self.books[move.cell]
-        if move.kind is Kind.REEXAMINE:
+        if move.kind is ProposalKind.REEXAMINE:
             settings = self._fresh_settings(book, rng)
             bests = self._bests(book)
             graph = self.graph_of(move.cell)
-            return Proposal(index, Kind.REEXAMINE, graph, settings=settings, memorized=True, best_before=bests)
+            return Proposal(index, ProposalKind.REEXAMINE, graph, settings=settings, memorized=True, best_before=bests)
         drawn = self._draw(self.graph_of(move.cell), rng)
         if drawn.child is None:
-            return Proposal(index, Kind.PROPOSE, None, move.cell, rejections=drawn.rejections)
+            return Proposal(index, ProposalKind.PROPOSE, None, move.cell, rejections=drawn.rejections)
         graph = drawn.child.graph
         self._proposed.add(graph.id)
         known = self.books.get(graph.id)
         return Proposal(
             index,
-            Kind.PROPOSE,
+            ProposalKind.PROPOSE,
             graph,
             move.cell,
             drawn.child.mutations,
@@ -161,7 +150,7 @@ class Strategy(ABC):
         if cell is not None:
             self._proposed.add(cell)
 
-    def learn(self, index: int, kind: Kind, cell: str | None, visits: Sequence[Visit], ending: str) -> None:
+    def learn(self, index: int, kind: ProposalKind, cell: str | None, visits: Sequence[Visit], ending: str) -> None:
         """What `tell` keeps of an outcome: enough of it where the run goes on and the proposal was skipped."""
         assert index == self._told, "outcomes are told in order"
         self._told += 1
@@ -177,7 +166,10 @@ class Strategy(ABC):
         bests = self._bests(book)
         if not all(name in bests for name in self.profile.ranked):
             return None
-        return smallest(ratio(self.metrics[name], bests[name], self.reference[name]) for name in self.profile.ranked)
+        return score(
+            finite_ratio(bests[name], self.reference[name], self.metrics[name].higher_is_better)
+            for name in self.profile.ranked
+        )
 
     def _draw(self, parent: GateGraph, rng: np.random.Generator) -> Proposed:
         rules = self.profile.mutation
@@ -186,18 +178,18 @@ class Strategy(ABC):
             known = {i for i in known if i not in self.books or not self.books[i].memorized}
         return propose(parent, rng, rule=rules.rule, max_nodes=rules.max_nodes, known=known, attempts=rules.attempts)
 
-    def _enter(self, cell: str, kind: Kind, visits: Sequence[Visit], ending: str) -> None:
+    def _enter(self, cell: str, kind: ProposalKind, visits: Sequence[Visit], ending: str) -> None:
         book = self.books.setdefault(cell, Book())
         for visit in visits:
             book.tried.setdefault(visit.task, {}).update(visit.results)
             if visit.task == MEMORIZATION and visit.passed:
                 book.memorized = True
-        book.memorized = book.memorized or kind is Kind.BASELINE
-        if ending == "complete":
+        book.memorized = book.memorized or kind is ProposalKind.BASELINE
+        if ending == COMPLETE:
             book.complete = True
-        score = self.score(book) if book.complete else None
-        if score is not None:
-            self.best = [(s, i) for s, i in self.best if i != cell] + [(score, cell)]
+        found = self.score(book) if book.complete else None
+        if found is not None:
+            self.best = [(s, i) for s, i in self.best if i != cell] + [(found, cell)]
             # Best first; equal scores in the order of their ids, so that the list is the same in every run.
             self.best.sort(key=lambda entry: (-entry[0], entry[1]))
             del self.best[self.profile.search.best :]
@@ -207,7 +199,7 @@ class Strategy(ABC):
         for task, results in book.tried.items():
             values = [value for value in results.values() if value is not None]
             if values and task in self.metrics:
-                bests[task] = max(values) if self.metrics[task].higher_is_better else min(values)
+                bests[task] = self.metrics[task].best(values)
         return bests
 
     def _ordered(self, books: Sequence[Book], task: str) -> list[Setting]:
@@ -243,16 +235,3 @@ class Strategy(ABC):
 
     def _sections(self) -> dict[str, TaskSection | MemorizationSection]:
         return {MEMORIZATION: self.profile.memorization, **{n: self.profile.tasks[n] for n in self.profile.visited}}
-
-
-def smallest(ratios: Iterable[float | None]) -> float | None:
-    """The smallest ratio, or None where one of them is missing: the score of a cell over its tasks."""
-    found = list(ratios)
-    known = [value for value in found if value is not None]
-    return min(known) if known and len(known) == len(found) else None
-
-
-def ratio(metric: Metric, value: float, reference: float) -> float | None:
-    """A metric over the GRU's, turned so that more than 1 is better; None where there is nothing to divide by."""
-    compared = float(ratio_of(value, reference, metric.higher_is_better))
-    return compared if math.isfinite(compared) else None

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from search.strategies.base import Kind, Move, Strategy
+from results.store.words import ProposalKind
+from search.strategies.base import Move, Strategy
 
 
 class PaperStrategy(Strategy):
@@ -14,5 +15,5 @@ class PaperStrategy(Strategy):
 
     def _choose(self, rng: np.random.Generator) -> Move:
         members = [cell for _, cell in self.best] or self.seeds
-        kind = Kind.REEXAMINE if rng.random() < self.profile.search.reexamine else Kind.PROPOSE
+        kind = ProposalKind.REEXAMINE if rng.random() < self.profile.search.reexamine else ProposalKind.PROPOSE
         return Move(kind, members[int(rng.integers(len(members)))])

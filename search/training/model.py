@@ -41,13 +41,15 @@ def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Outp
     """
 
     def fits(steps: int) -> bool:
-        return count_parameters(graph, steps * UNIT_STEP, setting.layers, output_size, output) <= setting.parameters
+        return (
+            count_parameters(graph, steps * UNIT_STEP, setting.layers, output_size, output) <= setting.parameter_budget
+        )
 
     if not fits(1):
         least = count_parameters(graph, UNIT_STEP, setting.layers, output_size, output)
         raise BudgetError(
-            f"a budget of {setting.parameters:,} parameters is too small: {UNIT_STEP} units in {setting.layers} layers "
-            f"take {least:,}"
+            f"a budget of {setting.parameter_budget:,} parameters is too small: {UNIT_STEP} units in "
+            f"{setting.layers} layers take {least:,}"
         )
     low, high = 1, 2
     while fits(high):

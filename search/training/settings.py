@@ -5,16 +5,15 @@ text: it is what the store knows a trial by, and what a trial's random seed is m
 """
 
 import itertools
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from results.store.errors import ResultsError
+from results.store.setting_key import FIELDS, read_key, write_key
 from search.core.errors import SearchError
-
-_REAL = ("scale", "learning_rate", "max_norm")
 
 
 @dataclass(frozen=True, order=True)
@@ -23,32 +22,34 @@ class Setting:
 
     `scale`: weights start in U[-s, s], s = scale / sqrt(units). `learning_rate`: for a loss that is averaged over the
     batch and summed over time. `max_norm`: longer gradients are scaled down to this length. `layers`: cells stacked.
-    `parameters`: the budget that the number of units is derived from.
+    `parameter_budget`: number of parameters that
+    the number of units is derived from.
     """
 
     scale: float
     learning_rate: float
     max_norm: float
     layers: int
-    parameters: int
+    parameter_budget: int
 
     @property
     def key(self) -> str:
-        """The setting as JSON, always written in the same way: equal settings have equal keys."""
-        values = {name: (float if name in _REAL else int)(value) for name, value in asdict(self).items()}
-        return json.dumps(values, sort_keys=True, separators=(",", ":"))
+        """The setting as JSON text; equal settings have equal keys."""
+        values = {field.name: getattr(self, _ATTRIBUTES.get(field.name, field.name)) for field in FIELDS}
+        return write_key(values)
 
     @classmethod
     def from_key(cls, key: str) -> "Setting":
-        """The setting that `key` was written for. Raises `SearchError` where it is no key."""
+        """Parse a setting from its key. Raises `SearchError` if the key is malformed or of a later version."""
         try:
-            setting = cls(**json.loads(key))
-            whole = setting.key == key
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise SearchError(f"setting {key[:60]!r} is none ({error}); restore the store that it is from") from error
-        if not whole:
-            raise SearchError(f"setting {key[:60]!r} is not as settings are written; restore the store that it is from")
-        return setting
+            values = read_key(key)
+        except ResultsError as error:
+            raise SearchError(str(error)) from error
+        return cls(**{_ATTRIBUTES.get(name, name): value for name, value in values.items()})  # type: ignore[arg-type]
+
+
+_ATTRIBUTES = {"parameters": "parameter_budget"}
+"""Attributes that have another name in the key."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,12 @@ class Grid:
     learning_rates: tuple[float, ...]
     max_norms: tuple[float, ...]
     layers: tuple[int, ...]
-    parameters: tuple[int, ...]
+    parameter_budgets: tuple[int, ...]
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
         """Every setting once, in a fixed order, even where a list has a value twice."""
-        axes = (self.scales, self.learning_rates, self.max_norms, self.layers, self.parameters)
+        axes = (self.scales, self.learning_rates, self.max_norms, self.layers, self.parameter_budgets)
         return tuple(dict.fromkeys(Setting(*values) for values in itertools.product(*axes)))
 
     def __len__(self) -> int:

@@ -24,13 +24,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from results.store.words import TrialState
 from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY, SEEDS
 from search.core.errors import BudgetError
 from search.core.keys import generator_of
 from search.training.model import count_parameters, units_for
 from search.training.settings import Setting
-from search.training.trial import CHANCE_ERRORS, Budget, LearningRate, Point, TrialResult, TrialState, better
+from search.training.trial import CHANCE_ERRORS, Budget, LearningRate, Point, TrialResult
 from tasks.task import Task
 
 MARK = "simulated: "
@@ -114,11 +115,11 @@ def draw_trial(
         value = constant_baseline + learnt * (ceiling - constant_baseline) + 0.5 * spread * float(noise[len(curve)])
         value = min(max(value, 0.0), 1.0) if metric.higher_is_better else value
         curve.append(Point(steps, loss * (1.0 - 0.6 * learnt), value))
-        improved = best is None or better(metric, value, best)
+        improved = best is None or metric.better(value, best)
         if improved:
             best, best_step = value, steps
         assert best is not None
-        if budget.target is not None and not better(metric, budget.target, value):
+        if budget.target is not None and not metric.better(budget.target, value):
             state, reason = TrialState.STOPPED, f"validation reached the target of {budget.target:g} at step {steps}"
             break
         over = schedule.epoch_ended(improved)
@@ -133,7 +134,7 @@ def draw_trial(
     seconds = steps * (
         STEP_SECONDS + LAYER_SECONDS * setting.layers + SECONDS_PER_PRODUCT * budget.batch * budget.unroll * parameters
     )
-    if best is None or not state.counts:
+    if best is None or not state.is_ranked:
         return TrialResult(
             state, MARK + reason, steps=steps, seconds=seconds, parameters=parameters, units=units, curve=tuple(curve)
         )

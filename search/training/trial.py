@@ -12,18 +12,18 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import torch
 
+from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
 from search.training.model import Score, SequenceModel, units_for
 from search.training.settings import Setting
 from search.training.stepper import stepper_for
-from tasks.task import Batch, Metric, Split, Task
+from tasks.task import Batch, Split, Task
 
 EVALUATION_BATCH = 50
 EVALUATION_STEPS = 50
@@ -31,21 +31,6 @@ EVALUATION_STEPS = 50
 
 CHANCE_ERRORS = 3.0
 """A model is above chance when it beats the best constant guess by this many standard errors."""
-
-
-class TrialState(StrEnum):
-    """How a trial ended. `ok`: its schedule ran out. `stopped`: it reached its target before that."""
-
-    OK = "ok"
-    STOPPED = "stopped"
-    AT_CHANCE = "at-chance"
-    DIVERGED = "diverged"
-    FAILED = "failed"
-
-    @property
-    def counts(self) -> bool:
-        """Whether the trial's metric may stand for its cell."""
-        return self in (TrialState.OK, TrialState.STOPPED, TrialState.AT_CHANCE)
 
 
 @dataclass(frozen=True)
@@ -242,13 +227,13 @@ class _Trial:
         if not math.isfinite(measure.loss):
             return TrialState.DIVERGED, f"the validation loss is not finite at step {self.steps}"
         metric = self.task.metric
-        improved = self.best is None or better(metric, measure.metric, self.best.metric)
+        improved = self.best is None or metric.better(measure.metric, self.best.metric)
         if improved:
             self.best, self.best_step = measure, self.steps
             self.best_weights.copy_(self.model.flat)
         assert self.best is not None
         target = self.budget.target
-        if target is not None and not better(metric, target, measure.metric):
+        if target is not None and not metric.better(target, measure.metric):
             return TrialState.STOPPED, f"validation reached the target of {target:g} at step {self.steps}"
         over = self.rate.epoch_ended(improved)
         if self.rate.epoch == self.budget.chance_epochs or over:
@@ -266,7 +251,7 @@ class _Trial:
 
     def measures(self, state: TrialState) -> dict[str, Any]:
         """The best epoch's figures; none for a trial that diverged, since it says nothing about the cell."""
-        if not state.counts or self.best is None:
+        if not state.is_ranked or self.best is None:
             return {}
         self.model.flat.copy_(self.best_weights)
         test = self._measure(Split.TEST)
@@ -292,8 +277,3 @@ class _Trial:
             if self.on_batch is not None:
                 self.on_batch()
             yield batch
-
-
-def better(metric: Metric, a: float, b: float) -> bool:
-    """Whether `a` is better than `b`; nothing is better than an equal value, and NaN is better than nothing."""
-    return a > b if metric.higher_is_better else a < b

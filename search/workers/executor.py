@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 
+from results.store.words import TrialState
 from search.core.errors import SearchError
 from search.core.limits import DEFAULT_LIMITS, Limits
-from search.training.trial import TrialResult, TrialState
+from search.training.trial import TrialResult
 from search.workers.isolation import MAX_TRIES, Stopped, train_in_sandbox
 from search.workers.job import Job, one_line, run_job
 from search.workers.ray_cluster import CAPACITY_SECONDS, Cluster

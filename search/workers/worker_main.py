@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from search.training.trial import TrialResult, TrialState
+from results.store.words import TrialState
+from search.training.trial import TrialResult
 from search.workers.isolation import BEAT, BEAT_SECONDS
 from search.workers.job import Job, run_job
 from tasks.task import Task

@@ -29,7 +29,7 @@ from results.tables.readable import render_table, to_latex, to_markdown
 from search.cli.main import USER_ERRORS, run
 from search.engine.finalists import choose_finalists, finalists_seconds
 from search.engine.history import History
-from search.profiles.profile import parse_profile
+from search.profiles.loading import parse_profile
 from tests.fuzz.draws import ODD_NUMBERS, changed_bytes, changed_text, odd_text, odd_value
 from tests.fuzz.rules import check_message
 from tests.fuzz.surfaces import Case, Surface, demand, draw_formula, draw_profile
@@ -147,11 +147,11 @@ JSONS = (
         '{"resumed": 1}',
     ),
     *(
-        '{"retrained": {"repeats": 2, "constant_baseline": {}}}',
+        '{"retrained": {"repeats": 2, "constant_guess": {}}}',
         '{"retrained": {"repeats": 1000000000000}}',
         '{"cpu": 1}',
     ),
-    '{"retrained": {"repeats": 100000000000, "constant_baseline": {"xml": 0.5, "arithmetic": 0.5}}}',
+    '{"retrained": {"repeats": 100000000000, "constant_guess": {"xml": 0.5, "arithmetic": 0.5}}}',
     '{"layers":1,"learning_rate":0.3,"max_norm":2.5,"parameters":8000,"scale":1.0}',
     '{"layers":0,"learning_rate":0.0,"max_norm":-1.0,"parameters":-5,"scale":1e999}',
     "[[" * 5000,

@@ -30,7 +30,7 @@ from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.notation.recipe import format_recipe, parse_recipe
 from search.cli.names import find_cell, open_run, run_folder
-from search.profiles.profile import load_profile, parse_profile
+from search.profiles.loading import load_profile, parse_profile
 from tasks.language import Language
 from tasks.midi import midi_notes
 from tasks.music import Music

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from results.store.records import COMPLETE, CellRow, EvaluationRow, ProposalRow, TrialRow
+from results.store.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store.store import Store
+from results.store.words import COMPLETE
 from search.cells.library import named_cell
 
 GRU = named_cell("gru").graph.id

@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from results.findings import ALL_TASKS, MARGIN, Figure, Finding, Remedy, Ruling, Standing, Way, findings
-from results.store.records import COMPLETE, ProposalRow
+from results.store.records import ProposalRow
 from results.store.store import Store
+from results.store.words import COMPLETE
 from search.cells.library import LIBRARY
 from tests.test_results.rows import make_baseline, make_cell, make_trial
 

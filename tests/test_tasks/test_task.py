@@ -242,3 +242,25 @@ def test_a_task_may_be_three_methods() -> None:
 def test_a_guess_at_nothing_is_refused() -> None:
     with pytest.raises(TaskError, match=r"^task 'silence': no step of its validation set counts; make the set larger$"):
         Silence().constant_baseline()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "higher", "lower"),
+    [
+        (2.0, 1.0, True, False),
+        (1.0, 2.0, False, True),
+        (1.0, 1.0, False, False),
+        (math.nan, 1.0, False, False),
+        (1.0, math.nan, False, False),
+    ],
+)
+def test_better_follows_the_metrics_direction_and_nan_is_never_better(
+    a: float, b: float, higher: bool, lower: bool
+) -> None:
+    assert ACCURACY.better(a, b) is higher
+    assert NATS_PER_STEP.better(a, b) is lower
+
+
+def test_best_and_gain_follow_the_metrics_direction() -> None:
+    assert (ACCURACY.best([0.2, 0.9, 0.5]), NATS_PER_STEP.best([0.2, 0.9, 0.5])) == (0.9, 0.2)
+    assert (ACCURACY.gain(0.75, 0.5), NATS_PER_STEP.gain(0.75, 0.5)) == (0.25, -0.25)

@@ -14,7 +14,8 @@ from search.bench.screening import screen
 from search.bench.steps import PEERS, Shape, Timing, compare, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
 from search.cli.names import find_cell
-from search.profiles.profile import Profile, load_profile
+from search.profiles.loading import load_profile
+from search.profiles.sections import Profile
 from tasks.task import Output
 
 RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 3000

@@ -15,11 +15,12 @@ from search.cells.export.module import export_module
 from search.cells.library import LIBRARY, name_of
 from search.cells.notation.formula import format_formula
 from search.cells.notation.recipe import format_recipe
-from search.cli.loading import load_task_of, task_of_run
+from search.cli.loading import task_of_run
 from search.cli.names import FoundCell, find_cell, in_run, lineage, open_run
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
-from search.profiles.profile import parse_profile
+from search.profiles.loading import profile_of
+from search.profiles.tasks import load_task_of
 from search.training.settings import Setting
 
 _EPILOG = """\b
@@ -126,7 +127,7 @@ def _with_weights(
     from search.training.weights import is_same, module_weights, network_of, train_again, write_weights
 
     with open_run(run) as store:
-        profile = parse_profile(store.profile, f"the profile of run {store.name}")
+        profile = profile_of(store)
         task = task_of_run(store, profile, task, "--task")
         row = _trial(store, found, task, repeat)
         name = printable(store.name)  # not its path: the files are there to be passed on
@@ -213,7 +214,7 @@ def _origin(found: FoundCell) -> list[str]:
 def _scores(run: str, cell: str) -> list[str]:
     """What the run found of a cell: its score in the table, and its best trial on each task."""
     with open_run(run) as store:
-        ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
+        ranked = profile_of(store).ranked
         name, table = printable(store.name), leaderboard(store, ranked)
         best = picks(store)
         metrics = dict(store.typed("SELECT DISTINCT task, metric FROM trials", {"task": str, "metric": str}))

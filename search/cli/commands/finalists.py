@@ -18,7 +18,8 @@ from search.cli.names import open_run
 from search.core.errors import SearchError
 from search.engine.engine import Progress
 from search.engine.finalists import choose_finalists, finalists_seconds, retrain
-from search.profiles.profile import FinalistsSection, parse_profile
+from search.profiles.loading import profile_of
+from search.profiles.sections import FinalistsSection
 from search.workers.executor import make_executor
 from search.workers.ray_cluster import check_address
 
@@ -64,7 +65,7 @@ def finalists(
         check_address(address)
     with open_run(run) as reader:
         folder = reader.folder
-        profile = parse_profile(reader.profile, f"the profile of run {reader.name}")
+        profile = profile_of(reader)
         check_trusted(reader, profile, trusted)
         asked, trained = profile.finalists, int(reader.information.get("retrained", {}).get("repeats", 0))
         section = FinalistsSection(

@@ -16,7 +16,7 @@ from results.tables.leaderboard import SIMULATED
 from search.cli.display import duration
 from search.cli.names import open_run
 from search.core.errors import SearchError
-from search.profiles.profile import load_profile, parse_profile
+from search.profiles.loading import load_profile, profile_of
 
 FORMATS = ("text", "markdown", "json")
 _EPILOG = """\b
@@ -45,7 +45,7 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
         raise SearchError(f"--json and --format {form} exclude each other; leave one out")
     form = "json" if as_json else form or "text"
     with open_run(run) as store:
-        profile = parse_profile(store.profile, f"the profile of run {store.name}")
+        profile = profile_of(store)
         found, simulated, name = judge(store, profile.ranked), store.simulated, run
     if form == "json":
         rows = [asdict(finding) | {"to_decide_it": _remedy(finding.remedy, name)} for finding in found]
@@ -125,9 +125,8 @@ def _remedy(remedy: Remedy | None, run: str) -> str:
 def _baselines_seconds() -> float:
     """What the profile `baselines` costs on one core of this machine, estimated."""
     from search.engine.cost import estimate
-    from tasks.registry import load_task
+    from search.profiles.tasks import load_tasks
 
     profile = load_profile("baselines")
-    tasks = {name: load_task(section.task or name, **section.options) for name, section in profile.tasks.items()}
-    tasks["memorization"] = load_task("memorization", **profile.memorization.options)
+    tasks = load_tasks(profile)
     return estimate(profile, tasks).most

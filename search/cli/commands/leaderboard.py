@@ -16,7 +16,7 @@ from results.tables.readable import render_table, to_latex, to_markdown
 from search.cli.names import open_run
 from search.cli.outputs import check_replaceable
 from search.core.errors import SearchError
-from search.profiles.profile import parse_profile
+from search.profiles.loading import profile_of
 
 FILE_WIDTH = 200
 """Columns of a table that is written to a file."""
@@ -68,7 +68,7 @@ def leaderboard(
     form = "csv" if as_csv else form or ("table" if output is None else "csv")
     check_replaceable(output, SUFFIXES)
     with open_run(run) as store:
-        ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
+        ranked = profile_of(store).ranked
         for task in tasks:
             if task not in ranked:
                 raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")

@@ -9,7 +9,7 @@ from results.publication.publication import publish as write_folder
 from results.store.sanitize import printable
 from search.cli.commands.findings import markdown
 from search.cli.names import open_run
-from search.profiles.profile import parse_profile
+from search.profiles.loading import profile_of
 
 _EPILOG = """\b
 Examples:
@@ -29,7 +29,7 @@ def publish(run: str, folder: Path) -> None:
     files. The folder is itself a run that every command reads.
     """
     with open_run(run) as store:
-        ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
+        ranked = profile_of(store).ranked
         manifest = write_folder(store, folder, ranked, markdown(judge(store, ranked), store.name) + "\n")
     size = sum(path.stat().st_size for path in folder.iterdir())
     click.echo(

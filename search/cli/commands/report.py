@@ -13,7 +13,7 @@ from results.trackers.tensorboard import require_tensorboard, write_curves
 from search.cli.loading import task_of_run
 from search.cli.names import open_run
 from search.cli.reach import after_training, at_initialisation
-from search.profiles.profile import parse_profile
+from search.profiles.loading import profile_of
 from tasks.task import Task
 
 _EPILOG = """\b
@@ -70,7 +70,7 @@ def report(
     tasks: dict[str, Task] = {}
     while True:
         with open_run(run) as store:
-            profile = parse_profile(store.profile, f"the profile of run {store.name}")
+            profile = profile_of(store)
             trained = None if trained_on is None else task_of_run(store, profile, trained_on, "--gradients-on")
             finished, state = store.information.get("finished") is not None, _state(store)
             if state != seen:
@@ -94,7 +94,7 @@ def _require(tensorboard: bool, mlflow: bool) -> None:
 
 def _hand_on(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
     """To the other tools that were asked for."""
-    ranked = parse_profile(store.profile, f"the profile of run {store.name}").ranked
+    ranked = profile_of(store).ranked
     if tensorboard is not None:
         click.echo(f"{write_curves(store, ranked, tensorboard)} curves written to {tensorboard}")
     if mlflow is not None:
@@ -111,7 +111,7 @@ def _state(store: Store) -> object:
 def _write(
     store: Store, path: Path, with_gradients: bool, trained_on: str | None, tasks: dict[str, Task], refresh: int | None
 ) -> None:
-    profile = parse_profile(store.profile, f"the profile of run {store.name}")
+    profile = profile_of(store)
     gradients = []
     if with_gradients:
         gradients.append(at_initialisation(store, profile.ranked))

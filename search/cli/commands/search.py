@@ -19,10 +19,10 @@ from rich.console import Console
 
 from results.store.errors import ResultsError
 from results.store.files import runs_folder
-from results.store.records import COMPLETE
 from results.store.sanitize import printable
 from results.store.store import FILE, Store
 from results.store.summary import funnel
+from results.store.words import COMPLETE
 from results.tables.leaderboard import SIMULATED, write_leaderboard
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table
@@ -36,8 +36,9 @@ from search.engine.cost import estimate
 from search.engine.engine import Engine, Progress
 from search.engine.finalists import retrain
 from search.engine.provenance import differences, provenance
-from search.profiles.profile import Profile, load_profile, parse_profile
-from search.strategies.base import MEMORIZATION, Outcome
+from search.profiles.loading import load_profile, parse_profile, profile_of
+from search.profiles.sections import MEMORIZATION, Profile
+from search.strategies.base import Outcome
 from search.strategies.registry import STRATEGIES, strategy_class
 from search.training.simulation import Simulation
 from search.workers.executor import Executor, make_executor
@@ -122,7 +123,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
             )
         store = _open(name)
         simulation = simulation_of(store)
-        profile = parse_profile(store.profile, f"the profile of run {store.name}")
+        profile = profile_of(store)
         check_trusted(store, profile, trusted)
         extended = _extended(store, profile, proposals)
     else:

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from search.core.errors import SearchError
-from search.profiles.profile import load_profile
-from search.strategies.base import MEMORIZATION
+from search.profiles.loading import load_profile
+from search.profiles.sections import MEMORIZATION
 from tasks.registry import TASKS, load_task, parameters_of
 from tasks.task import Split
 

@@ -11,8 +11,8 @@ from search.cli.display import duration, say
 from search.cli.names import find_cell
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
-from search.profiles.profile import MemorizationSection, Profile, TaskSection, load_profile
-from search.strategies.base import MEMORIZATION
+from search.profiles.loading import load_profile
+from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, TaskSection
 from search.training.settings import Grid, Setting
 from search.training.trial import Budget, Point, TrialResult, train_trial
 from tasks.registry import load_task
@@ -62,7 +62,7 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     say(console, f"{found.label} ({found.graph.id[:8]}) on {loaded.name}, {metric.name} ({metric.unit})")
     console.print(
         f"scale {setting.scale:g}, learning rate {setting.learning_rate:g}, norm at most {setting.max_norm:g}, "
-        f"{setting.layers} layer(s), {setting.parameters:,} parameters at most; up to {budget.steps:,} steps",
+        f"{setting.layers} layer(s), {setting.parameter_budget:,} parameters at most; up to {budget.steps:,} steps",
         highlight=False,
     )
     result = train_trial(
@@ -96,7 +96,7 @@ def _setting(grid: Grid, given: dict[str, Any]) -> Setting:
         pick("learning_rate", grid.learning_rates),
         pick("max_norm", grid.max_norms),
         pick("layers", grid.layers),
-        pick("parameters", grid.parameters),
+        pick("parameters", grid.parameter_budgets),
     )
 
 

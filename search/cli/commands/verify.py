@@ -11,7 +11,8 @@ from results.store.store import Store
 from search.cli.loading import check_trusted, load_tasks
 from search.cli.names import open_run
 from search.engine.verification import Replay, replay, retrain
-from search.profiles.profile import Profile, parse_profile
+from search.profiles.loading import profile_of
+from search.profiles.sections import Profile
 from tasks.task import Task
 
 _EPILOG = """\b
@@ -41,7 +42,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
     console = Console()
     with open_run(run) as store:
         store.select("BEGIN")  # one view of it all, also while a search goes on
-        profile = parse_profile(store.profile, f"the profile of run {store.name}")
+        profile = profile_of(store)
         check_trusted(store, profile, trusted)
         found: list[bool | None] = []
 

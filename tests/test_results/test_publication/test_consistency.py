@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from results.publication.consistency import TABLE_FILE, Check, consistency
-from results.store.records import COMPLETE, CellRow, ProposalRow
+from results.store.records import CellRow, ProposalRow
 from results.store.store import FILE, PROFILE_FILE, Store
+from results.store.words import COMPLETE
 from results.tables.leaderboard import write_leaderboard
 from search.cells.graph import Op
 from search.cells.notation.formula import format_formula, parse_formula

@@ -12,10 +12,11 @@ import pytest
 
 from results.report.page_table import MOST_ROWS
 from results.report.report import report, shown_cells, write_report
-from results.store.records import COMPLETE, CellRow, ProposalRow, TrialRow
+from results.store.records import CellRow, ProposalRow, TrialRow
 from results.store.schema import encode, insertion
 from results.store.store import Store
 from results.store.summary import funnel
+from results.store.words import COMPLETE
 from results.tables.leaderboard import SIMULATED, leaderboard
 from results.tables.progress import history
 from search.cells.library import LIBRARY

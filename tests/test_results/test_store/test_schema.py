@@ -13,16 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.store.records import (
-    LARGEST_INTEGER,
-    LOST_STATES,
-    RANKED_STATES,
-    CellRow,
-    EvaluationRow,
-    ProposalRow,
-    TrialRow,
-)
+from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store.schema import COLUMNS, SCHEMA, TABLES, R, Row, column_list, decode, encode, insertion
+from results.store.words import LOST_STATES, RANKED_STATES
 from tests.test_results.rows import make_trial
 
 integers = st.integers(-LARGEST_INTEGER - 1, LARGEST_INTEGER)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from results.store.records import COMPLETE, ProposalRow
+from results.store.records import ProposalRow
 from results.store.store import Store
 from results.store.summary import Best, Funnel, StageCount, best, funnel
+from results.store.words import COMPLETE
 from results.tables.leaderboard import leaderboard
 from tests.test_results.rows import GRU, make_baseline, make_cell, make_evaluation, make_trial
 

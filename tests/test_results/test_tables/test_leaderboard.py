@@ -15,8 +15,9 @@ from rich.console import Console
 from scipy import stats
 
 from results.store.errors import ResultsError, StoreError
-from results.store.records import COMPLETE, CellRow, ProposalRow, TrialRow
+from results.store.records import CellRow, ProposalRow, TrialRow
 from results.store.store import Store
+from results.store.words import COMPLETE
 from results.tables.leaderboard import COLUMNS, columns, leaderboard, write_leaderboard
 from results.tables.readable import render_table
 from tests.test_results.rows import (

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from results.store.lineage import Relative, ancestry, family_tree
-from results.store.records import COMPLETE, CellRow, ProposalRow
+from results.store.records import CellRow, ProposalRow
 from results.store.store import Store
+from results.store.words import COMPLETE
 from results.tables.failures import stage_stops, trial_reasons, trial_states
 from results.tables.progress import COLUMNS, history
 from tests.test_results.rows import GRU, fill, make_baseline, make_cell, make_evaluation, make_trial, random_run

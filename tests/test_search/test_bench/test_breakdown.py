@@ -13,7 +13,8 @@ from search.bench.breakdown import Breakdown, _timed, break_down
 from search.cells.library import LIBRARY
 from search.cli.commands.bench import bench
 from search.kernels.runtime.commands import Watch, watched
-from search.profiles.profile import Profile, ScheduleSection, load_profile
+from search.profiles.loading import load_profile
+from search.profiles.sections import Profile, ScheduleSection
 from search.training.model import SequenceModel
 from search.training.stepper import stepper_for
 from tasks.task import Output, Split

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from search.bench.screening import screen
-from search.profiles.profile import GridSection, MemorizationSection, Profile, ScheduleSection, load_profile
+from search.profiles.loading import load_profile
+from search.profiles.sections import GridSection, MemorizationSection, Profile, ScheduleSection
 
 
 def gate(accuracy: float) -> Profile:

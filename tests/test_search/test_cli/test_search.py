@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from results.store.store import Store
 from search.cells.notation.formula import parse_formula
-from search.profiles.profile import parse_profile
+from search.profiles.loading import parse_profile
 from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
 
 SEARCH = ("search", "--profile", "tiny.toml", "--workers", "0")

@@ -9,7 +9,7 @@ import pytest
 
 from search.cells.library import LIBRARY
 from search.core.keys import trial_seed
-from search.profiles.profile import load_profile
+from search.profiles.loading import load_profile
 from search.training.settings import Setting
 from search.training.trial import Budget, train_trial
 from tasks.registry import TASKS, load_task

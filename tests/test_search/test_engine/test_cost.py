@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from search.engine.cost import estimate
-from search.profiles.profile import FinalistsSection, parse_profile
+from search.profiles.loading import parse_profile
+from search.profiles.sections import FinalistsSection
 from tests.test_search.small import small_task
 
 PROFILE = """

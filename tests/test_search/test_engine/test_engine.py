@@ -13,13 +13,15 @@ import pytest
 
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
 from results.store.store import Store
+from results.store.words import ProposalKind, TrialState
 from results.tables.leaderboard import TIME_COLUMNS, leaderboard
 from search.cells.library import LIBRARY, SEEDS, named_cell
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.engine.engine import Engine, Progress, budgets
-from search.profiles.profile import (
+from search.profiles.sections import (
+    MEMORIZATION,
     GridSection,
     MemorizationSection,
     MutationSection,
@@ -29,10 +31,10 @@ from search.profiles.profile import (
     SearchSection,
     TaskSection,
 )
-from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal
+from search.strategies.base import Outcome, Proposal
 from search.strategies.paper import PaperStrategy
 from search.strategies.registry import STRATEGIES
-from search.training.trial import TrialResult, TrialState
+from search.training.trial import TrialResult
 from search.workers.environment import own_environment
 from search.workers.executor import Executor, LocalExecutor
 from tasks.task import Task
@@ -110,10 +112,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 
 def test_the_small_search_has_a_bit_of_everything(undisturbed: Rows) -> None:
-    outcomes = Counter(row.outcome for row in undisturbed["proposals"] if row.kind == Kind.PROPOSE)
+    outcomes = Counter(row.outcome for row in undisturbed["proposals"] if row.kind == ProposalKind.PROPOSE)
     assert outcomes["complete"] >= 2
     assert outcomes["stopped at memorization"] >= 1
-    assert any(row.kind == Kind.REEXAMINE for row in undisturbed["proposals"])
+    assert any(row.kind == ProposalKind.REEXAMINE for row in undisturbed["proposals"])
     assert [row.index for row in undisturbed["proposals"]] == list(range(-3, 12))
     assert {row.name for row in undisturbed["cells"]} >= {"tanh", *SEEDS}
 
@@ -161,7 +163,7 @@ def test_trials_say_what_trained_them_and_cells_of_two_environments_are_marked(
     with pytest.raises(KilledError):
         run(tmp_path, Killing(TASKS, 0, 20))
     before = {(row.cell, row.task, row.setting) for row in rows_of(tmp_path)}
-    monkeypatch.setattr("search.workers.executor.own_environment", lambda: '{"versions":{"torch":"0"}}')
+    monkeypatch.setattr("search.workers.job.own_environment", lambda: '{"versions":{"torch":"0"}}')
     found, _ = run(tmp_path)
     with make_store(tmp_path, PROFILE) as store:
         known = store.environments()
@@ -229,7 +231,9 @@ def test_two_proposals_of_one_cell_in_flight_train_a_trial_once(tmp_path: Path) 
 
 def child_of(rows: Rows, outcome: str = "complete") -> str:
     """A new cell of the undisturbed run that came to that outcome."""
-    cell: str = next(row.cell for row in rows["proposals"] if row.kind == Kind.PROPOSE and row.outcome == outcome)
+    cell: str = next(
+        row.cell for row in rows["proposals"] if row.kind == ProposalKind.PROPOSE and row.outcome == outcome
+    )
     return cell
 
 
@@ -240,7 +244,7 @@ def by_cell(rows: list[Any], cell: str) -> list[Any]:
 def test_a_cell_whose_trials_fail_does_not_end_the_search(tmp_path: Path, undisturbed: Rows) -> None:
     cell = child_of(undisturbed)
     found, _ = run(tmp_path, Sabotaged(TASKS, cell, TrialResult(TrialState.FAILED, "made up")))
-    (proposal,) = (row for row in by_cell(found["proposals"], cell) if row.kind == Kind.PROPOSE)
+    (proposal,) = (row for row in by_cell(found["proposals"], cell) if row.kind == ProposalKind.PROPOSE)
     assert (proposal.outcome, proposal.score) == ("failed at memorization", None)
     assert all(
         (row.state, row.reason, row.validation) == ("failed", "made up", None) for row in by_cell(found["trials"], cell)
@@ -255,13 +259,13 @@ def test_what_diverged_never_ranks_whatever_number_it_carries(value: float, tmp_
     found, progress = run(tmp_path, Sabotaged(TASKS, cell, result, "xml"))
     (evaluation,) = (row for row in by_cell(found["evaluations"], cell) if row.task == "xml")
     assert (evaluation.best, evaluation.ratio, evaluation.passed) == (None, None, False)
-    (proposal,) = (row for row in by_cell(found["proposals"], cell) if row.kind == Kind.PROPOSE)
+    (proposal,) = (row for row in by_cell(found["proposals"], cell) if row.kind == ProposalKind.PROPOSE)
     assert (proposal.outcome, proposal.score) == ("stopped at xml", None)
     assert progress.best_cell != cell[:8]
 
 
 def test_baselines_are_compared_and_the_gru_has_the_score_1(undisturbed: Rows) -> None:
-    baselines = {row.index: row for row in undisturbed["proposals"] if row.kind == Kind.BASELINE}
+    baselines = {row.index: row for row in undisturbed["proposals"] if row.kind == ProposalKind.BASELINE}
     best = {
         name: max(row.validation for row in by_cell(undisturbed["trials"], LIBRARY[name].graph.id) if row.task == "xml")
         for name in PROFILE.given
@@ -304,7 +308,7 @@ def test_evaluations_say_what_was_found_and_what_it_was_held_against(undisturbed
     evaluations: list[EvaluationRow] = undisturbed["evaluations"]
     stages = {MEMORIZATION: 0, "xml": 1, "chords": 2}
     for row in evaluations:
-        new = proposals[row.proposal].kind == Kind.PROPOSE
+        new = proposals[row.proposal].kind == ProposalKind.PROPOSE
         trials: list[TrialRow] = [t for t in by_cell(undisturbed["trials"], row.cell) if t.task == row.task]
         values = [t.validation for t in trials if t.validation is not None]
         assert row.stage == stages[row.task]
@@ -326,7 +330,7 @@ def test_evaluations_say_what_was_found_and_what_it_was_held_against(undisturbed
 def test_a_score_counts_all_that_a_cell_has_shown_so_far(undisturbed: Rows) -> None:
     """Examined again, a cell keeps what it reached before: its score in the proposals never falls."""
     reference = next(row.best for row in undisturbed["evaluations"] if (row.proposal, row.task) == (-3, "xml"))
-    again = [row for row in undisturbed["proposals"] if row.kind == Kind.REEXAMINE]
+    again = [row for row in undisturbed["proposals"] if row.kind == ProposalKind.REEXAMINE]
     for row in again:
         earlier = [
             e.best
@@ -367,10 +371,10 @@ def test_outcomes_and_changes_are_told_as_they_come(tmp_path: Path) -> None:
     ended: list[Outcome] = []
     found, progress = run(tmp_path, Shuffled(TASKS, 5), on_outcome=ended.append)
     assert sorted(outcome.proposal.index for outcome in ended) == list(range(-3, 12))
-    endings = Counter(o.ending for o in ended if o.proposal.kind is Kind.PROPOSE)
+    endings = Counter(o.ending for o in ended if o.proposal.kind is ProposalKind.PROPOSE)
     assert progress.endings == dict(endings)
     passed = Counter(row.task for row in found["evaluations"] if row.passed and row.proposal >= 0)
-    again = {row.index for row in found["proposals"] if row.kind == Kind.REEXAMINE}
+    again = {row.index for row in found["proposals"] if row.kind == ProposalKind.REEXAMINE}
     passed -= Counter(row.task for row in found["evaluations"] if row.passed and row.proposal in again)
     assert progress.past == dict(passed)
     best = max((row.score, row.cell) for row in found["proposals"] if row.score is not None)

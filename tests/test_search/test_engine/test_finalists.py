@@ -10,13 +10,14 @@ import pytest
 
 from results.store.records import CellRow, TrialRow
 from results.store.store import Store
+from results.store.words import TrialState
 from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.engine import Engine, Progress
 from search.engine.finalists import choose_finalists, finalists_seconds, retrain
-from search.profiles.profile import FinalistsSection, Profile
-from search.training.trial import TrialResult, TrialState
+from search.profiles.sections import FinalistsSection, Profile
+from search.training.trial import TrialResult
 from search.workers.executor import Executor, LocalExecutor
 from tests.test_search.test_engine.test_engine import PROFILE as SEARCH
 from tests.test_search.test_engine.test_engine import TASKS, make_store
@@ -92,7 +93,7 @@ def test_every_finalist_has_every_repeat_with_the_seed_of_task_and_repeat_alone(
     assert len({row.seed for row in found}) == 4
     assert [row for row in store.trials(curves=True) if row.repeat == 0] == before
     assert store.information["retrained"]["repeats"] == 2
-    assert store.information["retrained"]["constant_baseline"]["xml"] == TASKS["xml"].constant_baseline()
+    assert store.information["retrained"]["constant_guess"]["xml"] == TASKS["xml"].constant_baseline()
 
 
 def test_the_seed_alone_decides_on_the_data() -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from results.store.words import ProposalKind
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.engine.engine import Engine
 from search.engine.history import History
-from search.profiles.profile import MutationSection, Profile
-from search.strategies.base import Kind
+from search.profiles.sections import MutationSection, Profile
 from search.training.simulation import Simulation
 from search.workers.executor import Executor, LocalExecutor
 from tests.test_search.test_engine.test_engine import PROFILE, TASKS, Rows, make_store, rows
@@ -92,7 +92,7 @@ def test_a_run_that_goes_on_knows_what_an_undisturbed_one_knows_and_comes_to_its
 
 def test_these_searches_meet_their_cells_in_every_way(tmp_path: Path) -> None:
     _, revisit = go_on(tmp_path / "revisit", PROFILES["revisit"])
-    asked = [row.cell for row in revisit["proposals"] if row.kind == Kind.PROPOSE and row.cell is not None]
+    asked = [row.cell for row in revisit["proposals"] if row.kind == ProposalKind.PROPOSE and row.cell is not None]
     assert len(set(asked)) < len(asked)
     visits = sum(row.settings for row in revisit["evaluations"])
     assert visits > len(revisit["trials"])  # some trials had two proposals in flight that asked for them

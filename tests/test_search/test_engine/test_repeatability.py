@@ -9,7 +9,7 @@ import pytest
 
 from results.tables.leaderboard import TIME_COLUMNS, leaderboard
 from search.engine.engine import Engine
-from search.profiles.profile import Profile
+from search.profiles.sections import Profile
 from search.training.simulation import Simulation
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from results.store.words import ProposalKind, TrialState
 from search.cells.library import LIBRARY
 from search.engine.stages import Judgement, Path, Step
-from search.profiles.profile import MemorizationSection, Profile, Role, TaskSection
-from search.strategies.base import MEMORIZATION, Kind, Proposal
+from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, Role, TaskSection
+from search.strategies.base import Proposal
 from search.training.settings import Setting
-from search.training.trial import TrialResult, TrialState
+from search.training.trial import TrialResult
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
 
 METRICS: dict[str, Metric] = {"xml": ACCURACY, "music": NATS_PER_STEP, "extra": ACCURACY, MEMORIZATION: ACCURACY}
@@ -31,7 +32,7 @@ FAILED = ended(None, TrialState.FAILED)
 
 
 def make_path(
-    kind: Kind = Kind.PROPOSE,
+    kind: ProposalKind = ProposalKind.PROPOSE,
     memorized: bool = False,
     best_before: Mapping[str, float] | None = None,
     reference: Mapping[str, float] = REFERENCE,
@@ -136,7 +137,7 @@ def test_a_cell_that_comes_again_passes_by_what_it_reached_before() -> None:
 
 
 def test_a_visit_without_settings_left_is_judged_by_what_is_known() -> None:
-    proposal = Proposal(0, Kind.PROPOSE, LIBRARY["tanh"].graph, memorized=True, best_before={"xml": 0.5})
+    proposal = Proposal(0, ProposalKind.PROPOSE, LIBRARY["tanh"].graph, memorized=True, best_before={"xml": 0.5})
     path = Path(proposal, PROFILE, METRICS, REFERENCE)
     assert path.step() == Step("xml", 1, ())
     assert path.tell({}) == Judgement("xml", 1, 0, 0.5, 1.0, 0.9, True)
@@ -156,9 +157,9 @@ def test_a_cell_none_of_whose_trials_could_run_has_failed() -> None:
     assert path.outcome().ending == "stopped at xml"
 
 
-@pytest.mark.parametrize("kind", [Kind.BASELINE, Kind.REEXAMINE])
-def test_named_and_known_cells_visit_every_task_however_bad(kind: Kind) -> None:
-    path = make_path(kind, reference={} if kind is Kind.BASELINE else REFERENCE)
+@pytest.mark.parametrize("kind", [ProposalKind.BASELINE, ProposalKind.REEXAMINE])
+def test_named_and_known_cells_visit_every_task_however_bad(kind: ProposalKind) -> None:
+    path = make_path(kind, reference={} if kind is ProposalKind.BASELINE else REFERENCE)
     visited = []
     while (step := path.step()) is not None:
         visited.append(step.task)
@@ -167,13 +168,13 @@ def test_named_and_known_cells_visit_every_task_however_bad(kind: Kind) -> None:
             assert judgement.passed
             assert judgement.threshold is None
             assert judgement.ratio is None
-    first = [MEMORIZATION] * 3 if kind is Kind.BASELINE else []
+    first = [MEMORIZATION] * 3 if kind is ProposalKind.BASELINE else []
     assert visited == [*first, "xml", "music", "extra"]
     assert path.outcome().ending == "complete"
 
 
 def test_no_child_is_an_outcome_without_visits() -> None:
-    path = Path(Proposal(3, Kind.PROPOSE, None, "parent"), PROFILE, METRICS, REFERENCE)
+    path = Path(Proposal(3, ProposalKind.PROPOSE, None, "parent"), PROFILE, METRICS, REFERENCE)
     assert path.step() is None
     outcome = path.outcome()
     assert (outcome.visits, outcome.ending) == ((), "no valid child")

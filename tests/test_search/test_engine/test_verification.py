@@ -41,7 +41,7 @@ def retrained(store: Store, count: int, seed: int = 0) -> list[Check]:
 def test_a_replay_gives_every_row_of_the_run_and_trains_nothing(
     done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.workers.executor.train_trial", None)
+    monkeypatch.setattr("search.workers.job.train_trial", None)
     outcomes: list[int] = []
     with changed(done, tmp_path) as store:
         found = replay(store, PROFILE, TASKS, on_outcome=lambda: outcomes.append(1))

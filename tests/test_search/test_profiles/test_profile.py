@@ -14,17 +14,8 @@ from search.cells.library import LIBRARY
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.limits import Limits
-from search.profiles.profile import (
-    MAX_BYTES,
-    FinalistsSection,
-    Profile,
-    Role,
-    ScheduleSection,
-    TaskSection,
-    load_profile,
-    parse_profile,
-    shipped_profiles,
-)
+from search.profiles.loading import load_profile, parse_profile, shipped_profiles
+from search.profiles.sections import MAX_BYTES, FinalistsSection, Profile, Role, ScheduleSection, TaskSection
 from search.training.trial import Budget
 
 LEAST = "[tasks.xml]\n"

@@ -7,13 +7,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from results.scores.score import finite_ratio
+from results.store.words import ProposalKind
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.keys import generator_of
-from search.profiles.profile import GridSection, MutationSection, Profile, Role, SearchSection, TaskSection
-from search.strategies.base import MEMORIZATION, Kind, Outcome, Proposal, Strategy, Visit, ratio
+from search.profiles.sections import (
+    MEMORIZATION,
+    GridSection,
+    MutationSection,
+    Profile,
+    Role,
+    SearchSection,
+    TaskSection,
+)
+from search.strategies.base import Outcome, Proposal, Strategy, Visit
 from search.strategies.paper import PaperStrategy
 from search.strategies.random import RandomStrategy
 from search.strategies.registry import STRATEGIES, strategy_class
@@ -43,9 +53,9 @@ def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
         return Outcome(proposal, (), "no valid child")
     GRAPHS[proposal.graph.id] = proposal.graph
     cell = generator_of("cell", proposal.graph.id)
-    fate = cell.random() if proposal.kind is Kind.PROPOSE else 1.0
+    fate = cell.random() if proposal.kind is ProposalKind.PROPOSE else 1.0
     visits = []
-    if proposal.kind is Kind.BASELINE or not (proposal.memorized or proposal.kind is Kind.REEXAMINE):
+    if proposal.kind is ProposalKind.BASELINE or not (proposal.memorized or proposal.kind is ProposalKind.REEXAMINE):
         passed = fate > 0.2
         visits.append(
             Visit(MEMORIZATION, dict.fromkeys(proposal.settings[MEMORIZATION], 0.99 if passed else 0.5), passed)
@@ -71,7 +81,7 @@ def started(name: str, profile: Profile = PROFILE, seed: int = 0) -> Strategy:
     for i, cell in enumerate(profile.search.baselines):
         settings = {task: profile.grid_of(section).settings[:9] for task, section in profile.tasks.items()}
         settings[MEMORIZATION] = profile.grid_of(profile.memorization).settings[:1]
-        outcomes.append(answer(Proposal(-1 - i, Kind.BASELINE, LIBRARY[cell].graph, settings=settings)))
+        outcomes.append(answer(Proposal(-1 - i, ProposalKind.BASELINE, LIBRARY[cell].graph, settings=settings)))
     strategy.start(outcomes, REFERENCE, {graph.id: cell for cell, graph in profile.given.items()})
     return strategy
 
@@ -133,7 +143,7 @@ def test_a_proposal_depends_only_on_outcomes_that_were_told(name: str) -> None:
 def test_no_cell_is_proposed_twice_where_duplicates_are_rejected(name: str, rule: Rule) -> None:
     profile = replace(PROFILE, mutation=MutationSection(rule=rule, max_nodes=24))
     asked = play(started(name, profile), 150)
-    ids = [p.graph.id for p in asked if p.kind is Kind.PROPOSE and p.graph is not None]
+    ids = [p.graph.id for p in asked if p.kind is ProposalKind.PROPOSE and p.graph is not None]
     assert len(ids) == len(set(ids)) > 50
     assert not set(ids) & {LIBRARY[cell].graph.id for cell in SEEDS}
 
@@ -148,7 +158,7 @@ def test_new_cells_have_lineage_and_settings_for_every_task(name: str) -> None:
             section = PROFILE.memorization if task == MEMORIZATION else PROFILE.tasks[task]
             assert len(settings) == len(set(settings)) <= section.settings
             assert set(settings) <= set(PROFILE.grid_of(section).settings)
-        if proposal.kind is Kind.PROPOSE:
+        if proposal.kind is ProposalKind.PROPOSE:
             assert proposal.parent in strategy.books
             assert proposal.mutations
             assert all(len(proposal.settings[task]) == 4 for task in ("xml", "music"))
@@ -156,7 +166,7 @@ def test_new_cells_have_lineage_and_settings_for_every_task(name: str) -> None:
 
 def kinds(proposal: Proposal) -> set[str]:
     """Tasks that this kind of proposal skips."""
-    return {MEMORIZATION} if proposal.kind is Kind.REEXAMINE else set()
+    return {MEMORIZATION} if proposal.kind is ProposalKind.REEXAMINE else set()
 
 
 @every
@@ -173,12 +183,12 @@ def test_a_cell_that_comes_again_skips_memorization_and_gets_only_settings_it_ha
         outcome = answer(proposal)
         if proposal.graph is not None:
             known = had.setdefault(proposal.graph.id, {})
-            if proposal.kind is Kind.PROPOSE and known:
+            if proposal.kind is ProposalKind.PROPOSE and known:
                 again += 1
                 assert proposal.memorized
                 values = [v for v in strategy.books[proposal.graph.id].tried.get("xml", {}).values() if v is not None]
                 assert proposal.best_before.get("xml") == max(values, default=None)
-            if proposal.kind is Kind.REEXAMINE or known:
+            if proposal.kind is ProposalKind.REEXAMINE or known:
                 for task, settings in proposal.settings.items():
                     assert not known.get(task, set()) & set(settings)
             for visit in outcome.visits:
@@ -190,7 +200,7 @@ def test_a_cell_that_comes_again_skips_memorization_and_gets_only_settings_it_ha
 @every
 def test_a_cell_that_failed_memorization_is_not_proposed_again(name: str) -> None:
     def forgetful(proposal: Proposal) -> Outcome:
-        if proposal.graph is None or proposal.kind is not Kind.PROPOSE or proposal.memorized:
+        if proposal.graph is None or proposal.kind is not ProposalKind.PROPOSE or proposal.memorized:
             return answer(proposal)
         visit = Visit(MEMORIZATION, dict.fromkeys(proposal.settings[MEMORIZATION], 0.1), False)
         return Outcome(proposal, (visit,), "stopped at memorization")
@@ -198,7 +208,7 @@ def test_a_cell_that_failed_memorization_is_not_proposed_again(name: str) -> Non
     profile = replace(REVISIT, mutation=MutationSection(Rule.ONE_TO_THREE, 16, duplicates="revisit"))
     asked = play(started(name, profile), 120, tell=forgetful)
     seeds = {LIBRARY[cell].graph.id for cell in SEEDS}
-    ids = [p.graph.id for p in asked if p.kind is Kind.PROPOSE and p.graph is not None]
+    ids = [p.graph.id for p in asked if p.kind is ProposalKind.PROPOSE and p.graph is not None]
     new = [cell for cell in ids if cell not in seeds]
     assert len(new) == len(set(new))
 
@@ -247,7 +257,7 @@ def test_a_parent_without_a_valid_child_gives_a_proposal_without_a_graph_and_goe
     barren = [p for p in asked if p.graph is None]
     assert barren
     for proposal in barren:
-        assert proposal.kind is Kind.PROPOSE
+        assert proposal.kind is ProposalKind.PROPOSE
         assert proposal.parent in strategy.books
         assert not proposal.settings
         assert sum(proposal.rejections.values()) == 3
@@ -269,7 +279,7 @@ def test_a_cell_that_is_given_twice_under_two_names_is_one_seed(name: str) -> No
     for i, graph in enumerate(twin.given.values()):
         settings = {task: twin.grid_of(section).settings[:3] for task, section in twin.tasks.items()}
         settings[MEMORIZATION] = twin.grid_of(twin.memorization).settings[:1]
-        outcomes.append(answer(Proposal(-1 - i, Kind.BASELINE, graph, settings=settings)))
+        outcomes.append(answer(Proposal(-1 - i, ProposalKind.BASELINE, graph, settings=settings)))
     strategy.start(outcomes, REFERENCE, {graph.id: cell for cell, graph in reversed(twin.given.items())})
     assert sorted(strategy.seeds) == sorted(LIBRARY[cell].graph.id for cell in SEEDS)
 
@@ -289,7 +299,7 @@ def test_a_cell_without_any_counted_result_on_a_task_never_enters_the_list(name:
 def test_the_random_strategy_mutates_the_seeds_alone_equally_often() -> None:
     strategy = started("random")
     asked = play(strategy, 200)
-    assert {p.kind for p in asked} == {Kind.PROPOSE}
+    assert {p.kind for p in asked} == {ProposalKind.PROPOSE}
     counts = Counter(p.parent for p in asked)
     assert set(counts) == set(strategy.seeds)
     assert abs(counts[strategy.seeds[0]] - 100) < 4.5 * np.sqrt(50)
@@ -299,7 +309,7 @@ def test_the_random_strategy_mutates_the_seeds_alone_equally_often() -> None:
 def test_the_studys_strategy_examines_again_as_often_as_the_profile_says(share: float) -> None:
     strategy = started("paper", replace(PROFILE, search=replace(PROFILE.search, reexamine=share)))
     rng = np.random.default_rng(0)
-    again = sum(strategy._choose(rng).kind is Kind.REEXAMINE for _ in range(2000)) / 2000
+    again = sum(strategy._choose(rng).kind is ProposalKind.REEXAMINE for _ in range(2000)) / 2000
     assert again == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / 2000) + 1e-12)
 
 
@@ -318,7 +328,7 @@ def test_a_cell_that_is_examined_again_gets_fresh_settings_and_keeps_its_best() 
     strategy = started("paper", replace(PROFILE, search=replace(PROFILE.search, reexamine=1.0)))
     tried = {cell: set(book.tried["xml"]) for cell, book in strategy.books.items()}
     proposal = strategy.ask(0)
-    assert proposal.kind is Kind.REEXAMINE
+    assert proposal.kind is ProposalKind.REEXAMINE
     assert proposal.graph is not None
     book = strategy.books[proposal.graph.id]
     assert len(proposal.settings["xml"]) == 4
@@ -392,7 +402,7 @@ def test_the_score_is_the_smallest_ratio_over_the_ranked_tasks() -> None:
 def test_a_ratio_above_one_is_better_whatever_the_metrics_direction(
     metric: Metric, value: float, reference: float, expected: float | None
 ) -> None:
-    assert ratio(metric, value, reference) == pytest.approx(expected)
+    assert finite_ratio(value, reference, metric.higher_is_better) == pytest.approx(expected)
 
 
 def test_strategies_are_known_by_name() -> None:

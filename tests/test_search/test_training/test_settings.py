@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.core.errors import SearchError
-from search.profiles.profile import GridSection, TransferSection
+from search.profiles.sections import GridSection, TransferSection
 from search.training.settings import Grid, Setting, Transfer
 
 STUDY = Grid(
@@ -15,7 +15,7 @@ STUDY = Grid(
     learning_rates=(0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0),
     max_norms=(1.0, 2.5, 5.0, 10.0, 20.0),
     layers=(1, 2, 3, 4),
-    parameters=(250_000, 1_000_000),
+    parameter_budgets=(250_000, 1_000_000),
 )
 RULE = Transfer(experienced=420, parent_share=0.8, best=100)
 
@@ -165,6 +165,6 @@ def test_a_transfer_is_a_function_of_its_generator() -> None:
     "key", ["", "[]", "{}", '{"scale": 1}', "[" * 10_000, "NaN", Setting(1, 1, 1, 1, 1).key + " ", "\udc80"]
 )
 def test_a_text_that_is_no_key_is_refused_in_one_line(key: str) -> None:
-    with pytest.raises(SearchError, match="restore the store") as caught:
+    with pytest.raises(SearchError, match="restore a backup") as caught:
         Setting.from_key(key)
     assert "\n" not in str(caught.value)

@@ -8,13 +8,14 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from results.store.words import TrialState
 from search.cells.graph import GateGraph, Node
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Child, Rule, mutate
-from search.profiles.profile import load_profile
+from search.profiles.loading import load_profile
 from search.training.settings import Setting
 from search.training.simulation import MARK, Simulation, ability, draw_trial
-from search.training.trial import Budget, TrialResult, TrialState, train_trial
+from search.training.trial import Budget, TrialResult, train_trial
 from search.workers.job import Job, run_job
 from tasks.task import Task
 from tests.test_search.small import Chords, small_task
@@ -99,7 +100,7 @@ def test_an_outcome_has_a_real_trials_form(task: str) -> None:
 
 
 def test_a_budget_that_is_too_small_fails_as_a_real_trial_does() -> None:
-    setting = replace(SETTING, parameters=100)
+    setting = replace(SETTING, parameter_budget=100)
     real = train_trial(GRU, TASKS["xml"], setting, BUDGET, 0)
     assert drawn(setting=setting) == replace(real, reason=MARK + real.reason)
 

@@ -240,7 +240,7 @@ def test_a_symbol_that_there_is_not_is_named(place: str, symbol: int) -> None:
 def test_shapes_that_do_not_fit_are_named() -> None:
     native, _ = pair(GRU, 16, 1, 9, Output.SYMBOLS)
     batch = draw(np.random.default_rng(0), 4, 3, 9, Output.SYMBOLS)
-    with pytest.raises(KernelError, match=r"^inputs have shape \(3, 3\), targets \(4, 3\) and counted \(4, 3\)"):
+    with pytest.raises(KernelError, match=r"^inputs have shape \(3, 3\), targets \(4, 3\) and loss_mask \(4, 3\)"):
         native.train(replace(batch, inputs=batch.inputs[1:]), 0.1, 1.0)
     native.train(batch, 0.1, 1.0)
     wider = draw(np.random.default_rng(0), 4, 5, 9, Output.SYMBOLS)
@@ -337,7 +337,7 @@ def test_a_step_takes_no_more_memory_than_torchs_lstm(name: str) -> None:
 def test_a_whole_trial_is_the_same_by_either_path(task: str, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = LIBRARY[cell].graph
     data = Chords() if task == "chords" else small_task(task)
-    setting = Setting(scale=1.0, learning_rate=0.2, max_norm=1.0, layers=2, parameters=6_000)
+    setting = Setting(scale=1.0, learning_rate=0.2, max_norm=1.0, layers=2, parameter_budget=6_000)
     budget = Budget(batch=8, unroll=10, epoch_steps=20, epochs=3, halvings=1, chance_epochs=100)
     native = train_trial(graph, data, setting, budget, 3)
     monkeypatch.setattr(search.training.trial, "stepper_for", AutogradStepper)

@@ -9,20 +9,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from results.store.words import TrialState
 from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.training.model import SequenceModel, units_for
 from search.training.settings import Setting
 from search.training.stepper import AutogradStepper
-from search.training.trial import Budget, LearningRate, Point, TrialResult, TrialState, better, train_trial
+from search.training.trial import Budget, LearningRate, Point, TrialResult, train_trial
 from tasks.memorization import Memorization
-from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
+from tasks.task import ACCURACY, Batch, Output, Split, Task
 from tasks.xml import Xml
 from tests.test_search.small import Chords, small_task
 
 TANH, LSTM, GRU = (LIBRARY[name].graph for name in ("tanh", "lstm", "gru"))
-SETTING = Setting(scale=1.0, learning_rate=0.5, max_norm=5.0, layers=1, parameters=3_000)
+SETTING = Setting(scale=1.0, learning_rate=0.5, max_norm=5.0, layers=1, parameter_budget=3_000)
 SHORT = Budget(batch=4, unroll=10, epoch_steps=3, epochs=3, halvings=1, chance_epochs=100)
 XML = small_task("xml")
 
@@ -156,7 +157,7 @@ def test_a_trial_is_a_function_of_its_inputs_bit_for_bit() -> None:
 def test_a_cell_is_trained_in_its_canonical_form() -> None:
     dead = GateGraph((*TANH.nodes, Node(Op.LINEAR, (0,)), Node(Op.LINEAR, (len(TANH),))), TANH.outputs)
     assert dead.canonical() == TANH
-    a, b = (train_trial(graph, XML, replace(SETTING, parameters=4_000), SHORT, 1) for graph in (dead, TANH))
+    a, b = (train_trial(graph, XML, replace(SETTING, parameter_budget=4_000), SHORT, 1) for graph in (dead, TANH))
     assert without_seconds(a) == without_seconds(b)
 
 
@@ -166,7 +167,7 @@ def test_a_learning_rate_far_too_large_ends_as_diverged_without_a_metric(task: T
     wild = replace(SETTING, learning_rate=1e30, max_norm=1e30)
     result = train_trial(graph, task, wild, SHORT, 0)
     assert result.state is TrialState.DIVERGED
-    assert not result.state.counts
+    assert not result.state.is_ranked
     assert result.reason.startswith(("the loss is not finite at step ", "the gradient is not finite at step "))
     assert result.reason.endswith(f" {result.steps}")
     assert (result.validation, result.validation_se, result.validation_loss) == (None, None, None)
@@ -187,7 +188,7 @@ def test_a_model_that_learns_nothing_is_given_up_at_chance() -> None:
     constant_baseline = XML.constant_baseline()
     result = train_trial(TANH, XML, still, budget, 0)
     assert result.state is TrialState.AT_CHANCE
-    assert result.state.counts
+    assert result.state.is_ranked
     assert result.steps == 2 * 3
     assert result.validation is not None
     assert result.validation_se is not None
@@ -215,7 +216,7 @@ def test_nats_are_at_chance_from_above() -> None:
 def test_a_trial_stops_where_it_reaches_its_target(task: Task, target: float) -> None:
     result = train_trial(GRU, task, SETTING, replace(SHORT, target=target), 0)
     assert result.state is TrialState.STOPPED
-    assert result.state.counts
+    assert result.state.is_ranked
     assert result.steps == result.best_step == 3
     assert result.reason == f"validation reached the target of {target:g} at step 3"
 
@@ -228,9 +229,9 @@ def test_a_target_that_is_met_exactly_is_reached() -> None:
 
 
 def test_a_budget_that_no_size_fits_is_a_failed_trial_that_trains_nothing() -> None:
-    result = train_trial(LSTM, XML, replace(SETTING, parameters=50), SHORT, 0)
+    result = train_trial(LSTM, XML, replace(SETTING, parameter_budget=50), SHORT, 0)
     assert result.state is TrialState.FAILED
-    assert not result.state.counts
+    assert not result.state.is_ranked
     assert "a budget of 50 parameters is too small" in result.reason
     assert (result.steps, result.validation, result.curve) == (0, None, ())
 
@@ -298,16 +299,6 @@ def test_standard_errors_are_those_of_a_mean() -> None:
     share = accuracy.validation
     assert accuracy.validation_se == pytest.approx(math.sqrt(share * (1 - share) / steps), rel=1e-6)
     assert result.validation == result.validation_loss  # nats are the metric and the loss
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "higher", "lower"), [(2.0, 1.0, True, False), (1.0, 1.0, False, False), (math.nan, 1.0, False, False)]
-)
-def test_better_follows_the_metrics_direction_and_not_a_number_is_never_better(
-    a: float, b: float, higher: bool, lower: bool
-) -> None:
-    assert better(ACCURACY, a, b) is higher
-    assert better(NATS_PER_STEP, a, b) is lower
 
 
 @pytest.mark.parametrize(

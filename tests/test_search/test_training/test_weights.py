@@ -80,4 +80,4 @@ def test_a_trial_that_came_to_nothing_has_no_model() -> None:
     unbounded = parse_formula("h' = linear(x) + linear(h)").canonical()
     trained = train_again(unbounded, task, Setting(1.0, 1e9, 1e9, 1, 20_000), BUDGET, seed=0)
     assert trained.model is None
-    assert not trained.result.state.counts
+    assert not trained.result.state.is_ranked

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 import torch
 
+from results.store.words import TrialState
 from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
-from search.profiles.profile import Profile
+from search.profiles.sections import Profile
 from search.training.settings import Setting
-from search.training.trial import Budget, TrialState, train_trial
+from search.training.trial import Budget, train_trial
 from search.workers.environment import own_environment
 from search.workers.executor import LocalExecutor, RayExecutor, make_executor
 from search.workers.job import Job, run_job

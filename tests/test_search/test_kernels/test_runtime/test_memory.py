@@ -44,7 +44,7 @@ def test_machine_code_touches_nothing_outside_of_its_arrays(side: str) -> None:
 
 def test_the_guards_do_catch_an_access_beyond_the_end() -> None:
     program = "from guarded import *; t = guarded(True, 16); ctypes.memset(t.data_ptr() + 64, 0, 1)"
-    run = subprocess.run([sys.executable, "-c", program], cwd=HERE, env={"PYTHONPATH": str(ROOT)}, timeout=60)
+    run = subprocess.run([sys.executable, "-c", program], cwd=HERE.parent, env={"PYTHONPATH": str(ROOT)}, timeout=60)
     assert run.returncode < 0  # ended by a signal
 
 

@@ -6,31 +6,22 @@ al. 2015, section 3); fields marked "ours" are choices that the study leaves ope
 field written out, is kept with the run.
 """
 
-import json
 import math
 import re
 from dataclasses import asdict, field
-from dataclasses import fields as fields_of
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import ErrorDetails
 
-from results.store.sanitize import printable
-from results.store.toml import parse_toml
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
-from search.core.errors import SearchError
 from search.core.limits import DEFAULT_LIMITS, Limits
 from search.training.settings import Grid, Transfer
 from search.training.trial import Budget
@@ -43,6 +34,9 @@ MAX_SETTINGS = 100_000
 
 MAX_TASKS, MAX_CELLS = 32, 1000
 """More tasks, or more cells of its own, no profile may have."""
+
+MEMORIZATION = "memorization"
+"""Name of the gate that a new cell passes first."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
@@ -214,19 +208,19 @@ class Profile:
                 raise ValueError(f"cells.{name}: {error}") from error
         if not self.ranked:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
-        if "memorization" in self.tasks:
+        if MEMORIZATION in self.tasks:
             raise ValueError("tasks has 'memorization'; the gate has its own section, [memorization]")
         for name in self.tasks:
             if not NAME.fullmatch(name):
                 raise ValueError(f"tasks has {name[:60]!r}; a task's name is {NAME_RULE}")
-        self._check_grid("memorization", self.memorization)
+        self._check_grid(MEMORIZATION, self.memorization)
         for name, section in self.tasks.items():
             self._check_grid(f"tasks.{name}", section)
         return self
 
     def _check_grid(self, where: str, section: "TaskSection | MemorizationSection") -> None:
         grid = self.grid_of(section)
-        axes = (grid.scales, grid.learning_rates, grid.max_norms, grid.layers, grid.parameters)
+        axes = (grid.scales, grid.learning_rates, grid.max_norms, grid.layers, grid.parameter_budgets)
         count = math.prod(map(len, axes))
         if count > MAX_SETTINGS:
             raise ValueError(f"{where} has {count:,} settings; at most {MAX_SETTINGS:,}, so shorten the grid's lists")
@@ -272,119 +266,7 @@ class Profile:
 
     def to_toml(self) -> str:
         """The profile with every field written out."""
-        return tomli_w.dumps(_without_none(_ADAPTER.dump_python(self, mode="json")))
-
-
-_ADAPTER = TypeAdapter(Profile)
-
-
-def parse_profile(text: str, source: str) -> Profile:
-    """The profile in a TOML text. Raises `SearchError`: one line with `source`, the key, its value and the rule."""
-    try:
-        # As JSON, pydantic takes a value for what it is: no text for a number, and no number for a truth value.
-        data = json.dumps(parse_toml(text), default=_of_time)
-    except (ValueError, RecursionError) as error:  # a number of too many digits is a ValueError
-        raise SearchError(_one_line(f"{source} is not valid TOML: {error}")) from error
-    try:
-        return _ADAPTER.validate_json(data, strict=True)
-    except ValidationError as error:
-        raise SearchError(_one_line(f"{source}: {_explain(error)}")) from error
-
-
-def _of_time(value: object) -> list[str]:
-    """TOML's dates and times, which no field takes, as something that no field takes."""
-    return [str(value)]
-
-
-def load_profile(name: str) -> Profile:
-    """A shipped profile by name, or one from a `.toml` file. Raises `SearchError`."""
-    if name in shipped_profiles():
-        return parse_profile(resources.files("search.profiles").joinpath(f"{name}.toml").read_text("utf-8"), name)
-    if not name.endswith(".toml"):
-        shown = name if len(name) <= 100 else f"{name[:97]}..."
-        near = get_close_matches(shown, shipped_profiles(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"shipped are {', '.join(shipped_profiles())}"
-        raise SearchError(f"profile {shown!r} is unknown; {hint} Or give a file that ends in .toml")
-    path = Path(name)
-    try:
-        if path.exists() and not path.is_file():
-            raise SearchError(f"profile {name!r} cannot be read: it is no regular file")
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
-            raise SearchError(f"profile {name}: {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
-        text = path.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        if isinstance(error, SearchError):
-            raise
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SearchError(f"profile {name!r} cannot be read: {reason}") from error
-    return parse_profile(text, name)
-
-
-def shipped_profiles() -> tuple[str, ...]:
-    """The names of the profiles that come with the package."""
-    files = resources.files("search.profiles").iterdir()
-    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
-
-
-def _explain(error: ValidationError) -> str:
-    """The first place that is wrong, what is wrong there, and how many places more there are."""
-    problems: dict[str, list[ErrorDetails]] = {}
-    for problem in error.errors(include_url=False):
-        if problem["type"] == "too_short" and problem["input"]:
-            continue  # its members are wrong, which is said of them
-        problems.setdefault(_where(problem["loc"], problem["type"]), []).append(problem)
-    where, here = next(iter(problems.items()))
-    first, shown_where = here[0], where if len(where) <= 100 else where[:97] + "..."
-    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        message = f"{shown_where!r} is no field of a profile{_near(where)}"
-    elif first["type"] == "value_error":
-        message = str(first["ctx"]["error"])
-    elif first["type"] == "json_invalid":
-        message = "its tables or lists are nested too deeply"
-    else:
-        shown = repr(first["input"])
-        shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        rules = dict.fromkeys(problem["msg"].removeprefix("Input should be ") for problem in here)
-        said = first["msg"][0].lower() + first["msg"][1:]
-        rule = f"it should be {' or '.join(rules)}" if said.startswith("input should be ") else said
-        message = f"{shown_where} is {shown}; {rule}"
-    return message + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
-
-
-def _where(place: tuple[int | str, ...], kind: str) -> str:
-    """The key that an error is about. Members of a union stand in its path as names of types: they are left out."""
-    of_union = place[-2:-1] == ("baseline_settings",) or place[-3:-2] == ("options",)
-    if of_union and kind != "unexpected_keyword_argument" and place[-1] in _MEMBERS:
-        place = place[:-1]
-    return ".".join(map(str, place))
-
-
-_MEMBERS = ("bool", "int", "float", "str", "constrained-int", "literal['all']")
-
-
-def _one_line(text: str) -> str:
-    """Nothing in it that a terminal would not print, and no more than a person would read."""
-    line = printable(" ".join(text.split()))
-    return line if len(line) <= 1000 else f"{line[:700]} ... {line[-200:]}"
-
-
-def _near(where: str) -> str:
-    section, _, key = where.rpartition(".")
-    fields: dict[str, Any] = {
-        "": Profile,
-        "search": SearchSection,
-        "mutation": MutationSection,
-        "transfer": TransferSection,
-        "grid": GridSection,
-        "memorization": MemorizationSection,
-        "finalists": FinalistsSection,
-        "limits": LimitsSection,
-    }
-    tail = section.rpartition(".")[2]
-    owner = fields.get(section) or {"grid": GridSection, "schedule": ScheduleSection}.get(tail, TaskSection)
-    names = [f.name for f in fields_of(owner)]
-    near = get_close_matches(key, names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known there are {', '.join(names)}"
+        return tomli_w.dumps(_without_none(TypeAdapter(Profile).dump_python(self, mode="json")))
 
 
 def _without_none(value: Any) -> Any:

@@ -1,0 +1,65 @@
+"""Public API of gatesearch: load runs, draw and build cells, search, train, and define tasks.
+
+    import gatesearch
+
+    run = gatesearch.load("quick-1")            # pandas frames of a run
+    cell = gatesearch.cell("gru")               # formula, id, drawing
+    layer = cell.module(units=128, layers=2)    # a torch.nn.Module, used as torch.nn.LSTM is
+
+Everything that `__all__` lists is public and documented in docs/api.md. Names are imported when they are first used, so
+that `import gatesearch` takes milliseconds.
+"""
+
+TYPE_CHECKING = (
+    False  # type checkers read it as True; no import, so that nothing in the working directory can shadow it
+)
+if TYPE_CHECKING:
+    from gatesearch.library import Cell as Cell
+    from gatesearch.library import cell as cell
+    from gatesearch.library import cells as cells
+    from gatesearch.running import Run as Run
+    from gatesearch.running import load as load
+    from tasks.errors import TaskError as TaskError
+    from tasks.generated import GeneratedTask as GeneratedTask
+    from tasks.generated import Sample as Sample
+    from tasks.task import ACCURACY as ACCURACY
+    from tasks.task import NATS_PER_STEP as NATS_PER_STEP
+    from tasks.task import Batch as Batch
+    from tasks.task import Metric as Metric
+    from tasks.task import Output as Output
+    from tasks.task import Split as Split
+    from tasks.task import Task as Task
+
+_HOMES = {
+    "Cell": "gatesearch.library",
+    "cell": "gatesearch.library",
+    "cells": "gatesearch.library",
+    "Run": "gatesearch.running",
+    "load": "gatesearch.running",
+    "ACCURACY": "tasks.task",
+    "Batch": "tasks.task",
+    "GeneratedTask": "tasks.generated",
+    "Metric": "tasks.task",
+    "NATS_PER_STEP": "tasks.task",
+    "Output": "tasks.task",
+    "Sample": "tasks.generated",
+    "Split": "tasks.task",
+    "Task": "tasks.task",
+    "TaskError": "tasks.errors",
+}
+"""The module of each public name."""
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,156 @@
+"""Cells of the public API: named ones, formulas, files; their drawings and PyTorch modules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.cells.drawing.picture import draw_formula
+from search.cells.export.module import export_module
+from search.cells.files import read_source
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY, named_cell
+from search.cells.notation.formula import format_formula, parse_formula
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recurrent cell: a graph of gates, with the formula that people read. A notebook shows its drawing.
+
+    `name`: name in the library or of the file, None for a formula. `formula`: one assignment a line; `linear` is a
+    matrix and a bias of its own, a prime marks the new value of a state. Isomorphic cells have the same `id` and
+    compare equal.
+
+    >>> import gatesearch
+    >>> gru = gatesearch.cell("gru")
+    >>> gru.states
+    1
+    >>> gru == gatesearch.cell(gru.formula)
+    True
+    """
+
+    name: str | None = field(compare=False)
+    formula: str = field(compare=False, repr=False)
+    graph: GateGraph = field(compare=False, repr=False)
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", self.graph.id)
+
+    @property
+    def states(self) -> int:
+        """Number of states that are carried from step to step, the visible output h included."""
+        return self.graph.states
+
+    def __str__(self) -> str:
+        return self.formula
+
+    def _repr_svg_(self) -> str:
+        return draw_formula(self.formula, self.name or self.id[:8])
+
+    def source(self) -> str:
+        """Return the source of a stand-alone PyTorch module of the cell: Python text that imports only PyTorch.
+
+        >>> import gatesearch
+        >>> "class GRU(nn.Module):" in gatesearch.cell("gru").source()
+        True
+        """
+        return export_module(self.formula, self.name or self.id[:8]).text
+
+    def module(
+        self,
+        units: int,
+        layers: int = 1,
+        *,
+        input_size: int | None = None,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> nn.Module:
+        """Return the cell as a PyTorch module that is called as `torch.nn.LSTM` is.
+
+        Its class is the one that `gatesearch export` writes, so their state dicts fit each other. Parameters are drawn
+        from PyTorch's global generator.
+
+        Args:
+            units: size of a state (H).
+            layers: number of layers.
+            input_size: features of the input (I); by default `units`.
+            bias: whether matrices have biases.
+            batch_first: whether the input is (B, T, I) instead of (T, B, I).
+            dropout: dropout probability between layers.
+            device: device of the parameters.
+            dtype: type of the parameters.
+
+        Returns:
+            A module that maps an input (T, B, I), a packed sequence, or (T, I) without a batch to the outputs of the
+            last layer, (T, B, H), and the states after the last step: h_n (layers, B, H) for a cell with one state,
+            else a tuple (h_n, c_n, ...).
+
+        Raises:
+            ValueError: a size is less than 1.
+
+        >>> import gatesearch, torch
+        >>> lstm = gatesearch.cell("lstm").module(units=32, layers=2, input_size=10)
+        >>> output, (h, c) = lstm(torch.zeros(7, 4, 10))
+        >>> output.shape, h.shape
+        (torch.Size([7, 4, 32]), torch.Size([2, 4, 32]))
+        """
+        from gatesearch.modules import module_class
+
+        return module_class(self.graph, self.name)(
+            units if input_size is None else input_size,
+            units,
+            layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            device=device,
+            dtype=dtype,
+        )
+
+
+def cells() -> dict[str, Cell]:
+    """Return the cells of the library by name.
+
+    >>> import gatesearch
+    >>> {"lstm", "gru", "mut1"} <= set(gatesearch.cells())
+    True
+    """
+    return {name: Cell(name, known.formula, known.graph) for name, known in LIBRARY.items()}
+
+
+def cell(source: str | Path) -> Cell:
+    """Return a cell by its name in the library, its formula, or a file that has a formula or a recipe.
+
+    A text with `=` is a formula; a `Path`, or a text that ends in .cell or .json or has a slash, is a file; any other
+    text is a name. The frame `load(RUN).cells` has the formulas of a run's cells.
+
+    Args:
+        source: name, formula, or file.
+
+    Raises:
+        CellError (a ValueError): unknown name, invalid formula, or a file that cannot be read. The message is one line.
+
+    >>> import gatesearch
+    >>> print(gatesearch.cell("tanh"))
+    h' = tanh(linear(x) + linear(h))
+    >>> gatesearch.cell("z = sigmoid(linear(x)); h' = z * h + (1 - z) * x").states
+    1
+    """
+    if isinstance(source, str) and "=" in source:
+        graph = parse_formula(source).canonical()
+        return Cell(None, source.strip(), graph)
+    if isinstance(source, Path) or "/" in source or source.endswith((".cell", ".json")):
+        path = Path(source)
+        graph, formula = read_source(path)
+        return Cell(path.stem, formula.strip() if formula is not None else format_formula(graph), graph.canonical())
+    named_cell(source)
+    return cells()[source]

@@ -1,0 +1,5 @@
+"""Runs of the public API."""
+
+from results.run import Run, load
+
+__all__ = ["Run", "load"]

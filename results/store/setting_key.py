@@ -1,0 +1,88 @@
+"""Keys of settings: the JSON text by which a store knows the setting of a trial.
+
+A key lists the fields of a setting in alphabetical order. Its version is that of its newest field. A field that joins
+later gets a default: a setting with that default has the key it had before, so old stores stay readable and resumable,
+and trial seeds, which are derived from the key, do not change.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from results.store.errors import ResultsError
+
+Value = float | int | str | bool
+
+
+@dataclass(frozen=True)
+class KeyField:
+    """Field of a setting: name in the key, type, version that introduced it, and its default from then on."""
+
+    name: str
+    kind: type[float] | type[int] | type[str] | type[bool]
+    since: int = 1
+    default: Value | None = None  # None in version 1 alone: its fields are always written
+
+
+FIELDS = (
+    KeyField("scale", float),
+    KeyField("learning_rate", float),
+    KeyField("max_norm", float),
+    KeyField("layers", int),
+    KeyField("parameters", int),
+)
+
+
+def write_key(values: Mapping[str, Value], fields: Sequence[KeyField] = FIELDS) -> str:
+    """Return the key of a setting; equal settings have equal keys.
+
+    `values` has every field by name. Fields of later versions are left out at their defaults.
+    """
+    written = [field for field in fields if field.since == 1 or values[field.name] != field.default]
+    found: dict[str, Value] = {field.name: field.kind(values[field.name]) for field in written}
+    version = max(field.since for field in written)
+    if version > 1:
+        found["version"] = version
+    return json.dumps(found, sort_keys=True, separators=(",", ":"))
+
+
+def read_key(key: str, fields: Sequence[KeyField] = FIELDS) -> dict[str, Value]:
+    """Return the fields of a key by name, those that it leaves out at their defaults.
+
+    Raises:
+        ResultsError: the key is malformed, or written by a later version of gatesearch.
+    """
+    newest = max(field.since for field in fields)
+    try:
+        found = json.loads(key)
+        version = found.get("version", 1)
+        if isinstance(version, int) and version > newest:
+            raise ResultsError(
+                f"setting key {key[:60]!r} has version {version}; this gatesearch reads up to {newest}, so update it"
+            )
+        values = {field.name: found[field.name] if field.since == 1 else found.get(field.name, field.default)
+                  for field in fields}  # fmt: skip
+        same = write_key(values, fields) == key
+    except ResultsError:
+        raise
+    except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError) as error:
+        raise ResultsError(
+            f"invalid setting key {key[:60]!r} ({type(error).__name__}): the store is corrupt, restore a backup"
+        ) from error
+    if not same:
+        raise ResultsError(f"setting key {key[:60]!r} is not in canonical form: the store is corrupt, restore a backup")
+    return values
+
+
+def fields_in(key: str, fields: Sequence[KeyField] = FIELDS) -> dict[str, Any]:
+    """Return the fields that a key has, and later ones at their defaults; for tables, which show any store's rows.
+
+    Raises:
+        ResultsError: the key is not a JSON object.
+    """
+    try:
+        found = dict(json.loads(key))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ResultsError(f"invalid setting key {key[:60]!r}: the store is corrupt, restore a backup") from error
+    return {field.name: field.default for field in fields if field.since > 1} | found

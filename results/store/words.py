@@ -1,0 +1,48 @@
+"""Words that rows and tables use: states of trials, kinds of proposals, origins of cells, evidence for a score."""
+
+from enum import StrEnum
+
+
+class TrialState(StrEnum):
+    """Final state of a trial."""
+
+    OK = "ok"  # its schedule ran out
+    STOPPED = "stopped"  # it reached its target before that
+    AT_CHANCE = "at-chance"  # it was given up at the level of the constant baseline
+    DIVERGED = "diverged"  # its loss or gradient was not finite
+    FAILED = "failed"  # it raised an error, or its process ended
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether the trial's metric may represent its cell."""
+        return self not in (TrialState.DIVERGED, TrialState.FAILED)
+
+
+RANKED_STATES = tuple(state.value for state in TrialState if state.is_ranked)
+LOST_STATES = tuple(state.value for state in TrialState if not state.is_ranked)
+
+
+class ProposalKind(StrEnum):
+    """Kind of a proposal: a given cell, fresh settings for a known cell, or a new cell."""
+
+    BASELINE = "baseline"
+    REEXAMINE = "re-examine"
+    PROPOSE = "propose"
+
+
+class Origin(StrEnum):
+    """Origin of a cell: given by the profile, or found by the search."""
+
+    BASELINE = "baseline"
+    FOUND = "found"
+
+
+class Evidence(StrEnum):
+    """Evidence for a score: trials on fresh seeds, or the search's own trials."""
+
+    RETRAINED = "retrained"
+    SEARCH = "search"
+
+
+COMPLETE = "complete"
+"""Outcome of a proposal that passed every stage, and the stage of its cell."""

@@ -1,0 +1,27 @@
+"""Tasks of a profile, with their data."""
+
+from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, TaskSection
+from tasks.registry import load_task
+from tasks.task import Task
+
+
+def task_names(profile: Profile) -> tuple[str, ...]:
+    """Return memorization and the names of the profile's tasks, in the order in which they are read."""
+    return (MEMORIZATION, *profile.tasks)
+
+
+def section_of(profile: Profile, name: str) -> TaskSection | MemorizationSection:
+    """Return the section of a task of the profile, or of memorization."""
+    return profile.memorization if name == MEMORIZATION else profile.tasks[name]
+
+
+def load_task_of(profile: Profile, name: str) -> Task:
+    """Build a task of the profile, or memorization. Raises `TaskError` as `tasks.registry.load_task`."""
+    section = section_of(profile, name)
+    path = section.task if isinstance(section, TaskSection) and section.task else name
+    return load_task(path, **section.options)
+
+
+def load_tasks(profile: Profile) -> dict[str, Task]:
+    """Build memorization and every task of the profile. Raises `TaskError` as `tasks.registry.load_task`."""
+    return {name: load_task_of(profile, name) for name in task_names(profile)}

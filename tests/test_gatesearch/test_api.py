@@ -1,0 +1,63 @@
+"""The public API as a whole: what it lists, what it documents, what it costs to import."""
+
+import doctest
+import importlib
+import inspect
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gatesearch
+from tests.paths import ROOT
+
+MODULES = [
+    f"gatesearch.{module.name}" for module in pkgutil.iter_modules(gatesearch.__path__) if module.name != "__main__"
+]
+API = (ROOT / "docs" / "api.md").read_text("utf-8")
+
+
+def test_every_public_name_is_there_and_in_the_documentation() -> None:
+    assert set(gatesearch.__all__) <= set(dir(gatesearch))
+    for name in gatesearch.__all__:
+        assert getattr(gatesearch, name) is not None
+        assert f"`{name}" in API, f"docs/api.md does not list {name}"
+    with pytest.raises(AttributeError, match="has no attribute 'lstm'"):
+        gatesearch.lstm  # noqa: B018
+
+
+def test_every_public_function_and_method_has_a_docstring_with_an_example_or_a_class_that_has() -> None:
+    for name in gatesearch.__all__:
+        found = getattr(gatesearch, name)
+        if inspect.isfunction(found):
+            assert found.__doc__ is not None, name
+            assert ">>> " in found.__doc__, f"{name} has no example"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_the_docstrings_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATESEARCH_RUNS", str(tmp_path / "runs"))
+    ran = doctest.testmod(importlib.import_module(name))
+    assert ran.failed == 0
+
+
+def test_importing_it_imports_nothing_else() -> None:
+    code = "import sys; before = set(sys.modules); import gatesearch; print(sorted(set(sys.modules) - before))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "['gatesearch']\n"
+
+
+@pytest.mark.parametrize("name", ["random", "typing", "search", "tasks", "results", "click", "json"])
+def test_the_module_runs_the_command_line_and_imports_nothing_of_the_working_directory(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the working directory')")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-m", "gatesearch", "cells", "--json"]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert '"name": "lstm"' in ran.stdout

@@ -1,0 +1,48 @@
+"""Keys of settings: text that never changes, in this version and in one with a field more."""
+
+import pytest
+
+from results.store.errors import ResultsError
+from results.store.setting_key import FIELDS, KeyField, fields_in, read_key, write_key
+
+VALUES = {"scale": 0.3, "learning_rate": 5, "max_norm": 2.5, "layers": 4, "parameters": 1_000_000}
+KEY = '{"layers":4,"learning_rate":5.0,"max_norm":2.5,"parameters":1000000,"scale":0.3}'
+LATER = (*FIELDS, KeyField("optimizer", str, since=2, default="sgd"))
+
+
+def test_a_key_is_text_that_never_changes() -> None:
+    assert write_key(VALUES) == KEY
+    assert read_key(KEY) == VALUES
+
+
+def test_a_field_that_joins_later_leaves_the_keys_of_old_stores_as_they_were() -> None:
+    assert read_key(KEY, LATER) == VALUES | {"optimizer": "sgd"}
+    assert write_key(VALUES | {"optimizer": "sgd"}, LATER) == KEY
+
+
+def test_a_later_field_with_another_value_is_in_the_key_with_its_version() -> None:
+    key = write_key(VALUES | {"optimizer": "adam"}, LATER)
+    assert key == KEY[:-1].replace('"parameters"', '"optimizer":"adam","parameters"') + ',"version":2}'
+    assert read_key(key, LATER)["optimizer"] == "adam"
+    with pytest.raises(ResultsError, match=r"has version 2; this gatesearch reads up to 1, so update it"):
+        read_key(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "", "[]", "{}", '{"scale": 1}', "[" * 10_000, "NaN", KEY + " ", "\udc80", "7",
+        KEY.replace("5.0", "5"), KEY[:-1] + ',"version":1}', KEY[:-1] + ',"x":1}', KEY.replace("4", "null", 1),
+    ],
+)  # fmt: skip
+def test_a_malformed_key_is_refused_in_one_line(key: str) -> None:
+    with pytest.raises(ResultsError, match="restore a backup") as caught:
+        read_key(key)
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_show_the_fields_that_a_key_has() -> None:
+    assert fields_in('{"scale": 1, "x": 2}', LATER) == {"scale": 1, "x": 2, "optimizer": "sgd"}
+    for key in ("[1]", "", "7"):
+        with pytest.raises(ResultsError, match="restore a backup"):
+            fields_in(key)
