@@ -1,8 +1,8 @@
 """Run what the pages of `docs/` show, as a reader would: write the files, run the commands, compare their output.
 
-A block whose first line is `# name.ext` is a file of that name. In a block marked `console`, a line that begins with `$ `
-is a command, and the lines below it are its output; `...` matches any lines. A search is run with `--simulate` added and
-with few proposals, so that a page takes seconds; the command is otherwise the one on the page.
+A block whose first line is `# name.ext` is a file of that name. In a block marked `console`, a line that begins with
+`$ ` is a command, and the lines below it are its output; `...` matches any lines. A search is run with `--simulate`
+added and with few proposals, so that a page takes seconds; the command is otherwise the one on the page.
 """
 
 import re

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from search.profiles.profile import Profile
+from search.profiles.sections import Profile
 from tasks.registry import TASKS
 
 
