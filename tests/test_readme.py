@@ -63,7 +63,7 @@ def test_the_cell_of_ones_own_is_a_formula() -> None:
 
 def test_every_command_and_option_that_is_shown_exists() -> None:
     shown = re.findall(r"(?:^\$ |^|`)gatesearch ([a-z]+)([^`\n#]*)", README, re.MULTILINE)
-    assert {name for name, _ in shown} >= {"search", "leaderboard", "show", "train", "bench"}
+    assert {name for name, _ in shown} >= {"search", "leaderboard", "findings", "show", "train", "export", "verify"}
     with click.Context(gatesearch) as context:
         for name, rest in shown:
             command = gatesearch.get_command(context, name) if name in COMMANDS else None
