@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +106,26 @@ def test_every_option_of_the_tasks_is_documented_with_its_default() -> None:
     for task, name, default in re.findall(r"^\| (\w+) \| `(\w+)` \| (.*?) \| .+\. \|$", options, re.MULTILINE):
         found.setdefault(task, []).append((name, default))
     assert found == task_options()
+
+
+def test_pages_import_nothing_of_the_project_but_its_public_package() -> None:
+    texts = {**PAGES, "../README.md": README, "figures.py": (DOCS / "figures.py").read_text("utf-8")}
+    imported = {
+        (name, module)
+        for name, text in texts.items()
+        for module in re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)
+    }
+    assert ("data.md", "gatesearch") in imported
+    assert not {(name, module) for name, module in imported if module in ("search", "tasks", "results")}
+
+
+def test_the_version_to_cite_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)
+    bibtex = re.search(r"version = \{(.+)\}", PAGES["citing.md"])
+    assert cited is not None
+    assert bibtex is not None
+    assert cited[1] == bibtex[1] == project["version"]
 
 
 def test_the_figures_are_what_the_script_draws() -> None:
