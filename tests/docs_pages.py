@@ -1,9 +1,8 @@
-"""Runs what the pages of `docs/` show, as a reader would: files are written, commands run, their output compared.
+"""Run what the pages of `docs/` show, as a reader would: write the files, run the commands, compare their output.
 
-In a page, a block whose first line is `# name.ext` is a file of that name. In a block marked `console`, a line that
-begins with `$ ` is a command, and what stands below it is what it printed; a line of `...` stands for any lines. A
-search is run with `--simulate` added, and on few proposals, so that a page takes seconds: the command is otherwise the
-one that stands there.
+A block whose first line is `# name.ext` is a file of that name. In a block marked `console`, a line that begins with
+`$ ` is a command, and the lines below it are its output; `...` matches any lines. A search is run with `--simulate`
+added and with few proposals, so that a page takes seconds; the command is otherwise the one on the page.
 """
 
 import re
@@ -22,12 +21,12 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"# ([\w.-]+\.\w+)\b.*\n")
 
 PROPOSALS = 12
-"""Of a page's search."""
+"""Proposals of a search on a page."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a page, and the lines that the page shows below it."""
+    """Command of a page, with the lines that the page shows below it."""
 
     line: str
     shown: tuple[str, ...]
@@ -38,7 +37,7 @@ class Command:
 
 
 def files_of(page: str) -> dict[str, str]:
-    """The files that a page shows, by name."""
+    """Return the files that a page shows, by name."""
     found = {}
     for kind, text in _BLOCK.findall(page):
         name = _FILE.match(text)
@@ -48,7 +47,7 @@ def files_of(page: str) -> dict[str, str]:
 
 
 def commands_of(page: str) -> Iterator[Command]:
-    """The commands of a page in order."""
+    """Yield the commands of a page in order."""
     for kind, text in _BLOCK.findall(page):
         if kind != "console":
             continue
@@ -65,10 +64,18 @@ def commands_of(page: str) -> Iterator[Command]:
 
 
 def run_page(page: str, folder: Path, gatesearch: Callable[[list[str]], tuple[int, str]]) -> list[Command]:
-    """Write the page's files into `folder`, the working directory, and run its commands; returns them.
+    """Write the page's files into `folder`, the working directory, and run its commands.
 
-    `gatesearch` runs one of our own commands and gives its status and output. Raises AssertionError where a command
-    fails, or prints other lines than the page shows.
+    Args:
+        page: text of the page.
+        folder: the working directory.
+        gatesearch: runs the words after `gatesearch`, and returns the exit status and the output.
+
+    Returns:
+        The commands that were run.
+
+    Raises:
+        AssertionError: a command fails, or prints other lines than the page shows.
     """
     for name, text in files_of(page).items():
         (folder / name).write_text(text, "utf-8")
@@ -78,7 +85,7 @@ def run_page(page: str, folder: Path, gatesearch: Callable[[list[str]], tuple[in
         if words[0] == "gatesearch":
             status, out = gatesearch(_cheaper(words[1:]))
         else:
-            assert words[0] in ("python", "ray", "cat"), f"{command.line!r}: what runs this?"
+            assert words[0] in ("python", "ray", "cat"), f"{command.line!r}: no test can run this"
             program = [sys.executable] if words[0] == "python" else [str(Path(sys.executable).parent / words[0])]
             program = ["cat"] if words[0] == "cat" else program
             ended = subprocess.run([*program, *words[1:]], capture_output=True, text=True, timeout=120, check=False)
@@ -93,13 +100,13 @@ def run_page(page: str, folder: Path, gatesearch: Callable[[list[str]], tuple[in
 
 
 def shown_pattern(shown: tuple[str, ...]) -> str:
-    """A regular expression for what a page shows: its lines, with `...` for any."""
+    """Return a regular expression for the lines that a page shows, in which `...` matches any lines."""
     rows = [row.rstrip() for row in "\n".join(shown).strip("\n").splitlines()]
     return "\n".join(".*" if row == "..." else re.escape(row) for row in rows).replace("\n.*\n", "\n(?:.*\n)?")
 
 
 def _cheaper(words: list[str]) -> list[str]:
-    """A search that draws its outcomes and ends soon; every other command as it is."""
+    """Return a search that simulates its outcomes and ends soon, and every other command unchanged."""
     if words[0] != "search":
         return words
     words = words if "--simulate" in words or "--resume" in words else [*words, "--simulate"]

@@ -1,6 +1,8 @@
-"""What the documentation shows works as it stands there, and the documentation shows all that there is."""
+"""The documentation works as it is printed, and covers every column, command, profile field and task option."""
 
 import re
+import runpy
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,19 +13,26 @@ from scipy.io import savemat
 from results.tables.leaderboard import COLUMNS, TIME_COLUMNS
 from search.cli.main import COMMANDS, run
 from tests.docs_pages import DOCS, commands_of, files_of, run_page, shown_pattern
+from tests.paths import ROOT
+from tests.profile_fields import Field, profile_fields, task_options
 
+README = (ROOT / "README.md").read_text("utf-8")
 PAGES = {page.name: page.read_text("utf-8") for page in sorted(DOCS.glob("*.md"))}
-CLUSTER = "cluster.md"
-"""Starts Ray on this machine, and stops all of it: `.ci/cluster_page.py` runs this page, alone."""
+INDEX, CLUSTER = "README.md", "cluster.md"
+"""The cluster page starts Ray on this machine, and stops all of it: `.ci/cluster_page.py` runs that page, alone."""
+
+RUN_HERE = [name for name, text in PAGES.items() if name != CLUSTER and "```console" in text]
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A reader's working directory, with the data that the pages speak of as the reader's own."""
+    """Make a reader's working directory, with the reader's own data and the published runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delenv("GATESEARCH_RUNS", raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "120")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "published").symlink_to(ROOT / "results" / "published")
     text = "the cat sat on the mat and the dog sat on the cat\n" * 60
     (tmp_path / "ptb").mkdir()
     for name in ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"):
@@ -47,21 +56,83 @@ def gatesearch(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], tupl
     return said
 
 
-@pytest.mark.parametrize("page", [name for name in PAGES if name != CLUSTER])
+@pytest.mark.parametrize("page", RUN_HERE)
 def test_what_a_page_shows_runs_and_prints_what_it_shows(
     page: str, here: Path, gatesearch: Callable[[list[str]], tuple[int, str]]
 ) -> None:
-    assert run_page(PAGES[page], here, gatesearch) or page == "study.md"
+    assert run_page(PAGES[page], here, gatesearch)
 
 
-def test_the_pages_are_there_and_lead_to_each_other() -> None:
-    assert set(PAGES) == {"cells.md", "data.md", "leaderboard.md", CLUSTER, "how-it-works.md", "study.md"}
-    readme = (DOCS.parent / "README.md").read_text("utf-8")
-    for name in PAGES:
-        assert f"docs/{name}" in readme
-    for name, text in PAGES.items():
+def test_the_index_leads_to_every_page_and_every_link_to_a_file() -> None:
+    linked = re.findall(r"\]\(([\w-]+\.md)\)", PAGES[INDEX])
+    assert sorted(linked) == sorted(set(PAGES) - {INDEX})
+    texts = {**PAGES, "../README.md": README, "../CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text("utf-8")}
+    for name, text in texts.items():
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-            assert (DOCS / target).exists(), f"{name} leads to {target}"
+            assert ((DOCS / name).parent / target).exists(), f"{name} leads to {target}"
+
+
+def test_every_source_file_that_is_named_exists() -> None:
+    texts = {**PAGES, "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text("utf-8"), "README.md": README}
+    named = {(name, path) for name, text in texts.items() for path in re.findall(r"`([a-z_]+/[\w/.-]*)`", text)}
+    assert ("how-it-works.md", "search/kernels/plan/plan.py") in named
+    for name, path in named:
+        assert (ROOT / path).exists() or path.startswith("results/runs"), f"{name} names {path}"
+
+
+def test_the_way_from_a_formula_to_a_row_is_at_most_fifteen_files() -> None:
+    way = PAGES["how-it-works.md"].split("## The way of a cell")[1].split("Two files more")[0]
+    files = set(re.findall(r"`((?:search|results|tasks)/[\w/]+\.py)`", way))
+    assert {"search/cells/notation/formula.py", "results/tables/leaderboard.py"} <= files
+    assert 2 + len(files) <= 15  # the README and the page itself are opened too
+
+
+def test_every_field_of_a_profile_is_documented_with_its_values_and_default() -> None:
+    sections = re.split(r"^## ", PAGES["profile.md"], flags=re.MULTILINE)[1:]
+    found: dict[str, list[Field]] = {}
+    for section in sections:
+        title = section.splitlines()[0].strip("`[]")
+        rows = re.findall(
+            r"^\| `(\w+)` \| (.*?) \| (.*?) \| (?:study|ours|not stated|) \| .+\. \|$", section, re.MULTILINE
+        )
+        if rows:
+            found["" if title == "Top level" else title] = [Field(*row) for row in rows]
+    assert found == profile_fields()
+
+
+def test_every_option_of_the_tasks_is_documented_with_its_default() -> None:
+    options = PAGES["profile.md"].split("## Options of the tasks")[1]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for task, name, default in re.findall(r"^\| (\w+) \| `(\w+)` \| (.*?) \| .+\. \|$", options, re.MULTILINE):
+        found.setdefault(task, []).append((name, default))
+    assert found == task_options()
+
+
+def test_pages_import_nothing_of_the_project_but_its_public_package() -> None:
+    texts = {**PAGES, "../README.md": README, "figures.py": (DOCS / "figures.py").read_text("utf-8")}
+    imported = {
+        (name, module)
+        for name, text in texts.items()
+        for module in re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)
+    }
+    assert ("data.md", "gatesearch") in imported
+    assert not {(name, module) for name, module in imported if module in ("search", "tasks", "results")}
+
+
+def test_the_version_to_cite_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)
+    bibtex = re.search(r"version = \{(.+)\}", PAGES["citing.md"])
+    assert cited is not None
+    assert bibtex is not None
+    assert cited[1] == bibtex[1] == project["version"]
+
+
+def test_the_figures_are_what_the_script_draws() -> None:
+    figures = runpy.run_path(str(DOCS / "figures.py"))["FIGURES"]
+    assert {path.name for path in (DOCS / "images").iterdir()} == set(figures)
+    for name, draw in figures.items():
+        assert draw() == (DOCS / "images" / name).read_text("utf-8"), f"{name}: run python docs/figures.py"
 
 
 def test_every_column_of_the_table_is_explained_as_the_program_does() -> None:
@@ -71,9 +142,8 @@ def test_every_column_of_the_table_is_explained_as_the_program_does() -> None:
 
 
 def test_every_command_of_the_program_is_shown_somewhere() -> None:
-    readme = (DOCS.parent / "README.md").read_text("utf-8")
     for command in COMMANDS:
-        assert any(f"gatesearch {command}" in text for text in (*PAGES.values(), readme)), command
+        assert any(f"gatesearch {command}" in text for text in (*PAGES.values(), README)), command
 
 
 def test_the_reader_of_pages_finds_files_and_commands() -> None:

@@ -1,11 +1,13 @@
-"""What the README shows works as it stands there."""
+"""The README is short, and whatever it shows works."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import pytest
+import torch
 
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
@@ -18,10 +20,25 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def block_with(beginning: str) -> str:
-    """The code block of the README that has a line beginning so."""
+    """Return the code block of the README that has a line with this beginning."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     (found,) = (block for block in blocks if re.search(rf"^{re.escape(beginning)}", block, re.MULTILINE))
     return str(found)
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_the_python_that_is_shown_runs_on_a_published_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown: dict[str, Any] = {}
+    exec(block_with("import gatesearch"), shown)  # noqa: S102 - the README's own text
+    assert shown["run"].tasks == ("arithmetic", "xml", "language", "music")
+    assert shown["best"]["name"].tolist()[0] == "gru"
+    assert shown["best"]["score"].tolist()[0] == 1.0
+    outputs, _ = shown["layer"](torch.zeros(3, 2, 128))
+    assert outputs.shape == (3, 2, 128)
 
 
 def test_the_task_of_ones_own_loads_by_its_import_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +63,7 @@ def test_the_cell_of_ones_own_is_a_formula() -> None:
 
 def test_every_command_and_option_that_is_shown_exists() -> None:
     shown = re.findall(r"(?:^\$ |^|`)gatesearch ([a-z]+)([^`\n#]*)", README, re.MULTILINE)
-    assert {name for name, _ in shown} >= {"search", "leaderboard", "show", "train", "bench"}
+    assert {name for name, _ in shown} >= {"search", "leaderboard", "findings", "show", "train", "export", "verify"}
     with click.Context(gatesearch) as context:
         for name, rest in shown:
             command = gatesearch.get_command(context, name) if name in COMMANDS else None
