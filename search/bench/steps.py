@@ -27,7 +27,7 @@ from search.cells.mutation import Rule, propose
 from search.kernels.eager import run_eager
 from search.kernels.plan.plan import Level, plan_of
 from search.kernels.reference import run_reference
-from search.kernels.runtime.compiled import compiled
+from search.kernels.runtime.compiled import compile_cell
 from search.training.model import SequenceModel, States
 from search.training.stepper import stepper_for
 from tasks.task import Batch, Output
@@ -104,7 +104,7 @@ def compare_first_step(shape: Shape, nodes: int = 30, graphs: int = 5) -> list[T
     _training(SequenceModel(LIBRARY["tanh"].graph, *_size(shape)), data)()  # what a process does only once
     first, warm = [], []
     for graph in _graphs_of(nodes, graphs):
-        compiled.cache_clear()
+        compile_cell.cache_clear()
         model = SequenceModel(graph, *_size(shape))
         started = time.perf_counter()
         step = _training(model, data)

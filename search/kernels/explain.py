@@ -8,7 +8,7 @@ from search.cells.notation.formula import format_graph
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import Instruction, Stage
-from search.kernels.plan.program import Multiply, Section, Step, program_of
+from search.kernels.plan.program import Gemm, Operation, Segment, program_of
 
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
 
@@ -23,20 +23,20 @@ def explain(graph: GateGraph) -> str:
     parts = [
         "formula",
         *_indented(format_graph(graph).splitlines()),
-        *_section("before the loop, all steps at once", program.before.whole_first),
-        *_section("in the loop, at each step", program.forward.looped),
-        *_section("after the loop, all steps at once", program.forward.whole_last),
-        *_section("backward of what comes after the loop, all steps at once", program.backward.whole_first),
-        *_section("backward in the loop, from the last step to the first", program.backward.looped),
+        *_segment("before the loop, all steps at once", program.before.whole_first),
+        *_segment("in the loop, at each step", program.forward.looped),
+        *_segment("after the loop, all steps at once", program.forward.whole_last),
+        *_segment("backward of what comes after the loop, all steps at once", program.backward.whole_first),
+        *_segment("backward in the loop, from the last step to the first", program.backward.looped),
         *_weights(program.backward),
-        *_section("backward of what comes before the loop, all steps at once", program.before_backward.whole_first),
+        *_segment("backward of what comes before the loop, all steps at once", program.before_backward.whole_first),
         *_weights(program.before_backward),
     ]
     machine = host()
     stages = [step for step in program.forward.looped if isinstance(step, Stage)]
     if machine is not None and stages:
         text = _shorter(stage_text("stage", stages[-1], machine))
-        legend = ", ".join(f"%p{n} is {place}" for n, place in enumerate(stages[-1].places()))
+        legend = ", ".join(f"%p{n} is {buffer}" for n, buffer in enumerate(stages[-1].buffers()))
         parts += [
             "",
             f"LLVM of the loop's last stage, {machine.width} floats at a time: {legend}",
@@ -45,12 +45,12 @@ def explain(graph: GateGraph) -> str:
     return "\n".join(parts)
 
 
-def _section(title: str, steps: tuple[Step, ...]) -> Iterator[str]:
+def _segment(title: str, steps: tuple[Operation, ...]) -> Iterator[str]:
     if not steps:
         return
     yield from ("", title)
     for step in steps:
-        if isinstance(step, Multiply):
+        if isinstance(step, Gemm):
             equals = "=" if step.first else "+="
             yield f"  {step.destination} {equals} matrix{step.matrix}{'.T' if step.backward else ''} {step.source}"
         else:
@@ -58,10 +58,10 @@ def _section(title: str, steps: tuple[Step, ...]) -> Iterator[str]:
             yield from _indented(_indented(stage_formulas(step)))
 
 
-def _weights(section: Section) -> Iterator[str]:
-    if section.matrices:
+def _weights(segment: Segment) -> Iterator[str]:
+    if segment.matrices:
         yield from ("", "gradients of weights, all steps at once")
-        for matrix in section.matrices:
+        for matrix in segment.matrices:
             yield f"  d matrix{matrix.number} = (d sum{matrix.sum}).T {matrix.source}"
 
 
@@ -80,12 +80,12 @@ def stage_formulas(stage: Stage) -> list[str]:
             lines.append(f"t{len(lines) + 1} = {text}")
             text = f"t{len(lines)}"
         texts.append(text)
-    return [*lines, *(f"{place} = {texts[number]}" for place, number in stage.stores)]
+    return [*lines, *(f"{buffer} = {texts[number]}" for buffer, number in stage.stores)]
 
 
 def _expression(instruction: Instruction, arguments: list[str]) -> str:
-    if instruction.place is not None:
-        return f"[{instruction.place}]" if " " in str(instruction.place) else str(instruction.place)
+    if instruction.buffer is not None:
+        return f"[{instruction.buffer}]" if " " in str(instruction.buffer) else str(instruction.buffer)
     match instruction.op:
         case "one":
             return "1"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
-from search.kernels.recurrence import run_layer
+from search.kernels.eager import run_eager
 from search.training.model import SequenceModel
 from tasks.task import Output, Task
 
@@ -90,15 +90,15 @@ def _reach(model: SequenceModel, x: Tensor, probe: Probe, generator: torch.Gener
     run_in = len(x) - steps
     with torch.no_grad():
         for weight, bias in layers[:-1]:
-            x, _ = run_layer(model.graph, weight, bias, x, zeros)
+            x, _ = run_eager(model.graph, weight, bias, x, zeros)
         weight, bias = layers[-1]
-        _, states = run_layer(model.graph, weight, bias, x[:run_in], zeros)
+        _, states = run_eager(model.graph, weight, bias, x[:run_in], zeros)
     read: list[tuple[Tensor, ...]] = []  # before each step
     for t in range(run_in, len(x)):
         # Copies: h may be computed from the same step's c, and the derivative by c is to hold h still.
         states = tuple(state.clone().requires_grad_() for state in states)
         read.append(states)
-        _, states = run_layer(model.graph, weight, bias, x[t : t + 1], states)
+        _, states = run_eager(model.graph, weight, bias, x[t : t + 1], states)
     flat = [state for before in reversed(read) for state in before]
     # The second term is 0: without it, an output that no state reaches would have no gradient to ask for.
     end = (states[0] * direction).sum() + 0.0 * read[0][0].sum()

@@ -1,6 +1,6 @@
 """LLVM functions as text: vector arithmetic, counted loops, and calls.
 
-A `Routine` is written from top to bottom. Values get names of their own; a loop carries values from one turn to the
+A `Function` is written from top to bottom. Values get names of their own; a loop carries values from one turn to the
 next, which is all that the code of this package needs of control flow.
 """
 
@@ -16,15 +16,15 @@ from search.kernels.codegen.vectors import Vectors
 class Loop:
     """A loop while it is written: its counter, and values that go from one turn to the next."""
 
-    def __init__(self, routine: Routine, before: str) -> None:
-        self._routine, self._before = routine, before
+    def __init__(self, routine: Function, before: str) -> None:
+        self._function, self._before = routine, before
         self.counter = ""
         self._carried: list[tuple[str, str, str]] = []  # name, type, value before the first turn
         self._next: dict[str, str] = {}
 
     def carry(self, kind: str, start: str) -> str:
         """A value of type `kind` that starts as `start`; after the loop, the one that the last turn left."""
-        name = self._routine.fresh()
+        name = self._function.fresh()
         self._carried.append((name, kind, start))
         self._next[name] = name
         return name
@@ -39,7 +39,7 @@ class Loop:
             yield f"  {name} = phi {kind} [{start}, %{self._before}], [{self._next[name]}, %{last}]"
 
 
-class Routine(Vectors):
+class Function(Vectors):
     """A function (pointer to arguments) that returns 0, under construction.
 
     `arguments` names what is read from there, eight bytes each: "name" for a pointer, "name:i64" for a number.

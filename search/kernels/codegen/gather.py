@@ -13,7 +13,7 @@ SCATTER = "gatesearch_scatter"
 """scatter(count, P, numbers, table, rows): row numbers[i] of `table` += row i of `rows`, in order."""
 
 
-def lookup_text(host: Host) -> str:
+def gather_text(host: Host) -> str:
     """LLVM text of `GATHER` and `SCATTER`."""
     vector = f"<{host.width} x float>"
     copy = f"""\

@@ -13,7 +13,7 @@ floats. N is a multiple of the vector width.
 
 from search.kernels.codegen.host import Host
 
-MULTIPLY = "gatesearch_multiply"
+GEMM = "gatesearch_gemm"
 """Its name is followed by the vector width, since code of several widths may be in one process.
 
 multiply(M, N, K, A, A_rs, A_ks, B, B_panel, B_ks, start, start_rs, C, C_rs): C = start + A @ B.
@@ -37,8 +37,8 @@ def panel_columns(host: Host) -> int:
     return 2 * host.width
 
 
-def product_text(host: Host) -> str:
-    """LLVM text of `MULTIPLY` and `PACK`."""
+def gemm_text(host: Host) -> str:
+    """LLVM text of `GEMM` and `PACK`."""
     vector = f"<{host.width} x float>"
     rows = (10, 4, 1) if host.registers >= 32 else (6, 2, 1)
     parts = [f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})"]
@@ -155,7 +155,7 @@ def _multiply(width: int) -> str:
     """Blocks of the reduction, and in each all panels of columns; a last panel may be one vector wide."""
     arguments = "ptr %B.here, i64 %B_ks, ptr %start.here, i64 %rs, ptr %C.here, i64 %C_rs"
     return f"""\
-define void @{MULTIPLY}{width}(i64 %M, i64 %N, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_panel, i64 %B_ks, \
+define void @{GEMM}{width}(i64 %M, i64 %N, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_panel, i64 %B_ks, \
 ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {{
 entry:
   %K.up = add i64 %K, {_REDUCTION_BLOCK - 1}

@@ -7,12 +7,12 @@ the logits is written where they were, and there is no one-hot matrix.
 N counted rows, R rows of a block, H units, V symbols or notes, W: V padded to whole vectors.
 """
 
-from search.kernels.codegen.function import Routine
+from search.kernels.codegen.function import Function
 from search.kernels.codegen.gather import GATHER, SCATTER
-from search.kernels.codegen.gemm import MULTIPLY, panel_columns
+from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
 
-READOUTS = {
+LOSS_FUNCTIONS = {
     (multi_label, train): f"gatesearch_{'multi_label' if multi_label else 'symbols'}_{'train' if train else 'score'}"
     for multi_label in (False, True)
     for train in (False, True)
@@ -37,7 +37,7 @@ The gradients of outputs (T B, H), weights (V, H) and biases (W) are added to wh
 """
 
 
-def readout_text(host: Host) -> str:
+def loss_text(host: Host) -> str:
     """LLVM text of the four readouts."""
     width = host.width
     declarations = [
@@ -47,11 +47,11 @@ def readout_text(host: Host) -> str:
         f"declare <{width} x float> @llvm.fabs.v{width}f32(<{width} x float>)",
         f"declare <{width} x float> @llvm.masked.load.v{width}f32.p0(ptr, i32, <{width} x i1>, <{width} x float>)",
     ]
-    return "\n".join([*declarations, *(_readout(host, *kind) for kind in READOUTS)])
+    return "\n".join([*declarations, *(_readout(host, *kind) for kind in LOSS_FUNCTIONS)])
 
 
 def _readout(host: Host, multi_label: bool, train: bool) -> str:
-    f = _Readout(READOUTS[multi_label, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
+    f = _Readout(LOSS_FUNCTIONS[multi_label, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
     columns = panel_columns(host)
     total = f.load("i64", "%count")
     panel, panel_back = f.multiply("%H", str(columns)), f.multiply("%V", str(columns))
@@ -85,16 +85,16 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
     return f.text()
 
 
-class _Readout(Routine):
+class _Readout(Function):
     """The loops over a block's rows. Each returns what the block adds to the results, three doubles."""
 
     scale = ""  # 1 / B, as a vector
 
     def product(self, *arguments: object) -> None:
-        """C = start + A @ B; arguments as `product.MULTIPLY` takes them."""
+        """C = start + A @ B; arguments as `product.GEMM` takes them."""
         kinds = ("i64",) * 3 + ("ptr", "i64", "i64") * 2 + ("ptr", "i64") * 2
         given = (f"{kind} {value}" for kind, value in zip(kinds, arguments, strict=True))
-        self.call(f"{MULTIPLY}{self.width}", *given)
+        self.call(f"{GEMM}{self.width}", *given)
 
     def symbol_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
         """Softmax: nats, and how many rows have their target as the first of the largest logits."""

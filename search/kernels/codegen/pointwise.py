@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from search.cells.graph import LEAKY_SLOPE
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.vectors import Vectors
-from search.kernels.plan.adjoint import Instruction, Place, Stage
+from search.kernels.plan.adjoint import Buffer, Instruction, Stage
 
 
 class _Body(Vectors):
@@ -43,21 +43,21 @@ class _Body(Vectors):
 
 
 def stage_text(name: str, stage: Stage, host: Host) -> str:
-    """A stage as a function (count, one pointer a place in the order of `stage.places()`) over `count` floats each."""
+    """Return a function (count, pointers) over `count` numbers; a pointer for each of `stage.buffers()`, in order."""
     body = _Body(host.width)
-    numbers = {place: n for n, place in enumerate(stage.places())}
+    numbers = {buffer: n for n, buffer in enumerate(stage.buffers())}
 
-    def address(place: Place) -> str:
-        return body.value(f"getelementptr float, ptr %p{numbers[place]}, i64 %i")
+    def address(buffer: Buffer) -> str:
+        return body.value(f"getelementptr float, ptr %p{numbers[buffer]}, i64 %i")
 
     names: list[str] = []
     for instruction in stage.instructions:
-        if instruction.place is not None:
-            names.append(body.value(f"load {body.vector}, ptr {address(instruction.place)}, align 4"))
+        if instruction.buffer is not None:
+            names.append(body.value(f"load {body.vector}, ptr {address(instruction.buffer)}, align 4"))
         else:
             names.append(body.instruction(instruction, [names[a] for a in instruction.arguments]))
-    for place, number in stage.stores:
-        body.lines.append(f"  store {body.vector} {names[number]}, ptr {address(place)}, align 4")
+    for buffer, number in stage.stores:
+        body.lines.append(f"  store {body.vector} {names[number]}, ptr {address(buffer)}, align 4")
     pointers = ", ".join(f"ptr %p{n}" for n in numbers.values())
     return "\n".join(
         [

@@ -4,7 +4,7 @@ Legend: N rows of steps, `control` two doubles (learning rate, largest norm), `r
 metric and of its square, the gradient's norm, the steps that count).
 """
 
-from search.kernels.codegen.function import Routine, call_text
+from search.kernels.codegen.function import Function, call_text
 from search.kernels.codegen.host import Host
 
 CHECK = "gatesearch_check"
@@ -13,7 +13,7 @@ CHECK = "gatesearch_check"
 SELECT = "gatesearch_select"
 """select(weights, N, index, count, results): the numbers of rows whose weight is not 0, and how many they are."""
 
-DESCEND = "gatesearch_descend"
+SGD = "gatesearch_sgd"
 """descend(gradient, parameters, P, control, inverse, results): the gradient's norm, and a clipped step down it.
 
 Nothing is changed where the loss or the norm is not finite in single precision.
@@ -23,7 +23,7 @@ CLEAR, COPY = "gatesearch_clear", "gatesearch_copy"
 """clear(bytes, to) and copy(bytes, from, to)."""
 
 
-def descent_text(host: Host) -> str:
+def sgd_text(host: Host) -> str:
     """LLVM text of these functions."""
     memory = """\
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
@@ -47,7 +47,7 @@ define void @copy(i64 %bytes, ptr %from, ptr %to) #0 {
 
 
 def _check(host: Host) -> str:
-    f = Routine(CHECK, ("numbers", "weights", "N:i64", "V:i64"), host)
+    f = Function(CHECK, ("numbers", "weights", "N:i64", "V:i64"), host)
     with f.loop("%N") as row:
         bad = row.carry("i1", "0")
         number = f.load("i64", f.at("%numbers", row.counter, "i64"))
@@ -58,7 +58,7 @@ def _check(host: Host) -> str:
 
 
 def _select(host: Host) -> str:
-    f = Routine(SELECT, ("weights", "N:i64", "index", "count", "results"), host)
+    f = Function(SELECT, ("weights", "N:i64", "index", "count", "results"), host)
     with f.loop("%N") as row:
         found = row.carry("i64", "0")
         f.store("i64", row.counter, f.at("%index", found, "i64"))  # overwritten by the next where it does not count
@@ -70,7 +70,7 @@ def _select(host: Host) -> str:
 
 
 def _descend(host: Host) -> str:
-    f = Routine(DESCEND, ("gradient", "parameters", "P:i64", "control", "inverse", "results"), host)
+    f = Function(SGD, ("gradient", "parameters", "P:i64", "control", "inverse", "results"), host)
     whole = f.value(f"and i64 %P, {-host.width}")
     wide = f"<{host.width} x double>"
     with f.loop(whole, host.width) as part:

@@ -11,7 +11,7 @@ A recurrent cell need not be run node by node at every step. Three facts about i
   whose last matrix reads r * h, has two.
 
 A product's result is often only ever added to another's, as in `linear(x) + linear(h)`. Such results are one `Sum`:
-the products accumulate into one place, and neither exists on its own.
+the products accumulate into one buffer, and neither exists on its own.
 
 A plan speaks of nodes by their position in the graph it was made from.
 """
@@ -55,7 +55,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Sum:
-    """Products that accumulate into one place. `node` is the `add` that joins them, or the lone `linear`."""
+    """Products that accumulate into one buffer. `node` is the `add` that joins them, or the lone `linear`."""
 
     node: int
     linears: tuple[int, ...]
@@ -96,19 +96,6 @@ def plan_of(graph: GateGraph) -> Plan:
     in_memory = {s.node for s in sums}
     before, loop, after = (_levels(graph, phases, phase, in_memory) for phase in Phase)
     return Plan(before, loop, after, sums, carried, tuple(phases))
-
-
-def count_products(graph: GateGraph) -> int:
-    """The number of square matrices that one step multiplies by."""
-    return sum(phase is not None for i, phase in enumerate(plan_of(graph).phases) if i in set(graph.linears))
-
-
-def count_pointwise(graph: GateGraph) -> int:
-    """The number of elementwise operations and activations of one step, additions that products absorb not counted."""
-    plan = plan_of(graph)
-    absorbed = sum(len(s.linears) - 1 for s in plan.sums)
-    counted = LEAVES | {Op.LINEAR}
-    return sum(p is not None and n.op not in counted for p, n in zip(plan.phases, graph, strict=True)) - absorbed
 
 
 def _closure(graph: GateGraph, roots: Iterable[int]) -> frozenset[int]:

@@ -17,6 +17,7 @@ from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.core.errors import BudgetError
+from search.kernels.errors import KernelError
 from search.training.model import Score, SequenceModel, States, count_parameters, units_for
 from search.training.settings import Setting
 from search.training.stepper import AutogradStepper
@@ -300,3 +301,41 @@ def test_states_before_a_sequence_are_zeros_for_each_layer_and_state() -> None:
     states: States = make_model(layers=3).zero_states(5)
     assert [len(layer) for layer in states] == [2, 2, 2]
     assert all(state.shape == (5, H) and not state.any() for layer in states for state in layer)
+
+
+@pytest.mark.parametrize("symbol", [-1, V])
+def test_an_input_symbol_out_of_range_is_named(symbol: int) -> None:
+    model, batch = make_model(), make_batch()
+    batch.inputs[2, 1] = symbol
+    low, high = batch.inputs.min(), batch.inputs.max()
+    with pytest.raises(
+        KernelError, match=rf"^symbols of inputs range from {low} to {high}; the model has 0 to {V - 1}$"
+    ):
+        model.loss(batch, model.zero_states(B))
+
+
+def test_a_batch_that_does_not_fit_the_states_is_named() -> None:
+    model = make_model()
+    with pytest.raises(KernelError, match=rf"^state 0 has shape \({B + 1}, {H}\); it must be \({B}, {H}\)"):
+        model.loss(make_batch(), model.zero_states(B + 1))
+
+
+def test_a_large_vocabulary_has_the_loss_and_gradients_of_exact_arithmetic() -> None:
+    """The loss of 1,000 words against numpy in double precision; its gradient by the formula p - 1 of softmax."""
+    model = SequenceModel(GRU, H, 1, 1000, Output.SYMBOLS)
+    model.initialise(2.0, torch.Generator().manual_seed(0))
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.integers(1000, size=(2, T, B))
+    batch = Batch(inputs, targets, np.ones((T, B), np.float32), starts=True)
+    loss, _, _ = model.loss(batch, model.zero_states(B))
+    loss.backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        outputs, _ = model.outputs(torch.tensor(inputs), model.zero_states(B))
+        logits = model.logits(outputs.flatten(0, 1)).double().numpy()
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities = powers / powers.sum(1, keepdims=True)
+    places = np.arange(T * B), targets.ravel()
+    assert loss.item() == pytest.approx(-np.log(probabilities[places]).sum() / B, rel=1e-5)
+    probabilities[places] -= 1.0
+    assert model.readout_bias.grad is not None
+    np.testing.assert_allclose(model.readout_bias.grad.numpy(), probabilities.sum(0) / B, rtol=1e-3, atol=1e-6)
