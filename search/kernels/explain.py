@@ -1,4 +1,4 @@
-"""What becomes of a cell on its way to machine code, as text to read: steps, derived backward, LLVM of one stage."""
+"""Readable account of a cell's way to machine code: operations, derived backward, and LLVM text of one stage."""
 
 import re
 from collections.abc import Iterator
@@ -14,10 +14,11 @@ _SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
 
 
 def explain(graph: GateGraph) -> str:
-    """The cell's steps forward and backward, each stage as formulas, and the machine's text of the loop's last stage.
+    """Return the cell's operations forward and backward, with stages as formulas, and the LLVM text of one stage.
 
-    `sum0 = matrix0 x` is a product that starts a sum (from its biases, in the forward), `+=` one that adds to it; the
-    lines of a stage are computed together, element by element, and `d h` is the loss's gradient with respect to h.
+    `sum0 = matrix0 x` is a product that starts a sum (in the forward, from its biases), and `+=` one that adds to it.
+    The lines of a stage are computed together, element by element. `d h` is the gradient of the loss by h. The stage
+    shown as LLVM text is the last one of the loop; it is left out where no machine code can be made.
     """
     program = program_of(graph)
     parts = [
@@ -66,7 +67,7 @@ def _weights(segment: Segment) -> Iterator[str]:
 
 
 def stage_formulas(stage: Stage) -> list[str]:
-    """One line for each value that is stored or used twice; the latter are t1, t2, ..."""
+    """Return one line for each value that is stored or used twice; values used twice are named t1, t2, ..."""
     uses = [0] * len(stage.instructions)
     for instruction in stage.instructions:
         for argument in instruction.arguments:
@@ -102,14 +103,14 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
 
 
 def _bracket(text: str) -> str:
-    """In brackets unless it is one term; a name in square brackets, a number and a call are."""
+    """Add brackets unless the text is one term: a name, possibly in square brackets, a number, or a call."""
     return (
         text if re.fullmatch(r"\[[^]]*\]|[\w']+|\w+\([^()]*\)|\(.*\)", text) and text.count(") ") == 0 else f"({text})"
     )
 
 
 def _shorter(text: str) -> str:
-    """With vectors of one number written as LLVM's `splat`."""
+    """Write vectors of one repeated number as LLVM's `splat`."""
     return re.sub(r"<((?:float|i32) \S+?)(?:, \1)+>", r"splat (\1)", text)
 
 

@@ -1,7 +1,7 @@
-"""The LLVM text of a pointwise stage.
+"""LLVM text of a pointwise stage.
 
-A stage is one function over flat arrays, a vector at a time: all arrays of a stage have the same rows, padded to whole
-vectors, so there are no leftovers to handle. Values outside the padding never depend on values inside of it.
+A stage is one function over flat arrays, one vector at a time. All arrays of a stage have the same size, a multiple of
+the vector width, so that there is no remainder to handle.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,14 @@ from search.kernels.plan.adjoint import Buffer, Instruction, Stage
 
 
 class _Body(Vectors):
-    """Vector instructions of one stage's loop under construction."""
+    """Builder of the vector instructions in the loop of a stage."""
 
     def leaky(self, v: str, then: str) -> str:
-        """`then` where v is positive, else the slope times it: also where v is NaN, as torch has it."""
+        """Return `then` where v is positive, else the slope times it; as in PyTorch, NaN counts as not positive."""
         return self.where("ogt", v, self.constant(0.0), then, self.binary("fmul", then, self.constant(LEAKY_SLOPE)))
 
     def instruction(self, instruction: Instruction, arguments: Sequence[str]) -> str:
+        """Add an instruction other than a load, and return the name of its result."""
         zero = self.constant(0.0)
         match instruction.op:
             case "one":

@@ -1,13 +1,13 @@
 """Pointwise stages as straight-line code over whole arrays, and their backward, derived symbolically.
 
-A `Stage` loads arrays from memory, computes element by element, and stores arrays. It is a list of instructions in
-which equal expressions exist once, so that what two nodes or both directions share is computed once. The same stages
-are turned into machine code, printed as formulas, and run by numpy in tests.
+A `Stage` loads arrays from memory, computes element by element, and stores arrays. It is a list of instructions without
+repeated expressions, so that a value shared by two nodes or by both directions is computed once. The same stages are
+compiled to machine code, printed as formulas, and run by numpy in tests.
 
 The backward of a stage (reverse-mode differentiation, as in Griewank and Walther, "Evaluating Derivatives", 2008,
-segment 3.2) starts from the gradients of the stage's targets and ends at what the stage had loaded. A value that it
-needs again is loaded where it lies in memory and recomputed where it does not: an activation's derivative comes from
-the activation itself (s (1 - s) for a sigmoid, 1 - t t for a tanh, the sign for a leaky relu).
+section 3.2) starts from the gradients of the stage's targets and ends at the values the stage loaded. A value needed
+again is loaded if it is in memory and recomputed if not. The derivative of an activation is computed from the
+activation itself: s (1 - s) for a sigmoid, 1 - t t for a tanh, the sign for a leaky relu.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,26 +18,26 @@ from search.cells.graph import GateGraph, Op
 
 
 class BufferKind(StrEnum):
-    """What lies at a buffer in memory; `Buffer.index` says which of several."""
+    """Contents of a buffer; `Buffer.index` tells several of one kind apart."""
 
     X = "x"  # the input
     OLD = "old"  # state k before the step
     NEW = "new"  # state k after the step
-    SUM = "sum"  # a sum of products, later the activation of it
+    SUM = "sum"  # a sum of products, later its activation
     VALUE = "value"  # another node that a product reads
-    OUTPUT = "output"  # the visible output as the caller sees it; only its gradient is a buffer
+    OUTPUT = "output"  # the visible output; only its gradient is a buffer
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A named array of one step, (B, H); with `gradient`, the loss's gradient with respect to it."""
+    """Named array of one step, (B, H); with `gradient`, the gradient of the loss with respect to that array."""
 
     kind: BufferKind
     index: int = 0
     gradient: bool = False
 
     def __str__(self) -> str:
-        """As formulas show it: `x`, `h`, `c2`, `h'`, `sum3`, and `d h'` for a gradient."""
+        """Return the name used in formulas: `x`, `h`, `c2`, `h'`, `sum3`, and `d h'` for a gradient."""
         name = self.kind.value
         if self.kind in (BufferKind.OLD, BufferKind.NEW):
             name = ("h", "c", *(f"c{k}" for k in range(2, self.index + 1)))[self.index]
@@ -48,18 +48,17 @@ class Buffer:
 
 
 def gradient(buffer: Buffer) -> Buffer:
-    """The buffer of the gradient with respect to what lies at `buffer`."""
+    """Return the buffer of the gradient with respect to `buffer`."""
     return Buffer(buffer.kind, buffer.index, True)
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One elementwise operation on earlier instructions' results.
+    """Elementwise operation on the results of earlier instructions.
 
-    `op`: `load` (of `buffer`), `one` (the constant 1), `sigmoid`, `tanh`, `relu`, `leaky_relu`, `neg`, `add`, `sub`,
-    `mul`, `gate` (the second argument where the first, a result of relu, is not zero or negative, else 0: relu's
-    backward), or `leaky_gate` (the second argument where the first, a result of leaky relu, is positive, else 0.01
-    times it).
+    `op` is `load` (of `buffer`), `one` (the constant 1), `sigmoid`, `tanh`, `relu`, `leaky_relu`, `neg`, `add`, `sub`,
+    `mul`, `gate`, or `leaky_gate`. The last two are the backward of relu and leaky relu: the second argument where the
+    first, the activation, is positive, else 0 or 0.01 times the second.
     """
 
     op: str
@@ -69,26 +68,26 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Stage:
-    """Instructions in order, and what is stored where after all of them: (buffer, number of the instruction)."""
+    """Instructions in order, then stores: pairs of a buffer and the number of the instruction whose result it gets."""
 
     instructions: tuple[Instruction, ...]
     stores: tuple[tuple[Buffer, int], ...]
 
     def buffers(self) -> tuple[Buffer, ...]:
-        """All buffers that the stage loads or stores, each once, in order of appearance."""
+        """Return the buffers that the stage loads or stores, each once, in order of appearance."""
         loads = [i.buffer for i in self.instructions if i.buffer is not None]
         return tuple(dict.fromkeys([*loads, *(buffer for buffer, _ in self.stores)]))
 
 
 class StageBuilder:
-    """Instructions under construction: asking for an expression that exists gives the existing one."""
+    """Stage under construction; an expression that was added before is not added again."""
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self._known: dict[Instruction, int] = {}
 
     def emit(self, op: str, *arguments: int, buffer: Buffer | None = None) -> int:
-        """The number of that instruction, which is appended if it is not there yet."""
+        """Return the number of an instruction, after appending it if it is new."""
         ordered = tuple(sorted(arguments)) if op in ("add", "mul") else arguments
         instruction = Instruction(op, ordered, buffer)
         if instruction not in self._known:
@@ -97,7 +96,7 @@ class StageBuilder:
         return self._known[instruction]
 
     def stage(self, stores: Sequence[tuple[Buffer, int]]) -> Stage:
-        """The instructions that the stores depend on, renumbered."""
+        """Return a stage with the instructions that the stores depend on, renumbered."""
         needed: set[int] = set()
         pending = [value for _, value in stores]
         while pending:
@@ -114,7 +113,7 @@ class StageBuilder:
 
 
 class NodeValues:
-    """Values of nodes as expressions of a builder: loaded where they lie in memory, else computed from their inputs."""
+    """Values of nodes as instructions of a stage: loaded if in memory, else computed from their inputs."""
 
     def __init__(self, graph: GateGraph, builder: StageBuilder, memory: Mapping[int, Buffer]) -> None:
         self.graph = graph
@@ -133,7 +132,7 @@ class NodeValues:
 
 
 def computed_nodes(graph: GateGraph, memory: Mapping[int, Buffer], targets: Iterable[int]) -> tuple[int, ...]:
-    """The nodes that lie nowhere in memory and have to be computed for the targets, in topological order."""
+    """Return the nodes to be computed for the targets, those not in memory, in topological order."""
     found: set[int] = set()
     pending = list(targets)
     while pending:
@@ -145,7 +144,7 @@ def computed_nodes(graph: GateGraph, memory: Mapping[int, Buffer], targets: Iter
 
 
 def forward_stage(graph: GateGraph, memory: Mapping[int, Buffer], targets: Sequence[tuple[int, Buffer]]) -> Stage:
-    """Compute each target node from what lies in memory (node -> buffer), and store it at its buffer."""
+    """Return the stage that computes target nodes from those in memory (node -> buffer) and stores them."""
     builder = StageBuilder()
     values = NodeValues(graph, builder, memory)
     return builder.stage([(buffer, values[i]) for i, buffer in targets])
@@ -158,11 +157,14 @@ def backward_stage(
     gradients: Mapping[int, Sequence[Buffer]],
     written: set[Buffer],
 ) -> Stage:
-    """The backward of the stage that computed `gradients`' nodes from `inputs` (node -> buffer).
+    """Return the backward of the stage that computed the nodes of `gradients` from `inputs`.
 
-    `memory` (node -> buffer) holds what may be loaded now. `gradients` names the buffers whose sum is the gradient of
-    each target. Gradients of inputs are added to what is there if their buffer is in `written`, else they are the first
-    there, and the buffer joins `written`.
+    Args:
+        graph: The cell.
+        inputs: The nodes that the forward stage loaded, with their buffers.
+        memory: The nodes that can be loaded now, with their buffers.
+        gradients: The buffers whose sum is the gradient of each target node.
+        written: Buffers that hold a gradient already: it is added to. Other buffers are overwritten and join the set.
     """
     builder = StageBuilder()
     values = NodeValues(graph, builder, memory)
@@ -205,7 +207,7 @@ def backward_stage(
                 add(left, builder.emit("mul", incoming, values[right]))
                 add(right, builder.emit("mul", incoming, values[left]))
             case _:  # pragma: no cover
-                raise AssertionError(f"{node.op} is no pointwise operation")
+                raise AssertionError(f"{node.op} is not a pointwise operation")
     stores = []
     consumed = {buffer for buffers in gradients.values() for buffer in buffers}
     for i, value in adjoint.items():

@@ -1,13 +1,13 @@
-"""A plan as two lists of instructions, forward and backward, over named arrays.
+"""Program of a cell: its plan as lists of operations on named buffers, forward and backward.
 
 The plan says which matrices and nodes belong together; the program says what is loaded, computed and stored. Each phase
-(before, in and after the loop) is a sequence of `Gemm` and `Stage` steps. In the loop they run once a time step;
+(before, in and after the loop) is a sequence of `Gemm` and `Stage` operations. In the loop they run once for each step,
 outside of it once for all steps. The backward runs the phases from last to first, and the loop from the last step to
 the first.
 
-What lies in memory, besides x: all states of all steps, sums of products, and the values that products read. A sum that
-only an activation reads is replaced by that activation as soon as it is computed: the same memory then holds what the
-backward needs, and nothing is computed twice. All else that the backward needs, it recomputes.
+Memory holds x, all states of all steps, sums of products, and the values that products read. A sum that only an
+activation reads is overwritten by that activation as soon as it is computed: the same memory then holds what the
+backward needs. The backward recomputes all other values it needs.
 """
 
 from collections.abc import Iterator
@@ -30,9 +30,9 @@ from search.kernels.plan.plan import Level, Phase, Plan, plan_of
 
 @dataclass(frozen=True, slots=True)
 class Gemm:
-    """destination (+)= source @ W.T for W = weight[matrix], or source @ W where `backward`.
+    """Matrix product: destination (+)= source @ W.T for W = weight[matrix], or source @ W if `backward`.
 
-    The first product of a sum starts from the sum's biases (from zero if `backward`), later ones add to it.
+    The first product of a sum starts from the sum's biases (from zero if `backward`); later ones are added to it.
     """
 
     source: Buffer
@@ -47,7 +47,7 @@ Operation: TypeAlias = Gemm | Stage
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What belongs to one matrix: its number, the sum that it adds to, and the buffer that it reads."""
+    """Matrix of a cell: its number, the sum that it adds to, and the buffer that it reads."""
 
     number: int
     sum: int
@@ -56,9 +56,9 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Segment:
-    """Steps that run without a break, and the matrices and sums whose gradients are added up at their end.
+    """Operations compiled to one function, and the matrices and sums whose gradients are computed at its end.
 
-    `whole_first` and `whole_last` run for all steps at once, before and after the loop of `looped`.
+    `whole_first` and `whole_last` run for all steps at once, before and after the loop over `looped`.
     """
 
     whole_first: tuple[Operation, ...] = ()
@@ -69,7 +69,7 @@ class Segment:
 
     @cached_property
     def buffers(self) -> tuple[Buffer, ...]:
-        """All buffers that the segment uses, each once."""
+        """Buffers that the segment uses, each once."""
         found = [p for step in (*self.whole_first, *self.looped, *self.whole_last) for p in buffers_of(step)]
         for matrix in self.matrices:
             found += [Buffer(BufferKind.SUM, matrix.sum, gradient=True), matrix.source]
@@ -78,14 +78,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class Program:
-    """A cell's segments: `before`, `forward` (the loop and what follows), `backward` of that, and `before_backward`.
+    """Segments of a cell: `before` the loop, `forward` (the loop and what follows), and the backward of each.
 
-    The first and the last know nothing of time: they may as well run over other rows than those of all steps, as long
-    as the others find what they need (`handed_over`: what the first computes, or x, that the others read).
+    The segments `before` and `before_backward` do not depend on time. They can run over other rows than those of all
+    steps, such as the rows of an embedding, if the buffers in `handed_over` are copied between them and the others.
 
-    `matrices[k]` is None where nothing reads matrix k. `tracked` are the states whose gradients are kept for all
-    steps, since something outside of the loop reads or writes them; other states hand theirs from one step to the
-    next. `scratch` are the values whose gradients live within a step. `reads_x` says whether anything depends on x.
+    `matrices[k]` is None if nothing reads matrix k. `tracked` are the states whose gradients are kept for all steps,
+    since an operation outside of the loop reads or writes them; other states keep theirs for two steps in turn.
+    `scratch` are the values whose gradients are needed within one step only. `reads_x` says whether anything depends on
+    x.
     """
 
     before: Segment
@@ -101,31 +102,33 @@ class Program:
 
     @cached_property
     def handed_over(self) -> tuple[Buffer, ...]:
-        """What the segments around the loop read of what is known before it: x, sums, values, and whole states."""
+        """Buffers known before the loop that later segments read: x, sums, values, and whole states."""
         used = {buffer for segment in (self.forward, self.backward) for buffer in segment.buffers}
         early = (Buffer(BufferKind.X), *self.before.buffers)
         return tuple(dict.fromkeys(p for p in early if p in used or p.kind is BufferKind.NEW))
 
 
-def buffers_of(step: Operation) -> tuple[Buffer, ...]:
-    """The buffers that a step reads or writes."""
-    return step.buffers() if isinstance(step, Stage) else (step.source, step.destination)
+def buffers_of(operation: Operation) -> tuple[Buffer, ...]:
+    """Return the buffers that an operation reads or writes."""
+    return operation.buffers() if isinstance(operation, Stage) else (operation.source, operation.destination)
 
 
-def written_by(step: Operation) -> tuple[Buffer, ...]:
-    """The buffers that a step writes."""
-    return tuple(buffer for buffer, _ in step.stores) if isinstance(step, Stage) else (step.destination,)
+def written_by(operation: Operation) -> tuple[Buffer, ...]:
+    """Return the buffers that an operation writes."""
+    if isinstance(operation, Stage):
+        return tuple(buffer for buffer, _ in operation.stores)
+    return (operation.destination,)
 
 
 @lru_cache(maxsize=512)
 def program_of(graph: GateGraph) -> Program:
-    """The program of a graph, canonical or not."""
+    """Return the program of a graph, canonical or not."""
     return _Builder(graph, plan_of(graph)).program()
 
 
 @dataclass(frozen=True)
 class _Done:
-    """A level as the forward ran it, for the backward to undo: what lay in memory before its stage, and the targets."""
+    """Level as run by the forward: the nodes in memory before its stage, and the targets that were stored."""
 
     phase: Phase
     level: Level
@@ -143,7 +146,7 @@ class _Builder:
         self.values = 0
         self.started: set[int] = set()  # sums that a product has been stored to
         self.done: list[_Done] = []
-        self.memory: dict[int, Buffer] = {}  # node -> where its value lies
+        self.memory: dict[int, Buffer] = {}  # node -> buffer of its value
         for i, node in enumerate(graph):
             if node.op is Op.INPUT:
                 self.memory[i] = Buffer(BufferKind.X)
@@ -169,7 +172,7 @@ class _Builder:
         used_before = {buffer for step in forward[Phase.BEFORE] for buffer in buffers_of(step)}
         loop_only = stored_in_loop - read_after - used_before
         scratch = frozenset(buffer.index for buffer in loop_only if buffer.kind is BufferKind.VALUE)
-        # The gradients of the results are there from the start.
+        # The gradients of the results are given.
         self.written = {Buffer(BufferKind.NEW, k, True) for k in range(self.graph.states)}
         self.written |= {Buffer(BufferKind.OLD, k, True) for k in self.tracked}
         backward = {
@@ -184,7 +187,7 @@ class _Builder:
         ]
         early = [m for m in matrices if m is not None and plan.phases[linears[m.number]] is Phase.BEFORE]
         late = [m for m in matrices if m is not None and m not in early]
-        # The gradient of a sum is whole once its last contribution is there: only then are its rows added up.
+        # The rows of a sum's gradient are added up after its last contribution.
         late_steps = (*backward[Phase.AFTER], *backward[Phase.LOOP])
         used_late = {buffer for step in late_steps for buffer in buffers_of(step)}
         written_early = {buffer for step in backward[Phase.BEFORE] for buffer in written_by(step)}
@@ -205,7 +208,7 @@ class _Builder:
         )
 
     def _replaceable(self) -> dict[int, int]:
-        """Activations that may take the buffer of their sum, since nothing else reads it: node -> sum."""
+        """Return the activations that may overwrite their sum, since nothing else reads it: node -> sum."""
         found = {}
         for s, part in enumerate(self.plan.sums):
             readers = [i for i in self.graph.consumers[part.node] if self.plan.phases[i] is not None]
@@ -237,7 +240,7 @@ class _Builder:
             yield forward_stage(self.graph, inputs, targets)
 
     def _targets(self, level: Level) -> Iterator[tuple[int, Buffer]]:
-        """What the level's stage stores where: new states, what products read, and activations instead of sums."""
+        """Yield the nodes that the level's stage stores: new states, inputs of products, and activations over sums."""
         new_states: dict[int, list[Buffer]] = {}
         for k, i in enumerate(self.graph.outputs):
             new_states.setdefault(i, []).append(Buffer(BufferKind.NEW, k))

@@ -10,46 +10,7 @@ from numpy.typing import NDArray
 
 from search.cells.graph import GateGraph, Op
 from search.cells.notation.formula import parse_formula
-from search.kernels.plan.adjoint import Buffer, BufferKind, Stage, StageBuilder, backward_stage, forward_stage, gradient
-
-Array = NDArray[np.float64]
-
-
-def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
-    """The meaning of a stage, operation by operation."""
-    meaning: dict[str, Callable[..., Array]] = {
-        "one": lambda: np.ones(1),
-        "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
-        "tanh": np.tanh,
-        "relu": lambda v: np.where(v <= 0, 0.0, v),
-        "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
-        "leaky_gate": lambda v, g: np.where(v > 0, g, 0.01 * g),
-        "gate": lambda v, g: np.where(v <= 0, 0.0, g),
-        "neg": np.negative,
-        "add": np.add,
-        "sub": np.subtract,
-        "mul": np.multiply,
-    }
-    values: list[Array] = []
-    for instruction in stage.instructions:
-        if instruction.buffer is not None:
-            values.append(memory[instruction.buffer].copy())
-        else:
-            values.append(meaning[instruction.op](*(values[a] for a in instruction.arguments)))
-    for buffer, number in stage.stores:
-        memory[buffer] = values[number]
-
-
-def inputs_of(graph: GateGraph) -> dict[int, Buffer]:
-    """Leaves and matrices' results, as if all were in memory."""
-    buffers = {i: Buffer(BufferKind.SUM, i) for i in graph.linears}
-    for i, node in enumerate(graph):
-        if node.op is Op.INPUT:
-            buffers[i] = Buffer(BufferKind.X)
-        elif node.op is Op.STATE:
-            buffers[i] = Buffer(BufferKind.OLD, node.state)
-    return buffers
-
+from search.kernels.plan.adjoint import Buffer, BufferKind, StageBuilder, backward_stage, forward_stage, gradient
 
 def test_gradients_equal_finite_differences_on_mutants(mutants: list[GateGraph]) -> None:
     rng = np.random.default_rng(0)
