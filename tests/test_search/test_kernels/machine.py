@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def call(address: int, *arguments: int | npt.NDArray[Any]) -> int:
-    """Call a function that takes a pointer to its arguments, as those of a command buffer do; arrays are passed in place.
+    """Call a function that takes a pointer to its arguments, as a command buffer does; arrays are passed by address.
 
     Returns:
         The function's result.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from search.cells.graph import GateGraph, Op
 from search.cells.notation.formula import parse_formula
 from search.kernels.plan.adjoint import Buffer, BufferKind, StageBuilder, backward_stage, forward_stage, gradient
+from tests.test_search.test_kernels.stages import inputs_of, run_stage
+
 
 def test_gradients_equal_finite_differences_on_mutants(mutants: list[GateGraph]) -> None:
     rng = np.random.default_rng(0)
