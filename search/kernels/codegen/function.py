@@ -16,8 +16,8 @@ from search.kernels.codegen.vectors import Vectors
 class Loop:
     """Loop under construction: its counter, and the values carried from one iteration to the next."""
 
-    def __init__(self, routine: Function, before: str) -> None:
-        self._function, self._before = routine, before
+    def __init__(self, function: Function, before: str) -> None:
+        self._function, self._before = function, before
         self.counter = ""
         self._carried: list[tuple[str, str, str]] = []  # name, type, initial value
         self._next: dict[str, str] = {}
@@ -78,7 +78,7 @@ class Function(Vectors):
         loop = Loop(self, self.label)
         counter, following, more = f"%i{number}", f"%i{number}.next", f"%i{number}.more"
         self.lines += [f"  br label %loop{number}", f"loop{number}:"]
-        place = len(self.lines)
+        header = len(self.lines)
         self.lines += [
             f"  {more} = icmp ult i64 {counter}, {count}",
             f"  br i1 {more}, label %body{number}, label %end{number}",
@@ -89,7 +89,7 @@ class Function(Vectors):
         yield loop
         self.lines += [f"  {following} = add i64 {counter}, {step}", f"  br label %loop{number}", f"end{number}:"]
         phi = f"  {counter} = phi i64 [{start}, %{before}], [{following}, %{self.label}]"
-        self.lines[place:place] = [phi, *loop.header(self.label)]
+        self.lines[header:header] = [phi, *loop.header(self.label)]
         self.label = f"end{number}"
 
     def at(self, base: str, index: str, kind: str = "float") -> str:

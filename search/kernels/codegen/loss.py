@@ -149,8 +149,8 @@ class _Readout(Function):
             targets = self.at("%targets", self.multiply(number, "%V"))
             with self.loop("%W", self.width) as part:
                 sums = part.carry(vector, "zeroinitializer")
-                places = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
-                inside = self.value(f"icmp ult {integers} {places}, {ends}")
+                columns = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
+                inside = self.value(f"icmp ult {integers} {columns}, {ends}")
                 target = self.value(
                     f"call {vector} @llvm.masked.load.v{self.width}f32.p0(ptr {self.at(targets, part.counter)}, i32 4, "
                     f"{masks} {inside}, {vector} zeroinitializer)"
@@ -182,8 +182,8 @@ class _Readout(Function):
         tops, ends = self.spread(top), self._spread_integer(target)
         with self.loop("%W", self.width) as part:
             seen = part.carry("i1", "0")
-            places = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
-            before = self.value(f"icmp ult {integers} {places}, {ends}")
+            columns = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
+            before = self.value(f"icmp ult {integers} {columns}, {ends}")
             equal = self.value(
                 f"fcmp oeq {self.vector} {self.load(self.vector, self.at(logits, part.counter))}, {tops}"
             )

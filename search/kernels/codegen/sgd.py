@@ -52,8 +52,8 @@ def _check(host: Host) -> str:
         bad = row.carry("i1", "0")
         number = f.load("i64", f.at("%numbers", row.counter, "i64"))
         outside = f.value(f"icmp uge i64 {number}, %V")
-        counts = f.value(f"fcmp une float {f.load('float', f.at('%mask', row.counter))}, 0.0")
-        row.leave(bad, f.value(f"or i1 {bad}, {f.value(f'and i1 {outside}, {counts}')}"))
+        masked = f.value(f"fcmp une float {f.load('float', f.at('%mask', row.counter))}, 0.0")
+        row.leave(bad, f.value(f"or i1 {bad}, {f.value(f'and i1 {outside}, {masked}')}"))
     return f.text(f.value(f"zext i1 {bad} to i64"))
 
 
@@ -62,8 +62,8 @@ def _select(host: Host) -> str:
     with f.loop("%N") as row:
         found = row.carry("i64", "0")
         f.store("i64", row.counter, f.at("%index", found, "i64"))  # overwritten by the next one if not in the mask
-        counts = f.value(f"fcmp une float {f.load('float', f.at('%mask', row.counter))}, 0.0")
-        row.leave(found, f.value(f"add i64 {found}, {f.value(f'zext i1 {counts} to i64')}"))
+        masked = f.value(f"fcmp une float {f.load('float', f.at('%mask', row.counter))}, 0.0")
+        row.leave(found, f.value(f"add i64 {found}, {f.value(f'zext i1 {masked} to i64')}"))
     f.store("i64", found, "%count")
     f.store("double", f.value(f"uitofp i64 {found} to double"), f.at("%results", "4", "double"))
     return f.text()

@@ -76,7 +76,7 @@ class CompiledCell:
 
     @cached_property
     def reads_x_late(self) -> bool:
-        """Whether x is read in the loop or after it, not only before it."""
+        """True if x is read in the loop or after it, not only before it."""
         return (BufferKind.X, 0) in self.handed_over
 
 

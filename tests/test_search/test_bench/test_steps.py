@@ -1,4 +1,4 @@
-"""What the bench measures is what it says: equal models for all contestants, and all products but nothing else."""
+"""Contestants of the bench: equal models for all, and a floor of all matrix products and nothing else."""
 
 import pytest
 import torch

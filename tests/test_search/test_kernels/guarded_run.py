@@ -82,14 +82,14 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
             shape = (steps, batch, output_size) if multi_label else (steps, batch)
             kind = torch.float32 if multi_label else torch.long
             inputs, targets = (guarded(at_end, *shape, dtype=kind).fill_(1).numpy() for _ in range(2))
-            counted = guarded(at_end, steps, batch).fill_(1.0)
+            mask = guarded(at_end, steps, batch).fill_(1.0)
             for share in (1.0, 0.0):
-                counted[0] = share
+                mask[0] = share
                 for starts in (True, False):
-                    nats, _, count = code.train(inputs, targets, counted.numpy(), starts, 0.1, 1.0)
+                    nats, _, count = code.train(inputs, targets, mask.numpy(), starts, 0.1, 1.0)
                     assert np.isfinite(nats)
-                    assert count == int(counted.sum())
-                    assert np.isfinite(code.score(inputs, targets, counted.numpy(), starts)[0])
+                    assert count == int(mask.sum())
+                    assert np.isfinite(code.score(inputs, targets, mask.numpy(), starts)[0])
             assert all(part.isfinite().all() for part in gradients[4:])  # of layers; it adds to the others
 
 

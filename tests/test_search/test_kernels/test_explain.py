@@ -1,4 +1,4 @@
-"""What is shown of a cell is what runs."""
+"""The explanation of a cell shows the operations that run."""
 
 import re
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def test_formulas_of_stages_mean_what_their_instructions_do(mutants: list[GateGr
             names: dict[str, Any] = {re.sub("'", "_", name): value for name, value in memory.items()} | functions
             for line in stage_formulas(step)[: -len(step.stores)]:
                 name, formula = line.split(" = ")
-                names[name] = eval(formula.replace("'", "_"), names)  # noqa: S307 - our own output
+                names[name] = eval(formula.replace("'", "_"), names)  # noqa: S307 - printed by this package
             for line, (buffer, number) in zip(stage_formulas(step)[-len(step.stores) :], step.stores, strict=True):
                 name, formula = line.split(" = ")
                 assert name == str(buffer)

@@ -1,4 +1,4 @@
-"""Where gradients go: against exact Jacobians and against cells whose answer is known."""
+"""Gradient norms against exact Jacobians, and on cells whose norms are known."""
 
 import math
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tasks.task import Output
 
 
 class Letters(GeneratedTask):
-    """Letters that are drawn alike."""
+    """Letters drawn uniformly."""
 
     name = "letters"
     vocabulary = "abcdefghijklmnopqrstuvwxyz."
@@ -45,7 +45,7 @@ def test_the_norms_are_those_of_the_exact_jacobians(name: str) -> None:
     graph = LIBRARY[name].graph
     probe = Probe(steps=6, run_in=3, units=16, sequences=600, symbols=4, scale=2.0)
     found = gradient_norms(graph, probe)
-    # One sequence after the other, by torch's own Jacobian over the slow reference.
+    # One sequence after the other, by PyTorch's Jacobian of the reference.
     generator = torch.Generator().manual_seed(probe.seed)
     model = SequenceModel(graph, 16, 1, 4, Output.SYMBOLS)
     model.initialise(2.0, generator)
@@ -82,8 +82,8 @@ def test_a_gradient_that_overflows_is_no_number() -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_of_an_untrained_model_both_ways_say_the_same(layers: int) -> None:
-    """A task whose symbols are drawn alike is what the fresh layer reads; the layers below the last one run first."""
+def test_both_measurements_agree_on_an_untrained_model(layers: int) -> None:
+    """The task's symbols are uniform, like those of the untrained layer; the layers below the last one run first."""
     graph, probe = LIBRARY["gru"].graph, Probe(steps=12, run_in=8, units=32, sequences=400, symbols=27)
     model = SequenceModel(graph, 32, layers, 27, Output.SYMBOLS)
     model.initialise(1.0, torch.Generator().manual_seed(3))

@@ -1,4 +1,4 @@
-"""The model around a cell, held against torch.nn, plain loops and exact formulas.
+"""The model around a cell, compared with torch.nn, plain loops and exact formulas.
 
 T steps, B sequences, H units, V symbols or notes.
 """
@@ -54,7 +54,7 @@ def make_batch(output: Output = Output.SYMBOLS, seed: int = 0, all_count: bool =
 
 
 class Twin(nn.Module):
-    """A model's LSTM, written with torch.nn: embedding or linear, nn.LSTM, linear, with the weights of the model."""
+    """The same model in torch.nn: embedding or linear, nn.LSTM, linear, with the weights of the given model."""
 
     def __init__(self, model: SequenceModel, layers: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Twin(nn.Module):
                 mine.copy_(theirs.detach())
 
     def pairs(self, model: SequenceModel, gradient: bool = False) -> list[tuple[Tensor, Tensor]]:
-        """Tensors of this module, or their gradients, each with what it is in the model."""
+        """Return tensors of this module, or their gradients, each with its counterpart in the model."""
 
         def of(parameter: Tensor) -> Tensor:
             found = parameter.grad if gradient else parameter
@@ -91,7 +91,7 @@ class Twin(nn.Module):
         return found
 
     def loss(self, batch: Batch) -> Tensor:
-        """A plain loop over the counted steps: summed over time, averaged over the batch."""
+        """Return the loss by a plain loop over the loss mask: summed over time, averaged over the batch."""
         values = torch.tensor(batch.inputs)
         logits = self.readout(self.lstm(self.entry(values))[0])
         total = torch.zeros(())
@@ -107,7 +107,7 @@ class Twin(nn.Module):
 
 
 def gate_places(graph: GateGraph) -> dict[tuple[int, Op], int]:
-    """Which matrix of `GATES` serves which gate (input, forget, cell, output) and leaf, told apart by the biases."""
+    """Return the matrix of each gate of `GATES` (input, forget, cell, output) and leaf, told apart by the biases."""
     places = {}
     for reader, node in enumerate(graph):
         if node.op is Op.ADD and all(graph.nodes[i].op is Op.LINEAR for i in node.inputs):
@@ -321,7 +321,7 @@ def test_a_batch_that_does_not_fit_the_states_is_named() -> None:
 
 
 def test_a_large_vocabulary_has_the_loss_and_gradients_of_exact_arithmetic() -> None:
-    """The loss of 1,000 words against numpy in double precision; its gradient by the formula p - 1 of softmax."""
+    """The loss over 1,000 words against numpy in double precision; the gradient of a logit is p - 1 or p."""
     model = SequenceModel(GRU, H, 1, 1000, Output.SYMBOLS)
     model.initialise(2.0, torch.Generator().manual_seed(0))
     rng = np.random.default_rng(0)
@@ -334,8 +334,8 @@ def test_a_large_vocabulary_has_the_loss_and_gradients_of_exact_arithmetic() -> 
         logits = model.logits(outputs.flatten(0, 1)).double().numpy()
     powers = np.exp(logits - logits.max(1, keepdims=True))
     probabilities = powers / powers.sum(1, keepdims=True)
-    places = np.arange(T * B), targets.ravel()
-    assert loss.item() == pytest.approx(-np.log(probabilities[places]).sum() / B, rel=1e-5)
-    probabilities[places] -= 1.0
+    picked = np.arange(T * B), targets.ravel()
+    assert loss.item() == pytest.approx(-np.log(probabilities[picked]).sum() / B, rel=1e-5)
+    probabilities[picked] -= 1.0
     assert model.readout_bias.grad is not None
     np.testing.assert_allclose(model.readout_bias.grad.numpy(), probabilities.sum(0) / B, rtol=1e-3, atol=1e-6)

@@ -73,14 +73,14 @@ def run(
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("multi_label", [False, True])
-@pytest.mark.parametrize(("size", "rows", "counted", "block"), [(2, 1, 1, 16), (29, 40, 33, 16), (300, 50, 50, 48)])
+@pytest.mark.parametrize(("size", "rows", "masked", "block"), [(2, 1, 1, 16), (29, 40, 33, 16), (300, 50, 50, 48)])
 def test_sums_and_gradients_are_pytorchs(
-    host: Host, multi_label: bool, size: int, rows: int, counted: int, block: int
+    host: Host, multi_label: bool, size: int, rows: int, masked: int, block: int
 ) -> None:
     rng = np.random.default_rng(size)
     units = 2 * host.width
     outputs, weight, bias = (rng.normal(size=s).astype(np.float32) for s in ((rows, units), (size, units), size))
-    index = np.sort(rng.permutation(rows)[:counted])
+    index = np.sort(rng.permutation(rows)[:masked])
     targets: npt.NDArray[np.generic] = (
         (rng.random((rows, size)) < 0.3).astype(np.float32) if multi_label else rng.integers(size, size=rows)
     )

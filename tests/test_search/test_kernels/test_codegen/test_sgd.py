@@ -37,7 +37,7 @@ def test_rows_in_the_mask_are_listed_and_counted(host: Host) -> None:
 def sgd(
     host: Host, gradient: Floats, parameters: Floats, rate: float, max_norm: float, nats: float = 1.0, batch: int = 4
 ) -> npt.NDArray[np.float64]:
-    """Take a step in place, and return the results."""
+    """Take a step that changes `parameters`, and return the results."""
     control, results = np.array([rate, max_norm]), np.array([nats, 0.0, 0.0, 0.0, 0.0])
     inverse = np.array([1 / batch], np.float32)
     call(kernel_library(host).addresses[SGD], gradient, parameters, len(parameters), control, inverse, results)

@@ -1,4 +1,4 @@
-"""The symbolic backward in double precision, run by numpy: against finite differences, and for what it shares."""
+"""The symbolic backward, run by numpy in double precision, against finite differences."""
 
 from __future__ import annotations
 
