@@ -235,19 +235,9 @@ class StepCommands:
             return
         zeros = self.allocate("zeros", self.units)
         self._gemm(
-            self.output_size,
-            self.units,
-            self.rows,
-            self.input_address,
-            1,
-            self.output_size,
-            d_x,
-            self.columns,
-            self.units,
-            zeros,
-            0,
-            entry,
-        )
+            self.output_size, self.units, self.rows, self.input_address, 1, self.output_size, d_x, self.columns,
+            self.units, zeros, 0, entry,
+        )  # fmt: skip
         self._gemm(
             1, self.units, self.rows, self.allocate("one", 1), 0, 0, d_x, self.columns, self.units, zeros, 0,
             self.gradients.entry_bias.data_ptr(),

@@ -54,7 +54,7 @@ def separate_arrays(commands: StepCommands, name: str, x: int, steps: int, batch
 
 def run(at_end: bool, mutants: int) -> None:
     """Train models of named cells and of mutants, and print how many cells were run."""
-    setattr(buffers, "new_block", lambda floats: guarded(at_end, floats))  # noqa: B010 - not a fixture: no test runs here
+    setattr(buffers, "new_block", lambda floats: guarded(at_end, floats))  # noqa: B010 - no test to undo it in
     setattr(StepCommands, "_arrays", separate_arrays)  # noqa: B010
     sunk = parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c') + linear(tanh(x))) * c").canonical()
     graphs = [sunk, *(LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut3"))]

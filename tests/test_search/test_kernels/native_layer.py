@@ -77,7 +77,10 @@ def _run(
     table = x if symbols is not None else torch.zeros(1, units)
     values, gradients = (
         Parameters(torch.empty(0), entry, torch.empty(0), (w,), (b,), entry, torch.empty(0))
-        for w, b, entry in ((weight, bias, table), (weight * 0, bias * 0, table * 0))
+        for w, b, entry in (
+            (weight, bias, table),
+            (torch.zeros_like(weight), torch.zeros_like(bias), torch.zeros_like(table)),
+        )
     )
     model = ModelBuffers(code, values, gradients, multi_label=False)
     model.arena.allocate("one", 1, 1.0)
