@@ -38,7 +38,7 @@ VIOLATIONS = {
 CIRCLES = {
     "tasks": ("tasks/errors.py", "tasks.registry"),
     "results": ("results/store/errors.py", "results.store.store"),
-    "search.kernels": ("search/kernels/errors.py", "search.kernels.recurrence"),
+    "search.kernels": ("search/kernels/errors.py", "search.kernels.eager"),
     "search.strategies": ("search/strategies/random.py", "search.strategies.registry"),
     "search.cli": ("search/cli/names.py", "search.cli.commands.leaderboard"),
 }

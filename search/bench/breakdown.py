@@ -19,7 +19,7 @@ import torch
 from search.cells.graph import GateGraph
 from search.engine.engine import budgets
 from search.kernels.runtime.commands import Watch, watched
-from search.kernels.runtime.compiled import compiled
+from search.kernels.runtime.compiled import compile_cell
 from search.profiles.sections import MEMORIZATION, Profile
 from search.profiles.tasks import load_task_of
 from search.training.model import SequenceModel, units_for
@@ -69,7 +69,7 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         units = units_for(graph, setting, task.output_size, task.output)
         model = SequenceModel(graph, units, setting.layers, task.output_size, task.output)
         model.initialise(setting.scale, torch.Generator().manual_seed(0))
-        compiled.cache_clear()
+        compile_cell.cache_clear()
         started = time.thread_time()
         stepper = stepper_for(model)
         compile_ms = (time.thread_time() - started) * 1e3

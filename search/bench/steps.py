@@ -1,13 +1,13 @@
-"""How long a training step takes: cells by their kernels, against PyTorch's own and against slower ways to run them.
+"""Duration of a training step: cells in machine code against PyTorch's layers and slower implementations.
 
-All contestants are whole models with the same embedding, readout, loss, clipping and update. A cell's step is what a
-trial calls (`search.training.stepper`), machine code from end to end; its peers are PyTorch's layers, or PyTorch's ways
-to run the cell, with PyTorch's embedding, readout and loss around them. Those that are to be compared run in turn in
-one process on one thread, so that a change in the machine's speed meets all of them, and the median counts.
+All contestants are whole models with the same embedding, readout, loss, clipping and update. A cell's step is the one
+that a trial runs (`search.training.stepper`), machine code from end to end. Its peers are PyTorch's layers, or the cell
+run by PyTorch, with PyTorch's embedding, readout and loss around them. All contestants run in turn in one process on
+one thread, so that a change in the machine's speed affects all of them, and medians are compared.
 
-A cell's first layer is given the symbols and computes what depends on x alone once a symbol, as in training; its peers
-look the symbols up and multiply once a step. So a cell may take less time than the floor, the products of its peers.
-With `--roll`, or more symbols than a batch has, all multiply alike.
+A cell's first layer computes what depends on x alone once for each symbol, as in training; its peers look symbols up
+and multiply at each step. A cell may therefore take less time than the floor, the matrix products of its peers. With
+`--roll`, or with more symbols than a batch has steps, all contestants compute the same products.
 """
 
 import statistics
@@ -27,20 +27,20 @@ from search.cells.mutation import Rule, propose
 from search.kernels.eager import run_eager
 from search.kernels.plan.plan import Level, plan_of
 from search.kernels.reference import run_reference
-from search.kernels.runtime.compiled import compiled
+from search.kernels.runtime.compiled import compile_cell
 from search.training.model import SequenceModel, States
 from search.training.stepper import stepper_for
 from tasks.task import Batch, Output
 
 PEERS = ("torch.nn.LSTM", "torch.nn.GRU", "eager", "reference", "floor", *(("jax",) if has_jax() else ()))
-"""PyTorch's layers; plain PyTorch by levels of stacked products; node by node; matrix products alone; jit(scan)."""
+"""PyTorch's layers; the eager backend; the reference; matrix products alone; JAX's jit and scan, if installed."""
 
 LEARNING_RATE, MAX_NORM = 1e-3, 5.0
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of what is measured. `output_size` symbols, or notes where the output is a piano roll."""
+    """Size of the models and batches. `output_size` is the number of symbols, or of notes of a piano roll."""
 
     units: int
     layers: int = 1
@@ -52,7 +52,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Timing:
-    """A cell against a peer: medians in milliseconds, and their ratio (below 1: the cell is faster)."""
+    """Cell against a peer: medians in milliseconds, and their ratio, below 1 if the cell is faster."""
 
     cell: str
     units: int
@@ -66,7 +66,7 @@ class Timing:
 
 
 def compare(cells: dict[str, GateGraph], shape: Shape, peers: Sequence[str], repeats: int) -> list[Timing]:
-    """Every cell against every peer. Peers that run a graph run each cell's own."""
+    """Time every cell against every peer; peers that run a graph run that of each cell."""
     data = _batch(shape)
     contestants: dict[tuple[str, str], Callable[[], object]] = {
         ("ours", name): _training(SequenceModel(graph, *_size(shape)), data) for name, graph in cells.items()
@@ -88,7 +88,7 @@ def compare(cells: dict[str, GateGraph], shape: Shape, peers: Sequence[str], rep
 
 
 def compare_mutants(count: int, shape: Shape, repeats: int) -> list[Timing]:
-    """Random mutants of the seeds against the reference: the medians over all of them, and that of their ratios."""
+    """Time random mutants of the seeds against the reference; return medians over mutants, also of the ratio."""
     rows = []
     for graph in random_mutants(count):
         rows += compare({"mutant": graph}, shape, ["reference"], repeats)
@@ -99,12 +99,14 @@ def compare_mutants(count: int, shape: Shape, repeats: int) -> list[Timing]:
 
 
 def compare_first_step(shape: Shape, nodes: int = 30, graphs: int = 5) -> list[Timing]:
-    """A new graph's first step, compilation included, against the same model's later steps: medians over graphs."""
+    """Time the first step of a new graph, compilation included, against its later steps; return medians over graphs."""
     data = _batch(shape)
-    _training(SequenceModel(LIBRARY["tanh"].graph, *_size(shape)), data)()  # what a process does only once
+    _training(
+        SequenceModel(LIBRARY["tanh"].graph, *_size(shape)), data
+    )()  # once in a process: compile the kernel library
     first, warm = [], []
     for graph in _graphs_of(nodes, graphs):
-        compiled.cache_clear()
+        compile_cell.cache_clear()
         model = SequenceModel(graph, *_size(shape))
         started = time.perf_counter()
         step = _training(model, data)
@@ -116,7 +118,7 @@ def compare_first_step(shape: Shape, nodes: int = 30, graphs: int = 5) -> list[T
 
 
 def _graphs_of(nodes: int, count: int) -> list[GateGraph]:
-    """Descendants of the LSTM with so many nodes, the same every time."""
+    """Return `count` descendants of the LSTM with that number of nodes, always the same ones."""
     rng = np.random.default_rng(0)
     seed = graph = LIBRARY["lstm"].graph
     found: list[GateGraph] = []
@@ -130,11 +132,11 @@ def _graphs_of(nodes: int, count: int) -> list[GateGraph]:
 
 
 def random_mutants(count: int) -> list[GateGraph]:
-    """Descendants of the seeds, 1 to 20 transformations away, the same every time.
+    """Return descendants of the seeds, 1 to 20 transformations away, always the same ones.
 
-    They are drawn as a search draws its children (`search.cells.mutation.propose` as it is, each node transformed with
-    probability p), one from the other until that many transformations are done, and none is left out: nearly half of
-    them keep less than two matrices.
+    They are drawn as a search draws children (`search.cells.mutation.propose`, which transforms each node with
+    probability p), each from the one before until that many transformations are done. None is rejected; nearly half of
+    them keep fewer than two matrices.
     """
     found: list[GateGraph] = []
     rng = np.random.default_rng(0)
@@ -180,14 +182,14 @@ def _peer_step(peer: str, graph: GateGraph, shape: Shape, data: Batch) -> Callab
 
 
 def _training(model: SequenceModel, data: Batch) -> Callable[[], object]:
-    """One training step as a function: forward, loss, backward, clipping, update."""
+    """Return a function that runs one training step: forward, loss, backward, clipping, update."""
     model.initialise(1.0, torch.Generator().manual_seed(0))
     stepper = stepper_for(model)
     return lambda: stepper.train(data, LEARNING_RATE, MAX_NORM)
 
 
 class _ByPath(SequenceModel):
-    """A cell whose layers run by a slower path, after its symbols are looked up."""
+    """Model whose layers are run by the eager path or the reference."""
 
     def __init__(self, path: str, graph: GateGraph, shape: Shape) -> None:
         super().__init__(graph, *_size(shape))
@@ -201,7 +203,7 @@ class _ByPath(SequenceModel):
 
 
 class _TorchModel(SequenceModel):
-    """The same model around PyTorch's own layers."""
+    """Model around PyTorch's own layers."""
 
     def __init__(self, peer: str, shape: Shape) -> None:
         super().__init__(LIBRARY["tanh"].graph, shape.units, 0, shape.output_size, shape.output)
@@ -220,17 +222,17 @@ def _entered(model: SequenceModel, inputs: Tensor) -> Tensor:
 
 
 def _floor(graph: GateGraph, shape: Shape) -> Callable[[], None]:
-    """PyTorch's matrix products of a training step and nothing else, stacked as far as they can be.
+    """Return a function that computes only the matrix products of a training step in PyTorch, stacked where possible.
 
-    Each matrix takes part in three: forward, for the gradient of what it reads, and for its own. Only those of the
-    loop's levels run step by step, and the last kind never does.
+    Each matrix takes part in three products: forward, the gradient of its input, and its own gradient. Only the first
+    two, and only those of the loop's levels, run step by step.
     """
     plan, units, rows = plan_of(graph), shape.units, shape.steps * shape.batch
 
     def sizes(levels: tuple[Level, ...]) -> list[int]:
         return [len(product.linears) for level in levels for product in level.products]
 
-    jobs: list[tuple[int, Tensor, Tensor, Tensor]] = []  # how often, left, right, result
+    jobs: list[tuple[int, Tensor, Tensor, Tensor]] = []  # repetitions, left, right, result
     for stacks, batch, times in (
         (sizes(plan.before) + sizes(plan.after), rows, 1),
         (sizes(plan.loop), shape.batch, shape.steps),
@@ -253,9 +255,9 @@ def _floor(graph: GateGraph, shape: Shape) -> Callable[[], None]:
 
 
 def _in_turn(contestants: dict[tuple[str, str], Callable[[], object]], repeats: int) -> dict[tuple[str, str], float]:
-    """The median milliseconds of each, after one round that does not count.
+    """Return the median milliseconds of each contestant, after one round of warm-up.
 
-    In its turn each takes two steps, and the second counts: as in training, the step before was one of its own.
+    In each round a contestant runs two steps, and the second is timed: as in training, the step before was its own.
     """
     took: dict[tuple[str, str], list[float]] = {key: [] for key in contestants}
     for _ in range(repeats + 1):

@@ -22,7 +22,7 @@ from search.cells.notation.formula import parse_formula
 from search.engine.engine import budgets
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_task_of
-from search.training.gradients import Probe, Reach, gradient_reach, trained_reach
+from search.training.gradients import GradientNorms, Probe, gradient_norms, trained_gradient_norms
 from search.training.settings import Setting
 from search.training.weights import train_again
 from tasks.task import Task
@@ -39,7 +39,7 @@ def at_initialisation(store: Store, ranked: tuple[str, ...]) -> tuple[str, pd.Da
         f"{probe.sequences} sequences, the same for every cell. Training moves these lines."
     )
     cells = _wanted(store, ranked)
-    measures = {cell: partial(gradient_reach, parse_formula(formula), probe) for cell, formula in cells.items()}
+    measures = {cell: partial(gradient_norms, parse_formula(formula), probe) for cell, formula in cells.items()}
     return note, _measured(store, json.dumps(asdict(probe), sort_keys=True), measures)
 
 
@@ -52,7 +52,7 @@ def after_training(store: Store, profile: Profile, name: str, tasks: dict[str, T
     )
     best = picks(store)
     settings = best[best["task"] == name].set_index("cell")["setting"]
-    measures: dict[str, Callable[[], Reach | None]] = {}
+    measures: dict[str, Callable[[], GradientNorms | None]] = {}
     key: dict[str, object] = asdict(probe) | {"task": name}
     for cell, formula in _wanted(store, profile.ranked).items():
         if cell not in settings.index:
@@ -65,13 +65,15 @@ def after_training(store: Store, profile: Profile, name: str, tasks: dict[str, T
     return note, _measured(store, json.dumps(key, sort_keys=True), measures)
 
 
-def _trained(graph: GateGraph, profile: Profile, name: str, row: TrialRow, tasks: dict[str, Task]) -> Reach | None:
+def _trained(
+    graph: GateGraph, profile: Profile, name: str, row: TrialRow, tasks: dict[str, Task]
+) -> GradientNorms | None:
     """The norms of a trial that is trained again; None where nothing came of it."""
     if name not in tasks:
         tasks[name] = load_task_of(profile, name)
     click.echo(f"training again: {row.cell[:8]} on {name}, {row.steps:,} steps, {row.seconds:.0f} s then", err=True)
     trained = train_again(graph, tasks[name], Setting.from_key(row.setting), budgets(profile)[name], row.seed)
-    return None if trained.model is None else trained_reach(trained.model, tasks[name])
+    return None if trained.model is None else trained_gradient_norms(trained.model, tasks[name])
 
 
 def _wanted(store: Store, ranked: tuple[str, ...]) -> dict[str, str]:
@@ -80,7 +82,7 @@ def _wanted(store: Store, ranked: tuple[str, ...]) -> dict[str, str]:
     return {cell.id: cell.formula for cell in shown_cells(store, ranked)} | {tanh.graph.id: tanh.formula}
 
 
-def _measured(store: Store, key: str, measures: Mapping[str, Callable[[], Reach | None]]) -> pd.DataFrame:
+def _measured(store: Store, key: str, measures: Mapping[str, Callable[[], GradientNorms | None]]) -> pd.DataFrame:
     """The norms of each cell, from the run's cache where it has them under this key, and put there otherwise."""
     path = store.folder / GRADIENTS
     cache = _cached(path)

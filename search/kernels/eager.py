@@ -1,6 +1,7 @@
-"""A cell over a sequence by its plan, in plain torch: any device, any floating-point type, gradients by autograd.
+"""A cell over a sequence in plain PyTorch: any device, any floating-point type, gradients by autograd.
 
-The path that runs where no machine code does. T steps, B sequences, H units.
+This path runs where there is no machine code. It follows the cell's plan: what depends on x alone is computed for all
+steps at once, and matrices that read the same value are stacked. T steps, B sequences, H units, K matrices.
 """
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from search.cells.graph import GateGraph, Op
+from search.kernels.errors import KernelError
 from search.kernels.plan.plan import Level, Phase, plan_of
 from search.kernels.reference import apply_pointwise
 
@@ -15,7 +17,22 @@ from search.kernels.reference import apply_pointwise
 def run_eager(
     graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """As `search.kernels.recurrence.run_layer`, whose arguments it takes and whose results it gives."""
+    """Run one layer of a cell over a sequence, differentiable in weight, bias, x and states.
+
+    Args:
+        graph: The cell.
+        weight: (K, H, H); matrix k belongs to node `graph.linears[k]` and computes v @ weight[k].T.
+        bias: (K, H).
+        x: (T, B, H).
+        states: The values of the `graph.states` states before the first step, (B, H) each.
+
+    Returns:
+        The visible outputs (T, B, H) and the states after the last step, (B, H) each.
+
+    Raises:
+        KernelError: A shape does not fit the graph or the other arguments.
+    """
+    _check_shapes(graph, weight, bias, x, states)
     plan = plan_of(graph)
     matrix = {i: k for k, i in enumerate(graph.linears)}
 
@@ -66,3 +83,22 @@ def run_eager(
     whole.update((i, torch.stack(steps)) for i, steps in kept.items())
     compute(stack(plan.after), whole)
     return whole[graph.outputs[0]], tuple(whole[i][-1] for i in graph.outputs)
+
+
+def _check_shapes(graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]) -> None:
+    if x.dim() != 3 or 0 in x.shape:
+        raise KernelError(f"x has shape {tuple(x.shape)}; it must be (steps, batch, units), none of them 0")
+    _, batch, units = x.shape
+    matrices = len(graph.linears)
+    if weight.shape != (matrices, units, units):
+        raise KernelError(
+            f"weight has shape {tuple(weight.shape)}; {matrices} matrices of {units} units need "
+            f"({matrices}, {units}, {units})"
+        )
+    if bias.shape != (matrices, units):
+        raise KernelError(f"bias has shape {tuple(bias.shape)}; it must be ({matrices}, {units}) to match weight")
+    if len(states) != graph.states:
+        raise KernelError(f"{len(states)} states given; the graph has {graph.states}, pass one tensor for each")
+    for k, state in enumerate(states):
+        if state.shape != (batch, units):
+            raise KernelError(f"state {k} has shape {tuple(state.shape)}; it must be ({batch}, {units}) to match x")

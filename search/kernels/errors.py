@@ -1,5 +1,5 @@
-"""What can be wrong with the arguments of a kernel."""
+"""Errors of kernels."""
 
 
 class KernelError(ValueError):
-    """Weights, inputs or states do not fit the graph: the message names the value, the rule and the remedy."""
+    """Weights, inputs or states do not fit the graph; the message gives the value, the rule and the remedy."""

@@ -1,4 +1,4 @@
-"""What becomes of a cell on its way to machine code, as text to read: steps, derived backward, LLVM of one stage."""
+"""Readable account of a cell's way to machine code: operations, derived backward, and LLVM text of one stage."""
 
 import re
 from collections.abc import Iterator
@@ -8,35 +8,36 @@ from search.cells.notation.formula import format_graph
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import Instruction, Stage
-from search.kernels.plan.program import Multiply, Section, Step, program_of
+from search.kernels.plan.program import Gemm, Operation, Segment, program_of
 
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
 
 
 def explain(graph: GateGraph) -> str:
-    """The cell's steps forward and backward, each stage as formulas, and the machine's text of the loop's last stage.
+    """Return the cell's operations forward and backward, with stages as formulas, and the LLVM text of one stage.
 
-    `sum0 = matrix0 x` is a product that starts a sum (from its biases, in the forward), `+=` one that adds to it; the
-    lines of a stage are computed together, element by element, and `d h` is the loss's gradient with respect to h.
+    `sum0 = matrix0 x` is a product that starts a sum (in the forward, from its biases), and `+=` one that adds to it.
+    The lines of a stage are computed together, element by element. `d h` is the gradient of the loss by h. The stage
+    shown as LLVM text is the last one of the loop; it is left out where no machine code can be made.
     """
     program = program_of(graph)
     parts = [
         "formula",
         *_indented(format_graph(graph).splitlines()),
-        *_section("before the loop, all steps at once", program.before.whole_first),
-        *_section("in the loop, at each step", program.forward.looped),
-        *_section("after the loop, all steps at once", program.forward.whole_last),
-        *_section("backward of what comes after the loop, all steps at once", program.backward.whole_first),
-        *_section("backward in the loop, from the last step to the first", program.backward.looped),
+        *_segment("before the loop, all steps at once", program.before.whole_first),
+        *_segment("in the loop, at each step", program.forward.looped),
+        *_segment("after the loop, all steps at once", program.forward.whole_last),
+        *_segment("backward of what comes after the loop, all steps at once", program.backward.whole_first),
+        *_segment("backward in the loop, from the last step to the first", program.backward.looped),
         *_weights(program.backward),
-        *_section("backward of what comes before the loop, all steps at once", program.before_backward.whole_first),
+        *_segment("backward of what comes before the loop, all steps at once", program.before_backward.whole_first),
         *_weights(program.before_backward),
     ]
     machine = host()
     stages = [step for step in program.forward.looped if isinstance(step, Stage)]
     if machine is not None and stages:
         text = _shorter(stage_text("stage", stages[-1], machine))
-        legend = ", ".join(f"%p{n} is {place}" for n, place in enumerate(stages[-1].places()))
+        legend = ", ".join(f"%p{n} is {buffer}" for n, buffer in enumerate(stages[-1].buffers()))
         parts += [
             "",
             f"LLVM of the loop's last stage, {machine.width} floats at a time: {legend}",
@@ -45,12 +46,12 @@ def explain(graph: GateGraph) -> str:
     return "\n".join(parts)
 
 
-def _section(title: str, steps: tuple[Step, ...]) -> Iterator[str]:
+def _segment(title: str, steps: tuple[Operation, ...]) -> Iterator[str]:
     if not steps:
         return
     yield from ("", title)
     for step in steps:
-        if isinstance(step, Multiply):
+        if isinstance(step, Gemm):
             equals = "=" if step.first else "+="
             yield f"  {step.destination} {equals} matrix{step.matrix}{'.T' if step.backward else ''} {step.source}"
         else:
@@ -58,15 +59,15 @@ def _section(title: str, steps: tuple[Step, ...]) -> Iterator[str]:
             yield from _indented(_indented(stage_formulas(step)))
 
 
-def _weights(section: Section) -> Iterator[str]:
-    if section.matrices:
+def _weights(segment: Segment) -> Iterator[str]:
+    if segment.matrices:
         yield from ("", "gradients of weights, all steps at once")
-        for matrix in section.matrices:
+        for matrix in segment.matrices:
             yield f"  d matrix{matrix.number} = (d sum{matrix.sum}).T {matrix.source}"
 
 
 def stage_formulas(stage: Stage) -> list[str]:
-    """One line for each value that is stored or used twice; the latter are t1, t2, ..."""
+    """Return one line for each value that is stored or used twice; values used twice are named t1, t2, ..."""
     uses = [0] * len(stage.instructions)
     for instruction in stage.instructions:
         for argument in instruction.arguments:
@@ -80,12 +81,12 @@ def stage_formulas(stage: Stage) -> list[str]:
             lines.append(f"t{len(lines) + 1} = {text}")
             text = f"t{len(lines)}"
         texts.append(text)
-    return [*lines, *(f"{place} = {texts[number]}" for place, number in stage.stores)]
+    return [*lines, *(f"{buffer} = {texts[number]}" for buffer, number in stage.stores)]
 
 
 def _expression(instruction: Instruction, arguments: list[str]) -> str:
-    if instruction.place is not None:
-        return f"[{instruction.place}]" if " " in str(instruction.place) else str(instruction.place)
+    if instruction.buffer is not None:
+        return f"[{instruction.buffer}]" if " " in str(instruction.buffer) else str(instruction.buffer)
     match instruction.op:
         case "one":
             return "1"
@@ -102,14 +103,14 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
 
 
 def _bracket(text: str) -> str:
-    """In brackets unless it is one term; a name in square brackets, a number and a call are."""
+    """Add brackets unless the text is one term: a name, possibly in square brackets, a number, or a call."""
     return (
         text if re.fullmatch(r"\[[^]]*\]|[\w']+|\w+\([^()]*\)|\(.*\)", text) and text.count(") ") == 0 else f"({text})"
     )
 
 
 def _shorter(text: str) -> str:
-    """With vectors of one number written as LLVM's `splat`."""
+    """Write vectors of one repeated number as LLVM's `splat`."""
     return re.sub(r"<((?:float|i32) \S+?)(?:, \1)+>", r"splat (\1)", text)
 
 

@@ -1,6 +1,6 @@
-"""The slow and obvious way to run a cell: node by node, step by step, with autograd.
+"""Reference implementation of a cell: node by node, step by step, with gradients by autograd.
 
-Works for any graph on any device and with any floating-point type. Every faster path is tested against it.
+It is slow and runs any graph on any device with any floating-point type. Every faster path is tested against it.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from search.cells.graph import LEAKY_SLOPE, GateGraph, Op
 def run_reference(
     graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """One layer of a cell over a sequence; arguments and results as those of `search.kernels.recurrence.run_layer`."""
+    """Run one layer of a cell over a sequence; arguments and results are those of `search.kernels.eager.run_eager`."""
     matrix = {i: k for k, i in enumerate(graph.linears)}
     visible = []
     for step in x.unbind(0):
@@ -37,7 +37,7 @@ def run_reference(
 
 
 def apply_pointwise(op: Op, *inputs: Tensor) -> Tensor:
-    """One pointwise operation on its one or two inputs."""
+    """Apply a pointwise operation to its one or two inputs."""
     return _POINTWISE[op](*inputs)
 
 

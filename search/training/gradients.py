@@ -1,9 +1,9 @@
-"""Where gradients go: how much of a state is left in the output k steps later, which shows who forgets.
+"""Gradient norms through time: how strongly the output depends on a state k steps earlier.
 
-The measure is the norm of the Jacobian d h_t / d h_(t-k), the other states of step t-k held still, and of
-d h_t / d s_(t-k) with s all states of that step together: the LSTM keeps in c what its h alone does not show
-(Hochreiter and Schmidhuber 1997; Pascanu et al. 2013). Both are Frobenius norms over the square root of the units, so
-that they are 1 at k = 0 for every cell. T steps, B sequences, H units.
+Two norms are measured: that of the Jacobian d h_t / d h_(t-k), with the other states of step t-k held constant, and
+that of d h_t / d s_(t-k), where s is all states of that step together. The second one includes the LSTM's c, through
+which it remembers (Hochreiter and Schmidhuber 1997; Pascanu et al. 2013). Both are Frobenius norms divided by the
+square root of the number of units, so that they are 1 at k = 0 for every cell. T steps, B sequences, H units.
 """
 
 import math
@@ -15,16 +15,17 @@ import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
-from search.kernels.recurrence import run_layer
+from search.kernels.eager import run_eager
 from search.training.model import SequenceModel
 from tasks.task import Output, Task
 
 
 @dataclass(frozen=True)
 class Probe:
-    """How it is measured, the same for every cell: after a run-in, over so many steps and sequences.
+    """Parameters of the measurement: after `run_in` steps, over `steps` steps of `sequences` sequences.
 
-    The last three are of a fresh layer on random symbols; a trained model has units and data of its own.
+    `units`, `symbols` and `scale` are those of an untrained layer on random symbols; a trained model has its own units
+    and data.
     """
 
     steps: int = 100
@@ -37,29 +38,30 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Norms for k = 0 ... steps; `hidden` of d h_t / d h_(t-k), `states` of d h_t / d s_(t-k). NaN where not finite."""
+class GradientNorms:
+    """Norms for k = 0 ... steps: `hidden` of d h_t / d h_(t-k), `states` of d h_t / d s_(t-k); NaN if not finite."""
 
     hidden: tuple[float, ...]
     states: tuple[float, ...]
 
 
-def gradient_reach(graph: GateGraph, probe: Probe | None = None) -> Reach:
-    """The norms for one layer of a cell at initialisation, root mean squares over sequences."""
+def gradient_norms(graph: GateGraph, probe: Probe | None = None) -> GradientNorms:
+    """Return the norms for one layer of a cell at initialisation, as root mean squares over sequences."""
     probe = probe or Probe()
     generator = torch.Generator().manual_seed(probe.seed)
     model = SequenceModel(graph, probe.units, 1, probe.symbols, Output.SYMBOLS)
     model.initialise(probe.scale, generator)
     shape = (probe.run_in + probe.steps, probe.sequences)
     symbols = torch.randint(probe.symbols, shape, generator=generator)
-    return _reach(model, model.entry.detach().double()[symbols], probe, generator)
+    return _norms(model, model.entry.detach().double()[symbols], probe, generator)
 
 
-def trained_reach(model: SequenceModel, task: Task, probe: Probe | None = None) -> Reach:
-    """The norms for the last layer of a trained model, on `sequences` stretches of the task's training data.
+def trained_gradient_norms(model: SequenceModel, task: Task, probe: Probe | None = None) -> GradientNorms:
+    """Return the norms for the last layer of a trained model, on training data of the task.
 
-    Layers below run as they were trained. Where the task's pieces are shorter than run-in and steps together, k goes as
-    far as the longest of some windows does. Units, symbols and scale are the model's own.
+    The layers below it run with their trained weights. If the task's pieces are shorter than run-in and steps together,
+    the largest k is given by the longest of the first windows of the data. The probe's units, symbols and scale are
+    ignored.
     """
     probe = probe or Probe()
     stream = task.training(probe.sequences, probe.run_in + probe.steps, np.random.default_rng(probe.seed))
@@ -69,18 +71,18 @@ def trained_reach(model: SequenceModel, task: Task, probe: Probe | None = None) 
         x = entry[inputs]
     else:
         x = inputs.double() @ entry + model.entry_bias.detach().double()
-    return _reach(model, x, probe, torch.Generator().manual_seed(probe.seed))
+    return _norms(model, x, probe, torch.Generator().manual_seed(probe.seed))
 
 
 _WINDOWS = 50
-"""Of the training data, the longest of which is used."""
+"""Number of windows of training data to choose the longest from."""
 
 
-def _reach(model: SequenceModel, x: Tensor, probe: Probe, generator: torch.Generator) -> Reach:
-    """The norms for the model's last layer, whose model reads x (T, B, H) below its first.
+def _norms(model: SequenceModel, x: Tensor, probe: Probe, generator: torch.Generator) -> GradientNorms:
+    """Return the norms for the model's last layer; x (T, B, H) is the input of its first layer.
 
-    One backward pass gives v^T J for all k at once, with a random v for each sequence: E |v^T J|^2 is the squared
-    Frobenius norm for v ~ N(0, I) (Hutchinson 1990), so the result has a relative error of some per cent.
+    One backward pass gives v^T J for all k at once, with a random v for each sequence. E |v^T J|^2 is the squared
+    Frobenius norm for v ~ N(0, I) (Hutchinson 1990), so the result has a relative error of a few per cent.
     """
     layers = [(w.detach().double(), b.detach().double()) for w, b in zip(model.weights, model.biases, strict=True)]
     sequences, units = x.shape[1:]
@@ -90,22 +92,22 @@ def _reach(model: SequenceModel, x: Tensor, probe: Probe, generator: torch.Gener
     run_in = len(x) - steps
     with torch.no_grad():
         for weight, bias in layers[:-1]:
-            x, _ = run_layer(model.graph, weight, bias, x, zeros)
+            x, _ = run_eager(model.graph, weight, bias, x, zeros)
         weight, bias = layers[-1]
-        _, states = run_layer(model.graph, weight, bias, x[:run_in], zeros)
+        _, states = run_eager(model.graph, weight, bias, x[:run_in], zeros)
     read: list[tuple[Tensor, ...]] = []  # before each step
     for t in range(run_in, len(x)):
-        # Copies: h may be computed from the same step's c, and the derivative by c is to hold h still.
+        # Copies: h may be computed from the same step's c, and the derivative by c must hold h constant.
         states = tuple(state.clone().requires_grad_() for state in states)
         read.append(states)
-        _, states = run_layer(model.graph, weight, bias, x[t : t + 1], states)
+        _, states = run_eager(model.graph, weight, bias, x[t : t + 1], states)
     flat = [state for before in reversed(read) for state in before]
-    # The second term is 0: without it, an output that no state reaches would have no gradient to ask for.
+    # The second term is 0; without it, autograd rejects an output that depends on no state.
     end = (states[0] * direction).sum() + 0.0 * read[0][0].sum()
     found = torch.autograd.grad(end, flat, allow_unused=True, materialize_grads=True)
     squares = torch.stack([gradient.square().sum(1).mean() / units for gradient in found])
     by_step = squares.reshape(steps, len(states))
-    return Reach(_roots(by_step[:, 0]), _roots(by_step.sum(1)))
+    return GradientNorms(_roots(by_step[:, 0]), _roots(by_step.sum(1)))
 
 
 def _roots(squares: Tensor) -> tuple[float, ...]:

@@ -1,6 +1,7 @@
-"""A cell in a network: embedding or projection, layers of the cell, readout.
+"""Model around a cell: embedding or projection, layers of the cell, readout.
 
-T steps, B sequences side by side, H units, K matrices of a cell, V symbols or notes.
+T steps, B sequences of a batch, H units, K matrices of a cell, V symbols or notes, N steps in the loss mask, P numbers
+in all.
 """
 
 import math
@@ -12,32 +13,30 @@ from torch.nn import functional
 
 from search.cells.graph import GateGraph, Op
 from search.core.errors import BudgetError
-from search.kernels.recurrence import run_layer
-from search.training.readout import softmax_nats
+from search.kernels.eager import run_eager
+from search.kernels.errors import KernelError
 from search.training.settings import Setting
 from tasks.task import Batch, Output
 
 UNIT_STEP = 16
-"""Units come in multiples of this, a vector register's output_size in float32."""
-
-LARGE_VOCABULARY = 256
-"""From here on the readout is worth code of its own; below, what PyTorch has costs less than calling it."""
+"""The number of units is a multiple of this, the float32 numbers in the widest vector register."""
 
 States = tuple[tuple[Tensor, ...], ...]
-"""For each layer, the cell's states: (B, H) each."""
+"""States of the cell for each layer, (B, H) each."""
 
 
 def count_parameters(graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> int:
-    """Weights and biases of a whole model: embedding or projection, layers, readout."""
+    """Return the number of weights and biases of a model: embedding or projection, layers, readout."""
     cell = len(graph.linears) * (units * units + units)
     entry = output_size * units + (units if output is Output.MULTI_LABEL else 0)
     return entry + layers * cell + units * output_size + output_size
 
 
 def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Output) -> int:
-    """The largest multiple of 16 units whose model stays within the setting's parameter budget, by binary search.
+    """Return the largest multiple of 16 units whose model fits the setting's budget of parameters.
 
-    Raises `BudgetError` where 16 units are too many.
+    Raises:
+        BudgetError: A model of 16 units exceeds the budget.
     """
 
     def fits(steps: int) -> bool:
@@ -62,7 +61,7 @@ def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Outp
 
 @dataclass(frozen=True)
 class Score:
-    """How a model did on some steps: sums over `steps` counted steps, ready to be added up."""
+    """Loss and metric of a model, as sums over the `steps` steps in the loss mask. Scores can be added."""
 
     steps: int
     nats: float
@@ -79,10 +78,10 @@ class Score:
 
 
 class SequenceModel(nn.Module):
-    """Embedding (symbols) or projection (piano roll) to H, layers of one cell, readout to V logits.
+    """Embedding (symbols) or projection (piano roll) to H units, layers of one cell, readout to V logits.
 
-    All parameters are views of one buffer and all gradients views of another, so that clipping and the update are one
-    operation each (`flat`, `flat_grad`: (P,)).
+    All parameters are views of `flat` (P,) and all gradients views of `flat_grad` (P,), so that clipping and the update
+    are one operation each.
     """
 
     def __init__(self, graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> None:
@@ -110,7 +109,7 @@ class SequenceModel(nn.Module):
         return flat, grad
 
     def initialise(self, scale: float, generator: torch.Generator) -> None:
-        """Every number from U[-s, s], s = scale / sqrt(H); then each matrix's identity and bias are added."""
+        """Draw all parameters from U[-s, s], s = scale / sqrt(H), then add the identity and bias of each matrix."""
         bound = scale / math.sqrt(self.units)
         with torch.no_grad():
             self.flat.uniform_(-bound, bound, generator=generator)
@@ -121,50 +120,65 @@ class SequenceModel(nn.Module):
                     bias[k].add_(node.bias)
 
     def zero_states(self, batch: int) -> States:
-        """The states before a sequence: zeros."""
+        """Return the zero states before a sequence, for `batch` sequences."""
         return tuple(
             tuple(torch.zeros(batch, self.units) for _ in range(self.graph.states)) for _ in range(len(self.weights))
         )
 
     def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
-        """The last layer's outputs (T, B, H), and the states after the last step.
+        """Return the last layer's outputs (T, B, H) and the states after the last step, detached.
 
-        `inputs`: (T, B) symbols or (T, B, V) rolls.
+        Args:
+            inputs: (T, B) symbols or (T, B, V) piano rolls.
+            states: The states before the first step.
+
+        Raises:
+            KernelError: A shape or a symbol does not fit the model.
         """
-        values: Tensor = self.entry
-        symbols: Tensor | None = None
-        if self.output is Output.SYMBOLS:
-            symbols = inputs  # the first layer looks them up, or computes once a symbol
-        else:
-            values = inputs @ self.entry + self.entry_bias
+        values = self.enter(inputs)
         after = []
         for weight, bias, before in zip(self.weights, self.biases, states, strict=True):
-            values, final = run_layer(self.graph, weight, bias, values, before, symbols)
-            symbols = None
+            values, final = run_eager(self.graph, weight, bias, values, before)
             after.append(tuple(state.detach() for state in final))
         return values, tuple(after)
 
+    def enter(self, inputs: Tensor) -> Tensor:
+        """Return the first layer's input (T, B, H): symbols (T, B) embedded, or piano rolls (T, B, V) projected.
+
+        Raises:
+            KernelError: A symbol is not one of the model's.
+        """
+        if self.output is Output.MULTI_LABEL:
+            return inputs @ self.entry + self.entry_bias
+        low, high = (int(v) for v in inputs.aminmax()) if inputs.numel() else (0, 0)
+        if low < 0 or high >= self.output_size:
+            raise KernelError(
+                f"symbols of inputs range from {low} to {high}; the model has 0 to {self.output_size - 1}"
+            )
+        return functional.embedding(inputs, self.entry)
+
     def logits(self, outputs: Tensor) -> Tensor:
-        """(N, H) outputs to (N, V) logits."""
+        """Return the logits (N, V) of outputs (N, H)."""
         return functional.linear(outputs, self.readout, self.readout_bias)
 
     def loss(self, batch: Batch, states: States) -> tuple[Tensor, int, States]:
-        """The study's loss, averaged over the batch and summed over time; the counted steps; the states after it."""
+        """Return the loss, the number of steps in the loss mask, and the states after the batch.
+
+        The loss is that of Jozefowicz et al. (2015): averaged over the batch and summed over time.
+        """
         outputs, after = self.outputs(torch.tensor(batch.inputs), states)
-        outputs, targets, steps = _counted(outputs, batch)
+        outputs, targets, steps = _masked(outputs, batch)
         if self.output is Output.MULTI_LABEL:
             total = functional.binary_cross_entropy_with_logits(self.logits(outputs), targets, reduction="sum")
-        elif self.output_size >= LARGE_VOCABULARY:
-            total = softmax_nats(outputs, self.readout, self.readout_bias, targets)
         else:
             total = functional.cross_entropy(self.logits(outputs), targets, reduction="sum")
         return total / batch.inputs.shape[1], steps, after
 
     @torch.no_grad()
     def score(self, batch: Batch, states: States) -> tuple[Score, States]:
-        """Loss and metric on a batch: accuracy for symbols, nats for rolls; and the states after it."""
+        """Return loss and metric of a batch, and the states after it. The metric is accuracy, for piano rolls nats."""
         outputs, after = self.outputs(torch.tensor(batch.inputs), states)
-        outputs, targets, steps = _counted(outputs, batch)
+        outputs, targets, steps = _masked(outputs, batch)
         logits = self.logits(outputs)
         if self.output is Output.SYMBOLS:
             nats = functional.cross_entropy(logits, targets, reduction="none").double()
@@ -175,8 +189,8 @@ class SequenceModel(nn.Module):
         return Score(steps, float(nats.sum()), float(metric.sum()), float(metric.square().sum())), after
 
 
-def _counted(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor, int]:
-    """Outputs (N, H) and targets of the N steps that count, and N: the readout is not computed for the others."""
+def _masked(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor, int]:
+    """Return outputs (N, H) and targets of the steps in the loss mask, and N. Other steps need no readout."""
     outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets).flatten(0, 1)
     loss_mask = batch.loss_mask.reshape(-1)
     steps = int(loss_mask.sum())

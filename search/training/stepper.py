@@ -1,29 +1,36 @@
-"""Training steps and scores of a model, by the fastest path that serves it.
+"""Training steps and scores of a model, run by the fastest backend that can run it.
 
-The native path makes one call of machine code a step (`search.kernels.runtime.network`). The other one is PyTorch's:
-slow, obvious, and what the native path is tested against; it runs where there is no machine code for the model.
+The native backend runs a step as one call of machine code (`search.kernels.runtime.native_model`). The eager backend
+uses PyTorch's autograd: it is slower, the native one is tested against it, and it runs models without machine code.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from search.kernels.recurrence import backend_for
 from search.kernels.runtime.buffers import Parameters
-from search.kernels.runtime.network import Network, network
+from search.kernels.runtime.native_model import NativeModel, native_model
 from search.training.model import Score, SequenceModel, States
 from tasks.task import Batch, Output
 
 
-class Step(NamedTuple):
-    """Figures of a training step before it changed the weights.
+class Backend(StrEnum):
+    """Implementation of a training step."""
 
-    `nats`: the loss, summed over the `steps` of the loss mask. `norm`: that of the gradient of the loss averaged over
-    the batch.
+    NATIVE = "native"  # one call of machine code
+    EAGER = "eager"  # PyTorch, operation by operation
+
+
+class StepResult(NamedTuple):
+    """Loss and gradient of a training step, before the step changed the weights.
+
+    `nats` is the loss summed over the `steps` steps in the loss mask. `norm` is the norm of the gradient of the loss
+    averaged over the batch.
     """
 
     nats: float
@@ -32,29 +39,42 @@ class Step(NamedTuple):
 
     @property
     def trouble(self) -> str | None:
-        """What is not finite, "loss" or "gradient"; such a step changes no weight."""
+        """Name of the value that is not finite, "loss" or "gradient"; such a step changes no weight."""
         return "loss" if not math.isfinite(self.nats) else "gradient" if not math.isfinite(self.norm) else None
 
 
 class Stepper(ABC):
-    """A model with the states between its batches: those of training and those of evaluation are apart."""
+    """Trains and scores a model, and carries its states from batch to batch.
 
-    backend: str
-    """ "native": a step is one call; "llvm": PyTorch around a cell in machine code; "eager": PyTorch alone."""
+    Training and evaluation have separate states.
+    """
+
+    backend: Backend
 
     def __init__(self, model: SequenceModel) -> None:
         self.model = model
 
     @abstractmethod
-    def train(self, batch: Batch, rate: float, max_norm: float) -> Step:
-        """One step of SGD: the loss averaged over the batch and summed over time, its gradient clipped by norm."""
+    def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
+        """Train on a batch by one step of SGD with gradient clipping by norm.
+
+        The loss is averaged over the batch and summed over time. If the loss or the gradient's norm is not finite, no
+        weight changes.
+
+        Raises:
+            KernelError: A shape or an input symbol does not fit the model.
+        """
 
     @abstractmethod
     def score(self, batch: Batch) -> Score:
-        """Loss and metric on a batch."""
+        """Return loss and metric of a batch.
+
+        Raises:
+            KernelError: A shape or an input symbol does not fit the model.
+        """
 
     def evaluate(self, batches: Iterable[Batch]) -> Score:
-        """The sums over all batches, with the states carried over as the batches ask for."""
+        """Return the sum of the scores of batches; each says whether it starts from zero states."""
         total = Score(0, 0.0, 0.0, 0.0)
         for batch in batches:
             total += self.score(batch)
@@ -62,52 +82,60 @@ class Stepper(ABC):
 
 
 class NativeStepper(Stepper):
-    """One call of machine code a step."""
+    """Stepper of the native backend."""
 
-    backend = "native"
+    backend = Backend.NATIVE
 
-    def __init__(self, model: SequenceModel, code: Network) -> None:
+    def __init__(self, model: SequenceModel, native: NativeModel) -> None:
         super().__init__(model)
-        self._network = code
+        self.native = native
 
-    def train(self, batch: Batch, rate: float, max_norm: float) -> Step:
-        return Step(*self._network.train(batch.inputs, batch.targets, batch.loss_mask, batch.starts, rate, max_norm))
+    def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
+        """Train on a batch by one call of machine code."""
+        result = self.native.train(batch.inputs, batch.targets, batch.loss_mask, batch.starts, rate, max_norm)
+        return StepResult(*result)
 
     def score(self, batch: Batch) -> Score:
-        *sums, steps = self._network.score(batch.inputs, batch.targets, batch.loss_mask, batch.starts)
+        """Return loss and metric of a batch, by one call of machine code."""
+        *sums, steps = self.native.score(batch.inputs, batch.targets, batch.loss_mask, batch.starts)
         return Score(steps, *sums)
 
 
 class AutogradStepper(Stepper):
-    """PyTorch's loss, backward and update."""
+    """Stepper of the eager backend: PyTorch's loss and backward, and an update of the model's flat buffer."""
+
+    backend = Backend.EAGER
 
     def __init__(self, model: SequenceModel) -> None:
         super().__init__(model)
-        self.backend = backend_for(model.graph, model.flat.view(1, 1, -1))
         self._training: States = ()
         self._scoring: States = ()
 
-    def train(self, batch: Batch, rate: float, max_norm: float) -> Step:
+    def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
+        """Train on a batch by autograd."""
         model, columns = self.model, batch.inputs.shape[1]
         before = model.zero_states(columns) if batch.starts else self._training
-        loss, counted, self._training = model.loss(batch, before)
+        loss, steps, self._training = model.loss(batch, before)
         model.flat_grad.zero_()
         torch.autograd.backward(loss)
-        found = Step(loss.item() * columns, torch.linalg.vector_norm(model.flat_grad).item(), counted)
-        if found.trouble is None:
-            factor = min(1.0, max_norm / found.norm) if found.norm > 0 else 1.0
+        result = StepResult(loss.item() * columns, torch.linalg.vector_norm(model.flat_grad).item(), steps)
+        if result.trouble is None:
+            factor = min(1.0, max_norm / result.norm) if result.norm > 0 else 1.0
             model.flat.add_(model.flat_grad, alpha=-rate * factor)
-        return found
+        return result
 
     def score(self, batch: Batch) -> Score:
+        """Return loss and metric of a batch, by PyTorch's operations."""
         before = self.model.zero_states(batch.inputs.shape[1]) if batch.starts else self._scoring
-        found, self._scoring = self.model.score(batch, before)
-        return found
+        score, self._scoring = self.model.score(batch, before)
+        return score
 
 
 def stepper_for(model: SequenceModel) -> Stepper:
-    """The fastest stepper of a model; PyTorch's for one of a class derived from `SequenceModel`, since it may compute
-    otherwise. It speaks of the model's own buffers, which must stay where they are.
+    """Return the fastest stepper of a model.
+
+    A class derived from `SequenceModel` gets the eager backend, since it may compute something else. The native backend
+    works on the model's own buffers, which must not be replaced afterwards.
     """
 
     def parameters(flat: Tensor, of: Callable[[Tensor], Tensor]) -> Parameters:
@@ -120,8 +148,8 @@ def stepper_for(model: SequenceModel) -> Stepper:
         return AutogradStepper(model)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
-    code = network(model.graph, values, gradients, model.output is Output.MULTI_LABEL)
-    return AutogradStepper(model) if code is None else NativeStepper(model, code)
+    native = native_model(model.graph, values, gradients, model.output is Output.MULTI_LABEL)
+    return AutogradStepper(model) if native is None else NativeStepper(model, native)
 
 
 def _gradient(parameter: Tensor) -> Tensor:

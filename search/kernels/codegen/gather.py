@@ -1,20 +1,20 @@
-"""Rows of a table in machine code: copied out by number, and gradients added back.
+"""LLVM text of gather and scatter: copy rows of a table by number, and add gradients back to them.
 
-What depends on an embedding alone takes as many values as there are symbols: computing it once a symbol and looking up
-the results costs less than looking up the embedding and computing once a step.
+A value that depends on an embedding alone takes no more values than there are symbols. Computing it once for each
+symbol and gathering the results is cheaper than gathering the embedding and computing it at each step.
 """
 
 from search.kernels.codegen.host import Host
 
 GATHER = "gatesearch_gather"
-"""gather(count, P, numbers, table, rows): row i of `rows` = row numbers[i] of `table`; a row is P floats."""
+"""gather(count, H, numbers, table, rows): row i of `rows` = row numbers[i] of `table`; a row has H floats."""
 
 SCATTER = "gatesearch_scatter"
-"""scatter(count, P, numbers, table, rows): row numbers[i] of `table` += row i of `rows`, in order."""
+"""scatter(count, H, numbers, table, rows): row numbers[i] of `table` += row i of `rows`, in order of i."""
 
 
-def lookup_text(host: Host) -> str:
-    """LLVM text of `GATHER` and `SCATTER`."""
+def gather_text(host: Host) -> str:
+    """Return the functions `GATHER` and `SCATTER`."""
     vector = f"<{host.width} x float>"
     copy = f"""\
   %value = load {vector}, ptr %in.table, align 4
@@ -29,15 +29,15 @@ def lookup_text(host: Host) -> str:
 
 def _over_rows(name: str, body: str, width: int) -> str:
     return f"""\
-define void @{name}(i64 %count, i64 %P, ptr %numbers, ptr %table, ptr %rows) #0 {{
+define void @{name}(i64 %count, i64 %H, ptr %numbers, ptr %table, ptr %rows) #0 {{
 entry:
   br label %row
 row:
   %i = phi i64 [0, %entry], [%i.next, %row.end]
   %number.at = getelementptr i64, ptr %numbers, i64 %i
   %number = load i64, ptr %number.at, align 8
-  %table.offset = mul i64 %number, %P
-  %rows.offset = mul i64 %i, %P
+  %table.offset = mul i64 %number, %H
+  %rows.offset = mul i64 %i, %H
   %table.row = getelementptr float, ptr %table, i64 %table.offset
   %rows.row = getelementptr float, ptr %rows, i64 %rows.offset
   br label %column
@@ -47,7 +47,7 @@ column:
   %in.rows = getelementptr float, ptr %rows.row, i64 %c
 {body}
   %c.next = add i64 %c, {width}
-  %more.columns = icmp ult i64 %c.next, %P
+  %more.columns = icmp ult i64 %c.next, %H
   br i1 %more.columns, label %column, label %row.end
 row.end:
   %i.next = add i64 %i, 1

@@ -1,56 +1,56 @@
-"""Small matrix products in machine code.
+"""LLVM text of the matrix product (GEMM) for small matrices.
 
 In a recurrent loop a product has few rows (the batch), and a library call spends much of its time on packing, checks
-and leftovers. Here the weights are packed once for all steps, and a block of the result stays in registers while one
-pass over the reduction dimension computes it (Goto and van de Geijn, "Anatomy of high-performance matrix
-multiplication", 2008): each step of the pass loads two vectors of the right matrix, and multiplies them with each of
-ten (or six) numbers of the left one. The same code serves the products of all steps at once, and the weights'
-gradients, whose left matrix is read along its columns.
+and remainders. Here the weights are packed once for all steps, and a block of the result stays in registers during one
+pass over the reduction dimension (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+Each step of the pass loads two vectors of the right matrix and multiplies them with each of ten (or six) numbers of the
+left one. The same code computes the products of all steps at once, and the gradients of weights, whose left matrix is
+read along its columns.
 
-Legend: M rows, N columns, K the reduction; `rs` the distance from row to row, `ks` that from one k to the next, both in
-floats. N is a multiple of the vector width.
+Legend: M rows, N columns, K the reduction; `rs` is the distance from row to row and `ks` that from one k to the next,
+both in floats. N is a multiple of the vector width.
 """
 
 from search.kernels.codegen.host import Host
 
-MULTIPLY = "gatesearch_multiply"
-"""Its name is followed by the vector width, since code of several widths may be in one process.
+GEMM = "gatesearch_gemm"
+"""Name of the product, followed by the vector width, since code of several widths may be in one process.
 
-multiply(M, N, K, A, A_rs, A_ks, B, B_panel, B_ks, start, start_rs, C, C_rs): C = start + A @ B.
+gemm(M, N, K, A, A_rs, A_ks, B, B_panel, B_ks, start, start_rs, C, C_rs): C = start + A @ B.
 
-B is read in panels of `panel_columns` columns, `B_panel` floats from one to the next. `start` may be C itself, or one
-row for all (start_rs = 0).
+B is read in panels of `panel_columns` columns, `B_panel` floats apart. `start` may be C itself, or one row for all rows
+(start_rs = 0).
 """
 
 PACK = "gatesearch_pack"
-"""pack(count, K, N, panels, row_stride, column_stride, weight, packed): for each matrix of (K, N), panels of K rows.
+"""pack(count, K, N, panels, row_stride, column_stride, weight, packed): write each (K, N) matrix as panels of K rows.
 
 Element (k, n) of a matrix is at k * row_stride + n * column_stride; columns beyond N are zero.
 """
 
 _REDUCTION_BLOCK = 256
-"""At most so many k in one pass: the panel of B then stays in the fastest cache."""
+"""Largest number of k in one pass, so that the panel of B stays in the fastest cache."""
 
 
 def panel_columns(host: Host) -> int:
-    """Columns of a panel: two vectors."""
+    """Return the columns of a panel: two vectors."""
     return 2 * host.width
 
 
-def product_text(host: Host) -> str:
-    """LLVM text of `MULTIPLY` and `PACK`."""
+def gemm_text(host: Host) -> str:
+    """Return the functions `GEMM` and `PACK`."""
     vector = f"<{host.width} x float>"
     rows = (10, 4, 1) if host.registers >= 32 else (6, 2, 1)
     parts = [f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})"]
     for columns in (2, 1):
         parts += [_block(host.width, r, columns) for r in rows]
         parts.append(_all_rows(rows, columns))
-    parts += [_multiply(host.width), _pack(2 * host.width)]
+    parts += [_gemm(host.width), _pack(2 * host.width)]
     return "\n".join(parts)
 
 
 def _block(width: int, rows: int, columns: int) -> str:
-    """One block of the result, `rows` rows by `columns` vectors, in registers over one pass of the reduction."""
+    """Return the function of one block, `rows` rows by `columns` vectors, kept in registers over one pass."""
     vector = f"<{width} x float>"
     cells = [(r, c) for r in range(rows) for c in range(columns)]
     start = [
@@ -121,7 +121,7 @@ def _block(width: int, rows: int, columns: int) -> str:
 
 
 def _all_rows(rows: tuple[int, ...], columns: int) -> str:
-    """All rows of one panel: as many blocks of the largest height as fit, then smaller ones."""
+    """Return the function of all rows of a panel: as many blocks of the largest height as fit, then smaller ones."""
     lines = [
         f"define internal void @rows_{columns}(i64 %M, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_ks, "
         "ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {",
@@ -151,11 +151,11 @@ ptr %s{r}, i64 %start_rs, ptr %c{r}, i64 %C_rs)
     return "\n".join([*lines, "end:", "  ret void", "}"])
 
 
-def _multiply(width: int) -> str:
-    """Blocks of the reduction, and in each all panels of columns; a last panel may be one vector wide."""
+def _gemm(width: int) -> str:
+    """Return the product: passes over the reduction, in each all panels; the last panel may be one vector wide."""
     arguments = "ptr %B.here, i64 %B_ks, ptr %start.here, i64 %rs, ptr %C.here, i64 %C_rs"
     return f"""\
-define void @{MULTIPLY}{width}(i64 %M, i64 %N, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_panel, i64 %B_ks, \
+define void @{GEMM}{width}(i64 %M, i64 %N, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_panel, i64 %B_ks, \
 ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {{
 entry:
   %K.up = add i64 %K, {_REDUCTION_BLOCK - 1}

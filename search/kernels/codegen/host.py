@@ -1,8 +1,4 @@
-"""The CPU that code is generated for.
-
-`host()` is None where no machine code is made: without `llvmlite`, or on a CPU whose vectors have no fused
-multiply-add. Everything that calls for machine code asks it first, and takes another path then.
-"""
+"""CPU that code is generated for."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ except ImportError:  # pragma: no cover - the package depends on llvmlite; a bro
 
 @dataclass(frozen=True)
 class Host:
-    """The CPU as far as code depends on it: floats a vector, vector registers, and what LLVM calls it."""
+    """Properties of a CPU that code depends on: floats in a vector, number of vector registers, and LLVM's names."""
 
     width: int
     registers: int
@@ -26,14 +22,17 @@ class Host:
 
     @property
     def attributes(self) -> str:
-        """Function attributes that make LLVM use vectors of the full width (some CPUs' defaults are half of it)."""
+        """Function attributes that make LLVM use vectors of the full width; the default of some CPUs is half of it."""
         bits = 32 * self.width
         return f'nounwind "min-legal-vector-width"="{bits}" "prefer-vector-width"="{bits}"'
 
 
 @cache
 def host() -> Host | None:
-    """This machine's CPU, or None where machine code cannot be made for it."""
+    """Return this machine's CPU, or None if no machine code can be made for it.
+
+    Machine code needs `llvmlite` and vectors with fused multiply-add (AVX-512, AVX2 with FMA, or NEON).
+    """
     if llvm is None:  # pragma: no cover
         return None
     llvm.initialize_native_target()

@@ -1,44 +1,46 @@
-"""The readout in machine code: from the last layer's outputs to the loss and its gradients, or to a score.
+"""LLVM text of readout and loss: from the last layer's outputs to the loss and its gradients, or to a score.
 
-The rows of steps that count are taken a block at a time, so that logits and errors stay in a fast cache and a large
-vocabulary takes no more memory than a small one: product, loss, and in training three more products. The gradient of
-the logits is written where they were, and there is no one-hot matrix.
+The rows in the loss mask are processed in blocks, so that logits and errors stay in a fast cache and a large vocabulary
+takes no more memory than a small one. A block takes one product, the loss, and in training three more products. The
+gradient of the logits overwrites them, and there is no one-hot matrix.
 
-N counted rows, R rows of a block, H units, V symbols or notes, W: V padded to whole vectors.
+Legend: R rows of a block, H units, V symbols or notes, W: V rounded up to whole vectors.
 """
 
-from search.kernels.codegen.function import Routine
+from search.kernels.codegen.function import Function
 from search.kernels.codegen.gather import GATHER, SCATTER
-from search.kernels.codegen.gemm import MULTIPLY, panel_columns
+from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
 
-READOUTS = {
+LOSS_FUNCTIONS = {
     (multi_label, train): f"gatesearch_{'multi_label' if multi_label else 'symbols'}_{'train' if train else 'score'}"
     for multi_label in (False, True)
     for train in (False, True)
 }
-"""Names by (whether the output is a piano roll, whether gradients are computed)."""
+"""Names of the functions by (whether the output is multi-label, whether gradients are computed)."""
 
 ARGUMENTS = (
     "count", "index", "outputs", "packed", "start", "targets", "gathered", "logits", "sums", "picked", "results",
     "R:i64", "H:i64", "V:i64", "W:i64",
 )  # fmt: skip
-"""What a readout reads: `count` and `index` of the rows that count, all (T B, H) outputs and targets, packed weights.
+"""Arguments of a score.
 
-`start` is a row of W: the biases, and beyond V what gives no probability (minus infinity for symbols, any number for
-notes). `gathered` (R, H), `logits` (R, W), `sums` and `picked` (R, rounded up to whole vectors) are scratch memory.
-`results` gets three doubles: the nats of all rows, the metric's sum (hits, or nats), and that of its squares.
+`count` and `index` are the number and the indices of the rows in the loss mask; `outputs` (T B, H) and `targets` are
+those of all rows; `packed` holds the weights (H, V) in panels. `start` is a row of W numbers: the biases, and beyond V
+minus infinity for symbols, any number for notes. `gathered` (R, H), `logits` (R, W), `sums` and `picked` (R, rounded up
+to whole vectors) are scratch memory. `results` receives three doubles: the sums of nats, of the metric (1 for a correct
+symbol, nats for notes), and of its square.
 """
 
 TRAINING_ARGUMENTS = (*ARGUMENTS, "packed.back", "inverse", "zeros", "one", "d.outputs", "d.readout", "d.bias")
-"""Then what training needs: weights packed the other way, 1 / B, rows of zeros and the number 1 to multiply with.
+"""Arguments of training: those of a score, then weights (V, H) in panels, 1 / B, a row of zeros, and the number 1.
 
-The gradients of outputs (T B, H), weights (V, H) and biases (W) are added to what is there.
+The gradients of outputs (T B, H), weights (V, H) and biases (W) are added to `d.outputs`, `d.readout` and `d.bias`.
 """
 
 
-def readout_text(host: Host) -> str:
-    """LLVM text of the four readouts."""
+def loss_text(host: Host) -> str:
+    """Return the four functions of `LOSS_FUNCTIONS`."""
     width = host.width
     declarations = [
         f"declare float @llvm.vector.reduce.fmax.v{width}f32(<{width} x float>)",
@@ -47,11 +49,11 @@ def readout_text(host: Host) -> str:
         f"declare <{width} x float> @llvm.fabs.v{width}f32(<{width} x float>)",
         f"declare <{width} x float> @llvm.masked.load.v{width}f32.p0(ptr, i32, <{width} x i1>, <{width} x float>)",
     ]
-    return "\n".join([*declarations, *(_readout(host, *kind) for kind in READOUTS)])
+    return "\n".join([*declarations, *(_readout(host, *kind) for kind in LOSS_FUNCTIONS)])
 
 
 def _readout(host: Host, multi_label: bool, train: bool) -> str:
-    f = _Readout(READOUTS[multi_label, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
+    f = _Readout(LOSS_FUNCTIONS[multi_label, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
     columns = panel_columns(host)
     total = f.load("i64", "%count")
     panel, panel_back = f.multiply("%H", str(columns)), f.multiply("%V", str(columns))
@@ -85,19 +87,19 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
     return f.text()
 
 
-class _Readout(Routine):
-    """The loops over a block's rows. Each returns what the block adds to the results, three doubles."""
+class _Readout(Function):
+    """Builder of the loops over the rows of a block."""
 
     scale = ""  # 1 / B, as a vector
 
     def product(self, *arguments: object) -> None:
-        """C = start + A @ B; arguments as `product.MULTIPLY` takes them."""
+        """Add C = start + A @ B; arguments are those of `gemm.GEMM`."""
         kinds = ("i64",) * 3 + ("ptr", "i64", "i64") * 2 + ("ptr", "i64") * 2
         given = (f"{kind} {value}" for kind, value in zip(kinds, arguments, strict=True))
-        self.call(f"{MULTIPLY}{self.width}", *given)
+        self.call(f"{GEMM}{self.width}", *given)
 
     def symbol_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
-        """Softmax: nats, and how many rows have their target as the first of the largest logits."""
+        """Add the softmax loss; return nats, and twice the number of correct rows."""
         vector = self.vector
         with self.loop(rows) as row:
             hits = row.carry("i64", "0")
@@ -135,7 +137,7 @@ class _Readout(Routine):
         return nats, found, found
 
     def multi_label_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
-        """Independent sigmoids: nats twice, and the squares of each row's."""
+        """Add the loss of independent sigmoids; return nats twice, and the sum of the squares of each row's nats."""
         vector, masks = self.vector, f"<{self.width} x i1>"
         lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
         integers = f"<{self.width} x i64>"
@@ -147,8 +149,8 @@ class _Readout(Routine):
             targets = self.at("%targets", self.multiply(number, "%V"))
             with self.loop("%W", self.width) as part:
                 sums = part.carry(vector, "zeroinitializer")
-                places = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
-                inside = self.value(f"icmp ult {integers} {places}, {ends}")
+                columns = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
+                inside = self.value(f"icmp ult {integers} {columns}, {ends}")
                 target = self.value(
                     f"call {vector} @llvm.masked.load.v{self.width}f32.p0(ptr {self.at(targets, part.counter)}, i32 4, "
                     f"{masks} {inside}, {vector} zeroinitializer)"
@@ -174,14 +176,14 @@ class _Readout(Routine):
         return nats, nats, squares
 
     def _hit(self, logits: str, target: str, top: str, chosen: str) -> str:
-        """1 where the target's logit is the largest and no symbol before it has the same, else 0."""
+        """Return 1 if the target's logit is the largest and no earlier symbol has the same one, else 0."""
         integers = f"<{self.width} x i64>"
         lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
         tops, ends = self.spread(top), self._spread_integer(target)
         with self.loop("%W", self.width) as part:
             seen = part.carry("i1", "0")
-            places = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
-            before = self.value(f"icmp ult {integers} {places}, {ends}")
+            columns = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
+            before = self.value(f"icmp ult {integers} {columns}, {ends}")
             equal = self.value(
                 f"fcmp oeq {self.vector} {self.load(self.vector, self.at(logits, part.counter))}, {tops}"
             )
@@ -193,7 +195,7 @@ class _Readout(Routine):
         return self.value(f"zext i1 {self.value(f'and i1 {largest}, {first}')} to i64")
 
     def _logarithms(self, rows: str) -> str:
-        """The sum over the rows of ln(sum) - picked."""
+        """Return the sum over the rows of ln(sum) - picked."""
         rounded = self.value(f"add i64 {rows}, {self.width - 1}")
         rounded = self.value(f"and i64 {rounded}, {-self.width}")
         with self.loop(rounded, start=rows) as rest:

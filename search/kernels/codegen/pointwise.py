@@ -1,7 +1,7 @@
-"""The LLVM text of a pointwise stage.
+"""LLVM text of a pointwise stage.
 
-A stage is one function over flat arrays, a vector at a time: all arrays of a stage have the same rows, padded to whole
-vectors, so there are no leftovers to handle. Values outside the padding never depend on values inside of it.
+A stage is one function over flat arrays, one vector at a time. All arrays of a stage have the same size, a multiple of
+the vector width, so that there is no remainder to handle.
 """
 
 from collections.abc import Sequence
@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from search.cells.graph import LEAKY_SLOPE
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.vectors import Vectors
-from search.kernels.plan.adjoint import Instruction, Place, Stage
+from search.kernels.plan.adjoint import Buffer, Instruction, Stage
 
 
 class _Body(Vectors):
-    """Vector instructions of one stage's loop under construction."""
+    """Builder of the vector instructions in the loop of a stage."""
 
     def leaky(self, v: str, then: str) -> str:
-        """`then` where v is positive, else the slope times it: also where v is NaN, as torch has it."""
+        """Return `then` where v is positive, else the slope times it; as in PyTorch, NaN counts as not positive."""
         return self.where("ogt", v, self.constant(0.0), then, self.binary("fmul", then, self.constant(LEAKY_SLOPE)))
 
     def instruction(self, instruction: Instruction, arguments: Sequence[str]) -> str:
+        """Add an instruction other than a load, and return the name of its result."""
         zero = self.constant(0.0)
         match instruction.op:
             case "one":
@@ -43,21 +44,21 @@ class _Body(Vectors):
 
 
 def stage_text(name: str, stage: Stage, host: Host) -> str:
-    """A stage as a function (count, one pointer a place in the order of `stage.places()`) over `count` floats each."""
+    """Return a function (count, pointers) over `count` numbers; a pointer for each of `stage.buffers()`, in order."""
     body = _Body(host.width)
-    numbers = {place: n for n, place in enumerate(stage.places())}
+    numbers = {buffer: n for n, buffer in enumerate(stage.buffers())}
 
-    def address(place: Place) -> str:
-        return body.value(f"getelementptr float, ptr %p{numbers[place]}, i64 %i")
+    def address(buffer: Buffer) -> str:
+        return body.value(f"getelementptr float, ptr %p{numbers[buffer]}, i64 %i")
 
     names: list[str] = []
     for instruction in stage.instructions:
-        if instruction.place is not None:
-            names.append(body.value(f"load {body.vector}, ptr {address(instruction.place)}, align 4"))
+        if instruction.buffer is not None:
+            names.append(body.value(f"load {body.vector}, ptr {address(instruction.buffer)}, align 4"))
         else:
             names.append(body.instruction(instruction, [names[a] for a in instruction.arguments]))
-    for place, number in stage.stores:
-        body.lines.append(f"  store {body.vector} {names[number]}, ptr {address(place)}, align 4")
+    for buffer, number in stage.stores:
+        body.lines.append(f"  store {body.vector} {names[number]}, ptr {address(buffer)}, align 4")
     pointers = ", ".join(f"ptr %p{n}" for n in numbers.values())
     return "\n".join(
         [

@@ -1,30 +1,30 @@
-"""What a training step does besides the layers and the readout, in machine code: checks, counting, clipping, update.
+"""LLVM text of a training step outside of layers and readout: checks, loss mask, gradient clipping and SGD.
 
-Legend: N rows of steps, `control` two doubles (learning rate, largest norm), `results` five (nats, the sums of the
-metric and of its square, the gradient's norm, the steps that count).
+Legend: N steps of all sequences, V symbols, P parameters; `control` is two doubles (learning rate, largest norm), and
+`results` five (nats, sums of the metric and of its square, gradient norm, number of steps in the loss mask).
 """
 
-from search.kernels.codegen.function import Routine, call_text
+from search.kernels.codegen.function import Function, call_text
 from search.kernels.codegen.host import Host
 
 CHECK = "gatesearch_check"
-"""check(numbers, weights, N, V): returns 1 where a number is not from 0 to V - 1, but its weight is not 0."""
+"""check(numbers, mask, N, V): return 1 if a number with a nonzero mask is not from 0 to V - 1, else 0."""
 
 SELECT = "gatesearch_select"
-"""select(weights, N, index, count, results): the numbers of rows whose weight is not 0, and how many they are."""
+"""select(mask, N, index, count, results): write the indices of nonzero entries of the mask, and their number."""
 
-DESCEND = "gatesearch_descend"
-"""descend(gradient, parameters, P, control, inverse, results): the gradient's norm, and a clipped step down it.
+SGD = "gatesearch_sgd"
+"""sgd(gradient, parameters, P, control, inverse, results): write the gradient's norm and take a clipped step of SGD.
 
-Nothing is changed where the loss or the norm is not finite in single precision.
+If the loss or the norm is not finite in single precision, no parameter changes. `inverse` is 1 / B in single precision.
 """
 
 CLEAR, COPY = "gatesearch_clear", "gatesearch_copy"
-"""clear(bytes, to) and copy(bytes, from, to)."""
+"""clear(bytes, to) writes zeros; copy(bytes, from, to) copies."""
 
 
-def descent_text(host: Host) -> str:
-    """LLVM text of these functions."""
+def sgd_text(host: Host) -> str:
+    """Return the functions `CHECK`, `SELECT`, `SGD`, `CLEAR` and `COPY`."""
     memory = """\
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
@@ -41,36 +41,36 @@ define void @copy(i64 %bytes, ptr %from, ptr %to) #0 {
             memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _check(host), _select(host),
             f"declare double @llvm.vector.reduce.fadd.v{host.width}f64(double, <{host.width} x double>)",
             "declare double @llvm.sqrt.f64(double)",
-            _descend(host),
+            _sgd(host),
         ]
     )  # fmt: skip
 
 
 def _check(host: Host) -> str:
-    f = Routine(CHECK, ("numbers", "weights", "N:i64", "V:i64"), host)
+    f = Function(CHECK, ("numbers", "mask", "N:i64", "V:i64"), host)
     with f.loop("%N") as row:
         bad = row.carry("i1", "0")
         number = f.load("i64", f.at("%numbers", row.counter, "i64"))
         outside = f.value(f"icmp uge i64 {number}, %V")
-        counts = f.value(f"fcmp une float {f.load('float', f.at('%weights', row.counter))}, 0.0")
-        row.leave(bad, f.value(f"or i1 {bad}, {f.value(f'and i1 {outside}, {counts}')}"))
+        masked = f.value(f"fcmp une float {f.load('float', f.at('%mask', row.counter))}, 0.0")
+        row.leave(bad, f.value(f"or i1 {bad}, {f.value(f'and i1 {outside}, {masked}')}"))
     return f.text(f.value(f"zext i1 {bad} to i64"))
 
 
 def _select(host: Host) -> str:
-    f = Routine(SELECT, ("weights", "N:i64", "index", "count", "results"), host)
+    f = Function(SELECT, ("mask", "N:i64", "index", "count", "results"), host)
     with f.loop("%N") as row:
         found = row.carry("i64", "0")
-        f.store("i64", row.counter, f.at("%index", found, "i64"))  # overwritten by the next where it does not count
-        counts = f.value(f"fcmp une float {f.load('float', f.at('%weights', row.counter))}, 0.0")
-        row.leave(found, f.value(f"add i64 {found}, {f.value(f'zext i1 {counts} to i64')}"))
+        f.store("i64", row.counter, f.at("%index", found, "i64"))  # overwritten by the next one if not in the mask
+        masked = f.value(f"fcmp une float {f.load('float', f.at('%mask', row.counter))}, 0.0")
+        row.leave(found, f.value(f"add i64 {found}, {f.value(f'zext i1 {masked} to i64')}"))
     f.store("i64", found, "%count")
     f.store("double", f.value(f"uitofp i64 {found} to double"), f.at("%results", "4", "double"))
     return f.text()
 
 
-def _descend(host: Host) -> str:
-    f = Routine(DESCEND, ("gradient", "parameters", "P:i64", "control", "inverse", "results"), host)
+def _sgd(host: Host) -> str:
+    f = Function(SGD, ("gradient", "parameters", "P:i64", "control", "inverse", "results"), host)
     whole = f.value(f"and i64 %P, {-host.width}")
     wide = f"<{host.width} x double>"
     with f.loop(whole, host.width) as part:
@@ -83,7 +83,7 @@ def _descend(host: Host) -> str:
         total = rest.carry("double", most)
         value = f.value(f"fpext float {f.load('float', f.at('%gradient', rest.counter))} to double")
         rest.leave(total, f.value(f"fadd double {total}, {f.value(f'fmul double {value}, {value}')}"))
-    # Finite is what a sum in single precision would be: a gradient beyond that is of no use.
+    # A sum of squares beyond single precision counts as infinite: such a gradient is of no use.
     single = f.value(f"fpext float {f.value(f'fptrunc double {total} to float')} to double")
     norm = f.value(f"call double @llvm.sqrt.f64(double {single})")
     f.store("double", norm, f.at("%results", "3", "double"))

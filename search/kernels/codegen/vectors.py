@@ -1,8 +1,8 @@
-"""Vector arithmetic as LLVM text, functions of the exponential kind included.
+"""Builder of vector arithmetic as LLVM text, with exponential, logarithm and activations.
 
-tanh is the rational approximation of the Eigen library (degrees 13 and 6, off by at most 5 units in the last place);
-sigmoid is 1 / (1 + exp(-v)) with Cephes' polynomial for exp, and logarithms are Cephes' too. All keep NaN, and saturate
-to exactly -1, 0 and 1. Multiplications and additions may be fused, nothing else is relaxed.
+tanh is the rational approximation of the Eigen library (degrees 13 and 6, at most 5 units in the last place off).
+Sigmoid is 1 / (1 + exp(-v)) with the polynomial of the Cephes library for exp; logarithms are those of Cephes too. All
+propagate NaN and saturate to exactly -1, 0 and 1. Multiplications and additions may be fused; nothing else is relaxed.
 """
 
 import struct
@@ -27,7 +27,7 @@ _ROUNDER = 12582912.0  # 1.5 * 2**23: adding it leaves the nearest integer in th
 
 
 class Vectors:
-    """Instructions on vectors of `width` floats under construction."""
+    """Instructions under construction, on vectors of `width` floats. Methods return the name of their result."""
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -36,54 +36,59 @@ class Vectors:
         self._count = 0
 
     def fresh(self) -> str:
-        """A name that no value has."""
+        """Return an unused name."""
         self._count += 1
         return f"%v{self._count}"
 
     def value(self, text: str) -> str:
-        """The name of a new value, defined by `text`."""
+        """Add the instruction `text` and return the name of its result."""
         name = self.fresh()
         self.lines.append(f"  {name} = {text}")
         return name
 
     def constant(self, number: float) -> str:
-        """A vector of one number, rounded to single precision. LLVM writes floats as the hexadecimal of the double."""
+        """Return a constant vector of one number rounded to float32; LLVM writes it as the hexadecimal double."""
         (rounded,) = struct.unpack("f", struct.pack("f", number))
         digits = f"float 0x{struct.pack('>d', rounded).hex().upper()}"
         return f"<{', '.join([digits] * self.width)}>"
 
     def binary(self, op: str, a: str, b: str) -> str:
+        """Apply `fadd`, `fsub`, `fmul` or `fdiv`."""
         return self.value(f"{op} contract {self.vector} {a}, {b}")
 
     def fma(self, a: str, b: str, c: str) -> str:
+        """Compute a * b + c, rounded once."""
         return self.value(
             f"call {self.vector} @llvm.fma.v{self.width}f32({self.vector} {a}, {self.vector} {b}, {self.vector} {c})"
         )
 
     def where(self, test: str, a: str, b: str, then: str, otherwise: str) -> str:
-        """`then` where the comparison holds, else `otherwise`: also where one of the compared values is NaN."""
+        """Select `then` where the ordered comparison of a and b holds, else `otherwise`; NaN fails every comparison."""
         mask = self.value(f"fcmp {test} {self.vector} {a}, {b}")
         return self.value(f"select <{self.width} x i1> {mask}, {self.vector} {then}, {self.vector} {otherwise}")
 
     def clamp(self, v: str, limit: float) -> str:
+        """Limit v to [-limit, limit]; NaN stays."""
         high, low = self.constant(limit), self.constant(-limit)
         v = self.where("olt", high, v, high, v)
         return self.where("ogt", low, v, low, v)
 
     def polynomial(self, v: str, coefficients: Sequence[float]) -> str:
-        """By Horner's rule, from the highest power down."""
+        """Evaluate a polynomial by Horner's rule; coefficients from the highest power down."""
         result = self.constant(coefficients[0])
         for coefficient in coefficients[1:]:
             result = self.fma(result, v, self.constant(coefficient))
         return result
 
     def tanh(self, v: str) -> str:
+        """Compute the hyperbolic tangent."""
         v = self.clamp(v, _TANH_LIMIT)
         square = self.binary("fmul", v, v)
         above = self.binary("fmul", v, self.polynomial(square, _TANH_ABOVE))
         return self.binary("fdiv", above, self.polynomial(square, _TANH_BELOW))
 
     def sigmoid(self, v: str) -> str:
+        """Compute 1 / (1 + exp(-v))."""
         one, zero = self.constant(1.0), self.constant(0.0)
         v = self.value(f"fneg {self.vector} {v}")
         power, scale = self._exponential(self.clamp(v, _EXP_LIMIT))
@@ -91,12 +96,12 @@ class Vectors:
         return self.where("ogt", v, self.constant(_EXP_LIMIT), zero, result)
 
     def exp(self, v: str) -> str:
-        """Of numbers up to 87; what is too small for full precision is 0."""
+        """Compute the exponential of v up to 87; a result below the smallest normal number is 0."""
         result = self.binary("fmul", *self._exponential(self.clamp(v, _EXP_LIMIT)))
         return self.where("olt", v, self.constant(-_EXP_LIMIT), self.constant(0.0), result)
 
     def log(self, v: str) -> str:
-        """Of positive normal numbers; infinity gives NaN."""
+        """Compute the natural logarithm of positive normal numbers; infinity gives NaN."""
         integers = f"<{self.width} x i32>"
         bits = self.value(f"bitcast {self.vector} {v} to {integers}")
         above = self.value(f"sub {integers} {bits}, {self._integer(_ROOT_HALF)}")
@@ -113,17 +118,17 @@ class Vectors:
         result = self.fma(square, self.constant(-0.5), result)
         result = self.binary("fadd", rest, result)
         result = self.fma(whole, self.constant(_LN2_HIGH), result)
-        return self.fma(v, self.constant(0.0), result)  # the bits of what is not finite mean nothing
+        return self.fma(v, self.constant(0.0), result)  # the exponent bits of infinity and NaN are no exponent
 
     def log1p(self, v: str) -> str:
-        """ln(1 + v) for v from 0 to 1, by the series of 2 artanh(v / (2 + v))."""
+        """Compute the natural logarithm of 1 + v for v from 0 to 1, by the series of 2 artanh(v / (2 + v))."""
         ratio = self.binary("fdiv", v, self.binary("fadd", v, self.constant(2.0)))
         square = self.binary("fmul", ratio, ratio)
         series = self.polynomial(square, [2.0 / n for n in (15, 13, 11, 9, 7, 5, 3, 1)])
         return self.binary("fmul", ratio, series)
 
     def _exponential(self, u: str) -> tuple[str, str]:
-        """Two factors of exp(u), |u| at most 87.33: one near 1, the other a power of 2."""
+        """Return two factors of exp(u), |u| at most 87.33: one near 1, the other a power of 2."""
         shifted = self.fma(u, self.constant(_LOG2_E), self.constant(_ROUNDER))
         whole = self.value(f"fsub {self.vector} {shifted}, {self.constant(_ROUNDER)}")
         rest = self.fma(whole, self.constant(-_LN2_HIGH), u)

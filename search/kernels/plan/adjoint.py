@@ -1,13 +1,13 @@
 """Pointwise stages as straight-line code over whole arrays, and their backward, derived symbolically.
 
-A `Stage` loads arrays from memory, computes element by element, and stores arrays. It is a list of instructions in
-which equal expressions exist once, so that what two nodes or both directions share is computed once. The same stages
-are turned into machine code, printed as formulas, and run by numpy in tests.
+A `Stage` loads arrays from memory, computes element by element, and stores arrays. It is a list of instructions without
+repeated expressions, so that a value shared by two nodes or by both directions is computed once. The same stages are
+compiled to machine code, printed as formulas, and run by numpy in tests.
 
 The backward of a stage (reverse-mode differentiation, as in Griewank and Walther, "Evaluating Derivatives", 2008,
-section 3.2) starts from the gradients of the stage's targets and ends at what the stage had loaded. A value that it
-needs again is loaded where it lies in memory and recomputed where it does not: an activation's derivative comes from
-the activation itself (s (1 - s) for a sigmoid, 1 - t t for a tanh, the sign for a leaky relu).
+section 3.2) starts from the gradients of the stage's targets and ends at the values the stage loaded. A value needed
+again is loaded if it is in memory and recomputed if not. The derivative of an activation is computed from the
+activation itself: s (1 - s) for a sigmoid, 1 - t t for a tanh, the sign for a leaky relu.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,87 +17,86 @@ from enum import StrEnum
 from search.cells.graph import GateGraph, Op
 
 
-class Kind(StrEnum):
-    """What lies at a place in memory; `Place.index` says which of several."""
+class BufferKind(StrEnum):
+    """Contents of a buffer; `Buffer.index` tells several of one kind apart."""
 
     X = "x"  # the input
     OLD = "old"  # state k before the step
     NEW = "new"  # state k after the step
-    SUM = "sum"  # a sum of products, later the activation of it
+    SUM = "sum"  # a sum of products, later its activation
     VALUE = "value"  # another node that a product reads
-    OUTPUT = "output"  # the visible output as the caller sees it; only its gradient is a place
+    OUTPUT = "output"  # the visible output; only its gradient is a buffer
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A named array of one step, (B, H); with `gradient`, the loss's gradient with respect to it."""
+class Buffer:
+    """Named array of one step, (B, H); with `gradient`, the gradient of the loss with respect to that array."""
 
-    kind: Kind
+    kind: BufferKind
     index: int = 0
     gradient: bool = False
 
     def __str__(self) -> str:
-        """As formulas show it: `x`, `h`, `c2`, `h'`, `sum3`, and `d h'` for a gradient."""
+        """Return the name used in formulas: `x`, `h`, `c2`, `h'`, `sum3`, and `d h'` for a gradient."""
         name = self.kind.value
-        if self.kind in (Kind.OLD, Kind.NEW):
+        if self.kind in (BufferKind.OLD, BufferKind.NEW):
             name = ("h", "c", *(f"c{k}" for k in range(2, self.index + 1)))[self.index]
-            name += "'" if self.kind is Kind.NEW else ""
-        elif self.kind in (Kind.SUM, Kind.VALUE):
+            name += "'" if self.kind is BufferKind.NEW else ""
+        elif self.kind in (BufferKind.SUM, BufferKind.VALUE):
             name += str(self.index)
         return f"d {name}" if self.gradient else name
 
 
-def gradient(place: Place) -> Place:
-    """The place of the gradient with respect to what lies at `place`."""
-    return Place(place.kind, place.index, True)
+def gradient(buffer: Buffer) -> Buffer:
+    """Return the buffer of the gradient with respect to `buffer`."""
+    return Buffer(buffer.kind, buffer.index, True)
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One elementwise operation on earlier instructions' results.
+    """Elementwise operation on the results of earlier instructions.
 
-    `op`: `load` (of `place`), `one` (the constant 1), `sigmoid`, `tanh`, `relu`, `leaky_relu`, `neg`, `add`, `sub`,
-    `mul`, `gate` (the second argument where the first, a result of relu, is not zero or negative, else 0: relu's
-    backward), or `leaky_gate` (the second argument where the first, a result of leaky relu, is positive, else 0.01
-    times it).
+    `op` is `load` (of `buffer`), `one` (the constant 1), `sigmoid`, `tanh`, `relu`, `leaky_relu`, `neg`, `add`, `sub`,
+    `mul`, `gate`, or `leaky_gate`. The last two are the backward of relu and leaky relu: the second argument where the
+    first, the activation, is positive, else 0 or 0.01 times the second.
     """
 
     op: str
     arguments: tuple[int, ...] = ()
-    place: Place | None = None
+    buffer: Buffer | None = None
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Instructions in order, and what is stored where after all of them: (place, number of the instruction)."""
+    """Instructions in order, then stores: pairs of a buffer and the number of the instruction whose result it gets."""
 
     instructions: tuple[Instruction, ...]
-    stores: tuple[tuple[Place, int], ...]
+    stores: tuple[tuple[Buffer, int], ...]
 
-    def places(self) -> tuple[Place, ...]:
-        """All places that the stage loads or stores, each once, in order of appearance."""
-        loads = [i.place for i in self.instructions if i.place is not None]
-        return tuple(dict.fromkeys([*loads, *(place for place, _ in self.stores)]))
+    def buffers(self) -> tuple[Buffer, ...]:
+        """Return the buffers that the stage loads or stores, each once, in order of appearance."""
+        loads = [i.buffer for i in self.instructions if i.buffer is not None]
+        return tuple(dict.fromkeys([*loads, *(buffer for buffer, _ in self.stores)]))
 
 
-class Block:
-    """Instructions under construction: asking for an expression that exists gives the existing one."""
+class StageBuilder:
+    """Stage under construction; an expression that was added before is not added again."""
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self._known: dict[Instruction, int] = {}
 
-    def emit(self, op: str, *arguments: int, place: Place | None = None) -> int:
-        """The number of that instruction, which is appended if it is not there yet."""
+    def emit(self, op: str, *arguments: int, buffer: Buffer | None = None) -> int:
+        """Return the number of an instruction, after appending it if it is new."""
         ordered = tuple(sorted(arguments)) if op in ("add", "mul") else arguments
-        instruction = Instruction(op, ordered, place)
+        instruction = Instruction(op, ordered, buffer)
         if instruction not in self._known:
             self._known[instruction] = len(self.instructions)
             self.instructions.append(instruction)
         return self._known[instruction]
 
-    def stage(self, stores: Sequence[tuple[Place, int]]) -> Stage:
-        """The instructions that the stores depend on, renumbered."""
+    def stage(self, stores: Sequence[tuple[Buffer, int]]) -> Stage:
+        """Return a stage with the instructions that the stores depend on, renumbered."""
         needed: set[int] = set()
         pending = [value for _, value in stores]
         while pending:
@@ -108,32 +107,32 @@ class Block:
         number = {old: new for new, old in enumerate(sorted(needed))}
         kept = (self.instructions[i] for i in sorted(needed))
         return Stage(
-            tuple(Instruction(i.op, tuple(number[a] for a in i.arguments), i.place) for i in kept),
-            tuple((place, number[value]) for place, value in stores),
+            tuple(Instruction(i.op, tuple(number[a] for a in i.arguments), i.buffer) for i in kept),
+            tuple((buffer, number[value]) for buffer, value in stores),
         )
 
 
-class Values:
-    """Values of nodes as expressions of a block: loaded where they lie in memory, else computed from their inputs."""
+class NodeValues:
+    """Values of nodes as instructions of a stage: loaded if in memory, else computed from their inputs."""
 
-    def __init__(self, graph: GateGraph, block: Block, memory: Mapping[int, Place]) -> None:
+    def __init__(self, graph: GateGraph, builder: StageBuilder, memory: Mapping[int, Buffer]) -> None:
         self.graph = graph
-        self.block = block
+        self.builder = builder
         self.memory = memory
         self._known: dict[int, int] = {}
 
     def __getitem__(self, i: int) -> int:
         if i not in self._known:
             if i in self.memory:
-                self._known[i] = self.block.emit("load", place=self.memory[i])
+                self._known[i] = self.builder.emit("load", buffer=self.memory[i])
             else:
                 node = self.graph.nodes[i]
-                self._known[i] = self.block.emit(node.op.value, *(self[j] for j in node.inputs))
+                self._known[i] = self.builder.emit(node.op.value, *(self[j] for j in node.inputs))
         return self._known[i]
 
 
-def computed_nodes(graph: GateGraph, memory: Mapping[int, Place], targets: Iterable[int]) -> tuple[int, ...]:
-    """The nodes that lie nowhere in memory and have to be computed for the targets, in topological order."""
+def computed_nodes(graph: GateGraph, memory: Mapping[int, Buffer], targets: Iterable[int]) -> tuple[int, ...]:
+    """Return the nodes to be computed for the targets, those not in memory, in topological order."""
     found: set[int] = set()
     pending = list(targets)
     while pending:
@@ -144,36 +143,39 @@ def computed_nodes(graph: GateGraph, memory: Mapping[int, Place], targets: Itera
     return tuple(sorted(found))
 
 
-def forward_stage(graph: GateGraph, memory: Mapping[int, Place], targets: Sequence[tuple[int, Place]]) -> Stage:
-    """Compute each target node from what lies in memory (node -> place), and store it at its place."""
-    block = Block()
-    values = Values(graph, block, memory)
-    return block.stage([(place, values[i]) for i, place in targets])
+def forward_stage(graph: GateGraph, memory: Mapping[int, Buffer], targets: Sequence[tuple[int, Buffer]]) -> Stage:
+    """Return the stage that computes target nodes from those in memory (node -> buffer) and stores them."""
+    builder = StageBuilder()
+    values = NodeValues(graph, builder, memory)
+    return builder.stage([(buffer, values[i]) for i, buffer in targets])
 
 
 def backward_stage(
     graph: GateGraph,
-    inputs: Mapping[int, Place],
-    memory: Mapping[int, Place],
-    gradients: Mapping[int, Sequence[Place]],
-    written: set[Place],
+    inputs: Mapping[int, Buffer],
+    memory: Mapping[int, Buffer],
+    gradients: Mapping[int, Sequence[Buffer]],
+    written: set[Buffer],
 ) -> Stage:
-    """The backward of the stage that computed `gradients`' nodes from `inputs` (node -> place).
+    """Return the backward of the stage that computed the nodes of `gradients` from `inputs`.
 
-    `memory` (node -> place) holds what may be loaded now. `gradients` names the places whose sum is the gradient of
-    each target. Gradients of inputs are added to what is there if their place is in `written`, else they are the first
-    there, and the place joins `written`.
+    Args:
+        graph: The cell.
+        inputs: The nodes that the forward stage loaded, with their buffers.
+        memory: The nodes that can be loaded now, with their buffers.
+        gradients: The buffers whose sum is the gradient of each target node.
+        written: Buffers that hold a gradient already: it is added to. Other buffers are overwritten and join the set.
     """
-    block = Block()
-    values = Values(graph, block, memory)
+    builder = StageBuilder()
+    values = NodeValues(graph, builder, memory)
     adjoint: dict[int, int] = {}
 
     def add(i: int, value: int) -> None:
-        adjoint[i] = block.emit("add", adjoint[i], value) if i in adjoint else value
+        adjoint[i] = builder.emit("add", adjoint[i], value) if i in adjoint else value
 
-    for i, places in gradients.items():
-        for place in places:
-            add(i, block.emit("load", place=place))
+    for i, buffers in gradients.items():
+        for buffer in buffers:
+            add(i, builder.emit("load", buffer=buffer))
     for i in reversed(computed_nodes(graph, inputs, gradients)):
         if i not in adjoint:
             continue
@@ -181,15 +183,15 @@ def backward_stage(
         node = graph.nodes[i]
         match node.op:
             case Op.SIGMOID:
-                slope = block.emit("mul", values[i], block.emit("sub", block.emit("one"), values[i]))
-                add(node.inputs[0], block.emit("mul", incoming, slope))
+                slope = builder.emit("mul", values[i], builder.emit("sub", builder.emit("one"), values[i]))
+                add(node.inputs[0], builder.emit("mul", incoming, slope))
             case Op.TANH:
-                slope = block.emit("sub", block.emit("one"), block.emit("mul", values[i], values[i]))
-                add(node.inputs[0], block.emit("mul", incoming, slope))
+                slope = builder.emit("sub", builder.emit("one"), builder.emit("mul", values[i], values[i]))
+                add(node.inputs[0], builder.emit("mul", incoming, slope))
             case Op.RELU:
-                add(node.inputs[0], block.emit("gate", values[i], incoming))
+                add(node.inputs[0], builder.emit("gate", values[i], incoming))
             case Op.LEAKY_RELU:
-                add(node.inputs[0], block.emit("leaky_gate", values[i], incoming))
+                add(node.inputs[0], builder.emit("leaky_gate", values[i], incoming))
             case Op.ADD:
                 add(node.inputs[0], incoming)
                 add(node.inputs[1], incoming)
@@ -197,21 +199,21 @@ def backward_stage(
                 add(node.inputs[0], incoming)
                 right = node.inputs[1]
                 if right in adjoint:
-                    adjoint[right] = block.emit("sub", adjoint[right], incoming)
+                    adjoint[right] = builder.emit("sub", adjoint[right], incoming)
                 else:
-                    adjoint[right] = block.emit("neg", incoming)
+                    adjoint[right] = builder.emit("neg", incoming)
             case Op.MUL:
                 left, right = node.inputs
-                add(left, block.emit("mul", incoming, values[right]))
-                add(right, block.emit("mul", incoming, values[left]))
+                add(left, builder.emit("mul", incoming, values[right]))
+                add(right, builder.emit("mul", incoming, values[left]))
             case _:  # pragma: no cover
-                raise AssertionError(f"{node.op} is no pointwise operation")
+                raise AssertionError(f"{node.op} is not a pointwise operation")
     stores = []
-    consumed = {place for places in gradients.values() for place in places}
+    consumed = {buffer for buffers in gradients.values() for buffer in buffers}
     for i, value in adjoint.items():
-        place = gradient(inputs[i])
-        if place in written and place not in consumed:
-            value = block.emit("add", block.emit("load", place=place), value)
-        written.add(place)
-        stores.append((place, value))
-    return block.stage(stores)
+        buffer = gradient(inputs[i])
+        if buffer in written and buffer not in consumed:
+            value = builder.emit("add", builder.emit("load", buffer=buffer), value)
+        written.add(buffer)
+        stores.append((buffer, value))
+    return builder.stage(stores)

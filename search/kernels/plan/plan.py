@@ -1,19 +1,19 @@
-"""How a cell is run over a sequence: what comes before the time loop, what must be in it, and what can wait.
+"""Plan of a cell's computation over a sequence: before the time loop, in it, and after it.
 
 A recurrent cell need not be run node by node at every step. Three facts about its graph save most of that work:
 
-- *Hoisting*: what depends on x alone is known for all steps at once, and is computed before the loop in a few large
-  matrix products.
-- *Sinking*: what no state depends on (say, an output that the cell never reads back) is computed after the loop, again
-  for all steps at once.
-- *Levels*: within each of these phases the graph is cut where a matrix has to wait for another's result. A level is a
-  set of matrix products that can run together, followed by one pointwise stage. LSTM has one level in its loop; GRU,
-  whose last matrix reads r * h, has two.
+- *Hoisting*: nodes that depend on x alone are known for all steps at once. They are computed before the loop, by a few
+  large matrix products.
+- *Sinking*: nodes that no state depends on (for example, an output that the cell never reads back) are computed after
+  the loop, again for all steps at once.
+- *Levels*: within each of these phases the graph is cut where a matrix has to wait for the result of another. A level
+  is a set of matrix products that can run together, followed by one pointwise stage. The LSTM has one level in its
+  loop. The GRU, whose last matrix reads r * h, has two.
 
-A product's result is often only ever added to another's, as in `linear(x) + linear(h)`. Such results are one `Sum`:
-the products accumulate into one place, and neither exists on its own.
+The result of a product is often only added to another, as in `linear(x) + linear(h)`. Such results form one `Sum`: the
+products accumulate into one buffer, and neither result is stored on its own.
 
-A plan speaks of nodes by their position in the graph it was made from.
+A plan refers to nodes by their position in the graph that it was made from.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from search.cells.graph import LEAVES, GateGraph, Op
 
 
 class Phase(IntEnum):
-    """When a node is computed."""
+    """Phase of the computation, relative to the time loop."""
 
     BEFORE = 0  # depends on x alone: all steps at once, before the loop
     LOOP = 1  # a state that is read again depends on it
@@ -34,7 +34,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Product:
-    """One stacked matrix product: all matrices of a level that read the same node."""
+    """Stacked matrix product: all matrices of a level that read the same node."""
 
     source: int
     linears: tuple[int, ...]
@@ -44,8 +44,8 @@ class Product:
 class Level:
     """Products that can run together, then one pointwise stage.
 
-    `nodes` are the pointwise nodes that become known here, in topological order. `targets` are the nodes whose values
-    have to be in memory when the level is done: new states, and what a later product reads.
+    `nodes` are the pointwise nodes computed here, in topological order. `targets` are the nodes whose values must be in
+    memory after the level: new states, and what a later product reads.
     """
 
     products: tuple[Product, ...]
@@ -55,7 +55,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Sum:
-    """Products that accumulate into one place. `node` is the `add` that joins them, or the lone `linear`."""
+    """Products that accumulate into one buffer. `node` is the `add` that joins them, or a single `linear`."""
 
     node: int
     linears: tuple[int, ...]
@@ -63,9 +63,9 @@ class Sum:
 
 @dataclass(frozen=True)
 class Plan:
-    """The levels of the three phases, the sums of products, and the phase of each node (None where nothing reads it).
+    """Levels of the three phases, sums of products, and the phase of each node, None if nothing reads the node.
 
-    `carried` are the states that the cell reads; the others are only outputs.
+    `carried` are the states that the cell reads; other states are only outputs.
     """
 
     before: tuple[Level, ...]
@@ -78,7 +78,7 @@ class Plan:
 
 @lru_cache(maxsize=512)
 def plan_of(graph: GateGraph) -> Plan:
-    """The plan of a graph, canonical or not. Cached by the graph itself, not its id: plans speak of positions."""
+    """Return the plan of a graph, canonical or not; the cache is keyed by the graph, since plans refer to positions."""
     live = _closure(graph, graph.outputs)
     carried = tuple(sorted({graph.nodes[i].state for i in live if graph.nodes[i].op is Op.STATE}))
     needed_in_loop = _closure(graph, [graph.outputs[k] for k in carried])
@@ -98,21 +98,8 @@ def plan_of(graph: GateGraph) -> Plan:
     return Plan(before, loop, after, sums, carried, tuple(phases))
 
 
-def count_products(graph: GateGraph) -> int:
-    """The number of square matrices that one step multiplies by."""
-    return sum(phase is not None for i, phase in enumerate(plan_of(graph).phases) if i in set(graph.linears))
-
-
-def count_pointwise(graph: GateGraph) -> int:
-    """The number of elementwise operations and activations of one step, additions that products absorb not counted."""
-    plan = plan_of(graph)
-    absorbed = sum(len(s.linears) - 1 for s in plan.sums)
-    counted = LEAVES | {Op.LINEAR}
-    return sum(p is not None and n.op not in counted for p, n in zip(plan.phases, graph, strict=True)) - absorbed
-
-
 def _closure(graph: GateGraph, roots: Iterable[int]) -> frozenset[int]:
-    """The roots and all that they depend on within a step."""
+    """Return the roots and all nodes they depend on within a step."""
     found: set[int] = set()
     for root in roots:
         found |= {root} | graph.ancestors(root)
@@ -120,7 +107,7 @@ def _closure(graph: GateGraph, roots: Iterable[int]) -> frozenset[int]:
 
 
 def _sums(graph: GateGraph, live: frozenset[int]) -> tuple[Sum, ...]:
-    """Every live matrix in exactly one sum. An `add` joins two sums that nothing else reads."""
+    """Assign every live matrix to exactly one sum; an `add` joins two sums that nothing else reads."""
     uses = [0] * len(graph)
     for i in live:
         for j in graph.nodes[i].inputs:

@@ -1,1 +1,1 @@
-"""Compile LLVM text and run whole training steps: JIT, buffers, command buffers, networks."""
+"""Compile LLVM text and run whole training steps: compilation, buffers, command buffers, native models."""

@@ -1,21 +1,34 @@
-"""A model as machine code is given it: its numbers, their gradients, and memory to work in."""
+"""Memory that machine code reads and writes: parameters, an arena, and the addresses of a program's buffers.
 
+T steps, B sequences, H units (whole vectors), K matrices of a layer, V symbols or notes, P parameters. All arrays are
+float32 without gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
-from search.kernels.runtime.compiled import Compiled
-from search.kernels.runtime.memory import Arena
+from search.kernels.plan.adjoint import BufferKind
+from search.kernels.plan.program import Program
+from search.kernels.runtime.compiled import CompiledCell
+
+Addresses: TypeAlias = dict[tuple[BufferKind, int], int]
+"""Addresses of a program's buffers, values or gradients, each at its first step."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """A model's numbers, or their gradients: float32 without gaps, all of them views of `flat` (P,).
+    """Parameters of a model, or their gradients, as views of `flat` (P,).
 
-    `entry` (V, H), `entry_bias` (H,) for rolls, else (0,); for each layer `weights` (K, H, H) and `biases` (K, H);
-    `readout` (V, H), `readout_bias` (V,).
+    `entry` (V, H); `entry_bias` (H,) for piano rolls, else (0,); for each layer `weights` (K, H, H) and `biases`
+    (K, H); `readout` (V, H); `readout_bias` (V,).
     """
 
     flat: Tensor
@@ -27,36 +40,134 @@ class Parameters:
     readout_bias: Tensor
 
 
-@dataclass(frozen=True)
-class Model:
-    """A model around a compiled cell. `multi_label`: it reads and predicts piano rolls, not symbols.
+class Arena:
+    """Named blocks of memory that are kept between calls; a block only ever grows."""
 
-    What changes from call to call and is always at the same place: `control` (learning rate, largest norm), `results`
-    (nats, the sums of the metric and of its square, the gradient's norm, counted steps), `count` (of those steps).
+    def __init__(self) -> None:
+        self._blocks: dict[str, Tensor] = {}
+
+    def allocate(self, name: str, floats: int, fill: float | None = None) -> int:
+        """Return the address of the block `name`, after growing it to at least `floats` numbers.
+
+        With `fill`, a new block is filled with that number. Growing a block moves it and drops its contents.
+        """
+        block = self._blocks.get(name)
+        if block is None or block.numel() < floats:
+            block = self._blocks[name] = new_block(floats)
+            if fill is not None:
+                block.fill_(fill)
+        return block.data_ptr()
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._blocks[name]
+
+    def bytes_held(self) -> int:
+        """Return the size of all blocks; it grows whenever a block is moved."""
+        return sum(block.numel() * block.element_size() for block in self._blocks.values())
+
+
+def new_block(floats: int) -> Tensor:
+    """Return uninitialised memory for an arena."""
+    return torch.empty(floats)
+
+
+@dataclass(frozen=True)
+class ModelBuffers:
+    """All memory of a model around a compiled cell. With `multi_label` it reads and predicts piano rolls, not symbols.
+
+    Arguments and results of a call are at fixed addresses: `control` (learning rate, largest gradient norm), `results`
+    (nats, sum of the metric, sum of its squares, gradient norm, number of steps in the loss mask), and `count` (that
+    number again, as an integer).
     """
 
-    code: Compiled
+    code: CompiledCell
     values: Parameters
     gradients: Parameters
     multi_label: bool
-    memory: Arena = field(default_factory=Arena)
+    arena: Arena = field(default_factory=Arena)
     control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(5))
     count: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
     @property
     def layers(self) -> int:
+        """Number of layers."""
         return len(self.values.weights)
 
     @property
     def units(self) -> int:
+        """H, the number of units of a layer."""
         return self.values.readout.shape[1]
 
     @property
     def output_size(self) -> int:
-        """V: symbols, or notes."""
+        """V, the number of symbols or notes."""
         return self.values.readout.shape[0]
 
     @property
-    def padded_width(self) -> int:
+    def padded_output_size(self) -> int:
+        """V rounded up to whole vectors."""
         return self.code.pad(self.output_size)
+
+
+def value_addresses(
+    program: Program, blocks: tuple[int, int, int, int], states: int, steps: int, batch: int, units: int
+) -> Addresses:
+    """Return the addresses of a layer's values.
+
+    Args:
+        program: Program of the cell.
+        blocks: Addresses of x (T, B, H), states (`states`, T + 1, B, H), sums (S, T, B, H), and values (W, T, B, H) for
+            the program's S sums and W values.
+        states: Number of states of the cell.
+        steps: T.
+        batch: B.
+        units: H.
+    """
+    x, first_state, sums, values = blocks
+    row = 4 * batch * units
+    found = {(BufferKind.X, 0): x}
+    for k in range(states):
+        found[BufferKind.OLD, k] = first_state + k * (steps + 1) * row
+        found[BufferKind.NEW, k] = found[BufferKind.OLD, k] + row
+    for s in range(program.sums):
+        found[BufferKind.SUM, s] = sums + s * steps * row
+    for v in range(program.values):
+        found[BufferKind.VALUE, v] = values + v * steps * row
+    return found
+
+
+def gradient_addresses(
+    program: Program, x: int, states: Sequence[int], free: int, output: int, steps: int, batch: int, units: int
+) -> Addresses:
+    """Return the addresses of a layer's gradients.
+
+    Args:
+        program: Program of the cell.
+        x: Address of the gradient of x (T, B, H).
+        states: Address of each state's gradient: (T + 1, B, H) if the program tracks the state, else (2, B, H) for even
+            and odd steps in turn.
+        free: Address of `gradient_floats` numbers, for the gradients of sums and values.
+        output: Address of the gradient of the visible output (T, B, H).
+        steps: T.
+        batch: B.
+        units: H.
+    """
+    row = 4 * batch * units
+    found = {(BufferKind.X, 0): x, (BufferKind.OUTPUT, 0): output}
+    for k, state in enumerate(states):
+        found[BufferKind.OLD, k] = state
+        found[BufferKind.NEW, k] = state + (row if k in program.tracked else 0)
+    for s in range(program.sums):
+        found[BufferKind.SUM, s] = free + s * steps * row
+    free += program.sums * steps * row
+    for v in range(program.values):
+        found[BufferKind.VALUE, v] = free
+        free += row * (1 if v in program.scratch else steps)
+    return found
+
+
+def gradient_floats(program: Program, steps: int, batch: int, units: int) -> int:
+    """Return how many numbers the gradients of a layer's sums and values take."""
+    rows = sum(1 if v in program.scratch else steps for v in range(program.values))
+    return (program.sums * steps + rows) * batch * units

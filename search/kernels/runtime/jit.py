@@ -1,9 +1,6 @@
-"""Compile LLVM text to functions in this process."""
+"""Just-in-time compilation of LLVM text in this process."""
 
 from __future__ import annotations
-
-import ctypes
-from typing import Any
 
 try:
     import llvmlite.binding as llvm
@@ -13,30 +10,27 @@ except ImportError:  # pragma: no cover - the package depends on llvmlite; a bro
 from search.kernels.codegen.host import Host
 
 
-class Library:
-    """Compiled functions of one LLVM module. They live as long as the library does.
+class MachineCode:
+    """Compiled functions of one LLVM module, valid as long as this object is alive.
 
-    Raises `RuntimeError` where LLVM rejects the text: a fault of this package, not of its user.
+    Raises:
+        RuntimeError: LLVM rejects the text. This is a fault of the package or of the LLVM version, not of the user.
     """
 
-    def __init__(self, text: str, machine: Host) -> None:
+    def __init__(self, text: str, host: Host) -> None:
         module = llvm.parse_assembly(text)
         module.verify()
         target = llvm.Target.from_default_triple().create_target_machine(
-            cpu=machine.cpu, features=machine.features, opt=2, jit=True
+            cpu=host.cpu, features=host.features, opt=2, jit=True
         )
         self._engine = llvm.create_mcjit_compiler(module, target)
         self._engine.finalize_object()
 
     def address(self, name: str) -> int:
-        """Where a function is."""
+        """Return the address of a function."""
         return int(self._engine.get_function_address(name))
-
-    def function(self, name: str, *arguments: Any) -> Any:
-        """A function without result, callable with values of the given `ctypes` types."""
-        return ctypes.CFUNCTYPE(None, *arguments)(self.address(name))
 
 
 def publish(name: str, address: int) -> None:
-    """Let modules that are compiled later call the function at `address` by `name`."""
+    """Make a function callable by `name` from modules compiled later."""
     llvm.add_symbol(name, address)

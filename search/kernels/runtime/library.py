@@ -1,55 +1,51 @@
-"""The machine code that whole models share: calls from a tape, readouts, and what else a training step does."""
+"""Machine code that all models share, compiled once in a process for each kind of CPU."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from search.kernels.codegen.function import call_text
-from search.kernels.codegen.gather import GATHER, SCATTER
-from search.kernels.codegen.gemm import MULTIPLY, PACK
+from search.kernels.codegen.commands import RUN
+from search.kernels.codegen.gemm import GEMM
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.loss import READOUTS, readout_text
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, DESCEND, SELECT, descent_text
-from search.kernels.runtime.commands import PLAY, PLAY_TYPE, RUN_SECTION, TAPE_TEXT
-from search.kernels.runtime.compiled import shared
-from search.kernels.runtime.jit import Library
+from search.kernels.codegen.library import CALLABLE, KERNELS, kernels_text, library_text
+from search.kernels.runtime.jit import MachineCode, publish
 
-CALL_MULTIPLY, CALL_PACK, CALL_GATHER, CALL_SCATTER = (f"{name}_call" for name in (MULTIPLY, PACK, GATHER, SCATTER))
-"""The functions of `product` and `lookup`, to be called from a tape; arguments as theirs."""
-
-_SHARED = {
-    MULTIPLY: (CALL_MULTIPLY, "iiipiipiipipi"),
-    PACK: (CALL_PACK, "iiiiiipp"),
-    GATHER: (CALL_GATHER, "iippp"),
-    SCATTER: (CALL_SCATTER, "iippp"),
-}
+_RUN_TYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
 
 @dataclass(frozen=True)
-class Instruments:
-    """Functions by name, all callable from a tape, and the one that plays a tape."""
+class KernelLibrary:
+    """Functions that a command buffer calls, by name, and `run`, which runs a command buffer from start to end."""
 
-    library: Library  # keeps the code alive
-    play: Callable[[int, int], int]
+    code: MachineCode  # keeps the functions alive
+    run: Callable[[int, int], int]
     addresses: dict[str, int]
 
 
 @cache
-def instruments(machine: Host) -> Instruments:
-    """Compiled once in a process."""
-    shared(machine)  # which these call
-    vector = f"<{machine.width} x float>"
-    types = {"i": "i64", "p": "ptr"}
-    parts = [f"declare {vector} @llvm.fma.v{machine.width}f32({vector}, {vector}, {vector})"]
-    for name, (call, kinds) in _SHARED.items():
-        function = f"{name}{machine.width}"
-        parts.append(f"declare void @{function}({', '.join(types[kind] for kind in kinds)})")
-        parts.append(call_text(call, function, kinds))
-    parts += [TAPE_TEXT, descent_text(machine), readout_text(machine)]
-    parts.append(f"attributes #0 = {{ {machine.attributes} }}\n")
-    library = Library("\n".join(parts), machine)
-    calls = (call for call, _ in _SHARED.values())
-    names = (*calls, RUN_SECTION, CHECK, SELECT, DESCEND, CLEAR, COPY, *READOUTS.values())
-    return Instruments(library, PLAY_TYPE(library.address(PLAY)), {name: library.address(name) for name in names})
+def kernel_library(host: Host) -> KernelLibrary:
+    """Return the functions shared by all models.
+
+    Raises:
+        RuntimeError: LLVM rejects the text.
+    """
+    publish_kernels(host)  # which the library calls
+    code = MachineCode(library_text(host), host)
+    return KernelLibrary(code, _RUN_TYPE(code.address(RUN)), {name: code.address(name) for name in CALLABLE})
+
+
+@cache
+def publish_kernels(host: Host) -> MachineCode:
+    """Compile the matrix product, packing, gather and scatter, and publish them to modules compiled later.
+
+    Returns:
+        The code, which must stay alive; the cache keeps it.
+    """
+    code = MachineCode(kernels_text(host), host)
+    for name in KERNELS:
+        suffixed = f"{name}{host.width}"
+        publish(suffixed, code.address(suffixed if name == GEMM else name))
+    return code

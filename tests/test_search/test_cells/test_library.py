@@ -21,7 +21,7 @@ from search.cells.errors import CellError, UnknownCellError
 from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY, SEEDS, name_of, named_cell
 from search.cells.notation.formula import parse_formula
-from search.kernels.recurrence import run_layer
+from search.kernels.eager import run_eager
 from search.kernels.reference import run_reference
 from tests.test_search.test_cells.shapes import encode, plain
 
@@ -173,7 +173,7 @@ def test_every_named_cell_has_its_equations_here() -> None:
         assert (LIBRARY[name].graph.states, len(LIBRARY[name].graph.linears)) == (states, matrices)
 
 
-@pytest.mark.parametrize("run", [run_reference, run_layer])
+@pytest.mark.parametrize("run", [run_reference, run_eager])
 @pytest.mark.parametrize("name", LIBRARY)
 def test_a_named_cell_computes_its_equations_as_written_and_in_canonical_order(name: str, run: Run) -> None:
     weight, bias, x, states = tensors(name)
@@ -223,7 +223,7 @@ def test_lstm_gru_after_and_tanh_are_those_of_torch(name: str, layers: int, dtyp
         for gate, (of_x, of_h) in enumerate(gates):
             weights[of_x], weights[of_h], biases[of_x], biases[of_h] = w_x[gate], w_h[gate], b_x[gate], b_h[gate]
         weight, bias = (torch.stack([each[k] for k in order]) for each in (weights, biases))
-        sequence, states = run_layer(LIBRARY[name].graph, weight, bias, sequence, initial[layer])
+        sequence, states = run_eager(LIBRARY[name].graph, weight, bias, sequence, initial[layer])
         finals.append(states)
     ours = [sequence, *(torch.stack(states) for states in zip(*finals, strict=True))]
     assert_equal(ours, expected, 1e-5)
@@ -278,7 +278,7 @@ def test_an_unknown_name_is_refused_in_one_line_with_those_that_come_close() -> 
 def test_relus_of_torch_and_of_a_cell_agree(function: Callable[[Tensor], Tensor]) -> None:
     graph = parse_formula(f"h' = {function.__name__}(x - h)")
     x, h = torch.randn(T, B, H, generator=torch.Generator().manual_seed(27)), torch.zeros(B, H)
-    outputs, _ = run_layer(graph, torch.zeros(0, H, H), torch.zeros(0, H), x, (h,))
+    outputs, _ = run_eager(graph, torch.zeros(0, H, H), torch.zeros(0, H), x, (h,))
     for now, output in zip(x, outputs, strict=True):
         h = function(now - h)
         torch.testing.assert_close(output, h, rtol=0, atol=0)

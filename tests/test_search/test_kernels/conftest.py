@@ -1,4 +1,4 @@
-"""Cells and arguments that the kernels' tests share."""
+"""Cells and arguments shared by the tests of kernels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Results: TypeAlias = dict[str, Tensor]
 Evaluate: TypeAlias = Callable[[Layer, GateGraph, Arguments], Results]
 
 MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "100"))
-"""How many random mutants each path is held against the reference with; 1,000 take a few minutes."""
+"""Number of random mutants on which each path is compared with the reference; 1,000 take a few minutes."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,7 +33,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def mutants() -> list[GateGraph]:
-    """Children of all named cells, 1 to 20 mutations deep; every other one has a leaky relu for each relu."""
+    """Return descendants of all named cells, 1 to 20 mutations deep; every other one with leaky relu for relu."""
     seeds = [cell.graph for cell in LIBRARY.values()]
     found = []
     for k in range(MUTANTS):
@@ -54,7 +54,7 @@ def _leaky(graph: GateGraph) -> GateGraph:
 
 @pytest.fixture(scope="session")
 def draw() -> Draw:
-    """Random arguments of a layer: draw(graph, units=, batch=, steps=, seed=, dtype=), all wanting gradients."""
+    """Return draw(graph, units=, batch=, steps=, seed=, dtype=): random arguments of a layer that require gradients."""
 
     def drawn(
         graph: GateGraph,
@@ -81,7 +81,7 @@ def draw() -> Draw:
 
 @pytest.fixture(scope="session")
 def evaluate() -> Evaluate:
-    """evaluate(path, graph, arguments): outputs, last states and all gradients of a random projection of them."""
+    """Return evaluate(path, graph, arguments): outputs, last states, and all gradients of a random projection."""
 
     def evaluated(path: Layer, graph: GateGraph, arguments: Arguments) -> Results:
         weight, bias, x, states = arguments

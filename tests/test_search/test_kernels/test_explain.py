@@ -1,4 +1,4 @@
-"""What is shown of a cell is what runs."""
+"""The explanation of a cell shows the operations that run."""
 
 import re
 from collections.abc import Callable
@@ -63,19 +63,19 @@ def test_formulas_of_stages_mean_what_their_instructions_do(mutants: list[GateGr
         for step in program_of(graph).forward.looped:
             if not isinstance(step, Stage):
                 continue
-            memory = {str(p): rng.normal(size=5) for p in step.places()}
+            memory = {str(p): rng.normal(size=5) for p in step.buffers()}
             values: list[Array] = []
             for instruction in step.instructions:
                 read = [values[a] for a in instruction.arguments]
-                load = instruction.place is not None
-                values.append(memory[str(instruction.place)] if load else operations[instruction.op](*read))
+                load = instruction.buffer is not None
+                values.append(memory[str(instruction.buffer)] if load else operations[instruction.op](*read))
             names: dict[str, Any] = {re.sub("'", "_", name): value for name, value in memory.items()} | functions
             for line in stage_formulas(step)[: -len(step.stores)]:
                 name, formula = line.split(" = ")
-                names[name] = eval(formula.replace("'", "_"), names)  # noqa: S307 - our own output
-            for line, (place, number) in zip(stage_formulas(step)[-len(step.stores) :], step.stores, strict=True):
+                names[name] = eval(formula.replace("'", "_"), names)  # noqa: S307 - printed by this package
+            for line, (buffer, number) in zip(stage_formulas(step)[-len(step.stores) :], step.stores, strict=True):
                 name, formula = line.split(" = ")
-                assert name == str(place)
+                assert name == str(buffer)
                 np.testing.assert_allclose(eval(formula.replace("'", "_"), names), values[number])  # noqa: S307
                 held += 1
     assert held > 100

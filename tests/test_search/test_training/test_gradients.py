@@ -1,4 +1,4 @@
-"""Where gradients go: against exact Jacobians and against cells whose answer is known."""
+"""Gradient norms against exact Jacobians, and on cells whose norms are known."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import torch
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.reference import run_reference
-from search.training.gradients import Probe, gradient_reach, trained_reach
+from search.training.gradients import Probe, gradient_norms, trained_gradient_norms
 from search.training.model import SequenceModel
 from tasks.generated import GeneratedTask, Sample
 from tasks.registry import load_task
@@ -19,7 +19,7 @@ from tasks.task import Output
 
 
 class Letters(GeneratedTask):
-    """Letters that are drawn alike."""
+    """Letters drawn uniformly."""
 
     name = "letters"
     vocabulary = "abcdefghijklmnopqrstuvwxyz."
@@ -32,10 +32,10 @@ class Letters(GeneratedTask):
 
 def test_a_cell_that_adds_up_forgets_nothing_and_one_that_only_sees_its_input_everything() -> None:
     probe = Probe(steps=5, run_in=2, units=16, sequences=400, symbols=4)
-    adds = gradient_reach(parse_formula("h' = h + x"), probe)
+    adds = gradient_norms(parse_formula("h' = h + x"), probe)
     assert adds.hidden == pytest.approx([1.0] * 6, rel=0.05)
     assert adds.hidden == adds.states
-    sees = gradient_reach(parse_formula("h' = tanh(x) + c\nc' = relu(x) - x"), probe)
+    sees = gradient_norms(parse_formula("h' = tanh(x) + c\nc' = relu(x) - x"), probe)
     assert sees.hidden == (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     assert sees.states == pytest.approx([1.0, 1.0, 0.0, 0.0, 0.0, 0.0], rel=0.05)
 
@@ -44,8 +44,8 @@ def test_a_cell_that_adds_up_forgets_nothing_and_one_that_only_sees_its_input_ev
 def test_the_norms_are_those_of_the_exact_jacobians(name: str) -> None:
     graph = LIBRARY[name].graph
     probe = Probe(steps=6, run_in=3, units=16, sequences=600, symbols=4, scale=2.0)
-    found = gradient_reach(graph, probe)
-    # One sequence after the other, by torch's own Jacobian over the slow reference.
+    found = gradient_norms(graph, probe)
+    # One sequence after the other, by PyTorch's Jacobian of the reference.
     generator = torch.Generator().manual_seed(probe.seed)
     model = SequenceModel(graph, 16, 1, 4, Output.SYMBOLS)
     model.initialise(2.0, generator)
@@ -68,28 +68,28 @@ def test_the_norms_are_those_of_the_exact_jacobians(name: str) -> None:
 
 
 def test_the_lstm_keeps_more_in_all_its_states_than_in_its_output() -> None:
-    reach = gradient_reach(LIBRARY["lstm"].graph, Probe(steps=20))
-    assert all(both > alone for both, alone in zip(reach.states[1:], reach.hidden[1:], strict=True))
-    tanh = gradient_reach(LIBRARY["tanh"].graph, Probe(steps=20))
+    norms = gradient_norms(LIBRARY["lstm"].graph, Probe(steps=20))
+    assert all(both > alone for both, alone in zip(norms.states[1:], norms.hidden[1:], strict=True))
+    tanh = gradient_norms(LIBRARY["tanh"].graph, Probe(steps=20))
     assert tanh.states == tanh.hidden
-    assert tanh.hidden[20] < reach.states[20]
+    assert tanh.hidden[20] < norms.states[20]
 
 
 def test_a_gradient_that_overflows_is_no_number() -> None:
-    reach = gradient_reach(parse_formula("h' = linear(linear(linear(h, 1000), 1000), 1000) + x"), Probe(sequences=4))
-    assert reach.hidden[1] > 1e8
-    assert math.isnan(reach.hidden[-1])
+    norms = gradient_norms(parse_formula("h' = linear(linear(linear(h, 1000), 1000), 1000) + x"), Probe(sequences=4))
+    assert norms.hidden[1] > 1e8
+    assert math.isnan(norms.hidden[-1])
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_of_an_untrained_model_both_ways_say_the_same(layers: int) -> None:
-    """A task whose symbols are drawn alike is what the fresh layer reads; the layers below the last one run first."""
+def test_both_measurements_agree_on_an_untrained_model(layers: int) -> None:
+    """The task's symbols are uniform, like those of the untrained layer; the layers below the last one run first."""
     graph, probe = LIBRARY["gru"].graph, Probe(steps=12, run_in=8, units=32, sequences=400, symbols=27)
     model = SequenceModel(graph, 32, layers, 27, Output.SYMBOLS)
     model.initialise(1.0, torch.Generator().manual_seed(3))
-    found = trained_reach(model, Letters(), probe)
+    found = trained_gradient_norms(model, Letters(), probe)
     assert len(found.hidden) == 13
-    fresh = gradient_reach(graph, probe)
+    fresh = gradient_norms(graph, probe)
     if layers == 1:
         assert found.hidden == pytest.approx(fresh.hidden, rel=0.35)  # other weights of the same kind
     # The exact Jacobian of the last layer, for one sequence.
@@ -112,5 +112,5 @@ def test_pieces_that_are_short_are_followed_as_far_as_they_go() -> None:
     task = load_task("memorization", length=3, validation=300, test=300)
     model = SequenceModel(LIBRARY["lstm"].graph, 16, 1, task.output_size, task.output)
     model.initialise(1.0, torch.Generator().manual_seed(0))
-    reach = trained_reach(model, task, Probe(sequences=8))
-    assert len(reach.hidden) == len(reach.states) == len(next(task.training(8, 150, np.random.default_rng(0))).inputs)
+    norms = trained_gradient_norms(model, task, Probe(sequences=8))
+    assert len(norms.hidden) == len(norms.states) == len(next(task.training(8, 150, np.random.default_rng(0))).inputs)

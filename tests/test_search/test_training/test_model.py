@@ -1,4 +1,4 @@
-"""The model around a cell, held against torch.nn, plain loops and exact formulas.
+"""The model around a cell, compared with torch.nn, plain loops and exact formulas.
 
 T steps, B sequences, H units, V symbols or notes.
 """
@@ -17,6 +17,7 @@ from search.cells.graph import GateGraph, Op
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.core.errors import BudgetError
+from search.kernels.errors import KernelError
 from search.training.model import Score, SequenceModel, States, count_parameters, units_for
 from search.training.settings import Setting
 from search.training.stepper import AutogradStepper
@@ -53,7 +54,7 @@ def make_batch(output: Output = Output.SYMBOLS, seed: int = 0, all_count: bool =
 
 
 class Twin(nn.Module):
-    """A model's LSTM, written with torch.nn: embedding or linear, nn.LSTM, linear, with the weights of the model."""
+    """The same model in torch.nn: embedding or linear, nn.LSTM, linear, with the weights of the given model."""
 
     def __init__(self, model: SequenceModel, layers: int) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class Twin(nn.Module):
                 mine.copy_(theirs.detach())
 
     def pairs(self, model: SequenceModel, gradient: bool = False) -> list[tuple[Tensor, Tensor]]:
-        """Tensors of this module, or their gradients, each with what it is in the model."""
+        """Return tensors of this module, or their gradients, each with its counterpart in the model."""
 
         def of(parameter: Tensor) -> Tensor:
             found = parameter.grad if gradient else parameter
@@ -90,7 +91,7 @@ class Twin(nn.Module):
         return found
 
     def loss(self, batch: Batch) -> Tensor:
-        """A plain loop over the counted steps: summed over time, averaged over the batch."""
+        """Return the loss by a plain loop over the loss mask: summed over time, averaged over the batch."""
         values = torch.tensor(batch.inputs)
         logits = self.readout(self.lstm(self.entry(values))[0])
         total = torch.zeros(())
@@ -106,7 +107,7 @@ class Twin(nn.Module):
 
 
 def gate_places(graph: GateGraph) -> dict[tuple[int, Op], int]:
-    """Which matrix of `GATES` serves which gate (input, forget, cell, output) and leaf, told apart by the biases."""
+    """Return the matrix of each gate of `GATES` (input, forget, cell, output) and leaf, told apart by the biases."""
     places = {}
     for reader, node in enumerate(graph):
         if node.op is Op.ADD and all(graph.nodes[i].op is Op.LINEAR for i in node.inputs):
@@ -300,3 +301,41 @@ def test_states_before_a_sequence_are_zeros_for_each_layer_and_state() -> None:
     states: States = make_model(layers=3).zero_states(5)
     assert [len(layer) for layer in states] == [2, 2, 2]
     assert all(state.shape == (5, H) and not state.any() for layer in states for state in layer)
+
+
+@pytest.mark.parametrize("symbol", [-1, V])
+def test_an_input_symbol_out_of_range_is_named(symbol: int) -> None:
+    model, batch = make_model(), make_batch()
+    batch.inputs[2, 1] = symbol
+    low, high = batch.inputs.min(), batch.inputs.max()
+    with pytest.raises(
+        KernelError, match=rf"^symbols of inputs range from {low} to {high}; the model has 0 to {V - 1}$"
+    ):
+        model.loss(batch, model.zero_states(B))
+
+
+def test_a_batch_that_does_not_fit_the_states_is_named() -> None:
+    model = make_model()
+    with pytest.raises(KernelError, match=rf"^state 0 has shape \({B + 1}, {H}\); it must be \({B}, {H}\)"):
+        model.loss(make_batch(), model.zero_states(B + 1))
+
+
+def test_a_large_vocabulary_has_the_loss_and_gradients_of_exact_arithmetic() -> None:
+    """The loss over 1,000 words against numpy in double precision; the gradient of a logit is p - 1 or p."""
+    model = SequenceModel(GRU, H, 1, 1000, Output.SYMBOLS)
+    model.initialise(2.0, torch.Generator().manual_seed(0))
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.integers(1000, size=(2, T, B))
+    batch = Batch(inputs, targets, np.ones((T, B), np.float32), starts=True)
+    loss, _, _ = model.loss(batch, model.zero_states(B))
+    loss.backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        outputs, _ = model.outputs(torch.tensor(inputs), model.zero_states(B))
+        logits = model.logits(outputs.flatten(0, 1)).double().numpy()
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities = powers / powers.sum(1, keepdims=True)
+    picked = np.arange(T * B), targets.ravel()
+    assert loss.item() == pytest.approx(-np.log(probabilities[picked]).sum() / B, rel=1e-5)
+    probabilities[picked] -= 1.0
+    assert model.readout_bias.grad is not None
+    np.testing.assert_allclose(model.readout_bias.grad.numpy(), probabilities.sum(0) / B, rtol=1e-3, atol=1e-6)

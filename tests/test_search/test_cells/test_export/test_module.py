@@ -27,7 +27,7 @@ from search.cells.graph import GateGraph, Node, Op
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import format_formula, parse_formula
-from search.kernels.recurrence import run_layer
+from search.kernels.eager import run_eager
 from tests.paths import ROOT
 
 T, B, H, L = 5, 3, 8, 2
@@ -154,7 +154,7 @@ def test_outputs_states_and_gradients_are_those_of_the_kernels(
     given = [initial[place.index(k)] for k in range(states)]
     values, last = x, []
     for k in range(L):
-        values, final = run_layer(graph, weights[k], biases[k], values, tuple(s[k] for s in given))
+        values, final = run_eager(graph, weights[k], biases[k], values, tuple(s[k] for s in given))
         last.append(final)
     stacked = [torch.stack(parts) for parts in zip(*last, strict=True)]
     expected = [values, *(stacked[k] for k in place)]

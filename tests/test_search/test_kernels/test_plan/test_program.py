@@ -2,15 +2,15 @@
 
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
-from search.kernels.plan.adjoint import Kind, Place, Stage
-from search.kernels.plan.program import Multiply, program_of
+from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
+from search.kernels.plan.program import Gemm, program_of
 
 
 def test_the_lstm_is_four_products_before_the_loop_and_four_and_one_stage_in_it() -> None:
     program = program_of(LIBRARY["lstm"].graph)
-    assert [type(step) for step in program.before.whole_first] == [Multiply] * 4
-    assert [type(step) for step in program.forward.looped] == [Multiply] * 4 + [Stage]
-    assert [type(step) for step in program.backward.looped] == [Stage] + [Multiply] * 4
+    assert [type(step) for step in program.before.whole_first] == [Gemm] * 4
+    assert [type(step) for step in program.forward.looped] == [Gemm] * 4 + [Stage]
+    assert [type(step) for step in program.backward.looped] == [Stage] + [Gemm] * 4
     assert program.forward.whole_last == ()
     assert program.values == 0
 
@@ -18,16 +18,16 @@ def test_the_lstm_is_four_products_before_the_loop_and_four_and_one_stage_in_it(
 def test_a_sums_first_product_starts_it_and_the_second_adds_to_it() -> None:
     program = program_of(LIBRARY["tanh"].graph)
     (first,), second = program.before.whole_first, program.forward.looped[0]
-    assert isinstance(first, Multiply)
-    assert isinstance(second, Multiply)
-    assert (first.source, first.first) == (Place(Kind.X), True)
-    assert (second.source, second.first) == (Place(Kind.OLD), False)
-    assert first.destination == second.destination == Place(Kind.SUM)
+    assert isinstance(first, Gemm)
+    assert isinstance(second, Gemm)
+    assert (first.source, first.first) == (Buffer(BufferKind.X), True)
+    assert (second.source, second.first) == (Buffer(BufferKind.OLD), False)
+    assert first.destination == second.destination == Buffer(BufferKind.SUM)
 
 
 def test_gates_take_the_place_of_their_sums() -> None:
     (stage,) = (step for step in program_of(LIBRARY["lstm"].graph).forward.looped if isinstance(step, Stage))
-    assert {place.kind for place, _ in stage.stores} == {Kind.NEW, Kind.SUM}
+    assert {buffer.kind for buffer, _ in stage.stores} == {BufferKind.NEW, BufferKind.SUM}
     assert len(stage.stores) == 2 + 4
 
 
@@ -47,13 +47,13 @@ def test_what_the_reset_gate_multiplies_is_kept_and_its_gradient_is_not() -> Non
 def test_a_state_that_something_after_the_loop_reads_keeps_all_its_gradients() -> None:
     program = program_of(parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical())
     assert program.tracked == {0, 1}  # h is only an output
-    assert [type(step) for step in program.forward.whole_last] == [Multiply, Stage]
+    assert [type(step) for step in program.forward.whole_last] == [Gemm, Stage]
 
 
 def test_sums_that_the_loop_adds_to_are_handed_over_and_x_only_where_it_is_read() -> None:
-    assert set(program_of(LIBRARY["tanh"].graph).handed_over) == {Place(Kind.SUM)}
-    assert Place(Kind.X) in program_of(LIBRARY["mut1"].graph).handed_over
-    assert set(program_of(parse_formula("c' = tanh(x); h' = c * h")).handed_over) == {Place(Kind.NEW, 1)}
+    assert set(program_of(LIBRARY["tanh"].graph).handed_over) == {Buffer(BufferKind.SUM)}
+    assert Buffer(BufferKind.X) in program_of(LIBRARY["mut1"].graph).handed_over
+    assert set(program_of(parse_formula("c' = tanh(x); h' = c * h")).handed_over) == {Buffer(BufferKind.NEW, 1)}
 
 
 def test_a_matrix_that_nothing_reads_has_no_place() -> None:

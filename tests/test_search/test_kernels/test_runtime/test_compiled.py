@@ -1,53 +1,90 @@
-"""Machine code for other CPUs than this one has, as far as this one runs it."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""Machine code of a cell: cached, described by its program, and absent where LLVM cannot make it."""
 
 import pytest
-import torch
 
-from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
-from search.kernels.codegen.host import Host, host
-from search.kernels.recurrence import backend_for, run_layer
-from search.kernels.reference import run_reference
+from search.cells.notation.formula import parse_formula
+from search.kernels.codegen.cell import SEGMENTS
+from search.kernels.plan.adjoint import BufferKind
 from search.kernels.runtime import compiled as compiled_module
-from search.kernels.runtime.compiled import compiled
-
-if TYPE_CHECKING:
-    from tests.test_search.test_kernels.conftest import Draw, Evaluate
-
-
-def narrower() -> list[Host]:
-    """This machine with shorter vectors, and an older CPU that it can stand in for."""
-    here = host()
-    if here is None:
-        return []
-    older = [Host(8, 16, "haswell", "")] if here.width == 16 else []
-    return [*older, Host(4, here.registers, here.cpu, here.features)]
+from search.kernels.runtime.compiled import CompiledCell, compile_cell
+from search.training.model import SequenceModel
+from search.training.stepper import Backend, stepper_for
+from tasks.task import Output
+from tests.test_search.test_kernels.hosts import require_host
 
 
-@pytest.mark.parametrize("machine", narrower(), ids=lambda machine: f"{machine.cpu}-{machine.width}")
-def test_any_vector_width_equals_the_reference(
-    machine: Host, monkeypatch: pytest.MonkeyPatch, draw: Draw, evaluate: Evaluate, mutants: list[GateGraph]
-) -> None:
-    compiled.cache_clear()
-    monkeypatch.setattr(compiled_module, "host", lambda: machine)
-    graphs = [*(LIBRARY[name].graph for name in ("lstm", "gru", "mut1")), *mutants[:5]]
+def code_of(name: str) -> CompiledCell:
+    require_host()
+    code = compile_cell(LIBRARY[name].graph)
+    assert code is not None
+    return code
+
+
+def test_a_cell_is_compiled_once_and_a_limited_number_is_kept() -> None:
+    assert code_of("tanh") is code_of("tanh")
+    assert compile_cell.cache_parameters()["maxsize"] == compiled_module.CACHED_CELLS
+
+
+def test_every_segment_has_an_address_of_its_own() -> None:
+    addresses = code_of("gru").addresses
+    assert tuple(addresses) == SEGMENTS
+    assert len(set(addresses.values())) == len(SEGMENTS)
+    assert 0 not in addresses.values()
+
+
+def test_a_number_of_columns_is_rounded_up_to_whole_vectors() -> None:
+    code = code_of("tanh")
+    width = code.host.width
+    assert [code.pad(n) for n in (1, width, width + 1)] == [width, width, 2 * width]
+
+
+def test_matrices_of_a_gate_add_to_one_sum_and_an_unread_one_to_none() -> None:
+    lstm = code_of("lstm")
+    counts = [list(lstm.sums_of_matrices).count(s) for s in range(5)]
+    assert counts == [2, 2, 2, 2, 0]
+    unread = compile_cell(parse_formula("g = linear(x); h' = tanh(linear(h))"))
+    assert unread is not None
+    assert unread.sums_of_matrices.tolist() == [1, 0]
+
+
+def test_a_table_lists_the_weights_and_then_the_addresses_of_the_segments_buffers() -> None:
+    code = code_of("tanh")  # before: sum0 = matrix0 x
+    values = {(BufferKind.X, 0): 50, (BufferKind.SUM, 0): 60}
+    assert code.table("before", (1, 2, 3, 4), values, {}) == [1, 2, 3, 4, 50, 60]
+    gradients = {(BufferKind.X, 0): 70, (BufferKind.SUM, 0): 80}
+    assert set(code.table("before_backward", (1, 2, 3, 4), values, gradients)[4:]) == {80, 70, 50}
+
+
+def test_a_segment_without_work_has_no_table() -> None:
+    code = compile_cell(parse_formula("h' = tanh(linear(h))"))
+    assert code is not None
+    assert code.table("before", (1, 2, 3, 4), {}, {}) == []
+
+
+def test_only_what_the_loop_reads_is_handed_over_to_it() -> None:
+    assert code_of("tanh").handed_over == [(BufferKind.SUM, 0)]
+    assert code_of("tanh").gradients_handed_over == [(BufferKind.SUM, 0)]
+    assert not code_of("tanh").reads_x_late
+    assert code_of("mut1").reads_x_late  # z = sigm(W x + b) and tanh(x)
+
+
+def test_a_model_whose_cell_llvm_rejects_is_trained_by_the_eager_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_host()
+    graph = LIBRARY["lstm"].graph
+    compile_cell.cache_clear()
+    monkeypatch.setattr(compiled_module, "cell_text", lambda *_: "this is no LLVM")
     try:
-        for graph in graphs:
-            for units, batch in ((19, 13), (32, 2), (4, 1)):
-                arguments = draw(graph, units=units, batch=batch)
-                assert backend_for(graph, arguments[2]) == "llvm"
-                expected = evaluate(run_reference, graph, arguments)
-                for name, value in evaluate(run_layer, graph, arguments).items():
-                    torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-4)
+        assert compile_cell(graph) is None
+        assert stepper_for(SequenceModel(graph, 16, 1, 5, Output.SYMBOLS)).backend is Backend.EAGER
     finally:
-        compiled.cache_clear()
+        compile_cell.cache_clear()
 
 
-def test_no_more_than_so_many_cells_are_kept() -> None:
-    assert compiled.cache_parameters()["maxsize"] == compiled_module.CACHED_CELLS
-    first = compiled(LIBRARY["tanh"].graph)
-    assert compiled(LIBRARY["tanh"].graph) is first
+def test_a_machine_without_a_host_gets_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_cell.cache_clear()
+    monkeypatch.setattr(compiled_module, "host", lambda: None)
+    try:
+        assert compile_cell(LIBRARY["lstm"].graph) is None
+    finally:
+        compile_cell.cache_clear()

@@ -1,0 +1,155 @@
+"""A whole model in machine code: a training step, or the score of a batch, is one call.
+
+A `NativeModel` records a command buffer for each shape of batch it meets: lookup or projection of the inputs, layers
+forward, readout and loss, layers backward, gradient norm, clipping and update. Its memory is allocated once, for the
+largest batch so far. The states at the end of a batch stay there as the states before the next one.
+
+T steps, B sequences, H units (whole vectors), V symbols or notes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from search.cells.graph import GateGraph
+from search.kernels.errors import KernelError
+from search.kernels.runtime.buffers import ModelBuffers, Parameters
+from search.kernels.runtime.compiled import compile_cell
+from search.kernels.runtime.step import StepCommands
+
+MOST_SHAPES = 256
+"""Command buffers that a model keeps, one for each shape of batch."""
+
+
+class NativeModel:
+    """Machine code of a model around a cell, with the states between its batches."""
+
+    def __init__(self, buffers: ModelBuffers) -> None:
+        self.buffers = buffers
+        self._steps: dict[tuple[bool, int, int], StepCommands] = {}
+        self._batches: dict[bool, int] = {}  # B of the states kept for training and for scores
+        allocate = buffers.arena.allocate
+        allocate("one", 1, 1.0)
+        allocate("zeros", buffers.units, 0.0)
+        allocate("start", buffers.padded_output_size, 0.0 if buffers.multi_label else float("-inf"))
+
+    def train(
+        self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool,
+        rate: float, max_norm: float,
+    ) -> tuple[float, float, int]:  # fmt: skip
+        """Train on a batch by one step of SGD with gradient clipping by norm.
+
+        The loss is averaged over the batch and summed over time.
+
+        Args:
+            inputs: (T, B) symbols or (T, B, V) piano rolls.
+            targets: As `inputs`.
+            loss_mask: (T, B), zero where a step has no part in the loss.
+            starts: Whether the states before the batch are zero; else they are those after the previous batch.
+            rate: Learning rate.
+            max_norm: Gradient norm above which the gradient is scaled down to it.
+
+        Returns:
+            The loss in nats, summed over the steps in the loss mask, the norm of the gradient, and the number of those
+            steps. If loss or norm is not finite, no parameter changes.
+
+        Raises:
+            KernelError: A shape or a symbol does not fit the model.
+        """
+        control = self.buffers.control
+        control[0], control[1] = rate, max_norm
+        self._run(True, inputs, targets, loss_mask, starts)
+        nats, _, _, norm, steps = self.buffers.results.tolist()
+        return nats, norm, int(steps)
+
+    def score(
+        self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool
+    ) -> tuple[float, float, float, int]:
+        """Return sums over the steps in the loss mask: nats, the metric, its square, and 1.
+
+        The metric of a step is 1 or 0 for a symbol predicted right or wrong, and the nats of a step of a piano roll.
+        Arguments and errors are those of `train`.
+        """
+        self._run(False, inputs, targets, loss_mask, starts)
+        nats, metric, squared, _, steps = self.buffers.results.tolist()
+        return nats, metric, squared, int(steps)
+
+    def states(self, train: bool) -> Tensor:
+        """Return the states after the last batch of training, or of scores: (layers, states, B, H)."""
+        buffers = self.buffers
+        shape = buffers.layers, buffers.code.states, self._batches[train], buffers.units
+        return buffers.arena[f"carry {train}"][: int(np.prod(shape))].view(shape)
+
+    def _run(
+        self,
+        train: bool,
+        inputs: npt.NDArray[Any],
+        targets: npt.NDArray[Any],
+        loss_mask: npt.NDArray[Any],
+        starts: bool,
+    ) -> None:
+        buffers, shape = self.buffers, loss_mask.shape
+        expected = (*shape, buffers.output_size) if buffers.multi_label else shape
+        if inputs.shape != expected or targets.shape != expected or len(shape) != 2 or 0 in shape:
+            raise KernelError(
+                f"inputs have shape {inputs.shape}, targets {targets.shape} and loss_mask {shape}; they must be "
+                f"(steps, batch), none of them 0, and for piano rolls the first two (steps, batch, "
+                f"{buffers.output_size})"
+            )
+        steps, batch = shape
+        if not starts and self._batches.get(train) != batch:
+            raise KernelError(
+                f"a batch of {batch} sequences continues from states of {self._batches.get(train, 0)}; "
+                "use as many sequences, or set starts"
+            )
+        step = self._steps.get((train, steps, batch)) or self._recorded(train, steps, batch)
+        if starts:
+            self._batches[train] = batch
+            step.carried.fill(0.0)
+        if buffers.multi_label:  # too large to copy
+            inputs, targets = np.ascontiguousarray(inputs, np.float32), np.ascontiguousarray(targets, np.float32)
+            step.commands.bind("inputs", inputs.ctypes.data)
+            step.commands.bind("targets", targets.ctypes.data)
+        else:
+            step.inputs[...] = inputs
+            step.targets[...] = targets
+        step.loss_mask[...] = loss_mask
+        if step.commands.run():
+            for name, symbols in (("inputs", inputs), ("targets", targets)):
+                low, high = symbols.min(), symbols.max()
+                if low < 0 or high >= buffers.output_size:
+                    raise KernelError(
+                        f"symbols of {name} range from {low} to {high}; the model has 0 to {buffers.output_size - 1}"
+                    )
+
+    def _recorded(self, train: bool, steps: int, batch: int) -> StepCommands:
+        """Record and keep the command buffer for a shape of batch."""
+        arena = self.buffers.arena
+        held = arena.bytes_held()
+        commands = StepCommands(self.buffers, train, steps, batch)
+        if arena.bytes_held() > held:  # a block may have moved after its address was recorded
+            self._steps.clear()
+            commands = StepCommands(self.buffers, train, steps, batch)
+        if len(self._steps) >= MOST_SHAPES:  # a task with samples of all lengths
+            self._steps.clear()
+        self._steps[train, steps, batch] = commands
+        return commands
+
+
+def native_model(graph: GateGraph, values: Parameters, gradients: Parameters, multi_label: bool) -> NativeModel | None:
+    """Return a model in machine code, or None if it cannot have one.
+
+    Machine code needs float32 parameters in main memory, at least one layer, and units that fill whole vectors.
+    """
+    code = compile_cell(graph)
+    tensors = (values.flat, gradients.flat)
+    plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
+    units = values.readout.shape[1]
+    if code is None or not plain or not values.weights or code.pad(units) != units:
+        return None
+    return NativeModel(ModelBuffers(code, values, gradients, multi_label))

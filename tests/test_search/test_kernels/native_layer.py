@@ -1,0 +1,133 @@
+"""One layer of a cell in machine code, as an autograd function: what the tests compare with the reference.
+
+It records the commands that a training step records for its first layer, and nothing else of the step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from search.cells.graph import GateGraph
+from search.kernels.codegen.sgd import COPY
+from search.kernels.runtime.buffers import ModelBuffers, Parameters
+from search.kernels.runtime.compiled import compile_cell
+from search.kernels.runtime.step import StepCommands
+
+
+def run_native(
+    graph: GateGraph,
+    weight: Tensor,
+    bias: Tensor,
+    x: Tensor,
+    states: tuple[Tensor, ...],
+    symbols: Tensor | None = None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run a layer; arguments and results are those of `search.kernels.eager.run_eager`.
+
+    With `symbols` (T, B), x is a table (V, H) whose rows the steps read.
+    """
+    outputs, *last = _NativeLayer.apply(graph, weight, bias, x, symbols, *states)  # type: ignore[no-untyped-call]
+    return outputs, tuple(last)
+
+
+class _NativeLayer(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, symbols: Tensor | None, *states: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(weight, bias, x, symbols, *states)
+        ctx.graph = graph
+        found = _run(graph, weight, bias, x, symbols, states, None)
+        return found.outputs, *found.last
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        weight, bias, x, symbols, *states = ctx.saved_tensors
+        found = _run(ctx.graph, weight, bias, x, symbols, tuple(states), gradients)
+        return None, found.d_weight, found.d_bias, found.d_x, None, *found.d_states
+
+
+class _Result(NamedTuple):
+    outputs: Tensor
+    last: list[Tensor]
+    d_weight: Tensor
+    d_bias: Tensor
+    d_x: Tensor
+    d_states: list[Tensor]
+
+
+def _run(
+    graph: GateGraph,
+    weight: Tensor,
+    bias: Tensor,
+    x: Tensor,
+    symbols: Tensor | None,
+    states: tuple[Tensor, ...],
+    d_results: tuple[Tensor, ...] | None,
+) -> _Result:
+    """Run forward and backward; `d_results` holds the gradients of the outputs and of the last states."""
+    code = compile_cell(graph)
+    assert code is not None
+    weight, bias, x = (t.contiguous() for t in (weight, bias, x))
+    units, batch = x.shape[-1], states[0].shape[0]
+    steps = len(x) if symbols is None else len(symbols)
+    table = x if symbols is not None else torch.zeros(1, units)
+    values, gradients = (
+        Parameters(torch.empty(0), entry, torch.empty(0), (w,), (b,), entry, torch.empty(0))
+        for w, b, entry in (
+            (weight, bias, table),
+            (torch.zeros_like(weight), torch.zeros_like(bias), torch.zeros_like(table)),
+        )
+    )
+    model = ModelBuffers(code, values, gradients, multi_label=False)
+    model.arena.allocate("one", 1, 1.0)
+    model.arena.allocate("zeros", units, 0.0)
+    for _ in range(2):  # the first pass sizes the arena, whose blocks then stay where they are
+        layer = _LayerCommands(model, steps, batch, None if symbols is not None else x, d_results)
+    if symbols is not None:
+        layer.inputs[...] = symbols.numpy()
+    layer.carried[: code.states * batch * units] = torch.stack(states).flatten().numpy()
+    assert layer.commands.run() == 0
+    size = steps * batch * units
+    carried = torch.from_numpy(layer.carried.copy())[: code.states * batch * units].view(code.states, batch, units)
+    blocks = [model.arena[f"d state {k}"][: batch * units].view(batch, units).clone() for k in range(code.states)]
+    d_x = gradients.entry if symbols is not None else model.arena["d 1"][:size].view(steps, batch, units).clone()
+    outputs = model.arena["outputs"][:size].view(steps, batch, units).clone()
+    return _Result(outputs, list(carried), gradients.weights[0], gradients.biases[0], d_x, blocks)
+
+
+class _LayerCommands(StepCommands):
+    """Commands of a layer's forward and backward; `x` is None if symbols are looked up in the model's table."""
+
+    def __init__(
+        self, model: ModelBuffers, steps: int, batch: int, x: Tensor | None, d_results: tuple[Tensor, ...] | None
+    ) -> None:
+        self._x = x
+        shape = batch, model.units
+        zeros = [torch.zeros(steps, *shape), *(torch.zeros(shape) for _ in range(model.code.states))]
+        d_outputs, d_first, *d_others = zeros if d_results is None else [d.clone() for d in d_results]
+        d_outputs = d_outputs.contiguous()
+        d_outputs[-1] += d_first  # state 0 after the last step is the last output
+        self._d_outputs, self._d_last = d_outputs, [None, *(d.contiguous() for d in d_others)]
+        super().__init__(model, True, steps, batch)
+
+    def _record(self) -> None:
+        if self._x is not None:
+            self.by_symbol, self.table_rows = False, (self.steps, self.batch)
+        outputs = self._forward(0, self._entered() if self._x is None else self._x.data_ptr())
+        self.commands.call(COPY, 4 * self.rows * self.units, outputs, self.allocate("outputs", self.rows * self.units))
+        d_x = self._backward(0, self._d_outputs.data_ptr())
+        if self._x is None:
+            self._entry_gradient(d_x)
+
+    def _state_gradient(self, k: int, d_output: int) -> int:
+        address = super()._state_gradient(k, d_output)
+        d_last = self._d_last[k]
+        if d_last is not None:
+            row = 4 * self.batch * self.units
+            at = self.steps if k in self.program.tracked else self.steps % 2
+            self.commands.call(COPY, row, d_last.data_ptr(), address + at * row)
+        return address

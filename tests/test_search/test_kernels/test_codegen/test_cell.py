@@ -1,0 +1,108 @@
+"""Segments of cells in machine code against equations written out in numpy."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
+from search.kernels.codegen.cell import SEGMENTS, cell_text
+from search.kernels.codegen.gemm import panel_columns
+from search.kernels.codegen.host import Host
+from search.kernels.plan.adjoint import Buffer, BufferKind
+from search.kernels.plan.program import program_of
+from search.kernels.runtime.jit import MachineCode
+from search.kernels.runtime.library import publish_kernels
+from tests.test_search.test_kernels.hosts import HOSTS
+from tests.test_search.test_kernels.machine import Floats
+
+T, B = 5, 3
+
+
+def panels(host: Host, weight: Floats) -> Floats:
+    """Lay out matrices (K, H, H) in panels of columns, zeros beyond the last."""
+    matrices, units, _ = weight.shape
+    width = panel_columns(host)
+    count = -(-units // width)
+    padded = np.zeros((matrices, units, count * width), np.float32)
+    padded[:, :, :units] = weight
+    return np.ascontiguousarray(padded.reshape(matrices, units, count, width).transpose(0, 2, 1, 3))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(host: Host) -> None:
+    """h' = tanh(W0 x + b0 + W1 h + b1): the buffers of each segment, over all steps, and by hand the chain rule."""
+    units = 3 * host.width
+    rng = np.random.default_rng(0)
+    program = program_of(LIBRARY["tanh"].graph)
+    publish_kernels(host)
+    code = MachineCode(cell_text(program, host), host)
+    weight = (rng.normal(size=(2, units, units)) / units**0.5).astype(np.float32)
+    bias = rng.normal(size=units).astype(np.float32)  # b0 + b1, what the sum starts from
+    x = rng.normal(size=(T, B, units)).astype(np.float32)
+    states = np.full((T + 1, B, units), np.nan, np.float32)
+    states[0] = rng.normal(size=(B, units))
+    d_output = rng.normal(size=(T, B, units)).astype(np.float32)
+    d_weight, d_bias = np.full_like(weight, np.nan), np.full(units, np.nan, np.float32)
+    d_x, d_sum, d_state = np.full_like(x, np.nan), np.full_like(x, np.nan), np.zeros((2, B, units), np.float32)
+    arrays: dict[Buffer, npt.NDArray[np.float32]] = {
+        Buffer(BufferKind.X): x,
+        Buffer(BufferKind.OLD): states,
+        Buffer(BufferKind.NEW): states[1:],
+        Buffer(BufferKind.SUM): np.full_like(x, np.nan),
+        Buffer(BufferKind.X, gradient=True): d_x,
+        Buffer(BufferKind.SUM, gradient=True): d_sum,
+        Buffer(BufferKind.OLD, gradient=True): d_state,
+        Buffer(BufferKind.NEW, gradient=True): d_state,
+        Buffer(BufferKind.OUTPUT, gradient=True): d_output,
+    }
+    assert program.tracked == frozenset()
+    packed = {False: panels(host, np.ascontiguousarray(weight.transpose(0, 2, 1))), True: panels(host, weight)}
+    starts = {False: bias, True: np.zeros(units, np.float32)}
+    for name in SEGMENTS:
+        backward = name.endswith("backward")
+        given = [packed[backward], starts[backward], d_weight, d_bias]
+        given += [arrays[buffer] for buffer in getattr(program, name).buffers]
+        table = np.array([array.ctypes.data for array in given], np.int64)
+        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 3)(code.address(name))
+        function(table.ctypes.data, T, B, units)
+
+    w0, w1 = weight.astype(np.float64)
+    h = [states[0].astype(np.float64)]
+    for t in range(T):
+        h.append(np.tanh(x[t] @ w0.T + h[t] @ w1.T + bias))
+    np.testing.assert_allclose(states, h, rtol=1e-4, atol=1e-5)
+    carried, sums = np.zeros((B, units)), np.empty((T, B, units))
+    for t in reversed(range(T)):
+        sums[t] = (d_output[t] + carried) * (1 - h[t + 1] ** 2)
+        carried = sums[t] @ w1
+    np.testing.assert_allclose(d_sum, sums, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(d_x, sums @ w0, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(d_state[0], carried, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(d_weight[0], np.einsum("tbi,tbj->ij", sums, x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(d_weight[1], np.einsum("tbi,tbj->ij", sums, h[:-1]), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(d_bias, sums.sum((0, 1)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [4, 8, 16])
+def test_a_segment_calls_each_operation_and_a_repeated_stage_is_compiled_once(width: int) -> None:
+    host = Host(width, 32, "", "")
+    for name in ("lstm", "gru", "mut1"):
+        program = program_of(LIBRARY[name].graph)
+        text = cell_text(program, host)
+        segments = [getattr(program, name) for name in SEGMENTS]
+        operations = [o for s in segments for o in (*s.whole_first, *s.looped, *s.whole_last)]
+        gradients = sum(len(s.matrices) + len(s.sums) for s in segments)
+        assert text.count("  call void @") == len(operations) + gradients
+        assert text.count("define void @") == len(SEGMENTS) + text.count("_stage0(i64 %count") + text.count(
+            "_stage1(i64 %count"
+        ) + text.count("_stage2(i64 %count")
+
+
+def test_a_cell_without_matrices_has_no_products() -> None:
+    text = cell_text(program_of(parse_formula("h' = tanh(x) * h")), Host(8, 16, "", ""))
+    assert "call void @gatesearch_gemm" not in text

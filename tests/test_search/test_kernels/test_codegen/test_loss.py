@@ -1,0 +1,155 @@
+"""Readout and loss against PyTorch in double precision: sums, metrics and gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch.nn import functional
+
+from search.kernels.codegen.gemm import panel_columns
+from search.kernels.codegen.host import Host
+from search.kernels.codegen.loss import ARGUMENTS, LOSS_FUNCTIONS, TRAINING_ARGUMENTS
+from search.kernels.runtime.library import kernel_library
+from tests.test_search.test_kernels.hosts import HOSTS
+from tests.test_search.test_kernels.machine import Floats, call
+
+BATCH = 3
+"""Gradients are those of the summed loss divided by this."""
+
+
+@dataclass
+class Found:
+    """Sums over the rows, and gradients (zeros if none are computed)."""
+
+    nats: float
+    metric: float
+    squares: float
+    d_outputs: Floats
+    d_readout: Floats
+    d_bias: Floats
+
+
+def panels(host: Host, matrix: Floats) -> Floats:
+    """Lay out (K, N) in panels of columns, zeros beyond the last."""
+    width = panel_columns(host)
+    count = -(-matrix.shape[1] // width)
+    padded = np.zeros((matrix.shape[0], count * width), np.float32)
+    padded[:, : matrix.shape[1]] = matrix
+    return np.ascontiguousarray(padded.reshape(-1, count, width).transpose(1, 0, 2))
+
+
+def run(
+    host: Host, outputs: Floats, weight: Floats, bias: Floats, targets: npt.NDArray[np.generic],
+    index: npt.NDArray[np.int64], block: int, *, train: bool,
+) -> Found:  # fmt: skip
+    """Call a loss function with memory full of NaN; gradients are added to zeros."""
+    multi_label = targets.dtype == np.float32
+    (rows, units), size = outputs.shape, len(weight)
+    padded = -(-size // host.width) * host.width
+    start = np.full(padded, 0.0 if multi_label else -np.inf, np.float32)
+    start[:size] = bias
+    vectors = -(-block // host.width) * host.width
+    scratch = [np.full(n, np.nan, np.float32) for n in (block * units, block * padded, vectors, vectors)]
+    results = np.full(5, np.nan)
+    found = [np.zeros(shape, np.float32) for shape in ((rows, units), (size, units), padded)]
+    arguments = [
+        np.array([len(index)]), index, outputs, panels(host, weight.T), start, targets, *scratch, results, block, units,
+        size, padded,
+    ]  # fmt: skip
+    assert len(arguments) == len(ARGUMENTS)
+    if train:
+        inverse, zeros, one = (np.array(v, np.float32) for v in ([1 / BATCH], np.zeros(units), [1.0]))
+        arguments += [panels(host, weight), inverse, zeros, one, *found]
+        assert len(arguments) == len(TRAINING_ARGUMENTS)
+    assert call(kernel_library(host).addresses[LOSS_FUNCTIONS[multi_label, train]], *arguments) == 0
+    assert np.isnan(results[3:]).all()
+    nats, metric, squares = results[:3].tolist()
+    return Found(nats, metric, squares, *found)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize(("size", "rows", "masked", "block"), [(2, 1, 1, 16), (29, 40, 33, 16), (300, 50, 50, 48)])
+def test_sums_and_gradients_are_pytorchs(
+    host: Host, multi_label: bool, size: int, rows: int, masked: int, block: int
+) -> None:
+    rng = np.random.default_rng(size)
+    units = 2 * host.width
+    outputs, weight, bias = (rng.normal(size=s).astype(np.float32) for s in ((rows, units), (size, units), size))
+    index = np.sort(rng.permutation(rows)[:masked])
+    targets: npt.NDArray[np.generic] = (
+        (rng.random((rows, size)) < 0.3).astype(np.float32) if multi_label else rng.integers(size, size=rows)
+    )
+    exact = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in (outputs, weight, bias)]
+    logits = functional.linear(*exact)[index]
+    chosen = torch.tensor(targets[index])
+    if multi_label:
+        nats = functional.binary_cross_entropy_with_logits(logits, chosen.double(), reduction="none").sum(1)
+        metric = nats
+    else:
+        nats = functional.cross_entropy(logits, chosen, reduction="none")
+        metric = (logits.argmax(1) == chosen).double()
+    gradients = [g.numpy() for g in torch.autograd.grad(nats.sum() / BATCH, exact)]
+    score, training = (run(host, outputs, weight, bias, targets, index, block, train=t) for t in (False, True))
+    for found in (score, training):
+        assert found.nats == pytest.approx(nats.sum().item(), rel=1e-5, abs=2e-6)
+    assert score.metric == pytest.approx(metric.sum().item(), rel=1e-5, abs=2e-6)
+    assert score.squares == pytest.approx(metric.square().sum().item(), rel=1e-5, abs=2e-6)
+    assert not score.d_outputs.any()
+    for name, value, expected in zip(
+        ("outputs", "readout", "bias"), (training.d_outputs, training.d_readout, training.d_bias[:size]), gradients,
+        strict=True,
+    ):  # fmt: skip
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+    assert not training.d_bias[size:].any()
+    assert not np.delete(training.d_outputs, index, 0).any()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_hit_is_the_first_of_equal_largest_logits(host: Host) -> None:
+    size = 2 * host.width + 3
+    bias = np.zeros(size, np.float32)
+    bias[[2, host.width + 1, size - 1]] = 1.0
+    targets = np.arange(size)
+    outputs, weight = np.zeros((size, host.width), np.float32), np.zeros((size, host.width), np.float32)
+    found = run(host, outputs, weight, bias, targets, targets.copy(), 16, train=False)
+    assert (found.metric, found.squares) == (1.0, 1.0)  # of symbol 2 alone
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_loss_of_equal_logits_is_the_logarithm_of_their_number(host: Host) -> None:
+    outputs, weight = np.ones((5, host.width), np.float32), np.zeros((1000, host.width), np.float32)
+    found = run(host, outputs, weight, np.zeros(1000, np.float32), np.arange(5), np.arange(5), 16, train=False)
+    assert found.nats == pytest.approx(5 * np.log(1000), rel=1e-6)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_target_without_any_probability_costs_its_distance_and_not_infinity(host: Host) -> None:
+    outputs, weight = np.ones((1, host.width), np.float32), np.zeros((2, host.width), np.float32)
+    bias = np.array([200.0, 0.0], np.float32)
+    found = run(host, outputs, weight, bias, np.array([1]), np.array([0]), 16, train=True)
+    assert found.nats == pytest.approx(200.0)
+    np.testing.assert_allclose(found.d_bias[:2], [1 / BATCH, -1 / BATCH], rtol=1e-6)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("train", [False, True])
+def test_nan_stays_nan(host: Host, train: bool) -> None:
+    outputs, weight = np.ones((4, host.width), np.float32), np.ones((9, host.width), np.float32)
+    weight[7, 1] = np.nan
+    rolls = np.zeros((4, 9), np.float32)
+    for targets in (np.arange(4), rolls):
+        found = run(host, outputs, weight, np.zeros(9, np.float32), targets, np.arange(4), 16, train=train)
+        assert np.isnan(found.nats)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_row_in_the_mask_gives_zeros(host: Host) -> None:
+    outputs, weight = np.ones((4, host.width), np.float32), np.ones((9, host.width), np.float32)
+    found = run(host, outputs, weight, np.zeros(9, np.float32), np.arange(4), np.empty(0, np.int64), 16, train=True)
+    assert (found.nats, found.metric, found.squares) == (0.0, 0.0, 0.0)
+    assert not any(g.any() for g in (found.d_outputs, found.d_readout, found.d_bias))

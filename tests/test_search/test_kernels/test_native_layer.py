@@ -1,0 +1,163 @@
+"""One layer in machine code against the reference: values, states and gradients, on named cells and random mutants."""
+
+from __future__ import annotations
+
+from math import inf, nan
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from search.cells.graph import GateGraph, Node, Op
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
+from search.kernels.codegen.host import Host
+from search.kernels.reference import run_reference
+from search.kernels.runtime import compiled as compiled_module
+from search.kernels.runtime.compiled import compile_cell
+from tests.test_search.test_kernels.comparison import ODD, assert_same
+from tests.test_search.test_kernels.hosts import HOSTS, require_host
+from tests.test_search.test_kernels.native_layer import run_native
+
+if TYPE_CHECKING:
+    from tests.test_search.test_kernels.conftest import Draw, Evaluate
+
+
+@pytest.fixture(autouse=True)
+def _machine_code() -> None:
+    require_host()
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_corner_graphs_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
+    graph = parse_formula(ODD[name])
+    arguments = draw(graph, units=16)
+    assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_named_cells_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
+    graph = LIBRARY[name].graph
+    arguments = draw(graph, units=32, batch=5, steps=9)
+    assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
+
+
+def test_mutants_of_any_size_equal_the_reference(mutants: list[GateGraph], draw: Draw, evaluate: Evaluate) -> None:
+    rng = np.random.default_rng(0)
+    held = 0
+    for k, graph in enumerate(mutants):
+        units, batch = (int(rng.choice(sizes)) for sizes in ([16, 32, 48], [1, 2, 5, 7]))
+        arguments = draw(graph, units=units, batch=batch, steps=int(rng.integers(1, 6)), seed=k)
+        expected = evaluate(run_reference, graph, arguments)
+        if all(value.isfinite().all() for value in expected.values()):  # some mutants grow beyond all bounds
+            assert_same(evaluate(run_native, graph, arguments), expected, 1e-4, f"mutant {k}")
+            held += 1
+    assert held >= 0.97 * len(mutants)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_any_vector_width_equals_the_reference(
+    host: Host, monkeypatch: pytest.MonkeyPatch, draw: Draw, evaluate: Evaluate, mutants: list[GateGraph]
+) -> None:
+    compile_cell.cache_clear()
+    monkeypatch.setattr(compiled_module, "host", lambda: host)
+    try:
+        for graph in [*(LIBRARY[name].graph for name in ("lstm", "gru", "mut1")), *mutants[:5]]:
+            for vectors, batch in ((5, 13), (2, 2), (1, 1)):
+                arguments = draw(graph, units=vectors * host.width, batch=batch)
+                expected = evaluate(run_reference, graph, arguments)
+                for name, value in evaluate(run_native, graph, arguments).items():
+                    torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-4)
+    finally:
+        compile_cell.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "mut3"])
+def test_four_layers_equal_the_reference(name: str, draw: Draw) -> None:
+    graph = LIBRARY[name].graph
+    layers = [draw(graph, units=16, batch=2, steps=6, seed=k) for k in range(4)]
+    results = []
+    for path in (run_native, run_reference):
+        x = layers[0][2]
+        for weight, bias, _, states in layers:
+            x, _ = path(graph, weight, bias, x, states)
+        leaves = [layers[0][2], *(tensor for layer in layers for tensor in (*layer[:2], *layer[3]))]
+        results.append([x, *torch.autograd.grad(x.square().sum(), leaves)])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [7, 30])  # fewer than the 12 steps of the batch: computed once a row; or looked up
+def test_symbols_equal_the_rows_of_their_table(
+    rows: int, mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
+) -> None:
+    rng = np.random.default_rng(0)
+    graphs = [*(parse_formula(formula) for formula in ODD.values()), *mutants[::4]]
+    for k, graph in enumerate(graphs):
+        weight, bias, _, states = draw(graph, units=16, batch=3, steps=1, seed=k)
+        symbols = torch.from_numpy(rng.integers(0, rows, (4, 3)))
+        table = draw(graph, units=16, batch=rows, steps=1, seed=k)[2].detach()[0].requires_grad_()
+
+        def looked_up(
+            graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
+        ) -> tuple[Tensor, tuple[Tensor, ...]]:
+            return run_reference(graph, weight, bias, torch.nn.functional.embedding(symbols, x), states)  # noqa: B023
+
+        def by_symbol(
+            graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
+        ) -> tuple[Tensor, tuple[Tensor, ...]]:
+            return run_native(graph, weight, bias, x, states, symbols)  # noqa: B023
+
+        arguments = weight, bias, table, states
+        expected = evaluate(looked_up, graph, arguments)
+        if all(value.isfinite().all() for value in expected.values()):
+            assert_same(evaluate(by_symbol, graph, arguments), expected, 1e-4, f"graph {k}")
+
+
+@pytest.mark.parametrize("batch", [1, 4, 9, 10, 11, 23, 35])
+def test_every_split_of_the_rows_into_blocks_equals_the_reference(batch: int, draw: Draw, evaluate: Evaluate) -> None:
+    graph = LIBRARY["gru"].graph
+    arguments = draw(graph, units=48, batch=batch, steps=2)
+    assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, str(batch))
+
+
+def test_more_units_than_one_pass_of_a_product_equal_the_reference(draw: Draw, evaluate: Evaluate) -> None:
+    graph = LIBRARY["tanh"].graph
+    arguments = draw(graph, units=304, batch=2, steps=3)
+    assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-4, "tanh")
+
+
+def test_results_are_the_same_bits_whatever_the_alignment(draw: Draw) -> None:
+    graph = LIBRARY["gru"].graph
+    weight, bias, x, states = draw(graph, units=16, batch=5)
+    expected, _ = run_native(graph, weight, bias, x, states)
+
+    def moved(values: Tensor, shift: int) -> Tensor:
+        return torch.empty(values.numel() + shift)[shift:].view(values.shape).copy_(values.detach())
+
+    for shift in (1, 3, 8):
+        found, _ = run_native(graph, moved(weight, shift), moved(bias, shift), moved(x, shift), states)
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("function", ["sigmoid", "tanh", "relu", "leaky_relu"])
+def test_saturated_values_infinities_and_nan_behave_as_in_torch(function: str, evaluate: Evaluate) -> None:
+    extremes = [-inf, -1e4, -100.0, -88.0, -20.0, -1e-30, -0.0, 0.0, 1e-30, 0.5, 20.0, 88.0, 100.0, 1e4, inf, nan]
+    graph = parse_formula(f"h' = {function}(x + h)")
+    weight, bias = torch.zeros(0, 16, 16, requires_grad=True), torch.zeros(0, 16, requires_grad=True)
+    x = torch.tensor(extremes).expand(1, 1, 16).clone().requires_grad_()
+    arguments = weight, bias, x, (torch.zeros(1, 16, requires_grad=True),)
+    found, expected = evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=2e-6, atol=1e-37, equal_nan=True)
+
+
+def test_dead_nodes_and_unread_matrices_have_zero_gradients(draw: Draw, evaluate: Evaluate) -> None:
+    nodes = (Node(Op.INPUT), Node(Op.LINEAR, (0,)), Node(Op.STATE), Node(Op.LINEAR, (2,)), Node(Op.TANH, (3,)))
+    graph = GateGraph(nodes, (4,))
+    found = evaluate(run_native, graph, draw(graph))
+    assert found["gradient of weight"][0].count_nonzero() == 0
+    assert found["gradient of weight"][1].count_nonzero() > 0
+    assert found["gradient of x"].count_nonzero() == 0

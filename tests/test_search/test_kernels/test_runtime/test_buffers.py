@@ -1,0 +1,116 @@
+"""Memory of a model: an arena that grows, and addresses of buffers that do not overlap."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
+from search.kernels.plan.adjoint import BufferKind
+from search.kernels.plan.program import Program, program_of
+from search.kernels.runtime.buffers import (
+    Arena,
+    ModelBuffers,
+    Parameters,
+    gradient_addresses,
+    gradient_floats,
+    value_addresses,
+)
+from search.kernels.runtime.compiled import compile_cell
+from tests.test_search.test_kernels.hosts import require_host
+
+T, B, H = 5, 3, 16
+ROW = 4 * B * H
+
+
+def test_a_block_stays_where_it_is_as_long_as_it_is_large_enough() -> None:
+    arena = Arena()
+    first = arena.allocate("a", 1000)
+    assert arena.allocate("a", 10) == arena.allocate("a", 1000) == first
+    assert arena["a"].data_ptr() == first
+    assert arena.bytes_held() == 4000
+    arena.allocate("a", 1001)
+    arena.allocate("b", 1)
+    assert arena.bytes_held() == 4004 + 4
+    assert len(arena["a"]) == 1001
+
+
+def test_a_block_is_filled_when_it_is_new_and_not_again() -> None:
+    arena = Arena()
+    arena.allocate("a", 3, 2.5)
+    assert arena["a"].tolist() == [2.5, 2.5, 2.5]
+    arena["a"][0] = 7.0
+    arena.allocate("a", 2, 2.5)
+    assert arena["a"].tolist() == [7.0, 2.5, 2.5]
+    arena.allocate("a", 4, 1.0)
+    assert arena["a"].tolist() == [1.0] * 4
+
+
+CELLS = {name: LIBRARY[name].graph for name in ("lstm", "gru", "mut1")} | {
+    "sunk": parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical()
+}
+
+
+def assert_apart(blocks: list[tuple[int, int]]) -> None:
+    """Assert that blocks (address, bytes) do not overlap."""
+    for (start, size), (following, _) in itertools.pairwise(sorted(blocks)):
+        assert start + size <= following
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_values_lie_in_their_blocks_without_overlap(name: str) -> None:
+    graph, program = CELLS[name], program_of(CELLS[name])
+    x, states, sums, values = 1 << 20, 2 << 20, 3 << 20, 4 << 20
+    found = value_addresses(program, (x, states, sums, values), graph.states, T, B, H)
+    assert found[BufferKind.X, 0] == x
+    for k in range(graph.states):  # the states before the first step come first, those after step t are t + 1 rows on
+        assert found[BufferKind.OLD, k] == states + k * (T + 1) * ROW
+        assert found[BufferKind.NEW, k] == found[BufferKind.OLD, k] + ROW
+    assert [found[BufferKind.SUM, s] for s in range(program.sums)] == [sums + s * T * ROW for s in range(program.sums)]
+    assert [found[BufferKind.VALUE, v] for v in range(program.values)] == [
+        values + v * T * ROW for v in range(program.values)
+    ]
+    assert len(found) == 1 + 2 * graph.states + program.sums + program.values
+
+
+def gradient_blocks(program: Program, states: int) -> list[tuple[int, int]]:
+    """Return the blocks of gradients: x, output, states, sums and values."""
+    addresses = [(3 + k) << 20 for k in range(states)]
+    found = gradient_addresses(program, 1 << 20, addresses, 10 << 20, 2 << 20, T, B, H)
+    blocks = [(found[BufferKind.X, 0], T * ROW), (found[BufferKind.OUTPUT, 0], T * ROW)]
+    for k in range(states):
+        tracked = k in program.tracked
+        assert found[BufferKind.OLD, k] == addresses[k]
+        assert found[BufferKind.NEW, k] - addresses[k] == (ROW if tracked else 0)
+        blocks.append((addresses[k], ((T + 1) if tracked else 2) * ROW))
+    blocks += [(found[BufferKind.SUM, s], T * ROW) for s in range(program.sums)]
+    return blocks + [
+        (found[BufferKind.VALUE, v], (1 if v in program.scratch else T) * ROW) for v in range(program.values)
+    ]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_lie_apart_and_those_of_sums_and_values_fill_their_memory(name: str) -> None:
+    program = program_of(CELLS[name])
+    blocks = gradient_blocks(program, CELLS[name].states)
+    assert_apart(blocks)
+    inner = [(start, size) for start, size in blocks if start >= 10 << 20]
+    assert sum(size for _, size in inner) == 4 * gradient_floats(program, T, B, H)
+    assert max(start + size for start, size in inner) == (10 << 20) + 4 * gradient_floats(program, T, B, H)
+
+
+def test_sizes_of_a_model_are_those_of_its_parameters() -> None:
+    host = require_host()
+    code = compile_cell(LIBRARY["gru"].graph)
+    assert code is not None
+    layers = 3
+    weights, biases = (tuple(torch.zeros(6, *shape) for _ in range(layers)) for shape in ((H, H), (H,)))
+    entry, readout, bias = torch.zeros(17, H), torch.zeros(17, H), torch.zeros(17)
+    parameters = Parameters(torch.zeros(1), entry, torch.zeros(0), weights, biases, readout, bias)
+    model = ModelBuffers(code, parameters, parameters, multi_label=False)
+    assert (model.layers, model.units, model.output_size) == (layers, H, 17)
+    assert model.padded_output_size == -(-17 // host.width) * host.width
+    assert (len(model.control), len(model.results), len(model.count)) == (2, 5, 1)

@@ -1,0 +1,145 @@
+"""A whole model in machine code: its results against exact formulas, its states, its errors and its memory.
+
+Training by the native and the eager backend is compared in `test_training/test_stepper.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from search.cells.library import LIBRARY
+from search.kernels.errors import KernelError
+from search.kernels.runtime import native_model as native_module
+from search.kernels.runtime.native_model import NativeModel
+from search.training.model import SequenceModel
+from search.training.stepper import NativeStepper, stepper_for
+from tasks.task import Output
+from tests.test_search.test_kernels.hosts import require_host
+
+Integers: TypeAlias = npt.NDArray[np.int64]
+
+T, B, H, V = 5, 3, 16, 9
+
+
+def made(output: Output = Output.SYMBOLS, layers: int = 2, *, zero: bool = False) -> tuple[SequenceModel, NativeModel]:
+    require_host()
+    model = SequenceModel(LIBRARY["gru"].graph, H, layers, V, output)
+    model.initialise(1.0, torch.Generator().manual_seed(0))
+    if zero:
+        model.flat.zero_()
+    stepper = stepper_for(model)
+    assert isinstance(stepper, NativeStepper)
+    return model, stepper.native
+
+
+def symbols(steps: int = T, batch: int = B) -> tuple[Integers, Integers, npt.NDArray[np.float32]]:
+    """Return inputs, targets and a loss mask that has every step."""
+    inputs, targets = np.random.default_rng(0).integers(V, size=(2, steps, batch))
+    return inputs, targets, np.ones((steps, batch), np.float32)
+
+
+def test_a_model_of_zeros_has_the_uniform_loss() -> None:
+    inputs, targets, mask = symbols()
+    mask[0] = 0.0
+    _, native = made(zero=True)
+    nats, hits, squared, steps = native.score(inputs, targets, mask, True)
+    assert steps == (T - 1) * B
+    assert nats == pytest.approx(steps * math.log(V), rel=1e-6)
+    assert hits == squared == (targets[1:] == 0).sum()  # the first of equal logits is the guess
+    _, rolls = made(Output.MULTI_LABEL, zero=True)
+    piano = np.zeros((T, B, V), np.float32)
+    nats, metric, squared, steps = rolls.score(piano, piano, mask, True)
+    assert nats == metric == pytest.approx(steps * V * math.log(2), rel=1e-6)
+    assert squared == pytest.approx(steps * (V * math.log(2)) ** 2, rel=1e-6)
+
+
+def test_training_returns_the_norm_of_the_gradient_that_moved_the_parameters() -> None:
+    model, native = made()
+    before = model.flat.clone()
+    nats, norm, steps = native.train(*symbols(), True, 0.5, 0.01)
+    assert nats == pytest.approx(T * B * math.log(V), rel=0.1)
+    assert steps == T * B
+    assert norm == pytest.approx(model.flat_grad.double().norm().item(), rel=1e-6)
+    assert norm > 0.01
+    torch.testing.assert_close(model.flat, before - 0.5 * 0.01 / norm * model.flat_grad)
+
+
+def test_states_are_kept_for_training_and_scores_apart() -> None:
+    _, native = made()
+    native.train(*symbols(), True, 0.0, 1.0)
+    trained = native.states(train=True).clone()
+    assert trained.shape == (2, 1, B, H)
+    assert trained.abs().max() > 0
+    native.score(*symbols(7, 2), True)
+    assert native.states(train=False).shape == (2, 1, 2, H)
+    assert torch.equal(native.states(train=True), trained)
+    native.train(*symbols(), True, 0.0, 1.0)
+    assert torch.equal(native.states(train=True), trained)  # from zeros again
+    native.train(*symbols(), False, 0.0, 1.0)
+    assert not torch.equal(native.states(train=True), trained)
+
+
+def test_shapes_that_do_not_fit_are_named() -> None:
+    _, native = made()
+    inputs, targets, mask = symbols()
+    with pytest.raises(
+        KernelError,
+        match=r"^inputs have shape \(4, 3\), targets \(5, 3\) and loss_mask \(5, 3\); they must be \(steps, ",
+    ):
+        native.score(inputs[1:], targets, mask, True)
+    with pytest.raises(KernelError, match="none of them 0"):
+        native.score(inputs[:0], targets[:0], mask[:0], True)
+    _, rolls = made(Output.MULTI_LABEL)
+    with pytest.raises(KernelError, match=rf"for piano rolls the first two \(steps, batch, {V}\)$"):
+        rolls.score(inputs, targets, mask, True)
+
+
+def test_a_batch_that_continues_from_other_states_is_named() -> None:
+    _, native = made()
+    with pytest.raises(KernelError, match=r"^a batch of 3 sequences continues from states of 0; use as many sequences"):
+        native.train(*symbols(), False, 0.1, 1.0)
+
+
+@pytest.mark.parametrize("symbol", [-1, V])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_symbol_out_of_range_is_named_and_changes_nothing(which: int, symbol: int) -> None:
+    model, native = made()
+    before = model.flat.clone()
+    batch = symbols()
+    wrong = batch[:2][which]
+    wrong[2, 1] = symbol
+    low, high = wrong.min(), wrong.max()
+    name = ("inputs", "targets")[which]
+    with pytest.raises(
+        KernelError, match=rf"^symbols of {name} range from {low} to {high}; the model has 0 to {V - 1}$"
+    ):
+        native.train(*batch, True, 0.1, 1.0)
+    assert torch.equal(model.flat, before)
+
+
+def test_memory_grows_to_the_largest_batch_and_no_further() -> None:
+    _, native = made()
+    arena = native.buffers.arena
+    native.train(*symbols(30, 7), True, 0.1, 1.0)
+    held = arena.bytes_held()
+    native.train(*symbols(30, 7), True, 0.1, 1.0)
+    assert arena.bytes_held() == held
+    native.train(*symbols(20, 7), True, 0.1, 1.0)
+    assert arena.bytes_held() == held
+    native.train(*symbols(60, 7), True, 0.1, 1.0)
+    assert held < arena.bytes_held() <= 2 * held
+
+
+def test_a_limited_number_of_shapes_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_module, "MOST_SHAPES", 3)
+    _, native = made()
+    native.score(*symbols(20), True)
+    expected = [native.score(*symbols(steps), True) for steps in range(1, 11)]
+    assert len(native._steps) <= 3
+    assert [native.score(*symbols(steps), True) for steps in range(1, 11)] == expected
