@@ -17,7 +17,8 @@ from graphlib import CycleError, TopologicalSorter
 import numpy as np
 
 from search.cells.errors import GraphError
-from search.cells.graph import ACTIVATIONS, ELEMENTWISE, LEAVES, MAX_NODES, GateGraph, Node, Op
+from search.cells.graph import MAX_NODES, GateGraph
+from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
 
 ACTIVATION_CHOICES = (
     (Op.SIGMOID, 0.0),

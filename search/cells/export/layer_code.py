@@ -19,8 +19,8 @@ import re
 from dataclasses import dataclass
 
 from search.cells.canonical import canonical_positions, live_states, prune_positions
-from search.cells.graph import LEAVES, Op
 from search.cells.notation.formula import Written
+from search.cells.operations import LEAVES, Op
 
 LINE_WIDTH = 88
 _INDENT = 8

@@ -5,14 +5,22 @@ Nothing here uses the canonical form, so that it can be held against it.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import networkx as nx
 import numpy as np
+from hypothesis import strategies as st
 
-from search.cells.graph import GateGraph, Node, Op
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY
 from search.cells.mutation import Rule, propose
+from search.cells.operations import Node, Op
+
+MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "150"))
+"""Number of mutants for properties of the notations; 2,000 in `make exact`."""
 
 
 def encode(graph: GateGraph) -> Any:
@@ -121,3 +129,37 @@ def grow(seed: GateGraph, rng: np.random.Generator, *, rule: Rule, depth: int, m
         seed = child.graph
         line.append(seed)
     return line
+
+
+def mutants(rng: np.random.Generator, count: int) -> Iterator[GateGraph]:
+    """Yield canonical graphs, 1 to 6 generations below the named cells by either rule."""
+    left = count
+    while True:
+        for cell in LIBRARY.values():
+            for rule in Rule:
+                for graph in grow(cell.graph, rng, rule=rule, depth=6):
+                    yield graph
+                    left -= 1
+                    if not left:
+                        return
+
+
+_NUMBERS = st.floats(-1000, 1000, allow_nan=False)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> GateGraph:
+    """Draw any valid graph of up to 8 states and 24 operations."""
+    states = draw(st.integers(1, 8))
+    nodes = [Node(Op.INPUT), *(Node(Op.STATE, state=k) for k in range(states))]
+    for _ in range(draw(st.integers(0, 24))):
+        op = draw(st.sampled_from([op for op in Op if op not in (Op.INPUT, Op.STATE)]))
+        place = st.integers(0, len(nodes) - 1)
+        if op is Op.LINEAR:
+            nodes.append(Node(op, (draw(place),), identity=draw(_NUMBERS), bias=draw(_NUMBERS)))
+        elif op in (Op.ADD, Op.SUB, Op.MUL):
+            nodes.append(Node(op, (draw(place), draw(place))))
+        else:
+            nodes.append(Node(op, (draw(place),)))
+    outputs = draw(st.lists(st.integers(0, len(nodes) - 1), min_size=states, max_size=states))
+    return GateGraph(tuple(nodes), tuple(outputs))

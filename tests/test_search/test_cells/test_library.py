@@ -18,9 +18,10 @@ from torch import Tensor, nn, relu, sigmoid, tanh
 from torch.nn.functional import leaky_relu
 
 from search.cells.errors import CellError, UnknownCellError
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS, name_of, named_cell
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Op
 from search.kernels.recurrence import run_layer
 from search.kernels.reference import run_reference
 from tests.test_search.test_cells.shapes import encode, plain
@@ -55,10 +56,10 @@ def lstm_step(
             k = next(pairs)
             return squash(w(k, x) + w(k + 1, h))
 
-        i, j, f = gate(True, tanh), gate(input_gate, sigmoid), gate(forget, sigmoid)
-        o = gate(output, last)
-        new = c * f + i * j
-        return tanh(new) * o, new
+        i, f = gate(input_gate, sigmoid), gate(forget, sigmoid)
+        g, o = gate(True, tanh), gate(output, last)
+        new = f * c + i * g
+        return o * tanh(new), new
 
     return step
 
@@ -191,7 +192,7 @@ def test_a_named_cell_computes_its_equations_as_written_and_in_canonical_order(n
 TORCH = {
     # Our matrices for torch's gates, in torch's order: (of x, of h) each.
     "tanh": (nn.RNN, [(0, 1)]),
-    "lstm": (nn.LSTM, [(2, 3), (4, 5), (0, 1), (6, 7)]),
+    "lstm": (nn.LSTM, [(0, 1), (2, 3), (4, 5), (6, 7)]),
     "gru-after": (nn.GRU, [(0, 1), (2, 3), (4, 5)]),
 }
 
@@ -268,9 +269,9 @@ def test_named_cells_are_canonical_and_known_by_their_ids() -> None:
 
 
 def test_an_unknown_name_is_refused_in_one_line_with_those_that_come_close() -> None:
-    with pytest.raises(UnknownCellError, match=r"^'lstmm' is no named cell; did you mean lstm.*\?$"):
+    with pytest.raises(UnknownCellError, match=r"^'lstmm' is not a named cell; did you mean lstm.*\?$"):
         named_cell("lstmm")
-    with pytest.raises(CellError, match=r"^'\?' is no named cell; known are tanh, lstm, .*mut3$"):
+    with pytest.raises(CellError, match=r"^'\?' is not a named cell; the named cells are tanh, lstm, .*mut3$"):
         named_cell("?")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from search.cells import canonical
-from search.cells.graph import MAX_NODES, GateGraph, Node, Op
+from search.cells.graph import MAX_NODES, GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import (
     _APPLY,
@@ -29,6 +29,7 @@ from search.cells.mutation import (
     propose,
 )
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Node, Op
 from tests.test_search.test_cells.shapes import plain
 
 T = Transformation

@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from search.cells.drawing.diagram import MINUS, Kind, Part, diagram, formula_diagram, state_name
+from search.cells.drawing.diagram import MINUS, Kind, Part, diagram, formula_diagram
 from search.cells.drawing.layout import Box, layout
 from search.cells.drawing.picture import draw, draw_formula
 from search.cells.drawing.wires import Net, tracks
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import Rule, propose
 from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.operations import Op
+from search.cells.text import state_name
 
 SVG = "{http://www.w3.org/2000/svg}"
 Rectangle = tuple[float, float, float, float]
