@@ -35,7 +35,7 @@ class _Forest:
                 self.names[number] = part.label
             elif part.kind is not Kind.OUTPUT and (part.name or reads.count(number) > 1):
                 self.names[number] = part.name or f"#{number}"
-        for part in parts:  # the new value of a state is named with its prime everywhere
+        for part in reversed(parts):  # new values are named with a prime, a shared one after the first of its states
             if part.kind is Kind.OUTPUT and parts[part.ports[0].source].kind not in _LEAVES:
                 self.names[part.ports[0].source] = f"{part.label}'"
 

@@ -42,7 +42,7 @@ class Net:
 
 
 def tracks(nets: Sequence[Net]) -> dict[int, int]:
-    """Return the track of each net with a vertical line, 0 the leftmost, such that lines cross rarely and never overlap."""
+    """Return the track of each net with a vertical line, 0 the leftmost: few lines cross and none overlap."""
     bent = [net for net in nets if not net.straight]
     order = min(_orders(bent), key=_cost, default=())
     found: dict[int, int] = {}
