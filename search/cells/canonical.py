@@ -316,7 +316,7 @@ class _Ordering:
 
 
 def _number(layer: list[int], signatures: Sequence[object], fresh: list[int], offset: int) -> int:
-    """Number the nodes of a layer by the rank of their signatures, from `offset`; return the next free number."""
+    """Assign to the nodes of a layer the ranks of their signatures, from `offset`; return the next free number."""
     ranks = {id_: rank for rank, id_ in enumerate(_distinct(signatures))}
     for i, signature in zip(layer, signatures, strict=True):
         fresh[i] = offset + ranks[repr(signature)]

@@ -1,4 +1,4 @@
-"""A gate graph is valid from the moment it exists, and pruning and merging take away what does not count."""
+"""Gate graphs are validated when created; pruning and merging remove what does not affect the output."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The six transformations do what they say, draws that are no cells are rejected for what is wrong, and nothing hangs.
+"""Mutation: the six transformations have exactly their outcomes, invalid draws are rejected for the right reason.
 
-The transformations are written a second time below, as plain functions that list every outcome, and draws are held
-against these lists.
+The transformations are implemented a second time below, as plain functions that list every outcome, and draws are
+compared with these lists.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def arcs(nodes: Wires) -> nx.DiGraph:
 
 
 def finished(nodes: Wires, outputs: list[int]) -> GateGraph | None:
-    """A graph of what the outputs need; None where that has a cycle."""
+    """Return a graph of the nodes that the outputs need, or None if it has a cycle."""
     wires = arcs(nodes)
     needed = set(outputs).union(*(nx.ancestors(wires, i) for i in outputs))
     wires = wires.subgraph(needed)
@@ -77,7 +77,7 @@ def finished(nodes: Wires, outputs: list[int]) -> GateGraph | None:
 
 
 def redirected(graph: GateGraph, i: int, target: int, new: Node | None = None) -> GateGraph | None:
-    """All that reads node i, outputs included, reads `target` instead; `new` is one more node, which is left alone."""
+    """Redirect all readers of node i, outputs included, to `target`; `new` is an additional node."""
     nodes = {
         k: Node(node.op, tuple(target if j == i else j for j in node.inputs), node.state, node.identity, node.bias)
         for k, node in enumerate(graph.nodes)
@@ -88,7 +88,7 @@ def redirected(graph: GateGraph, i: int, target: int, new: Node | None = None) -
 
 
 def outcomes(graph: GateGraph, what: Transformation, i: int) -> Iterator[GateGraph | None]:
-    """All that transformation `what` can make of node i: graphs, and None for each cycle."""
+    """Yield every outcome of transformation `what` on node i: graphs, and None for each cycle."""
     node, new = graph.nodes[i], len(graph)
     readers = sum(other.inputs.count(i) for other in graph.nodes) + graph.outputs.count(i)
     wires = arcs(dict(enumerate(graph.nodes)))
@@ -295,7 +295,7 @@ def test_a_parent_may_be_given_in_any_form() -> None:
 
 
 class Everything:
-    """A container that holds whatever one asks for."""
+    """A container of everything."""
 
     def __contains__(self, item: object) -> bool:
         return True

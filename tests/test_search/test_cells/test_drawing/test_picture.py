@@ -1,4 +1,4 @@
-"""Drawings: they show the cell that they are of, every part once, and nothing lies on anything else."""
+"""Drawings show every part of their cell once, and no parts overlap."""
 
 import itertools
 import math
@@ -32,7 +32,7 @@ UNARY: dict[str, Callable[[float], float]] = {
 
 
 def mutants(count: int) -> list[GateGraph]:
-    """Cells of many sizes, grown from LSTM and GRU; every tenth is large."""
+    """Return cells of many sizes, descended from LSTM and GRU; every tenth is large."""
     found = []
     for seed in range(count):
         rng = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ CELLS["leaky"] = parse_formula("h' = leaky_relu(linear(x) - linear(h)) - c2\nc' 
 
 
 def matrix(label: str) -> Callable[[float], float]:
-    """A number in place of a matrix: one that its label, W or U, the identity's factor and the bias decide."""
+    """Return a scalar function in place of a matrix, determined by its label: W or U, identity's factor, bias."""
     number = r"([+−][\d.e+-]*)"  # noqa: RUF001
     match = re.fullmatch(rf"([WU])(?:{number}I)?(?: b{number})?", label)
     assert match is not None, label
@@ -75,7 +75,7 @@ def matrix(label: str) -> Callable[[float], float]:
 
 
 def values_of_parts(parts: Sequence[Part], given: Mapping[str, float]) -> list[float]:
-    """The new states that a diagram computes, by reading it as a person would."""
+    """Return the new states that a diagram computes, read as a person would read it."""
     values: list[float] = []
     for part in parts:
         arriving = []
@@ -153,7 +153,7 @@ def elements(svg: str) -> ET.Element:
 
 
 def rectangles(svg: str) -> list[tuple[str, Rectangle]]:
-    """Bodies, labels and words with the room that they take; words inside a box are left to the box."""
+    """Return bodies, labels and words with their rectangles; words inside a box belong to the box."""
     found: list[tuple[str, Rectangle]] = []
     for rect in elements(svg).iter(f"{SVG}rect"):
         if rect.get("class") not in (None, "frame"):
@@ -172,12 +172,12 @@ def rectangles(svg: str) -> list[tuple[str, Rectangle]]:
 
 
 def said(text: ET.Element) -> str:
-    """The words of an element, without its index and without what it says when it is pointed at."""
+    """Return the words of an element, without its subscript and tooltip."""
     return (text.text or "") + "".join(t.tail or "" for t in text)
 
 
 def hints(svg: str) -> dict[str, str]:
-    """What is shortened, and what it says when it is pointed at."""
+    """Return shortened words with their tooltips."""
     texts = elements(svg).iter(f"{SVG}text")
     return {said(text): found for text in texts if (found := text.findtext(f"{SVG}title")) is not None}
 
@@ -187,7 +187,7 @@ def words(svg: str) -> set[str]:
 
 
 def check_apart(svg: str) -> None:
-    """That no bodies, labels and words overlap, and that all are in the picture; all but the ends' are in its frame."""
+    """Check that no bodies, labels and words overlap, and that all are in the picture, inside its frame or outside."""
     placed = rectangles(svg)
     for (kind, a), (other, b) in itertools.combinations(placed, 2):
         assert not overlap(a, b), (kind, a, other, b)
@@ -211,12 +211,12 @@ def overlap(a: Rectangle, b: Rectangle) -> bool:
 
 
 def lines_of(svg: str) -> list[list[tuple[float, float]]]:
-    """The corners of every line, curves taken by their end."""
+    """Return the corners of every line; a curve counts as its end."""
     return [line for net in nets_of(svg) for line in net]
 
 
 def nets_of(svg: str) -> list[list[list[tuple[float, float]]]]:
-    """The lines of every net; a net begins with the pale line below it."""
+    """Return the lines of every net; a net begins with the pale line beneath it."""
     nets: list[list[list[tuple[float, float]]]] = []
     for path in elements(svg).iter(f"{SVG}path"):
         if path.get("stroke-width") == "5":
@@ -389,7 +389,7 @@ def test_the_largest_graph_is_drawn() -> None:
 
 
 def least_crossings(lines: Sequence[tuple[int, int]], lefts: int, rights: int) -> int:
-    """The fewest crossings of lines between two rows of points over all orders of the right row."""
+    """Return the fewest crossings of lines between two rows of points over all orders of the right row."""
     return min(
         sum((a < c) and (order[b] > order[d]) for a, b in lines for c, d in lines)
         for order in itertools.permutations(range(rights))

@@ -1,4 +1,4 @@
-"""The exported module computes what the kernels compute, and is used as torch.nn.LSTM is.
+"""Exported modules compute what the kernels compute, and are used like torch.nn.LSTM.
 
 Letters of shapes: T steps, B sequences, I = input_size, H = hidden_size, L layers, K matrices.
 """
@@ -67,7 +67,7 @@ ODD = {
 
 
 def formulas() -> dict[str, str]:
-    """The named cells as their authors wrote them, 30 mutants as we print them, and odd ones."""
+    """Return the named cells in their authors' names, 30 mutants as stored, and unusual formulas."""
     found = {name: cell.formula for name, cell in LIBRARY.items()} | ODD
     for k in range(30):
         rng = np.random.default_rng(k)
@@ -87,7 +87,7 @@ FORMULAS = formulas()
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """A module from its text, through a file, as a user would import it."""
+    """Return a function that imports a module from its text, through a file as a user would."""
     folder = tmp_path_factory.mktemp("exported")
 
     def loaded(exported: Exported) -> ModuleType:
@@ -110,7 +110,7 @@ def built(load: Load, formula: str, *arguments: Any, **options: Any) -> tuple[An
 
 
 def give_weights(cell: Any, exported: Exported, weights: list[Tensor], biases: list[Tensor]) -> None:
-    """Into each layer the cell's matrices (K, H, H) and biases (K, H), in the order of the canonical graph."""
+    """Copy the cell's matrices (K, H, H) and biases (K, H), in canonical order, into each layer."""
     with torch.no_grad():
         for layer, weight, bias in zip(cell.layers, weights, biases, strict=True):
             for block in exported.blocks:
@@ -120,7 +120,7 @@ def give_weights(cell: Any, exported: Exported, weights: list[Tensor], biases: l
 
 
 def hidden_leaves(formula: str) -> list[int]:
-    """Where the states but h, in their author's order, are read in the canonical graph; dead ones are not there."""
+    """Return the canonical positions of the leaves of live states other than h, in their author's order."""
     written = parse_formula(formula)
     position = canonical_positions(written)
     leaves = {node.state: i for i, node in enumerate(written) if node.op is Op.STATE and node.state}
@@ -128,7 +128,7 @@ def hidden_leaves(formula: str) -> list[int]:
 
 
 def assert_same(found: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Relative to the largest entry."""
+    """Compare with a tolerance relative to the largest entry."""
     assert found.shape == expected.shape
     assert (found - expected).abs().max() <= tolerance * max(1.0, expected.abs().max().item())
 
@@ -230,7 +230,7 @@ def test_strict_type_checking_passes(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pair(load: Load) -> Callable[..., tuple[Any, nn.LSTM]]:
-    """Our LSTM and torch's with the same weights: pair(I, **options)."""
+    """Return a function that makes an exported LSTM and torch's with the same weights: pair(I, **options)."""
 
     def made(size: int, **options: Any) -> tuple[Any, nn.LSTM]:
         cell, _ = built(load, LIBRARY["lstm"].formula, size, H, **options)

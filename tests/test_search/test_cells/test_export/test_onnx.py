@@ -1,4 +1,4 @@
-"""The exported module through torch.export and ONNX: the same numbers, for other batches too."""
+"""Exported modules keep their numbers through torch.export and ONNX, for other batch sizes too."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BATCH = Dim("batch", min=2, max=64)
 
 
 class Subject:
-    """Two layers of a cell, and arguments for it."""
+    """Return two layers of a cell, and arguments for it."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.states = len(parse_written(FORMULAS[name]).states)

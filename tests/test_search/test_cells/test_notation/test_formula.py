@@ -1,4 +1,4 @@
-"""Formulas say exactly one cell, cells print as a formula that says them, and nothing else is ever read or run."""
+"""Formulas: each denotes exactly one cell, printing round-trips, and any other text is rejected without being run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes: what they mean is what the graphs compute, round trips keep the id, and bad ones are refused in one line."""
+"""Recipes: graphs compute the published meaning, round trips keep the id, invalid ones are rejected in one line."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ RECIPES: dict[str, Recipe] = {"gru": GRU, "lstm": LSTM, **ODD}
 
 
 def drawn(seed: int, size: int = 12) -> Recipe:
-    """A random recipe: each node reads what comes before it."""
+    """Return a random recipe in which each node reads earlier ones."""
     rng = np.random.default_rng(seed)
     states = int(rng.integers(1, 4))
     known = ["x", *(f"h_prev_{k}" for k in range(states))]
@@ -113,7 +113,7 @@ def drawn(seed: int, size: int = 12) -> Recipe:
 
 
 def run_by_hand(recipe: Recipe, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
-    """The outputs (T, B, H) by the published meaning of the operations, if all matrices are one, and all biases."""
+    """Return outputs (T, B, H) by the published meaning of the operations, with one matrix and bias for all."""
     count = sum(bool(re.fullmatch(r"h_new_\d", name)) for name in recipe)
     states = [torch.zeros_like(x[0]) for _ in range(count)]
     outputs = []
