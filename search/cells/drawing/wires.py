@@ -27,7 +27,7 @@ class Net:
 
     @property
     def straight(self) -> bool:
-        """Whether the net needs no vertical line."""
+        """True if the net needs no vertical line."""
         return set(self.ends) == {self.start}
 
     @property

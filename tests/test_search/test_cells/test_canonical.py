@@ -19,7 +19,6 @@ from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node, Op
 from tests.test_search.test_cells.shapes import MUTANTS, encode, grow, isomorphic, padded, plain, renumbered
 
-
 COUNT = 10 * MUTANTS
 
 

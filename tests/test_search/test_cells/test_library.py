@@ -1,6 +1,6 @@
 """Named cells compute their authors' equations, and three of them compute what torch.nn does.
 
-The equations of every cell in the library are repeated below as a plain time step in torch. `w(k, v)` is matrix k, in the
+Every cell's equations are repeated below as a plain time step in torch. `w(k, v)` is matrix k, in the
 order in which the cell's own formula mentions them, times v, plus bias k.
 
 Letters of shapes: T steps, B rows, H units, K matrices.

@@ -230,7 +230,7 @@ def test_strict_type_checking_passes(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pair(load: Load) -> Callable[..., tuple[Any, nn.LSTM]]:
-    """Return a function that makes an exported LSTM and torch's with the same weights: pair(I, **options)."""
+    """Return a function of I and options that makes an exported LSTM and torch's with the same weights."""
 
     def made(size: int, **options: Any) -> tuple[Any, nn.LSTM]:
         cell, _ = built(load, LIBRARY["lstm"].formula, size, H, **options)
