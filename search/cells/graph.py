@@ -16,9 +16,7 @@ from functools import cached_property
 
 from search.cells.canonical import canonical_form, identify
 from search.cells.errors import GraphError
-from search.cells.operations import ACTIVATIONS, ARITY, LEAKY_SLOPE, LEAVES, Node, Op
-
-__all__ = ["ACTIVATIONS", "LEAKY_SLOPE", "LEAVES", "GateGraph", "Node", "Op"]
+from search.cells.operations import ARITY, LEAVES, Node, Op
 
 MAX_NODES = 256
 """Largest number of nodes in a graph. An LSTM has 24; algorithms on graphs may rely on a small number."""

@@ -6,7 +6,7 @@ vectors, so there are no leftovers to handle. Values outside the padding never d
 
 from collections.abc import Sequence
 
-from search.cells.graph import LEAKY_SLOPE
+from search.cells.operations import LEAKY_SLOPE
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.vectors import Vectors
 from search.kernels.plan.adjoint import Instruction, Place, Stage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from search.cells.graph import GateGraph, Node
+from search.cells.graph import GateGraph
 from search.cells.notation.formula import parse_formula
-from search.cells.operations import Op
+from search.cells.operations import Node, Op
 from search.cells.patterns import Combination, Complement, complement, convex_combination, private_complement
 
 # Positions: 0 x, 1 h, 2 tanh(x), 3 onwards below.

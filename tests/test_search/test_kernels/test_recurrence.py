@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from search.cells.graph import GateGraph, Node, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Node, Op
 from search.kernels.codegen.host import host
 from search.kernels.eager import run_eager
 from search.kernels.errors import KernelError

@@ -8,9 +8,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from search.cells.graph import GateGraph, Node
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Child, Rule, mutate
+from search.cells.operations import Node
 from search.profiles.profile import load_profile
 from search.training.settings import Setting
 from search.training.simulation import MARK, Simulation, ability, draw_trial

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search.cells.graph import GateGraph, Node, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Node, Op
 from search.training.model import SequenceModel, units_for
 from search.training.settings import Setting
 from search.training.stepper import AutogradStepper

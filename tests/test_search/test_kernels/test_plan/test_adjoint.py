@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Op
 from search.kernels.plan.adjoint import Block, Kind, Place, Stage, backward_stage, forward_stage, gradient
 
 Array = NDArray[np.float64]
