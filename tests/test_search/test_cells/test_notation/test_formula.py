@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.cells.errors import CellError, FormulaError
-from search.cells.files import read_cell
 from search.cells.graph import MAX_NODES, GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import MAX_CHARACTERS, format_formula, format_graph, parse_formula
@@ -334,45 +332,3 @@ def test_any_text_is_a_cell_or_refused(text: str) -> None:
         assert_round_trip(graph)
         message = ""
     assert message.isprintable(), text
-
-
-# --- Files
-
-
-def test_a_formula_file_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "my.cell"
-    path.write_text("# Größe\r\n" + LIBRARY["gru"].formula, encoding="utf-8")
-    assert read_cell(path).id == LIBRARY["gru"].graph.id
-    path.write_text(LIBRARY["gru"].formula, encoding="utf-8-sig")
-    assert read_cell(path).id == LIBRARY["gru"].graph.id
-
-
-def test_files_that_are_no_formulas_are_refused_in_one_line_with_their_path(tmp_path: Path) -> None:
-    path = tmp_path / "bad.cell"
-    cases = {
-        b"h' = tanh(\n": f"{path}: line 1: 'tanh(' is not an expression",
-        b"": f"{path}: the formula is empty",
-        b"h' = \xff\xfe": f"{path}: byte 5 is not UTF-8 text; a formula or recipe file is plain text",
-        b"\x7fELF\x02\x01\x01\x00\x00\xb0": f"{path}: byte 9 is not UTF-8 text",
-        b"x" * 10_000_000: f"{path}: the formula has ",
-        b"\x00" * 100: f"{path}: line 1: ",
-    }
-    for raw, message in cases.items():
-        path.write_bytes(raw)
-        with pytest.raises(FormulaError) as caught:
-            read_cell(path)
-        assert str(caught.value).startswith(message)
-        assert str(caught.value).isprintable()
-
-
-def test_paths_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(FormulaError, match=r"a\\nb\.cell: cannot be read: No such file or directory$"):
-        read_cell(tmp_path / "a\nb.cell")
-    with pytest.raises(FormulaError, match=r"missing\.cell: cannot be read: No such file or directory$"):
-        read_cell(tmp_path / "missing.cell")
-    with pytest.raises(FormulaError, match=r": cannot be read: Is a directory$"):
-        read_cell(tmp_path)
-    with pytest.raises(FormulaError, match=r"a\\x00b' is not a valid file path"):
-        read_cell(Path("a\0b"))
-    with pytest.raises(FormulaError, match=r": cannot be read: File name too long$"):
-        read_cell(tmp_path / ("a" * 5000))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from search.cells.errors import CellError, RecipeError
+from search.cells.errors import RecipeError
 from search.cells.files import read_cell
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
@@ -299,22 +299,3 @@ def test_a_bad_recipe_is_one_line_with_the_node_and_the_rule(name: str, tmp_path
     assert found.startswith(f"{path}: {message}")
     assert len(found.splitlines()) == 1
     assert len(found) < 400 + len(str(path))
-
-
-def test_files_are_told_apart_by_how_they_begin(tmp_path: Path) -> None:
-    formula, recipe = LIBRARY["gru"].formula, json.dumps(GRU)
-    for name, text in (("a.cell", formula), ("b", "\ufeff\n " + recipe), ("c.json", recipe), ("d.txt", recipe)):
-        (tmp_path / name).write_text(text, "utf-8")
-        assert read_cell(tmp_path / name).id == LIBRARY["gru"].graph.id
-    for name, text, message in (
-        ("e.json", formula, "line 1, column 1: invalid JSON"),
-        ("f.cell", "[" + recipe + "]", "this is a list of 1"),
-    ):
-        (tmp_path / name).write_text(text, "utf-8")
-        with pytest.raises(CellError, match=re.escape(f"{tmp_path / name}: {message}")):
-            read_cell(tmp_path / name)
-    (tmp_path / "g.json").write_bytes(b"{\xff}")
-    with pytest.raises(CellError, match="byte 1 is not UTF-8 text; a recipe file is plain text"):
-        read_cell(tmp_path / "g.json")
-    with pytest.raises(CellError, match=r"none\.json: cannot be read: No such file"):
-        read_cell(tmp_path / "none.json")
