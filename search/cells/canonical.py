@@ -317,14 +317,11 @@ class _Ordering:
 
 def _number(layer: list[int], signatures: Sequence[object], fresh: list[int], offset: int) -> int:
     """Assign to the nodes of a layer the ranks of their signatures, from `offset`; return the next free number."""
-    ranks = {id_: rank for rank, id_ in enumerate(_distinct(signatures))}
-    for i, signature in zip(layer, signatures, strict=True):
-        fresh[i] = offset + ranks[repr(signature)]
+    texts = [repr(signature) for signature in signatures]
+    ranks = {text: rank for rank, text in enumerate(sorted(set(texts)))}
+    for i, text in zip(layer, texts, strict=True):
+        fresh[i] = offset + ranks[text]
     return offset + len(ranks)
-
-
-def _distinct(signatures: Sequence[object]) -> list[str]:
-    return sorted({repr(signature) for signature in signatures})
 
 
 def _single_out(colours: list[int], chosen: Sequence[int]) -> list[int]:

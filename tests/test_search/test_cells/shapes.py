@@ -20,7 +20,7 @@ from search.cells.mutation import Rule, propose
 from search.cells.operations import Node, Op
 
 MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "150"))
-"""Number of mutants for properties of the notations; 2,000 in `make exact`."""
+"""Number of mutants that properties are checked on, or a multiple of it; 2,000 in `make exact`."""
 
 
 def encode(graph: GateGraph) -> Any:

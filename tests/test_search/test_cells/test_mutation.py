@@ -30,7 +30,7 @@ from search.cells.mutation import (
 )
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node, Op
-from tests.test_search.test_cells.shapes import plain
+from tests.test_search.test_cells.shapes import MUTANTS, plain
 
 T = Transformation
 ACTIVATIONS = [(Op.SIGMOID, 0.0), (Op.TANH, 0.0), (Op.RELU, 0.0)] + [(Op.LINEAR, a) for a in (0.0, 1.0, 0.9, 1.1)]
@@ -137,7 +137,7 @@ def test_a_draw_of_one_transformation_has_one_of_its_outcomes(name: str) -> None
     }
     seen: Counter[Transformation] = Counter()
     rng = np.random.default_rng(9)
-    for _ in range(1200):
+    for _ in range(4 * MUTANTS):
         child = mutate(parent, rng, rule=Rule.ONE_TO_THREE)
         if isinstance(child, Child) and len(child.mutations) == 1:
             (mutation,) = child.mutations
@@ -263,7 +263,7 @@ def test_children_are_canonical_cells_other_than_their_parent(name: str, rule: R
 def test_descent_never_ends_and_never_leaves_the_cells(rule: Rule) -> None:
     rng = np.random.default_rng(16)
     graph = LIBRARY["lstm"].graph
-    for generation in range(5000):
+    for generation in range(8 * MUTANTS):
         proposed = propose(graph, rng, rule=rule)
         assert proposed.child is not None, generation
         child = proposed.child.graph

@@ -10,6 +10,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import Rule, propose
 from search.cells.notation.formula import parse_formula
+from tests.test_search.test_cells.shapes import MUTANTS
 
 SVG = "{http://www.w3.org/2000/svg}"
 """Prefix of the tags of SVG elements."""
@@ -29,7 +30,9 @@ def mutants(count: int) -> list[GateGraph]:
     return found
 
 
-CELLS = {name: cell.graph for name, cell in LIBRARY.items()} | {f"mutant-{k}": g for k, g in enumerate(mutants(40))}
+CELLS = {name: cell.graph for name, cell in LIBRARY.items()} | {
+    f"mutant-{k}": g for k, g in enumerate(mutants(MUTANTS // 12))
+}
 TALL = {
     "sum-of-12": f"h' = tanh(linear(x){' + linear(h)' * 11})",
     # Cells that a search found: their topmost boxes have many lines.

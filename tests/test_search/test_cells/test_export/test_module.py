@@ -30,6 +30,7 @@ from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Node, Op
 from search.kernels.recurrence import run_layer
 from tests.paths import ROOT
+from tests.test_search.test_cells.shapes import MUTANTS
 
 T, B, H, L = 5, 3, 8, 2
 Load: TypeAlias = Callable[[Exported], ModuleType]
@@ -67,9 +68,9 @@ ODD = {
 
 
 def formulas() -> dict[str, str]:
-    """Return the named cells in their authors' names, 30 mutants as stored, and unusual formulas."""
+    """Return the named cells in their authors' names, mutants as stored, and unusual formulas."""
     found = {name: cell.formula for name, cell in LIBRARY.items()} | ODD
-    for k in range(30):
+    for k in range(MUTANTS // 20):
         rng = np.random.default_rng(k)
         graph = list(LIBRARY.values())[k % len(LIBRARY)].graph
         for _ in range(rng.integers(1, 16)):

@@ -28,7 +28,7 @@ BATCH = Dim("batch", min=2, max=64)
 
 
 class Subject:
-    """Return two layers of a cell, and arguments for it."""
+    """Two layers of a cell, and arguments for it."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.states = len(parse_written(FORMULAS[name]).states)
@@ -67,7 +67,7 @@ def test_torch_export_keeps_the_numbers_and_takes_any_batch(name: str, tmp_path:
 
 # torch's exporter warns of functions that PyTorch itself deprecates, and that two axes share a name.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("name", ["lstm", "three states"])
+@pytest.mark.parametrize("name", ["lstm", pytest.param("three states", marks=pytest.mark.slow)])
 def test_one_step_in_onnx_goes_through_a_sequence_of_any_length(name: str, tmp_path: Path) -> None:
     subject = Subject(name, tmp_path)
     path = tmp_path / "step.onnx"
