@@ -19,7 +19,7 @@ from results.store.schema import SCHEMA
 from results.store.store import FILE, PROFILE_FILE, Store
 from results.tables.leaderboard import leaderboard
 from search.cells.errors import CellError
-from search.cells.graph import Op
+from search.cells.operations import Op
 
 TABLE_FILE = "leaderboard.csv"
 MANIFEST_FILE = "published.json"

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from search.cells.graph import LEAKY_SLOPE, GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import LEAKY_SLOPE, Op
 from tasks.task import Batch, Output
 
 

@@ -1,53 +1,69 @@
-"""When two graphs are the same cell: pruning, merging, and one order for all graphs that differ only in numbering.
+"""Canonical form of a cell: graphs that differ only in numbering, dead nodes or repeated expressions share one.
 
-The canonical form of a graph is built in three steps.
+The canonical form is built in three steps.
 
-1. *Prune*: only what the visible output depends on, over any number of steps, is kept. A state that never reaches `h`
-   goes, with everything that computes it.
+1. *Prune*: keep only what the visible output depends on, over any number of time steps. A state that never reaches `h`
+   is removed together with everything that computes it.
 2. *Merge*: nodes with equal operation and equal inputs become one (inputs of `add` and `mul` in any order), except
    `linear`: two of them on the same input are two matrices, and one matrix read twice is not two.
-3. *Order*: colour refinement along the edges, up and then down, tells apart nodes with different surroundings. Nodes
-   that are still alike (say, the two in `linear(x) + linear(x)`) are told apart by choice, each choice tried unless it
-   is known to lead to the same result, and the smallest outcome is taken. This is how graph isomorphism programs work
-   (McKay and Piperno, "Practical graph isomorphism II", 2014).
+3. *Order*: colour refinement along the edges, upwards and then downwards, separates nodes with different surroundings.
+   Nodes that are still alike (such as the two matrices in `linear(x) + linear(x)`) are separated by individualising
+   each in turn, unless an automorphism shows that the result is the same, and the smallest certificate wins. Graph
+   isomorphism programs work this way (McKay and Piperno, "Practical graph isomorphism II", 2014).
 
-Hidden states have no order of their own, so swapping `c` and `d` throughout a cell gives the same cell.
+Hidden states have no order of their own: swapping `c` and `d` throughout a cell gives the same cell.
+
+The functions work on anything with `nodes` and `outputs`; `search.cells.graph` builds on them.
 """
 
 import hashlib
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from search.cells.errors import GraphError
-from search.cells.graph import COMMUTATIVE, GateGraph, Node, Op
+from search.cells.operations import COMMUTATIVE, Node, Op
 
 MAX_REFINEMENTS = 2000
-"""Effort for one graph: ordinary cells need 1 to 5; only large and highly symmetric ones come near this."""
+"""Limit of colour refinements for one graph. Ordinary cells need 1 to 5; only large symmetric ones come near it."""
 
 ID_DIGITS = 16
+"""Hexadecimal digits of a cell's id."""
 
 _RANK = {op: rank for rank, op in enumerate(Op)}
 _Certificate: TypeAlias = tuple[tuple[tuple[int, int, float, float, tuple[int, ...]], ...], tuple[int, ...]]
 
 
-def canonical_form(graph: GateGraph) -> GateGraph:
-    """The pruned and merged graph in canonical order. Raises `GraphError` if it is too symmetric to be ordered."""
-    pruned = merge(prune(graph))
-    certificate, _ = _Ordering(pruned).smallest()
-    ops = tuple(Op)
-    nodes = tuple(
-        Node(ops[rank], inputs, state, identity, bias) for rank, state, identity, bias, inputs in certificate[0]
-    )
-    form = GateGraph(nodes, certificate[1])
-    form.__dict__["_ordered"] = True
-    return form
+class Structure(Protocol):
+    """Nodes in topological order, and for each state the position of the node that computes its new value."""
+
+    @property
+    def nodes(self) -> tuple[Node, ...]: ...
+
+    @property
+    def outputs(self) -> tuple[int, ...]: ...
 
 
-def canonical_positions(graph: GateGraph) -> dict[int, int]:
-    """Where each node of a graph is in its canonical form; nodes that are pruned are not there.
+class Form(NamedTuple):
+    """Nodes and outputs of a graph that was pruned, merged or ordered: `GateGraph(*form)` is the graph."""
 
-    Raises `GraphError` as `canonical_form` does.
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+
+
+def canonical_form(graph: Structure) -> Form:
+    """Return the pruned and merged graph in canonical order.
+
+    Raises:
+        GraphError: the graph is too symmetric to be ordered within `MAX_REFINEMENTS`.
     """
+    (entries, outputs), _ = _Ordering(merge(prune(graph))).smallest()
+    ops = tuple(Op)
+    nodes = tuple(Node(ops[rank], inputs, state, identity, bias) for rank, state, identity, bias, inputs in entries)
+    return Form(nodes, outputs)
+
+
+def canonical_positions(graph: Structure) -> dict[int, int]:
+    """Return the position in the canonical form of each node that is not pruned. Raises as `canonical_form` does."""
     pruned, kept = prune_positions(graph)
     merged, place = _merge(pruned)
     _, order = _Ordering(merged).smallest()
@@ -55,8 +71,8 @@ def canonical_positions(graph: GateGraph) -> dict[int, int]:
     return {old: position[place[new]] for old, new in kept.items()}
 
 
-def identify(canonical: GateGraph) -> str:
-    """The id of a graph that is in canonical form: a hash of its text."""
+def identify(canonical: Structure) -> str:
+    """Return the id of a graph in canonical form: the first `ID_DIGITS` digits of a hash of its text."""
     lines = [
         f"{node.op} {node.state} {node.identity!r} {node.bias!r} {','.join(map(str, node.inputs))}"
         for node in canonical.nodes
@@ -65,18 +81,18 @@ def identify(canonical: GateGraph) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:ID_DIGITS]
 
 
-def prune(graph: GateGraph) -> GateGraph:
-    """Without the nodes and states that the visible output never depends on, over any number of steps."""
+def prune(graph: Structure) -> Form:
+    """Return the graph without nodes and states that the visible output never depends on, over any number of steps."""
     return prune_positions(graph)[0]
 
 
-def live_states(graph: GateGraph) -> tuple[int, ...]:
-    """The states that `prune` keeps, in order."""
+def live_states(graph: Structure) -> tuple[int, ...]:
+    """Return the states that `prune` keeps, in order."""
     return tuple(sorted(_live(graph)[1]))
 
 
-def _live(graph: GateGraph) -> tuple[set[int], set[int]]:
-    """The nodes and the states that the visible output depends on, over any number of steps."""
+def _live(graph: Structure) -> tuple[set[int], set[int]]:
+    """Return the nodes and the states that the visible output depends on, over any number of steps."""
     live: set[int] = set()
     states = {0}
     pending = [graph.outputs[0]]
@@ -93,8 +109,8 @@ def _live(graph: GateGraph) -> tuple[set[int], set[int]]:
     return live, states
 
 
-def prune_positions(graph: GateGraph) -> tuple[GateGraph, dict[int, int]]:
-    """The pruned graph, and where each node that is kept is in it."""
+def prune_positions(graph: Structure) -> tuple[Form, dict[int, int]]:
+    """Return the pruned graph, and the new position of each node that it keeps."""
     live, kept = _live(graph)
     states = {old: new for new, old in enumerate(sorted(kept))}
     position = {old: new for new, old in enumerate(sorted(live))}
@@ -103,16 +119,16 @@ def prune_positions(graph: GateGraph) -> tuple[GateGraph, dict[int, int]]:
         node = graph.nodes[old]
         state = states[node.state] if node.op is Op.STATE else 0
         nodes.append(Node(node.op, tuple(position[j] for j in node.inputs), state, node.identity, node.bias))
-    return GateGraph(tuple(nodes), tuple(position[graph.outputs[k]] for k in states)), position
+    return Form(tuple(nodes), tuple(position[graph.outputs[k]] for k in states)), position
 
 
-def merge(graph: GateGraph) -> GateGraph:
-    """With equal subexpressions made one; `linear` nodes are never merged."""
+def merge(graph: Structure) -> Form:
+    """Return the graph with equal subexpressions made one. `linear` nodes are never merged."""
     return _merge(graph)[0]
 
 
-def _merge(graph: GateGraph) -> tuple[GateGraph, list[int]]:
-    """The merged graph, and where each node is in it."""
+def _merge(graph: Structure) -> tuple[Form, list[int]]:
+    """Return the merged graph, and the new position of each node."""
     known: dict[Node, int] = {}
     position: list[int] = []
     nodes: list[Node] = []
@@ -120,7 +136,7 @@ def _merge(graph: GateGraph) -> tuple[GateGraph, list[int]]:
         inputs = tuple(position[j] for j in node.inputs)
         if node.op in COMMUTATIVE:
             inputs = tuple(sorted(inputs))
-        # Whole numbers, numpy's floats and -0.0 become the floats that they equal, so that all print alike.
+        # Integers, NumPy floats and -0.0 become the equal Python float, so that equal numbers have equal text.
         moved = Node(node.op, inputs, node.state, float(node.identity) + 0.0, float(node.bias) + 0.0)
         if node.op is not Op.LINEAR and moved in known:
             position.append(known[moved])
@@ -128,17 +144,17 @@ def _merge(graph: GateGraph) -> tuple[GateGraph, list[int]]:
         known[moved] = len(nodes)
         position.append(len(nodes))
         nodes.append(moved)
-    return GateGraph(tuple(nodes), tuple(position[i] for i in graph.outputs)), position
+    return Form(tuple(nodes), tuple(position[i] for i in graph.outputs)), position
 
 
 class _Ordering:
-    """The search for the canonical order of one pruned and merged graph.
+    """Search for the canonical order of one pruned and merged graph.
 
-    A colouring is one integer a node. Its numbers come from sorted signatures alone, never from positions, so that
+    A colouring is one integer for each node. The integers derive from sorted signatures, never from positions, so that
     isomorphic graphs get equal colours.
     """
 
-    def __init__(self, graph: GateGraph) -> None:
+    def __init__(self, graph: Structure) -> None:
         self.nodes = graph.nodes
         self.outputs = graph.outputs
         self.refinements = 0
@@ -155,26 +171,26 @@ class _Ordering:
         self.layers: list[list[int]] = [[] for _ in range(max(height) + 1)]
         for i, level in enumerate(height):
             self.layers[level].append(i)
-        # State 0 is known by its role; the others are known only by what reads and computes them.
+        # State 0 has a role of its own; other states are distinguished only by what reads and computes them.
         self.labels = [
             (_RANK[node.op], int(node.op is Op.STATE and node.state == 0), node.identity, node.bias)
             for node in graph.nodes
         ]
 
     def smallest(self) -> tuple[_Certificate, tuple[int, ...]]:
-        """The smallest certificate, and the nodes in its order."""
+        """Return the smallest certificate, and the nodes in its order."""
         return self._search(self._refine([0] * len(self.nodes)))
 
     def _refine(self, colours: Sequence[int]) -> list[int]:
-        """Split colours by their surroundings until nothing splits any more."""
+        """Split colours by their surroundings until the colouring is stable."""
         current = list(colours)
         classes = 0
         while True:
             self.refinements += 1
             if self.refinements > MAX_REFINEMENTS:
                 raise GraphError(
-                    f"the graph of {len(self.nodes)} nodes has too many interchangeable parts to be told from others; "
-                    "remove some of its equal linear nodes"
+                    f"the graph of {len(self.nodes)} nodes is too symmetric to canonicalise; "
+                    "remove some of its interchangeable linear nodes"
                 )
             current = self._upwards(current)
             current = self._downwards(current)
@@ -193,7 +209,7 @@ class _Ordering:
                 below = [fresh[j] for j in node.inputs]
                 if node.op in COMMUTATIVE:
                     below.sort()
-                # A hidden state is also known by what computes it (from the colours of the round before).
+                # What computes a hidden state distinguishes it too (by the colours of the previous round).
                 source = colours[self.outputs[node.state]] if node.op is Op.STATE and node.state else 0
                 signatures.append((self.labels[i], colours[i], source, below))
             offset = _number(layer, signatures, fresh, offset)
@@ -216,14 +232,14 @@ class _Ordering:
         if not tied:
             return self._certificate(colours)
         if self._twins(tied):
-            # Same inputs, same readers: swapping them changes nothing, so any order of them will do.
+            # Same inputs, same readers: swapping them changes nothing, so any order is canonical.
             return self._search(self._refine(_single_out(colours, tied[:-1])))
         best: tuple[_Certificate, tuple[int, ...]] | None = None
         seen: set[tuple[_Certificate, tuple[int, ...]]] = set()
         for i in tied:
             refined = self._refine(_single_out(colours, [i]))
-            # Equal certificates show an automorphism, equal colours along them that it takes the earlier choice to
-            # this one: then, and only then, the same outcomes follow.
+            # Equal certificates prove an automorphism; equal colours in their order prove that it maps the earlier
+            # choice to this one. Only then are the results the same.
             certificate, order = self._first_leaf(refined)
             probe = certificate, tuple(refined[j] for j in order)
             if probe in seen:
@@ -242,7 +258,10 @@ class _Ordering:
         return self._certificate(colours)
 
     def _tied(self, colours: list[int]) -> list[int]:
-        """The first colour that several matrices or states share; with those told apart, all else follows."""
+        """Return the nodes of the first colour that several matrices or states share, or an empty list.
+
+        Once matrices and states are distinct, so is every other node.
+        """
         groups: dict[int, list[int]] = {}
         for i, colour in enumerate(colours):
             if self.nodes[i].op in (Op.LINEAR, Op.STATE):
@@ -262,7 +281,7 @@ class _Ordering:
         )
 
     def _certificate(self, colours: list[int]) -> tuple[_Certificate, tuple[int, ...]]:
-        """The graph as the colours order it, and its nodes in that order."""
+        """Return the graph in the order of its colours, and its nodes in that order."""
         hidden = sorted((k for k in range(1, len(self.outputs))), key=lambda k: colours[self.leaf_of_state[k]])
         order_of_states = [0, *hidden]
         state_number = {k: new for new, k in enumerate(order_of_states)}
@@ -297,19 +316,16 @@ class _Ordering:
 
 
 def _number(layer: list[int], signatures: Sequence[object], fresh: list[int], offset: int) -> int:
-    """Give the nodes of a layer the ranks of their signatures, counted from `offset`; return the next free number."""
-    ranks = {id_: rank for rank, id_ in enumerate(_distinct(signatures))}
-    for i, signature in zip(layer, signatures, strict=True):
-        fresh[i] = offset + ranks[repr(signature)]
+    """Assign to the nodes of a layer the ranks of their signatures, from `offset`; return the next free number."""
+    texts = [repr(signature) for signature in signatures]
+    ranks = {text: rank for rank, text in enumerate(sorted(set(texts)))}
+    for i, text in zip(layer, texts, strict=True):
+        fresh[i] = offset + ranks[text]
     return offset + len(ranks)
 
 
-def _distinct(signatures: Sequence[object]) -> list[str]:
-    return sorted({repr(signature) for signature in signatures})
-
-
 def _single_out(colours: list[int], chosen: Sequence[int]) -> list[int]:
-    """The colouring in which each chosen node stands apart from those that shared its colour."""
+    """Return the colouring with each chosen node separated from the nodes of the same colour."""
     fresh = [colour * (len(chosen) + 1) for colour in colours]
     for place, i in enumerate(chosen):
         fresh[i] += place + 1

@@ -1,4 +1,4 @@
-"""Files of cells: formulas, and recipes in JSON, told apart by how they are called or begin."""
+"""Files of cells: formulas, and recipes in JSON, distinguished by suffix or first character."""
 
 from pathlib import Path
 
@@ -8,24 +8,28 @@ from search.cells.notation import formula, recipe
 from search.cells.notation.formula import parse_formula, read_text
 from search.cells.notation.recipe import parse_recipe
 
-MOST = max(formula.MAX_CHARACTERS, recipe.MAX_CHARACTERS)
-"""Characters that are read of a file: what it is shows only then."""
+MAX_CHARACTERS = max(formula.MAX_CHARACTERS, recipe.MAX_CHARACTERS)
+"""Limit of characters read from a file, before its format is known."""
 
 
 def read_cell(path: Path) -> GateGraph:
-    """The graph in a file. Raises `CellError` naming the file and what is wrong with it."""
+    """Return the graph in a file. Raises `CellError` as `read_source` does."""
     return read_source(path)[0]
 
 
 def read_source(path: Path) -> tuple[GateGraph, str | None]:
-    """The graph in a file, and its text where that is a formula; a recipe is called .json, or begins as no formula can.
+    """Return the graph in a file, and the file's text if that is a formula rather than a recipe.
 
-    The file is opened once, so that it may be a pipe. Raises `CellError` as `read_cell`.
+    A recipe has the suffix .json, or begins with a brace or bracket, as no formula does. The file is opened once, so
+    it may be a pipe.
+
+    Raises:
+        CellError: the file cannot be read or holds no cell; the message names the file and the reason.
     """
-    called = path.suffix.lower() == ".json"
-    kind, what = (RecipeError, "a recipe") if called else (FormulaError, "a formula or recipe")
-    text = read_text(path, MOST, kind, what)
-    is_recipe = called or text.lstrip()[:1] in ("{", "[")
+    named_json = path.suffix.lower() == ".json"
+    kind, expected = (RecipeError, "a recipe") if named_json else (FormulaError, "a formula or recipe")
+    text = read_text(path, MAX_CHARACTERS, kind, expected)
+    is_recipe = named_json or text.lstrip()[:1] in ("{", "[")
     try:
         return (parse_recipe(text), None) if is_recipe else (parse_formula(text), text)
     except (FormulaError, RecipeError, GraphError) as error:

@@ -1,102 +1,47 @@
-"""The gate graph: a recurrent cell as data.
+"""Gate graph: a recurrent cell as data.
 
-A cell is a directed acyclic graph of vector nodes, all of one size (the cell's units). It reads the input `x` and its
-states `h`, `c`, ... of the step before and computes each state anew; state 0 is the visible output `h`. The LSTM, for
-example, has two states and 24 nodes. The view of a cell as a graph that can be mutated is that of Jozefowicz et al.
-2015, section 3.
+A cell is a directed acyclic graph of vector nodes, all of the same size (the cell's units). It reads the input `x` and
+the states `h`, `c`, ... of the previous time step, and computes a new value for each state; state 0 is the visible
+output `h`. The LSTM, for example, has two states and 24 nodes. Jozefowicz et al. 2015, section 3, introduced this view
+of a cell as a graph to mutate.
 
-A graph is immutable and hashable, holds nothing but numbers and tuples, and is valid from the moment it exists:
-`GateGraph(...)` raises `GraphError` otherwise. Two graphs that compute the same thing in the same way share a
-canonical form and an id (`search.cells.canonical`).
+A graph is immutable and hashable, holds only numbers and tuples, and is validated when it is created: `GateGraph(...)`
+raises `GraphError` if a rule is broken. Two graphs that compute the same thing in the same way share a canonical form
+and an id (`search.cells.canonical`).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
+from search.cells.canonical import canonical_form, identify
 from search.cells.errors import GraphError
+from search.cells.operations import ARITY, LEAVES, Node, Op
 
 MAX_NODES = 256
-"""No graph has more nodes than this: an LSTM has 24, and every algorithm here may count on a small number."""
+"""Largest number of nodes in a graph. An LSTM has 24; algorithms on graphs may rely on a small number."""
 
 MAX_STATES = 8
-"""No graph carries more states than this."""
+"""Largest number of states in a graph."""
 
 MAX_NUMBER = 1000.0
-"""No identity's factor and no bias is larger than this, of either sign."""
-
-
-LEAKY_SLOPE = 0.01
-"""What `LEAKY_RELU` multiplies negative numbers by."""
-
-
-class Op(StrEnum):
-    """What a node computes. All but `LINEAR` work element by element.
-
-    The canonical order of a graph's nodes, and so a cell's id, depends on the order here: new operations go to the end.
-    """
-
-    INPUT = "input"
-    STATE = "state"
-    SIGMOID = "sigmoid"
-    TANH = "tanh"
-    RELU = "relu"
-    LINEAR = "linear"
-    ADD = "add"
-    SUB = "sub"
-    MUL = "mul"
-    LEAKY_RELU = "leaky_relu"
-
-
-ARITY = {
-    Op.INPUT: 0,
-    Op.STATE: 0,
-    Op.SIGMOID: 1,
-    Op.TANH: 1,
-    Op.RELU: 1,
-    Op.LINEAR: 1,
-    Op.ADD: 2,
-    Op.SUB: 2,
-    Op.MUL: 2,
-    Op.LEAKY_RELU: 1,
-}
-LEAVES = frozenset({Op.INPUT, Op.STATE})
-ACTIVATIONS = frozenset({Op.SIGMOID, Op.TANH, Op.RELU, Op.LEAKY_RELU, Op.LINEAR})
-"""What the study calls an activation: every operation of one input (the matrices are among them)."""
-ELEMENTWISE = frozenset({Op.ADD, Op.SUB, Op.MUL})
-COMMUTATIVE = frozenset({Op.ADD, Op.MUL})
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operation and the positions of the nodes that it reads.
-
-    `state` says which state a `STATE` node reads. `identity` and `bias` belong to `LINEAR` alone: W v + b with a matrix
-    of its own, where `identity` times the identity matrix is added to the random W and `bias` to the random b at
-    initialisation (the study's Linear(a, v), and the forget-gate bias of `lstm-b`).
-    """
-
-    op: Op
-    inputs: tuple[int, ...] = ()
-    state: int = 0
-    identity: float = 0.0
-    bias: float = 0.0
+"""Largest absolute value of an identity's factor and of a bias."""
 
 
 @dataclass(frozen=True)
 class GateGraph:
-    """A cell: nodes in topological order, and for each state the node that computes it anew.
+    """A cell: nodes in topological order, and for each state the position of the node that computes its new value.
 
-    `outputs[k]` is the position of the new value of state k; `outputs[0]` is the visible output. A graph may carry
-    nodes that nothing reads and equal subexpressions; `canonical()` has neither.
+    `outputs[k]` is the position of the new value of state k; `outputs[0]` is the visible output. A graph may contain
+    nodes that nothing reads and equal subexpressions; `canonical()` removes both.
 
-    Raises `GraphError` where a rule is broken, naming the node and the rule.
+    Raises:
+        GraphError: a rule is broken; the message names the node and the rule.
     """
 
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
-    _ordered = False  # whether it is known to be in canonical form, which need not be found again then
+    _ordered = False  # whether this is known to be a canonical form, which need not be computed again
 
     def __post_init__(self) -> None:
         _validate(self.nodes, self.outputs)
@@ -105,7 +50,7 @@ class GateGraph:
         return self._hash
 
     def __reduce__(self) -> tuple[type["GateGraph"], tuple[tuple[Node, ...], tuple[int, ...]]]:
-        # Cached values stay behind: a worker gets the nodes, checks them and works out the rest when it needs it.
+        # Leave cached values behind: a worker process validates the nodes and computes the rest on demand.
         return GateGraph, (self.nodes, self.outputs)
 
     @cached_property
@@ -114,25 +59,33 @@ class GateGraph:
 
     @property
     def states(self) -> int:
-        """The number of states, the visible output included."""
+        """Number of states, the visible output included."""
         return len(self.outputs)
 
     @cached_property
     def linears(self) -> tuple[int, ...]:
-        """Positions of the `LINEAR` nodes, in order: matrix k of the cell's weights belongs to the k-th of them."""
+        """Positions of the `LINEAR` nodes in order: matrix k of the cell's weights belongs to the k-th of them."""
         return tuple(i for i, node in enumerate(self.nodes) if node.op is Op.LINEAR)
 
     @cached_property
     def consumers(self) -> tuple[tuple[int, ...], ...]:
-        """For each node, the nodes that read it (twice where they read it twice), outputs not counted."""
+        """Nodes that read each node, with repetitions; outputs are not counted."""
         readers: list[list[int]] = [[] for _ in self.nodes]
         for i, node in enumerate(self.nodes):
             for j in node.inputs:
                 readers[j].append(i)
         return tuple(tuple(r) for r in readers)
 
+    @cached_property
+    def uses(self) -> tuple[int, ...]:
+        """Number of uses of each node's value: by nodes, with repetitions, and as the new value of a state."""
+        counts = [len(readers) for readers in self.consumers]
+        for i in self.outputs:
+            counts[i] += 1
+        return tuple(counts)
+
     def ancestors(self, position: int) -> frozenset[int]:
-        """All nodes that the node at `position` depends on within a step, itself not included."""
+        """Return all nodes that the node at `position` depends on within a time step, itself not included."""
         found: set[int] = set()
         pending = list(self.nodes[position].inputs)
         while pending:
@@ -144,22 +97,21 @@ class GateGraph:
 
     @cached_property
     def _canonical(self) -> "GateGraph":
-        from search.cells.canonical import canonical_form
-
-        return canonical_form(self)
+        form = GateGraph(*canonical_form(self))
+        form.__dict__["_ordered"] = True
+        return form
 
     def canonical(self) -> "GateGraph":
-        """The same cell without dead nodes, dead states and repeated subexpressions, in canonical order.
+        """Return the same cell without dead nodes, dead states and repeated subexpressions, in canonical order.
 
-        Raises `GraphError` where the graph is so symmetric that its order cannot be found in reasonable time.
+        Raises:
+            GraphError: the graph is too symmetric to be ordered in reasonable time.
         """
         return self if self._ordered else self._canonical
 
     @cached_property
     def id(self) -> str:
-        """16 hexadecimal digits: equal for isomorphic cells, different otherwise. People type the first 8."""
-        from search.cells.canonical import identify
-
+        """Id of the cell: 16 hexadecimal digits, equal for isomorphic cells and different otherwise."""
         return identify(self.canonical())
 
     def __iter__(self) -> Iterator[Node]:
@@ -192,7 +144,7 @@ def _validate(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> None:
                 raise GraphError(f"{where} repeats node {first}; the input and each state are read by one node")
         if node.op is not Op.STATE and node.state != 0:
             raise GraphError(f"{where} has state {node.state}; only state nodes have one")
-        if not (abs(node.identity) <= MAX_NUMBER and abs(node.bias) <= MAX_NUMBER):  # nor is NaN
+        if not (abs(node.identity) <= MAX_NUMBER and abs(node.bias) <= MAX_NUMBER):  # written so that NaN fails
             raise GraphError(
                 f"{where} has identity {node.identity} and bias {node.bias}; "
                 f"both must be between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"

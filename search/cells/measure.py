@@ -1,25 +1,26 @@
-"""What a cell costs a step, counted from its graph."""
+"""Size of a cell and its cost for each time step, counted from its graph."""
 
 from dataclasses import dataclass
 
-from search.cells.graph import LEAVES, GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import LEAVES, Op
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Sizes of a cell: `products` matrices (H, H), each with a bias; `pointwise` operations on vectors of H."""
+    """Size of a cell: states, `products` with a matrix (H, H) and a bias, `pointwise` operations on vectors (H,)."""
 
     states: int
     products: int
     pointwise: int
 
     def parameters(self, units: int) -> int:
-        """Weights and biases of one layer of `units` units."""
+        """Return the number of weights and biases in one layer of `units` units."""
         return self.products * (units * units + units)
 
 
 def measure(graph: GateGraph) -> Measure:
-    """The sizes of a graph's canonical form."""
+    """Return the size of a graph's canonical form. Raises `GraphError` as `GateGraph.canonical` does."""
     graph = graph.canonical()
     inner = [node for node in graph if node.op not in LEAVES]
     products = sum(node.op is Op.LINEAR for node in inner)

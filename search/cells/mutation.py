@@ -1,11 +1,11 @@
-"""From a cell to its child: the six transformations of Jozefowicz et al. 2015, section 3.3, and which nodes get them.
+"""Mutation of a cell: the six transformations of Jozefowicz et al. 2015, section 3.3, and the nodes they apply to.
 
-The study says both that p is drawn from U[0, 1] and every node is then transformed with probability p, and that one to
-three transformations are applied; it does not say how the two go together. `Rule` has a reading for each. No weights
-are given for the six transformations, so one is drawn uniformly from those that the node allows.
+The paper says both that p is drawn from U[0, 1] and every node is then transformed with probability p, and that one to
+three transformations are applied; it does not say how the two combine. `Rule` has one reading for each. The paper gives
+no weights for the six transformations: one is drawn uniformly from those that are applicable to the node.
 
-Every function takes the random generator that it draws from. A child is checked before anybody trains it: `mutate`
-returns it, or the reason why the draw was rejected, and `propose` draws again, a bounded number of times.
+Every function takes the random generator that it draws from. Children are validated before training: `mutate` returns a
+child or the reason for rejecting the draw, and `propose` repeats the draw a bounded number of times.
 """
 
 from collections import Counter
@@ -17,7 +17,9 @@ from graphlib import CycleError, TopologicalSorter
 import numpy as np
 
 from search.cells.errors import GraphError
-from search.cells.graph import ACTIVATIONS, ELEMENTWISE, LEAVES, MAX_NODES, GateGraph, Node, Op
+from search.cells.graph import MAX_NODES, GateGraph
+from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
+from search.cells.text import state_name
 
 ACTIVATION_CHOICES = (
     (Op.SIGMOID, 0.0),
@@ -28,16 +30,17 @@ ACTIVATION_CHOICES = (
     (Op.LINEAR, 0.9),
     (Op.LINEAR, 1.1),
 )
-"""The study's seven activations: an operation, and the factor of the identity that `LINEAR` starts with.
+"""The paper's seven activations: an operation, and the factor of the identity added to a `LINEAR` at initialisation.
 
-A cell that has another, such as `leaky_relu`, may be mutated; no mutation brings it in.
+Cells with other activations, such as `leaky_relu`, can be mutated, but no mutation introduces them.
 """
 
 ELEMENTWISE_CHOICES = (Op.MUL, Op.ADD, Op.SUB)
+"""The paper's operations of two inputs."""
 
 
 class Transformation(StrEnum):
-    """The six transformations, in the study's order."""
+    """The six transformations, in the paper's order."""
 
     REPLACE_ACTIVATION = "replace-activation"
     REPLACE_ELEMENTWISE = "replace-elementwise"
@@ -48,14 +51,14 @@ class Transformation(StrEnum):
 
 
 class Rule(StrEnum):
-    """Which nodes are transformed: each with probability p ~ U[0, 1], or one to three of them."""
+    """Choice of the nodes to transform: each with probability p ~ U[0, 1], or one to three of them."""
 
     EACH_NODE = "each-node"
     ONE_TO_THREE = "one-to-three"
 
 
 class Rejection(StrEnum):
-    """Why a draw is no cell worth training."""
+    """Reason for rejecting a draw."""
 
     CYCLE = "cycle"
     UNCHANGED = "unchanged"
@@ -69,7 +72,7 @@ class Rejection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One transformation as it was applied: `node` is a position in the parent's canonical graph, `detail` is words."""
+    """One applied transformation: `node` is a position in the parent's canonical graph, `detail` a description."""
 
     transformation: Transformation
     node: int
@@ -78,7 +81,7 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Child:
-    """A graph in canonical form and the transformations that made it of its parent."""
+    """A graph in canonical form, and the transformations that derived it from its parent."""
 
     graph: GateGraph
     mutations: tuple[Mutation, ...]
@@ -86,7 +89,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Proposed:
-    """What `propose` came to: a child, or none after so many draws; and how many draws were rejected for what."""
+    """Result of `propose`: a child, or None if all draws were rejected; and the number of rejections by reason."""
 
     child: Child | None
     rejections: Counter[Rejection] = field(default_factory=Counter)
@@ -101,7 +104,16 @@ def propose(
     known: Container[str] = frozenset(),
     attempts: int = 100,
 ) -> Proposed:
-    """A valid child of `parent` whose id is not among `known`, drawn at most `attempts` times."""
+    """Return a valid child of `parent` whose id is not in `known`, or none after `attempts` draws.
+
+    Args:
+        parent: a cell, in any form.
+        rng: source of all draws.
+        rule: choice of the nodes to transform.
+        max_nodes: limit of nodes in the canonical child, at most 256.
+        known: ids that count as duplicates.
+        attempts: limit of draws.
+    """
     rejections: Counter[Rejection] = Counter()
     for _ in range(attempts):
         child = mutate(parent, rng, rule=rule, max_nodes=max_nodes)
@@ -117,16 +129,17 @@ def propose(
 def mutate(
     parent: GateGraph, rng: np.random.Generator, *, rule: Rule = Rule.EACH_NODE, max_nodes: int = 64
 ) -> Child | Rejection:
-    """One draw: the parent's canonical graph with some nodes transformed, or the reason why that is no cell.
+    """Draw once: transform some nodes of the parent's canonical graph.
 
-    `max_nodes` bounds the canonical child (at most 256).
+    Returns:
+        The child, of at most `max_nodes` nodes (at most 256), or the reason for rejecting the draw.
     """
     parent = parent.canonical()
     draft = Draft(parent)
     mutations: list[Mutation] = []
     for i in _chosen(parent, rng, rule):
         if i not in draft.live():
-            continue  # an earlier transformation cut it off
+            continue  # an earlier transformation removed it
         allowed = [t for t in Transformation if _APPLICABLE[t](draft, i)]
         transformation = allowed[rng.integers(len(allowed))]
         detail = _APPLY[transformation](draft, i, rng)
@@ -151,13 +164,13 @@ def mutate(
 
 
 def weakness(graph: GateGraph) -> Rejection | None:
-    """Why a canonical graph cannot be a recurrent cell: it ignores x, carries no state over, or only delays x."""
+    """Return why a canonical graph is no recurrent cell (no input, no state, or no operation), or None if it is one."""
     if not any(node.op is Op.INPUT for node in graph):
         return Rejection.IGNORES_INPUT
     if not any(node.op is Op.STATE for node in graph):
         return Rejection.STATELESS
     if all(node.op in LEAVES for node in graph):
-        return Rejection.NO_OPERATION  # and nothing to transform either: its line would end here
+        return Rejection.NO_OPERATION  # nor could it be mutated: it has no node to transform
     return None
 
 
@@ -173,9 +186,9 @@ def _chosen(parent: GateGraph, rng: np.random.Generator, rule: Rule) -> list[int
 
 
 class Draft:
-    """A graph while it is being changed: nodes keep their numbers, new ones get new numbers, cycles may come up.
+    """A graph under mutation: nodes keep their numbers, added nodes get new ones, and cycles may arise.
 
-    Node numbers of the parent's canonical graph stay valid as long as the node lives.
+    Node numbers of the parent's canonical graph stay valid while the node is live.
     """
 
     def __init__(self, graph: GateGraph) -> None:
@@ -184,34 +197,34 @@ class Draft:
         self._live: frozenset[int] | None = None
 
     def live(self) -> frozenset[int]:
-        """The nodes that some output depends on."""
+        """Return the nodes that some output depends on."""
         if self._live is None:
             self._live = self._reach(self.outputs)
         return self._live
 
     def ancestors(self, i: int) -> frozenset[int]:
-        """The nodes that node `i` depends on, itself not included."""
+        """Return the nodes that node `i` depends on, itself not included."""
         return self._reach(self.nodes[i].inputs)
 
     def readers(self, i: int) -> list[tuple[int, int]]:
-        """Who reads node `i`: (reader, place among its inputs); an output is (-1, its state)."""
+        """Return the readers of node `i` as (reader, index among its inputs); an output is (-1, its state)."""
         found = [(-1, k) for k, j in enumerate(self.outputs) if j == i]
         for reader in sorted(self.live()):
             found += [(reader, place) for place, j in enumerate(self.nodes[reader].inputs) if j == i]
         return found
 
     def add(self, node: Node) -> int:
-        """A new node; returns its number."""
+        """Add a node and return its number."""
         number = max(self.nodes) + 1
         self.nodes[number] = node
         return number
 
     def change(self, i: int, op: Op, identity: float = 0.0) -> None:
-        """Give node `i` another operation on the same inputs."""
+        """Replace the operation of node `i`, with the same inputs."""
         self.nodes[i] = Node(op, self.nodes[i].inputs, identity=identity)
 
     def redirect(self, reader: int, place: int, target: int) -> None:
-        """Let one input of a reader, or an output, be node `target`."""
+        """Set one input of a reader, or an output, to node `target`."""
         self._live = None
         if reader == -1:
             self.outputs[place] = target
@@ -221,12 +234,12 @@ class Draft:
         self.nodes[reader] = Node(node.op, inputs, node.state, node.identity, node.bias)
 
     def replace(self, i: int, target: int) -> None:
-        """Let all that reads node `i` read node `target`."""
+        """Redirect all readers of node `i` to node `target`."""
         for reader, place in self.readers(i):
             self.redirect(reader, place, target)
 
     def graph(self) -> GateGraph | Rejection:
-        """The live nodes in topological order, or what keeps them from being a graph."""
+        """Return the live nodes in topological order as a graph, or why they are none."""
         live = self.live()
         if len(live) > MAX_NODES:
             return Rejection.TOO_LARGE
@@ -242,7 +255,7 @@ class Draft:
         return GateGraph(tuple(nodes), tuple(position[i] for i in self.outputs))
 
     def describe(self, i: int) -> str:
-        """A node in words, such as `sigmoid#7` or `linear(0.9)#12`."""
+        """Return a description of a node, such as `sigmoid#7` or `linear(0.9)#12`."""
         return f"{_describe(self.nodes[i])}#{i}" if self.nodes[i].op not in LEAVES else _describe(self.nodes[i])
 
     def _reach(self, roots: tuple[int, ...] | list[int]) -> frozenset[int]:
@@ -260,7 +273,7 @@ def _describe(node: Node) -> str:
     if node.op is Op.INPUT:
         return "x"
     if node.op is Op.STATE:
-        return "h" if node.state == 0 else "c" if node.state == 1 else f"c{node.state}"
+        return state_name(node.state)
     return f"linear({node.identity:g})" if node.op is Op.LINEAR else node.op.value
 
 
@@ -313,7 +326,7 @@ def _replace_by_combination(draft: Draft, i: int, rng: np.random.Generator) -> s
     second = theirs[rng.integers(len(theirs))]
     op = ELEMENTWISE_CHOICES[rng.integers(len(ELEMENTWISE_CHOICES))]
     if i in draft.ancestors(second):
-        return None  # what reads node i would come to depend on itself
+        return None  # a reader of node i would depend on itself
     before = draft.describe(i)
     new = draft.add(Node(op, (first, second)))
     draft.replace(i, new)

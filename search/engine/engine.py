@@ -20,8 +20,9 @@ from results.scores.score import finite_ratio, score
 from results.store.records import CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import COMPLETE, Origin, ProposalKind, TrialState
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.operations import Op
 from search.core.errors import SearchError
 from search.core.keys import generator_of, trial_seed
 from search.engine.history import History, Past

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import Op
 from search.kernels.errors import KernelError
 from search.kernels.plan.plan import Level, Phase, plan_of
 from search.kernels.reference import apply_pointwise

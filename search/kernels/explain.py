@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from search.cells.graph import LEAKY_SLOPE, GateGraph
+from search.cells.graph import GateGraph
 from search.cells.notation.formula import format_graph
+from search.cells.operations import LEAKY_SLOPE
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import Instruction, Stage

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from search.cells.graph import LEAKY_SLOPE, GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import LEAKY_SLOPE, Op
 
 
 def run_reference(

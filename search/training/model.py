@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import Op
 from search.core.errors import BudgetError
 from search.kernels.eager import run_eager
 from search.kernels.errors import KernelError

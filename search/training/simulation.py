@@ -25,8 +25,9 @@ from functools import lru_cache
 import numpy as np
 
 from results.store.words import TrialState
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
+from search.cells.operations import Op
 from search.core.errors import BudgetError
 from search.core.keys import generator_of
 from search.training.model import count_parameters, units_for

@@ -1,1 +1,1 @@
-"""Drawings of a cell as SVG."""
+"""Drawings of cells: SVG pictures, and trees in plain text."""

@@ -1,13 +1,14 @@
-"""What a drawing of a cell shows: the gate graph with the small steps folded into the forms that the field draws.
+"""Diagram of a cell: the gate graph with small steps folded into the forms of figures in papers.
 
-A gate graph has a node for every operation; the figures of papers and textbooks do not. Here, as there,
+A gate graph has a node for every operation; figures of papers and textbooks do not. Here, as there,
 
-- a matrix that one node reads is a label, W or U, where its line arrives (W on what the input alone decides, U else);
-- the sum in front of an activation is not drawn: several lines into one box are added, some with a minus;
-- sums of sums and products of products are one sign with many lines;
-- `v - z * v` is the product of `v` and of `1 - z`, a circle of its own.
+- a matrix that one node reads is a label at the end of its line: W if it multiplies what the input alone determines,
+  U otherwise;
+- the sum in front of an activation is not drawn: lines that enter one box are added, some with a minus sign;
+- nested sums become one sign with several lines, and so do nested products;
+- `v - z * v` is the product of `v` and `1 - z`, and `1 - z` has a circle of its own.
 
-Nothing that the cell's output depends on is lost: every such node is a part, a label or a line of the diagram.
+Everything that the cell's output depends on is a part, a label or a line of the diagram.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from search.cells.canonical import live_states, prune_positions
-from search.cells.graph import ACTIVATIONS, GateGraph, Node, Op
+from search.cells.graph import GateGraph
 from search.cells.notation.formula import parse_written
+from search.cells.operations import ACTIVATIONS, Op
+from search.cells.patterns import private_complement
+from search.cells.text import state_name
 
 
 class Kind(StrEnum):
-    """What a part of a diagram is."""
+    """Kind of a part of a diagram."""
 
     INPUT = "input"
     STATE = "state"
@@ -34,7 +38,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Port:
-    """A line into a part: the part that it comes from, the matrices that it passes in order, and its sign."""
+    """A line into a part: the part it comes from, the matrices on it in order of application, and its sign."""
 
     source: int
     matrices: tuple[str, ...] = ()
@@ -43,9 +47,9 @@ class Port:
 
 @dataclass(frozen=True)
 class Part:
-    """A box, a circle or an end of a diagram. `name` is what the formula calls its value, where it has a name.
+    """A box, circle or end of a diagram. `name` is the name of its value in the formula, if it has one.
 
-    A state or new state has its name as its label, and its number in `state`, 0 for the visible output.
+    The label of a state or new state is its name; `state` is its number, 0 for the visible output.
     """
 
     kind: Kind
@@ -58,39 +62,36 @@ class Part:
 SIGMA, TIMES, MINUS = "\N{GREEK SMALL LETTER SIGMA}", "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
 
 SYMBOLS = {Op.SIGMOID: SIGMA}
-"""What boxes say where it is not the operation's own name."""
+"""Labels of boxes that differ from the operation's name."""
 
 
 def diagram(
     graph: GateGraph, names: Mapping[int, str] | None = None, states: Sequence[str] | None = None
 ) -> tuple[Part, ...]:
-    """The parts of a graph's diagram in topological order, the new states last; what is dead is left out.
+    """Return the parts of a graph's diagram in topological order, the new states last.
 
-    Dead is what the visible output never depends on, as in the canonical form: states may be among it.
+    Nodes and states that the visible output never depends on are left out, as in the canonical form.
 
-    `names`: of some of the graph's nodes, by position, as in the formula that it was read from. `states`: the names of
-    its states, in order; without them they are called as in the text of canonical forms.
+    Args:
+        graph: the graph, in any form.
+        names: names of some of its nodes by position, as in the formula it was parsed from.
+        states: names of its states in order; by default h, c, c2, ...
     """
-    pruned, kept = prune_positions(graph)
+    form, kept = prune_positions(graph)
     given = [state_name(state) for state in range(graph.states)] if states is None else states
     names = {kept[i]: name for i, name in (names or {}).items() if i in kept}
-    return _Folder(pruned, names, [given[state] for state in live_states(graph)]).parts()
+    return _Folder(GateGraph(*form), names, [given[state] for state in live_states(graph)]).parts()
 
 
 def formula_diagram(text: str) -> tuple[Part, ...]:
-    """The diagram of the cell in a formula, with the names that the formula gives. Raises `FormulaError`."""
+    """Return the diagram of the cell in a formula, with the formula's names. Raises `FormulaError`."""
     written = parse_written(text)
     return diagram(written.graph, written.names_of_values, written.states)
 
 
-def state_name(state: int) -> str:
-    """What the text of a canonical form calls a state: h, c, c2, c3, ..."""
-    return "h" if state == 0 else "c" if state == 1 else f"c{state}"
-
-
 @dataclass(frozen=True)
 class _Term:
-    """An input of a folded node: a node, or one minus it, with a sign."""
+    """An input of a folded node: a node or one minus it, with a sign."""
 
     node: int
     minus: bool = False
@@ -98,13 +99,10 @@ class _Term:
 
 
 class _Folder:
-    """Of a graph without dead nodes."""
+    """Builder of the diagram of a graph without dead nodes."""
 
     def __init__(self, graph: GateGraph, names: Mapping[int, str], states: Sequence[str]) -> None:
         self.graph, self.names, self.states = graph, names, states
-        once = [len(readers) for readers in graph.consumers]
-        for i in graph.outputs:
-            once[i] += 1
         self.terms: dict[int, list[_Term]] = {}
         self.ops: dict[int, Op] = {}
         for i, node in enumerate(graph):
@@ -112,10 +110,10 @@ class _Folder:
             if node.op is Op.SUB:
                 self.ops[i] = Op.ADD
                 self.terms[i][1] = _Term(node.inputs[1], minus=True)
-                gate = _complement(graph, node, once)
-                if gate is not None:
-                    self.ops[i], self.terms[i] = Op.MUL, [_Term(gate, complement=True), _Term(node.inputs[0])]
-        # Who is read by how many, with the folded products gone.
+                parts = private_complement(graph, i)
+                if parts is not None:
+                    self.ops[i], self.terms[i] = Op.MUL, [_Term(parts.gate, complement=True), _Term(parts.value)]
+        # Readers of each node, once complements are folded.
         self.readers: dict[int, list[int]] = {i: [] for i in range(len(graph))}
         reached = self._reached()
         for i in reached:
@@ -149,12 +147,12 @@ class _Folder:
         return tuple(self.made)
 
     def _reader(self, i: int) -> int | None:
-        """The one node that reads node `i`, or None where there are several or it is a new state."""
+        """Return the only reader of node `i`, or None if there are several or the node computes a new state."""
         readers = self.readers[i]
         return readers[0] if len(readers) == 1 and readers[0] >= 0 else None
 
     def _is_folded(self, i: int) -> bool:
-        """Whether the node is a label or a line of its reader."""
+        """Return whether the node becomes a label or a line of its reader."""
         reader = self._reader(i)
         if reader is None or any(term.complement and term.node == i for term in self.terms[reader]):
             return False
@@ -183,7 +181,7 @@ class _Folder:
         self.made.append(part)
 
     def _flat(self, i: int) -> list[_Term]:
-        """The terms of a node with those of the sums and products folded into it."""
+        """Return the terms of a node, including those of the sums and products folded into it."""
         found: list[_Term] = []
         for term in self.terms[i]:
             inner = self.ops[term.node]
@@ -220,12 +218,3 @@ class _Folder:
         if node.bias:
             label += f" b{'+' if node.bias > 0 else MINUS}{abs(node.bias):g}"
         return label
-
-
-def _complement(graph: GateGraph, node: Node, reads: list[int]) -> int | None:
-    """The z where the node is v - z * v and nobody else reads that product."""
-    kept, product = node.inputs
-    if graph.nodes[product].op is not Op.MUL or reads[product] != 1:
-        return None
-    first, second = graph.nodes[product].inputs
-    return first if second == kept else second if first == kept else None

@@ -1,8 +1,8 @@
-"""Where the parts of a diagram stand: columns from left to right, an order in each, and heights.
+"""Layout of a diagram: columns from left to right, an order within each column, and heights.
 
-The layered layout of Sugiyama et al. 1981 with the two linear programs of Gansner et al. 1993: columns such that lines
-are short, orders such that few lines cross, heights such that lines are straight. All lines out of one box are one net:
-on its way through a column it takes one place, however many boxes it goes to.
+The layered layout of Sugiyama et al. 1981 with the two linear programs of Gansner et al. 1993: columns that keep lines
+short, orders with few crossings, and heights that keep lines straight. All lines out of one box form a net, which
+occupies one place in each column that it passes, whatever its number of targets.
 """
 
 import math
@@ -18,17 +18,17 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 SWEEPS, STARTS = 8, 8
-"""How often the orders are gone over from left to right and back, and from how many orders that is begun."""
+"""Passes over the columns from left to right or back, and number of initial orders."""
 
 STRAIGHT = (1.0, 2.0, 8.0)
-"""How much a step up or down weighs in a line between two boxes, to or from a passage, between two passages."""
+"""Cost of vertical displacement in a line between two boxes, to or from a passage, and between two passages."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """What stands in the plane: how far it reaches above and below its line out, and whose lines come in.
+    """A box to place: its extent above and below its outgoing line, and the boxes whose lines enter it.
 
-    `first` and `last` boxes stand in the leftmost and the rightmost column, in the order in which they are given.
+    Boxes marked `first` and `last` go to the leftmost and the rightmost column, in the given order.
     """
 
     up: float
@@ -40,7 +40,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Item:
-    """A place in a column: a box, or (`box` None) where the net of box `net` passes through."""
+    """A place in a column: a box, or a passage (`box` None) of the net that leaves box `net`."""
 
     column: int
     net: int
@@ -49,13 +49,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Layout:
-    """`heights`: of each item, how far its line is below the uppermost edge of all.
+    """Places of boxes and lines.
 
-    `columns`: items (positions in `items`), top to bottom.
-
-    `lines`: for each gap between columns, the items to its left and right that are joined, and the number of the line
-    among those that enter the right one (from the top). `ports`: for each box, its sources from top to bottom, as
-    positions in `Box.sources`.
+    Attributes:
+        items: boxes and passages.
+        columns: for each column, positions in `items` from top to bottom.
+        heights: for each item, the distance of its line below the uppermost edge of all.
+        lines: for each gap between columns, lines as (left item, right item, number among the lines that enter the
+            right item, from the top).
+        ports: for each box, its sources from top to bottom, as positions in `Box.sources`.
+        crossings: number of crossings between lines.
     """
 
     items: tuple[Item, ...]
@@ -67,14 +70,14 @@ class Layout:
 
 
 def port_offset(place: int, count: int, spacing: float) -> float:
-    """How far below a box's middle the line in at `place` (from the top) of `count` arrives."""
+    """Return the distance below a box's middle of incoming line `place` (from the top) of `count`."""
     return (place - (count - 1) / 2) * spacing
 
 
 def layout(boxes: Sequence[Box], spacing: float, port_spacing: float) -> Layout:
-    """The places of boxes, given in topological order; `spacing` is kept between neighbours in a column.
+    """Return the layout of boxes in topological order, with at least `spacing` between neighbours in a column.
 
-    The same boxes always get the same places.
+    The result is deterministic.
     """
     columns = _columns(boxes)
     items, home = _items(boxes, columns)
@@ -106,10 +109,10 @@ def layout(boxes: Sequence[Box], spacing: float, port_spacing: float) -> Layout:
 
 
 def _columns(boxes: Sequence[Box]) -> list[int]:
-    """The columns that make the nets' whole length smallest: a linear program whose corners are whole numbers."""
+    """Return columns of the least total net length, by a linear program whose vertices are integral."""
     n = len(boxes)  # variables: the boxes' columns, where each net ends, and the last column
     last = 2 * n
-    less: list[tuple[int, int, float]] = []  # (a, b, by): a is less than b by at least so much
+    less: list[tuple[int, int, float]] = []  # (a, b, by): a <= b - by
     for b, box in enumerate(boxes):
         for s in set(box.sources):
             less += [(s, b, 1.0), (b, n + s, 0.0)]
@@ -118,7 +121,7 @@ def _columns(boxes: Sequence[Box]) -> list[int]:
             less.append((last, b, 0.0))
     cost = np.concatenate([np.full(n, -1.0), np.ones(n), [0.5]])
     for b, box in enumerate(boxes):
-        for s in set(box.sources):  # and a little for each line of a net, so that boxes keep to what they read
+        for s in set(box.sources):  # a small cost for each line keeps boxes close to what they read
             cost[b] += 0.1
             cost[s] -= 0.1
     bounds = [(0.0, 0.0) if box.first else (1.0, math.inf) for box in boxes] + [(0.0, math.inf)] * (n + 1)
@@ -129,18 +132,18 @@ def _columns(boxes: Sequence[Box]) -> list[int]:
 def _solve(
     cost: npt.NDArray[np.float64], less: list[tuple[int, int, float]], bounds: list[tuple[float, float]]
 ) -> list[float]:
-    """The smallest cost with variable a <= variable b - by, for every (a, b, by)."""
+    """Return the variables of the least cost subject to a <= b - by for every (a, b, by)."""
     rows = np.repeat(np.arange(len(less)), 2)
     ends = np.array([(a, b) for a, b, _ in less]).reshape(-1)
     signs = np.tile([1.0, -1.0], len(less))
-    matrix: Any = csr_array((signs, (rows, ends)), shape=(len(less), len(cost)))  # scipy takes it, its stubs do not
+    matrix: Any = csr_array((signs, (rows, ends)), shape=(len(less), len(cost)))  # SciPy accepts it, its stubs do not
     found = linprog(cost, matrix, [-by for _, _, by in less], bounds=bounds, method="highs-ds")
     assert found.x is not None, found.message
     return [float(value) for value in found.x]
 
 
 def _items(boxes: Sequence[Box], columns: list[int]) -> tuple[list[Item], dict[tuple[int, int], int]]:
-    """Every box and every passage; and by net and column which item the net has there."""
+    """Return all boxes and passages, and the item of each net in each column."""
     ends = list(columns)
     for b, box in enumerate(boxes):
         for s in box.sources:
@@ -151,7 +154,7 @@ def _items(boxes: Sequence[Box], columns: list[int]) -> tuple[list[Item], dict[t
 
 
 def _least_crossings(start: list[list[int]], gaps: list[list[tuple[int, int]]]) -> tuple[int, list[list[int]]]:
-    """The best order found, with the number of crossings; the first and the last column stay as they are."""
+    """Return the least number of crossings found and its order; the first and the last column keep theirs."""
     size = 1 + max(i for column in start for i in column)
     lefts: list[list[int]] = [[] for _ in range(size)]
     rights: list[list[int]] = [[] for _ in range(size)]
@@ -182,7 +185,7 @@ def _least_crossings(start: list[list[int]], gaps: list[list[tuple[int, int]]]) 
 
 
 def _exchange(order: list[list[int]], lefts: list[list[int]], rights: list[list[int]], place: dict[int, int]) -> None:
-    """Exchange neighbours as long as fewer lines cross for it."""
+    """Exchange neighbours while that reduces the number of crossings."""
 
     def crossed(above: int, below: int) -> int:
         return sum(place[i] > place[j] for ends in (lefts, rights) for i in ends[above] for j in ends[below])
@@ -212,7 +215,7 @@ def _heights(
     spacing: float,
     port_spacing: float,
 ) -> list[float]:
-    """The heights, in order and apart, that make the lines' steps up and down smallest in all."""
+    """Return heights that keep the order and the spacing and make the total vertical displacement of lines least."""
     n, joined = len(items), [line for gap in lines for line in gap]
     less: list[tuple[int, int, float]] = []
     for above, below in (pair for column in order for pair in pairwise(column)):
@@ -221,7 +224,7 @@ def _heights(
             for box, down in ((items[above].box, True), (items[below].box, False))
         )
         less.append((above, below, reach + spacing))
-    # The step of a line, |left - right|, is high - low with low <= both <= high.
+    # The displacement of a line, |left - right|, is high - low with low <= both <= high.
     weights = []
     for k, (left, right, port) in enumerate(joined):
         low, high = n + 2 * k, n + 2 * k + 1

@@ -1,10 +1,10 @@
-"""A picture of a cell: SVG of its diagram, in the form of the figures that people know.
+"""Picture of a cell: its diagram as SVG, in the style of figures in papers.
 
-States enter on the left and leave on the right, the input comes from below, the output leaves on top. Boxes are
-activations, circles are sums (+), products and complements (one minus), a label W or U at the end of a line is a matrix
-with a bias. Lines into one box are added. Long names are shortened; pointed at, they show in full. Colours (Okabe and
-Ito 2008, safe for the colour-blind) tell the input from the states and only repeat what shapes and labels say, so the
-picture works in black and white.
+States enter on the left and leave on the right, the input enters from below, and the output leaves at the top. Boxes
+are activations; circles are sums (+), products and complements (one minus); a label W or U at the end of a line is a
+matrix with a bias. Lines that enter one box are added. Long names are shortened and shown in full in a tooltip. Colours
+(Okabe and Ito 2008, safe for colour-blind readers) distinguish the input from the states; shapes and labels carry the
+same information, so the picture also works in black and white.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,19 +17,19 @@ from search.cells.drawing.wires import Net, tracks
 from search.cells.graph import GateGraph
 
 LEGEND = (
-    f"Lines into one box are added. W and U: a matrix and a bias each. {SIGMA}: sigmoid. +, {TIMES}, 1{MINUS}: sum, "
-    "product, one minus, "
-    "element by element. A minus at a line's end: it is subtracted."
+    f"Lines that enter one box are added; a {MINUS} at the end of a line means that it is subtracted. "
+    f"W, U: product with a matrix, plus a bias. {SIGMA}: sigmoid. "
+    f"+, {TIMES}, 1{MINUS}: elementwise sum, product and one minus."
 )
-"""How to read a drawing, for captions."""
+"""Explanation of a drawing, for captions."""
 
 PORT, SPACING, TRACK = 20.0, 16.0, 11.0
-"""Between lines into a part, between neighbours in a column, between verticals."""
+"""Distances in pixels between lines into a part, neighbours in a column, and vertical lines."""
 
 _MARGIN_X, _MARGIN_Y, _PADDING = 56.0, 34.0, 20.0
 _RADIUS, _CORNER = 13.0, 6.0
 _LABEL_HEIGHT = 16.0
-_LETTER = 0.62  # width of a letter over its size, about
+_LETTER = 0.62  # approximate width of a letter over its font size
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _WIDE = dict.fromkeys(f"MWmw{_ELLIPSIS}", 1.0)  # letters that are far wider
 _NAME_LETTERS = 16  # names longer than this are shortened
@@ -47,23 +47,27 @@ def draw(
     title: str = "a cell",
     states: Sequence[str] | None = None,
 ) -> str:
-    """The SVG of a graph as it stands, but for what is dead.
+    """Return the SVG of a graph, without nodes and states that the visible output never depends on.
 
-    `names` of nodes, by position, are written above their boxes; `states` are the states' names, in order.
+    Args:
+        graph: the graph, in any form.
+        names: names of nodes by position, written above their boxes.
+        title: title of the picture for screen readers.
+        states: names of the states in order; by default h, c, c2, ...
     """
     return _Drawing(diagram(graph, names, states)).svg(title)
 
 
 def draw_formula(text: str, title: str = "a cell") -> str:
-    """The SVG of the cell in a formula, with the names that the formula gives. Raises `FormulaError`."""
+    """Return the SVG of the cell in a formula, with the formula's names. Raises `FormulaError`."""
     return _Drawing(formula_diagram(text)).svg(title)
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """The body of a part, how far the labels of its lines reach out to its left, and the room for a name above it.
+    """Size of a part's body, of the labels on its lines, and of the name above it.
 
-    `label_up`: how far those labels reach out above it.
+    `labels` and `label_up` are the extents of the labels to the left of the body and above it.
     """
 
     width: float
@@ -74,12 +78,12 @@ class _Shape:
 
     @property
     def up(self) -> float:
-        """From the middle to the upper edge; what reaches out above it without a name fits between neighbours."""
+        """Distance from the middle to the upper edge, name included; labels alone fit between neighbours."""
         return self.height / 2 + (self.label_up + 14.0 if self.name_width else 0.0)
 
     @property
     def room(self) -> float:
-        """The width of the body and of the name, labels not counted."""
+        """Width of the body and the name, without labels."""
         return max(self.width, self.name_width)
 
 
@@ -122,7 +126,7 @@ class _Drawing:
         )
         out = [frame]
         for number, lines in sorted(paths.items()):
-            # The pale line below parts it from what it crosses.
+            # The pale line beneath separates the line from those it crosses.
             out.append(svg.path(" ".join(lines), svg.GROUND, 5))
             out += [svg.path(d, self._colour(number), kind="net") for d in lines]
         out += dots
@@ -133,7 +137,7 @@ class _Drawing:
         return svg.document(round(self.right + self.left), round(self.bottom + _MARGIN_Y), title, out)
 
     def _arrival(self, line: tuple[int, int, int]) -> float:
-        """The height at which a line comes to its right end."""
+        """Return the height at which a line arrives at its right end."""
         _, right, place = line
         box = self.items[right].box
         offset = 0.0 if box is None else port_offset(place, len(self.parts[box].ports), PORT)
@@ -146,7 +150,7 @@ class _Drawing:
         return [Net(self.items[left].net, self.heights[left], tuple(sorted(found))) for left, found in ends.items()]
 
     def _spread(self) -> tuple[list[float], list[float], float]:
-        """Middles of the columns, left ends of the gaps behind them, and the frame's right side."""
+        """Return the middles of the columns, the left ends of the gaps after them, and the right side of the frame."""
         middles, gaps = [], []
         x = self.left + 12
         for column, positions in enumerate(self.layout.columns):
@@ -185,7 +189,7 @@ class _Drawing:
                 dots.append(svg.dot(track, y, self._colour(net.net)))
 
     def _end(self, position: int, part: Part) -> list[str]:
-        """Where a state or the input comes in, or a new state leaves: a line, its arrow and its name."""
+        """Return the elements of an end: a state or the input entering, or a new state leaving, with its name."""
         x, y = self.middles[self.items[position].column], self.heights[position]
         own = _end_colour(part)
         if part.kind is Kind.STATE:
@@ -235,7 +239,7 @@ class _Drawing:
 
 
 def _ends_in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The same parts, those at the sides from top to bottom: the last state, ..., c, h, x."""
+    """Return the parts with those at the sides ordered from top to bottom: the last state, ..., c, h, x."""
 
     def rank(number: int) -> tuple[int, int]:
         part = parts[number]
@@ -265,17 +269,17 @@ def _shape(part: Part) -> _Shape:
 
 
 def _labels(port: Port) -> tuple[str, ...]:
-    """What a line passes on its way into a part: matrices, and a minus where it is subtracted."""
+    """Return the labels of a line into a part: its matrices, and a minus sign if it is subtracted."""
     return (*port.matrices, *([MINUS] if port.minus else []))
 
 
 def _short(name: str) -> str:
-    """A name with its middle left out where it is long: names that are alike often differ at their ends."""
+    """Return a name, shortened in the middle if it is long: similar names often differ at their ends."""
     return name if len(name) <= _NAME_LETTERS else f"{name[:9]}{_ELLIPSIS}{name[-6:]}"
 
 
 def _width(words: str, size: float) -> float:
-    """About what words take, rather more than less."""
+    """Return an upper estimate of the width of words in pixels."""
     return size * sum(_WIDE.get(letter, 0.75 if letter.isupper() else _LETTER) for letter in words)
 
 
@@ -284,7 +288,7 @@ def _when(part: Part) -> str:
 
 
 def _variable(x: float, y: float, part: Part, anchor: str) -> str:
-    """The name of the input, or of a state with its time, at an end."""
+    """Return the name of the input or of a state, with its time step."""
     return svg.variable(x, y, _short(part.label), _when(part), anchor, _end_colour(part), _STATE_SIZE, part.label)
 
 
@@ -303,7 +307,10 @@ def _label_width(label: str) -> float:
 
 
 def _path(start: float, track: float, stop: float, end: float, net: Net) -> str:
-    """From `start` along the net's vertical at `track` to `stop` at height `end`; round where nothing branches off."""
+    """Return the path from `start` along the net's vertical line at `track` to `stop` at height `end`.
+
+    Corners without a branch are rounded.
+    """
     y = net.start
     if end == y:
         return f"M{start:g} {y:g}H{stop:g}"

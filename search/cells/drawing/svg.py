@@ -1,19 +1,19 @@
-"""SVG elements as text, in the pen that drawings of cells are made with."""
+"""SVG elements as text, in the style of drawings of cells."""
 
 from xml.sax.saxutils import escape, quoteattr
 
 INK, PAPER, GROUND = "#222222", "#ffffff", "#fafafa"
 PEN = 1.6
-"""Width of lines."""
+"""Width of lines in pixels."""
 
 INDEX_SIZE = 10
-"""Of the letters of an index."""
+"""Font size of subscripts."""
 
 _FONT = "Helvetica, Arial, DejaVu Sans, sans-serif"
 
 
 def document(width: float, height: float, title: str, elements: list[str]) -> str:
-    """A whole file, with a title that screen readers say; XML has no room for control characters in it."""
+    """Return a whole SVG file with a title for screen readers; characters that XML forbids become spaces."""
     title = "".join(c if c.isprintable() else " " for c in title)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
@@ -24,13 +24,13 @@ def document(width: float, height: float, title: str, elements: list[str]) -> st
 
 
 def path(d: str, colour: str, width: float = PEN, kind: str = "") -> str:
-    """A line along a path."""
+    """Return a line along a path."""
     mark = f'class="{kind}" ' if kind else ""
     return f'<path {mark}d="{d}" fill="none" stroke="{colour}" stroke-width="{width:g}"/>'
 
 
 def box(x: float, y: float, width: float, height: float, corner: float, fill: str, kind: str, pen: float = 1.4) -> str:
-    """A box with round corners; (x, y) is its upper left one."""
+    """Return a box with rounded corners; (x, y) is its upper left corner."""
     return (
         f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{corner:g}" '
         f'fill="{fill}" stroke="{INK}" stroke-width="{pen:g}"/>'
@@ -38,18 +38,18 @@ def box(x: float, y: float, width: float, height: float, corner: float, fill: st
 
 
 def dot(x: float, y: float, colour: str) -> str:
-    """Where a line branches."""
+    """Return the dot that marks a branch of a line."""
     return f'<circle class="dot" cx="{x:g}" cy="{y:g}" r="3" fill="{colour}"/>'
 
 
 def arrow(x: float, y: float, colour: str, *, up: bool = False) -> str:
-    """An arrow's head with its point at (x, y), to the right or up."""
+    """Return an arrowhead with its tip at (x, y), pointing right or up."""
     other = f"{x - 4:g},{y + 8:g} {x + 4:g},{y + 8:g}" if up else f"{x - 8:g},{y - 4:g} {x - 8:g},{y + 4:g}"
     return f'<polygon points="{x:g},{y:g} {other}" fill="{colour}"/>'
 
 
 def text(x: float, y: float, words: str, size: int, *, italic: bool = False, full: str = "") -> str:
-    """Words with their middle at x, on the line y; `full` is what they stand for, where they are shortened."""
+    """Return words centred at x on the baseline y; `full` is the whole text if the words are shortened."""
     style = ' font-style="italic"' if italic else ""
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="{size}"{style} text-anchor="middle" fill="{INK}">'
@@ -58,7 +58,7 @@ def text(x: float, y: float, words: str, size: int, *, italic: bool = False, ful
 
 
 def variable(x: float, y: float, name: str, when: str, anchor: str, colour: str, size: int = 15, full: str = "") -> str:
-    """The name of a vector with its time as an index; `full` is the name where that is shortened."""
+    """Return the name of a vector with its time step as a subscript; `full` is the whole name if that is shortened."""
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="{size}" font-style="italic" text-anchor="{anchor}" fill="{colour}">'
         f"{_hint(name, full)}{escape(name)}"
@@ -67,5 +67,5 @@ def variable(x: float, y: float, name: str, when: str, anchor: str, colour: str,
 
 
 def _hint(shown: str, full: str) -> str:
-    """What a browser says of an element that is pointed at."""
+    """Return the tooltip of an element, if its text is shortened."""
     return f"<title>{escape(full)}</title>" if full not in ("", shown) else ""

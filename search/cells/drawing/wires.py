@@ -1,6 +1,6 @@
-"""The lines between two columns of a drawing: out of a part, along one vertical for each net, and into other parts.
+"""Lines between two columns of a drawing: out of a part, along one vertical line for each net, and into other parts.
 
-As in a circuit diagram: lines cross at right angles, and a dot says where a line branches.
+As in a circuit diagram, lines cross at right angles and a dot marks a branch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from itertools import pairwise, permutations
 
 CLEAR = 6.0
-"""Horizontal lines that are closer than this in height look like one."""
+"""Least difference in height at which two horizontal lines look separate."""
 
 _ON_TOP = 100
-"""How many crossings two lines that run on top of each other are worth."""
+"""Cost, in crossings, of two lines that overlap."""
 
 _ALL_ORDERS = 6
-"""Of so many verticals, all orders are tried."""
+"""Largest number of vertical lines for which all orders are tried."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """What runs from one height on the left to some heights on the right."""
+    """A net between two columns: from one height on the left to one or more heights on the right."""
 
     net: int
     start: float
@@ -27,25 +27,27 @@ class Net:
 
     @property
     def straight(self) -> bool:
-        """Whether it needs no vertical."""
+        """True if the net needs no vertical line."""
         return set(self.ends) == {self.start}
 
     @property
     def low(self) -> float:
+        """Smallest height of the net."""
         return min(self.start, *self.ends)
 
     @property
     def high(self) -> float:
+        """Largest height of the net."""
         return max(self.start, *self.ends)
 
 
 def tracks(nets: Sequence[Net]) -> dict[int, int]:
-    """For each net with a vertical its track, 0 the leftmost; as few lines cross as possible, none lie on another."""
+    """Return the track of each net with a vertical line, 0 the leftmost: few lines cross and none overlap."""
     bent = [net for net in nets if not net.straight]
     order = min(_orders(bent), key=_cost, default=())
     found: dict[int, int] = {}
     for k, net in enumerate(order):
-        # As far to the left as those before it let it go.
+        # The leftmost track that the nets before it leave free.
         found[net.net] = max((found[o.net] + 1 for o in order[:k] if _touch(o, net)), default=0)
     return found
 
@@ -56,7 +58,7 @@ def _orders(nets: list[Net]) -> Iterator[tuple[Net, ...]]:
         return
     order = sorted(nets, key=lambda net: net.start)
     better = True
-    while better:  # exchange neighbours while that helps
+    while better:  # exchange neighbours while that lowers the cost
         better = False
         for k, (left, right) in enumerate(pairwise(list(order))):
             left = order[k]
@@ -71,11 +73,11 @@ def _cost(order: tuple[Net, ...]) -> int:
 
 
 def _pair_cost(left: Net, right: Net) -> int:
-    """Crossings where the vertical of `left` is to the left of that of `right`."""
+    """Return the cost of the vertical line of `left` being to the left of that of `right`."""
     cost = sum(right.low < y < right.high for y in left.ends) + (left.low < right.start < left.high)
     return int(cost + _ON_TOP * sum(abs(y - right.start) < CLEAR for y in left.ends))
 
 
 def _touch(one: Net, other: Net) -> bool:
-    """Whether two verticals would touch, or one's lines run into the other's, on one track."""
+    """Return whether two nets would touch if their vertical lines shared a track."""
     return one.low <= other.high + CLEAR and other.low <= one.high + CLEAR

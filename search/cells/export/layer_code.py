@@ -1,7 +1,7 @@
-"""The equations of a cell as lines of PyTorch, as one would write them by hand.
+"""Equations of a cell as lines of PyTorch code, written as by hand.
 
-The names are those of the formula. Matrices that read the same value are stacked into one `nn.Linear`, what depends on
-`x` alone is computed for all steps at once, and the rest step by step:
+Names are those of the formula. Matrices that read the same value are stacked in one `nn.Linear`; values that depend on
+`x` alone are computed for all time steps at once, the others step by step:
 
     def prepare(self, x):                                    def step(self, parts, states):
         x_r, x_z, x_n = self.from_x(x).chunk(3, dim=-1)          x_r, x_z, x_n = parts
@@ -11,7 +11,7 @@ The names are those of the formula. Matrices that read the same value are stacke
                                                                  ...
                                                                  return (h,)
 
-Lines are at most 88 characters wide once they are indented by eight, and laid out as `ruff format` does.
+Lines are at most 88 characters wide after indentation by eight, in the layout of `ruff format`.
 """
 
 import keyword
@@ -19,8 +19,10 @@ import re
 from dataclasses import dataclass
 
 from search.cells.canonical import canonical_positions, live_states, prune_positions
-from search.cells.graph import LEAVES, Op
+from search.cells.graph import GateGraph
 from search.cells.notation.formula import Written
+from search.cells.operations import LEAVES, Op
+from search.cells.patterns import Complement, private_complement
 
 LINE_WIDTH = 88
 _INDENT = 8
@@ -30,7 +32,7 @@ _FUNCTIONS = {
     Op.SIGMOID: "torch.sigmoid",
     Op.TANH: "torch.tanh",
     Op.RELU: "torch.relu",
-    Op.LEAKY_RELU: "nn.functional.leaky_relu",  # its slope is 0.01 unless it is told otherwise
+    Op.LEAKY_RELU: "nn.functional.leaky_relu",  # its default slope is 0.01
 }
 _SYMBOLS = {Op.ADD: "+", Op.SUB: "-", Op.MUL: "*"}
 _TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor"})
@@ -40,36 +42,37 @@ _TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor"})
 class Block:
     """Matrices that read the same value, stacked in one `nn.Linear`.
 
-    `matrices` are their numbers in the canonical graph, from the top of the stack down.
+    `matrices` are their numbers in the canonical graph, from the top of the stack downwards.
     """
 
     attribute: str
-    reads_input: bool  # whether it has input_size columns, and not hidden_size
+    reads_input: bool  # whether it has input_size columns rather than hidden_size
     matrices: tuple[int, ...]
-    targets: tuple[str, ...]  # what each one's result goes into
+    targets: tuple[str, ...]  # name of the value that each result contributes to
     identities: tuple[float, ...]
     biases: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class LayerCode:
-    """One layer of a cell in PyTorch: its blocks, and the lines of `prepare` and `step`, without indentation."""
+    """One layer of a cell in PyTorch: its blocks, and the lines of `prepare` and `step` without indentation."""
 
     states: tuple[str, ...]
     blocks: tuple[Block, ...]
     prepare: tuple[str, ...]
     step: tuple[str, ...]
-    square: bool  # whether input_size must equal hidden_size, since x meets vectors of the cell's size
+    square: bool  # whether input_size must equal hidden_size, because x is combined with vectors of hidden_size
 
 
 def layer_code(written: Written) -> LayerCode:
-    """The code of a formula. Dead parts of it are left out. Raises `GraphError` as `GateGraph.canonical` does."""
+    """Return the code of a formula without its dead parts. Raises `GraphError` as `GateGraph.canonical` does."""
     return _Writer(written).code()
 
 
 class _Writer:
     def __init__(self, written: Written) -> None:
-        self.graph, kept = prune_positions(written.graph)
+        form, kept = prune_positions(written.graph)
+        self.graph = GateGraph(*form)
         self.nodes = self.graph.nodes
         self.taken = {*_TAKEN, "x"}
         self.state_names = [self._fresh(self._clean(written.states[k])) for k in live_states(written.graph)]
@@ -82,17 +85,17 @@ class _Writer:
         self.statements = self._statements()
         self.groups = self._groups()
         self.lines: list[str] = []
-        self.room = 0  # characters that the expression of the line at hand may take
-        self.written: dict[int, str] = {}  # nodes that have a variable by now
+        self.room = 0  # characters left for the expression on the current line
+        self.written: dict[int, str] = {}  # variables assigned so far, by node
 
-    # --- What there is to write
+    # --- Analysis of the graph
 
     def _clean(self, name: str) -> str:
         bad = keyword.iskeyword(name) or name in _TAKEN or len(name) > _NAME_WIDTH
         return f"{name[: _NAME_WIDTH - 1]}_" if bad else name
 
     def _names(self, given: dict[str, int]) -> dict[int, str]:
-        """The author's names: a plain one before that of a state, whose new value is NAME_new for now."""
+        """Return the author's names by node, plain names first; the new value of a state is NAME_new at first."""
         names: dict[int, str] = {}
         for name, i in sorted(given.items(), key=lambda item: item[0].endswith("'")):
             if i in names or self.nodes[i].op in LEAVES:
@@ -116,28 +119,18 @@ class _Writer:
                 found.add(i)
         return found
 
-    def _complements(self) -> dict[int, tuple[int, int]]:
-        """n - z * n, to be written (1 - z) * n: the node of the difference, and z and n."""
-        reads = [len(readers) for readers in self.graph.consumers]
-        found = {}
-        for i, node in enumerate(self.nodes):
-            if node.op is not Op.SUB:
-                continue
-            n, product = node.inputs
-            inner = self.nodes[product]
-            if inner.op is Op.MUL and n in inner.inputs and reads[product] == 1 and product not in self.names:
-                if product in self.graph.outputs:
-                    continue
-                z = inner.inputs[1 - inner.inputs.index(n)]
-                found[i] = (z, n)
-        return found
+    def _complements(self) -> dict[int, Complement]:
+        """Return the nodes n - z * n that are written as (1 - z) * n, unless the author named the product."""
+        found = ((i, private_complement(self.graph, i)) for i in range(len(self.nodes)))
+        return {i: parts for i, parts in found if parts is not None and parts.product not in self.names}
 
     def _reads(self, i: int) -> tuple[int, ...]:
-        return self.complements.get(i) or self.nodes[i].inputs
+        parts = self.complements.get(i)
+        return self.nodes[i].inputs if parts is None else (parts.gate, parts.value)
 
     def _statements(self) -> set[int]:
-        """Nodes with a line of their own: what has a name, is read twice, is a state, or goes from x into the loop."""
-        absorbed = {self.nodes[i].inputs[1] for i in self.complements}
+        """Return nodes with a line of their own: named, read twice, a new state, or computed before the loop."""
+        absorbed = {parts.product for parts in self.complements.values()}
         count = [0] * len(self.nodes)
         crossing = set()
         for i in range(len(self.nodes)):
@@ -154,16 +147,16 @@ class _Writer:
         return {i for i in chosen if self.nodes[i].op not in LEAVES and i not in absorbed}
 
     def _groups(self) -> dict[int, list[int]]:
-        """Linear nodes by the node that they read."""
+        """Return the linear nodes by the node that they read."""
         groups: dict[int, list[int]] = {}
         for i in self.graph.linears:
             groups.setdefault(self.nodes[i].inputs[0], []).append(i)
         return groups
 
-    # --- Names that the author did not give
+    # --- Generated names
 
     def _home(self, i: int) -> int:
-        """The statement that a node ends up in: its own, or that of whoever reads it."""
+        """Return the statement that a node is part of: its own, or that of its first reader."""
         while True:
             readers = self.graph.consumers[i]
             if not readers:
@@ -173,7 +166,7 @@ class _Writer:
                 return i
 
     def _short(self, i: int, depth: int = 2) -> str:
-        """What a value may be called in the names of others: r_h for r * h, tanh_h for tanh(h)."""
+        """Return a short name of a value for use in other names: r_h for r * h, tanh_h for tanh(h)."""
         node = self.nodes[i]
         if node.op is Op.INPUT:
             return "x"
@@ -251,7 +244,7 @@ class _Writer:
         return LayerCode(tuple(self.state_names), blocks, tuple(prepare), tuple(step), square)
 
     def _widths(self) -> tuple[list[bool], bool]:
-        """For each node whether it has x's size, as nothing but x's own elements do; and whether the two sizes meet."""
+        """Return for each node whether its size is that of x, and whether the sizes of x and the cell meet."""
         wide = [False] * len(self.nodes)
         square = False
         for i, node in enumerate(self.nodes):
@@ -306,7 +299,7 @@ class _Writer:
         self.lines.append(f"{self.written[i]} = {expression}")
 
     def _unpack(self, source: int) -> None:
-        """The results of a block, all at once."""
+        """Write the line that computes all results of a block."""
         group = self.groups[source]
         value, strength = self._value(source)
         if len(value) > _NAME_WIDTH and strength < 3:
@@ -319,10 +312,7 @@ class _Writer:
         self.lines += _assignment(names, f"self.{self.attributes[source]}({value}).chunk({len(group)}, dim=-1)")
 
     def _value(self, i: int) -> tuple[str, int]:
-        """A node's variable, or its expression where it has none; and how tightly that binds: 1 for sums, 3 for names.
-
-        An expression that became too long for a line is given a name first.
-        """
+        """Return a node's variable or expression, and its precedence: 1 for sums, 2 for products, 3 for atoms."""
         if i in self.written:
             return self.written[i], 3
         if i in self.statements:
@@ -365,7 +355,7 @@ class _Writer:
 
 
 def _assignment(names: list[str], value: str) -> list[str]:
-    """`a, b = value`, one name a line where it is too long."""
+    """Return the lines of `a, b = value`, with one name a line if one line is too short."""
     target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
     line = f"{target} = {value}"
     if len(line) + _INDENT <= LINE_WIDTH:
@@ -374,7 +364,7 @@ def _assignment(names: list[str], value: str) -> list[str]:
 
 
 def _returned(lines: list[str], names: list[str]) -> list[str]:
-    """With the tuple of names returned."""
+    """Return the lines followed by the statement that returns the names."""
     target = ", ".join(names)
     line = f"return ({target},)" if len(names) == 1 else f"return {target}"
     if len(line) + _INDENT <= LINE_WIDTH:
@@ -383,7 +373,7 @@ def _returned(lines: list[str], names: list[str]) -> list[str]:
 
 
 def _in_place(lines: list[str], states: list[str]) -> list[str]:
-    """With NAME_new written NAME where the old value is not read after that."""
+    """Return the lines with NAME in place of NAME_new if the old value is not read afterwards."""
     for name in states:
         new = f"{name}_new"
         places = [k for k, line in enumerate(lines) if re.match(rf"{new} = ", line)]

@@ -1,8 +1,8 @@
-"""A cell as a stand-alone PyTorch module: text that one could have written by hand, and that imports torch alone.
+"""Export of a cell as the source of a stand-alone PyTorch module that depends only on PyTorch.
 
 The module follows `torch.nn.LSTM`: arguments, shapes of inputs, outputs and states, packed sequences, unbatched input.
-Nothing of torch is needed to write it. What comes from elsewhere (a formula, its names, words about its origin) only
-ever becomes names that were checked, or text between quotes that it cannot end.
+Exporting does not import torch. Untrusted texts (a formula, its names, a description of its origin) only become checked
+identifiers, or string literals that they cannot terminate.
 """
 
 import builtins
@@ -22,7 +22,7 @@ _NAME_WIDTH = 24
 
 @dataclass(frozen=True)
 class Exported:
-    """The text of a module, the name of its class, and how its parameters come from the cell's matrices."""
+    """Source of a module, the name of its class, and the assignment of the cell's matrices to its parameters."""
 
     text: str
     name: str
@@ -30,7 +30,7 @@ class Exported:
 
 
 def class_name(label: str) -> str:
-    """A class's name for a cell's: `GRUAfter` for gru-after, `Cell3fa2b6c1` for an id, `Cell` where nothing is left."""
+    """Return the class name for a cell's label: `GRUAfter` for gru-after, `Cell3fa2b6c1` for an id, else `Cell`."""
     words = re.findall(r"[A-Za-z0-9]+", label)
     name = "".join(w.upper() if w.lower() in _ACRONYMS else w[:1].upper() + w[1:] for w in words)
     taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _IMPORTED
@@ -40,10 +40,16 @@ def class_name(label: str) -> str:
 
 
 def export_module(formula: str, label: str, origin: tuple[str, ...] = (), network: Network | None = None) -> Exported:
-    """The module of a cell's formula, in its author's names.
+    """Return the module of a cell, with the names of its formula.
 
-    `label` becomes the name of the class; `origin` are paragraphs for the docstring: where the cell comes from and how
-    it scored. With `network`, a second class is the whole network of a trial. Raises `CellError` for what is no cell.
+    Args:
+        formula: the cell.
+        label: name of the cell, from which the class name derives.
+        origin: paragraphs for the module's docstring, such as where the cell comes from and how it scored.
+        network: with it, a second class is the whole network of a trial.
+
+    Raises:
+        CellError: the formula is invalid.
     """
     written = parse_written(formula)
     code = layer_code(written)
@@ -58,20 +64,20 @@ def export_module(formula: str, label: str, origin: tuple[str, ...] = (), networ
 def _docstring(formula: str, name: str, code: LayerCode, origin: tuple[str, ...], network: Network | None) -> str:
     states = _listed(code.states)
     paragraphs = [
-        f"{name}: a recurrent cell as a PyTorch module, used as `torch.nn.LSTM` is.",
+        f"{name}: a recurrent cell as a PyTorch module, used like `torch.nn.LSTM`.",
         "\n".join(f"    {line.rstrip()}".rstrip() for line in formula.strip().splitlines()),
-        "Each linear(v) is a matrix and a bias of its own; x is the input, "
+        "Each linear(v) has its own matrix and bias; x is the input, "
         f"{states} {'are the states' if len(code.states) > 1 else 'is the state'}, and a prime marks a new value. "
         "Matrices that read the same value are stacked in one `nn.Linear`.",
         *origin,
     ]
     if code.square:
         paragraphs.append(
-            "x itself, not only a matrix of it, meets vectors of the cell's size, so input_size must equal "
-            "hidden_size: put an `nn.Linear` or `nn.Embedding` in front."
+            "The cell combines x itself, not only products with it, with vectors of hidden_size: input_size must "
+            "equal hidden_size; put an `nn.Linear` or `nn.Embedding` in front."
         )
     paragraphs.append(
-        "The loop over time is plain Python. `torch.export` and ONNX unroll it, to a fixed number of steps; for "
+        "The loop over time is plain Python. `torch.export` and ONNX unroll it to a fixed number of steps; for "
         "sequences of any length, export one step (T = 1) with the states as inputs and outputs."
     )
     if network is None:
@@ -81,7 +87,7 @@ def _docstring(formula: str, name: str, code: LayerCode, origin: tuple[str, ...]
         paragraphs.append(f"{example}  # x: (T, B, {size}), output: (T, B, 128)")
     else:
         paragraphs += [
-            f"{name}Network is the network that was trained. Its weights are read with the package safetensors:",
+            f"{name}Network is the network that was trained. Load its weights with the package safetensors:",
             "\n".join(
                 [
                     "    from safetensors.torch import load_file",
@@ -100,12 +106,12 @@ def _docstring(formula: str, name: str, code: LayerCode, origin: tuple[str, ...]
 
 
 def _plain(text: str) -> str:
-    """Without characters that would not show, or end a line where a reader sees none."""
+    """Return the text with unprintable characters, line ends among them, replaced by spaces."""
     return "".join(c if c.isprintable() else " " for c in text).rstrip()
 
 
 def _escaped(text: str) -> str:
-    """As the inside of a string in three quotes, which it cannot end."""
+    """Return the text escaped for a triple-quoted string, which it then cannot terminate."""
     return text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
 

@@ -1,6 +1,6 @@
-"""The classes of an exported module as text: one layer, the layers of a cell, and the network around them.
+"""Source of the classes of an exported module: one layer, the layers of a cell, and the network around them.
 
-What is the same for all cells stands here as it will be read; what a cell computes comes from `layer_code`.
+Code that is the same for all cells is written here; `layer_code` supplies the equations of the cell.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from search.cells.export.layer_code import LINE_WIDTH, LayerCode
 
 @dataclass(frozen=True)
 class Network:
-    """The network around a cell that was trained on a task: embedding or projection, layers, readout.
+    """Network around a cell that was trained on a task: embedding or projection, layers, readout.
 
-    `output_size`: symbols, or notes of a roll; `symbols` tells which. `weights` is the file that the parameters are in.
+    `output_size` is the vocabulary size, or the number of notes in a piano roll; `symbols` says which. `weights` is the
+    name of the file with the parameters.
     """
 
     output_size: int
@@ -24,7 +25,7 @@ class Network:
 
 
 def hidden_states(code: LayerCode) -> str:
-    """What the states after the last step are called: `h_n`, or `(h_n, c_n)`."""
+    """Return the names of the states after the last step: `h_n`, or `(h_n, c_n)`."""
     last = [f"{state}_n" for state in code.states]
     if len(last) > 3:
         last = [last[0], "...", last[-1]]
@@ -47,7 +48,7 @@ from torch.nn.utils.rnn import PackedSequence"""
 
 
 def _added(tensor: str, what: str, comment: str) -> list[str]:
-    """What is done to a part of a parameter, on one line where there is room for it."""
+    """Return the lines that change a part of a parameter: one line if it fits."""
     if len(tensor + what + comment) <= LINE_WIDTH - 12:
         return [tensor + what + comment]
     start = " " * (len(tensor) - len(tensor.lstrip()))
@@ -55,7 +56,7 @@ def _added(tensor: str, what: str, comment: str) -> list[str]:
 
 
 def layer_class(name: str, code: LayerCode) -> str:
-    """One layer: its matrices, how they start, and a step."""
+    """Return the class of one layer: its matrices, their initialisation, and a time step."""
     blocks = []
     for block in code.blocks:
         size = "input_size" if block.reads_input else "hidden_size"
@@ -78,7 +79,7 @@ def layer_class(name: str, code: LayerCode) -> str:
     after = ""
     if starts:
         after = "\n        with torch.no_grad():\n" + _indented(starts, 3)
-    told = "; then what the formula adds to them" if starts else ""
+    told = ", then add the formula's initial values" if starts else ""
     states = ", ".join(code.states)
     return (
         f'''\
@@ -92,19 +93,19 @@ class {name}Layer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self, scale: float = 1.0) -> None:
-        """Numbers from U[-s, s] with s = scale / sqrt(H){told}."""
+        """Draw from U[-s, s] with s = scale / sqrt(H){told}."""
         bound = scale / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound){after}
 
     def prepare(self, x: Tensor) -> tuple[Tensor, ...]:
-        """What depends on x alone, for all steps at once: (T, B, I) to (T, B, H) each."""
+        """Compute what depends on x alone, (T, B, I) to (T, B, H), for all steps."""
 {_indented(code.prepare)}
 
     def step(
         self, parts: tuple[Tensor, ...], states: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
-        """One step: what was prepared for it, and the states ({states}), (B, H) each."""
+        """Take one step from its prepared parts and the states ({states}), (B, H) each."""
 {_indented(code.step)}
 '''
         + _SEQUENCE
@@ -118,7 +119,7 @@ _SEQUENCE = '''
         states: tuple[Tensor, ...],
         batch_sizes: list[int] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Outputs (T, B, H) and last states; of a packed sequence, rows as it has them."""
+        """Return outputs (T, B, H) and last states; packed input keeps its row order."""
         outputs: list[Tensor] = []
         ended: list[tuple[Tensor, ...]] = []
         if batch_sizes is None:
@@ -152,7 +153,7 @@ def _result(count: int) -> str:
 
 
 def _fitting(head: str, inside: str, tail: str, depth: int) -> str:
-    """One line where there is room for it, else three."""
+    """Return one line if it fits, else three."""
     indent = "    " * depth
     if len(line := f"{indent}{head}{inside}{tail}") <= LINE_WIDTH:
         return line
@@ -160,15 +161,15 @@ def _fitting(head: str, inside: str, tail: str, depth: int) -> str:
 
 
 def cell_class(name: str, code: LayerCode) -> str:
-    """The cell's layers, with the arguments, shapes and states of `torch.nn.LSTM`."""
+    """Return the class of a cell's layers, with the arguments, shapes and states of `torch.nn.LSTM`."""
     count = len(code.states)
     state, result = _state_type(count), _result(count)
     told = wrap(
         "input: (T, B, I), or (B, T, I) with batch_first, or (T, I) without a batch, or a packed sequence. "
-        f"output: alike, with H in place of I. hx and the last states are {hidden_states(code)}: "
+        f"output: the same, with H in place of I. hx and the last states are {hidden_states(code)}: "
         f"{'each ' if count > 1 else ''}(num_layers, B, H), or "
-        "(num_layers, H) without a batch. Without hx, the first states are zeros. There is no bidirectional, and no "
-        "proj_size.",
+        "(num_layers, H) without a batch. Initial states default to zeros. Unlike nn.LSTM, there is no bidirectional "
+        "and no proj_size.",
         LINE_WIDTH - 4,
     )
     layers = _fitting("self.layers = nn.ModuleList(", f"{name}Layer(size, hidden_size, bias) for size in sizes", ")", 2)
@@ -177,7 +178,7 @@ def cell_class(name: str, code: LayerCode) -> str:
     checked = _COUNTED.format(count=count) if count > 1 else ""
     return f'''\
 class {name}(nn.Module):
-    """`num_layers` layers, with dropout between them, used as `torch.nn.LSTM` is.
+    """`num_layers` layers with dropout between them, used like `torch.nn.LSTM`.
 
 {_indented(told, 1)}
     """
@@ -223,7 +224,7 @@ class {name}(nn.Module):
         input: Tensor | PackedSequence,
         hx: {state} | None = None,
     ) -> tuple[Tensor | PackedSequence, {state}]:
-        """The last layer's output at all steps, and all layers' states after the last."""
+        """Return the last layer's output at all steps, and all layers' last states."""
 {checked}        states: tuple[Tensor, ...] | None = {states}
         if isinstance(input, PackedSequence):
             return self._packed(input, states)
@@ -304,10 +305,10 @@ _COUNTED = """\
 
 
 def network_class(name: str, code: LayerCode, network: Network) -> str:
-    """Embedding or projection, the cell, readout."""
+    """Return the class of a whole network: embedding or projection, the cell, readout."""
     state = _state_type(len(code.states))
     what, entry = ("Embedding", "nn.Embedding") if network.symbols else ("Projection", "nn.Linear")
-    shape = "symbols (T, B)" if network.symbols else "rolls (T, B, V)"
+    shape = "symbols (T, B)" if network.symbols else "piano rolls (T, B, V)"
     signature = _fitting(
         "def forward(", f"self, x: Tensor, hx: {state} | None = None", f") -> tuple[Tensor, {state}]:", 1
     )
@@ -327,6 +328,6 @@ class {name}Network(nn.Module):
         self.readout = nn.Linear(hidden_size, output_size)
 
 {signature}
-        """Logits, and the states after the last step, to go on from."""
+        """Return logits, and the states after the last step to continue from."""
         output, hx = self.cell(self.entry(x), hx)
         return self.readout(output), hx'''

@@ -1,22 +1,22 @@
-"""Cells as text: what people read and write.
+"""Formulas: the text notation of cells, parsed and printed.
 
-One assignment a line. A name with a prime is a state's new value, and `h'` is the cell's output:
+Each line is an assignment. A name with a prime is the new value of a state, and `h'` is the cell's output:
 
     r = sigmoid(linear(x) + linear(h))          # reset gate
     z = sigmoid(linear(x) + linear(h))          # update gate
     n = tanh(linear(x) + linear(r * h))
     h' = z * h + (1 - z) * n
 
-- `x` is the input; `h` and any other name `c` with a line `c' = ...` are states, read as of the step before. A primed
-  name may be read after its line: `h' = tanh(c') * o`.
-- Functions: `sigmoid` (or `sigm`), `tanh`, `relu`, `leaky_relu` (0.01 times what is negative), and `linear(v)`, a
-  matrix and a bias of its own wherever it is written: two `linear(x)` are two matrices, and a name given to one shares
-  it. `linear(v, 0.9)` adds 0.9 times the identity to the random matrix at initialisation, `linear(v, bias=1)` adds 1 to
-  the random bias.
-- Operators: `+`, `-`, `*`. There is no constant, but `1 - z` is understood as a factor: `(1 - z) * n` is `n - z * n`.
+- `x` is the input; `h`, and any other name `c` with a line `c' = ...`, are states and denote their values at the
+  previous time step. A primed name may be read after its line: `h' = o * tanh(c')`.
+- Functions: `sigmoid` (or `sigm`), `tanh`, `relu`, `leaky_relu` (slope 0.01 for negative numbers), and `linear(v)`, a
+  product by a matrix plus a bias. Every `linear` has its own matrix and bias: two `linear(x)` are two matrices; a name
+  assigned to one shares it. At initialisation, `linear(v, 0.9)` adds 0.9 times the identity to the random matrix, and
+  `linear(v, bias=1)` adds 1 to the random bias.
+- Operators: `+`, `-`, `*`. There are no constants, but `1 - z` is accepted as a factor: `(1 - z) * n` is `n - z * n`.
 - `#` starts a comment.
 
-Text is read through Python's own parser but never executed: anything that is not listed here is refused.
+Python's own parser reads the text, but nothing is executed: anything not listed here is rejected.
 """
 
 import ast
@@ -26,21 +26,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.cells.errors import CellError, FormulaError, GraphError
-from search.cells.graph import ACTIVATIONS, ELEMENTWISE, LEAVES, MAX_NODES, MAX_NUMBER, GateGraph, Node, Op
+from search.cells.graph import MAX_NODES, MAX_NUMBER, GateGraph
+from search.cells.notation.printing import Printer
+from search.cells.operations import LEAVES, Node, Op
+from search.cells.text import quoted, shorten
 
 MAX_CHARACTERS = 32_768
-"""Longer texts are refused before they are parsed; the largest graph prints shorter."""
+"""Longest text that is parsed; the largest graph prints shorter."""
 
 MAX_DEPTH = 100
-"""Expressions nested deeper than this are refused: give parts of them a name."""
-
-LINE_WIDTH = 72
-"""Printed expressions longer than this have parts of them named."""
+"""Deepest nesting of an expression that is parsed."""
 
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)('?)\s*=(?!=)(.*)", re.DOTALL)
 _PRIMED = re.compile(r"([A-Za-z][A-Za-z0-9_]*)'")
+_SHOWN = 60  # characters of a user's text in a message
 _NEW = "\N{MODIFIER LETTER PRIME}"
-"""Stands for a name's prime while Python parses it: a letter to Python, and no formula may contain it itself."""
+"""Replacement of a name's prime while Python parses it: a letter to Python, and not ASCII, so not in any formula."""
 _FUNCTIONS = {
     "sigmoid": Op.SIGMOID,
     "sigm": Op.SIGMOID,
@@ -50,22 +51,21 @@ _FUNCTIONS = {
     "linear": Op.LINEAR,
 }
 _OPERATORS: dict[type[ast.operator], Op] = {ast.Add: Op.ADD, ast.Sub: Op.SUB, ast.Mult: Op.MUL}
-_SYMBOLS = {Op.ADD: "+", Op.SUB: "-", Op.MUL: "*"}
 
 
 @dataclass(frozen=True)
 class _OneMinus:
-    """`1 - v`: no node by itself, since a cell has no constants; a product with it is one."""
+    """The factor `1 - v`, which is no node by itself because a cell has no constants; a product with it is one."""
 
     node: int
 
 
 @dataclass(frozen=True)
 class Written:
-    """A formula as its author wrote it: the graph, neither pruned nor merged, and what its parts are called.
+    """A formula with its author's names: the graph, neither pruned nor merged, and the names of its parts.
 
-    `names` says which node a name stands for, in the order of the lines; those of new states end in a prime. `states`
-    are the states' names, `h` first.
+    `names` maps names to nodes, in the order of the lines; names of new states end in a prime. `states` are the names
+    of the states, `h` first.
     """
 
     graph: GateGraph
@@ -74,7 +74,7 @@ class Written:
 
     @property
     def names_of_values(self) -> dict[int, str]:
-        """By position, the names of nodes: of several the first; states and their new values are not among them."""
+        """First name of each named node by position, without states and their new values."""
         names: dict[int, str] = {}
         for name, node in self.names.items():
             if not name.endswith("'") and self.graph.nodes[node].op not in LEAVES:
@@ -83,18 +83,19 @@ class Written:
 
 
 def parse_formula(text: str) -> GateGraph:
-    """The graph that a formula describes, as written: neither pruned nor merged.
+    """Return the graph of a formula as written: neither pruned nor merged.
 
-    Raises `FormulaError`, naming the line, for everything that is not in the module's list, and for texts of more than
-    32,768 characters or graphs of more than 256 nodes.
+    Raises:
+        FormulaError: the text contains something that the module's docstring does not list, is longer than
+            `MAX_CHARACTERS`, or makes more than `MAX_NODES` nodes; the message names the line.
     """
     return parse_written(text).graph
 
 
 def parse_written(text: str) -> Written:
-    """A formula's graph with the names that its author gave. Raises `FormulaError` as `parse_formula` does."""
+    """Return a formula's graph with its author's names. Raises `FormulaError` as `parse_formula` does."""
     if len(text) > MAX_CHARACTERS:
-        raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_CHARACTERS} are read")
+        raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
     lines = []
     for number, line in enumerate(text.splitlines(), start=1):
         code = line.split("#", 1)[0]
@@ -108,7 +109,7 @@ def parse_written(text: str) -> Written:
         match = _ASSIGNMENT.fullmatch(line)
         if match is None:
             raise FormulaError(
-                f"line {number}: {_shorten(line)!r} is not of the form NAME = EXPRESSION or NAME' = EXPRESSION"
+                f"line {number}: {quoted(line, _SHOWN)} is not of the form NAME = EXPRESSION or NAME' = EXPRESSION"
             )
         if match[2] and match[1] not in states:
             states.append(match[1])
@@ -122,11 +123,11 @@ def parse_written(text: str) -> Written:
 
 
 def read_text(path: Path, most: int, error: type[CellError], what: str) -> str:
-    """The text of a file (UTF-8), as far as it takes to see that it has more than `most` characters.
+    """Return the text of a UTF-8 file, cut off where it exceeds `most` characters.
 
-    Raises `error`, naming the file, for what is no text; `what` is what was expected there.
+    Raises `error`, naming the file, if it cannot be read as text; `what` is the kind of file the message expects.
     """
-    shown = repr(str(path))[1:-1]  # on one line, whatever it has in it
+    shown = repr(str(path))[1:-1]  # escaped, so that the message stays on one line
     try:
         with path.open("rb") as file:
             raw = file.read(most * 4 + 1)
@@ -136,7 +137,7 @@ def read_text(path: Path, most: int, error: type[CellError], what: str) -> str:
     except UnicodeDecodeError as reason:
         raise error(f"{shown}: byte {reason.start} is not UTF-8 text; {what} file is plain text") from reason
     except ValueError as reason:
-        raise error(f"{str(path)!r} is no path of a file ({reason})") from reason
+        raise error(f"{str(path)!r} is not a valid file path ({reason})") from reason
 
 
 class _Builder:
@@ -149,7 +150,7 @@ class _Builder:
 
     def assign(self, number: int, name: str, primed: bool, expression: str) -> None:
         self.number = number
-        shown = _shorten(name)
+        shown = shorten(name, _SHOWN)
         if name in _FUNCTIONS or name == "x":
             raise self.error(
                 f"{name!r} cannot be assigned; it is the name of {'the input' if name == 'x' else 'a function'}"
@@ -164,16 +165,16 @@ class _Builder:
         expression = expression.strip()
         if not expression:
             raise self.error("nothing follows the '='")
-        shown = _shorten(expression)
+        shown = shorten(expression, _SHOWN)
         if not expression.isascii():
             raise self.error(f"{shown!r} has a letter or sign that is not ASCII; replace it, or move it to a comment")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Python's advice on odd code: whatever is odd is refused below
+                warnings.simplefilter("ignore")  # Python warns about odd code, which is rejected below
                 tree = ast.parse(_PRIMED.sub(lambda m: m[1] + _NEW, expression), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             reason = "too deep" if isinstance(error, (RecursionError, MemoryError)) else str(error.args[0])
-            reason = _shorten(reason.replace(_NEW, "'"))
+            reason = shorten(reason.replace(_NEW, "'"), _SHOWN)
             raise self.error(f"{shown!r} is not an expression ({reason})") from None
         value = self.value(tree.body, 0)
         if primed and isinstance(value, _OneMinus):
@@ -191,10 +192,10 @@ class _Builder:
             return self.operator(_OPERATORS[type(tree.op)], tree, depth)
         if isinstance(tree, ast.Constant):
             raise self.error(
-                f"{_shorten(_source(tree))} stands alone; a cell has no constants but the 1 in (1 - z) * n"
+                f"{shorten(_source(tree), _SHOWN)} is a constant; the only one allowed is the 1 in (1 - z) * n"
             )
         raise self.error(
-            f"{_shorten(_source(tree))!r} is not allowed; use names, + - *, and {', '.join(sorted(_FUNCTIONS))}"
+            f"{quoted(_source(tree), _SHOWN)} is not allowed; use names, + - *, and {', '.join(sorted(_FUNCTIONS))}"
         )
 
     def name(self, name: str) -> int | _OneMinus:
@@ -204,25 +205,24 @@ class _Builder:
             return self.leaf(Node(Op.INPUT))
         if name in self.states:
             return self.leaf(Node(Op.STATE, state=self.states.index(name)))
-        shown = name.replace(_NEW, "'")
-        if shown.endswith("'"):
-            raise self.error(f"{_shorten(shown)!r} is read before its line; put {_shorten(shown)} = ... above")
-        raise self.error(
-            f"{_shorten(shown)!r} is not known here; give it a line above, or for a state {_shorten(shown)}' = ..."
-        )
+        shown = shorten(name.replace(_NEW, "'"), _SHOWN)
+        if name.endswith(_NEW):
+            raise self.error(f"{shown!r} is read before its line; put {shown} = ... above")
+        raise self.error(f"{shown!r} is undefined; assign it on a line above, or define a state with {shown}' = ...")
 
     def call(self, tree: ast.Call, depth: int) -> int:
         function = tree.func.id if isinstance(tree.func, ast.Name) else None
         if function not in _FUNCTIONS:
             raise self.error(
-                f"{_shorten(_source(tree.func))!r} is no function; known are {', '.join(sorted(_FUNCTIONS))}"
+                f"{quoted(_source(tree.func), _SHOWN)} is not a function; "
+                f"the functions are {', '.join(sorted(_FUNCTIONS))}"
             )
         op = _FUNCTIONS[function]
         identity = bias = 0.0
         if op is Op.LINEAR:
             if not 1 <= len(tree.args) <= 2 or any(k.arg not in ("identity", "bias") for k in tree.keywords):
                 raise self.error(
-                    "linear takes a value and, where wanted, the identity's factor and a bias: linear(x, 0.9, bias=1)"
+                    "linear takes a value and optionally the identity's factor and a bias: linear(x, 0.9, bias=1)"
                 )
             given = ["identity"] * (len(tree.args) - 1) + [k.arg for k in tree.keywords]
             if len(given) != len(set(given)):
@@ -269,7 +269,7 @@ class _Builder:
             if abs(number) <= MAX_NUMBER:
                 return number
         raise self.error(
-            f"{_shorten(_source(written))!r} must be a plain number between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
+            f"{quoted(_source(written), _SHOWN)} must be a plain number between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
         )
 
     def leaf(self, node: Node) -> int:
@@ -299,7 +299,7 @@ class _Builder:
         return FormulaError(f"line {self.number}: {message}")
 
 
-_ONE_MINUS_ALONE = "1 - v is only understood as one factor of a product, as in (1 - z) * n; a cell has no constants"
+_ONE_MINUS_ALONE = "1 - v is only allowed as a factor of a product, as in (1 - z) * n; a cell has no constants"
 
 
 def _is_one(tree: ast.Constant) -> bool:
@@ -313,90 +313,18 @@ def _source(tree: ast.AST) -> str:
         return type(tree).__name__
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def format_formula(graph: GateGraph) -> str:
-    """The text of a graph's canonical form; parsing it gives the same cell back.
+    """Return the text of a graph's canonical form, as stores keep it; parsing it gives a graph with the same id.
 
-    States are named h, c, c2, c3, ... Sigmoids are the gates g1, g2, ...; other values that are read more than once, or
-    that would make a line too long, are v1, v2, ...
+    States are named h, c, c2, c3, ... Sigmoids are named g1, g2, ...; other values that are read more than once, or
+    that would make a line too long, v1, v2, ... People read `search.cells.library.display_formula` instead.
+
+    Raises:
+        GraphError: the graph is too symmetric to have a canonical form.
     """
-    return _Printer(graph.canonical()).text()
+    return Printer(graph.canonical()).text()
 
 
 def format_graph(graph: GateGraph) -> str:
-    """The text of a graph as it stands: not pruned, not merged, dead nodes left out."""
-    return _Printer(graph).text()
-
-
-class _Printer:
-    def __init__(self, graph: GateGraph) -> None:
-        self.nodes = graph.nodes
-        self.outputs = graph.outputs
-        self.reads = [len(readers) for readers in graph.consumers]
-        self.state_of: dict[int, int] = {}
-        for k, i in enumerate(graph.outputs):
-            self.state_of.setdefault(i, k)
-        self.lines: list[str] = []
-        self.names: dict[int, str] = {}
-        self.gates = self.values = 0
-        live = set(graph.outputs).union(*(graph.ancestors(i) for i in graph.outputs))
-        self.order = [i for i in range(len(graph.nodes)) if i in live]
-
-    def text(self) -> str:
-        expressions: dict[int, str] = {}
-        for i in self.order:
-            node = self.nodes[i]
-            if node.op in LEAVES:
-                expressions[i] = "x" if node.op is Op.INPUT else _state_name(node.state)
-                continue
-            expression = self.expression(node, expressions)
-            if i in self.state_of:
-                name = _state_name(self.state_of[i]) + "'"
-            elif node.op is Op.SIGMOID:
-                self.gates += 1
-                name = f"g{self.gates}"
-            elif self.reads[i] > 1 or len(expression) > LINE_WIDTH:
-                self.values += 1
-                name = f"v{self.values}"
-            else:
-                expressions[i] = expression
-                continue
-            self.lines.append(f"{name} = {expression}")
-            expressions[i] = name
-        for k, i in enumerate(self.outputs):
-            if self.state_of[i] != k or self.nodes[i].op in LEAVES:
-                self.lines.append(f"{_state_name(k)}' = {expressions[i]}")
-        return "\n".join(self.lines)
-
-    def expression(self, node: Node, expressions: dict[int, str]) -> str:
-        inputs = [expressions[j] for j in node.inputs]
-        if node.op in ACTIVATIONS:
-            arguments = inputs[0]
-            if node.op is Op.LINEAR:
-                arguments += f", {node.identity!r}" if node.identity else ""
-                arguments += f", bias={node.bias!r}" if node.bias else ""
-            return f"{node.op.value}({arguments})"
-        assert node.op in ELEMENTWISE
-        left, right = inputs
-        if node.op is Op.MUL:
-            left, right = _bracket(left, "+-"), _bracket(right, "+-*")
-        else:
-            right = _bracket(right, "+-")
-        return f"{left} {_SYMBOLS[node.op]} {right}"
-
-
-def _state_name(state: int) -> str:
-    return "h" if state == 0 else "c" if state == 1 else f"c{state}"
-
-
-def _bracket(expression: str, operators: str) -> str:
-    """In brackets where one of the operators stands outside of any."""
-    depth = 0
-    for before, character in zip(" " + expression, expression, strict=False):
-        depth += (character == "(") - (character == ")")
-        if depth == 0 and before == " " and character in operators:
-            return f"({expression})"
-    return expression
+    """Return the text of a graph in its own order: neither pruned nor merged, but without nodes that nothing reads."""
+    return Printer(graph).text()

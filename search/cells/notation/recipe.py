@@ -1,22 +1,22 @@
-"""Cells as recipes: the JSON format of NAS-Bench-NLP (Klyuchnikov et al. 2020), read and written.
+"""Recipes: the JSON notation of cells of NAS-Bench-NLP (Klyuchnikov et al. 2020), parsed and printed.
 
-A recipe is an object of nodes, each with an operation and what it reads:
+A recipe is an object of nodes, each with an operation and the names it reads:
 
     {"f": {"op": "linear", "input": ["x", "h_prev_0"]}, "h_new_0": {"op": "activation_tanh", "input": ["f"]}}
 
-`x` is the input, `h_prev_k` state k of the step before, `h_new_k` its new value; `h_new_0` is the output. Operations:
+`x` is the input, `h_prev_k` is state k at the previous time step, `h_new_k` its new value, and `h_new_0` the output.
 
 | recipe | graph |
 |---|---|
-| `linear` of one or more | a matrix for each, added up; ours each have a bias, where a recipe has one in all |
+| `linear` of one or more | the sum of one `linear` each; each has a bias here, while a recipe has one bias in all |
 | `blend` of z, a, b | z * a + (1 - z) * b |
 | `elementwise_sum`, `elementwise_prod` of two or more | the same, from left to right |
-| `activation_tanh`, `activation_sigm`, `activation_leaky_relu` | the same, with the slope 0.01 |
+| `activation_tanh`, `activation_sigm`, `activation_leaky_relu` | the same, with slope 0.01 |
 
-The biases of one `linear` add up, so both forms compute the same functions. Reading what was written gives the same
-cell, by its id. What a recipe cannot say is refused: relu, a difference that is no part of a blend, what is added to a
-matrix or a bias at initialisation, and a state that is handed on as it is. Recipes come from anywhere: nothing in one
-is executed, and its size, depth and names are bounded.
+The biases of one `linear` add up, so both notations express the same functions. Parsing a printed recipe gives a cell
+with the same id. A recipe cannot express relu, a difference outside a blend, a term added to a matrix or bias at
+initialisation, or a state whose new value is a state or the input. Recipes may come from untrusted sources: nothing in
+them is executed, and their size, depth and names are bounded.
 """
 
 import json
@@ -26,10 +26,13 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, NoReturn
 
 from search.cells.errors import RecipeError
-from search.cells.graph import LEAVES, MAX_NODES, MAX_STATES, GateGraph, Node, Op
+from search.cells.graph import MAX_NODES, MAX_STATES, GateGraph
+from search.cells.operations import LEAVES, Node, Op
+from search.cells.patterns import convex_combination
+from search.cells.text import shorten
 
 MAX_CHARACTERS = 262_144
-"""Longer texts are refused before they are parsed; the largest graph's recipe is shorter."""
+"""Longest text that is parsed; the largest graph's recipe is shorter."""
 
 _ACTIVATIONS = {
     "activation_tanh": Op.TANH,
@@ -43,25 +46,27 @@ _STATE = re.compile(r"h_(prev|new)_(0|[1-9][0-9]{0,5})")
 
 
 def parse_recipe(text: str) -> GateGraph:
-    """The graph that a recipe describes, neither pruned nor merged.
+    """Return the graph of a recipe, neither pruned nor merged.
 
-    Raises `RecipeError`, naming the node and the rule, for whatever is not in the module's list.
+    Raises:
+        RecipeError: the text contains something that the module's docstring does not list; the message names the node
+            and the rule.
     """
     if len(text) > MAX_CHARACTERS:
-        raise RecipeError(f"the recipe has {len(text)} characters; at most {MAX_CHARACTERS} are read")
+        raise RecipeError(f"the recipe has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
     try:
         data = json.loads(text, object_pairs_hook=_unique)
     except RecursionError:
-        raise RecipeError("the JSON is nested too deep; a recipe is an object of nodes, two levels deep") from None
+        raise RecipeError("the JSON is nested too deeply; a recipe is an object of nodes, two levels deep") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise RecipeError(f"{where}: this is not JSON ({error.msg}); correct it") from None
+        raise RecipeError(f"{where}: invalid JSON ({error.msg})") from None
     except RecipeError:
         raise
     except ValueError as error:  # a number of thousands of digits
         raise RecipeError(f"the JSON cannot be read ({error})") from None
     if isinstance(data, list):
-        raise RecipeError(f"this is a list of {len(data)}, not one recipe; put one of them into a file of its own")
+        raise RecipeError(f"this is a list of {len(data)}, not one recipe; put each recipe into a file of its own")
     if not isinstance(data, dict):
         raise RecipeError(f"a recipe is an object of nodes, not {_shown(data)}")
     return _Reader(data).graph()
@@ -71,14 +76,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise RecipeError(f"{_shown(name)} is there twice; each name is given once")
+            raise RecipeError(f"{_shown(name)} occurs twice; names must be unique")
         found[name] = value
     return found
 
 
 def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    """Return a value from the JSON for a message."""
+    return shorten(ascii(value), 60)
 
 
 class _Reader:
@@ -89,32 +94,32 @@ class _Reader:
         self.known: dict[str, int] = {}
 
     def _checked(self, name: str, node: Any) -> tuple[str, list[str]]:
-        """The operation and inputs of a node."""
+        """Return the operation and inputs of a node, checked."""
         where = f"node {_shown(name)}"
         match = _STATE.fullmatch(name)
         if name == "x" or (match and match[1] == "prev"):
-            raise RecipeError(f"{where} is given, but x and h_prev_0, h_prev_1, ... come from outside; rename it")
+            raise RecipeError(f"{where} is defined, but x and h_prev_0, h_prev_1, ... are inputs; rename it")
         if not isinstance(node, dict) or set(node) != {"op", "input"}:
             raise RecipeError(f'{where} is {_shown(node)}; it must be of the form {{"op": ..., "input": [...]}}')
         op, inputs = node["op"], node["input"]
         if not isinstance(op, str) or op not in _OPERATIONS:
-            raise RecipeError(f"{where} has the operation {_shown(op)}; known are {', '.join(_OPERATIONS)}")
+            raise RecipeError(f"{where} has the operation {_shown(op)}; the operations are {', '.join(_OPERATIONS)}")
         if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
             raise RecipeError(f"{where} has the input {_shown(inputs)}; it must be a list of names")
         exact = 3 if op == "blend" else 1 if op in _ACTIVATIONS else None
         if len(inputs) != exact if exact else len(inputs) < _LEAST[op]:
             rule = exact or f"at least {_LEAST[op]}"
-            raise RecipeError(f"{where} has {len(inputs)} inputs; {op} takes {rule}")
+            raise RecipeError(f"{where}: number of inputs is {len(inputs)}; {op} takes {rule}")
         return op, inputs
 
     def _count_states(self) -> int:
         given = {int(match[2]) for name in self.recipe if (match := _STATE.fullmatch(name))}
         if 0 not in given:
-            raise RecipeError("there is no node h_new_0, the output; every cell computes it")
+            raise RecipeError("there is no node h_new_0; every cell computes its output h_new_0")
         missing = next(k for k in range(len(given) + 1) if k not in given)
         if missing < len(given):
             raise RecipeError(
-                f"there is h_new_{max(given)} but no h_new_{missing}; states are counted from 0 without gaps"
+                f"there is h_new_{max(given)} but no h_new_{missing}; states are numbered from 0 without gaps"
             )
         if len(given) > MAX_STATES:
             raise RecipeError(f"the recipe has {len(given)} states; at most {MAX_STATES} are allowed")
@@ -128,7 +133,7 @@ class _Reader:
             order = list(TopologicalSorter({name: inputs for name, (_, inputs) in self.recipe.items()}).static_order())
         except CycleError as error:
             path = " -> ".join(_shown(name) for name in error.args[1][:6])
-            raise RecipeError(f"nodes read each other in a circle: {path}; a step has no cycles") from None
+            raise RecipeError(f"nodes form a cycle: {path}; a time step has no cycles") from None
         for name in order:
             self.known[name] = self._node(name) if name in self.recipe else self._leaf(name)
         return GateGraph(tuple(self.nodes), tuple(self.known[f"h_new_{k}"] for k in range(self.states)))
@@ -143,7 +148,9 @@ class _Reader:
                     f"node {_shown(name)} reads {item}, but nothing computes h_new_{match[2]}; add it, or read another"
                 )
             return
-        raise RecipeError(f"node {_shown(name)} reads {_shown(item)}, which is no node, nor x, nor a state h_prev_k")
+        raise RecipeError(
+            f"node {_shown(name)} reads {_shown(item)}, which is neither a node, nor x, nor a state h_prev_k"
+        )
 
     def _leaf(self, name: str) -> int:
         match = _STATE.fullmatch(name)
@@ -167,15 +174,17 @@ class _Reader:
 
     def _add(self, node: Node) -> int:
         if len(self.nodes) >= MAX_NODES:
-            raise RecipeError(f"the recipe makes more than {MAX_NODES} nodes, each matrix and each sum counted")
+            raise RecipeError(f"the recipe makes more than {MAX_NODES} nodes, counting each matrix and each sum")
         self.nodes.append(node)
         return len(self.nodes) - 1
 
 
 def format_recipe(graph: GateGraph) -> str:
-    """The recipe of a graph's canonical form, one node a line; reading it gives the same cell back.
+    """Return the recipe of a graph's canonical form, one node a line; parsing it gives a graph with the same id.
 
-    Raises `RecipeError` for what a recipe cannot say, and `GraphError` as `GateGraph.canonical` does.
+    Raises:
+        RecipeError: a recipe cannot express the cell; the message names the reason.
+        GraphError: the graph is too symmetric to have a canonical form.
     """
     lines = [
         f'  "{name}": {json.dumps({"op": op, "input": inputs})}'
@@ -186,32 +195,32 @@ def format_recipe(graph: GateGraph) -> str:
 
 class _RecipeWriter:
     def __init__(self, graph: GateGraph) -> None:
-        self.nodes, self.outputs = graph.nodes, graph.outputs
+        self.graph, self.nodes, self.outputs = graph, graph.nodes, graph.outputs
         self.reads = [len(readers) for readers in graph.consumers]
         self.lines: dict[str, tuple[str, list[str]]] = {}
         self.names: dict[int, str] = {}
 
     def recipe(self) -> dict[str, tuple[str, list[str]]]:
-        """For each node its operation and what it reads."""
+        """Return the operation and inputs of each node by name."""
         for k, i in enumerate(self.outputs):
             if self.nodes[i].op in LEAVES:
-                self._refuse(f"state {k} becomes another value as it is", "an operation for each new state")
+                self._refuse(f"the new value of state {k} is a state or the input", "an operation for each new state")
             if self.outputs.index(i) == k:
                 self.names.setdefault(i, f"h_new_{k}")
         for k, i in enumerate(self.outputs):
             self._write(i, f"h_new_{k}")
         inner = [name for name in self.lines if name.startswith("node_")]
-        number = {name: f"node_{k}" for k, name in enumerate(inner)}  # in the order in which they stand
+        number = {name: f"node_{k}" for k, name in enumerate(inner)}  # in the order of the lines
         return {
             number.get(name, name): (op, [number.get(item, item) for item in inputs])
             for name, (op, inputs) in self.lines.items()
         }
 
     def _refuse(self, what: str, known: str) -> NoReturn:
-        raise RecipeError(f"the cell cannot be written as a recipe: {what}, and a recipe has only {known}")
+        raise RecipeError(f"the cell cannot be written as a recipe: {what}, and recipes have only {known}")
 
     def _name(self, i: int) -> str:
-        """What a recipe calls a node's value, which is written first where it was not."""
+        """Return the name of a node's value; write the node first if that has not happened yet."""
         node = self.nodes[i]
         if node.op in LEAVES:
             return "x" if node.op is Op.INPUT else f"h_prev_{node.state}"
@@ -239,21 +248,23 @@ class _RecipeWriter:
                 chain = None if twice else self._chain(i)
                 if chain is not None:
                     return "linear", [self.nodes[j].inputs[0] for j in chain]
-                blend = self._blend(i)
-                return ("elementwise_sum", node.inputs) if blend is None else ("blend", blend)
+                parts = convex_combination(self.graph, i)
+                return ("elementwise_sum", node.inputs) if parts is None else ("blend", (parts.gate, parts.a, parts.b))
             case Op.LINEAR:
                 if node.identity or node.bias:
-                    self._refuse("a linear starts with more than random numbers", "random ones")
+                    self._refuse("a linear adds numbers to its random initial values", "random ones")
                 if twice:
-                    self._refuse("one matrix gives two states", "an operation for each, and a linear is a new matrix")
+                    self._refuse(
+                        "one matrix computes two states", "an operation for each, and each linear is a new matrix"
+                    )
                 return "linear", node.inputs
             case Op.SUB:
-                self._refuse("it has a difference outside of z * a + (1 - z) * b", "blend, sums and products")
+                self._refuse("it has a difference outside z * a + (1 - z) * b", "blend, sums and products")
             case _:
                 self._refuse(f"it has {node.op}", "tanh, sigm and leaky_relu")
 
     def _chain(self, i: int) -> list[int] | None:
-        """The linears that a sum adds one after the other, where nothing else reads them or the sums between."""
+        """Return the linears that a chain of sums adds, if nothing else reads them or the inner sums, else None."""
         found: list[int] = []
         while True:
             left, right = self.nodes[i].inputs
@@ -272,18 +283,3 @@ class _RecipeWriter:
         node = self.nodes[i]
         plain = node.op is Op.LINEAR and not node.identity and not node.bias
         return plain and self.reads[i] == 1 and i not in self.outputs
-
-    def _blend(self, i: int) -> tuple[int, int, int] | None:
-        """z, a and b of a sum z * a + (b - z * b)."""
-        for product, difference in (self.nodes[i].inputs, self.nodes[i].inputs[::-1]):
-            if self.nodes[product].op is not Op.MUL or self.nodes[difference].op is not Op.SUB:
-                continue
-            b, kept = self.nodes[difference].inputs
-            if self.nodes[kept].op is not Op.MUL or b not in self.nodes[kept].inputs:
-                continue
-            pair = self.nodes[kept].inputs
-            z = pair[1 - pair.index(b)]
-            if z in self.nodes[product].inputs:
-                factors = self.nodes[product].inputs
-                return z, factors[1 - factors.index(z)], b
-        return None

@@ -8,7 +8,7 @@ from results.store.files import write_atomically
 from results.store.sanitize import printable
 from search.cells.canonical import live_states
 from search.cells.drawing.picture import draw_formula
-from search.cells.drawing.tree import picture
+from search.cells.drawing.tree import draw_tree
 from search.cells.measure import measure
 from search.cells.notation.formula import format_formula, parse_written
 from search.cli.names import FoundCell, find_cell, in_run, lineage
@@ -64,7 +64,7 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     click.echo(f"pointwise operations  {size.pointwise} a step")
     click.echo(f"parameters            {size.parameters(units):,} a layer of {units} units")
     click.echo("\npicture:")
-    click.echo(_indent(picture(formula)))
+    click.echo(_indent(draw_tree(formula)))
     for line in _lineage(found):
         click.echo(printable(line))
     if output is not None:

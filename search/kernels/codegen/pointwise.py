@@ -6,7 +6,7 @@ the vector width, so that there is no remainder to handle.
 
 from collections.abc import Sequence
 
-from search.cells.graph import LEAKY_SLOPE
+from search.cells.operations import LEAKY_SLOPE
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.vectors import Vectors
 from search.kernels.plan.adjoint import Buffer, Instruction, Stage

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import Op
 
 
 class BufferKind(StrEnum):

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from search.cells.graph import LEAVES, GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import LEAVES, Op
 
 
 class Phase(IntEnum):

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
-from search.cells.graph import ACTIVATIONS, GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import ACTIVATIONS, Op
 from search.kernels.plan.adjoint import (
     Buffer,
     BufferKind,

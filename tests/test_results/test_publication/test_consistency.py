@@ -12,8 +12,8 @@ from results.store.records import CellRow, ProposalRow
 from results.store.store import FILE, PROFILE_FILE, Store
 from results.store.words import COMPLETE
 from results.tables.leaderboard import write_leaderboard
-from search.cells.graph import Op
 from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.operations import Op
 from tests.test_results.rows import TASKS, make_store, make_trial
 
 FORMULAS = {

@@ -1,22 +1,30 @@
-"""Gate graphs seen from outside: ways to write the same cell differently, and an encoding for networkx.
+"""Helpers on gate graphs: equivalent forms of a cell, random cells, and an encoding for networkx.
 
-Nothing here uses the canonical form, so that it can be held against it.
+Equivalent forms and encoding do not use the canonical form, so that tests can compare it with them.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import networkx as nx
 import numpy as np
+from hypothesis import strategies as st
 
-from search.cells.graph import GateGraph, Node, Op
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY
 from search.cells.mutation import Rule, propose
+from search.cells.operations import Node, Op
+
+MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "150"))
+"""Number of mutants that properties are checked on, or a multiple of it; 2,000 in `make exact`."""
 
 
 def encode(graph: GateGraph) -> Any:
-    """A cell as a labelled directed graph: two cells are the same if and only if their encodings are isomorphic.
+    """Encode a cell as a labelled directed graph: cells are equal if and only if their encodings are isomorphic.
 
     Node labels are the operation, the identity's factor and the bias, whether the node is read as `h`, and whether it
     computes `h`; states are otherwise nameless. An arc's label counts the ways in which its head reads its tail: as an
@@ -37,7 +45,7 @@ def encode(graph: GateGraph) -> Any:
 
 
 def isomorphic(a: GateGraph, b: GateGraph) -> bool:
-    """Networkx's answer; exact for graphs without dead nodes and repetitions."""
+    """Return whether networkx finds the encodings isomorphic; exact for graphs without dead nodes and repetitions."""
 
     def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
         return bool(one["label"] == other["label"])
@@ -46,7 +54,7 @@ def isomorphic(a: GateGraph, b: GateGraph) -> bool:
 
 
 def plain(graph: GateGraph) -> bool:
-    """Whether `h` depends, over any number of steps, on every node and state, and no pure expression is repeated."""
+    """Return whether `h` depends, over any number of steps, on every node and state, and no expression is repeated."""
     back = nx.DiGraph()
     back.add_nodes_from(range(len(graph)))
     for i, node in enumerate(graph.nodes):
@@ -64,7 +72,7 @@ def plain(graph: GateGraph) -> bool:
 
 
 def renumbered(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
-    """In another topological order, with inputs of `add` and `mul` swapped and hidden states permuted at random."""
+    """Return the graph in a random topological order, with swapped inputs of `add` and `mul` and permuted states."""
     states = [0, *(1 + rng.permutation(graph.states - 1)).tolist()]
     waiting = [len(node.inputs) for node in graph.nodes]
     ready = [i for i, count in enumerate(waiting) if count == 0]
@@ -90,7 +98,7 @@ def renumbered(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
 
 
 def padded(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
-    """With a pure node written twice, its readers shared out, and with dead nodes and a dead state at the end."""
+    """Return the graph with repeated expressions, dead nodes and a dead state added at random."""
     position: dict[int, list[int]] = {}
     nodes: list[Node] = []
     for i, node in enumerate(graph.nodes):
@@ -112,7 +120,7 @@ def padded(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
 
 
 def grow(seed: GateGraph, rng: np.random.Generator, *, rule: Rule, depth: int, max_nodes: int = 40) -> list[GateGraph]:
-    """A line of descent: child, grandchild, ... of `seed`, as far as each has a valid child within 100 draws."""
+    """Return a line of descent: child, grandchild, ... of `seed`, while there is a valid child within 100 draws."""
     line = []
     for _ in range(depth):
         child = propose(seed, rng, rule=rule, max_nodes=max_nodes).child
@@ -121,3 +129,37 @@ def grow(seed: GateGraph, rng: np.random.Generator, *, rule: Rule, depth: int, m
         seed = child.graph
         line.append(seed)
     return line
+
+
+def mutants(rng: np.random.Generator, count: int) -> Iterator[GateGraph]:
+    """Yield canonical graphs, 1 to 6 generations below the named cells by either rule."""
+    left = count
+    while True:
+        for cell in LIBRARY.values():
+            for rule in Rule:
+                for graph in grow(cell.graph, rng, rule=rule, depth=6):
+                    yield graph
+                    left -= 1
+                    if not left:
+                        return
+
+
+_NUMBERS = st.floats(-1000, 1000, allow_nan=False)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> GateGraph:
+    """Draw any valid graph of up to 8 states and 24 operations."""
+    states = draw(st.integers(1, 8))
+    nodes = [Node(Op.INPUT), *(Node(Op.STATE, state=k) for k in range(states))]
+    for _ in range(draw(st.integers(0, 24))):
+        op = draw(st.sampled_from([op for op in Op if op not in (Op.INPUT, Op.STATE)]))
+        place = st.integers(0, len(nodes) - 1)
+        if op is Op.LINEAR:
+            nodes.append(Node(op, (draw(place),), identity=draw(_NUMBERS), bias=draw(_NUMBERS)))
+        elif op in (Op.ADD, Op.SUB, Op.MUL):
+            nodes.append(Node(op, (draw(place), draw(place))))
+        else:
+            nodes.append(Node(op, (draw(place),)))
+    outputs = draw(st.lists(st.integers(0, len(nodes) - 1), min_size=states, max_size=states))
+    return GateGraph(tuple(nodes), tuple(outputs))

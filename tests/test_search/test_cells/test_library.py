@@ -1,6 +1,6 @@
-"""The named cells compute what their authors wrote, and three of them what torch.nn computes.
+"""Named cells compute their authors' equations, and three of them compute what torch.nn does.
 
-Every cell of the library has its equations below once more, as a plain step in torch. `w(k, v)` is matrix k, in the
+Every cell's equations are repeated below as a plain time step in torch. `w(k, v)` is matrix k, in the
 order in which the cell's own formula mentions them, times v, plus bias k.
 
 Letters of shapes: T steps, B rows, H units, K matrices.
@@ -18,9 +18,10 @@ from torch import Tensor, nn, relu, sigmoid, tanh
 from torch.nn.functional import leaky_relu
 
 from search.cells.errors import CellError, UnknownCellError
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS, name_of, named_cell
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Op
 from search.kernels.eager import run_eager
 from search.kernels.reference import run_reference
 from tests.test_search.test_cells.shapes import encode, plain
@@ -55,10 +56,10 @@ def lstm_step(
             k = next(pairs)
             return squash(w(k, x) + w(k + 1, h))
 
-        i, j, f = gate(True, tanh), gate(input_gate, sigmoid), gate(forget, sigmoid)
-        o = gate(output, last)
-        new = c * f + i * j
-        return tanh(new) * o, new
+        i, f = gate(input_gate, sigmoid), gate(forget, sigmoid)
+        g, o = gate(True, tanh), gate(output, last)
+        new = f * c + i * g
+        return o * tanh(new), new
 
     return step
 
@@ -120,7 +121,7 @@ Tensors = tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]
 
 
 def tensors(name: str, dtype: torch.dtype = torch.float64) -> Tensors:
-    """Weights (K, H, H), biases (K, H), x (T, B, H) and states (B, H) to differentiate by."""
+    """Return weights (K, H, H), biases (K, H), x (T, B, H) and states (B, H) that require gradients."""
     _, states, matrices = STEPS[name]
     generator = torch.Generator().manual_seed(24)
 
@@ -132,7 +133,7 @@ def tensors(name: str, dtype: torch.dtype = torch.float64) -> Tensors:
 
 
 def run_plain(step: Step, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]) -> list[Tensor]:
-    """Outputs (T, B, H), then the last states (B, H)."""
+    """Return outputs (T, B, H), then the last states (B, H)."""
     outputs = []
     for now in x:
         states = step(lambda k, v: v @ weight[k].T + bias[k], now, states)
@@ -141,7 +142,7 @@ def run_plain(step: Step, weight: Tensor, bias: Tensor, x: Tensor, states: tuple
 
 
 def gradients(results: list[Tensor], sources: list[Tensor]) -> list[Tensor]:
-    """Of a fixed random combination of all results, with zeros for what is not used."""
+    """Return gradients of a fixed random combination of all results, with zeros for unused sources."""
     generator = torch.Generator().manual_seed(25)
     total = torch.zeros((), dtype=results[0].dtype)
     for result in results:
@@ -155,7 +156,7 @@ def assert_equal(ours: list[Tensor], theirs: list[Tensor], tolerance: float) -> 
 
 
 def canonical_order(name: str) -> list[int]:
-    """For each matrix of the canonical graph, its place in the formula: by networkx's isomorphism of the two."""
+    """Return the place in the formula of each matrix of the canonical graph, by networkx's isomorphism."""
     written, graph = parse_formula(LIBRARY[name].formula), LIBRARY[name].graph
     assert plain(written)  # nothing to prune or to merge: the two differ in numbering alone
 
@@ -191,7 +192,7 @@ def test_a_named_cell_computes_its_equations_as_written_and_in_canonical_order(n
 TORCH = {
     # Our matrices for torch's gates, in torch's order: (of x, of h) each.
     "tanh": (nn.RNN, [(0, 1)]),
-    "lstm": (nn.LSTM, [(2, 3), (4, 5), (0, 1), (6, 7)]),
+    "lstm": (nn.LSTM, [(0, 1), (2, 3), (4, 5), (6, 7)]),
     "gru-after": (nn.GRU, [(0, 1), (2, 3), (4, 5)]),
 }
 
@@ -231,7 +232,7 @@ def test_lstm_gru_after_and_tanh_are_those_of_torch(name: str, layers: int, dtyp
 
 
 def gate_with_bias(name: str) -> tuple[Op, list[set[Op]]]:
-    """The only matrix with a bias of 1: what it reads, and the operations on the way from it to a state, set by set."""
+    """Find the only matrix with a bias of 1: return its gate's operation, and the operations in its sum and product."""
     graph = LIBRARY[name].graph
     (biased,) = (i for i in graph.linears if graph.nodes[i].bias == 1.0)
     assert all(graph.nodes[i].bias == 0.0 for i in graph.linears if i != biased)
@@ -268,9 +269,9 @@ def test_named_cells_are_canonical_and_known_by_their_ids() -> None:
 
 
 def test_an_unknown_name_is_refused_in_one_line_with_those_that_come_close() -> None:
-    with pytest.raises(UnknownCellError, match=r"^'lstmm' is no named cell; did you mean lstm.*\?$"):
+    with pytest.raises(UnknownCellError, match=r"^'lstmm' is not a named cell; did you mean lstm.*\?$"):
         named_cell("lstmm")
-    with pytest.raises(CellError, match=r"^'\?' is no named cell; known are tanh, lstm, .*mut3$"):
+    with pytest.raises(CellError, match=r"^'\?' is not a named cell; the named cells are tanh, lstm, .*mut3$"):
         named_cell("?")
 
 

@@ -1,7 +1,7 @@
-"""The six transformations do what they say, draws that are no cells are rejected for what is wrong, and nothing hangs.
+"""Mutation: the six transformations have exactly their outcomes, invalid draws are rejected for the right reason.
 
-The transformations are written a second time below, as plain functions that list every outcome, and draws are held
-against these lists.
+The transformations are implemented a second time below, as plain functions that list every outcome, and draws are
+compared with these lists.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from search.cells import canonical
-from search.cells.graph import MAX_NODES, GateGraph, Node, Op
+from search.cells.graph import MAX_NODES, GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import (
     _APPLY,
@@ -29,7 +29,8 @@ from search.cells.mutation import (
     propose,
 )
 from search.cells.notation.formula import parse_formula
-from tests.test_search.test_cells.shapes import plain
+from search.cells.operations import Node, Op
+from tests.test_search.test_cells.shapes import MUTANTS, plain
 
 T = Transformation
 ACTIVATIONS = [(Op.SIGMOID, 0.0), (Op.TANH, 0.0), (Op.RELU, 0.0)] + [(Op.LINEAR, a) for a in (0.0, 1.0, 0.9, 1.1)]
@@ -55,7 +56,7 @@ def arcs(nodes: Wires) -> nx.DiGraph:
 
 
 def finished(nodes: Wires, outputs: list[int]) -> GateGraph | None:
-    """A graph of what the outputs need; None where that has a cycle."""
+    """Return a graph of the nodes that the outputs need, or None if it has a cycle."""
     wires = arcs(nodes)
     needed = set(outputs).union(*(nx.ancestors(wires, i) for i in outputs))
     wires = wires.subgraph(needed)
@@ -76,7 +77,7 @@ def finished(nodes: Wires, outputs: list[int]) -> GateGraph | None:
 
 
 def redirected(graph: GateGraph, i: int, target: int, new: Node | None = None) -> GateGraph | None:
-    """All that reads node i, outputs included, reads `target` instead; `new` is one more node, which is left alone."""
+    """Redirect all readers of node i, outputs included, to `target`; `new` is an additional node."""
     nodes = {
         k: Node(node.op, tuple(target if j == i else j for j in node.inputs), node.state, node.identity, node.bias)
         for k, node in enumerate(graph.nodes)
@@ -87,7 +88,7 @@ def redirected(graph: GateGraph, i: int, target: int, new: Node | None = None) -
 
 
 def outcomes(graph: GateGraph, what: Transformation, i: int) -> Iterator[GateGraph | None]:
-    """All that transformation `what` can make of node i: graphs, and None for each cycle."""
+    """Yield every outcome of transformation `what` on node i: graphs, and None for each cycle."""
     node, new = graph.nodes[i], len(graph)
     readers = sum(other.inputs.count(i) for other in graph.nodes) + graph.outputs.count(i)
     wires = arcs(dict(enumerate(graph.nodes)))
@@ -136,7 +137,7 @@ def test_a_draw_of_one_transformation_has_one_of_its_outcomes(name: str) -> None
     }
     seen: Counter[Transformation] = Counter()
     rng = np.random.default_rng(9)
-    for _ in range(1200):
+    for _ in range(4 * MUTANTS):
         child = mutate(parent, rng, rule=Rule.ONE_TO_THREE)
         if isinstance(child, Child) and len(child.mutations) == 1:
             (mutation,) = child.mutations
@@ -262,7 +263,7 @@ def test_children_are_canonical_cells_other_than_their_parent(name: str, rule: R
 def test_descent_never_ends_and_never_leaves_the_cells(rule: Rule) -> None:
     rng = np.random.default_rng(16)
     graph = LIBRARY["lstm"].graph
-    for generation in range(5000):
+    for generation in range(8 * MUTANTS):
         proposed = propose(graph, rng, rule=rule)
         assert proposed.child is not None, generation
         child = proposed.child.graph
@@ -294,7 +295,7 @@ def test_a_parent_may_be_given_in_any_form() -> None:
 
 
 class Everything:
-    """A container that holds whatever one asks for."""
+    """A container of everything."""
 
     def __contains__(self, item: object) -> bool:
         return True

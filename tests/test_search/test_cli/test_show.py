@@ -181,7 +181,7 @@ def test_a_cell_is_drawn_into_a_file_that_is_svg(gatesearch: Gatesearch, here: P
     assert (said.status, said.err) == (0, "")
     assert said.out.endswith("drawn in lstm.svg\n")
     words = ["".join(e.itertext()) for e in ET.parse(here / "lstm.svg").iter("{http://www.w3.org/2000/svg}text")]
-    assert {"f", "i", "j", "o", f"ct{MINUS}1", "ht", "xt"} <= set(words)
+    assert {"f", "i", "g", "o", f"ct{MINUS}1", "ht", "xt"} <= set(words)
     assert words.count(SIGMA) == 3
     (here / "my.cell").write_text(LIBRARY["gru"].formula)
     said = gatesearch("show", "gru", "-o", "my.cell")

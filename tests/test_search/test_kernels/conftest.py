@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
+from search.cells.operations import Op
 
 Arguments: TypeAlias = tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]
 Draw: TypeAlias = Callable[..., Arguments]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
+from search.cells.operations import Op
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
 
 Array = NDArray[np.float64]

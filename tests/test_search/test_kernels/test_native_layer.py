@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from search.cells.graph import GateGraph, Node, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Node, Op
 from search.kernels.codegen.host import Host
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Op
 from search.core.errors import BudgetError
 from search.kernels.errors import KernelError
 from search.training.model import Score, SequenceModel, States, count_parameters, units_for

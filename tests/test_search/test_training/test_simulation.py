@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from results.store.words import TrialState
-from search.cells.graph import GateGraph, Node
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Child, Rule, mutate
+from search.cells.operations import Node
 from search.profiles.loading import load_profile
 from search.training.settings import Setting
 from search.training.simulation import MARK, Simulation, ability, draw_trial

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from results.store.words import TrialState
-from search.cells.graph import GateGraph, Node, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Node, Op
 from search.training.model import SequenceModel, units_for
 from search.training.settings import Setting
 from search.training.stepper import AutogradStepper

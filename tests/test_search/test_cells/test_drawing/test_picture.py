@@ -1,157 +1,22 @@
-"""Drawings: they show the cell that they are of, every part once, and nothing lies on anything else."""
+"""Drawings show every part of their cell once, and no parts overlap."""
 
 import itertools
-import math
 import re
-import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
 
-from search.cells.drawing.diagram import MINUS, Kind, Part, diagram, formula_diagram, state_name
-from search.cells.drawing.layout import Box, layout
+from search.cells.drawing.diagram import MINUS, Kind, diagram, formula_diagram
 from search.cells.drawing.picture import draw, draw_formula
-from search.cells.drawing.wires import Net, tracks
-from search.cells.graph import GateGraph, Op
-from search.cells.library import LIBRARY
-from search.cells.mutation import Rule, propose
-from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.notation.formula import format_formula
+from search.cells.operations import Op
+from tests.test_search.test_cells.test_drawing.drawings import CELLS, SVG, elements, said, words
 
-SVG = "{http://www.w3.org/2000/svg}"
 Rectangle = tuple[float, float, float, float]
-UNARY: dict[str, Callable[[float], float]] = {
-    "σ": lambda v: 1 / (1 + math.exp(-v)),  # noqa: RUF001
-    "sigmoid": lambda v: 1 / (1 + math.exp(-v)),
-    "tanh": math.tanh,
-    "relu": lambda v: max(v, 0.0),
-    "leaky relu": lambda v: max(v, 0.01 * v),
-}
-
-
-def mutants(count: int) -> list[GateGraph]:
-    """Cells of many sizes, grown from LSTM and GRU; every tenth is large."""
-    found = []
-    for seed in range(count):
-        rng = np.random.default_rng(seed)
-        graph = LIBRARY[("lstm", "gru")[seed % 2]].graph
-        for _ in range(60 if seed % 10 == 0 else 8):
-            child = propose(graph, rng, rule=Rule.ONE_TO_THREE, max_nodes=64).child
-            if child is not None and (len(child.graph) >= len(graph) or seed % 10):
-                graph = child.graph
-        found.append(graph)
-    return found
-
-
-MUTANTS = mutants(40)
-CELLS = {name: cell.graph for name, cell in LIBRARY.items()} | {f"mutant-{k}": g for k, g in enumerate(MUTANTS)}
-TALL = {
-    "sum-of-12": f"h' = tanh(linear(x){' + linear(h)' * 11})",
-    # Cells that a search found: their topmost boxes have many lines.
-    "76f161a5": "h' = x + (x - (h - linear(h)))",
-    "6717b3fa": """g1 = sigmoid(h - h); g2 = sigmoid(linear(g1 * x) + (x + x)); v1 = tanh(g2)
-        h' = linear(v1 - (x + v1), 1.1) + h * linear(x, 1.0)""",
-    "51e6db1a": """v1 = linear(h, 0.9); g1 = sigmoid(linear(x))
-        h' = h - (linear(v1) + (x - h)) - v1 + (h + g1)""",
-    "a1e43fe8": """g1 = sigmoid(h - h); v1 = tanh(linear(h * g1) + (x + x)); v2 = linear(x, 1.0)
-        h' = linear(v1 * (v1 * v2), 1.1) + h * v2""",
-}
-CELLS |= {name: parse_formula(formula) for name, formula in TALL.items()}
-CELLS["leaky"] = parse_formula("h' = leaky_relu(linear(x) - linear(h)) - c2\nc' = x\nc2' = h * (x + c) * h")
-
-
-def matrix(label: str) -> Callable[[float], float]:
-    """A number in place of a matrix: one that its label, W or U, the identity's factor and the bias decide."""
-    number = r"([+−][\d.e+-]*)"  # noqa: RUF001
-    match = re.fullmatch(rf"([WU])(?:{number}I)?(?: b{number})?", label)
-    assert match is not None, label
-    factor, bias = (
-        0.0 if text is None else float(text.replace(MINUS, "-") + ("1" if len(text) == 1 else ""))
-        for text in (match[2], match[3])
-    )
-    return lambda v: (0.7 + factor) * v + 0.1 + bias
-
-
-def values_of_parts(parts: Sequence[Part], given: Mapping[str, float]) -> list[float]:
-    """The new states that a diagram computes, by reading it as a person would."""
-    values: list[float] = []
-    for part in parts:
-        arriving = []
-        for port in part.ports:
-            value = values[port.source]
-            for label in port.matrices:
-                value = matrix(label)(value)
-            arriving.append(-value if port.minus else value)
-        if part.kind in (Kind.INPUT, Kind.STATE):
-            values.append(given[part.label])
-        elif part.kind is Kind.ACTIVATION:
-            values.append(UNARY[part.label](sum(arriving)))
-        elif part.kind is Kind.PRODUCT:
-            values.append(math.prod(arriving))
-        elif part.kind is Kind.COMPLEMENT:
-            values.append(1 - arriving[0])
-        elif part.kind is Kind.MATRIX:
-            values.append(matrix(part.label)(arriving[0]))
-        else:
-            values.append(sum(arriving))
-    return [value for part, value in zip(parts, values, strict=True) if part.kind is Kind.OUTPUT]
-
-
-def values_of_graph(graph: GateGraph, given: Mapping[str, float]) -> list[float]:
-    values: list[float] = []
-    for node in graph:
-        read = [values[j] for j in node.inputs]
-        if node.op is Op.INPUT:
-            values.append(given["x"])
-        elif node.op is Op.STATE:
-            values.append(given[state_name(node.state)])
-        elif node.op is Op.LINEAR:
-            values.append((0.7 + node.identity) * read[0] + 0.1 + node.bias)
-        elif node.op in (Op.ADD, Op.SUB, Op.MUL):
-            a, b = read
-            values.append(a + b if node.op is Op.ADD else a - b if node.op is Op.SUB else a * b)
-        else:
-            values.append(UNARY[node.op.value.replace("_", " ")](read[0]))
-    return [values[i] for i in graph.outputs]
-
-
-@pytest.mark.parametrize("name", CELLS)
-def test_a_diagram_computes_what_the_graph_computes(name: str) -> None:
-    graph = CELLS[name]
-    rng = np.random.default_rng(0)
-    for _ in range(3):
-        given = {key: float(rng.uniform(-1, 1)) for key in ("x", "h", "c", "c2")}
-        assert values_of_parts(diagram(graph), given) == pytest.approx(values_of_graph(graph, given), rel=1e-9)
-
-
-def test_the_gru_is_drawn_as_textbooks_draw_it() -> None:
-    parts = formula_diagram(LIBRARY["gru"].formula)
-    drawn = sorted((part.kind, part.label, part.name) for part in parts)
-    assert drawn == sorted(
-        [
-            (Kind.INPUT, "x", ""),
-            (Kind.STATE, "h", ""),
-            (Kind.ACTIVATION, "σ", "r"),  # noqa: RUF001
-            (Kind.ACTIVATION, "σ", "z"),  # noqa: RUF001
-            (Kind.ACTIVATION, "tanh", "n"),
-            (Kind.PRODUCT, "×", ""),  # noqa: RUF001
-            (Kind.PRODUCT, "×", ""),  # noqa: RUF001
-            (Kind.PRODUCT, "×", ""),  # noqa: RUF001
-            (Kind.COMPLEMENT, "1−", ""),  # noqa: RUF001
-            (Kind.SUM, "+", ""),
-            (Kind.OUTPUT, "h", ""),
-        ]
-    )
-    gates = [part for part in parts if part.kind is Kind.ACTIVATION]
-    assert all(sorted(m for port in gate.ports for m in port.matrices) == ["U", "W"] for gate in gates)
-
-
-def elements(svg: str) -> ET.Element:
-    return ET.fromstring(svg)
 
 
 def rectangles(svg: str) -> list[tuple[str, Rectangle]]:
-    """Bodies, labels and words with the room that they take; words inside a box are left to the box."""
+    """Return bodies, labels and words with their rectangles; words inside a box belong to the box."""
     found: list[tuple[str, Rectangle]] = []
     for rect in elements(svg).iter(f"{SVG}rect"):
         if rect.get("class") not in (None, "frame"):
@@ -169,23 +34,14 @@ def rectangles(svg: str) -> list[tuple[str, Rectangle]]:
     return found
 
 
-def said(text: ET.Element) -> str:
-    """The words of an element, without its index and without what it says when it is pointed at."""
-    return (text.text or "") + "".join(t.tail or "" for t in text)
-
-
 def hints(svg: str) -> dict[str, str]:
-    """What is shortened, and what it says when it is pointed at."""
+    """Return shortened words with their tooltips."""
     texts = elements(svg).iter(f"{SVG}text")
     return {said(text): found for text in texts if (found := text.findtext(f"{SVG}title")) is not None}
 
 
-def words(svg: str) -> set[str]:
-    return {said(text) for text in elements(svg).iter(f"{SVG}text")}
-
-
 def check_apart(svg: str) -> None:
-    """That no bodies, labels and words overlap, and that all are in the picture; all but the ends' are in its frame."""
+    """Check that no bodies, labels and words overlap, and that all are in the picture, inside its frame or outside."""
     placed = rectangles(svg)
     for (kind, a), (other, b) in itertools.combinations(placed, 2):
         assert not overlap(a, b), (kind, a, other, b)
@@ -209,12 +65,12 @@ def overlap(a: Rectangle, b: Rectangle) -> bool:
 
 
 def lines_of(svg: str) -> list[list[tuple[float, float]]]:
-    """The corners of every line, curves taken by their end."""
+    """Return the corners of every line; a curve counts as its end."""
     return [line for net in nets_of(svg) for line in net]
 
 
 def nets_of(svg: str) -> list[list[list[tuple[float, float]]]]:
-    """The lines of every net; a net begins with the pale line below it."""
+    """Return the lines of every net; a net begins with the pale line beneath it."""
     nets: list[list[list[tuple[float, float]]]] = []
     for path in elements(svg).iter(f"{SVG}path"):
         if path.get("stroke-width") == "5":
@@ -294,28 +150,6 @@ def test_a_drawing_is_the_same_every_time_and_says_names_as_they_are() -> None:
     assert "gate" in [t.text for t in drawn.iter(f"{SVG}text")]
 
 
-def test_what_is_dead_is_not_drawn() -> None:
-    graph = parse_formula("a = tanh(x)\nb = sigmoid(linear(a))\nh' = relu(linear(h) + x)")
-    assert [part.label for part in diagram(graph) if part.kind is Kind.ACTIVATION] == ["relu"]
-
-
-def test_states_that_the_output_never_depends_on_are_not_drawn() -> None:
-    text = "d' = tanh(linear(d)); z = relu(e); e' = sigmoid(linear(x) + z); h' = linear(z) + e"
-    drawn = [(part.kind, part.label, part.name, part.state) for part in formula_diagram(text)]
-    assert drawn == [
-        (Kind.STATE, "e", "", 1),
-        (Kind.ACTIVATION, "relu", "z", 0),
-        (Kind.INPUT, "x", "", 0),
-        (Kind.ACTIVATION, "σ", "", 0),  # noqa: RUF001
-        (Kind.SUM, "+", "", 0),
-        (Kind.OUTPUT, "h", "", 0),
-        (Kind.OUTPUT, "e", "", 1),
-    ]
-    assert words(draw_formula(text)) == {"e", "h", "x", "z", "relu", "σ", "+", "W", "U"}  # noqa: RUF001
-    # Without names, a state keeps its number.
-    assert [part.label for part in diagram(parse_formula(text)) if part.kind is Kind.OUTPUT] == ["h", "c2"]
-
-
 @pytest.mark.parametrize(
     ("text", "states"),
     [
@@ -373,45 +207,10 @@ def test_names_of_all_lengths_have_room_in_all_cells() -> None:
         check_apart(draw(graph, names, states=states))
 
 
-def test_heights_begin_at_the_uppermost_edge() -> None:
-    boxes = [Box(6, 6, (), first=True), Box(100, 40, (0,)), Box(6, 6, (1,), last=True)]
-    found = layout(boxes, 10, 10)
-    edges = [found.heights[i] - (0 if item.box is None else boxes[item.box].up) for i, item in enumerate(found.items)]
-    assert min(edges) == 0
-
-
 def test_the_largest_graph_is_drawn() -> None:
     text = "v0 = linear(x)\n" + "\n".join(f"v{k} = tanh(v{k - 1} * h + v{k // 2})" for k in range(1, 80))
     svg = draw_formula(text + "\nh' = v79 + h")
     assert svg.count('class="activation"') == 79
-
-
-def least_crossings(lines: Sequence[tuple[int, int]], lefts: int, rights: int) -> int:
-    """The fewest crossings of lines between two rows of points over all orders of the right row."""
-    return min(
-        sum((a < c) and (order[b] > order[d]) for a, b in lines for c, d in lines)
-        for order in itertools.permutations(range(rights))
-    )
-
-
-def test_between_fixed_sides_the_fewest_crossings_are_found() -> None:
-    rng = np.random.default_rng(1)
-    for _ in range(20):
-        lefts, inner = 4, 5
-        lines = sorted({(int(rng.integers(lefts)), int(rng.integers(inner))) for _ in range(9)})
-        boxes = [Box(5, 5, (), first=True) for _ in range(lefts)]
-        boxes += [Box(5, 5, tuple(a for a, b in lines if b == k) or (0,)) for k in range(inner)]
-        joined = [(a, k) for k in range(inner) for a in boxes[lefts + k].sources]
-        boxes.append(Box(5, 5, tuple(range(lefts, lefts + inner)), last=True))
-        assert layout(boxes, 10, 10).crossings == least_crossings(joined, lefts, inner)
-
-
-def test_verticals_are_ordered_so_that_no_line_lies_on_another() -> None:
-    # Each goes to where the next one starts, so the next one has to be left of it.
-    nets = [Net(0, 0, (20,)), Net(1, 20, (40,)), Net(2, 40, (60,)), Net(3, 80, (80,))]
-    found = tracks(nets)
-    assert found[0] > found[1] > found[2]
-    assert 3 not in found
 
 
 def test_a_title_may_be_anything() -> None:

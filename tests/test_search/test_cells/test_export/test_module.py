@@ -1,4 +1,4 @@
-"""The exported module computes what the kernels compute, and is used as torch.nn.LSTM is.
+"""Exported modules compute what the kernels compute, and are used like torch.nn.LSTM.
 
 Letters of shapes: T steps, B sequences, I = input_size, H = hidden_size, L layers, K matrices.
 """
@@ -23,12 +23,14 @@ from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 from search.cells.canonical import canonical_positions
 from search.cells.export.module import Exported, class_name, export_module
 from search.cells.export.module_text import Network
-from search.cells.graph import GateGraph, Node, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.operations import Node, Op
 from search.kernels.eager import run_eager
 from tests.paths import ROOT
+from tests.test_search.test_cells.shapes import MUTANTS
 
 T, B, H, L = 5, 3, 8, 2
 Load: TypeAlias = Callable[[Exported], ModuleType]
@@ -66,9 +68,9 @@ ODD = {
 
 
 def formulas() -> dict[str, str]:
-    """The named cells as their authors wrote them, 30 mutants as we print them, and odd ones."""
+    """Return the named cells in their authors' names, mutants as stored, and unusual formulas."""
     found = {name: cell.formula for name, cell in LIBRARY.items()} | ODD
-    for k in range(30):
+    for k in range(MUTANTS // 20):
         rng = np.random.default_rng(k)
         graph = list(LIBRARY.values())[k % len(LIBRARY)].graph
         for _ in range(rng.integers(1, 16)):
@@ -86,7 +88,7 @@ FORMULAS = formulas()
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """A module from its text, through a file, as a user would import it."""
+    """Return a function that imports a module from its text, through a file as a user would."""
     folder = tmp_path_factory.mktemp("exported")
 
     def loaded(exported: Exported) -> ModuleType:
@@ -109,7 +111,7 @@ def built(load: Load, formula: str, *arguments: Any, **options: Any) -> tuple[An
 
 
 def give_weights(cell: Any, exported: Exported, weights: list[Tensor], biases: list[Tensor]) -> None:
-    """Into each layer the cell's matrices (K, H, H) and biases (K, H), in the order of the canonical graph."""
+    """Copy the cell's matrices (K, H, H) and biases (K, H), in canonical order, into each layer."""
     with torch.no_grad():
         for layer, weight, bias in zip(cell.layers, weights, biases, strict=True):
             for block in exported.blocks:
@@ -119,7 +121,7 @@ def give_weights(cell: Any, exported: Exported, weights: list[Tensor], biases: l
 
 
 def hidden_leaves(formula: str) -> list[int]:
-    """Where the states but h, in their author's order, are read in the canonical graph; dead ones are not there."""
+    """Return the canonical positions of the leaves of live states other than h, in their author's order."""
     written = parse_formula(formula)
     position = canonical_positions(written)
     leaves = {node.state: i for i, node in enumerate(written) if node.op is Op.STATE and node.state}
@@ -127,7 +129,7 @@ def hidden_leaves(formula: str) -> list[int]:
 
 
 def assert_same(found: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Relative to the largest entry."""
+    """Compare with a tolerance relative to the largest entry."""
     assert found.shape == expected.shape
     assert (found - expected).abs().max() <= tolerance * max(1.0, expected.abs().max().item())
 
@@ -207,6 +209,7 @@ def test_every_text_is_laid_out_as_ruff_formats_and_has_nothing_to_lint(tmp_path
         assert ran.returncode == 0, ran.stdout
 
 
+@pytest.mark.slow
 def test_strict_type_checking_passes(tmp_path: Path) -> None:
     chosen = ["gru", "lstm", "eleven states", "no state is read", "initial values", "mutant 7"]
     for k, name in enumerate(chosen):
@@ -228,23 +231,17 @@ def test_strict_type_checking_passes(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pair(load: Load) -> Callable[..., tuple[Any, nn.LSTM]]:
-    """Our LSTM and torch's with the same weights: pair(I, **options)."""
+    """Return a function of I and options that makes an exported LSTM and torch's with the same weights."""
 
     def made(size: int, **options: Any) -> tuple[Any, nn.LSTM]:
         cell, _ = built(load, LIBRARY["lstm"].formula, size, H, **options)
         peer = nn.LSTM(size, H, **options)
-        order = [
-            1,
-            2,
-            0,
-            3,
-        ]  # torch stacks input, forget, cell and output gates; the formula cell, input, forget, output
         with torch.no_grad():
             for k, layer in enumerate(cell.layers):
                 for ours, theirs in ((layer.from_x, "ih"), (layer.from_h, "hh")):
                     for kind in ("weight", "bias") if options.get("bias", True) else ("weight",):
-                        parts = getattr(ours, kind).chunk(4)
-                        getattr(peer, f"{kind}_{theirs}_l{k}").copy_(torch.cat([parts[j] for j in order]))
+                        # Both stack the input gate, the forget gate, the candidate and the output gate.
+                        getattr(peer, f"{kind}_{theirs}_l{k}").copy_(getattr(ours, kind))
         return cell, peer
 
     return made

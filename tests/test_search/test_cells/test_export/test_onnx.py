@@ -1,4 +1,4 @@
-"""The exported module through torch.export and ONNX: the same numbers, for other batches too."""
+"""Exported modules keep their numbers through torch.export and ONNX, for other batch sizes too."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_torch_export_keeps_the_numbers_and_takes_any_batch(name: str, tmp_path:
 
 # torch's exporter warns of functions that PyTorch itself deprecates, and that two axes share a name.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("name", ["lstm", "three states"])
+@pytest.mark.parametrize("name", ["lstm", pytest.param("three states", marks=pytest.mark.slow)])
 def test_one_step_in_onnx_goes_through_a_sequence_of_any_length(name: str, tmp_path: Path) -> None:
     subject = Subject(name, tmp_path)
     path = tmp_path / "step.onnx"

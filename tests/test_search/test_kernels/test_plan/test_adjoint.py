@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.cells.graph import GateGraph, Op
+from search.cells.graph import GateGraph
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Op
 from search.kernels.plan.adjoint import Buffer, BufferKind, StageBuilder, backward_stage, forward_stage, gradient
 from tests.test_search.test_kernels.stages import inputs_of, run_stage
 

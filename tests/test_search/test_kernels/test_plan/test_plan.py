@@ -2,9 +2,10 @@
 
 import pytest
 
-from search.cells.graph import GateGraph, Node, Op
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Node, Op
 from search.kernels.plan.plan import Phase, plan_of
 
 

@@ -1,0 +1,110 @@
+"""Printer of graphs as formulas; `formula` and `display` decide which graph and which names."""
+
+from collections import Counter
+
+from search.cells.graph import GateGraph
+from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
+from search.cells.text import state_name
+
+LINE_WIDTH = 72
+"""Longest expression on one line; parts of longer ones get a name and a line of their own."""
+
+SYMBOLS = {Op.ADD: "+", Op.SUB: "-", Op.MUL: "*"}
+"""Signs of the operations of two inputs."""
+
+
+class Printer:
+    """Printer of one graph as it is, without dead nodes.
+
+    Sigmoids are named g1, g2, ...; other values that are read more than once, or whose expression is too long, are
+    named v1, v2, ... Subclasses may read other nodes than a node's inputs, write another expression, and choose names.
+    """
+
+    def __init__(self, graph: GateGraph) -> None:
+        self.graph = graph
+        self.nodes = graph.nodes
+        self.outputs = graph.outputs
+        self.counts = [len(readers) for readers in graph.consumers]
+        self.state_of: dict[int, int] = {}
+        for k, i in enumerate(graph.outputs):
+            self.state_of.setdefault(i, k)
+        self.names: Counter[str] = Counter()
+
+    def text(self) -> str:
+        """Return the formula, one assignment a line."""
+        lines: list[str] = []
+        expressions: dict[int, str] = {}
+        for i in self.order():
+            node = self.nodes[i]
+            if node.op in LEAVES:
+                expressions[i] = "x" if node.op is Op.INPUT else state_name(node.state)
+                continue
+            expression = self.expression(i, [expressions[j] for j in self.reads(i)])
+            letter = self.letter(i)
+            if i in self.state_of:
+                name = state_name(self.state_of[i]) + "'"
+            elif letter or self.counts[i] > 1 or len(expression) > LINE_WIDTH:
+                name = self.numbered(letter or "v")
+            else:
+                expressions[i] = expression
+                continue
+            lines.append(f"{name} = {expression}")
+            expressions[i] = name
+        for k, i in enumerate(self.outputs):
+            if self.state_of[i] != k or self.nodes[i].op in LEAVES:
+                lines.append(f"{state_name(k)}' = {expressions[i]}")
+        return "\n".join(lines)
+
+    def order(self) -> list[int]:
+        """Return the nodes that are printed, in topological order: those that some output reads."""
+        live: set[int] = set()
+        pending = list(self.outputs)
+        while pending:
+            i = pending.pop()
+            if i not in live:
+                live.add(i)
+                pending += self.reads(i)
+        return sorted(live)
+
+    def reads(self, i: int) -> tuple[int, ...]:
+        """Return the nodes whose expressions node `i` is written with, in the order of writing."""
+        return self.nodes[i].inputs
+
+    def letter(self, i: int) -> str:
+        """Return the letter of a node that always has a line of its own, else an empty text."""
+        return "g" if self.nodes[i].op is Op.SIGMOID else ""
+
+    def numbered(self, letter: str) -> str:
+        """Return the next name with this letter."""
+        self.names[letter] += 1
+        return f"{letter}{self.names[letter]}"
+
+    def expression(self, i: int, inputs: list[str]) -> str:
+        """Return the expression of node `i` over the expressions of the nodes that it reads."""
+        node = self.nodes[i]
+        if node.op in ACTIVATIONS:
+            return f"{node.op.value}({inputs[0]}{_numbers(node)})"
+        assert node.op in ELEMENTWISE
+        left, right = inputs
+        if node.op is Op.MUL:
+            left, right = bracket(left, "+-"), bracket(right, "+-*")
+        else:
+            right = bracket(right, "+-")
+        return f"{left} {SYMBOLS[node.op]} {right}"
+
+
+def _numbers(node: Node) -> str:
+    """Return the arguments of `linear` after its value, as far as they are not zero."""
+    identity = f", {node.identity!r}" if node.identity else ""
+    bias = f", bias={node.bias!r}" if node.bias else ""
+    return identity + bias
+
+
+def bracket(expression: str, operators: str) -> str:
+    """Return the expression, in brackets if it contains one of the operators outside any brackets."""
+    depth = 0
+    for before, character in zip(" " + expression, expression, strict=False):
+        depth += (character == "(") - (character == ")")
+        if depth == 0 and before == " " and character in operators:
+            return f"({expression})"
+    return expression

@@ -1,0 +1,24 @@
+"""Short texts about cells in tables and messages: shortened ids, names of states, quoted user input."""
+
+SHORT_ID = 8
+"""Characters of a cell's id that people see and type; the whole id has 16."""
+
+
+def short_id(cell_id: str) -> str:
+    """Return the first characters of a cell's id, for display only."""
+    return cell_id[:SHORT_ID]
+
+
+def state_name(state: int) -> str:
+    """Return the default name of a state: h, c, c2, c3, ... for states 0, 1, 2, 3, ..."""
+    return "h" if state == 0 else "c" if state == 1 else f"c{state}"
+
+
+def shorten(text: str, limit: int = 100) -> str:
+    """Return the text, cut to `limit` characters that end in three dots if it is longer."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def quoted(text: str, limit: int = 100) -> str:
+    """Return a user's text for a one-line message: shortened to `limit` characters, quoted, line ends escaped."""
+    return repr(shorten(text, limit))
