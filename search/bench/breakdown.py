@@ -17,11 +17,11 @@ from typing import Any
 import torch
 
 from search.cells.graph import GateGraph
-from search.engine.engine import budgets
+from search.engine.budgets import budgets
 from search.kernels.runtime.commands import Watch, watched
 from search.kernels.runtime.compiled import compiled
-from search.profiles.sections import MEMORIZATION, Profile
-from search.profiles.tasks import load_task_of
+from search.profiles.sections import Profile
+from search.profiles.tasks import load_task_of, section_of
 from search.training.model import SequenceModel, units_for
 from search.training.stepper import stepper_for
 from search.training.trial import Budget, train_trial
@@ -60,7 +60,7 @@ class Breakdown:
 def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Breakdown]:
     """A trial of each task of a profile, one after the other, each with the first setting of its grid."""
     for name, budget in budgets(profile).items():
-        section = profile.memorization if name == MEMORIZATION else profile.tasks[name]
+        section = section_of(profile, name)
         task = load_task_of(profile, name)
         setting = profile.grid_of(section).settings[0]
         epochs = max(1, min(budget.epochs, MOST_STEPS // budget.epoch_steps))

@@ -18,7 +18,7 @@ from search.engine.engine import Engine
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_tasks
-from search.strategies.base import Outcome
+from search.strategies.proposal import Outcome
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.executor import Executor, LocalExecutor, RayExecutor

@@ -1,4 +1,4 @@
-"""Where numbers come from: environment, platform, time and data, for the run's record."""
+"""Provenance of a run: environment, platform, time and data."""
 
 import json
 import platform
@@ -11,7 +11,7 @@ from tasks.task import Task
 
 
 def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """This process's environment (versions, processor, commit), the platform, the time, checksums of the data."""
+    """Return this process's environment (versions, processor, commit), the platform, the time and data checksums."""
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **json.loads(own_environment()),
@@ -21,7 +21,7 @@ def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two records in a way that can change numbers, one line each."""
+    """Return a line for each difference between two records that can change numbers."""
     changed = changes(before, now)
     for name, new in now["data"].items():
         old = before.get("data", {}).get(name)

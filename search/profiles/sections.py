@@ -251,19 +251,6 @@ class Profile:
         values = section.grid or self.grid
         return Grid(values.scales, values.learning_rates, values.max_norms, values.layers, section.parameters)
 
-    @property
-    def processors(self) -> int:
-        """About how many processors the window keeps busy at least nine tenths of the time.
-
-        Of three proposals in flight two wait, for their turn or for the slowest trial of their step (found by
-        `gatesearch bench --engine` for several windows). One that is examined again trains all its settings at once,
-        where a new cell, as a rule, is one trial at a time.
-        """
-        search = self.search
-        again = search.reexamine if search.strategy == "paper" else 0.0
-        trials = 1.0 - again + again * min(self.tasks[name].settings for name in self.visited)
-        return max(1, int(search.window * trials / 3.0))
-
     def to_toml(self) -> str:
         """The profile with every field written out."""
         return tomli_w.dumps(_without_none(TypeAdapter(Profile).dump_python(self, mode="json")))
