@@ -280,8 +280,8 @@ def test_files_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "pipe.toml")
     expected = {
         "missing.toml": "No such file",
-        "folder.toml": "no regular file",
-        "pipe.toml": "no regular file",
+        "folder.toml": "not a regular file",
+        "pipe.toml": "not a regular file",
         "binary.toml": "not UTF-8",
         "zeros.toml": "not valid TOML",
         "huge.toml": "65,537 bytes",
