@@ -14,8 +14,8 @@ from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table
 from search.cli.display import Display
 from search.core.errors import SearchError
+from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.engine.run import OpenRun, RunObserver
 from search.workers.ray_cluster import check_address
 
 TABLE_ROWS = 20

@@ -120,6 +120,8 @@ def retrain(
         profile: profile of the run; its section `finalists` says how many cells and repeats.
         seed: seed of the run.
         tasks: every task of the profile, by name.
+        store: store of the run.
+        executor: trains the trials.
         progress: counts to update.
         simulation: draws the results of trials instead of training them.
         on_change: called after every trial.

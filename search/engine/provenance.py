@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from results.store.queries import trial_count
+from results.store.store import Store
 from search.workers.environment import changes, own_environment
 from tasks.task import Task
 
@@ -28,3 +30,15 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if old != new:
             changed[f"data of {name}"] = (old, new)
     return [f"the {what} is {new}, and was {old} when the run began" for what, (old, new) in changed.items()]
+
+
+def mark_resumed(store: Store, tasks: Mapping[str, Task]) -> list[str]:
+    """Store the provenance of a resumption, and return its differences from that of the run's start.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    now = provenance(tasks)
+    information = store.information
+    store.mark(resumed=[*information.get("resumed", []), now | {"trials_before": trial_count(store)}])
+    return differences(information, now)

@@ -69,8 +69,11 @@ def trial_row(
 
     Args:
         cell: id of the cell.
+        task: name of the task.
+        setting: setting of the trial.
         repeat: 0 for the search's own trials, 1, 2, ... for those of finalists.
         seed: seed of the trial.
+        result: result of the trial.
         metric: metric of the task.
         environment: id of the environment that trained it.
         proposal: index of the first proposal that asked for it.

@@ -8,18 +8,18 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from results.store.errors import ResultsError
-from results.store.queries import trial_count
 from results.store.store import FILE, Store
 from results.tables.leaderboard import write_leaderboard
 from search.core.errors import SearchError
 from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, counted_repeats, retrain
+from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.engine.provenance import differences, provenance
+from search.engine.provenance import mark_resumed, provenance
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
@@ -30,47 +30,11 @@ from search.training.simulation import Simulation
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task
 
-TABLE_FILE = "leaderboard.csv"
-
 TABLE_SECONDS = 5.0
 """Shortest time between two writes of the leaderboard while a search runs."""
 
 TaskLoader = Callable[[Profile], Mapping[str, Task]]
 """Loads memorization and every task of a profile, by name."""
-
-
-@dataclass(frozen=True)
-class OpenRun:
-    """Run that has been opened for writing, with what trains it."""
-
-    store: Store
-    profile: Profile
-    tasks: Mapping[str, Task]
-    executor: Executor
-
-    @property
-    def table(self) -> Path:
-        """Path of the leaderboard."""
-        return self.store.folder / TABLE_FILE
-
-
-class RunObserver:
-    """Observer of a run. Its methods do nothing; a subclass overrides those that it needs."""
-
-    def on_difference(self, line: str) -> None:
-        """Receive a difference between the environments of the run's start and its resumption."""
-
-    def on_start(self, run: OpenRun) -> None:
-        """Receive the run before its first trial."""
-
-    def on_change(self, progress: Progress) -> None:
-        """Receive the counts, after every trial and every proposal."""
-
-    def on_interrupt(self, run: OpenRun, progress: Progress) -> None:
-        """Receive the run after KeyboardInterrupt, before the leaderboard is written and the workers are stopped."""
-
-    def on_finish(self, run: OpenRun, progress: Progress) -> None:
-        """Receive the finished run while its store is open."""
 
 
 def run_search(
@@ -152,8 +116,15 @@ def resume_search(
         folder: folder of the run.
         proposals: new number of proposals, at least the profile's; unchanged if None.
         trusted: import paths of the run's own tasks that may be imported.
+        load: loads the tasks.
+        executor: trains the trials, as in `run_search`.
+        workers: worker processes, as in `run_search`.
+        address: address of a Ray cluster, as in `run_search`.
+        command: arguments of the command line, for the record.
+        observer: sees the progress.
 
-    The other arguments, and the result, are those of `run_search`.
+    Returns:
+        The counts of the finished search.
 
     Raises:
         SearchError: as `run_search`, and if a path is not trusted or there would be fewer proposals.
@@ -171,7 +142,7 @@ def resume_search(
             if extended is not None:
                 profile = extended
                 store.extend(profile.to_toml(), command)
-            _mark_resumed(store, tasks, observer)
+            _resume(store, tasks, observer)
             return _search(OpenRun(store, profile, tasks, started), simulation_of(store), observer)
 
 
@@ -194,8 +165,14 @@ def retrain_finalists(
         cells: number of found cells; the profile's if None.
         repeats: seeds per task; if None the profile's, or as many as were trained before.
         trusted: import paths of the run's own tasks that may be imported.
+        load: loads the tasks.
+        executor: trains the trials, as in `run_search`.
+        workers: worker processes, as in `run_search`.
+        address: address of a Ray cluster, as in `run_search`.
+        observer: sees the progress.
 
-    The other arguments are those of `run_search`.
+    Returns:
+        The counts of the retraining.
 
     Raises:
         SearchError: the GRU has no result on a ranked task, or a path is not trusted.
@@ -217,7 +194,7 @@ def retrain_finalists(
     tasks = load(profile)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
         run, progress = OpenRun(store, profile, tasks, started), Progress()
-        _mark_resumed(store, tasks, observer)
+        _resume(store, tasks, observer)
         observer.on_start(run)
         try:
             _retrain(run, progress, simulation_of(store), observer)
@@ -265,13 +242,9 @@ def _extended(store: Store, profile: Profile, proposals: int | None) -> Profile 
     return replace(profile, search=replace(profile.search, proposals=proposals))
 
 
-def _mark_resumed(store: Store, tasks: Mapping[str, Task], observer: RunObserver) -> None:
-    """Record the resumption with the run, and report each difference from the environment at the start."""
-    now = provenance(tasks)
-    for line in differences(store.information, now):
+def _resume(store: Store, tasks: Mapping[str, Task], observer: RunObserver) -> None:
+    for line in mark_resumed(store, tasks):
         observer.on_difference(line)
-    resumed = [*store.information.get("resumed", []), now | {"trials_before": trial_count(store)}]
-    store.mark(resumed=resumed)
 
 
 def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) -> Progress:

@@ -147,6 +147,7 @@ def retrain(store: Store, tasks: Mapping[str, Task], jobs: Mapping[Key, Job], co
     worker process died, are not drawn.
 
     Args:
+        store: store of the run.
         tasks: memorization and every task of the profile, by name.
         jobs: jobs of the run's trials, from a replay.
         count: number of trials.

@@ -49,7 +49,7 @@ class Strategy(ABC):
     """
 
     reexamines: ClassVar[bool] = False
-    """Whether moves may be re-examinations, as often as the profile's `reexamine` says."""
+    """True if moves may be re-examinations, with the probability `reexamine` of the profile."""
 
     def __init__(
         self, profile: Profile, seed: int, metrics: Mapping[str, Metric], graph_of: Callable[[str], GateGraph]

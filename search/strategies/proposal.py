@@ -26,7 +26,7 @@ class Proposal:
         graph: the cell to evaluate; None if no valid child was drawn.
         parent: id of the mutated cell; None unless the cell is a child.
         settings: settings to try, for memorization and each task.
-        memorized: whether the cell passed memorization in an earlier proposal.
+        memorized: True if the cell passed memorization in an earlier proposal.
         best_before: the cell's best validation metric on each task, from earlier proposals.
         rejections: number of rejected draws before this proposal, by reason.
     """
@@ -66,5 +66,5 @@ class Outcome:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the cell passed every stage."""
+        """True if the cell passed every stage."""
         return self.ending == COMPLETE

@@ -10,8 +10,9 @@ from search.cli.loading import load_tasks
 from search.cli.names import open_run
 from search.cli.running import RunView, terminable, worker_count
 from search.engine.finalists import choose_finalists, finalists_seconds
+from search.engine.observer import OpenRun
 from search.engine.progress import Progress
-from search.engine.run import OpenRun, retrain_finalists
+from search.engine.run import retrain_finalists
 
 _EPILOG = """\b
 Examples:

@@ -22,8 +22,9 @@ from search.cli.profile_options import profile_from_options
 from search.cli.running import RunView, terminable, worker_count
 from search.core.errors import SearchError
 from search.engine.cost import busy_processors, estimate
+from search.engine.observer import OpenRun
 from search.engine.progress import Progress
-from search.engine.run import OpenRun, resume_search, run_search
+from search.engine.run import resume_search, run_search
 from search.profiles.sections import MEMORIZATION
 from search.strategies.registry import STRATEGIES
 from search.training.simulation import Simulation

@@ -13,8 +13,9 @@ from results.store.sanitize import csv_text
 from results.store.store import Store
 from results.tables.leaderboard import leaderboard
 from search.core.errors import SearchError
+from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.engine.run import OpenRun, RunObserver, resume_search, retrain_finalists, run_search
+from search.engine.run import resume_search, retrain_finalists, run_search
 from search.profiles.sections import FinalistsSection, Profile, TaskSection
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult

@@ -10,7 +10,7 @@ REFERENCE = {"xml": 0.5, "music": 4.0}
 
 
 def test_the_best_value_follows_the_direction_of_the_metric_and_skips_missing_ones() -> None:
-    results = {"xml": [0.2, None, 0.4], "music": [3.0, 2.5, None], "other": [1.0]}
+    results: dict[str, list[float | None]] = {"xml": [0.2, None, 0.4], "music": [3.0, 2.5, None], "other": [1.0]}
     assert best_values(results, METRICS) == {"xml": 0.4, "music": 2.5}
     assert best_values({"xml": [None], "music": []}, METRICS) == {}
 
