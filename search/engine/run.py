@@ -142,7 +142,8 @@ def resume_search(
             if extended is not None:
                 profile = extended
                 store.extend(profile.to_toml(), command)
-            _resume(store, tasks, observer)
+            for line in mark_resumed(store, tasks):
+                observer.on_difference(line)
             return _search(OpenRun(store, profile, tasks, started), simulation_of(store), observer)
 
 
@@ -194,7 +195,8 @@ def retrain_finalists(
     tasks = load(profile)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
         run, progress = OpenRun(store, profile, tasks, started), Progress()
-        _resume(store, tasks, observer)
+        for line in mark_resumed(store, tasks):
+            observer.on_difference(line)
         observer.on_start(run)
         try:
             _retrain(run, progress, simulation_of(store), observer)
@@ -240,11 +242,6 @@ def _extended(store: Store, profile: Profile, proposals: int | None) -> Profile 
             f"with --resume, give a number above {planned:,}"
         )
     return replace(profile, search=replace(profile.search, proposals=proposals))
-
-
-def _resume(store: Store, tasks: Mapping[str, Task], observer: RunObserver) -> None:
-    for line in mark_resumed(store, tasks):
-        observer.on_difference(line)
 
 
 def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) -> Progress:
