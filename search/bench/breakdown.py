@@ -1,9 +1,9 @@
-"""Where a trial's time goes: data, arithmetic, evaluation, and what is neither.
+"""Breakdown of a trial's CPU time into data, arithmetic, evaluation and the rest.
 
-A trial of a profile is trained as a search would, a few times as it is and a few times with timers around the reading
-of data and around the parts of a step in machine code. Of each kind the fastest counts. What the timers cost is kept
-out: it is taken off each part, and the rest is what remains of a trial without timers. All is time of the CPU, so that
-a machine with other work to do shows about the same.
+A trial of a profile is trained as in a search, several times without timers and several times with timers around the
+reading of data and the parts of a step in machine code. The fastest trial of each kind counts. The cost of the timers
+is subtracted from each part, and the rest is what remains of a trial without timers. CPU time is measured, so that
+other work on the machine changes little.
 """
 
 from __future__ import annotations
@@ -17,28 +17,37 @@ from typing import Any
 import torch
 
 from search.cells.graph import GateGraph
-from search.engine.engine import budgets
+from search.engine.budgets import budgets
 from search.kernels.runtime.commands import Watch, watched
 from search.kernels.runtime.compiled import compile_cell
-from search.profiles.sections import MEMORIZATION, Profile
-from search.profiles.tasks import load_task_of
+from search.profiles.sections import Profile
+from search.profiles.tasks import load_task_of, section_of
 from search.training.model import SequenceModel, units_for
 from search.training.stepper import stepper_for
 from search.training.trial import Budget, train_trial
 from tasks.task import Batch, Split, Task
 
 MOST_STEPS = 2000
-"""A longer schedule is cut to so many training steps, at least one epoch."""
+"""Largest number of training steps; a longer schedule is cut, to one epoch at least."""
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """A trial's time in milliseconds of the CPU a training step, evaluation divided among the steps.
+    """CPU time of a trial in milliseconds per training step; evaluation is divided among the steps.
 
-    `arithmetic` is the share of products and pointwise stages: layers (with embedding or projection), readout and loss,
-    norm and update, in training and in evaluation. `data_ms` is the reading of batches, `counting_ms` the search for
-    the steps that count, `rest_ms` all else, Python's part of each step included. Only the native backend is measured
-    in parts; all of another one's steps is `rest_ms`. `compile_ms`, once a cell and process, is in none of the others.
+    Only the native backend is measured in parts; the steps of another backend are `rest_ms` as a whole.
+
+    Attributes:
+        data_ms: reading batches.
+        layers_ms: layers, with embedding or projection.
+        readout_ms: output layer and loss.
+        update_ms: gradient norm and weight update.
+        evaluation_ms: evaluation on the validation and test sets.
+        counting_ms: finding the steps in the loss mask.
+        rest_ms: everything else, including Python's share of each step.
+        total_ms: the whole trial without timers.
+        arithmetic: share of layers, readout, update and evaluation in the total.
+        compile_ms: compiling the cell, once per process; not part of the total.
     """
 
     task: str
@@ -58,13 +67,19 @@ class Breakdown:
 
 
 def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Breakdown]:
-    """A trial of each task of a profile, one after the other, each with the first setting of its grid."""
+    """Yield the breakdown of a trial of each task of a profile, each with the first setting of its grid.
+
+    Args:
+        graph: cell to train.
+        profile: profile whose tasks and budgets are used.
+        repeats: number of trials of each kind.
+    """
     for name, budget in budgets(profile).items():
-        section = profile.memorization if name == MEMORIZATION else profile.tasks[name]
+        section = section_of(profile, name)
         task = load_task_of(profile, name)
         setting = profile.grid_of(section).settings[0]
         epochs = max(1, min(budget.epochs, MOST_STEPS // budget.epoch_steps))
-        # No early ends: the time a step is what counts here.
+        # No early stopping: the time per step is measured.
         budget = replace(budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None)
         units = units_for(graph, setting, task.output_size, task.output)
         model = SequenceModel(graph, units, setting.layers, task.output_size, task.output)
@@ -76,10 +91,10 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
 
         def trial(task: Task, budget: Budget = budget) -> tuple[int, float]:
             started = time.thread_time()
-            result = train_trial(graph, task, setting, budget, 0, constant_baseline=_hopeless(task))  # noqa: B023
+            result = train_trial(graph, task, setting, budget, 0, constant_baseline=_unreachable(task))  # noqa: B023
             return result.steps, time.thread_time() - started
 
-        # In turn, so that a change in the machine's speed meets both.
+        # Alternating, so that a change in the machine's speed affects both kinds.
         runs = [(trial(task), _watched_trial(task, trial)) for _ in range(repeats)]
         steps, plain = min((run for run, _ in runs), key=lambda run: run[1])
         parts = min((seconds for _, seconds in runs), key=lambda seconds: sum(seconds.values()))
@@ -101,20 +116,20 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         )
 
 
-def _hopeless(task: Task) -> float:
-    """A metric that every model beats."""
+def _unreachable(task: Task) -> float:
+    """Return a constant baseline that every model beats, so that no trial is stopped at it."""
     return -1.0 if task.metric.higher_is_better else 1e9
 
 
 def _watched_trial(task: Task, trial: Callable[[Task], tuple[int, float]]) -> dict[str, float]:
-    """The seconds of each part of a trial."""
+    """Return the seconds of each part of a trial."""
     with watched() as watch:
         trial(_timed(task, watch))
     return watch.seconds
 
 
 def _timed(task: Task, watch: Watch) -> Task:
-    """The same task, with what it takes to read its batches added to the part "data"."""
+    """Return the task with the time to read its batches added to the part "data" of `watch`."""
     timed = copy.copy(task)
 
     def read(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -1,7 +1,7 @@
-"""What a search costs beside its training: proposals, store, resuming, table, Ray, and how busy a cluster is.
+"""Overhead of a search beside its training: proposals, store, resuming, leaderboard, Ray, and load of a cluster.
 
-Trials are simulated (`search.training.simulation`) and take no time, but on the cluster in virtual time
-(`search.workers.virtual`), where they take their seconds. Everything else is what a search does.
+Trials are simulated (`search.training.simulation`) and take no time, except on the cluster in virtual time
+(`search.workers.virtual`), where they take their durations. Everything else is the real search.
 """
 
 import tempfile
@@ -18,63 +18,75 @@ from search.engine.engine import Engine
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_tasks
-from search.strategies.base import Outcome
+from search.strategies.proposal import Outcome
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
-from search.workers.executor import Executor, LocalExecutor, RayExecutor
+from search.workers.executor import LocalExecutor, RayExecutor
 from search.workers.virtual import VirtualCluster
 from tasks.task import Task
 
 RAY_WORKERS = 2
+"""Worker processes of the measurement with Ray."""
 
 
 @dataclass(frozen=True)
 class EngineFigures:
-    """What `measure` found. Sizes are in units of 10^6 bytes."""
+    """Figures of `measure`. Sizes are in MB (10^6 bytes)."""
 
-    proposals: int  # with simulated trials that take no time, in this process
+    proposals: int  # in this process, with simulated trials that take no time
     trials: int
-    cpu_seconds: float  # from the first proposal to the last, of this process
-    memory_mb: float  # growth of its resident memory meanwhile
+    cpu_seconds: float  # of this process, from the first proposal to the last
+    memory_mb: float  # growth of the resident memory in that time
     second_half_mb: float  # growth over the second half of the proposals
     store_mb: float
-    resume_seconds: float  # from opening the store to the first trial that could be handed out
-    leaderboard_seconds: float  # to write leaderboard.csv
-    ray_trials: int  # the same search through Ray with two workers, shorter
-    ray_ms: float  # wall-clock time for each of its trials, all of it: drawing, sending, deciding, storing
+    resume_seconds: float  # from opening the store to the first trial that could be submitted
+    leaderboard_seconds: float  # time to write leaderboard.csv
+    ray_trials: int  # of a shorter search with two Ray workers
+    ray_ms: float  # wall-clock time per trial: drawing, sending, deciding, storing
     processors: int  # of the cluster in virtual time
-    window: int  # of the profile: proposals in flight
-    busy: float  # share of the cluster's time that trials took, from the first to the last
+    window: int  # proposals in flight, from the profile
+    busy: float  # share of the cluster's processor time that trials took, from the first to the last
 
 
 class _ReadyError(Exception):
-    """The search wants to train."""
+    """Raised when the search waits for its first trial."""
 
 
 class _Idle(LocalExecutor):
-    """Trains nothing."""
+    """Executor that trains nothing."""
 
     def next(self) -> tuple[int, TrialResult]:
         raise _ReadyError
 
 
 class _EnoughError(Exception):
-    """So many proposals came to their end."""
+    """Raised when enough proposals have ended."""
 
 
 def measure(
     profile: Profile, proposals: int, ray_proposals: int, cluster_proposals: int, processors: int, seed: int
 ) -> EngineFigures:
-    """All figures of a profile. Raises `SearchError` where Ray cannot be started."""
+    """Return the figures of a profile.
+
+    Args:
+        profile: profile of the searches.
+        proposals: proposals of the search in this process.
+        ray_proposals: proposals of the search with Ray.
+        cluster_proposals: proposals of the search on the cluster in virtual time.
+        processors: processors of that cluster.
+        seed: seed of the searches.
+
+    Raises:
+        SearchError: Ray cannot be started.
+    """
     tasks = load_tasks(profile)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        alone = _run_alone(_with(profile, proposals + profile.search.window), tasks, proposals, seed, run)
+        alone = measure_alone(profile, tasks, proposals, seed, run)
         store_mb = sum(file.stat().st_size for file in run.iterdir()) / 1e6
-        resume, table = _resume(run, tasks, seed)
-        ray_trials, ray_seconds = _run_on_ray(_with(profile, ray_proposals), tasks, seed, Path(folder) / "ray")
-        cluster = VirtualCluster(tasks, processors)
-        _search(_with(profile, cluster_proposals), tasks, seed, Path(folder) / "cluster", cluster)
+        resume, table = measure_resume(run, tasks, seed)
+        ray_trials, ray_seconds = measure_ray(profile, tasks, ray_proposals, seed, Path(folder) / "ray")
+        busy = measure_cluster(profile, tasks, cluster_proposals, processors, seed, Path(folder) / "cluster")
     return EngineFigures(
         proposals=proposals,
         trials=alone.trials,
@@ -88,7 +100,7 @@ def measure(
         ray_ms=1000.0 * ray_seconds / ray_trials,
         processors=processors,
         window=profile.search.window,
-        busy=cluster.busy,
+        busy=busy,
     )
 
 
@@ -108,20 +120,18 @@ def _make(folder: Path, profile: Profile, seed: int) -> Store:
     )
 
 
-def _search(profile: Profile, tasks: Mapping[str, Task], seed: int, folder: Path, executor: Executor) -> None:
-    with _make(folder, profile, seed) as store:
-        Engine(profile, seed, tasks, store, executor, simulation=Simulation()).run()
-
-
 @dataclass(frozen=True)
-class _Alone:
-    seconds: float
+class Alone:
+    """Cost of a search in this process."""
+
+    seconds: float  # CPU time of the proposals
     trials: int
     memory_mb: tuple[float, float, float]  # before the proposals, halfway, at the end
 
 
-def _run_alone(profile: Profile, tasks: Mapping[str, Task], proposals: int, seed: int, folder: Path) -> _Alone:
-    """A search in this process that is left where so many proposals came to their end."""
+def measure_alone(profile: Profile, tasks: Mapping[str, Task], proposals: int, seed: int, folder: Path) -> Alone:
+    """Measure a search in this process that is abandoned when `proposals` proposals have ended."""
+    profile = _with(profile, proposals + profile.search.window)
     ended, halfway = 0, 0.0
 
     def count(outcome: Outcome) -> None:
@@ -143,11 +153,11 @@ def _run_alone(profile: Profile, tasks: Mapping[str, Task], proposals: int, seed
             engine.run_proposals()
         except _EnoughError:
             seconds = time.process_time() - started
-        return _Alone(seconds, engine.progress.trials_run - known, (before, halfway, _memory_mb()))
+        return Alone(seconds, engine.progress.trials_run - known, (before, halfway, _memory_mb()))
 
 
-def _resume(folder: Path, tasks: Mapping[str, Task], seed: int) -> tuple[float, float]:
-    """Seconds until the run of a folder goes on, and those that its table takes."""
+def measure_resume(folder: Path, tasks: Mapping[str, Task], seed: int) -> tuple[float, float]:
+    """Return the seconds until the run in a folder is resumed, and the seconds to write its leaderboard."""
     started = time.perf_counter()
     with Store.open(folder) as store:
         profile = profile_of(store)
@@ -160,8 +170,25 @@ def _resume(folder: Path, tasks: Mapping[str, Task], seed: int) -> tuple[float, 
         return ready, time.perf_counter() - started
 
 
-def _run_on_ray(profile: Profile, tasks: Mapping[str, Task], seed: int, folder: Path) -> tuple[int, float]:
-    """Trials of a search through Ray, and the seconds that they took; the baselines before have started the workers."""
+def measure_cluster(
+    profile: Profile, tasks: Mapping[str, Task], proposals: int, processors: int, seed: int, folder: Path
+) -> float:
+    """Return the share of a cluster's processor time that the trials of a search take, in virtual time."""
+    profile, cluster = _with(profile, proposals), VirtualCluster(tasks, processors)
+    with _make(folder, profile, seed) as store:
+        Engine(profile, seed, tasks, store, cluster, simulation=Simulation()).run()
+    return cluster.busy
+
+
+def measure_ray(
+    profile: Profile, tasks: Mapping[str, Task], proposals: int, seed: int, folder: Path
+) -> tuple[int, float]:
+    """Return the number of trials of a search with Ray and their wall-clock seconds, after the workers have started.
+
+    Raises:
+        SearchError: Ray cannot be started.
+    """
+    profile = _with(profile, proposals)
     executor = RayExecutor(tasks, workers=RAY_WORKERS)
     try:
         with _make(folder, profile, seed) as store:

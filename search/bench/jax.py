@@ -1,4 +1,4 @@
-"""The same training step in JAX, for comparison where JAX is installed: jit of a scan over the cell's nodes."""
+"""Training step in JAX for comparison, if JAX is installed: a jitted scan over the nodes of the cell."""
 
 from __future__ import annotations
 
@@ -17,14 +17,26 @@ from tasks.task import Batch, Output
 
 
 def has_jax() -> bool:
-    """Whether JAX can be imported."""
+    """Return whether JAX can be imported."""
     return importlib.util.find_spec("jax") is not None
 
 
 def jax_step(
     graph: GateGraph, units: int, layers: int, data: Batch, output: Output, rate: float, norm: float
 ) -> Callable[[], float]:
-    """One training step as a function that returns the loss: forward, backward, clipping, update; on one thread."""
+    """Return a function that does one training step on one thread and returns the loss.
+
+    A step is forward, backward, gradient clipping by norm, and update.
+
+    Args:
+        graph: cell of every layer.
+        units: size of the hidden state.
+        layers: number of layers.
+        data: batch that every step trains on.
+        output: kind of output.
+        rate: learning rate.
+        norm: largest gradient norm.
+    """
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
     jax: Any = importlib.import_module("jax")
     jnp: Any = importlib.import_module("jax.numpy")

@@ -1,6 +1,6 @@
-"""How many candidates a core screens in an hour: what it costs to find out that most mutants are good for nothing.
+"""Screening rate: the number of new cells that one core evaluates on memorization in an hour.
 
-Memorization is the gate that most candidates fail at, so its price decides how many proposals fit a night.
+Most new cells fail memorization, so its cost decides how many proposals fit into a night.
 """
 
 import tempfile
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from results.store.store import Store
+from results.store.words import Origin
 from search.cells.library import SEEDS
 from search.engine.engine import Engine
 from search.profiles.sections import MEMORIZATION, Profile, ScheduleSection, TaskSection
@@ -19,28 +20,30 @@ from tasks.registry import load_task
 
 @dataclass(frozen=True)
 class Screening:
-    """What became of the children of the seeds in memorization, on one core.
+    """Result of screening children of the seeds on memorization, on one core."""
 
-    `seconds` is everything from proposals to stored verdicts, without the seeds' own trials; `trial_seconds` the
-    training in it. `endings` counts trials by state, and `steps` are training steps.
-    """
-
-    candidates: int
-    passed: int
-    seconds: float
-    trial_seconds: float
-    steps: int
-    endings: dict[str, int]
+    candidates: int  # new cells
+    passed: int  # of these
+    seconds: float  # wall-clock time from proposals to stored judgements, without the seeds' own trials
+    trial_seconds: float  # training within it
+    steps: int  # training steps
+    endings: dict[str, int]  # trials by final state
 
     @property
     def per_core_hour(self) -> float:
-        """Candidates screened in an hour of one core."""
+        """New cells screened per hour of one core."""
         return 3600.0 * self.candidates / self.seconds
 
 
 def screen(profile: Profile, candidates: int, seed: int) -> Screening:
-    """Screen random proposals of a profile in this process, with the engine of a search, up to memorization only."""
-    # One trial of one step that nobody passes: the engine wants a task to rank by, and this measures none.
+    """Screen mutants of the seeds in this process, with the engine of a search, on memorization only.
+
+    Args:
+        profile: profile whose memorization section and mutation rules are used.
+        candidates: number of proposals.
+        seed: seed of the search.
+    """
+    # The engine needs a ranked task: one trial of one step, with a threshold that no cell exceeds.
     last = TaskSection(
         task="xml",
         threshold=10.0,
@@ -70,7 +73,7 @@ def screen(profile: Profile, candidates: int, seed: int) -> Screening:
             started = time.perf_counter()
             engine.run_proposals()
             seconds = time.perf_counter() - started
-            found = {cell.id for cell in store.cells() if cell.origin == "found"}
+            found = {cell.id for cell in store.cells() if cell.origin == Origin.FOUND}
             trials = [trial for trial in store.trials(task=MEMORIZATION) if trial.cell in found]
             verdicts = [row.passed for row in store.evaluations(task=MEMORIZATION) if row.proposal >= 0]
     return Screening(

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from results.store.sanitize import printable
-from search.engine.engine import Progress as Counts
+from search.engine.progress import Progress as Counts
 
 PLAIN_SECONDS = 15.0
 """Where the output is no terminal, a line is printed at most this often."""

@@ -1,1 +1,1 @@
-"""The search itself: baselines, proposals, stages, finalists, and its verification."""
+"""Engine of the search: baselines, proposals, stages, finalists, runs and their verification."""

@@ -1,6 +1,6 @@
-"""What a search will cost, before it starts: trials counted from the profile, seconds measured on the GRU.
+"""Cost of a search, estimated before it starts: trials counted from the profile, seconds measured on the GRU.
 
-The measuring trains nothing that is kept and draws from no generator of the run, so it changes no result.
+The measurement keeps no results and draws from no generator of the run, so it changes no result.
 """
 
 import time
@@ -12,8 +12,10 @@ import torch
 
 from search.cells.library import LIBRARY
 from search.core.errors import BudgetError
-from search.engine.engine import budgets
+from search.engine.budgets import budgets
 from search.profiles.sections import MEMORIZATION, Profile
+from search.profiles.tasks import section_of
+from search.strategies.registry import strategy_class
 from search.training.model import SequenceModel, units_for
 from search.training.settings import Setting
 from search.training.stepper import Stepper, stepper_for
@@ -21,14 +23,20 @@ from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS, Budget
 from tasks.task import Split, Task
 
 MEASURED_STEPS = 5
+"""Timed training steps, after one that compiles the cell."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one core. `least`: every new cell is given up early in memorization; `most`: all go all the way.
-    Both have the finalists' trials in them.
+    """Estimated seconds of one core. Both totals include the baselines and the finalists' trials.
 
-    Trials that diverge or stop early, and cells with more matrices than the GRU, make the truth differ from both.
+    The actual time differs from both: trials may diverge or stop early, and cells may have more matrices than the GRU.
+
+    Attributes:
+        baselines: seconds for the trials of the given cells.
+        baseline_trials: number of these trials.
+        least: total if every new cell is stopped early in memorization.
+        most: total if every new cell passes every stage.
     """
 
     baselines: float
@@ -38,9 +46,13 @@ class Cost:
 
 
 def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
-    """The cost of a profile's search on one core of this machine, in seconds.
+    """Return the cost of a profile's search on one core of this machine, in seconds.
 
-    Leaves PyTorch with one thread in this process, which is what a worker has.
+    Sets PyTorch to one thread in this process, as in a worker.
+
+    Args:
+        profile: profile of the search.
+        tasks: memorization and every task of the profile, by name.
     """
     torch.set_num_threads(1)
     times = {name: _trial_seconds(profile, name, tasks[name], budget) for name, budget in budgets(profile).items()}
@@ -55,7 +67,7 @@ def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
         baseline += count * times[name].full
         candidate += min(section.settings, grid) * times[name].full
     given, proposals = len(profile.given), profile.search.proposals
-    fresh = profile.search.reexamine if profile.search.strategy == "paper" else 0.0
+    fresh = reexamined_share(profile)
     again = candidate - times[MEMORIZATION].full
     least = gate.settings * times[MEMORIZATION].hopeless
     finals = profile.finalists
@@ -70,14 +82,38 @@ def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
     )
 
 
+def reexamined_share(profile: Profile) -> float:
+    """Return the share of proposals that examine a known cell again; 0 for strategies that do not.
+
+    Raises:
+        SearchError: the profile's strategy is unknown.
+    """
+    return profile.search.reexamine if strategy_class(profile.search.strategy).reexamines else 0.0
+
+
+def busy_processors(profile: Profile) -> int:
+    """Return about how many processors the window keeps busy at least nine tenths of the time.
+
+    Of three proposals in flight two wait, for their turn or for the slowest trial of their step (measured by
+    `gatesearch bench --engine` for several windows). A proposal that examines a cell again trains all its settings at
+    once; a new cell is usually one trial at a time.
+
+    Raises:
+        SearchError: the profile's strategy is unknown.
+    """
+    again = reexamined_share(profile)
+    trials = 1.0 - again + again * min(profile.tasks[name].settings for name in profile.visited)
+    return max(1, int(profile.search.window * trials / 3.0))
+
+
 @dataclass(frozen=True)
 class _Seconds:
-    full: float
-    hopeless: float
+    full: float  # of a trial that trains its whole schedule
+    hopeless: float  # of a trial that is stopped at the level of the constant baseline
 
 
 def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _Seconds:
-    section = profile.memorization if name == MEMORIZATION else profile.tasks[name]
+    section = section_of(profile, name)
     grid = profile.grid_of(section)
     layers = sorted(grid.layers)[len(grid.layers) // 2]
     middle = sorted(grid.parameter_budgets)[len(grid.parameter_budgets) // 2]
@@ -91,8 +127,8 @@ def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _
     model.initialise(0.1, torch.Generator().manual_seed(0))
     stepper = stepper_for(model)
     step = _step_seconds(stepper, task, budget)
-    look = _look_seconds(stepper, task)
-    epoch = budget.epoch_steps * step + look
+    evaluation = _evaluation_seconds(stepper, task)
+    epoch = budget.epoch_steps * step + evaluation
     return _Seconds(budget.epochs * epoch, min(budget.chance_epochs, budget.epochs) * epoch)
 
 
@@ -100,14 +136,14 @@ def _step_seconds(stepper: Stepper, task: Task, budget: Budget) -> float:
     stream = task.training(budget.batch, budget.unroll, np.random.default_rng(0))
     spans = []
     for _ in range(MEASURED_STEPS + 1):
-        started = time.process_time()  # whatever else this machine does now
+        started = time.process_time()  # CPU time, whatever else the machine does
         stepper.train(next(stream), 0.0, 1.0)
         spans.append(time.process_time() - started)
     return float(np.median(spans[1:]))  # the first one compiles
 
 
-def _look_seconds(stepper: Stepper, task: Task) -> float:
-    """Seconds of one look at the validation set, from its first windows."""
+def _evaluation_seconds(stepper: Stepper, task: Task) -> float:
+    """Return the seconds of one evaluation on the validation set, extrapolated from its first windows."""
     started, done, windows = time.process_time(), 0, 0
     for batch in task.evaluation(Split.VALIDATION, EVALUATION_BATCH, EVALUATION_STEPS):
         windows += 1

@@ -1,14 +1,14 @@
-"""The finalists: the best cells found, and all that were given, trained again with fresh seeds.
+"""Finalists: the best cells found and all given cells, retrained on fresh seeds.
 
-Picking the best of many settings and many cells flatters the winner (Jozefowicz et al. 2015 report the best as it is).
-So each finalist is trained again at its best setting on every task, `repeats` times, and the leaderboard ranks by the
-test metrics of these trials. Repeat r of a task has one seed for all cells: they see the same data in the same order,
-and the differences between two cells are paired. (The seed also draws the initial weights, which are of different
-shapes; no pairing is claimed for them.)
+The best of many settings and many cells is biased in favour of the winner (Jozefowicz et al. 2015 report that best
+value). Therefore each finalist is retrained at its best setting on every task, `repeats` times, and the leaderboard
+ranks by the test metrics of these trials. Repeat r of a task has one seed for all cells: they see the same data in the
+same order, so the differences between two cells are paired. (The seed also draws the initial weights, whose shapes
+differ between cells; they are not paired.)
 
-A finalist's trial is known by cell, task, setting and repeat (1, 2, ...; 0 is the search's own), is stored as soon as
-it is finished, and not trained again. So this is resumed by doing it again, and depends on nothing but the store, the
-seed and the profile.
+A trial of a finalist is identified by cell, task, setting and repeat (1, 2, ...; repeat 0 is the search's own trial).
+It is stored as soon as it is finished, and not trained again. Retraining depends on nothing but the store, the seed and
+the profile, and is resumed by calling it again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +16,14 @@ from dataclasses import dataclass
 
 from results.scores.estimates import GRU, best_found, picks
 from results.store.graphs import graph_of
+from results.store.queries import mean_seconds, retrained_cells
 from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
-from search.engine.engine import Progress, budgets
-from search.engine.trial_writer import Recorder
+from search.engine.budgets import budgets
+from search.engine.progress import Progress
+from search.engine.trial_writer import TrialWriter
 from search.profiles.sections import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
@@ -32,19 +34,20 @@ from tasks.task import Task
 
 @dataclass(frozen=True)
 class Finalist:
-    """A cell that is trained again, with its best setting on each task on which it has a result."""
+    """Cell to retrain, with its best setting on each task on which it has a result."""
 
     graph: GateGraph
     settings: Mapping[str, Setting]
 
 
 def choose_finalists(profile: Profile, store: Store) -> list[Finalist]:
-    """The given cells and the best found ones, as the store has them now; none where the profile wants no cells.
+    """Return the given cells and the best found ones of a store; none if the profile asks for no finalists.
 
-    Cells that were trained again before stay among them, however few are asked for now: what is known is kept.
+    Cells that were retrained before remain finalists, even if the profile asks for fewer now.
 
     Raises:
-        SearchError: the GRU has no result on some ranked task yet, so no cell has a score.
+        SearchError: the GRU has no result on a ranked task yet, so no cell has a score.
+        StoreError: the store cannot be read.
     """
     if profile.finalists.cells == 0:
         return []
@@ -57,12 +60,12 @@ def choose_finalists(profile: Profile, store: Store) -> list[Finalist]:
     if lacking:
         raise SearchError(
             f"run {store.name!r} has no result of the GRU on {lacking[0]!r} yet, so nothing can be compared with it; "
-            "go on with the search by --resume first"
+            "finish the search with --resume first"
         )
     graphs = {graph.id: graph for graph in profile.given.values()}
     for cell in best_found(store, profile.ranked, profile.finalists.cells):
         graphs.setdefault(cell, graph_of(store.cell(cell)))
-    for (cell,) in store.typed("SELECT DISTINCT cell FROM trials WHERE repeat > 0 ORDER BY cell", {"cell": str}):
+    for cell in retrained_cells(store):
         graphs.setdefault(cell, graph_of(store.cell(cell)))
     return [Finalist(graph, settings.get(cell, {})) for cell, graph in graphs.items()]
 
@@ -72,10 +75,10 @@ Trial = tuple[GateGraph, str, Setting, int]
 
 
 def trials_of(finalists: Sequence[Finalist], profile: Profile) -> list[Trial]:
-    """The trials of the finalists, in the order in which they are trained."""
+    """Return the trials of the finalists in the order of training."""
     return [
         (finalist.graph, task, finalist.settings[task], repeat)
-        for repeat in range(1, profile.finalists.repeats + 1)  # outermost: an interruption leaves whole repeats
+        for repeat in range(1, profile.finalists.repeats + 1)  # outermost, so that an interruption leaves whole repeats
         for task in profile.visited
         for finalist in finalists
         if task in finalist.settings
@@ -83,13 +86,13 @@ def trials_of(finalists: Sequence[Finalist], profile: Profile) -> list[Trial]:
 
 
 def finalists_seconds(profile: Profile, store: Store, finalists: Sequence[Finalist]) -> float:
-    """Seconds of one core that their missing trials will take, by the mean of the cell's trials so far on the task."""
-    sql = "SELECT cell, task, avg(seconds) FROM trials GROUP BY cell, task"
-    means = {
-        (cell, task): seconds for cell, task, seconds in store.typed(sql, {"cell": str, "task": str, "seconds": float})
-    }
+    """Return the estimated seconds of one core for the finalists' missing trials.
+
+    A trial is expected to take the mean time of the cell's stored trials on the task.
+    """
+    means = mean_seconds(store)
     missing = (trial for trial in trials_of(finalists, profile) if not _stored(store, trial))
-    return sum(float(means[graph.id, task]) for graph, task, _, _ in missing)
+    return sum(means[graph.id, task] for graph, task, _, _ in missing)
 
 
 def _stored(store: Store, trial: Trial) -> bool:
@@ -108,13 +111,23 @@ def retrain(
     simulation: Simulation | None = None,
     on_change: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
-    """Train the finalists' trials that the store does not have yet.
+    """Train the finalists' trials that the store does not have.
 
-    The number of repeats that the table counts is kept in the store's information, and goes up only once all the
-    finalists have that many: until then the table stays with the earlier ones.
+    The number of repeats that the leaderboard counts is kept in the store's information. It is raised only when all
+    finalists have that many repeats.
+
+    Args:
+        profile: profile of the run; its section `finalists` says how many cells and repeats.
+        seed: seed of the run.
+        tasks: every task of the profile, by name.
+        store: store of the run.
+        executor: trains the trials.
+        progress: counts to update.
+        simulation: draws the results of trials instead of training them.
+        on_change: called after every trial.
 
     Raises:
-        SearchError: as `choose_finalists`.
+        SearchError: the GRU has no result on a ranked task yet.
         StoreError: the store cannot be read or written.
     """
     finalists = choose_finalists(profile, store)
@@ -123,7 +136,7 @@ def retrain(
     repeats = profile.finalists.repeats
     _mark(store, tasks, repeats, only_if_new=True)
     limits = budgets(profile)
-    constant_baseline = {name: tasks[name].constant_baseline() for name in profile.visited}
+    constant_baselines = {name: tasks[name].constant_baseline() for name in profile.visited}
     wanted = trials_of(finalists, profile)
     missing = [trial for trial in wanted if not _stored(store, trial)]
     progress.finalists, progress.finalists_done = len(wanted), len(wanted) - len(missing)
@@ -131,24 +144,29 @@ def retrain(
     waiting: dict[int, Trial] = {}
     for priority, (graph, task, setting, repeat) in enumerate(missing):
         own_seed = finalist_seed(seed, task, repeat)
-        job = Job(graph, task, setting, limits[task], own_seed, constant_baseline[task], simulation)
+        job = Job(graph, task, setting, limits[task], own_seed, constant_baselines[task], simulation)
         waiting[executor.submit(job, priority)] = (graph, task, setting, repeat)
-    recorder = Recorder(store, {name: task.metric for name, task in tasks.items()})
+    writer = TrialWriter(store, {name: task.metric for name, task in tasks.items()})
     on_change(progress)
     while waiting:
         ticket, result = executor.next()
         graph, task, setting, repeat = waiting.pop(ticket)
-        recorder.record(graph.id, task, setting, repeat, finalist_seed(seed, task, repeat), result)
+        writer.write(graph.id, task, setting, repeat, finalist_seed(seed, task, repeat), result)
         progress.trials_run += 1
         progress.finalists_done += 1
         on_change(progress)
     _mark(store, tasks, repeats)
 
 
+def counted_repeats(store: Store) -> int:
+    """Return the number of repeats that the leaderboard counts; 0 if no finalist was retrained."""
+    return int(store.information.get("retrained", {}).get("repeats", 0))
+
+
 def _mark(store: Store, tasks: Mapping[str, Task], repeats: int, *, only_if_new: bool = False) -> None:
-    """Note how many repeats count, and what a lost trial counts as: the best constant guess."""
-    before = store.information.get("retrained", {}).get("repeats", 0)
+    """Store how many repeats count, and the constant baseline that stands in for a diverged or failed repeat."""
+    before = counted_repeats(store)
     if before and (only_if_new or before >= repeats):
         return
-    guesses = {name: float(task.constant_baseline()) for name, task in tasks.items()}
-    store.mark(retrained={"repeats": repeats, "constant_guess": guesses})
+    baselines = {name: float(task.constant_baseline()) for name, task in tasks.items()}
+    store.mark(retrained={"repeats": repeats, "constant_guess": baselines})

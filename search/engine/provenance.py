@@ -1,4 +1,4 @@
-"""Where numbers come from: environment, platform, time and data, for the run's record."""
+"""Provenance of a run: environment, platform, time and data."""
 
 import json
 import platform
@@ -6,12 +6,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from results.store.queries import trial_count
+from results.store.store import Store
 from search.workers.environment import changes, own_environment
 from tasks.task import Task
 
 
 def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """This process's environment (versions, processor, commit), the platform, the time, checksums of the data."""
+    """Return this process's environment (versions, processor, commit), the platform, the time and data checksums."""
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **json.loads(own_environment()),
@@ -21,10 +23,22 @@ def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two records in a way that can change numbers, one line each."""
+    """Return a line for each difference between two records that can change numbers."""
     changed = changes(before, now)
     for name, new in now["data"].items():
         old = before.get("data", {}).get(name)
         if old != new:
             changed[f"data of {name}"] = (old, new)
     return [f"the {what} is {new}, and was {old} when the run began" for what, (old, new) in changed.items()]
+
+
+def mark_resumed(store: Store, tasks: Mapping[str, Task]) -> list[str]:
+    """Store the provenance of a resumption, and return its differences from that of the run's start.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    now = provenance(tasks)
+    information = store.information
+    store.mark(resumed=[*information.get("resumed", []), now | {"trials_before": trial_count(store)}])
+    return differences(information, now)

@@ -1,27 +1,27 @@
-"""The way of a proposal: which task it visits next, and where it stops (Jozefowicz et al. 2015, section 3.1).
+"""Stages of a proposal: which task it visits next, and where it ends (Jozefowicz et al. 2015, section 3.1).
 
-A new cell must first repeat what it read (memorization), then exceed a share of the GRU's best on each ranked task in
-turn; whoever fails stops there and costs no more. Tasks with the role `check` come last and stop nobody. Named cells
-and cells that are examined again visit every task.
+A new cell must first pass memorization, then exceed a share of the GRU's best metric on each ranked task in turn; a
+cell that fails ends there and costs no more. Tasks with the role `check` come last and end no proposal. Given cells and
+cells that are examined again visit every task.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from results.scores.score import finite_ratio
+from results.store.endings import NO_CHILD, failed_at, stopped_at
 from results.store.words import COMPLETE, ProposalKind, TrialState
 from search.profiles.sections import MEMORIZATION, Profile, Role
-from search.strategies.base import Outcome, Proposal, Visit
+from search.strategies.proposal import Outcome, Proposal, Visit
+from search.strategies.scoring import best_values
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 from tasks.task import Metric
 
-NO_CHILD = "no valid child"
-
 
 @dataclass(frozen=True)
 class Step:
-    """What is trained next: some settings on a task. `stage` is 0 for memorization, then counts the tasks."""
+    """Settings to train next on a task. `stage` is 0 for memorization and 1, 2, ... for the tasks."""
 
     task: str
     stage: int
@@ -30,7 +30,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a visit ended: the cell's best so far there, its ratio to the GRU, what it had to exceed, whether it did."""
+    """Judgement of a visit to a task.
+
+    Attributes:
+        settings: number of settings tried in this visit.
+        best: the cell's best validation metric on the task so far.
+        ratio: ratio of `best` to the GRU's; None in memorization.
+        threshold: accuracy to reach in memorization, ratio to exceed elsewhere; None if the stage ends no proposal.
+    """
 
     task: str
     stage: int
@@ -41,10 +48,13 @@ class Judgement:
     passed: bool
 
 
-class Path:
-    """One proposal on its way. Call `step` and `tell` in turn until `step` gives None; then `outcome` is there.
+class ProposalRun:
+    """Course of one proposal through the stages.
 
-    `reference` has the GRU's best of each task; it may lack tasks where nothing is compared (baselines).
+    Call `step` and `tell` in turn until `step` returns None; then call `outcome`.
+
+    Args:
+        reference: the GRU's best validation metric on each task; empty for baselines, which are compared with nothing.
     """
 
     def __init__(
@@ -63,7 +73,7 @@ class Path:
         self._results: dict[Setting, TrialResult] = {}
 
     def step(self) -> Step | None:
-        """What to train next, or None when the proposal has come to its end."""
+        """Return the settings to train next, or None if the proposal has ended."""
         if self.ending is not None:
             return None
         if not self._left:
@@ -72,11 +82,11 @@ class Path:
         task = self._left[0]
         settings = tuple(s for s in self.proposal.settings.get(task, ()) if s not in self._results)
         if task == MEMORIZATION:
-            settings = settings[:1]  # any one that passes will do, so they are tried one after the other
+            settings = settings[:1]  # one setting that passes is enough, so they are tried one by one
         return Step(task, self._stage(task), settings)
 
     def tell(self, results: Mapping[Setting, TrialResult]) -> Judgement | None:
-        """The results of the step. The judgement of the visit, or None while the visit goes on."""
+        """Enter the results of the step. Return the judgement of the visit, or None if the visit has not ended."""
         task = self._left[0]
         self._results.update(results)
         if task == MEMORIZATION:
@@ -85,17 +95,17 @@ class Path:
                 return None
         else:
             judgement = self._judge(task)
-        values = {s: r.validation if r.state.is_ranked else None for s, r in self._results.items()}
+        values = {setting: _ranked_value(result) for setting, result in self._results.items()}
         self.visits.append(Visit(task, values, judgement.passed))
         failed = bool(self._results) and all(r.state is TrialState.FAILED for r in self._results.values())
         self._results = {}
         self._left.pop(0)
         if self.gated and not judgement.passed:
-            self.ending = f"{'failed' if failed else 'stopped'} at {task}"
+            self.ending = failed_at(task) if failed else stopped_at(task)
         return judgement
 
     def outcome(self) -> Outcome:
-        """The proposal's outcome, once it has come to its end."""
+        """Return the outcome of the proposal, which must have ended."""
         assert self.ending is not None
         return Outcome(self.proposal, tuple(self.visits), self.ending)
 
@@ -103,21 +113,23 @@ class Path:
         return 0 if task == MEMORIZATION else 1 + self.profile.visited.index(task)
 
     def _judge_memorization(self) -> Judgement:
-        counted = [r.validation for r in self._results.values() if r.state.is_ranked and r.validation is not None]
-        best = max(counted, default=None)
+        values = (_ranked_value(result) for result in self._results.values())
+        best = max((value for value in values if value is not None), default=None)
         threshold = self.profile.memorization.accuracy
         passed = best is not None and best >= threshold
         return Judgement(MEMORIZATION, 0, len(self._results), best, None, threshold, passed)
 
     def _judge(self, task: str) -> Judgement:
         metric, section = self.metrics[task], self.profile.tasks[task]
-        best = self.proposal.best_before.get(task)
-        for result in self._results.values():
-            value = result.validation if result.state.is_ranked else None
-            if value is not None and (best is None or metric.better(value, best)):
-                best = value
+        values = [self.proposal.best_before.get(task), *map(_ranked_value, self._results.values())]
+        best = best_values({task: values}, self.metrics).get(task)
         reference = self.reference.get(task)
         compared = None if best is None or reference is None else finite_ratio(best, reference, metric.higher_is_better)
         threshold = section.threshold if self.gated and section.role is Role.RANKED else None
         passed = threshold is None or (compared is not None and compared > threshold)
         return Judgement(task, self._stage(task), len(self._results), best, compared, threshold, passed)
+
+
+def _ranked_value(result: TrialResult) -> float | None:
+    """Return the validation metric of a trial that may represent its cell, or None."""
+    return result.validation if result.state.is_ranked else None

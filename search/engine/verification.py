@@ -1,10 +1,10 @@
-"""Whether a stored run is what its seed and profile say: the second half of `gatesearch verify`.
+"""Verification of a stored run: that it is what its seed and profile produce. Second half of `gatesearch verify`.
 
-Replay: the whole search again in a store of its own, by the same engine, where every trial is answered from the run
-instead of being trained. Each proposal, evaluation and cell must come out as it was stored, and each trial be asked for
-under its seed; so whatever the run decided follows from its trials. (Those of the finalists decide nothing; they are
-held against the seeds and settings that they must have.) Retraining takes trials at random and trains them
-again. Both together leave nothing to be believed.
+A replay runs the whole search again in a temporary store with the same engine; each trial is answered from the stored
+run instead of being trained. Each proposal, evaluation and cell must come out as stored, and each trial must be asked
+for under its seed. So every decision of the run is shown to follow from its trials. The finalists' trials enter no
+decision; their seeds and settings are compared with those that they must have. Retraining then draws trials at random
+and trains them again.
 """
 
 import heapq
@@ -20,11 +20,13 @@ from typing import TypeAlias
 import numpy as np
 
 from results.publication.consistency import Check
+from results.store.queries import environment_texts, proposal_count
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
 from results.store.store import Store
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
-from search.engine.engine import Engine, result_of
+from search.engine.engine import Engine
+from search.engine.rows import trial_result
 from search.profiles.sections import Profile
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
@@ -34,27 +36,24 @@ from search.workers.job import Job, run_job
 from tasks.task import Task
 
 STANDARD_ERRORS, RELATIVE = 4.0, 0.02
-"""How far apart two metrics of one trial may be that were trained in different environments: so many standard errors of
-the evaluation set, and this share of the metric besides. Rounding differs there, and training amplifies it."""
-
+"""Tolerance between two metrics of one trial that was trained in different environments: a number of standard errors of
+the evaluation set, plus a share of the metric. Rounding differs between environments, and training amplifies it."""
 
 Key: TypeAlias = tuple[str, str, str, int]
-"""What names a trial: cell, task, setting, repeat."""
+"""Identity of a trial: cell, task, setting, repeat."""
 
 
 class _UnfinishedError(Exception):
-    """The run has not come to any of the trials that the replay waits for."""
+    """Raised when the run has none of the trials that the replay waits for."""
 
 
 class _Recalling(Executor):
-    """Answers jobs from the trials of a stored run, and keeps the jobs."""
+    """Executor that answers jobs from the trials of a stored run, and keeps the jobs."""
 
     def __init__(self, store: Store) -> None:
         super().__init__()
         self._store = store
-        self._environments = dict(
-            store.typed("SELECT id, description FROM environments", {"id": str, "description": str})
-        )
+        self._environments = environment_texts(store)
         self.jobs: dict[Key, Job] = {}
 
     def next(self) -> tuple[int, TrialResult]:
@@ -66,7 +65,7 @@ class _Recalling(Executor):
                 if row is not None:
                     self.jobs[_key_of(row)] = waiting.job
                     description = self._environments.get(row.environment or "")
-                    return waiting.number, replace(result_of(row), environment=description)
+                    return waiting.number, replace(trial_result(row), environment=description)
                 unknown.append(waiting)
             raise _UnfinishedError
         finally:
@@ -80,7 +79,7 @@ class _Recalling(Executor):
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of a replay: the check, and the jobs of the run's trials."""
+    """Result of a replay: the check, and the job of each trial of the run."""
 
     check: Check
     jobs: Mapping[Key, Job]
@@ -89,7 +88,17 @@ class Replay:
 def replay(
     store: Store, profile: Profile, tasks: Mapping[str, Task], on_outcome: Callable[[], None] = lambda: None
 ) -> Replay:
-    """Run the search of a stored run again over its trials, and compare every row. `tasks` as `Engine` takes them."""
+    """Run the search of a stored run again over its trials, and compare every row.
+
+    Args:
+        store: store of the run.
+        profile: profile of the run.
+        tasks: memorization and every task of the profile, by name.
+        on_outcome: called after every proposal.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
     executor = _Recalling(store)
     with tempfile.TemporaryDirectory(prefix="gatesearch-") as folder:
         again = Store.create(
@@ -120,23 +129,31 @@ def replay(
                 return Replay(Check("replay", False, str(error)), executor.jobs)
             retrained = _finalists(store, profile, executor.jobs)
             difference = next(chain(_differences(store, again, finished), retrained), None)
-            proposals = again.select("SELECT count(*) FROM proposals")[0][0]
+            proposals = proposal_count(again)
     if difference is not None:
         return Replay(Check("replay", False, difference), executor.jobs)
-    what = "the whole search" if finished else "the search as far as it has come"
+    what = "the whole search" if finished else "the unfinished search"
     finalists = sum(repeat > 0 for _, _, _, repeat in executor.jobs)
-    detail = f"{what}, run again over its {len(executor.jobs) - finalists:,} trials, gives every row of {proposals:,} "
-    detail += "proposals" + (f"; {finalists:,} trials of finalists are as they should be" if finalists else "")
+    detail = f"{what}, replayed over its {len(executor.jobs) - finalists:,} trials, gives every row of {proposals:,} "
+    detail += "proposals" + (f"; {finalists:,} trials of finalists have their seeds and settings" if finalists else "")
     return Replay(Check("replay", True, detail), executor.jobs)
 
 
 def retrain(store: Store, tasks: Mapping[str, Task], jobs: Mapping[Key, Job], count: int, seed: int) -> Iterator[Check]:
-    """Train `count` trials of a run again, drawn by `seed` from those that a replay asked for; one check each.
+    """Train randomly drawn trials of a run again, and yield a check for each.
 
-    A trial of this environment (versions, processor, commit) must agree in every number but its time; one of another,
-    which rounds in another way, within a tolerance. A trial whose worker died has nothing to compare, and is not drawn.
+    A trial of this environment (versions, processor, commit) must agree in every number but its time. A trial of
+    another environment, where rounding differs, must agree within a tolerance. Trials without an environment, whose
+    worker process died, are not drawn.
+
+    Args:
+        store: store of the run.
+        tasks: memorization and every task of the profile, by name.
+        jobs: jobs of the run's trials, from a replay.
+        count: number of trials.
+        seed: seed of the draw.
     """
-    LocalExecutor(tasks)  # one thread, as for every trial
+    LocalExecutor(tasks)  # sets one thread, as for every trial
     rows = [row for row in store.trials() if row.environment is not None and _key_of(row) in jobs]
     environments = store.environments()
     rng = np.random.default_rng(seed)
@@ -155,10 +172,10 @@ def _key_of(row: TrialRow) -> Key:
 
 
 def _compared(row: TrialRow, result: TrialResult, changed: list[str]) -> Check:
-    """A stored trial beside itself trained again; `changed` is what was different about where it was trained."""
+    """Compare a stored trial with its repetition. `changed` lists the differences between the two environments."""
     name = f"{row.cell[:8]} on {row.task}"
     there = f"; trained under {', '.join(changed)}" if changed else ""
-    stored = result_of(row)
+    stored = trial_result(row)
     different = [
         field.name
         for field in fields(TrialResult)
@@ -169,17 +186,19 @@ def _compared(row: TrialRow, result: TrialResult, changed: list[str]) -> Check:
         return Check(name, True, f"{row.steps:,} steps, {row.state}: equal to the last bit{there}")
     if not changed:
         old, new = (_short(getattr(which, different[0])) for which in (stored, result))
-        return Check(name, False, f"{different[0]} was stored as {old}, and is {new} now")
+        return Check(name, False, f"{different[0]} was stored as {old}, but training gives {new}")
     if row.validation is None or result.validation is None:
         alike = (row.validation is None) == (result.validation is None)
-        return Check(name, alike, f"{row.state} then, {result.state} now{there}")
+        return Check(name, alike, f"{row.state} in the store, {result.state} now{there}")
     allowed = STANDARD_ERRORS * (row.validation_se or 0.0) + RELATIVE * abs(row.validation)
-    detail = f"validation {row.validation:.5g} then, {result.validation:.5g} now, allowed {allowed:.2g} apart{there}"
+    detail = (
+        f"validation {row.validation:.5g} in the store, {result.validation:.5g} now, tolerance {allowed:.2g}{there}"
+    )
     return Check(name, abs(row.validation - result.validation) <= allowed, detail)
 
 
 def _equal(a: object, b: object) -> bool:
-    """Equality in which NaN is NaN, also within a curve, and a float that is not finite is a missing one."""
+    """Return whether two values are equal, where NaN, infinity and None are one value, within curves too."""
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
     if hasattr(a, "__dataclass_fields__") and type(a) is type(b):
@@ -197,10 +216,10 @@ def _short(value: object) -> str:
 
 
 def _differences(stored: Store, again: Store, finished: bool) -> Iterator[str]:
-    """Where two stores of one search differ, in words: rows that are in one alone, and rows with other values.
+    """Yield the differences between two stores of one search: rows in only one of them, and rows with other values.
 
-    Which proposal was the first to want a trial is noted after the trial, so a driver may have been killed in between:
-    it is compared where the search is `finished`.
+    A trial's proposal is stored after the trial, so the process may have been killed in between: it is compared only if
+    the search is `finished`.
     """
     yield from _between("cell", {row.id: row for row in stored.cells()}, {row.id: row for row in again.cells()})
     for cell in stored.cells():
@@ -218,10 +237,10 @@ def _differences(stored: Store, again: Store, finished: bool) -> Iterator[str]:
 
 
 def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator[str]:
-    """What is wrong with the trials of finalists, in words; the jobs of those that are right are added to `jobs`.
+    """Yield what is wrong with the finalists' trials; add the jobs of correct trials to `jobs`.
 
-    Which cells were trained again, and how often, is the user's choice too; but each at a setting that the search
-    tried, under the seed that all cells share.
+    The user may choose which cells are retrained, and how often. But each trial must have a setting that the search
+    tried, and the seed that all cells share.
     """
     searched = {(cell, task, setting): job for (cell, task, setting, repeat), job in jobs.items() if repeat == 0}
     for row in store.trials():
@@ -232,7 +251,7 @@ def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator
         if job is None or row.task not in profile.tasks:
             yield f"{name} is stored, but the search never tried this setting"
         elif row.seed != (seed := finalist_seed(store.seed, row.task, row.repeat)):
-            yield f"{name}: seed is stored as {row.seed}, and comes out as {seed}"
+            yield f"{name}: seed is stored as {row.seed}, but the search gives {seed}"
         else:
             jobs[_key_of(row)] = replace(job, seed=row.seed)
 
@@ -245,12 +264,12 @@ def _between(
     kind: str, stored: Mapping[str, object], again: Mapping[str, object], without: tuple[str, ...] = ()
 ) -> Iterator[str]:
     for key in stored.keys() - again.keys():
-        yield f"{kind} {key} is stored, but the search of this seed and profile does not come to it"
+        yield f"{kind} {key} is stored, but the search with this seed and profile does not produce it"
     for key in again.keys() - stored.keys():
-        yield f"{kind} {key} is not stored, but the search of this seed and profile comes to it"
+        yield f"{kind} {key} is not stored, but the search with this seed and profile produces it"
     for key, row in stored.items():
         other = again[key]
         for field in row.__dataclass_fields__:  # type: ignore[attr-defined]
             old, new = getattr(row, field), getattr(other, field)
             if field not in without and not _equal(old, new):
-                yield f"{kind} {key}: {field} is stored as {_short(old)}, and comes out as {_short(new)}"
+                yield f"{kind} {key}: {field} is stored as {_short(old)}, but the search gives {_short(new)}"

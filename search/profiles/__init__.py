@@ -1,1 +1,1 @@
-"""Profiles: the sizes and budgets of a search, read from TOML."""
+"""Profiles: sizes and budgets of a search, read from TOML."""

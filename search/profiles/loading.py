@@ -1,4 +1,4 @@
-"""Read profiles: shipped ones by name, TOML files, and the profile that a run was started with."""
+"""Reading profiles: shipped ones by name, TOML files, and the profile of a run."""
 
 import json
 from dataclasses import fields as fields_of
@@ -33,9 +33,17 @@ _ADAPTER = TypeAdapter(Profile)
 
 
 def parse_profile(text: str, source: str) -> Profile:
-    """The profile in a TOML text. Raises `SearchError`: one line with `source`, the key, its value and the rule."""
+    """Return the profile in a TOML text.
+
+    Args:
+        text: the TOML text.
+        source: name of the text for messages.
+
+    Raises:
+        SearchError: the text is not TOML or not a profile; one line with the source, the key, its value and the rule.
+    """
     try:
-        # As JSON, pydantic takes a value for what it is: no text for a number, and no number for a truth value.
+        # From JSON, pydantic converts no types: no text to a number, no number to a boolean.
         data = json.dumps(parse_toml(text), default=_of_time)
     except (ValueError, RecursionError) as error:  # a number of too many digits is a ValueError
         raise SearchError(_one_line(f"{source} is not valid TOML: {error}")) from error
@@ -46,12 +54,16 @@ def parse_profile(text: str, source: str) -> Profile:
 
 
 def _of_time(value: object) -> list[str]:
-    """TOML's dates and times, which no field takes, as something that no field takes."""
+    """Return a date or time of TOML as a list, which no field accepts."""
     return [str(value)]
 
 
 def load_profile(name: str) -> Profile:
-    """A shipped profile by name, or one from a `.toml` file. Raises `SearchError`."""
+    """Return a shipped profile by name, or the profile of a `.toml` file.
+
+    Raises:
+        SearchError: there is no such profile, or it is invalid.
+    """
     if name in shipped_profiles():
         return parse_profile(resources.files("search.profiles").joinpath(f"{name}.toml").read_text("utf-8"), name)
     if not name.endswith(".toml"):
@@ -62,7 +74,7 @@ def load_profile(name: str) -> Profile:
     path = Path(name)
     try:
         if path.exists() and not path.is_file():
-            raise SearchError(f"profile {name!r} cannot be read: it is no regular file")
+            raise SearchError(f"profile {name!r} cannot be read: it is not a regular file")
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             raise SearchError(f"profile {name}: {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
         text = path.read_text("utf-8")
@@ -75,22 +87,22 @@ def load_profile(name: str) -> Profile:
 
 
 def shipped_profiles() -> tuple[str, ...]:
-    """The names of the profiles that come with the package."""
+    """Return the names of the shipped profiles."""
     files = resources.files("search.profiles").iterdir()
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
 def _explain(error: ValidationError) -> str:
-    """The first place that is wrong, what is wrong there, and how many places more there are."""
+    """Return the first invalid key, what is wrong with it, and the number of further invalid keys."""
     problems: dict[str, list[ErrorDetails]] = {}
     for problem in error.errors(include_url=False):
         if problem["type"] == "too_short" and problem["input"]:
-            continue  # its members are wrong, which is said of them
+            continue  # its invalid members are reported themselves
         problems.setdefault(_where(problem["loc"], problem["type"]), []).append(problem)
     where, here = next(iter(problems.items()))
     first, shown_where = here[0], where if len(where) <= 100 else where[:97] + "..."
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        message = f"{shown_where!r} is no field of a profile{_near(where)}"
+        message = f"{shown_where!r} is not a field of a profile{_near(where)}"
     elif first["type"] == "value_error":
         message = str(first["ctx"]["error"])
     elif first["type"] == "json_invalid":
@@ -106,7 +118,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _where(place: tuple[int | str, ...], kind: str) -> str:
-    """The key that an error is about. Members of a union stand in its path as names of types: they are left out."""
+    """Return the key of an error, without the type names that pydantic adds for members of a union."""
     of_union = place[-2:-1] == ("baseline_settings",) or place[-3:-2] == ("options",)
     if of_union and kind != "unexpected_keyword_argument" and place[-1] in _MEMBERS:
         place = place[:-1]
@@ -117,7 +129,7 @@ _MEMBERS = ("bool", "int", "float", "str", "constrained-int", "literal['all']")
 
 
 def _one_line(text: str) -> str:
-    """Nothing in it that a terminal would not print, and no more than a person would read."""
+    """Return the text as one printable line, shortened in the middle if it is long."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= 1000 else f"{line[:700]} ... {line[-200:]}"
 
@@ -142,5 +154,9 @@ def _near(where: str) -> str:
 
 
 def profile_of(store: Store) -> Profile:
-    """Return the profile of a run. Raises `SearchError` if this version does not read it."""
+    """Return the profile of a run.
+
+    Raises:
+        SearchError: the profile is invalid, or written by a version whose fields this one does not know.
+    """
     return parse_profile(store.profile, f"the profile of run {store.name}")

@@ -1,9 +1,9 @@
-"""Profiles: the sizes and budgets of a search, as dataclasses that a TOML file fills.
+"""Sections of a profile: sizes and budgets of a search, as dataclasses that a TOML file fills.
 
-Every number of the procedure is a field here. Types and ranges are checked, and a key that is not a field is an error.
-A profile that leaves a field out takes its default, the study's value where the study gives one (Jozefowicz et
-al. 2015, section 3); fields marked "ours" are choices that the study leaves open. The resolved profile, with every
-field written out, is kept with the run.
+Every number of the procedure is a field here. Types and ranges are checked, and an unknown key is an error. A missing
+field takes its default: the study's value if the study gives one (Jozefowicz et al. 2015, section 3). Fields marked
+"not in the study" are choices that the study leaves open. The resolved profile, with every field, is stored with the
+run.
 """
 
 import math
@@ -27,16 +27,16 @@ from search.training.settings import Grid, Transfer
 from search.training.trial import Budget
 
 MAX_BYTES = 65_536
-"""A profile file larger than this is refused."""
+"""Largest size of a profile file in bytes."""
 
 MAX_SETTINGS = 100_000
-"""A grid of more settings is refused: the study's has 840 for each parameter budget."""
+"""Largest number of settings of a grid; the study's has 840 for each parameter budget."""
 
 MAX_TASKS, MAX_CELLS = 32, 1000
-"""More tasks, or more cells of its own, no profile may have."""
+"""Largest numbers of tasks and of own cells of a profile."""
 
 MEMORIZATION = "memorization"
-"""Name of the gate that a new cell passes first."""
+"""Name of the task that a new cell must pass first."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
@@ -51,43 +51,45 @@ Scalar = bool | int | float | str
 
 @dataclass(frozen=True, config=_CONFIG)
 class SearchSection:
-    """The procedure as a whole."""
+    """Procedure of the search."""
 
     proposals: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
     strategy: str = "paper"
-    window: Annotated[int, Field(ge=1, le=4096)] = 32  # proposal k sees the outcomes of those up to k - window (ours)
-    best: Count = 100  # the list of the best cells so far, which parents are drawn from
-    reexamine: Share = 0.5  # how often a member of the list gets fresh settings instead of a child (ours)
+    window: Annotated[int, Field(ge=1, le=4096)] = (
+        32  # proposal k sees the outcomes up to k - window (not in the study)
+    )
+    best: Count = 100  # length of the list of the best cells, from which parents are drawn
+    reexamine: Share = 0.5  # probability of fresh settings instead of a child (not in the study)
     baselines: tuple[str, ...] = tuple(LIBRARY)
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class MutationSection:
-    """How children are made."""
+    """Mutation of parents into children."""
 
     rule: Rule = Rule.EACH_NODE
-    max_nodes: Annotated[int, Field(ge=4, le=256)] = 64  # larger children are rejected (ours)
-    attempts: Count = 100  # draws until a proposal is given up (ours)
-    # A child that is known already: draw again (ours), or give it settings that it has not had (the study's).
+    max_nodes: Annotated[int, Field(ge=4, le=256)] = 64  # larger children are rejected (not in the study)
+    attempts: Count = 100  # draws before a proposal is given up (not in the study)
+    # For a child that is known already: "reject" draws again, "revisit" gives it new settings (as in the study).
     duplicates: Literal["reject", "revisit"] = "reject"
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class TransferSection:
-    """Where a child's settings come from; see `search.training.settings.Transfer`."""
+    """Transfer of settings to children; see `search.training.settings.Transfer`."""
 
     experienced: Count = 420
     parent_share: Share = 0.8
     best: Count = 100
 
     def rule(self) -> Transfer:
-        """The rule with these numbers."""
+        """Return the rule with these numbers."""
         return Transfer(self.experienced, self.parent_share, self.best)
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class GridSection:
-    """The values that settings are made of; parameter budgets belong to the tasks."""
+    """Grid of settings; the parameter budgets belong to the tasks."""
 
     scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.3, 0.7, 1.0, 1.4, 2.0, 2.8)
     learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
@@ -97,7 +99,7 @@ class GridSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class ScheduleSection:
-    """How long a trial trains; see `search.training.trial.Budget`."""
+    """Training schedule of a trial; see `search.training.trial.Budget`."""
 
     batch: Annotated[int, Field(ge=1, le=4096)] = 20
     unroll: Annotated[int, Field(ge=1, le=4096)] = 35
@@ -108,12 +110,12 @@ class ScheduleSection:
     chance_epochs: Count = 4
 
     def budget(self, target: float | None = None) -> Budget:
-        """The budget with these numbers."""
+        """Return the budget with these numbers, and a target metric at which training stops."""
         return Budget(**asdict(self), target=target)
 
 
 class Role(StrEnum):
-    """What a task is for: it ranks cells, or it only checks those that got through."""
+    """Role of a task: it ranks cells, or it only checks those that passed all ranked tasks."""
 
     RANKED = "ranked"
     CHECK = "check"
@@ -121,11 +123,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, config=_CONFIG)
 class MemorizationSection:
-    """The gate that a candidate passes first: repeat what was read."""
+    """Memorization, which a new cell must pass first."""
 
-    accuracy: Share = 0.95  # below this a candidate is discarded
-    settings: Count = 1  # a candidate passes with any of them
-    transfer: bool = False  # draw them by the transfer rule, not at random (ours)
+    accuracy: Share = 0.95  # a new cell below this validation accuracy is discarded
+    settings: Count = 1  # settings tried on a new cell, which passes with any of them
+    transfer: bool = False  # draw settings by the transfer rule, not at random (not in the study)
     baseline_settings: Count = 1
     parameters: Annotated[tuple[Count, ...], Field(min_length=1)] = (25_000,)
     options: dict[str, Scalar] = field(default_factory=dict)
@@ -135,13 +137,13 @@ class MemorizationSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class TaskSection:
-    """One task of the search: what it is made of, and what a visit to it costs."""
+    """One task of the search: its data, its grid and its training budget."""
 
     role: Role = Role.RANKED
-    task: str | None = None  # a name, or package.module:Class; None: the section's own name
-    threshold: Annotated[float, Field(ge=0.0, le=10.0)] = 0.9  # ratio to the GRU's best that a candidate must exceed
-    settings: Count = 20  # tried on a candidate, and on a cell that is examined again
-    baseline_settings: Count | Literal["all"] = "all"  # tried on each named cell
+    task: str | None = None  # name, or package.module:Class; the section's name if None
+    threshold: Annotated[float, Field(ge=0.0, le=10.0)] = 0.9  # ratio to the GRU's best that a new cell must exceed
+    settings: Count = 20  # settings tried on a new cell, and on a cell that is examined again
+    baseline_settings: Count | Literal["all"] = "all"  # settings tried on each given cell
     parameters: Annotated[tuple[Count, ...], Field(min_length=1)] = (250_000, 1_000_000)
     options: dict[str, Scalar] = field(default_factory=dict)
     grid: GridSection | None = None
@@ -150,31 +152,35 @@ class TaskSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class FinalistsSection:
-    """What is trained again, with fresh seeds, when a search has ended (ours); see `search.engine.finalists`."""
+    """Finalists, retrained on fresh seeds when a search ends (not in the study); see `search.engine.finalists`."""
 
-    cells: Annotated[int, Field(ge=0, le=1000)] = 10  # the best found cells, and all that were given; 0: nothing
-    repeats: Annotated[int, Field(ge=2, le=1000)] = 5  # seeds a task
+    cells: Annotated[int, Field(ge=0, le=1000)] = 10  # number of found cells, besides all given ones; 0: no finalists
+    repeats: Annotated[int, Field(ge=2, le=1000)] = 5  # seeds per task
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class LimitsSection:
-    """When a trial on a worker is stopped as one that would never end; see `search.workers.isolation`.
+    """Limits at which a worker stops a trial as failed; see `search.workers.isolation`.
 
-    Far above what any trial needs, since how one comes out must not depend on the machine. A run in one process
-    (`--workers 0`) has no such limits.
+    They are far above the needs of any trial, since its result must not depend on the machine. A run in one process
+    (`--workers 0`) has no limits.
     """
 
-    stalled_seconds: Annotated[float, Field(ge=1.0, le=1e6)] = DEFAULT_LIMITS.stalled_seconds  # without a step
-    memory_gib: Annotated[float, Field(ge=1.0, le=1e6)] = DEFAULT_LIMITS.memory_bytes / 2**30  # of one worker, resident
+    stalled_seconds: Annotated[float, Field(ge=1.0, le=1e6)] = (
+        DEFAULT_LIMITS.stalled_seconds
+    )  # longest time without a training step
+    memory_gib: Annotated[float, Field(ge=1.0, le=1e6)] = (
+        DEFAULT_LIMITS.memory_bytes / 2**30
+    )  # resident memory of one worker process
 
     def of_trials(self) -> Limits:
-        """The limits with these numbers."""
+        """Return the limits with these numbers."""
         return Limits(self.stalled_seconds, int(self.memory_gib * 2**30))
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class Profile:
-    """A whole search. Tasks are visited in the order in which they stand."""
+    """Profile of a search. Tasks are visited in the order of their sections, ranked tasks first."""
 
     description: str = ""
     search: SearchSection = field(default_factory=SearchSection)
@@ -184,7 +190,7 @@ class Profile:
     memorization: MemorizationSection = field(default_factory=MemorizationSection)
     finalists: FinalistsSection = field(default_factory=FinalistsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
-    # More cells to start from: name = formula.
+    # Further seeds of the search: name = formula.
     cells: Annotated[dict[str, str], Field(max_length=MAX_CELLS)] = field(default_factory=dict)
     tasks: Annotated[dict[str, TaskSection], Field(min_length=1, max_length=MAX_TASKS)] = field(default_factory=dict)
 
@@ -192,7 +198,9 @@ class Profile:
     def _consistent(self) -> "Profile":
         unknown = [name for name in self.search.baselines if name not in LIBRARY]
         if unknown:
-            raise ValueError(f"search.baselines has {unknown[0]!r}, no named cell; `gatesearch cells` lists them")
+            raise ValueError(
+                f"search.baselines has {unknown[0]!r}, which is not a named cell; `gatesearch cells` lists them"
+            )
         twice = [name for name in self.search.baselines if self.search.baselines.count(name) > 1]
         if twice:
             raise ValueError(f"search.baselines has {twice[0]!r} twice; once is enough")
@@ -201,7 +209,7 @@ class Profile:
             raise ValueError(f"search.baselines lacks {missing[0]!r}; a search starts from lstm and gru")
         for name, formula in self.cells.items():
             if name in LIBRARY or not NAME.fullmatch(name):
-                raise ValueError(f"cells has {name[:60]!r}; a cell's name is {NAME_RULE}, and no named cell's")
+                raise ValueError(f"cells has {name[:60]!r}; a cell's name is {NAME_RULE}, and not that of a named cell")
             try:
                 parse_formula(formula).canonical()
             except CellError as error:
@@ -209,7 +217,7 @@ class Profile:
         if not self.ranked:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
         if MEMORIZATION in self.tasks:
-            raise ValueError("tasks has 'memorization'; the gate has its own section, [memorization]")
+            raise ValueError("tasks has 'memorization', which has its own section, [memorization]")
         for name in self.tasks:
             if not NAME.fullmatch(name):
                 raise ValueError(f"tasks has {name[:60]!r}; a task's name is {NAME_RULE}")
@@ -227,50 +235,37 @@ class Profile:
 
     @cached_property
     def given(self) -> dict[str, GateGraph]:
-        """The cells that are evaluated before the search starts, by name: the baselines and the profile's own."""
+        """Cells that are evaluated before the first proposal, by name: the baselines and the profile's own cells."""
         named = {name: LIBRARY[name].graph for name in self.search.baselines}
         return named | {name: parse_formula(formula).canonical() for name, formula in self.cells.items()}
 
     @property
     def seeds(self) -> tuple[str, ...]:
-        """The names of the cells that the search starts from."""
+        """Names of the cells that the search starts from."""
         return (*SEEDS, *self.cells)
 
     @property
     def ranked(self) -> tuple[str, ...]:
-        """The names of the tasks that rank cells, in order."""
+        """Names of the ranked tasks, in order."""
         return tuple(name for name, section in self.tasks.items() if section.role is Role.RANKED)
 
     @property
     def visited(self) -> tuple[str, ...]:
-        """All tasks in the order of the stages: the ranked ones, then the checks."""
+        """Names of all tasks in the order of the stages: the ranked ones, then the checks."""
         return self.ranked + tuple(name for name in self.tasks if name not in self.ranked)
 
     def grid_of(self, section: TaskSection | MemorizationSection) -> Grid:
-        """The settings of a task: its own grid or the profile's, with its parameter budgets."""
+        """Return the settings of a task: its own grid or the profile's, with its parameter budgets."""
         values = section.grid or self.grid
         return Grid(values.scales, values.learning_rates, values.max_norms, values.layers, section.parameters)
 
-    @property
-    def processors(self) -> int:
-        """About how many processors the window keeps busy at least nine tenths of the time.
-
-        Of three proposals in flight two wait, for their turn or for the slowest trial of their step (found by
-        `gatesearch bench --engine` for several windows). One that is examined again trains all its settings at once,
-        where a new cell, as a rule, is one trial at a time.
-        """
-        search = self.search
-        again = search.reexamine if search.strategy == "paper" else 0.0
-        trials = 1.0 - again + again * min(self.tasks[name].settings for name in self.visited)
-        return max(1, int(search.window * trials / 3.0))
-
     def to_toml(self) -> str:
-        """The profile with every field written out."""
+        """Return the profile as TOML with every field."""
         return tomli_w.dumps(_without_none(TypeAdapter(Profile).dump_python(self, mode="json")))
 
 
 def _without_none(value: Any) -> Any:
-    """TOML has no null: a field that is None is one that is not written."""
+    """Return the value without dictionary entries that are None, which TOML cannot express."""
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

@@ -6,7 +6,7 @@ from tasks.task import Task
 
 
 def task_names(profile: Profile) -> tuple[str, ...]:
-    """Return memorization and the names of the profile's tasks, in the order in which they are read."""
+    """Return memorization and the names of the profile's tasks, in the order of loading."""
     return (MEMORIZATION, *profile.tasks)
 
 

@@ -1,1 +1,1 @@
-"""Strategies decide which cell is tried next."""
+"""Strategies of the search: which cell to try next."""

@@ -1,86 +1,55 @@
-"""What every strategy shares: the books of what is known, and how a move becomes a proposal.
+"""Base class of the strategies: the records of all cells, and how a move becomes a proposal.
 
-A strategy decides what is tried next. The engine calls `ask` and `tell`, strictly by index: proposal k is asked for
-once the outcomes of exactly the proposals up to k - W have been told (W is the run's window). The base class keeps the
-books; a strategy writes `_choose`, which picks a move from them.
+A strategy chooses the next cell to try. The engine calls `ask` and `tell` in the order of the index: proposal k is
+asked for after the outcomes of exactly the proposals up to k - W were told, where W is the window of the run. The base
+class maintains the records; a subclass writes `_choose`, which chooses a move from them.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
-from results.scores.score import finite_ratio, score
 from results.store.words import COMPLETE, ProposalKind
 from search.cells.graph import GateGraph
-from search.cells.mutation import Mutation, Proposed, Rejection, propose
+from search.cells.mutation import Proposed, propose
 from search.core.keys import generator_of
 from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, TaskSection
+from search.strategies.proposal import Move, Outcome, Proposal, Visit
+from search.strategies.scoring import best_values, score_of
 from search.training.settings import Setting
 from tasks.task import Metric
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """One step of the search, with everything that it will need drawn: its outcome depends on nothing that follows.
-
-    `settings` has, for memorization and every task, the settings to try there. `memorized` says that the cell passed
-    memorization before. `graph` is None where no valid child was found; `rejections` counts the draws before that.
-    """
-
-    index: int
-    kind: ProposalKind
-    graph: GateGraph | None
-    parent: str | None = None
-    mutations: tuple[Mutation, ...] = ()
-    settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
-    memorized: bool = False
-    best_before: Mapping[str, float] = field(default_factory=dict)
-    rejections: Mapping[Rejection, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A cell's visit to a task: the validation metric of each setting, None where the trial does not count."""
-
-    task: str
-    results: Mapping[Setting, float | None]
-    passed: bool
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a proposal ended: its visits in order, and in words where it stopped ("complete" if nowhere)."""
-
-    proposal: Proposal
-    visits: tuple[Visit, ...]
-    ending: str
-
-
 @dataclass
-class Book:
-    """What is known of one cell. There is one for every cell that was tried, so it holds no graph."""
+class CellRecord:
+    """State of one cell in a strategy. It holds no graph, since there is a record for every cell tried."""
 
     memorized: bool = False
     complete: bool = False
     tried: dict[str, dict[Setting, float | None]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Move:
-    """What a strategy wants: a child of the cell `cell`, or fresh settings for it."""
-
-    kind: ProposalKind
-    cell: str
-
-
 class Strategy(ABC):
-    """Ask for proposals and tell their outcomes, in order. Subclasses choose the moves.
+    """Source of proposals, which learns from their outcomes. Subclasses choose the moves.
 
-    `reference`: the GRU's best validation metric on each ranked task, fixed when the baselines are done. `graph_of`
-    gives the graph of a cell that was told of, by its id.
+    Args:
+        profile: profile of the run.
+        seed: seed of the run.
+        metrics: metric of memorization and each task.
+        graph_of: returns the graph of a cell that was told, by its id.
+
+    Attributes:
+        records: record of each cell, by id.
+        seeds: ids of the cells that the search starts from.
+        reference: the GRU's best validation metric on each ranked task, known after the baselines.
+        best: list of the best cells as (score, id), best first; its length is limited by the profile.
     """
+
+    reexamines: ClassVar[bool] = False
+    """True if moves may be re-examinations, with the probability `reexamine` of the profile."""
 
     def __init__(
         self, profile: Profile, seed: int, metrics: Mapping[str, Metric], graph_of: Callable[[str], GateGraph]
@@ -89,34 +58,40 @@ class Strategy(ABC):
         self.seed = seed
         self.metrics = metrics
         self.graph_of = graph_of
-        self.books: dict[str, Book] = {}
+        self.records: dict[str, CellRecord] = {}
         self.seeds: list[str] = []
         self.reference: dict[str, float] = {}
-        self.best: list[tuple[float, str]] = []  # the list of the best cells, (score, id), best first
+        self.best: list[tuple[float, str]] = []
         self._proposed: set[str] = set()
         self._asked = self._told = 0
 
     def start(self, baselines: Sequence[Outcome], reference: Mapping[str, float], names: Mapping[str, str]) -> None:
-        """Take in the cells that were given, by name; the seeds among them found the list."""
+        """Enter the seeds among the baselines into the records.
+
+        Args:
+            baselines: outcomes of all given cells.
+            reference: the GRU's best validation metric on each ranked task.
+            names: name of each given cell, by id.
+        """
         self.reference = dict(reference)
         for outcome in baselines:
-            graph = outcome.proposal.graph
-            assert graph is not None
-            if names[graph.id] in self.profile.seeds and graph.id not in self.books:
-                self.seeds.append(graph.id)
-                self._proposed.add(graph.id)
-                self._enter(graph.id, outcome.proposal.kind, outcome.visits, outcome.ending)
+            cell = outcome.proposal.cell
+            assert cell is not None
+            if names[cell] in self.profile.seeds and cell not in self.records:
+                self.seeds.append(cell)
+                self._proposed.add(cell)
+                self._enter(cell, outcome.proposal.kind, outcome.visits, outcome.ending)
 
     def ask(self, index: int) -> Proposal:
-        """Proposal `index`; they are asked for in order."""
+        """Return proposal `index`. Proposals are asked for in order."""
         assert index == self._asked, "proposals are asked for in order"
         self._asked += 1
         rng = generator_of(self.seed, "proposal", index)
         move = self._choose(rng)
-        book = self.books[move.cell]
+        record = self.records[move.cell]
         if move.kind is ProposalKind.REEXAMINE:
-            settings = self._fresh_settings(book, rng)
-            bests = self._bests(book)
+            settings = self._fresh_settings(record, rng)
+            bests = self._bests(record)
             graph = self.graph_of(move.cell)
             return Proposal(index, ProposalKind.REEXAMINE, graph, settings=settings, memorized=True, best_before=bests)
         drawn = self._draw(self.graph_of(move.cell), rng)
@@ -124,34 +99,33 @@ class Strategy(ABC):
             return Proposal(index, ProposalKind.PROPOSE, None, move.cell, rejections=drawn.rejections)
         graph = drawn.child.graph
         self._proposed.add(graph.id)
-        known = self.books.get(graph.id)
+        known = self.records.get(graph.id)
         return Proposal(
             index,
             ProposalKind.PROPOSE,
             graph,
             move.cell,
             drawn.child.mutations,
-            self._child_settings(graph.id, book, rng),
+            self._child_settings(graph.id, record, rng),
             memorized=known is not None and known.memorized,
             best_before=self._bests(known) if known else {},
             rejections=drawn.rejections,
         )
 
     def tell(self, outcome: Outcome) -> None:
-        """How a proposal ended; told in order."""
+        """Learn from the outcome of a proposal. Outcomes are told in order."""
         proposal = outcome.proposal
-        cell = proposal.graph.id if proposal.graph is not None else None
-        self.learn(proposal.index, proposal.kind, cell, outcome.visits, outcome.ending)
+        self.learn(proposal.index, proposal.kind, proposal.cell, outcome.visits, outcome.ending)
 
     def skip(self, index: int, cell: str | None) -> None:
-        """Take proposal `index` for asked: the run asked for it before it was interrupted, and it was that cell."""
+        """Count proposal `index` as asked for, without drawing it: before the interruption it was the cell `cell`."""
         assert index == self._asked, "proposals are asked for in order"
         self._asked += 1
         if cell is not None:
             self._proposed.add(cell)
 
     def learn(self, index: int, kind: ProposalKind, cell: str | None, visits: Sequence[Visit], ending: str) -> None:
-        """What `tell` keeps of an outcome: enough of it where the run goes on and the proposal was skipped."""
+        """Learn from the stored outcome of a skipped proposal: what `tell` keeps of an outcome."""
         assert index == self._told, "outcomes are told in order"
         self._told += 1
         if cell is not None:
@@ -159,68 +133,59 @@ class Strategy(ABC):
 
     @abstractmethod
     def _choose(self, rng: np.random.Generator) -> Move:
-        """The next move, drawn from the books."""
+        """Choose the next move from the records."""
 
-    def score(self, book: Book) -> float | None:
-        """The study's score: the smallest ratio to the GRU over the ranked tasks; None while one of them is missing."""
-        bests = self._bests(book)
-        if not all(name in bests for name in self.profile.ranked):
-            return None
-        return score(
-            finite_ratio(bests[name], self.reference[name], self.metrics[name].higher_is_better)
-            for name in self.profile.ranked
-        )
+    def score(self, record: CellRecord) -> float | None:
+        """Return the cell's smallest ratio to the GRU over the ranked tasks, or None if a task has no result."""
+        return score_of(self._bests(record), self.reference, self.profile.ranked, self.metrics)
 
     def _draw(self, parent: GateGraph, rng: np.random.Generator) -> Proposed:
         rules = self.profile.mutation
         known = self._proposed
         if rules.duplicates == "revisit":
-            known = {i for i in known if i not in self.books or not self.books[i].memorized}
+            known = {i for i in known if i not in self.records or not self.records[i].memorized}
         return propose(parent, rng, rule=rules.rule, max_nodes=rules.max_nodes, known=known, attempts=rules.attempts)
 
     def _enter(self, cell: str, kind: ProposalKind, visits: Sequence[Visit], ending: str) -> None:
-        book = self.books.setdefault(cell, Book())
+        record = self.records.setdefault(cell, CellRecord())
         for visit in visits:
-            book.tried.setdefault(visit.task, {}).update(visit.results)
+            record.tried.setdefault(visit.task, {}).update(visit.results)
             if visit.task == MEMORIZATION and visit.passed:
-                book.memorized = True
-        book.memorized = book.memorized or kind is ProposalKind.BASELINE
+                record.memorized = True
+        record.memorized = record.memorized or kind is ProposalKind.BASELINE
         if ending == COMPLETE:
-            book.complete = True
-        found = self.score(book) if book.complete else None
+            record.complete = True
+        found = self.score(record) if record.complete else None
         if found is not None:
             self.best = [(s, i) for s, i in self.best if i != cell] + [(found, cell)]
-            # Best first; equal scores in the order of their ids, so that the list is the same in every run.
+            # Equal scores are ordered by id, so that the list is the same in every run.
             self.best.sort(key=lambda entry: (-entry[0], entry[1]))
             del self.best[self.profile.search.best :]
 
-    def _bests(self, book: Book) -> dict[str, float]:
-        bests = {}
-        for task, results in book.tried.items():
-            values = [value for value in results.values() if value is not None]
-            if values and task in self.metrics:
-                bests[task] = self.metrics[task].best(values)
-        return bests
+    def _bests(self, record: CellRecord) -> dict[str, float]:
+        return best_values({task: results.values() for task, results in record.tried.items()}, self.metrics)
 
-    def _ordered(self, books: Sequence[Book], task: str) -> list[Setting]:
-        """Settings tried on a task, each once, best first; those that did not count come last."""
+    def _ordered(self, records: Sequence[CellRecord], task: str) -> list[Setting]:
+        """Return the distinct settings tried on a task, best first; settings without a ranked trial come last."""
         sign = -1.0 if task == MEMORIZATION or self.metrics[task].higher_is_better else 1.0
-        found = [(value, setting) for book in books for setting, value in book.tried.get(task, {}).items()]
+        found = [(value, setting) for record in records for setting, value in record.tried.get(task, {}).items()]
         ranked = sorted(((value is None, sign * (value or 0.0), setting) for value, setting in found))
         return list(dict.fromkeys(setting for _, _, setting in ranked))
 
-    def _fresh_settings(self, book: Book, rng: np.random.Generator) -> dict[str, tuple[Setting, ...]]:
-        """Random settings on every task that the cell has not had."""
+    def _fresh_settings(self, record: CellRecord, rng: np.random.Generator) -> dict[str, tuple[Setting, ...]]:
+        """Draw settings that the cell has not tried, for every task."""
         return {
-            name: self.profile.grid_of(section).draw(section.settings, rng, book.tried.get(name, {}))
+            name: self.profile.grid_of(section).draw(section.settings, rng, record.tried.get(name, {}))
             for name, section in self._sections().items()
             if name != MEMORIZATION
         }
 
-    def _child_settings(self, child: str, parent: Book, rng: np.random.Generator) -> dict[str, tuple[Setting, ...]]:
-        """Settings for a child on every task, by the transfer rule."""
-        had = self.books[child].tried if child in self.books else {}
-        seeds = [self.books[i] for i in self.seeds]
+    def _child_settings(
+        self, child: str, parent: CellRecord, rng: np.random.Generator
+    ) -> dict[str, tuple[Setting, ...]]:
+        """Draw settings for a child by the transfer rule, for memorization and every task."""
+        had = self.records[child].tried if child in self.records else {}
+        seeds = [self.records[i] for i in self.seeds]
         rule = self.profile.transfer.rule()
         settings = {}
         for name, section in self._sections().items():

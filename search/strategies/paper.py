@@ -1,17 +1,20 @@
-"""The study's strategy: draw a member of the list of the best, and mutate it or examine it again."""
+"""Strategy of the study: choose one of the best cells, and mutate it or examine it again."""
 
 import numpy as np
 
 from results.store.words import ProposalKind
-from search.strategies.base import Move, Strategy
+from search.strategies.base import Strategy
+from search.strategies.proposal import Move
 
 
 class PaperStrategy(Strategy):
     """Evolution by truncation selection (Jozefowicz et al. 2015, section 3.1).
 
-    Every move starts from a member of the list of the best cells, all equally likely. With the profile's probability
-    `reexamine` it gets fresh settings, otherwise it is mutated.
+    Each move draws uniformly from the list of the best cells, or from the seeds while the list is empty. With the
+    probability `reexamine` of the profile the cell gets fresh settings, otherwise it is mutated.
     """
+
+    reexamines = True
 
     def _choose(self, rng: np.random.Generator) -> Move:
         members = [cell for _, cell in self.best] or self.seeds

@@ -1,4 +1,4 @@
-"""The strategies by name."""
+"""Strategies by name."""
 
 from difflib import get_close_matches
 
@@ -11,7 +11,11 @@ STRATEGIES: dict[str, type[Strategy]] = {"paper": PaperStrategy, "random": Rando
 
 
 def strategy_class(name: str) -> type[Strategy]:
-    """The strategy of that name. Raises `SearchError` with the known names."""
+    """Return the strategy with this name.
+
+    Raises:
+        SearchError: there is no such strategy; the message lists the known names.
+    """
     if name not in STRATEGIES:
         near = get_close_matches(name, STRATEGIES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(STRATEGIES)}"

@@ -15,10 +15,10 @@ from search.cells.export.module import export_module
 from search.cells.library import LIBRARY, name_of
 from search.cells.notation.formula import format_formula
 from search.cells.notation.recipe import format_recipe
-from search.cli.loading import task_of_run
 from search.cli.names import FoundCell, find_cell, in_run, lineage, open_run
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
+from search.engine.trust import task_of_run
 from search.profiles.loading import profile_of
 from search.profiles.tasks import load_task_of
 from search.training.settings import Setting
@@ -123,7 +123,7 @@ def _with_weights(
         raise SearchError(f"--weights {str(weights)!r}: give a name that ends in .safetensors")
     if output is not None and output.absolute() == weights.absolute():
         raise SearchError(f"--output and --weights are both {str(weights)!r}; give the module another name")
-    from search.engine.engine import budgets
+    from search.engine.budgets import budgets
     from search.training.weights import is_same, module_weights, network_of, train_again, write_weights
 
     with open_run(run) as store:

@@ -1,43 +1,40 @@
-"""`gatesearch finalists`: train the best cells of a run again, with fresh seeds."""
+"""`gatesearch finalists`: retrain the best cells of a run on fresh seeds."""
 
-import os
-from contextlib import closing
-from dataclasses import replace
+from functools import partial
 
 import click
 from rich.console import Console
 
-from results.store.store import Store
-from results.tables.leaderboard import leaderboard as table_of
-from results.tables.leaderboard import write_leaderboard
-from results.tables.readable import render_table
-from search.cli.commands.search import mark_resumed, simulation_of, terminable
-from search.cli.display import Display, duration, say
-from search.cli.loading import check_trusted, load_tasks
+from search.cli.display import duration, say
+from search.cli.loading import load_tasks
 from search.cli.names import open_run
-from search.core.errors import SearchError
-from search.engine.engine import Progress
-from search.engine.finalists import choose_finalists, finalists_seconds, retrain
-from search.profiles.loading import profile_of
-from search.profiles.sections import FinalistsSection
-from search.workers.executor import make_executor
-from search.workers.ray_cluster import check_address
+from search.cli.running import RunView, terminable, worker_count
+from search.engine.finalists import choose_finalists, finalists_seconds
+from search.engine.observer import OpenRun
+from search.engine.progress import Progress
+from search.engine.run import retrain_finalists
 
 _EPILOG = """\b
 Examples:
-  gatesearch finalists night                   what its profile asks for
-  gatesearch finalists night --repeats 12      more seeds, to decide more
+  gatesearch finalists night                   the numbers of its profile
+  gatesearch finalists night --repeats 12      more seeds, to decide more comparisons
   gatesearch finalists night --cells 30
 """
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("run")
-@click.option("--cells", type=click.IntRange(1, 1000), help="How many of the found cells.  [default: the profile's]")
+@click.option("--cells", type=click.IntRange(1, 1000), help="Number of found cells.  [default: the profile's]")
 @click.option(
-    "--repeats", type=click.IntRange(2, 1000), help="Seeds a task.  [default: the profile's, or as many as there are]"
+    "--repeats",
+    type=click.IntRange(2, 1000),
+    help="Seeds per task.  [default: the profile's, or as many as there are]",
 )
-@click.option("--workers", type=click.IntRange(0, 4096), help="Processes here; 0: in this one.  [default: all cores]")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 4096),
+    help="Worker processes; 0 trains in this process.  [default: number of cores]",
+)
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option(
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="A task of the run that may be imported."
@@ -50,62 +47,44 @@ def finalists(
     address: str | None,
     trusted: tuple[str, ...],
 ) -> None:
-    """Train the best cells of RUN and all that it was given again, at their best settings, with fresh seeds.
+    """Retrain the best cells of RUN and all given cells at their best settings, on fresh seeds.
 
-    A search does this when it ends, in the numbers of its profile. The leaderboard then ranks by these trials' test
-    metrics. Ctrl-C stops, the same command goes on. Cells that were trained again before are so this time too.
+    A search does this at its end, with the numbers of its profile. The leaderboard then ranks by the test metrics of
+    these trials. Ctrl-C stops, the same command continues. Cells that were retrained before are included.
     """
     console = Console()
-    if workers is not None and address is not None:
-        raise SearchError(
-            f"--workers {workers} and --address {address} exclude each other: a cluster brings its own workers; "
-            "leave one out"
-        )
-    if address is not None:
-        check_address(address)
+    count = worker_count(workers, address)
+    view = FinalistsView(console, count, address)
     with open_run(run) as reader:
         folder = reader.folder
-        profile = profile_of(reader)
-        check_trusted(reader, profile, trusted)
-        asked, trained = profile.finalists, int(reader.information.get("retrained", {}).get("repeats", 0))
-        section = FinalistsSection(
-            cells=cells if cells is not None else asked.cells or FinalistsSection().cells,
-            repeats=repeats if repeats is not None else max(asked.repeats, trained),
+    with terminable(), view:
+        retrain_finalists(
+            folder,
+            cells=cells,
+            repeats=repeats,
+            trusted=trusted,
+            load=partial(load_tasks, console=console),
+            workers=count,
+            address=address,
+            observer=view,
         )
-        profile = replace(profile, finalists=section)
-        choose_finalists(profile, reader)  # whatever is wrong with it is said before data and workers are waited for
-    loaded = load_tasks(profile, console)
-    count = workers if workers is not None else (os.cpu_count() or 1)
-    with (
-        terminable(),
-        closing(make_executor(loaded, count, address, profile.limits.of_trials())) as executor,
-        Store.open(folder) as store,
-        store.lock(),
-    ):
-        chosen = choose_finalists(profile, store)
-        mark_resumed(store, loaded, console)
-        left = finalists_seconds(profile, store, chosen)
-        share = max(count, 1) if address is None else 1
+
+
+class FinalistsView(RunView):
+    """View of the retraining of finalists: an announcement with the estimated time, progress, and the table."""
+
+    def on_start(self, run: OpenRun) -> None:
+        profile = run.profile
+        chosen = choose_finalists(profile, run.store)
+        left = finalists_seconds(profile, run.store, chosen)
         say(
-            console,
-            f"{len(chosen)} cells, {section.repeats} seeds on each of {', '.join(profile.visited)}; "
-            f"{duration(left / share)}{' of one core' if address else ''} by the search's own times",
+            self.console,
+            f"{len(chosen)} cells, {profile.finalists.repeats} seeds on each of {', '.join(profile.visited)}; "
+            f"{duration(left / self.cores)}{' of one core' if self.address else ''}, estimated from the run's trials",
         )
-        progress = Progress()
-        display = Display(console, ())
-        try:
-            with display:
-                retrain(
-                    profile,
-                    store.seed,
-                    loaded,
-                    store,
-                    executor,
-                    progress,
-                    simulation=simulation_of(store),
-                    on_change=display.update,
-                )
-        finally:
-            write_leaderboard(store, profile.ranked, store.folder / "leaderboard.csv")
-        console.print(render_table(table_of(store, profile.ranked), 20, console.width))
-        say(console, f"{progress.trials_run} trials; the table is {store.folder / 'leaderboard.csv'}")
+        self.start(())
+
+    def on_finish(self, run: OpenRun, progress: Progress) -> None:
+        self.stop()
+        self.show_table(run)
+        say(self.console, f"{progress.trials_run} trials; the table is {run.table}")

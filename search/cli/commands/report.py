@@ -7,12 +7,13 @@ import click
 
 from results.report.report import FILE, write_report
 from results.store.errors import ResultsError
+from results.store.records import TrialRow
 from results.store.store import Store
 from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
-from search.cli.loading import task_of_run
 from search.cli.names import open_run
-from search.cli.reach import after_training, at_initialisation
+from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
+from search.engine.trust import task_of_run
 from search.profiles.loading import profile_of
 from tasks.task import Task
 
@@ -114,8 +115,15 @@ def _write(
     profile = profile_of(store)
     gradients = []
     if with_gradients:
-        gradients.append(at_initialisation(store, profile.ranked))
+        gradients.append(norms_at_initialisation(store, profile.ranked))
     if trained_on is not None:
-        gradients.append(after_training(store, profile, trained_on, tasks))
+        gradients.append(norms_after_training(store, profile, trained_on, tasks, _say_training))
     made = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     write_report(store, profile.ranked, path, gradients=gradients, made=made, refresh=refresh)
+
+
+def _say_training(row: TrialRow) -> None:
+    """Print on the error stream which trial is trained again."""
+    click.echo(
+        f"training again: {row.cell[:8]} on {row.task}, {row.steps:,} steps, {row.seconds:.0f} s in the run", err=True
+    )

@@ -8,8 +8,9 @@ from rich.text import Text
 from results.publication.consistency import Check, consistency
 from results.store.sanitize import printable
 from results.store.store import Store
-from search.cli.loading import check_trusted, load_tasks
+from search.cli.loading import load_tasks
 from search.cli.names import open_run
+from search.engine.trust import check_trusted
 from search.engine.verification import Replay, replay, retrain
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile

@@ -30,7 +30,7 @@ def test_a_search_ends_with_its_finalists_and_there_is_nothing_left_to_do(
     assert set(trials) == {0, 1, 2}
     said = gatesearch("finalists", "kept", "--workers", "0")
     assert (said.status, said.err) == (0, "")
-    assert "5 cells, 2 seeds on each of xml, arithmetic; 0 s by the search's own times\n" in said.out
+    assert "5 cells, 2 seeds on each of xml, arithmetic; 0 s, estimated from the run's trials\n" in said.out
     assert "\n0 trials; the table is " in said.out
     assert counts(kept) == trials
     assert_same_table(kept, finished)
@@ -74,7 +74,7 @@ def test_a_run_without_results_is_refused_in_one_line_and_left_as_it_is(gatesear
     assert said.status == 2
     assert said.err == (
         "gatesearch: run 'done' has no result of the GRU on 'arithmetic' yet, so nothing can be compared with it; "
-        "go on with the search by --resume first\n"
+        "finish the search with --resume first\n"
     )
     assert "arithmetic" not in said.out
     assert gatesearch("finalists", "nosuch").status == 2

@@ -68,7 +68,7 @@ def test_a_stopped_search_says_how_to_go_on_and_ends_as_if_it_never_stopped(
     assert process.returncode == 130
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "gatesearch: interrupted"
-    advice = next(line for line in err.splitlines() if "Go on with: " in line).split("Go on with: ")[1]
+    advice = next(line for line in err.splitlines() if "Resume with: " in line).split("Resume with: ")[1]
     assert (longer / "runs" / "cut" / "leaderboard.csv").exists()
     program, *arguments = shlex.split(advice)
     assert program == "gatesearch"
@@ -110,7 +110,7 @@ def test_a_search_with_workers_is_stopped_within_seconds_and_leaves_no_process(
         assert time.monotonic() - since < 5.0
         assert stopped.returncode == 130
         first, last = [line for line in err.splitlines() if line]
-        assert first.endswith("Go on with: gatesearch search cut --resume")
+        assert first.endswith("Resume with: gatesearch search cut --resume")
         assert last == "gatesearch: interrupted"
         assert [process for process in processes if _runs(process)] == []
         assert _session(stopped.pid) == []

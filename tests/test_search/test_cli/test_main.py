@@ -66,7 +66,7 @@ MISTAKES = {
     "run that exists": ("search kept --profile tiny.toml", "kept", "--resume"),
     "options at resume": ("search kept --resume --seed 0", "--seed", "leave it out"),
     "profile at resume": ("search kept --resume --profile tiny.toml", "--profile", "leave it out"),
-    "fewer proposals at resume": ("search kept --resume --proposals 1", "--proposals 1", "there can only be more"),
+    "fewer proposals at resume": ("search kept --resume --proposals 1", "--proposals 1", "give a number above 6"),
     "tasks at resume": ("search kept --resume --tasks xml", "--tasks", "leave it out"),
     "workers and address": ("search --profile tiny.toml --workers 2 --address auto", "--workers 2", "leave one out"),
     "address": ("search --profile tiny.toml --address nowhere", "nowhere", "HOST:PORT"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from results.store.store import Store
-from search.cli.reach import GRADIENTS
+from search.engine.gradient_norms import GRADIENTS
 from tests.test_search.test_cli.conftest import Gatesearch
 
 

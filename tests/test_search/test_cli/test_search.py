@@ -53,13 +53,13 @@ def test_what_was_announced_and_summed_up_is_what_was_done(gatesearch: Gatesearc
     said = gatesearch(*SEARCH, "--seed", "3", "--proposals", "2")
     assert (said.status, said.err) == (0, "")
     assert f"run tiny-1 in {here / 'runs' / 'tiny-1'}\n" in said.out
-    assert "3 cells to compare with, 2 proposals (paper), tasks xml, arithmetic; seed 3\n" in said.out
+    assert "3 given cells, 2 proposals (paper), tasks xml, arithmetic; seed 3\n" in said.out
     assert "for the 9 trials of the given cells" in said.out  # 3 cells, each on memorization and two tasks
     assert f"the table is {here / 'runs' / 'tiny-1' / 'leaderboard.csv'}\n" in said.out
     assert "\x1b" not in said.out
     second = gatesearch(*SEARCH, "--proposals", "0")
     assert "run tiny-2 in " in second.out
-    assert "0 new cells proposed, 0 examined again; passed: none" in second.out
+    assert "0 new cells proposed, 0 cells examined again; passed: none" in second.out
     assert len(pd.read_csv(here / "runs" / "tiny-2" / "leaderboard.csv")) == 3
 
 
@@ -89,7 +89,7 @@ def test_a_run_is_extended_to_what_it_would_have_been_from_the_start(
     before = (short / "run.sqlite").read_bytes(), (short / "profile.toml").read_bytes()
     refused = gatesearch("search", "short", "--resume", "--proposals", "1", "--workers", "0")
     assert (refused.status, refused.out, refused.err.count("\n")) == (2, "", 1)
-    assert "--proposals 1: run 'short' is one of 2, and what is done is kept" in refused.err
+    assert "--proposals 1: run 'short' has 2, and what is done is kept" in refused.err
     assert ((short / "run.sqlite").read_bytes(), (short / "profile.toml").read_bytes()) == before
     for proposals in ("4", "6", "6"):  # the last is a resumption of what is done
         said = gatesearch("search", "short", "--resume", "--proposals", proposals, "--workers", "0")

@@ -77,5 +77,5 @@ def test_workers_change_nothing_but_a_window_that_is_too_small_for_them_is_warne
     two = gatesearch("search", "two", "--profile", "tiny.toml", "--workers", "2", "--simulate")
     gc.collect()
     assert two.status == 0
-    assert "warning: 2 processors, but a window of 2 proposals keeps about 1 busy; a new run may have a " in two.out
+    assert "warning: 2 processors, but a window of 2 proposals keeps about 1 busy; set a larger `window` " in two.out
     assert_same_table(here / "runs" / "two", here / "runs" / "alone")

@@ -99,4 +99,4 @@ def test_a_run_that_is_stopped_names_the_path_in_the_command_that_goes_on(
     line = ("search", "cut", "--profile", "tiny.toml", "--task", "mine:Mine", "--tasks", "xml", "--workers", "0")
     said = gatesearch(*line)
     assert said.status == 130
-    assert "Go on with: gatesearch search cut --resume --task mine:Mine\n" in said.err
+    assert "Resume with: gatesearch search cut --resume --task mine:Mine\n" in said.err

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from search.engine.cost import estimate
-from search.profiles.loading import parse_profile
+from search.engine.cost import busy_processors, estimate
+from search.profiles.loading import load_profile, parse_profile
 from search.profiles.sections import FinalistsSection
 from tests.test_search.small import small_task
 
@@ -60,3 +60,19 @@ def test_the_finalists_cost_their_repeats_of_every_task() -> None:
     cost = estimate(dataclasses.replace(profile, finalists=finals), TASKS)
     assert cost.most > 3 * estimate(profile, TASKS).most
     assert cost.least > 3 * cost.baselines
+
+
+@pytest.mark.parametrize(
+    ("window", "strategy", "reexamine", "settings", "processors"),
+    [(192, "paper", 0.0, 3, 64), (192, "random", 0.5, 3, 64), (30, "paper", 0.5, 20, 105), (1, "paper", 0.0, 1, 1)],
+)
+def test_a_window_serves_a_third_of_the_trials_that_its_proposals_have_at_a_time(
+    window: int, strategy: str, reexamine: float, settings: int, processors: int
+) -> None:
+    search = f'window = {window}\nstrategy = "{strategy}"\nreexamine = {reexamine}'
+    profile = parse_profile(f"[search]\n{search}\n[tasks.xml]\nsettings = {settings}", "test")
+    assert busy_processors(profile) == processors
+
+
+def test_the_long_profiles_serve_a_cluster_of_64_processors() -> None:
+    assert all(busy_processors(load_profile(name)) >= 64 for name in ("overnight", "paper"))

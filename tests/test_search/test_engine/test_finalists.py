@@ -14,13 +14,14 @@ from results.store.words import TrialState
 from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
-from search.engine.engine import Engine, Progress
+from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, finalists_seconds, retrain
+from search.engine.progress import Progress
 from search.profiles.sections import FinalistsSection, Profile
 from search.training.trial import TrialResult
 from search.workers.executor import Executor, LocalExecutor
-from tests.test_search.test_engine.test_engine import PROFILE as SEARCH
-from tests.test_search.test_engine.test_engine import TASKS, make_store
+from tests.test_search.test_engine.searches import PROFILE as SEARCH
+from tests.test_search.test_engine.searches import TASKS, make_store
 from tests.test_search.test_workers.executors import KilledError, Killing, Sabotaged, Shuffled
 
 PROFILE = replace(SEARCH, finalists=FinalistsSection(cells=1, repeats=2))

@@ -19,7 +19,7 @@ from search.engine.history import History
 from search.profiles.sections import MutationSection, Profile
 from search.training.simulation import Simulation
 from search.workers.executor import Executor, LocalExecutor
-from tests.test_search.test_engine.test_engine import PROFILE, TASKS, Rows, make_store, rows
+from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, rows
 from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled
 
 SEARCH = replace(PROFILE.search, proposals=90, window=8, best=8)
@@ -76,7 +76,7 @@ def test_a_run_that_goes_on_knows_what_an_undisturbed_one_knows_and_comes_to_its
     assert found == expected
     for engine in (parts, again):
         assert engine.strategy.best == whole.strategy.best
-        assert engine.strategy.books == whole.strategy.books
+        assert engine.strategy.records == whole.strategy.records
         assert engine.strategy._proposed == whole.strategy._proposed
         assert engine.progress.past == whole.progress.past
         assert engine.progress.endings == whole.progress.endings

@@ -1,7 +1,8 @@
-"""The same table whatever the number of workers, with workers slowed down at random, for each window on its own."""
+"""The same table whatever the number of workers, with workers slowed down at random, for each window."""
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,15 @@ from results.tables.leaderboard import TIME_COLUMNS, leaderboard
 from search.engine.engine import Engine
 from search.profiles.sections import Profile
 from search.training.simulation import Simulation
-from search.workers.executor import Executor, make_executor
+from search.workers.executor import Executor, LocalExecutor, make_executor
 from tasks.task import Task
 from tests.test_search.small import Slowed, Sluggish
-from tests.test_search.test_engine.test_engine import PROFILE, TASKS, Rows, make_store, rows
+from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, rows
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),  # Ray leaves sockets and files to the garbage collector
+]
 
 WINDOWS = (1, 4, 32)
 SLOW: dict[str, Task] = {**TASKS, "xml": Sluggish(min_letters=1, max_letters=2, validation=600, test=900)}
@@ -23,7 +29,7 @@ SLOW: dict[str, Task] = {**TASKS, "xml": Sluggish(min_letters=1, max_letters=2, 
 def search(
     folder: Path, profile: Profile, tasks: Mapping[str, Task], executor: Executor, simulation: Simulation | None
 ) -> Rows:
-    """All rows of a search, and the CSV without the columns of times."""
+    """Return all rows of a search, and the CSV without the columns of times."""
     with make_store(folder, profile) as store:
         Engine(profile, 0, tasks, store, executor, simulation=simulation).run()
         table = leaderboard(store, profile.ranked).drop(columns=list(TIME_COLUMNS))
@@ -34,26 +40,39 @@ def widened(window: int, proposals: int) -> Profile:
     return replace(PROFILE, search=replace(PROFILE.search, window=window, proposals=proposals))
 
 
-@pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
-def test_every_window_gives_one_table_with_0_1_and_2_workers_that_are_slowed_down_at_random(tmp_path: Path) -> None:
-    found: dict[tuple[str, int], list[Rows]] = {}
-    for workers in (0, 1, 2):
-        executor = make_executor(SLOW, workers, None)
-        try:
-            for window in WINDOWS:
-                folder = tmp_path / f"simulated-{window}-{workers}"
-                slowed = search(folder, widened(window, 24), SLOW, executor, Slowed() if workers else Simulation())
-                found.setdefault(("simulated", window), []).append(slowed)
-                folder = tmp_path / f"trained-{window}-{workers}"
-                found.setdefault(("trained", window), []).append(
-                    search(folder, widened(window, 6), SLOW, executor, None)
-                )
-        finally:
-            executor.close()
-            gc.collect()
-    for name, runs in found.items():
-        assert len(runs) == 3
-        assert runs[1] == runs[0], name
-        assert runs[2] == runs[0], name
-    tables = [found["simulated", window][0]["csv"] for window in WINDOWS]
+@contextmanager
+def ray_workers(count: int) -> Iterator[Executor]:
+    executor = make_executor(SLOW, count, None)
+    try:
+        yield executor
+    finally:
+        executor.close()
+        gc.collect()
+
+
+def test_two_workers_that_are_slowed_down_at_random_give_the_table_of_one_process(tmp_path: Path) -> None:
+    local, tables = LocalExecutor(SLOW), []
+    with ray_workers(2) as remote:
+        for window in WINDOWS:
+            profile = widened(window, 24)
+            expected = search(tmp_path / f"local-{window}", profile, SLOW, local, Simulation())
+            assert search(tmp_path / f"remote-{window}", profile, SLOW, remote, Slowed()) == expected, window
+            tables.append(expected["csv"])
+        trained = widened(4, 2)
+        expected = search(tmp_path / "trained-local", trained, TASKS, local, None)
+        assert search(tmp_path / "trained-remote", trained, SLOW, remote, None) == expected
     assert tables[0] != tables[1] != tables[2]  # the window is part of the run
+
+
+@pytest.mark.slow
+def test_every_window_gives_one_table_with_0_1_and_2_workers_that_train(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        with ray_workers(workers) as remote:
+            for window in WINDOWS:
+                profile, local = widened(window, 6), tmp_path / f"local-{window}-{workers}"
+                expected = search(local, profile, SLOW, LocalExecutor(SLOW), None)
+                found = search(tmp_path / f"remote-{window}-{workers}", profile, SLOW, remote, None)
+                assert found == expected, (window, workers)
+                simulated = search(tmp_path / f"simulated-{window}-{workers}", profile, SLOW, remote, Slowed())
+                alone = tmp_path / f"alone-{window}-{workers}"
+                assert simulated == search(alone, profile, SLOW, LocalExecutor(SLOW), Simulation())

@@ -6,9 +6,9 @@ import pytest
 
 from results.store.words import ProposalKind, TrialState
 from search.cells.library import LIBRARY
-from search.engine.stages import Judgement, Path, Step
+from search.engine.stages import Judgement, ProposalRun, Step
 from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, Role, TaskSection
-from search.strategies.base import Proposal
+from search.strategies.proposal import Proposal
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
@@ -31,42 +31,42 @@ DIVERGED = ended(None, TrialState.DIVERGED)
 FAILED = ended(None, TrialState.FAILED)
 
 
-def make_path(
+def make_run(
     kind: ProposalKind = ProposalKind.PROPOSE,
     memorized: bool = False,
     best_before: Mapping[str, float] | None = None,
     reference: Mapping[str, float] = REFERENCE,
-) -> Path:
+) -> ProposalRun:
     settings = dict.fromkeys(METRICS, SETTINGS)
     graph = LIBRARY["tanh"].graph
     proposal = Proposal(5, kind, graph, settings=settings, memorized=memorized, best_before=best_before or {})
-    return Path(proposal, PROFILE, METRICS, reference)
+    return ProposalRun(proposal, PROFILE, METRICS, reference)
 
 
-def tell(path: Path, *values: float | TrialResult) -> Judgement | None:
+def tell(run: ProposalRun, *values: float | TrialResult) -> Judgement | None:
     """The step's settings end with these values, in order."""
-    step = path.step()
+    step = run.step()
     assert step is not None
     results = [value if isinstance(value, TrialResult) else ended(value) for value in values]
-    return path.tell(dict(zip(step.settings, results, strict=True)))
+    return run.tell(dict(zip(step.settings, results, strict=True)))
 
 
 def test_memorization_is_tried_one_setting_at_a_time_until_one_passes() -> None:
-    path = make_path()
-    assert path.step() == Step(MEMORIZATION, 0, SETTINGS[:1])
-    assert tell(path, 0.2) is None
-    assert path.step() == Step(MEMORIZATION, 0, SETTINGS[1:2])
-    assert tell(path, 0.97) == Judgement(MEMORIZATION, 0, 2, 0.97, None, 0.95, True)
-    assert path.step() == Step("xml", 1, SETTINGS)
+    run = make_run()
+    assert run.step() == Step(MEMORIZATION, 0, SETTINGS[:1])
+    assert tell(run, 0.2) is None
+    assert run.step() == Step(MEMORIZATION, 0, SETTINGS[1:2])
+    assert tell(run, 0.97) == Judgement(MEMORIZATION, 0, 2, 0.97, None, 0.95, True)
+    assert run.step() == Step("xml", 1, SETTINGS)
 
 
 def test_memorization_fails_when_no_setting_is_left() -> None:
-    path = make_path()
-    assert tell(path, 0.5) is None
-    assert tell(path, DIVERGED) is None
-    assert tell(path, 0.4) == Judgement(MEMORIZATION, 0, 3, 0.5, None, 0.95, False)
-    assert path.step() is None
-    outcome = path.outcome()
+    run = make_run()
+    assert tell(run, 0.5) is None
+    assert tell(run, DIVERGED) is None
+    assert tell(run, 0.4) == Judgement(MEMORIZATION, 0, 3, 0.5, None, 0.95, False)
+    assert run.step() is None
+    outcome = run.outcome()
     assert outcome.ending == "stopped at memorization"
     (visit,) = outcome.visits
     assert visit.results == {SETTINGS[0]: 0.5, SETTINGS[1]: None, SETTINGS[2]: 0.4}
@@ -74,114 +74,114 @@ def test_memorization_fails_when_no_setting_is_left() -> None:
 
 
 def test_95_per_cent_are_enough_to_pass_memorization() -> None:
-    judgement = tell(make_path(), 0.95)
+    judgement = tell(make_run(), 0.95)
     assert judgement is not None
     assert judgement.passed
-    assert tell(make_path(), 0.9499999) is None  # the next setting has its turn
+    assert tell(make_run(), 0.9499999) is None  # the next setting has its turn
 
 
 def test_a_metric_of_a_trial_that_does_not_count_passes_nothing() -> None:
-    path = make_path()
-    assert tell(path, ended(1.0, TrialState.DIVERGED)) is None
-    path = make_path(memorized=True)
-    judgement = tell(path, ended(1.0, TrialState.FAILED), 0.1, DIVERGED)
+    run = make_run()
+    assert tell(run, ended(1.0, TrialState.DIVERGED)) is None
+    run = make_run(memorized=True)
+    judgement = tell(run, ended(1.0, TrialState.FAILED), 0.1, DIVERGED)
     assert judgement == Judgement("xml", 1, 3, 0.1, 0.2, 0.9, False)
 
 
 def test_a_cell_at_the_level_of_guessing_is_judged_by_its_metric() -> None:
-    judgement = tell(make_path(memorized=True), ended(0.49, TrialState.AT_CHANCE), ended(0.1, TrialState.STOPPED), 0.2)
+    judgement = tell(make_run(memorized=True), ended(0.49, TrialState.AT_CHANCE), ended(0.1, TrialState.STOPPED), 0.2)
     assert judgement == Judgement("xml", 1, 3, 0.49, 0.98, 0.9, True)
 
 
 def test_ninety_per_cent_of_the_gru_must_be_exceeded() -> None:
-    path = make_path(memorized=True)
-    judgement = tell(path, 0.45, 0.1, 0.2)  # 0.45 / 0.5 is 0.9 in floating point too
+    run = make_run(memorized=True)
+    judgement = tell(run, 0.45, 0.1, 0.2)  # 0.45 / 0.5 is 0.9 in floating point too
     assert judgement == Judgement("xml", 1, 3, 0.45, 0.9, 0.9, False)
-    assert path.step() is None
-    assert path.outcome().ending == "stopped at xml"
-    judgement = tell(make_path(memorized=True), 0.4500001, 0.1, 0.2)
+    assert run.step() is None
+    assert run.outcome().ending == "stopped at xml"
+    judgement = tell(make_run(memorized=True), 0.4500001, 0.1, 0.2)
     assert judgement is not None
     assert judgement.passed
 
 
 def test_where_less_is_better_the_smallest_counts_and_the_ratio_is_turned() -> None:
-    path = make_path(memorized=True)
-    tell(path, 0.5, 0.5, 0.5)
-    assert path.step() == Step("music", 2, SETTINGS)
-    assert tell(path, 5.0, 6.0, DIVERGED) == Judgement("music", 2, 3, 5.0, 0.8, 0.8, False)
-    path = make_path(memorized=True)
-    tell(path, 0.5, 0.5, 0.5)
-    assert tell(path, 3.2, 6.0, DIVERGED) == Judgement("music", 2, 3, 3.2, 1.25, 0.8, True)
+    run = make_run(memorized=True)
+    tell(run, 0.5, 0.5, 0.5)
+    assert run.step() == Step("music", 2, SETTINGS)
+    assert tell(run, 5.0, 6.0, DIVERGED) == Judgement("music", 2, 3, 5.0, 0.8, 0.8, False)
+    run = make_run(memorized=True)
+    tell(run, 0.5, 0.5, 0.5)
+    assert tell(run, 3.2, 6.0, DIVERGED) == Judgement("music", 2, 3, 3.2, 1.25, 0.8, True)
 
 
 def test_checks_come_last_and_stop_nobody() -> None:
-    path = make_path(memorized=True)
-    tell(path, 0.5, 0.5, 0.5)
-    tell(path, 4.0, 4.0, 4.0)
-    assert path.step() == Step("extra", 3, SETTINGS)
-    assert tell(path, 0.01, 0.02, DIVERGED) == Judgement("extra", 3, 3, 0.02, 0.04, None, True)
-    assert path.step() is None
-    outcome = path.outcome()
+    run = make_run(memorized=True)
+    tell(run, 0.5, 0.5, 0.5)
+    tell(run, 4.0, 4.0, 4.0)
+    assert run.step() == Step("extra", 3, SETTINGS)
+    assert tell(run, 0.01, 0.02, DIVERGED) == Judgement("extra", 3, 3, 0.02, 0.04, None, True)
+    assert run.step() is None
+    outcome = run.outcome()
     assert outcome.ending == "complete"
     assert [visit.task for visit in outcome.visits] == ["xml", "music", "extra"]
     assert outcome.visits[2].results == {SETTINGS[0]: 0.01, SETTINGS[1]: 0.02, SETTINGS[2]: None}
 
 
 def test_a_cell_that_comes_again_passes_by_what_it_reached_before() -> None:
-    path = make_path(memorized=True, best_before={"xml": 0.6, "music": 3.0})
-    assert tell(path, 0.1, DIVERGED, 0.2) == Judgement("xml", 1, 3, 0.6, 1.2, 0.9, True)
-    judgement = tell(path, 9.0, 2.5, 8.0)
+    run = make_run(memorized=True, best_before={"xml": 0.6, "music": 3.0})
+    assert tell(run, 0.1, DIVERGED, 0.2) == Judgement("xml", 1, 3, 0.6, 1.2, 0.9, True)
+    judgement = tell(run, 9.0, 2.5, 8.0)
     assert judgement is not None
     assert judgement.best == 2.5
-    assert path.visits[0].results[SETTINGS[0]] == 0.1  # the visit has its own values only
+    assert run.visits[0].results[SETTINGS[0]] == 0.1  # the visit has its own values only
 
 
 def test_a_visit_without_settings_left_is_judged_by_what_is_known() -> None:
     proposal = Proposal(0, ProposalKind.PROPOSE, LIBRARY["tanh"].graph, memorized=True, best_before={"xml": 0.5})
-    path = Path(proposal, PROFILE, METRICS, REFERENCE)
-    assert path.step() == Step("xml", 1, ())
-    assert path.tell({}) == Judgement("xml", 1, 0, 0.5, 1.0, 0.9, True)
-    assert path.tell({}) == Judgement("music", 2, 0, None, None, 0.8, False)
-    assert path.step() is None
-    assert path.outcome().ending == "stopped at music"
+    run = ProposalRun(proposal, PROFILE, METRICS, REFERENCE)
+    assert run.step() == Step("xml", 1, ())
+    assert run.tell({}) == Judgement("xml", 1, 0, 0.5, 1.0, 0.9, True)
+    assert run.tell({}) == Judgement("music", 2, 0, None, None, 0.8, False)
+    assert run.step() is None
+    assert run.outcome().ending == "stopped at music"
 
 
 def test_a_cell_none_of_whose_trials_could_run_has_failed() -> None:
-    path = make_path(memorized=True)
-    tell(path, FAILED, FAILED, FAILED)
-    assert path.step() is None
-    assert path.outcome().ending == "failed at xml"
-    path = make_path(memorized=True)
-    tell(path, FAILED, DIVERGED, FAILED)  # diverging is an answer
-    assert path.step() is None
-    assert path.outcome().ending == "stopped at xml"
+    run = make_run(memorized=True)
+    tell(run, FAILED, FAILED, FAILED)
+    assert run.step() is None
+    assert run.outcome().ending == "failed at xml"
+    run = make_run(memorized=True)
+    tell(run, FAILED, DIVERGED, FAILED)  # diverging is an answer
+    assert run.step() is None
+    assert run.outcome().ending == "stopped at xml"
 
 
 @pytest.mark.parametrize("kind", [ProposalKind.BASELINE, ProposalKind.REEXAMINE])
 def test_named_and_known_cells_visit_every_task_however_bad(kind: ProposalKind) -> None:
-    path = make_path(kind, reference={} if kind is ProposalKind.BASELINE else REFERENCE)
+    run = make_run(kind, reference={} if kind is ProposalKind.BASELINE else REFERENCE)
     visited = []
-    while (step := path.step()) is not None:
+    while (step := run.step()) is not None:
         visited.append(step.task)
-        judgement = path.tell(dict.fromkeys(step.settings, DIVERGED))
+        judgement = run.tell(dict.fromkeys(step.settings, DIVERGED))
         if judgement is not None and step.task != MEMORIZATION:
             assert judgement.passed
             assert judgement.threshold is None
             assert judgement.ratio is None
     first = [MEMORIZATION] * 3 if kind is ProposalKind.BASELINE else []
     assert visited == [*first, "xml", "music", "extra"]
-    assert path.outcome().ending == "complete"
+    assert run.outcome().ending == "complete"
 
 
 def test_no_child_is_an_outcome_without_visits() -> None:
-    path = Path(Proposal(3, ProposalKind.PROPOSE, None, "parent"), PROFILE, METRICS, REFERENCE)
-    assert path.step() is None
-    outcome = path.outcome()
+    run = ProposalRun(Proposal(3, ProposalKind.PROPOSE, None, "parent"), PROFILE, METRICS, REFERENCE)
+    assert run.step() is None
+    outcome = run.outcome()
     assert (outcome.visits, outcome.ending) == ((), "no valid child")
 
 
 def test_the_order_in_which_trials_finish_changes_nothing() -> None:
-    forward, backward = make_path(memorized=True), make_path(memorized=True)
+    forward, backward = make_run(memorized=True), make_run(memorized=True)
     results = dict(zip(SETTINGS, map(ended, (0.3, 0.47, 0.4)), strict=True))
     assert forward.tell(results) == backward.tell(dict(reversed(results.items())))
     assert forward.visits == backward.visits

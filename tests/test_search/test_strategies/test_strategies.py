@@ -23,8 +23,9 @@ from search.profiles.sections import (
     SearchSection,
     TaskSection,
 )
-from search.strategies.base import Outcome, Proposal, Strategy, Visit
+from search.strategies.base import Strategy
 from search.strategies.paper import PaperStrategy
+from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.random import RandomStrategy
 from search.strategies.registry import STRATEGIES, strategy_class
 from search.training.settings import Setting
@@ -159,7 +160,7 @@ def test_new_cells_have_lineage_and_settings_for_every_task(name: str) -> None:
             assert len(settings) == len(set(settings)) <= section.settings
             assert set(settings) <= set(PROFILE.grid_of(section).settings)
         if proposal.kind is ProposalKind.PROPOSE:
-            assert proposal.parent in strategy.books
+            assert proposal.parent in strategy.records
             assert proposal.mutations
             assert all(len(proposal.settings[task]) == 4 for task in ("xml", "music"))
 
@@ -175,7 +176,7 @@ def test_a_cell_that_comes_again_skips_memorization_and_gets_only_settings_it_ha
     few = replace(PROFILE.search, best=2, reexamine=0.2)  # few parents with small children meet them again
     strategy = started(name, replace(PROFILE, search=few, mutation=rules))
     had: dict[str, dict[str, set[Setting]]] = {
-        cell: {task: set(tried) for task, tried in book.tried.items()} for cell, book in strategy.books.items()
+        cell: {task: set(tried) for task, tried in record.tried.items()} for cell, record in strategy.records.items()
     }
     again = 0
     for index in range(300):
@@ -186,7 +187,7 @@ def test_a_cell_that_comes_again_skips_memorization_and_gets_only_settings_it_ha
             if proposal.kind is ProposalKind.PROPOSE and known:
                 again += 1
                 assert proposal.memorized
-                values = [v for v in strategy.books[proposal.graph.id].tried.get("xml", {}).values() if v is not None]
+                values = [v for v in strategy.records[proposal.graph.id].tried.get("xml", {}).values() if v is not None]
                 assert proposal.best_before.get("xml") == max(values, default=None)
             if proposal.kind is ProposalKind.REEXAMINE or known:
                 for task, settings in proposal.settings.items():
@@ -230,8 +231,8 @@ def test_the_list_holds_the_best_cells_sorted_and_no_more_than_it_may(name: str)
     seeds = started(name)
     scores = {cell: score for score, cell in seeds.best}
     values: dict[str, dict[str, list[float]]] = {}
-    for cell, book in seeds.books.items():
-        values[cell] = {t: [v for v in tried.values() if v is not None] for t, tried in book.tried.items()}
+    for cell, record in seeds.records.items():
+        values[cell] = {t: [v for v in tried.values() if v is not None] for t, tried in record.tried.items()}
     complete = set(scores)
     for outcome in told:
         if outcome.proposal.graph is None:
@@ -258,7 +259,7 @@ def test_a_parent_without_a_valid_child_gives_a_proposal_without_a_graph_and_goe
     assert barren
     for proposal in barren:
         assert proposal.kind is ProposalKind.PROPOSE
-        assert proposal.parent in strategy.books
+        assert proposal.parent in strategy.records
         assert not proposal.settings
         assert sum(proposal.rejections.values()) == 3
     assert strategy.ask(40).index == 40
@@ -268,7 +269,7 @@ def test_a_parent_without_a_valid_child_gives_a_proposal_without_a_graph_and_goe
 def test_the_seeds_alone_found_the_list_and_all_ties_are_broken_by_id(name: str) -> None:
     strategy = started(name)
     assert set(strategy.seeds) == {LIBRARY[cell].graph.id for cell in SEEDS} == {cell for _, cell in strategy.best}
-    assert LIBRARY["tanh"].graph.id not in strategy.books
+    assert LIBRARY["tanh"].graph.id not in strategy.records
 
 
 @every
@@ -326,23 +327,23 @@ def test_every_member_of_the_studys_list_is_drawn_equally_often_and_nobody_else(
 
 def test_a_cell_that_is_examined_again_gets_fresh_settings_and_keeps_its_best() -> None:
     strategy = started("paper", replace(PROFILE, search=replace(PROFILE.search, reexamine=1.0)))
-    tried = {cell: set(book.tried["xml"]) for cell, book in strategy.books.items()}
+    tried = {cell: set(record.tried["xml"]) for cell, record in strategy.records.items()}
     proposal = strategy.ask(0)
     assert proposal.kind is ProposalKind.REEXAMINE
     assert proposal.graph is not None
-    book = strategy.books[proposal.graph.id]
+    record = strategy.records[proposal.graph.id]
     assert len(proposal.settings["xml"]) == 4
     assert not tried[proposal.graph.id] & set(proposal.settings["xml"])
-    values = [value for value in book.tried["xml"].values() if value is not None]
+    values = [value for value in record.tried["xml"].values() if value is not None]
     assert proposal.best_before["xml"] == max(values)
-    nats = [value for value in book.tried["music"].values() if value is not None]
+    nats = [value for value in record.tried["music"].values() if value is not None]
     assert proposal.best_before["music"] == min(nats)
 
 
 def test_settings_of_a_child_come_from_those_of_parent_and_seeds_by_the_transfer_rule() -> None:
     # With a parent and seeds of nine settings each, a third of the draws is left to chance: 15 of 24 settings.
     strategy = started("random")
-    seed = strategy.books[strategy.seeds[0]]
+    seed = strategy.records[strategy.seeds[0]]
     known = set(seed.tried["xml"])
     inside, total = 0, 0
     for k in range(400):
@@ -357,7 +358,7 @@ def test_settings_of_a_child_come_from_those_of_parent_and_seeds_by_the_transfer
 def test_settings_of_memorization_are_random_unless_the_profile_transfers_them(transfer: bool) -> None:
     gate = replace(PROFILE.memorization, transfer=transfer)
     strategy = started("random", replace(PROFILE, memorization=gate))
-    seed = strategy.books[strategy.seeds[0]]
+    seed = strategy.records[strategy.seeds[0]]
     (passed,) = seed.tried[MEMORIZATION]
     grid = strategy.profile.grid_of(gate)
     hits = sum(
@@ -369,20 +370,20 @@ def test_settings_of_memorization_are_random_unless_the_profile_transfers_them(t
 
 def test_settings_are_ordered_best_first_and_those_that_do_not_count_last() -> None:
     strategy = started("random")
-    book = strategy.books[strategy.seeds[0]]
+    record = strategy.records[strategy.seeds[0]]
     for task, sign in (("xml", -1), ("music", 1)):
-        ordered = strategy._ordered([book], task)
-        values = [book.tried[task][setting] for setting in ordered]
+        ordered = strategy._ordered([record], task)
+        values = [record.tried[task][setting] for setting in ordered]
         counted = [value for value in values if value is not None]
         assert counted == sorted(counted, key=lambda value: sign * value)
         assert all(value is None for value in values[len(counted) :])
-        assert set(ordered) == set(book.tried[task])
+        assert set(ordered) == set(record.tried[task])
 
 
 def test_the_score_is_the_smallest_ratio_over_the_ranked_tasks() -> None:
     strategy = started("paper")
     for score, cell in strategy.best:
-        tried = strategy.books[cell].tried
+        tried = strategy.records[cell].tried
         xml = max(value for value in tried["xml"].values() if value is not None) / 0.5
         music = 4.0 / min(value for value in tried["music"].values() if value is not None)
         assert score == pytest.approx(min(xml, music))

@@ -25,7 +25,7 @@ from search.workers.environment import own_environment
 from search.workers.executor import LocalExecutor, RayExecutor, make_executor
 from search.workers.job import Job, run_job
 from tests.test_search.small import Deadly, Patient, Unreadable, small_task
-from tests.test_search.test_engine.test_engine import PROFILE, TASKS, run
+from tests.test_search.test_engine.searches import PROFILE, TASKS, run
 
 XML = small_task("xml")
 PATIENT = Patient(validation=600, test=900)

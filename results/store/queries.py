@@ -1,0 +1,69 @@
+"""Named queries over a store, for callers outside `results`: typed rows, no SQL elsewhere.
+
+Every query raises `StoreError` if the store cannot be read or holds a value of another type.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from results.store.store import Store
+
+
+class PastVisit(NamedTuple):
+    """Visit of a proposal to a task, and whether the cell passed."""
+
+    proposal: int
+    task: str
+    passed: bool
+
+
+class PastTrial(NamedTuple):
+    """Trial of the search, by the first proposal that asked for it."""
+
+    proposal: int
+    task: str
+    setting: str  # key of the setting
+    state: str  # one of `results.store.words.TrialState`
+    validation: float | None  # validation metric
+
+
+def trial_count(store: Store) -> int:
+    """Return the number of stored trials, those of finalists included."""
+    return int(store.typed("SELECT count(*) FROM trials", {"count": int})[0][0])
+
+
+def proposal_count(store: Store) -> int:
+    """Return the number of stored proposals, those of the baselines included."""
+    return int(store.typed("SELECT count(*) FROM proposals", {"count": int})[0][0])
+
+
+def past_visits(store: Store) -> list[PastVisit]:
+    """Return the visits of all proposals but the baselines, ordered by proposal and stage."""
+    sql = "SELECT proposal, task, passed FROM evaluations WHERE proposal >= 0 ORDER BY proposal, stage"
+    found = store.typed(sql, {"proposal": int, "task": str, "passed": bool})
+    return [PastVisit(proposal, task, bool(passed)) for proposal, task, passed in found]
+
+
+def past_trials(store: Store, proposals: int) -> list[PastTrial]:
+    """Return the search's trials that one of the first `proposals` proposals asked for first."""
+    sql = "SELECT proposal, task, setting, state, validation FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?"
+    kinds = {"proposal": int, "task": str, "setting": str, "state": str, "validation": float | None}
+    return [PastTrial(*values) for values in store.typed(sql, kinds, (proposals - 1,))]
+
+
+def retrained_cells(store: Store) -> list[str]:
+    """Return the ids of the cells with at least one retrained trial, in order."""
+    found = store.typed("SELECT DISTINCT cell FROM trials WHERE repeat > 0 ORDER BY cell", {"cell": str})
+    return [cell for (cell,) in found]
+
+
+def mean_seconds(store: Store) -> Mapping[tuple[str, str], float]:
+    """Return the mean duration of the trials in seconds, by cell (id) and task."""
+    sql = "SELECT cell, task, avg(seconds) FROM trials GROUP BY cell, task"
+    found = store.typed(sql, {"cell": str, "task": str, "seconds": float})
+    return {(cell, task): float(seconds) for cell, task, seconds in found}
+
+
+def environment_texts(store: Store) -> Mapping[str, str]:
+    """Return the description of each environment as the JSON text that was stored, by id."""
+    return dict(store.typed("SELECT id, description FROM environments", {"id": str, "description": str}))

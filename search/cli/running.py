@@ -1,0 +1,102 @@
+"""Shared parts of the commands that train: options for workers, signals, and the view of a run on the screen."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from results.store.sanitize import printable
+from results.tables.leaderboard import leaderboard
+from results.tables.readable import render_table
+from search.cli.display import Display
+from search.core.errors import SearchError
+from search.engine.observer import OpenRun, RunObserver
+from search.engine.progress import Progress
+from search.workers.ray_cluster import check_address
+
+TABLE_ROWS = 20
+"""Rows of the leaderboard that are shown at the end."""
+
+
+def worker_count(workers: int | None, address: str | None) -> int:
+    """Return the number of worker processes of the options --workers and --address.
+
+    Raises:
+        SearchError: both are given, or the address is malformed.
+    """
+    if workers is not None and address is not None:
+        raise SearchError(
+            f"--workers {workers} and --address {address} exclude each other: a cluster has its own workers; "
+            "leave one out"
+        )
+    if address is not None:
+        check_address(address)
+    return workers if workers is not None else (os.cpu_count() or 1)
+
+
+class RunView(RunObserver):
+    """View of a run on a console: warnings and progress bars. Use it with `with`, which removes the bars at its end."""
+
+    def __init__(self, console: Console, workers: int, address: str | None) -> None:
+        self.console, self.workers, self.address = console, workers, address
+        self._display: Display | None = None
+        self._started = ExitStack()
+
+    @property
+    def cores(self) -> int:
+        """Number of cores that time estimates are for: one on a cluster, whose size may change."""
+        return max(self.workers, 1) if self.address is None else 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, stages: tuple[str, ...]) -> None:
+        """Show the progress from now on; `stages` are the tasks whose passed cells are counted."""
+        self._display = Display(self.console, stages)
+        self._started.enter_context(self._display)
+
+    def stop(self) -> None:
+        """Remove the progress bars."""
+        self._started.close()
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        self.console.print(printable(f"warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False)
+
+    def show_table(self, run: OpenRun) -> None:
+        """Print the top of the leaderboard."""
+        table = leaderboard(run.store, run.profile.ranked)
+        self.console.print(render_table(table, TABLE_ROWS, self.console.width))
+
+    def on_difference(self, line: str) -> None:
+        self.warn(f"{line}; the leaderboard marks cells with trials from before and after (`environments`)")
+
+    def on_change(self, progress: Progress) -> None:
+        if self._display is not None:
+            self._display.update(progress)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt inside this context, so that they end a run as Ctrl-C does."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    # `nohup` makes the process ignore SIGHUP, which is kept.
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,49 @@
+"""Baselines: the given cells, evaluated on every task before the first proposal, and the GRU's results as reference."""
+
+from collections.abc import Mapping
+
+from results.store.words import ProposalKind
+from search.cells.graph import GateGraph
+from search.core.errors import SearchError
+from search.core.keys import generator_of
+from search.profiles.sections import MEMORIZATION, Profile
+from search.strategies.proposal import Outcome, Proposal
+from search.strategies.scoring import best_values
+from search.training.settings import Setting
+from tasks.task import Metric
+
+REFERENCE = "gru"
+"""Name of the cell whose results scores are relative to."""
+
+
+def baseline_proposal(profile: Profile, seed: int, index: int, graph: GateGraph) -> Proposal:
+    """Return the proposal of a given cell. Its settings are drawn from the seed, the same for all given cells."""
+    gate = profile.memorization
+    rng = generator_of(seed, "baseline", MEMORIZATION)
+    settings: dict[str, tuple[Setting, ...]] = {MEMORIZATION: profile.grid_of(gate).draw(gate.baseline_settings, rng)}
+    for task, section in profile.tasks.items():
+        grid = profile.grid_of(section)
+        count = len(grid) if section.baseline_settings == "all" else section.baseline_settings
+        settings[task] = grid.draw(count, generator_of(seed, "baseline", task))
+    return Proposal(index, ProposalKind.BASELINE, graph, settings=settings)
+
+
+def reference_metrics(outcome: Outcome, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Return the best validation metric of the reference cell on each task.
+
+    Args:
+        outcome: outcome of the reference cell's proposal.
+        metrics: metric of each task.
+
+    Raises:
+        SearchError: the reference cell has no result on a task.
+    """
+    visits = {visit.task: visit.results.values() for visit in outcome.visits if visit.task != MEMORIZATION}
+    reference = best_values(visits, metrics)
+    for task in visits:
+        if task not in reference:
+            raise SearchError(
+                f"no setting of the GRU has a result on {task!r}, so nothing can be compared with it; "
+                "try more baseline_settings or smaller learning rates in the profile"
+            )
+    return reference

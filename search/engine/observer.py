@@ -1,0 +1,48 @@
+"""Observer of a run: receives its events, for display."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from results.store.store import Store
+from search.engine.progress import Progress
+from search.profiles.sections import Profile
+from search.workers.executor import Executor
+from tasks.task import Task
+
+TABLE_FILE = "leaderboard.csv"
+"""Name of the leaderboard in the folder of a run."""
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """Run that has been opened for writing, with what trains it."""
+
+    store: Store
+    profile: Profile
+    tasks: Mapping[str, Task]
+    executor: Executor
+
+    @property
+    def table(self) -> Path:
+        """Path of the leaderboard."""
+        return self.store.folder / TABLE_FILE
+
+
+class RunObserver:
+    """Observer of a run. Its methods do nothing; a subclass overrides those that it needs."""
+
+    def on_difference(self, line: str) -> None:
+        """Receive a difference between the environments of the run's start and its resumption."""
+
+    def on_start(self, run: OpenRun) -> None:
+        """Receive the run before its first trial."""
+
+    def on_change(self, progress: Progress) -> None:
+        """Receive the counts, after every trial and every proposal."""
+
+    def on_interrupt(self, run: OpenRun, progress: Progress) -> None:
+        """Receive the run after KeyboardInterrupt, before the leaderboard is written and the workers are stopped."""
+
+    def on_finish(self, run: OpenRun, progress: Progress) -> None:
+        """Receive the finished run while its store is open."""

@@ -1,0 +1,298 @@
+"""Runs: start a search, resume it, or retrain its finalists, from a profile to a finished store.
+
+Each function creates or opens the store, starts the workers, records the provenance, runs the engine and the finalists,
+writes the leaderboard, and marks the run as finished. A `RunObserver` sees the progress.
+"""
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from results.store.errors import ResultsError
+from results.store.store import FILE, Store
+from results.tables.leaderboard import write_leaderboard
+from search.core.errors import SearchError
+from search.engine.engine import Engine
+from search.engine.finalists import choose_finalists, counted_repeats, retrain
+from search.engine.observer import OpenRun, RunObserver
+from search.engine.progress import Progress
+from search.engine.provenance import mark_resumed, provenance
+from search.engine.trust import check_trusted
+from search.profiles.loading import profile_of
+from search.profiles.sections import FinalistsSection, Profile
+from search.profiles.tasks import load_tasks
+from search.strategies.proposal import Outcome
+from search.strategies.registry import strategy_class
+from search.training.simulation import Simulation
+from search.workers.executor import Executor, make_executor
+from tasks.task import Task
+
+TABLE_SECONDS = 5.0
+"""Shortest time between two writes of the leaderboard while a search runs."""
+
+TaskLoader = Callable[[Profile], Mapping[str, Task]]
+"""Loads memorization and every task of a profile, by name."""
+
+
+def run_search(
+    folder: Path,
+    profile: Profile,
+    *,
+    seed: int = 0,
+    simulation: Simulation | None = None,
+    load: TaskLoader = load_tasks,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    command: Sequence[str] = (),
+    observer: RunObserver | None = None,
+) -> Progress:
+    """Run a new search to its end: baselines, proposals, finalists, leaderboard.
+
+    Args:
+        folder: folder of the run, which is created; its last part is the name of the run.
+        profile: profile of the search.
+        seed: seed of the search, 0 to 2**63 - 1.
+        simulation: draws the results of trials instead of training them.
+        load: loads the tasks.
+        executor: trains the trials; it is not closed. Without it, `workers` and `address` say what is started.
+        workers: worker processes on this machine, 0 for this process; all cores if None.
+        address: address of a Ray cluster, which takes precedence over `workers`.
+        command: arguments of the command line, for the record.
+        observer: sees the progress.
+
+    Returns:
+        The counts of the finished search.
+
+    Raises:
+        SearchError: the folder holds a run, the strategy is unknown, the workers cannot be started, or the GRU has no
+            result on a ranked task.
+        StoreError: the store cannot be written.
+        TaskError: the data of a task cannot be loaded.
+        KeyboardInterrupt: the search was interrupted; `resume_search` continues it.
+    """
+    strategy_class(profile.search.strategy)
+    if os.path.exists(folder / FILE) and os.path.getsize(folder / FILE):
+        raise SearchError(
+            f"run {folder.name!r} exists in {folder.parent}; resume it with --resume, or choose a new name"
+        )
+    tasks = load(profile)
+    # Workers start before the run is created: a cluster that cannot be joined leaves no empty run behind.
+    with _executor(executor, tasks, profile, workers, address) as started:
+        information = provenance(tasks) | {"command": list(command)}
+        if simulation is not None:
+            information["simulated"] = asdict(simulation)
+        store = Store.create(
+            folder,
+            name=folder.name,
+            seed=seed,
+            profile=profile.to_toml(),
+            strategy=profile.search.strategy,
+            window=profile.search.window,
+            information=information,
+        )
+        with store, store.lock():
+            return _search(OpenRun(store, profile, tasks, started), simulation, observer or RunObserver())
+
+
+def resume_search(
+    folder: Path,
+    *,
+    proposals: int | None = None,
+    trusted: Collection[str] = (),
+    load: TaskLoader = load_tasks,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    command: Sequence[str] = (),
+    observer: RunObserver | None = None,
+) -> Progress:
+    """Resume the search in a folder and run it to its end. Stored trials are not trained again.
+
+    Args:
+        folder: folder of the run.
+        proposals: new number of proposals, at least the profile's; unchanged if None.
+        trusted: import paths of the run's own tasks that may be imported.
+        load: loads the tasks.
+        executor: trains the trials, as in `run_search`.
+        workers: worker processes, as in `run_search`.
+        address: address of a Ray cluster, as in `run_search`.
+        command: arguments of the command line, for the record.
+        observer: sees the progress.
+
+    Returns:
+        The counts of the finished search.
+
+    Raises:
+        SearchError: as `run_search`, and if a path is not trusted or there would be fewer proposals.
+        StoreError: there is no run in the folder, another process drives it, or its store cannot be read or written.
+        TaskError: the data of a task cannot be loaded.
+        KeyboardInterrupt: the search was interrupted again.
+    """
+    observer = observer or RunObserver()
+    with Store.open(folder) as store:
+        profile = profile_of(store)
+        check_trusted(store, profile, trusted)
+        extended = _extended(store, profile, proposals)
+        tasks = load(profile)
+        with _executor(executor, tasks, profile, workers, address) as started, store.lock():
+            if extended is not None:
+                profile = extended
+                store.extend(profile.to_toml(), command)
+            for line in mark_resumed(store, tasks):
+                observer.on_difference(line)
+            return _search(OpenRun(store, profile, tasks, started), simulation_of(store), observer)
+
+
+def retrain_finalists(
+    folder: Path,
+    *,
+    cells: int | None = None,
+    repeats: int | None = None,
+    trusted: Collection[str] = (),
+    load: TaskLoader = load_tasks,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    observer: RunObserver | None = None,
+) -> Progress:
+    """Retrain the finalists of the run in a folder on fresh seeds, and write the leaderboard.
+
+    Args:
+        folder: folder of the run.
+        cells: number of found cells; the profile's if None.
+        repeats: seeds per task; if None the profile's, or as many as were trained before.
+        trusted: import paths of the run's own tasks that may be imported.
+        load: loads the tasks.
+        executor: trains the trials, as in `run_search`.
+        workers: worker processes, as in `run_search`.
+        address: address of a Ray cluster, as in `run_search`.
+        observer: sees the progress.
+
+    Returns:
+        The counts of the retraining.
+
+    Raises:
+        SearchError: the GRU has no result on a ranked task, or a path is not trusted.
+        StoreError: there is no run in the folder, another process drives it, or its store cannot be read or written.
+        TaskError: the data of a task cannot be loaded.
+        KeyboardInterrupt: the retraining was interrupted; calling this again continues it.
+    """
+    observer = observer or RunObserver()
+    with Store.open(folder, readonly=True) as reader:
+        profile = profile_of(reader)
+        check_trusted(reader, profile, trusted)
+        wanted = profile.finalists
+        section = FinalistsSection(
+            cells=cells if cells is not None else wanted.cells or FinalistsSection().cells,
+            repeats=repeats if repeats is not None else max(wanted.repeats, counted_repeats(reader)),
+        )
+        profile = replace(profile, finalists=section)
+        choose_finalists(profile, reader)  # raises its errors before data is loaded and workers are started
+    tasks = load(profile)
+    with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
+        run, progress = OpenRun(store, profile, tasks, started), Progress()
+        for line in mark_resumed(store, tasks):
+            observer.on_difference(line)
+        observer.on_start(run)
+        try:
+            _retrain(run, progress, simulation_of(store), observer)
+        finally:
+            write_leaderboard(store, profile.ranked, run.table)
+        observer.on_finish(run, progress)
+        return progress
+
+
+def simulation_of(store: Store) -> Simulation | None:
+    """Return the simulation that the run was started with; None if its trials are trained."""
+    return Simulation(**store.information["simulated"]) if store.simulated else None
+
+
+@contextmanager
+def _executor(
+    executor: Executor | None, tasks: Mapping[str, Task], profile: Profile, workers: int | None, address: str | None
+) -> Iterator[Executor]:
+    """Yield the given executor, or one that is started for this run and closed after it."""
+    if executor is not None:
+        yield executor
+        return
+    count = workers if workers is not None else (os.cpu_count() or 1)
+    with closing(make_executor(tasks, count, address, profile.limits.of_trials())) as started:
+        yield started
+
+
+def _extended(store: Store, profile: Profile, proposals: int | None) -> Profile | None:
+    """Return the profile with more proposals, or None if their number does not change.
+
+    A proposal does not depend on how many follow. So the run becomes that of the larger number from the start, except
+    that finalists of the smaller run stay in the leaderboard.
+
+    Raises:
+        SearchError: there would be fewer proposals.
+    """
+    planned = profile.search.proposals
+    if proposals is None or proposals == planned:
+        return None
+    if proposals < planned:
+        raise SearchError(
+            f"--proposals {proposals}: run {store.name!r} has {planned:,}, and what is done is kept; "
+            f"with --resume, give a number above {planned:,}"
+        )
+    return replace(profile, search=replace(profile.search, proposals=proposals))
+
+
+def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) -> Progress:
+    """Run the engine and the finalists over an open run; the leaderboard is up to date at any time."""
+    store, ranked = run.store, run.profile.ranked
+    observer.on_start(run)
+    written = time.monotonic()
+
+    def on_outcome(outcome: Outcome) -> None:
+        nonlocal written
+        if outcome.is_complete and time.monotonic() - written >= TABLE_SECONDS:
+            with suppress(ResultsError):  # the trials matter more; a lasting error is raised at the end
+                write_leaderboard(store, ranked, run.table)
+            written = time.monotonic()
+
+    engine = Engine(
+        run.profile,
+        store.seed,
+        run.tasks,
+        store,
+        run.executor,
+        simulation=simulation,
+        on_change=observer.on_change,
+        on_outcome=on_outcome,
+    )
+    try:
+        engine.run()
+        _retrain(run, engine.progress, simulation, observer)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            observer.on_interrupt(run, engine.progress)
+        with suppress(ResultsError):  # the first error is the one to report
+            write_leaderboard(store, ranked, run.table)
+        raise
+    try:
+        write_leaderboard(store, ranked, run.table)
+    except ResultsError as error:
+        raise SearchError(f"{error}; all trials are kept, and --resume writes the table again") from error
+    store.mark(finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    observer.on_finish(run, engine.progress)
+    return engine.progress
+
+
+def _retrain(run: OpenRun, progress: Progress, simulation: Simulation | None, observer: RunObserver) -> None:
+    retrain(
+        run.profile,
+        run.store.seed,
+        run.tasks,
+        run.store,
+        run.executor,
+        progress,
+        simulation=simulation,
+        on_change=observer.on_change,
+    )

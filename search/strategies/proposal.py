@@ -1,0 +1,70 @@
+"""Types that the strategies and the engine exchange: moves, proposals, visits and outcomes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from results.store.words import COMPLETE, ProposalKind
+from search.cells.graph import GateGraph
+from search.cells.mutation import Mutation, Rejection
+from search.training.settings import Setting
+
+
+@dataclass(frozen=True)
+class Move:
+    """Choice of a strategy: mutate the cell with the id `cell`, or examine it again with fresh settings."""
+
+    kind: ProposalKind
+    cell: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One step of the search. All its random draws are done, so its outcome depends on no later event.
+
+    Attributes:
+        index: 0, 1, ... in the order of the search; negative for baselines.
+        graph: the cell to evaluate; None if no valid child was drawn.
+        parent: id of the mutated cell; None unless the cell is a child.
+        settings: settings to try, for memorization and each task.
+        memorized: True if the cell passed memorization in an earlier proposal.
+        best_before: the cell's best validation metric on each task, from earlier proposals.
+        rejections: number of rejected draws before this proposal, by reason.
+    """
+
+    index: int
+    kind: ProposalKind
+    graph: GateGraph | None
+    parent: str | None = None
+    mutations: tuple[Mutation, ...] = ()
+    settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
+    memorized: bool = False
+    best_before: Mapping[str, float] = field(default_factory=dict)
+    rejections: Mapping[Rejection, int] = field(default_factory=dict)
+
+    @property
+    def cell(self) -> str | None:
+        """Id of the cell; None if no valid child was drawn."""
+        return None if self.graph is None else self.graph.id
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Evaluation of a cell on one task: the validation metric of each setting, None for trials that do not rank."""
+
+    task: str
+    results: Mapping[Setting, float | None]
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of a proposal: its visits in order, and its ending (see `results.store.endings`)."""
+
+    proposal: Proposal
+    visits: tuple[Visit, ...]
+    ending: str
+
+    @property
+    def is_complete(self) -> bool:
+        """True if the cell passed every stage."""
+        return self.ending == COMPLETE

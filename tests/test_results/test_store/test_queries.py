@@ -1,0 +1,85 @@
+"""Named queries, compared with plain loops over the rows of the store."""
+
+import pytest
+
+from results.store.errors import StoreError
+from results.store.queries import (
+    environment_texts,
+    mean_seconds,
+    past_trials,
+    past_visits,
+    proposal_count,
+    retrained_cells,
+    trial_count,
+)
+from results.store.records import ProposalRow
+from results.store.store import Store
+from tests.test_results.rows import GRU, make_baseline, make_cell, make_evaluation, make_trial
+
+A, B = "a" * 16, "b" * 16
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    """A GRU and two found cells; the second one's trials are claimed by proposals 0 and 4."""
+    store.add_cell(make_baseline("gru"))
+    for cell in (B, A):
+        store.add_cell(make_cell(cell, parent=GRU))
+    for proposal, cell, stage, task, passed in (
+        (-1, GRU, 1, "xml", True),
+        (4, B, 0, "memorization", True),
+        (0, A, 1, "xml", False),
+        (0, A, 0, "memorization", True),
+    ):
+        store.record(make_evaluation(cell, task, proposal=proposal, stage=stage, passed=passed), [])
+    trials = [
+        make_trial(GRU, "xml", 0, seconds=2.0, proposal=-1),
+        make_trial(A, "xml", 0, seconds=1.0, proposal=0, validation=0.25),
+        make_trial(A, "xml", 1, seconds=4.0, proposal=0, state="diverged", validation=None, test=None),
+        make_trial(B, "xml", 0, seconds=3.0, proposal=4),
+        make_trial(B, "xml", 0, repeat=2, seconds=6.0),
+        make_trial(A, "xml", 0, repeat=1, seconds=7.0),
+    ]
+    store.record(None, trials)
+    for index, cell in ((-1, GRU), (0, A), (4, B)):
+        store.add_proposal(ProposalRow(index, "baseline" if index < 0 else "propose", cell, None, "complete", None))
+    store.add_environment("e1", '{"cpu":"one"}')
+    return store
+
+
+def test_counts(filled: Store) -> None:
+    assert (trial_count(filled), proposal_count(filled)) == (6, 3)
+
+
+def test_visits_are_ordered_by_proposal_and_stage_without_the_baselines(filled: Store) -> None:
+    assert past_visits(filled) == [(0, "memorization", True), (0, "xml", False), (4, "memorization", True)]
+
+
+def test_past_trials_are_the_search_s_own_of_the_first_proposals(filled: Store) -> None:
+    for proposals in (0, 1, 4, 5):
+        expected = {
+            (row.proposal, row.task, row.setting, row.state, row.validation)
+            for row in filled.trials()
+            if row.repeat == 0 and row.proposal is not None and 0 <= row.proposal < proposals
+        }
+        found = past_trials(filled, proposals)
+        assert len(found) == len(expected) == {0: 0, 1: 2, 4: 2, 5: 3}[proposals]
+        assert set(found) == expected
+
+
+def test_retrained_cells_have_a_repeat(filled: Store) -> None:
+    assert retrained_cells(filled) == [A, B]
+
+
+def test_mean_seconds_are_over_all_trials_of_a_cell_on_a_task(filled: Store) -> None:
+    assert mean_seconds(filled) == {(GRU, "xml"): 2.0, (A, "xml"): 4.0, (B, "xml"): 4.5}
+
+
+def test_environments_are_the_stored_texts(filled: Store) -> None:
+    assert environment_texts(filled) == {"e1": '{"cpu":"one"}'}
+
+
+def test_a_value_that_no_run_writes_is_refused(filled: Store) -> None:
+    filled.select("UPDATE trials SET seconds = 9e999")
+    with pytest.raises(StoreError):
+        mean_seconds(filled)
