@@ -7,6 +7,7 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
+from results.store.runs import open_run
 from results.store.store import Store
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.leaderboard import write_leaderboard
@@ -14,7 +15,6 @@ from results.tables.readable import render_table
 from search.cli.commands.search import mark_resumed, simulation_of, terminable
 from search.cli.display import Display, duration, say
 from search.cli.loading import check_trusted, load_tasks
-from search.cli.names import open_run
 from search.core.errors import SearchError
 from search.engine.engine import Progress
 from search.engine.finalists import choose_finalists, finalists_seconds, retrain

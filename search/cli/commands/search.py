@@ -19,6 +19,7 @@ from rich.console import Console
 
 from results.store.errors import ResultsError
 from results.store.files import runs_folder
+from results.store.runs import known_runs, run_folder
 from results.store.sanitize import printable
 from results.store.store import FILE, Store
 from results.store.summary import funnel
@@ -30,7 +31,6 @@ from search.cells.files import read_cell
 from search.cells.notation.formula import format_graph
 from search.cli.display import Display, duration, say
 from search.cli.loading import check_trusted, load_tasks, trust_options
-from search.cli.names import known_runs, run_folder
 from search.core.errors import SearchError
 from search.engine.cost import estimate
 from search.engine.engine import Engine, Progress
