@@ -77,7 +77,8 @@ def export(
     Its docstring gives the cell's origin and, for a cell of a run, its scores there.
 
     With --weights, the module has a second class: the trained network with embedding and readout. A run stores no
-    weights, so the trial is retrained. This takes as long as the trial did, and gives the same numbers.
+    weights, so the trial is retrained. This takes as long as the trial did, and gives the same numbers if versions and
+    processor are the same.
 
     A recipe is JSON in the format of NAS-Bench-NLP, which cannot express relu and initial biases. Recipes and formulas
     can be given as CELL.

@@ -35,7 +35,7 @@ Examples:
   gatesearch leaderboard quick-1 --format latex -o table.tex
 
 """
-_COLUMN_HELP = "\b\nColumns of the CSV (one TASK column for each ranked task):\n" + "\n".join(
+_COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" + "\n".join(
     textwrap.fill(f"  {name:21} {meaning}", 76, subsequent_indent=" " * 24) for name, meaning in COLUMNS.items()
 )
 
