@@ -35,8 +35,8 @@ from search.profiles.loading import load_profile, parse_profile
 from tasks.language import Language
 from tasks.midi import midi_notes
 from tasks.music import Music
+from tasks.piano_rolls import roll_of
 from tasks.registry import load_task, task_class
-from tasks.rolls import roll_of
 from tasks.task import Split, Task
 from tests.fuzz.draws import changed_bytes, changed_text, changed_tree, odd_text, odd_value
 from tests.fuzz.rules import BrokenRuleError, check_message

@@ -13,7 +13,7 @@ import pytest
 
 from tasks.chorales import chorales, tunes
 from tasks.errors import TaskError
-from tasks.rolls import Note
+from tasks.piano_rolls import Note
 from tasks.scores import score_parts
 from tasks.task import Split
 

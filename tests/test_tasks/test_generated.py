@@ -14,9 +14,9 @@ from tasks.arithmetic import Arithmetic
 from tasks.errors import TaskError
 from tasks.generated import FIXED_SEED, GeneratedTask, Sample
 from tasks.memorization import Memorization
-from tasks.splits import split_of_text
 from tasks.task import Batch, Split
 from tasks.xml import Xml
+from tests.test_tasks.text_splits import split_of_text
 
 
 def column_texts(task: GeneratedTask, windows: list[Batch]) -> list[str]:
@@ -150,13 +150,13 @@ def test_a_task_of_too_few_samples_says_so_when_it_is_built() -> None:
 
 
 def test_samples_that_end_are_refused() -> None:
-    with pytest.raises(TaskError, match="'finite': its samples came to an end; they must be endless"):
+    with pytest.raises(TaskError, match="'finite': its samples ended, but must be endless"):
         Finite()
 
 
 def test_a_character_outside_the_vocabulary_is_named() -> None:
     task = Strange()
-    with pytest.raises(TaskError, match=r"'strange': a sample has 'é', which its vocabulary has not"):
+    with pytest.raises(TaskError, match=r"'strange': a sample has 'é', which is not in its vocabulary"):
         next(task.training(2, 5, np.random.default_rng(0)))
 
 
@@ -182,10 +182,10 @@ class Twice(OneWord):
 
 
 def test_a_sample_of_which_nothing_counts_is_refused() -> None:
-    with pytest.raises(TaskError, match="'late': a sample counts from character 2 of 2; it must be from 0 to 1"):
+    with pytest.raises(TaskError, match="a sample counts from character 2 of 2; counts_from must be from 0 to 1"):
         Late()
 
 
 def test_a_vocabulary_with_a_character_twice_is_refused() -> None:
-    with pytest.raises(TaskError, match="'twice': its vocabulary is 'aba'; it must be different characters"):
+    with pytest.raises(TaskError, match="'twice': its vocabulary is 'aba'; give two or more different characters"):
         Twice()

@@ -135,7 +135,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(
         ({"max_tokens": 1}, "max_tokens = 1, but it must be an integer from 2"),
         ({"max_evaluation_tokens": "many"}, "max_evaluation_tokens = 'many', but"),
         ({"data": 5}, "data = 5, but it must be the path of a folder"),
-        ({"data": "/nowhere/at/all"}, "is no folder"),
+        ({"data": "/nowhere/at/all"}, "is not a folder"),
     ],
 )
 def test_bad_parameters_are_refused(parameters: dict[str, object], message: str) -> None:

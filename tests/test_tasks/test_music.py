@@ -185,12 +185,12 @@ def as_drums(folder: Path) -> Path:
     [
         (lambda folder: folder / "nothing", r"does not exist; give a .mat file or a folder of MIDI files"),
         (lambda folder: folder, r"has no .mid file for train; put some into subfolders train, valid and test"),
-        (as_pickle, r"is a pickle, which can run code when it is read; give a .mat file or MIDI files"),
-        (as_text, r"music.mat' is no MATLAB file that can be read \(.*\); check it"),
-        (as_hdf, r"is a MATLAB 7.3 file, which cannot be read; save it with -v7"),
+        (as_pickle, r"is a pickle, which can run code when it is loaded; give a .mat file or MIDI files"),
+        (as_text, r"music.mat' is not a readable MATLAB file \(.*\); check it"),
+        (as_hdf, r"is a MATLAB 7.3 file, which is not supported; save it with -v7"),
         (as_two_files, r"has 2 .mat files; name one of them"),
         (as_half_a_folder, r"has no .mid file for validation"),
-        (as_broken_midi, r"b.mid' is no MIDI file that can be read \(it does not begin with MThd\); leave it out"),
+        (as_broken_midi, r"b.mid' is not a readable MIDI file \(it does not begin with MThd\); leave it out"),
         (as_drums, r"b.mid' has no note of a piano on any beat; leave it out"),
     ],
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.splits import codes_of, octant_splits, octants_of, split_of, split_of_text
+from tasks.splits import codes_of, octant_splits, octants_of, split_of
 from tasks.task import Split
+from tests.test_tasks.text_splits import split_of_text
 
 
 def test_an_eighth_of_the_keys_is_validation_and_another_is_test() -> None:

@@ -240,7 +240,7 @@ def test_a_task_may_be_three_methods() -> None:
 
 
 def test_a_guess_at_nothing_is_refused() -> None:
-    with pytest.raises(TaskError, match=r"^task 'silence': no step of its validation set counts; make the set larger$"):
+    with pytest.raises(TaskError, match=r"^task 'silence': the loss mask of its validation set is empty; make"):
         Silence().constant_baseline()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import TaskError
-from tasks.rolls import KEYS, Note, packed, pitch_name, roll_of, roll_windows, unpacked
+from tasks.piano_rolls import KEYS, Note, packed, pitch_name, roll_of, roll_windows, unpacked
 from tasks.task import Split
 
 
