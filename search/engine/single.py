@@ -74,12 +74,26 @@ def plan_trial(
     Raises:
         TaskError: there is no such task, or its data cannot be read.
     """
-    name = task if isinstance(task, str) else task.name
-    section = _section(profile, name)
+    section = _section(profile, task if isinstance(task, str) else task.name)
     if isinstance(task, str):
-        path = section.task if isinstance(section, TaskSection) and section.task else name
-        task = load_task(path, **section.options | dict(options or {}))
+        task = load_named_task(profile, task, options)
     return SingleTrial(task, _setting(profile.grid_of(section), overrides), _budget(section, overrides))
+
+
+def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] | None = None) -> Task:
+    """Build a task: one of the profile with its options, a registered one, or `package.module:Class`.
+
+    Args:
+        profile: source of the options of its own tasks.
+        name: name of the task in the profile or the registry, or its import path.
+        options: arguments of the task's constructor, on top of the profile's.
+
+    Raises:
+        TaskError: there is no such task, or its data cannot be read.
+    """
+    section = _section(profile, name)
+    path = section.task if isinstance(section, TaskSection) and section.task else name
+    return load_task(path, **section.options | dict(options or {}))
 
 
 def train_cell(

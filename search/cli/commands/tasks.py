@@ -1,16 +1,16 @@
 """`gatesearch tasks`: list the tasks, or print samples of one."""
 
 import json
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from search.core.errors import SearchError
+from search.engine.single import load_named_task
 from search.profiles.loading import load_profile
-from search.profiles.sections import MEMORIZATION
-from tasks.registry import TASKS, load_task, parameters_of
+from search.profiles.tasks import task_names
+from tasks.registry import TASKS, parameters_of
 from tasks.task import Split
 
 _EPILOG = """\b
@@ -37,14 +37,10 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, as_jso
     if data is not None and name is None:
         raise SearchError(f"--data {data!r} needs the name of a task, as in: gatesearch tasks language --data {data}")
     chosen = load_profile(profile)
-    sections: dict[str, Any] = {MEMORIZATION: chosen.memorization, **chosen.tasks}
-    names = [name] if name is not None else list(dict.fromkeys([*TASKS, *sections]))
+    names = [name] if name is not None else list(dict.fromkeys([*TASKS, *task_names(chosen)]))
     rows = []
     for task_name in names:
-        section = sections.get(task_name)
-        path = getattr(section, "task", None) or task_name
-        options = dict(section.options) if section is not None else {}
-        task = load_task(path, **(options if data is None else options | {"data": data}))
+        task = load_named_task(chosen, task_name, {} if data is None else {"data": data})
         rows.append(
             {
                 "name": task_name,
