@@ -35,7 +35,7 @@ from tasks.streams import windows
 from tasks.task import ACCURACY, Batch, Output, Split, Task
 
 FIXED_SEED = 20150706  # random seed of validation and test sets, independent of the seed of a run
-PATIENCE = 10_000  # successive samples without one of the wanted split, after which the task counts as too small
+PATIENCE = 10_000  # successive samples without one of the wanted split, after which the task is too small
 WINDOWS = 64  # training windows encoded at once
 SAMPLES = 64  # samples collected into a block from a task that yields them one by one
 
@@ -148,8 +148,10 @@ class GeneratedTask(Task):
                 if length == 0:
                     raise TaskError(f"task {self.name!r}: a sample is empty; each needs at least one character")
                 if not 0 <= sample.counts_from < length:
-                    where = f"counts from character {sample.counts_from} of {length}"
-                    raise TaskError(f"task {self.name!r}: a sample {where}; counts_from must be from 0 to {length - 1}")
+                    raise TaskError(
+                        f"task {self.name!r}: a sample of {length} characters has counts_from = {sample.counts_from}; "
+                        f"give 0 to {length - 1}"
+                    )
             yield Block.of(some)
 
     @property

@@ -49,7 +49,7 @@ def windows(symbols: Integers, loss_mask: npt.NDArray[np.float32], steps: int, s
         end = min(first + steps * _CHUNK, last)
         inputs = symbols[:, first:end].T.astype(np.int64, order="C")
         targets = symbols[:, first + 1 : end + 1].T.astype(np.int64, order="C")
-        counts = loss_mask[:, first + 1 : end + 1].T.astype(np.float32, order="C")
+        mask = loss_mask[:, first + 1 : end + 1].T.astype(np.float32, order="C")
         for begin in range(0, end - first, steps):
             part = slice(begin, begin + steps)
-            yield Batch(inputs[part], targets[part], counts[part], starts and first + begin == 0)
+            yield Batch(inputs[part], targets[part], mask[part], starts and first + begin == 0)

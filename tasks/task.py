@@ -165,7 +165,7 @@ class Task(ABC):
         labels = [self.label(int(index)) for index in (batch.inputs[0, column], *targets)]
         if any(len(label) != 1 for label in labels):
             return " ".join(labels)
-        return "".join(labels) + "\n " + "".join("^" if counts else " " for counts in loss_mask)
+        return "".join(labels) + "\n " + "".join("^" if weighted else " " for weighted in loss_mask)
 
 
 def _surprise(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -129,7 +129,7 @@ def _fail(message: str) -> int:
 
 
 def main() -> None:
-    """Run the `gatesearch` command, and exit with its status."""
+    """Run the `gatesearch` command."""
     status = run(sys.argv[1:])
     if "ray" in sys.modules:
         # Everything is written, and all worker processes have ended. Ray's exit handlers take another second, may crash

@@ -1,4 +1,4 @@
-"""Words as numbers, streams that lose no word, and the cache of both."""
+"""Tokens, streams that contain every word, and their cache."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def words_of(task: Language, split: Split) -> list[str]:
-    """The words of a split, read from an evaluation with one column."""
+    """Return the words of a split, read from an evaluation with one column."""
     windows = list(task.evaluation(split, 1, 1000))
     numbers = [int(windows[0].inputs[0, 0])] + [int(n) for window in windows for n in window.targets[:, 0]]
     names = [task.label(number) for number in range(task.output_size)]

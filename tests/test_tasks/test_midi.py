@@ -1,4 +1,4 @@
-"""MIDI files, written by music21 and by hand, are read as the notes they hold."""
+"""Notes of MIDI files that music21 or the test has written."""
 
 from __future__ import annotations
 

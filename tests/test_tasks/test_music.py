@@ -1,4 +1,4 @@
-"""Music of one's own: MATLAB files as they are published, MIDI folders, and what is refused."""
+"""User's music: MATLAB files, MIDI folders, and refused files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rolls = list[npt.NDArray[Any]]
 
 
 def cells(pieces: Rolls) -> npt.NDArray[np.object_]:
-    """A row of pieces as MATLAB's cell array, whatever their shapes."""
+    """Return pieces of any shapes as a MATLAB cell array."""
     row = np.empty((1, len(pieces)), object)
     for place, piece in enumerate(pieces):
         row[0, place] = piece
@@ -42,14 +42,14 @@ def write_mat(path: Path, **changed: object) -> Path:
 
 
 def write_midi(path: Path, *pitches: int) -> None:
-    """A file of quarter notes, one after the other."""
+    """Write a MIDI file of successive quarter notes."""
     track = b"".join(bytes([0, 0x90, pitch, 64, 4, 0x80, pitch, 0]) for pitch in pitches) + b"\x00\xff\x2f\x00"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"MThd\0\0\0\6\0\0\0\1\0\4MTrk" + len(track).to_bytes(4, "big") + track)
 
 
 def pieces_of(task: Music, split: Split) -> Rolls:
-    """The pieces of a split, one a batch."""
+    """Return the pieces of a split, read with one piece per batch."""
     pieces: list[Rolls] = []
     for window in task.evaluation(split, 1, 8):
         if window.starts:

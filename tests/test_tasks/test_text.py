@@ -1,4 +1,4 @@
-"""How text becomes words, and which words are in which split."""
+"""Tokens of texts, and their splits."""
 
 from __future__ import annotations
 
