@@ -1,1 +1,1 @@
-"""Sequence tasks: what is read, what is predicted, and how it is measured."""
+"""Sequence tasks: inputs, targets and metrics."""

@@ -1,4 +1,4 @@
-"""Sums and differences among random letters: `3e36d9-h1h39f94eeh43keg3c=-13991064.`"""
+"""Arithmetic task: sums and differences among random letters, such as `3e36d9-h1h39f94eeh43keg3c=-13991064.`."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ import numpy.typing as npt
 from tasks.generated import Block, BlockTask
 from tasks.parameters import check_integer, check_number
 
-_PROBLEMS = 2048  # drawn at once
+_PROBLEMS = 2048  # problems drawn at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arithmetic(BlockTask):
-    """Two numbers are added or subtracted; the answer follows `=` and ends with `.`.
+    """Addition or subtraction of two numbers; the answer follows `=` and ends with `.`.
 
-    The arithmetic problem of Jozefowicz et al. 2015, section 3.6. Each number has 1 to `digits` digits, each
-    length equally likely, no leading zeros, and either sign, each equally likely; plus and minus are too. A
-    letter follows each character before `=` with probability `distractors`, another one after it with the
-    same probability, and so on: 1 / (1 - distractors) - 1 letters on average. The study gives neither the
-    distribution of lengths nor that of letters; these are ours, and 0.5 fits its printed example.
+    The arithmetic problem of Jozefowicz et al. 2015, section 3.6. Each number has 1 to `digits` digits without leading
+    zeros; lengths, signs and the two operators are equally likely. After each character before `=`, a letter follows
+    with probability `distractors`, another one after it with the same probability, and so on, which is
+    1 / (1 - distractors) - 1 letters on average. The study states neither the distribution of lengths nor that of
+    letters. These are chosen here; 0.5 fits the study's printed example.
 
-    Only the steps whose target is a character of the answer (after `=`, up to and including `.`) count, in
-    the accuracy and in the loss: the rest is random and cannot be predicted. The split is by the operands and
-    the operator, whatever the letters between them.
+    The loss mask covers the answer (after `=`, up to and including `.`), since the rest is random. The split depends on
+    the operands and the operator, but not on the letters between them.
     """
 
     name = "arithmetic"
     version = 2
-    summary = "two numbers are added or subtracted among random letters; accuracy on the answer"
+    summary = "sum or difference of two numbers among random letters; accuracy on the answer"
     vocabulary = string.ascii_lowercase + string.digits + "+-=."
 
     digits: int = 8
@@ -47,7 +46,7 @@ class Arithmetic(BlockTask):
         super().__post_init__()
 
     def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
-        # Much is done on whole arrays of characters, by place and not by mask, since this is called for every step.
+        # Whole arrays of characters, indexed by position and not by mask: training waits for this code.
         while True:
             numbers, figures, sizes = self._numbers(rng)
             a, b = numbers.reshape(2, -1)
@@ -55,7 +54,7 @@ class Arithmetic(BlockTask):
             answers = a + np.where(minus, -b, b)
             answer_figures, answer_sizes = _figures(answers, self.digits + 1)
             width = 1 + self.digits
-            whole = np.empty((3 * width + 4, _PROBLEMS), np.uint8)  # characters and gaps of each problem, one below
+            whole = np.empty((3 * width + 4, _PROBLEMS), np.uint8)  # a problem per column; 0 is a gap
             whole[:width], whole[width + 1 : 2 * width + 1] = figures[:, :_PROBLEMS], figures[:, _PROBLEMS:]
             whole[width] = np.where(minus, np.uint8(ord("-")), np.uint8(ord("+")))
             whole[2 * width + 1] = ord("=")
@@ -65,7 +64,7 @@ class Arithmetic(BlockTask):
             places = np.flatnonzero(whole != 0)
             shown = whole.ravel()[places]
             key_lengths = sizes[:_PROBLEMS] + sizes[_PROBLEMS:] + 1
-            last = np.cumsum(key_lengths + answer_sizes + 2)  # of each problem, in `shown`
+            last = np.cumsum(key_lengths + answer_sizes + 2)  # last characters of the problems in `shown`
             equals = last - answer_sizes - 2
             asking = np.zeros(len(shown) + 1, np.int8)
             asking[equals], asking[last] = -1, 1
@@ -82,15 +81,15 @@ class Arithmetic(BlockTask):
     def _numbers(
         self, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Numbers for both sides (2 N,), and how they are written, as `_figures` has it."""
+        """Return the operands of both sides (2 N,), with characters and lengths as in `_figures`."""
         count = 2 * _PROBLEMS
-        first = rng.integers(self.digits, size=count, dtype=np.int8)  # the place of the first figure
+        first = rng.integers(self.digits, size=count, dtype=np.int8)  # position of the first digit
         figures = rng.integers(10, size=(self.digits, count), dtype=np.int8)
         leading = rng.integers(1, 10, size=count, dtype=np.int8)
         values = np.zeros(count, np.int64)
         for place in range(self.digits):
             row = figures[place]
-            if place < self.digits - 1:  # only a number of one figure begins with 0
+            if place < self.digits - 1:  # only a number of one digit begins with 0
                 np.copyto(row, leading, where=first == place)
             row *= first <= place
             values = 10 * values + row
@@ -98,16 +97,16 @@ class Arithmetic(BlockTask):
         return numbers, *_written(figures, first, numbers)
 
     def _letters(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
-        """How many letters follow each character: geometric, which is exponential rounded down."""
+        """Return the number of letters after each character: geometric, drawn as an exponential rounded down."""
         if self.distractors == 0.0:
             return np.zeros(count, np.int64)
         return (rng.standard_exponential(count) / -math.log(self.distractors)).astype(np.int64)
 
 
 def _figures(numbers: npt.NDArray[np.int64], digits: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Numbers in decimal, (1 + digits, N), and how long they are, (N,).
+    """Return numbers in decimal notation, (1 + digits, N), and their lengths, (N,).
 
-    A sign or nothing (0), then figures as characters, nothing where there would be zeros in front.
+    A column is the minus sign or a gap (0), then the digits as characters, with gaps for leading zeros.
     """
     left = np.abs(numbers)
     figures = np.empty((digits, len(numbers)), np.int8)
@@ -123,7 +122,7 @@ def _figures(numbers: npt.NDArray[np.int64], digits: int) -> tuple[npt.NDArray[n
 def _written(
     figures: npt.NDArray[np.int8], first: npt.NDArray[np.int8], numbers: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """As `_figures`, from the figures, the places of the first ones, and the signs of the numbers."""
+    """Return the arrays of `_figures`, given the digits, the positions of the first ones, and the numbers' signs."""
     digits, count = figures.shape
     negative = numbers < 0
     written = np.empty((1 + digits, count), np.uint8)

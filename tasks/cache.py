@@ -1,8 +1,8 @@
-"""Parsed data on disk, so that text and scores are read once and not at every start.
+"""Disk cache of parsed data, so that text and scores are parsed once.
 
-The folder is the user's cache folder for `gatesearch`, or the one that the environment variable GATESEARCH_CACHE
-names. A file holds plain arrays (.npz, no pickle); its name has a checksum of the source and of the parameters,
-so that it never answers for other data. A damaged file is made again.
+The folder is the user's cache folder for `gatesearch`, or the one in the environment variable GATESEARCH_CACHE. A file
+contains plain arrays (.npz, no pickle). Its name has a checksum of the source and the parameters, so other data never
+hit it. A damaged file is rebuilt.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.err
 
 
 def folder() -> Path:
-    """Where parsed data are kept."""
+    """Return the folder of the cache."""
     return Path(os.environ.get("GATESEARCH_CACHE") or user_cache_dir("gatesearch"))
 
 
 def key_of(parts: Iterable[bytes | str]) -> str:
-    """A checksum of a sequence of texts; where one ends and the next begins makes a difference."""
+    """Return a checksum of a sequence of texts, which depends on the boundaries between them."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -42,17 +42,23 @@ def key_of(parts: Iterable[bytes | str]) -> str:
 
 
 def load_or_build(kind: str, key: str, names: Iterable[str], build: Callable[[], Arrays]) -> Arrays:
-    """The arrays called `names` of a `kind` of data, from the cache, or built and put there.
+    """Return arrays from the cache, or build and cache them.
 
-    A folder that cannot be written to is no error: the arrays are built each time.
+    A folder that is not writable is not an error: the arrays are then built on every call.
+
+    Args:
+        kind: prefix of the file's name.
+        key: checksum from `key_of`.
+        names: names of the arrays.
+        build: returns the arrays by name.
     """
     path = folder() / f"{kind}-{key[:40]}.npz"
     if path.exists():
         try:
             return _read(path, names)
         except _DAMAGE as error:
-            _LOG.warning("the cache file %s is damaged (%s) and is made again", path, error)
-    _LOG.info("parsing %s data, once; they are cached in %s", kind, path.parent)
+            _LOG.warning("the cache file %s is damaged (%s) and is rebuilt", path, error)
+    _LOG.info("parsing %s data; they are cached in %s", kind, path.parent)
     arrays = build()
     try:
         _write(path, arrays)
@@ -62,13 +68,13 @@ def load_or_build(kind: str, key: str, names: Iterable[str], build: Callable[[],
 
 
 def _read(path: Path, names: Iterable[str]) -> Arrays:
-    """Read whole arrays; the archive's own checksums are compared on the way."""
+    """Read whole arrays, which compares the archive's checksums."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         return {name: stored[name] for name in names}
 
 
 def _write(path: Path, arrays: Arrays) -> None:
-    """Write under another name and rename, so that nobody ever reads half a file."""
+    """Write to a temporary name and rename, so that no reader sees a partial file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
     try:

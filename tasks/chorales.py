@@ -1,4 +1,4 @@
-"""Bach's four-part chorales as piano rolls, from the scores that come with the package `music21`."""
+"""Bach's four-part chorales as piano rolls, from the scores in the package `music21`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 
 from tasks.cache import key_of, load_or_build
 from tasks.errors import TaskError
-from tasks.rolls import PACKED, Note, Pieces, packed, roll_of, unpacked
+from tasks.piano_rolls import PACKED, Note, Pieces, packed, roll_of, unpacked
 from tasks.scores import score_parts
 from tasks.splits import split_of
 from tasks.task import Split
 
-_FORMAT = "chorales 1"  # of the cache; another number whenever the same scores give other rolls
-_RUN = 12  # melodies that share so many intervals in a row are one tune
+_FORMAT = "chorales 1"  # version of the cache's content; increases when the same scores give other piano rolls
+_RUN = 12  # number of successive intervals that two settings of one tune share
 
 Voices = list[list[Note]]  # soprano, alto, tenor, bass
 
 
 def chorales() -> Pieces:
-    """The chorales in three splits; parsed once, in a few seconds, and then cached.
+    """Return the chorales in three splits; the first call parses them in a few seconds and caches them.
 
-    Only scores of exactly four parts (365 of 410 in music21 10.5) are used; repeats are played once.
-    Settings of one tune are in one split: see `tunes`; an eighth of the tunes each is validation and test, by a
-    hash.
+    The pieces are the scores with exactly four parts (365 of 410 in music21 10.5), with repeats played once. Settings
+    of one tune (see `tunes`) are in one split. A hash assigns an eighth of the tunes to validation, and an eighth to
+    test.
 
     Raises:
         TaskError: music21 or its scores are not installed.
@@ -36,11 +36,11 @@ def chorales() -> Pieces:
 
 
 def tunes(voices: Mapping[str, Voices]) -> dict[str, str]:
-    """For every chorale the name of the tune it sets: the first of all chorales with that tune.
+    """Return the tune of each chorale, named by the first chorale that sets it.
 
-    Two chorales set one tune if their catalogue numbers are the same (`bwv18.5-w` and `bwv18.5-lz`), or if their
-    sopranos have the same 12 intervals in a row anywhere, taken on the beat, repeated notes as one: so whatever the
-    key, the rhythm, and the ornaments between beats. A chain of such pairs is one tune too.
+    Two chorales set one tune if their catalogue numbers are equal (`bwv18.5-w` and `bwv18.5-lz`), or if their sopranos
+    share 12 successive intervals, taken on the beat with repeated notes merged. The comparison thus ignores key, rhythm
+    and ornaments between beats. The relation is transitive.
     """
     first: dict[object, str] = {}
     tune = {name: name for name in voices}
@@ -61,7 +61,7 @@ def tunes(voices: Mapping[str, Voices]) -> dict[str, str]:
 
 
 def _intervals(melody: Sequence[Note]) -> list[int]:
-    """Steps in semitones between the successive different pitches that a melody has on the beats."""
+    """Return the intervals in semitones between successive different pitches of a melody on the beats."""
     pitches: list[int] = []
     for beat in range(int(max(note.end for note in melody)) + 1):
         for note in melody:

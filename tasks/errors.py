@@ -1,5 +1,5 @@
-"""What a user can do wrong with a task or its data."""
+"""Errors of tasks and their data."""
 
 
 class TaskError(ValueError):
-    """A bad task name, parameter or data file; the message is one line: the value, the rule, the remedy."""
+    """Invalid task name, parameter or data file; the message is one line with the value, the rule and the remedy."""

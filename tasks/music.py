@@ -1,4 +1,4 @@
-"""The next chord of polyphonic music."""
+"""Music task: prediction of the next chord of polyphonic music."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from tasks.chorales import chorales
 from tasks.errors import TaskError
 from tasks.matlab import matlab_pieces
 from tasks.midi import midi_notes
-from tasks.rolls import KEYS, PACKED, Pieces, packed, pitch_name, roll_of, roll_windows, unpacked
+from tasks.piano_rolls import KEYS, PACKED, Pieces, packed, pitch_name, roll_of, roll_windows, unpacked
 from tasks.splits import split_of
 from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
 
 LARGEST_MIDI_FILE = 10_000_000  # bytes
 
-_FORMAT = "midi 1"  # of the cache; another number whenever the same files give other rolls
+_FORMAT = "midi 1"  # version of the cache's content; increases when the same files give other piano rolls
 _FOLDERS = {Split.TRAIN: "train", Split.VALIDATION: "valid", Split.TEST: "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Music(Task):
-    """Which of 88 keys sound at each quarter note, predicted from the steps before; all steps count.
+    """Prediction of the sounding keys out of 88 at each quarter note; the loss mask covers every step of a piece.
 
-    The metric is that of Boulanger-Lewandowski et al. 2012, which Jozefowicz et al. 2015 use: the negative log
-    likelihood a step, in nats, summed over the 88 independent sigmoids.
+    The metric is that of Boulanger-Lewandowski et al. 2012, used in Jozefowicz et al. 2015: the negative log-likelihood
+    per step in nats, summed over 88 independent sigmoids.
 
-    The music is Bach's four-part chorales out of the package `music21`, all settings of a tune in one split
-    (`tasks.chorales`), or what `data` leads to: a `.mat` file with `traindata`, `validdata` and `testdata`, a
-    folder of one such file, or a folder of MIDI files (in subfolders `train`, `valid` and `test`; without them,
-    split by a hash of the file's name, an eighth each for validation and test).
+    The music is Bach's four-part chorales in the package `music21`, with all settings of a tune in one split
+    (`tasks.chorales`). With `data`, it is a `.mat` file with `traindata`, `validdata` and `testdata`, a folder with one
+    such file, or a folder of MIDI files in subfolders `train`, `valid` and `test`. Without subfolders, a hash of the
+    file's name assigns an eighth of the files to validation, and an eighth to test.
 
-    A batch is pieces of similar length side by side, from a zero state, which is carried over between the windows
-    of these pieces; shorter ones are filled up with steps that do not count. In training the pieces are put
-    together anew at each pass; columns that are left over repeat some of them.
+    A batch is pieces of similar length, from a zero state that is carried over between their windows. Shorter pieces
+    are padded with steps outside the loss mask. In training, each pass draws new batches; some pieces are repeated to
+    fill the last batch.
 
     Raises:
-        TaskError: files that cannot be used, or music21 without its scores.
+        TaskError: a file is unusable, or music21 or its scores are not installed.
     """
 
     name = "music"
     metric = NATS_PER_STEP
     output = Output.MULTI_LABEL
-    summary = "Bach's chorales (or MIDI or .mat files), chord by chord; negative log-likelihood a step"
+    summary = "chords of Bach's chorales (or MIDI or .mat files); negative log-likelihood per step"
 
     data: str | None = None
 
     def __post_init__(self) -> None:
         if self.data is not None and not isinstance(self.data, str | Path):
             raise TaskError(f"task 'music': data = {self.data!r}, but it must be the path of a file or folder")
-        _ = self._pieces  # read now: a bad file is an error here, and not in a worker
+        _ = self._pieces  # read here, so that a bad file is an error before any worker starts
 
     @property
     def output_size(self) -> int:
@@ -93,10 +93,10 @@ class Music(Task):
 
 
 def _own_pieces(path: Path) -> Pieces:
-    """Pieces of a user's file or folder."""
+    """Return the pieces of a user's file or folder."""
     where = f"data = {str(path)!r}"
     if path.suffix.lower() in (".pkl", ".pickle", ".p"):
-        raise TaskError(f"{where} is a pickle, which can run code when it is read; give a .mat file or MIDI files")
+        raise TaskError(f"{where} is a pickle, which can run code when it is loaded; give a .mat file or MIDI files")
     if path.is_file():
         return matlab_pieces(path)
     if not path.is_dir():
@@ -110,7 +110,7 @@ def _own_pieces(path: Path) -> Pieces:
 
 
 def _midi_pieces(folder: Path) -> Pieces:
-    """Pieces of the `.mid` files of a folder, parsed once and then cached."""
+    """Return the pieces of the MIDI files of a folder; parsed data are cached."""
     files: dict[Split, list[Path]] = {split: [] for split in Split}
     if any((folder / name).is_dir() for name in _FOLDERS.values()):
         files = {split: _midi_files(folder / name) for split, name in _FOLDERS.items()}

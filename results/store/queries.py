@@ -67,3 +67,20 @@ def mean_seconds(store: Store) -> Mapping[tuple[str, str], float]:
 def environment_texts(store: Store) -> Mapping[str, str]:
     """Return the description of each environment as the JSON text that was stored, by id."""
     return dict(store.typed("SELECT id, description FROM environments", {"id": str, "description": str}))
+
+
+def begin_snapshot(store: Store) -> None:
+    """Let every later query of this connection see the store as it is now, even if a search writes to it."""
+    store.select("BEGIN")
+
+
+def metric_names(store: Store) -> dict[str, str]:
+    """Return the name of the metric of each task that has trials."""
+    return dict(store.typed("SELECT DISTINCT task, metric FROM trials", {"task": str, "metric": str}))
+
+
+def progress_mark(store: Store) -> tuple[int, int, str]:
+    """Return the numbers of trials and proposals and the run's information, which change as a search progresses."""
+    sql = "SELECT (SELECT count(*) FROM trials), (SELECT count(*) FROM proposals), (SELECT information FROM run)"
+    ((trials, proposals, information),) = store.typed(sql, {"trials": int, "proposals": int, "information": str})
+    return trials, proposals, information

@@ -1,4 +1,4 @@
-"""What is on the screen while a search runs: calm, and never more than a few lines."""
+"""Progress display of a running search, and formats of output lines."""
 
 import time
 from types import TracebackType
@@ -13,15 +13,14 @@ from results.store.sanitize import printable
 from search.engine.progress import Progress as Counts
 
 PLAIN_SECONDS = 15.0
-"""Where the output is no terminal, a line is printed at most this often."""
-
+"""Least number of seconds between two progress lines if the output is not a terminal."""
 
 _PHASES = ("baselines", "proposals", "finalists")
-"""What a search goes through, in order; the finalists are counted in trials, the others in cells."""
+"""Phases of a search in order; finalists are counted in trials, the others in cells."""
 
 
 class Display:
-    """Shows a search's counts: bars on a terminal, a line now and then elsewhere. Use it with `with`."""
+    """Display of a search's counts: bars on a terminal, else an occasional line. A context manager."""
 
     def __init__(self, console: Console, stages: tuple[str, ...]) -> None:
         self.console, self.stages = console, stages
@@ -40,7 +39,7 @@ class Display:
         self._text = Text("")
         self._live = Live(self._render(), console=console, refresh_per_second=2, transient=True)
         self._printed = time.monotonic()
-        self._began: dict[str, tuple[float, int]] = {}  # a phase: when its work began, and what was done by then
+        self._began: dict[str, tuple[float, int]] = {}  # phase -> start of its work, and the count at that time
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -54,7 +53,7 @@ class Display:
             self._live.stop()
 
     def update(self, counts: Counts) -> None:
-        """Show these counts; cheap enough to be called after every trial."""
+        """Show these counts; cheap enough to call after every trial."""
         done = {
             "baselines": (counts.baselines_done, counts.baselines),
             "proposals": (counts.proposals_done, counts.proposals),
@@ -95,10 +94,10 @@ class Display:
     def _counts(self, counts: Counts) -> str:
         parts = [f"{counts.trials_run} trials"]
         if counts.trials_known:
-            parts.append(f"{counts.trials_known} known from before")
+            parts.append(f"{counts.trials_known} from before")
         if counts.past:
             parts.append(
-                "past " + ", ".join(f"{name} {counts.past[name]}" for name in self.stages if name in counts.past)
+                "passed " + ", ".join(f"{name} {counts.past[name]}" for name in self.stages if name in counts.past)
             )
         if counts.best_cell is not None:
             parts.append(f"best {counts.best_cell} {counts.best_score:.4f}")
@@ -106,7 +105,7 @@ class Display:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 40 s, 12 min, 3.5 h, 9 days."""
+    """Return a duration in seconds as readable text, such as 40 s, 12 min, 3.5 h or 9 days."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -117,5 +116,5 @@ def duration(seconds: float) -> str:
 
 
 def say(console: Console, line: str) -> None:
-    """Print a line as it is: paths may have brackets, which rich would read as its markup, or control characters."""
+    """Print a line literally: a path may contain brackets, which are markup to rich, or control characters."""
     console.print(printable(line), soft_wrap=True, highlight=False, markup=False)

@@ -1,7 +1,7 @@
-"""The entry point: commands by name, and errors as one line.
+"""Entry point of the command line: commands by name, and errors as one line.
 
-Whatever a user did wrong ends in one line on the error stream, with the value, the rule and the remedy, and exit status
-2. Commands are imported when they are called, so that `--help` does not wait for PyTorch.
+A user error is one line on the error stream with the value, the rule and the remedy, and exit status 2. A command's
+module is imported when the command is called, so `--help` does not wait for PyTorch.
 """
 
 import importlib
@@ -19,37 +19,37 @@ from search.core.errors import SearchError
 from tasks.errors import TaskError
 
 USER_ERRORS = (CellError, TaskError, SearchError, ResultsError)
-"""What a user can do wrong: every package has one class for it."""
+"""Base classes of user errors, one for each package."""
 
 MAX_MESSAGE = 2000
-"""Longer messages, with some enormous value in them, are cut in the middle."""
+"""Longest message in characters; a longer one, with a huge value in it, is shortened in the middle."""
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 and the signal's number, as shells have it."""
+"""Exit status after Ctrl-C: 128 + SIGINT, as in shells."""
 
 READER_GONE = 141
-"""Exit status when whoever read the output went away (`gatesearch cells | head -1`), as for any tool in a shell."""
+"""Exit status when the reader of the output has closed it (`gatesearch cells | head -1`): 128 + SIGPIPE."""
 
 COMMANDS = {
-    "search": "Run a search: from the named cells to a ranked table.",
-    "finalists": "Train the best cells of a run again, with fresh seeds.",
-    "findings": "Judge the study's conclusions on the data of a run.",
-    "leaderboard": "Show the ranked table of a run.",
-    "publish": "Write a finished run into a folder to pass on.",
-    "report": "Write a page on a run: table, drawings, charts.",
-    "show": "Show a cell: formula, parameters, a picture, lineage.",
-    "export": "Write a cell as a stand-alone PyTorch module, or as JSON.",
-    "verify": "Check that a run is what its seed, profile and trials say.",
-    "train": "Train one cell on one task and show its learning curve.",
+    "search": "Search for cells, and rank them.",
+    "finalists": "Retrain the best cells of a run on fresh seeds.",
+    "findings": "Test the study's conclusions on the data of a run.",
+    "leaderboard": "Print the ranked table of a run.",
+    "publish": "Package a finished run in a folder.",
+    "report": "Write an HTML page on a run: table, drawings, charts.",
+    "show": "Show a cell: formula, parameters, diagram, lineage.",
+    "export": "Write a cell as a PyTorch module, recipe or formula.",
+    "verify": "Check that a run follows from its seed, profile and trials.",
+    "train": "Train one cell on one task, and show its learning curve.",
     "cells": "List the named cells.",
-    "tasks": "List the tasks, or show samples of one.",
-    "bench": "Time training steps against PyTorch's own cells.",
+    "tasks": "List the tasks, or print samples of one.",
+    "bench": "Time training steps against PyTorch's own layers.",
 }
-"""Every command is the function of its name of `search.cli.commands` of its name."""
+"""Summaries of the commands. Command NAME is the function NAME of the module `search.cli.commands.NAME`."""
 
 
 class Commands(click.Group):
-    """A group that imports a command when it is needed."""
+    """Group that imports a command on its first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -72,23 +72,23 @@ def gatesearch() -> None:
     """Search for recurrent cells, and rank them.
 
     \b
-    gatesearch search                 the quick search, a few minutes
-    gatesearch leaderboard quick-1    its table
-    gatesearch COMMAND --help         what a command takes, with examples
+    gatesearch search                 run the quick search, a few minutes
+    gatesearch leaderboard quick-1    print its table
+    gatesearch COMMAND --help         show a command's options, with examples
     """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line; returns the exit status. No exception gets out."""
+    """Run a command line, and return its exit status; no exception escapes."""
     try:
         if any("\0" in argument for argument in arguments):
-            raise SearchError("an argument has a NUL character, which no name or path has; leave it out")
+            raise SearchError("an argument has a NUL character, which no name or path can contain; leave it out")
         for argument in arguments:
             try:
                 os.fsencode(argument)
             except UnicodeEncodeError:
                 raise SearchError(
-                    f"argument {argument[:60]!r} is not valid Unicode, so no name or path; type it anew"
+                    f"argument {argument[:60]!r} is not valid Unicode, as a name or path must be; retype it"
                 ) from None
         status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -98,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         hint = ""
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            hint = f" ('{error.ctx.command_path} --help' explains)"
+            hint = f"; see '{error.ctx.command_path} --help'"
         return _fail(error.format_message() + hint)
     except USER_ERRORS as error:
         return _fail(str(error))
@@ -106,20 +106,21 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("gatesearch: interrupted", err=True)
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):
-        # A broken pipe is what click and rich call `sys.exit` for, and, in this mode, nothing else.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush goes nowhere
+        # In this mode, click and rich call `sys.exit` only for a broken pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard what is still buffered
         return READER_GONE
     except Exception as error:
         if os.environ.get("GATESEARCH_TRACEBACK"):
             traceback.print_exc()
         _fail(
             f"internal error, {type(error).__name__}: {error}; this is a bug: please report it "
-            "(GATESEARCH_TRACEBACK=1 shows where it comes from)"
+            "(GATESEARCH_TRACEBACK=1 prints a traceback)"
         )
         return 1
 
 
 def _fail(message: str) -> int:
+    """Print an error as one line, and return the exit status of user errors."""
     line = printable(" ".join(message.split()))
     if len(line) > MAX_MESSAGE:
         line = f"{line[: MAX_MESSAGE // 2]} ... {line[-MAX_MESSAGE // 2 :]}"
@@ -128,11 +129,11 @@ def _fail(message: str) -> int:
 
 
 def main() -> None:
-    """The `gatesearch` command."""
+    """Run the `gatesearch` command."""
     status = run(sys.argv[1:])
     if "ray" in sys.modules:
-        # All is written, and all processes are ended. What else Ray does at exit takes it a second; where it was
-        # interrupted while it started it may crash, and where its cluster is gone it waits for that.
+        # Everything is written, and all worker processes have ended. Ray's exit handlers take another second, may crash
+        # if Ray was interrupted during its start, and wait for a cluster that is gone.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

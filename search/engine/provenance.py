@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from results.publication.consistency import Check
 from results.store.queries import trial_count
 from results.store.store import Store
 from search.workers.environment import changes, own_environment
@@ -42,3 +43,12 @@ def mark_resumed(store: Store, tasks: Mapping[str, Task]) -> list[str]:
     information = store.information
     store.mark(resumed=[*information.get("resumed", []), now | {"trials_before": trial_count(store)}])
     return differences(information, now)
+
+
+def data_check(store: Store, tasks: Mapping[str, Task]) -> Check:
+    """Check that the data of the tasks have the checksums that the run recorded."""
+    recorded = store.information.get("data", {})
+    changed = [name for name, task in tasks.items() if recorded.get(name) != task.checksum]
+    if changed:
+        return Check("data", False, f"the data of {', '.join(changed)} differ from those that the run trained on")
+    return Check("data", True, f"the data of {', '.join(tasks)} are those that the run trained on")

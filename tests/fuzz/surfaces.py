@@ -22,6 +22,7 @@ import numpy as np
 import tomli_w
 from scipy.io import savemat
 
+from results.store.runs import open_run, run_folder
 from search.cells.drawing.picture import draw_formula as svg_of
 from search.cells.export.module import export_module
 from search.cells.files import read_cell
@@ -29,13 +30,13 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.notation.recipe import format_recipe, parse_recipe
-from search.cli.names import find_cell, open_run, run_folder
+from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile, parse_profile
 from tasks.language import Language
 from tasks.midi import midi_notes
 from tasks.music import Music
+from tasks.piano_rolls import roll_of
 from tasks.registry import load_task, task_class
-from tasks.rolls import roll_of
 from tasks.task import Split, Task
 from tests.fuzz.draws import changed_bytes, changed_text, changed_tree, odd_text, odd_value
 from tests.fuzz.rules import BrokenRuleError, check_message

@@ -1,4 +1,4 @@
-"""A cache folder of the tests' own."""
+"""Cache folder for tests of tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Parsed data go to a temporary folder, never to the user's."""
+    """Write parsed data to a temporary folder instead of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("GATESEARCH_CACHE", str(folder))

@@ -1,4 +1,4 @@
-"""A task of one's own, as short as can be: is the number of ones among random bits odd?"""
+"""Minimal user-defined task: the parity of random bits."""
 
 from collections.abc import Iterator
 

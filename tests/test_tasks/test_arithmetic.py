@@ -1,4 +1,4 @@
-"""Arithmetic samples are right, well-formed and evenly drawn."""
+"""Arithmetic samples are correct, well-formed and uniformly drawn."""
 
 from __future__ import annotations
 

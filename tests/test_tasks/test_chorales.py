@@ -1,4 +1,4 @@
-"""The chorales: read as music21 reads them, and one tune in one split."""
+"""Chorales: notes equal those that music21 reads, and each tune is in one split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tasks.chorales import chorales, tunes
 from tasks.errors import TaskError
-from tasks.rolls import Note
+from tasks.piano_rolls import Note
 from tasks.scores import score_parts
 from tasks.task import Split
 
@@ -89,7 +89,7 @@ def test_there_are_hundreds_and_an_eighth_is_validation_and_test_each() -> None:
 
 
 def test_no_melody_is_in_two_splits() -> None:
-    """The highest voice of one split against those of the others: no 16 intervals of the melody in common."""
+    """The highest voices of two splits share no 16 successive intervals."""
     runs: dict[Split, set[tuple[int, ...]]] = {}
     for split, pieces in chorales().items():
         found: set[tuple[int, ...]] = set()

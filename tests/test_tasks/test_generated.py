@@ -1,4 +1,4 @@
-"""Generated streams: no sample is in two splits, and a hopeless task says so."""
+"""Generated streams: splits are disjoint, and errors of unsuitable tasks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tasks.arithmetic import Arithmetic
 from tasks.errors import TaskError
 from tasks.generated import FIXED_SEED, GeneratedTask, Sample
 from tasks.memorization import Memorization
-from tasks.splits import split_of_text
 from tasks.task import Batch, Split
 from tasks.xml import Xml
+from tests.test_tasks.text_splits import split_of_text
 
 
 def column_texts(task: GeneratedTask, windows: list[Batch]) -> list[str]:
-    """The characters of each column, put together again from the windows of one pass."""
+    """Return the characters of each column, joined from the windows of one pass."""
     texts = []
     for column in range(windows[0].inputs.shape[1]):
         symbols = np.concatenate([windows[0].inputs[:1, column], *(window.targets[:, column] for window in windows)])
@@ -48,7 +48,7 @@ def test_no_problem_of_validation_or_test_occurs_in_training() -> None:
 
 @pytest.mark.parametrize("split", list(Split))
 def test_a_stream_is_the_documents_of_its_split_and_no_others(split: Split) -> None:
-    """A document may have several roots, so the text alone does not say where one ends: draw them again."""
+    """A document may have several roots, so its end is known only from drawing the documents again."""
     task = Xml(min_letters=1, max_letters=1, validation=5000, test=5000)
     (text,) = column_texts(task, list(task.evaluation(split, 1, 35)))
     drawn = task.samples(np.random.default_rng([FIXED_SEED, list(Split).index(split)]))
@@ -75,7 +75,7 @@ def test_no_word_of_validation_or_test_is_memorized_in_training() -> None:
 
 
 def test_training_columns_are_unbroken_streams_across_blocks() -> None:
-    """Every document of every column parses, also where one block of windows ends and the next begins."""
+    """Every document of every column parses, across the borders between blocks of windows, too."""
     task = Xml(min_letters=1, max_letters=3)
     windows = list(islice(task.training(3, 7, np.random.default_rng(0)), 300))
     assert [window.starts for window in windows] == [True] + [False] * 299
@@ -105,7 +105,7 @@ def test_evaluation_columns_begin_and_end_with_whole_samples() -> None:
 
 
 class OneWord(GeneratedTask):
-    """The same text for ever: two of the three splits can have nothing."""
+    """Task with a single text, so that two of the three splits are empty."""
 
     name = "one-word"
     vocabulary = "ab"
@@ -117,7 +117,7 @@ class OneWord(GeneratedTask):
 
 
 class Finite(OneWord):
-    """Samples that come to an end."""
+    """Task whose samples end."""
 
     name = "finite"
 
@@ -126,7 +126,7 @@ class Finite(OneWord):
 
 
 class Strange(GeneratedTask):
-    """A character that the vocabulary has not, or no character at all."""
+    """Task with a character outside its vocabulary."""
 
     name = "strange"
     vocabulary = "0123456789"
@@ -138,7 +138,7 @@ class Strange(GeneratedTask):
 
 
 class Empty(Strange):
-    """Samples of no characters."""
+    """Task with an empty sample."""
 
     name = "empty"
     text = ""
@@ -150,13 +150,13 @@ def test_a_task_of_too_few_samples_says_so_when_it_is_built() -> None:
 
 
 def test_samples_that_end_are_refused() -> None:
-    with pytest.raises(TaskError, match="'finite': its samples came to an end; they must be endless"):
+    with pytest.raises(TaskError, match="'finite': its samples ended, but must be endless"):
         Finite()
 
 
 def test_a_character_outside_the_vocabulary_is_named() -> None:
     task = Strange()
-    with pytest.raises(TaskError, match=r"'strange': a sample has 'é', which its vocabulary has not"):
+    with pytest.raises(TaskError, match=r"'strange': a sample has 'é', which is not in its vocabulary"):
         next(task.training(2, 5, np.random.default_rng(0)))
 
 
@@ -166,7 +166,7 @@ def test_samples_without_characters_are_refused() -> None:
 
 
 class Late(Finite):
-    """A sample that counts from behind its end."""
+    """Task with a sample whose loss mask begins after its end."""
 
     name = "late"
 
@@ -175,17 +175,17 @@ class Late(Finite):
 
 
 class Twice(OneWord):
-    """One character twice in the vocabulary."""
+    """Task with a repeated character in its vocabulary."""
 
     name = "twice"
     vocabulary = "aba"
 
 
 def test_a_sample_of_which_nothing_counts_is_refused() -> None:
-    with pytest.raises(TaskError, match="'late': a sample counts from character 2 of 2; it must be from 0 to 1"):
+    with pytest.raises(TaskError, match="'late': a sample of 2 characters has counts_from = 2; give 0 to 1"):
         Late()
 
 
 def test_a_vocabulary_with_a_character_twice_is_refused() -> None:
-    with pytest.raises(TaskError, match="'twice': its vocabulary is 'aba'; it must be different characters"):
+    with pytest.raises(TaskError, match="'twice': its vocabulary is 'aba'; give two or more different characters"):
         Twice()

@@ -1,4 +1,4 @@
-"""Words as numbers, streams that lose no word, and the cache of both."""
+"""Tokens, streams that contain every word, and their cache."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def words_of(task: Language, split: Split) -> list[str]:
-    """The words of a split, read from an evaluation with one column."""
+    """Return the words of a split, read from an evaluation with one column."""
     windows = list(task.evaluation(split, 1, 1000))
     numbers = [int(windows[0].inputs[0, 0])] + [int(n) for window in windows for n in window.targets[:, 0]]
     names = [task.label(number) for number in range(task.output_size)]
@@ -135,7 +135,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(
         ({"max_tokens": 1}, "max_tokens = 1, but it must be an integer from 2"),
         ({"max_evaluation_tokens": "many"}, "max_evaluation_tokens = 'many', but"),
         ({"data": 5}, "data = 5, but it must be the path of a folder"),
-        ({"data": "/nowhere/at/all"}, "is no folder"),
+        ({"data": "/nowhere/at/all"}, "is not a folder"),
     ],
 )
 def test_bad_parameters_are_refused(parameters: dict[str, object], message: str) -> None:

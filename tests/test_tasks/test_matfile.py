@@ -1,4 +1,4 @@
-"""MATLAB files are read as scipy reads them, and damaged or hostile ones are refused with bounds on everything."""
+"""MATLAB files are read as by scipy; damaged and hostile ones are refused within bounds."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_cells_of_numbers_are_those_that_scipy_reads(given: list[Any], compresse
 
 
 def swapped(content: bytes) -> bytes:
-    """The same file as a big-endian machine writes it; it holds one cell array of one array of doubles."""
+    """Return a file with one cell array of one array of doubles in big-endian byte order."""
     body = content[128:]
     words = [body[k : k + 4][::-1] for k in range(0, len(body), 4)]
     return content[:124] + b"\1\0MI" + b"".join(words)
@@ -86,7 +86,7 @@ def packed(body: bytes) -> bytes:
 
 def test_a_packed_variable_that_unfolds_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matfile, "MAX_BYTES", 100_000)
-    with pytest.raises(MatFileError, match="more than 100,000 bytes once they are unpacked"):
+    with pytest.raises(MatFileError, match="more than 100,000 bytes after decompression"):
         read_cells(packed(bytes(10_000_000)), ["a"])
     many = packed(SOUND[128:].ljust(60_000, b"\0"))
     with pytest.raises(MatFileError, match="more than 100,000 bytes"):
@@ -94,7 +94,7 @@ def test_a_packed_variable_that_unfolds_without_end_is_refused(monkeypatch: pyte
 
 
 def test_cells_nested_deep_are_not_followed() -> None:
-    """A reader that calls itself for each ends the process, as scipy's does at 100,000."""
+    """A recursive reader crashes on these, as scipy's does at 100,000 levels."""
     inner = b""
     head = bytes.fromhex("0600000008000000010000000000000005000000080000000100000001000000" + "0100000000000000")
     for _ in range(3000):

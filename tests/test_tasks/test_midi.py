@@ -1,4 +1,4 @@
-"""MIDI files, written by music21 and by hand, are read as the notes they hold."""
+"""Notes of MIDI files that music21 or the test has written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from music21.stream import Part, Score
 
 from tasks.errors import TaskError
 from tasks.midi import midi_notes
-from tasks.rolls import Note
+from tasks.piano_rolls import Note
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -80,7 +80,7 @@ def test_channels_are_apart() -> None:
         (b"", "it does not begin with MThd"),
         (b"garbage, but long enough to have a length", "it does not begin with MThd"),
         (header() + b"MTrk\x00\x00\x01\x00short", "it ends too early"),
-        (header(form=2), "its format is 2, and only 0 and 1 are known"),
+        (header(form=2), "its format is 2; only 0 and 1 are supported"),
         (header(division=0), "its times are not in quarter notes"),
         (header(division=0xE728), "its times are not in quarter notes"),
         (midi([0, 60, 100]), "a message has the unknown kind 0"),
@@ -91,7 +91,7 @@ def test_channels_are_apart() -> None:
     ],
 )
 def test_what_is_no_midi_is_one_line(data: bytes, what: str) -> None:
-    with pytest.raises(TaskError, match=rf"^'x.mid' is no MIDI file that can be read \({what}\); leave it out$"):
+    with pytest.raises(TaskError, match=rf"^'x.mid' is not a readable MIDI file \({what}\); leave it out$"):
         midi_notes(data, "'x.mid'")
 
 

@@ -1,4 +1,4 @@
-"""Music of one's own: MATLAB files as they are published, MIDI folders, and what is refused."""
+"""User's music: MATLAB files, MIDI folders, and refused files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rolls = list[npt.NDArray[Any]]
 
 
 def cells(pieces: Rolls) -> npt.NDArray[np.object_]:
-    """A row of pieces as MATLAB's cell array, whatever their shapes."""
+    """Return pieces of any shapes as a MATLAB cell array."""
     row = np.empty((1, len(pieces)), object)
     for place, piece in enumerate(pieces):
         row[0, place] = piece
@@ -42,14 +42,14 @@ def write_mat(path: Path, **changed: object) -> Path:
 
 
 def write_midi(path: Path, *pitches: int) -> None:
-    """A file of quarter notes, one after the other."""
+    """Write a MIDI file of successive quarter notes."""
     track = b"".join(bytes([0, 0x90, pitch, 64, 4, 0x80, pitch, 0]) for pitch in pitches) + b"\x00\xff\x2f\x00"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"MThd\0\0\0\6\0\0\0\1\0\4MTrk" + len(track).to_bytes(4, "big") + track)
 
 
 def pieces_of(task: Music, split: Split) -> Rolls:
-    """The pieces of a split, one a batch."""
+    """Return the pieces of a split, read with one piece per batch."""
     pieces: list[Rolls] = []
     for window in task.evaluation(split, 1, 8):
         if window.starts:
@@ -185,12 +185,12 @@ def as_drums(folder: Path) -> Path:
     [
         (lambda folder: folder / "nothing", r"does not exist; give a .mat file or a folder of MIDI files"),
         (lambda folder: folder, r"has no .mid file for train; put some into subfolders train, valid and test"),
-        (as_pickle, r"is a pickle, which can run code when it is read; give a .mat file or MIDI files"),
-        (as_text, r"music.mat' is no MATLAB file that can be read \(.*\); check it"),
-        (as_hdf, r"is a MATLAB 7.3 file, which cannot be read; save it with -v7"),
+        (as_pickle, r"is a pickle, which can run code when it is loaded; give a .mat file or MIDI files"),
+        (as_text, r"music.mat' is not a readable MATLAB file \(.*\); check it"),
+        (as_hdf, r"is a MATLAB 7.3 file, which is not supported; save it with -v7"),
         (as_two_files, r"has 2 .mat files; name one of them"),
         (as_half_a_folder, r"has no .mid file for validation"),
-        (as_broken_midi, r"b.mid' is no MIDI file that can be read \(it does not begin with MThd\); leave it out"),
+        (as_broken_midi, r"b.mid' is not a readable MIDI file \(it does not begin with MThd\); leave it out"),
         (as_drums, r"b.mid' has no note of a piano on any beat; leave it out"),
     ],
 )

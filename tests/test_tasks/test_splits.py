@@ -1,12 +1,13 @@
-"""The hash split: its shares, and that it never changes."""
+"""Hash splits: their shares, and fixed examples."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tasks.splits import codes_of, octant_splits, octants_of, split_of, split_of_text
+from tasks.splits import codes_of, octant_splits, octants_of, split_of
 from tasks.task import Split
+from tests.test_tasks.text_splits import split_of_text
 
 
 def test_an_eighth_of_the_keys_is_validation_and_another_is_test() -> None:
@@ -25,7 +26,7 @@ def test_the_split_of_a_key_is_the_same_for_ever(key: str, split: Split) -> None
 
 
 def polynomial(text: str) -> int:
-    """The hash of texts by plain numbers."""
+    """Return the hash of a text, computed with Python integers."""
     total: int = sum((ord(c) + 1) * 0x100000001B3 ** (n + 1) for n, c in enumerate(text)) % 2**64
     total = (total ^ (total >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     total = (total ^ (total >> 27)) * 0x94D049BB133111EB % 2**64
@@ -39,7 +40,7 @@ def test_many_texts_at_once_get_the_octants_that_plain_numbers_give() -> None:
 
 
 def test_splits_of_short_texts_have_their_shares() -> None:
-    """All words of three letters, two figures and a sign: the shares, and nothing that neighbours have in common."""
+    """All words of three letters: the shares are right, and neighbours are independent."""
     letters = np.array([[a, b, c] for a in range(97, 123) for b in range(97, 123) for c in range(97, 123)])
     octants = octants_of(letters.ravel(), np.full(len(letters), 3))
     np.testing.assert_allclose(np.bincount(octants.astype(int)) / len(octants), 1 / 8, atol=0.01)

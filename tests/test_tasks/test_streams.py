@@ -1,4 +1,4 @@
-"""Columns and windows of a contiguous stream, against plain loops."""
+"""Columns and windows of a contiguous stream, compared with plain loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every registered task has to hold: run over the registry, so that a new task gets these for free."""
+"""Contract of all registered tasks, tested over the registry."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_nobody_can_write_into_the_tasks_own_arrays(task: Task) -> None:
 
 
 def test_a_pickled_copy_gives_the_same_data_from_memory_that_it_cannot_write(task: Task) -> None:
-    """As workers get it: the arrays apart from the pickle, in memory that is read-only."""
+    """Workers receive the arrays outside the pickle, in read-only memory."""
     buffers: list[pickle.PickleBuffer] = []
     data = pickle.dumps(task, protocol=5, buffer_callback=buffers.append)
     copy = pickle.loads(data, buffers=[bytes(buffer.raw()) for buffer in buffers])  # noqa: S301
@@ -155,7 +155,7 @@ def test_another_name_or_version_has_another_checksum() -> None:
 
 
 def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
-    """Counted by hand for accuracy; for rolls, each note's sum of losses at its own frequency."""
+    """For accuracy, counts by hand; for piano rolls, the sum of each note's loss at its own frequency."""
     symbols: dict[int, int] = {}
     notes, steps = [0] * task.output_size, 0
     for window in task.evaluation(Split.VALIDATION, 8, 64):
@@ -202,7 +202,7 @@ def test_a_sample_can_be_read_by_people(task: Task) -> None:
 
 
 class Clock(Task):
-    """The least that a task can be: a clock of three strikes, and a fourth that sounds like the third."""
+    """Minimal task: a clock with three strikes, and a fourth that equals the third."""
 
     name = "clock"
     metric = NATS_PER_STEP
@@ -221,7 +221,7 @@ class Clock(Task):
 
 
 class Silence(Clock):
-    """A task in which nothing counts."""
+    """Task with an empty loss mask."""
 
     name = "silence"
 
@@ -230,7 +230,7 @@ class Silence(Clock):
 
 
 def test_a_task_may_be_three_methods() -> None:
-    """In nats the best constant guess of symbols is their entropy: targets 10, 11, 11."""
+    """In nats, the constant baseline of symbols is their entropy: targets 10, 11, 11."""
     clock = Clock()
     assert clock.constant_baseline() == pytest.approx(-(1 / 3) * math.log(1 / 3) - (2 / 3) * math.log(2 / 3))
     assert clock.uniform_loss() == pytest.approx(math.log(12))
@@ -240,7 +240,7 @@ def test_a_task_may_be_three_methods() -> None:
 
 
 def test_a_guess_at_nothing_is_refused() -> None:
-    with pytest.raises(TaskError, match=r"^task 'silence': no step of its validation set counts; make the set larger$"):
+    with pytest.raises(TaskError, match=r"^task 'silence': the loss mask of its validation set is empty; make"):
         Silence().constant_baseline()
 
 

@@ -1,4 +1,4 @@
-"""How text becomes words, and which words are in which split."""
+"""Tokens of texts, and their splits."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_treebanks_files_come_before_others(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_none_or_lacks_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match=r"nowhere' is no folder; give one with train"):
+    with pytest.raises(TaskError, match=r"nowhere' is not a folder; give one with train"):
         folder_texts(tmp_path / "nowhere")
     write(tmp_path, train="a b", valid="a b")
     with pytest.raises(TaskError, match=r"must have one .* file with 'test' in its name; it has none"):

@@ -1,4 +1,4 @@
-"""XML documents nest, and their predictability is what the generator implies."""
+"""XML documents nest, and are as predictable as the generator implies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def stream_text(task: Xml, split: Split) -> str:
 
 
 def elements(text: str) -> list[str]:
-    """The outermost elements of whole documents; fails where a tag closes another than the last."""
+    """Return the root elements of whole documents; fail on a tag that does not close the last open one."""
     found: list[str] = []
     stack: list[str] = []
     begin = 0
@@ -39,7 +39,7 @@ def elements(text: str) -> list[str]:
 
 
 def guesses(text: str, low: int, high: int, remembers: bool) -> float:
-    """Accuracy of argmax play by the generator's rules, with or without memory of the open tags."""
+    """Return the accuracy of the most probable symbol under the generator, with or without memory of the open tags."""
     stack: list[str] = []
     right, name, closing = 0, "", False
     for read, following in pairwise(text):
@@ -95,7 +95,7 @@ def test_iterations_bound_a_document() -> None:
 
 @pytest.mark.parametrize("iterations", [5, 50])
 def test_documents_have_as_many_tags_as_the_rule_implies(iterations: int) -> None:
-    """The expected number is added up over all iterations and depths, which is exact."""
+    """The expected number is an exact sum over all iterations and depths."""
     depths, tags = {1: 1.0}, 1.0  # the probabilities of the depths after the first iteration, which opens
     for _ in range(1, iterations):
         following: dict[int, float] = {}

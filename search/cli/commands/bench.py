@@ -1,4 +1,4 @@
-"""`gatesearch bench`: how long a training step takes."""
+"""`gatesearch bench`: measure how long a training step, a trial or a search takes."""
 
 import json
 from dataclasses import asdict
@@ -13,13 +13,13 @@ from search.bench.engine import measure
 from search.bench.screening import screen
 from search.bench.steps import PEERS, Shape, Timing, compare, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
-from search.cli.names import find_cell
+from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
 from tasks.task import Output
 
 RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 3000
-"""Proposals of --engine through Ray and on the cluster, at most."""
+"""Largest number of proposals of --engine through Ray and on the virtual cluster."""
 
 DEFAULT_CELLS = ("lstm", "gru", "gru-after", "mut1", "mut2", "mut3")
 
@@ -36,26 +36,59 @@ Examples:
 """
 )
 @click.argument("cells", metavar="[CELL]...", nargs=-1)
-@click.option("--units", type=click.IntRange(1, 4096), multiple=True, default=(64, 128, 208), show_default=True)
-@click.option("--layers", type=click.IntRange(1, 8), default=1, show_default=True)
-@click.option("--batch", type=click.IntRange(1, 1000), default=20, show_default=True, help="Sequences side by side.")
-@click.option("--steps", type=click.IntRange(1, 1000), default=50, show_default=True, help="Steps of a sequence.")
 @click.option(
-    "--output-size", type=click.IntRange(2, 100_000), default=40, show_default=True, help="Symbols, or notes."
+    "--units",
+    type=click.IntRange(1, 4096),
+    multiple=True,
+    default=(64, 128, 208),
+    show_default=True,
+    help="Units of a layer; may be given several times.",
 )
-@click.option("--roll", is_flag=True, help="Piano rolls instead of symbols: independent outputs, as for music.")
-@click.option("--peer", "peers", type=click.Choice(PEERS), multiple=True, default=PEERS, show_default=True)
-@click.option("--mutants", type=click.IntRange(0, 1000), default=10, show_default=True, help="Random cells to add.")
-@click.option("--repeats", type=click.IntRange(1, 1000), default=15, show_default=True, help="Medians of so many.")
-@click.option("--screening", type=click.IntRange(1, 100_000), help="Screen so many candidates instead.")
-@click.option("--trial", is_flag=True, help="Show where the time of a profile's trials goes instead.")
-@click.option("--engine", is_flag=True, help="Measure a search without its training instead.")
-@click.option("--proposals", type=click.IntRange(2, 1_000_000), default=10_000, show_default=True, help="Of --engine.")
+@click.option("--layers", type=click.IntRange(1, 8), default=1, show_default=True, help="Number of layers.")
+@click.option("--batch", type=click.IntRange(1, 1000), default=20, show_default=True, help="Sequences in a batch.")
+@click.option("--steps", type=click.IntRange(1, 1000), default=50, show_default=True, help="Time steps of a sequence.")
 @click.option(
-    "--processors", type=click.IntRange(1, 4096), default=64, show_default=True, help="Of --engine's cluster."
+    "--output-size",
+    type=click.IntRange(2, 100_000),
+    default=40,
+    show_default=True,
+    help="Vocabulary size, or notes with --roll.",
 )
-@click.option("--profile", help="That these three go by.  [default: overnight; of --trial: quick]")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of these searches.")
+@click.option("--roll", is_flag=True, help="Use piano rolls (multi-label output) instead of symbols.")
+@click.option(
+    "--peer",
+    "peers",
+    type=click.Choice(PEERS),
+    multiple=True,
+    default=PEERS,
+    show_default=True,
+    help="Implementation to compare with; may be given several times.",
+)
+@click.option("--mutants", type=click.IntRange(0, 1000), default=10, show_default=True, help="Random mutants to add.")
+@click.option("--repeats", type=click.IntRange(1, 1000), default=15, show_default=True, help="Timed repetitions.")
+@click.option("--screening", type=click.IntRange(1, 100_000), help="Instead, screen this number of candidates.")
+@click.option("--trial", is_flag=True, help="Instead, break down the time of a profile's trials.")
+@click.option("--engine", is_flag=True, help="Instead, measure a search without its training.")
+@click.option(
+    "--proposals", type=click.IntRange(2, 1_000_000), default=10_000, show_default=True, help="Proposals for --engine."
+)
+@click.option(
+    "--processors",
+    type=click.IntRange(1, 4096),
+    default=64,
+    show_default=True,
+    help="Processors of the virtual cluster for --engine.",
+)
+@click.option(
+    "--profile", help="Profile for --screening, --trial and --engine.  [default: overnight; quick for --trial]"
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Random seed for --screening and --engine.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def bench(
     cells: tuple[str, ...],
@@ -77,19 +110,18 @@ def bench(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Time a whole training step of cells against PyTorch's layers and other ways to run them.
+    """Time whole training steps of cells against PyTorch's layers and other implementations.
 
-    CELL is a named cell, a formula file or the id of a cell in a run; without any, the LSTM, both GRUs and MUT1 to 3.
-    "floor" is the time of PyTorch's matrix products alone. One thread; contestants take turns.
+    CELL is a named cell, a file with a formula or a recipe, or the id of a cell in a run. The default is the LSTM, both
+    GRUs and MUT1 to MUT3. "floor" is the time of PyTorch's matrix products alone. All run on one thread, in turn.
 
-    With --screening, random mutants go through the memorization gate of a profile on one core instead. With --engine,
-    everything but the training is measured: simulated searches, in this process, through Ray, and on a cluster in
-    virtual time.
+    --screening sends random mutants through the memorization gate of a profile, on one core. --engine measures all of a
+    search but the training: simulated searches in this process, through Ray, and on a cluster in virtual time.
 
-    With --trial, one trial of each task of a profile is trained, of the first CELL or of the GRU: how many milliseconds
-    a step go into reading data, the layers' products and pointwise stages, readout and loss, norm and update,
-    evaluation (in machine code), finding the steps that count, and all the rest; and the share of the arithmetic, which
-    is all but data, count and rest.
+    --trial trains one trial of each task of a profile, with the first CELL or the GRU, and prints the milliseconds per
+    step of: reading data; the layers' matrix products and pointwise operations; readout and loss; clipping and update;
+    evaluation (in machine code); applying the loss mask; and the rest. "arith." is the share of the arithmetic, which
+    excludes data, mask and rest.
     """
     torch.set_num_threads(1)
     if screening is not None:
@@ -119,6 +151,7 @@ def bench(
 
 
 def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None:
+    """Print the rate of screening."""
     found = screen(profile, candidates, seed)
     if as_json:
         click.echo(json.dumps(asdict(found) | {"per_core_hour": found.per_core_hour}, indent=2))
@@ -130,7 +163,7 @@ def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None
     )
     click.echo(
         f"{sum(found.endings.values())} trials ({endings}), {found.steps:,} training steps; "
-        f"{found.trial_seconds / found.seconds:.0%} of the time is theirs"
+        f"{found.trial_seconds / found.seconds:.0%} of the time is training"
     )
 
 
@@ -139,10 +172,10 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    click.echo(f"Trials of {label}: CPU milliseconds a training step, the fastest of {repeats}; one thread.")
+    click.echo(f"Trials of {label}: CPU milliseconds per training step, fastest of {repeats}; one thread.")
     headings = ("data", "layers", "readout", "update", "evaluation", "counting", "rest", "total")
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    short = {"evaluation": "eval", "counting": "count"}
+    short = {"evaluation": "eval", "counting": "mask"}
     for heading in ("task", "units", *(short.get(heading, heading) for heading in headings), "arith."):
         table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
     for row in rows:
@@ -151,7 +184,7 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
     Console().print(table)
     backends = "/".join(sorted({row.backend for row in rows}))
     compiling = max(row.compile_ms for row in rows)
-    click.echo(f"Backend: {backends}. Compiling the cell took up to {compiling:.0f} ms, once in a process.")
+    click.echo(f"Backend: {backends}. Compiling the cell took up to {compiling:.0f} ms, once per process.")
 
 
 def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_json: bool) -> None:
@@ -167,15 +200,15 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
     kilobytes = 1000 * found.second_half_mb / (found.proposals - (found.proposals + 1) // 2)
     for what, figure in (
         (
-            f"{found.proposals:,} proposals, {found.trials:,} trials that take no time",
+            f"{found.proposals:,} proposals, {found.trials:,} trials of zero duration",
             f"{found.cpu_seconds:.1f} s of CPU",
         ),
-        ("memory gained", f"{found.memory_mb:.1f} MB"),
-        ("of it in the second half", f"{found.second_half_mb:.1f} MB, {kilobytes:.1f} kB a proposal"),
+        ("memory growth", f"{found.memory_mb:.1f} MB"),
+        ("of this in the second half", f"{found.second_half_mb:.1f} MB, {kilobytes:.1f} kB per proposal"),
         ("store", f"{found.store_mb:.1f} MB"),
-        ("--resume until the next trial", f"{found.resume_seconds:.2f} s"),
+        ("--resume, until the next trial", f"{found.resume_seconds:.2f} s"),
         ("leaderboard.csv", f"{found.leaderboard_seconds:.2f} s"),
-        (f"a trial through Ray, 2 workers, mean of {found.ray_trials:,}", f"{found.ray_ms:.2f} ms"),
+        (f"one trial through Ray, 2 workers, mean of {found.ray_trials:,}", f"{found.ray_ms:.2f} ms"),
         (f"{found.processors} processors in virtual time, window {found.window}", f"{found.busy:.1%} busy"),
     ):
         table.add_row(what, figure)
@@ -184,7 +217,7 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
 
 def _table(rows: list[Timing]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("cell", "units", "ours ms", "peer", "peer ms", "ratio", "backend"):
+    for heading in ("cell", "units", "cell ms", "peer", "peer ms", "ratio", "backend"):
         table.add_column(heading, justify="left" if heading in ("cell", "peer", "backend") else "right", no_wrap=True)
     for row in rows:
         figures = (f"{row.ours_ms:.2f}", row.peer, f"{row.peer_ms:.2f}", f"{row.ratio:.2f}", row.backend)

@@ -1,4 +1,4 @@
-"""`gatesearch cells`: the named cells."""
+"""`gatesearch cells`: list the named cells."""
 
 import json
 
@@ -19,7 +19,7 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
 def cells(as_json: bool) -> None:
-    """List the named cells: the study's baselines, its three winners, and variants that its claims are about."""
+    """List the named cells: the study's baselines, its three best mutants, and variants that its claims refer to."""
     rows = []
     for cell in LIBRARY.values():
         size = measure(cell.graph)
@@ -38,7 +38,7 @@ def cells(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("name", "id", "states", "products", "pointwise", "what it is"):
+    for heading in ("name", "id", "states", "products", "pointwise", "summary"):
         table.add_column(heading, justify="right" if heading in ("states", "products", "pointwise") else "left")
     for row in rows:
         table.add_row(

@@ -5,9 +5,9 @@ from functools import partial
 import click
 from rich.console import Console
 
+from results.store.runs import open_run
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
-from search.cli.names import open_run
 from search.cli.running import RunView, terminable, worker_count
 from search.engine.finalists import choose_finalists, finalists_seconds
 from search.engine.observer import OpenRun

@@ -12,9 +12,9 @@ import pandas as pd
 
 from results.findings import Figure, Finding, Remedy, Standing, Way
 from results.findings import findings as judge
+from results.store.runs import open_run
 from results.tables.leaderboard import SIMULATED
 from search.cli.display import duration
-from search.cli.names import open_run
 from search.core.errors import SearchError
 from search.profiles.loading import load_profile, profile_of
 

@@ -1,4 +1,4 @@
-"""`gatesearch leaderboard`: the ranked table of a run."""
+"""`gatesearch leaderboard`: print the ranked table of a run."""
 
 import textwrap
 from collections.abc import Sequence
@@ -9,45 +9,46 @@ import pandas as pd
 from rich.console import Console
 
 from results.store.files import write_atomically
+from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
+from results.store.words import Origin
 from results.tables.leaderboard import COLUMNS, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table, to_latex, to_markdown
-from search.cli.names import open_run
 from search.cli.outputs import check_replaceable
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
 FILE_WIDTH = 200
-"""Columns of a table that is written to a file."""
+"""Width of a table in a text file, in characters."""
 
 FORMATS = ("table", "csv", "markdown", "latex")
 SUFFIXES = (".csv", ".md", ".tex", ".txt")
-"""Of files that a table may replace."""
+"""Suffixes of the files that a table may replace."""
 _EPILOG = """\b
 Examples:
   gatesearch leaderboard quick-1
-  gatesearch leaderboard quick-1 --task xml --top 5     the five best at XML
+  gatesearch leaderboard quick-1 --task xml --top 5     the best five on XML
   gatesearch leaderboard quick-1 --csv > t.csv          all columns
   gatesearch leaderboard quick-1 --baselines --format markdown
   gatesearch leaderboard quick-1 --baselines --study
   gatesearch leaderboard quick-1 --format latex -o table.tex
 
 """
-_COLUMN_HELP = "\b\nColumns of the CSV (TASK stands for each ranked task):\n" + "\n".join(
+_COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" + "\n".join(
     textwrap.fill(f"  {name:21} {meaning}", 76, subsequent_indent=" " * 24) for name, meaning in COLUMNS.items()
 )
 
 
 @click.command(epilog=_EPILOG + _COLUMN_HELP)
 @click.argument("run")
-@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and show no other.")
-@click.option("--baselines", is_flag=True, help="Show the cells that were given, and no found ones.")
-@click.option("--study", is_flag=True, help="Ratios to the GRU, and beside them the study's own.")
-@click.option("--top", type=click.IntRange(min=1), help="Show this many rows only.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="How it is written.  [default: table; csv with -o]")
-@click.option("--csv", "as_csv", is_flag=True, help="Short for --format csv: all columns, at full precision.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and leave out other tasks.")
+@click.option("--baselines", is_flag=True, help="Leave out the cells that the search found.")
+@click.option("--study", is_flag=True, help="Show ratios to the GRU, with those of the study after a slash.")
+@click.option("--top", type=click.IntRange(min=1), help="Number of rows to show.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; csv with -o]")
+@click.option("--csv", "as_csv", is_flag=True, help="Same as --format csv: all columns, at full precision.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 def leaderboard(
     run: str,
     tasks: tuple[str, ...],
@@ -58,13 +59,13 @@ def leaderboard(
     as_csv: bool,
     output: Path | None,
 ) -> None:
-    """Show the ranked table of RUN, finished or not, from its store.
+    """Print the ranked table of RUN, finished or not.
 
-    RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder. With several --task, the first
-    one sorts.
+    RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder. If --task is given several
+    times, the first task sorts.
     """
     if as_csv and form not in (None, "csv"):
-        raise SearchError(f"--csv and --format {form} exclude each other; leave one out")
+        raise SearchError(f"--csv and --format {form} are mutually exclusive; leave one out")
     form = "csv" if as_csv else form or ("table" if output is None else "csv")
     check_replaceable(output, SUFFIXES)
     with open_run(run) as store:
@@ -74,7 +75,7 @@ def leaderboard(
                 raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")
         frame = table_of(store, ranked)
     if baselines:
-        frame = frame[frame["origin"] == "baseline"]
+        frame = frame[frame["origin"] == Origin.BASELINE]
     if tasks:
         frame = sorted_by(frame, tasks[0])
     frame = frame if top is None else frame.head(top)

@@ -6,9 +6,9 @@ import click
 
 from results.findings import findings as judge
 from results.publication.publication import publish as write_folder
+from results.store.runs import open_run
 from results.store.sanitize import printable
 from search.cli.commands.findings import markdown
-from search.cli.names import open_run
 from search.profiles.loading import profile_of
 
 _EPILOG = """\b

@@ -1,4 +1,4 @@
-"""`gatesearch report`: a page of a run, to look at and to pass on."""
+"""`gatesearch report`: write an HTML page on a run."""
 
 import time
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from results.report.report import FILE, write_report
-from results.store.errors import ResultsError
+from results.store.queries import progress_mark
 from results.store.records import TrialRow
+from results.store.runs import open_run
 from results.store.store import Store
 from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
-from search.cli.names import open_run
+from search.core.errors import SearchError
 from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
 from search.engine.trust import task_of_run
 from search.profiles.loading import profile_of
@@ -19,36 +20,47 @@ from tasks.task import Task
 
 _EPILOG = """\b
 Examples:
-  gatesearch report quick-1                   writes report.html into the run's folder
+  gatesearch report quick-1                   writes report.html in the run's folder
   gatesearch report quick-1 -o page.html
-  gatesearch report night --watch             while the search goes on
+  gatesearch report night --watch             while the search runs
   gatesearch report quick-1 --gradients-on arithmetic
-  gatesearch report night --tensorboard logs  and curves for tensorboard --logdir logs
+  gatesearch report night --tensorboard logs  then: tensorboard --logdir logs
   gatesearch report night --mlflow http://localhost:5000
 """
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("run")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The page, instead of RUN's own.")
-@click.option("--watch", is_flag=True, help="Write it again whenever the run has gone on, until it is finished.")
 @click.option(
-    "--every", type=click.IntRange(1, 86400), default=60, show_default=True, help="Seconds between two looks, watching."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="HTML file to write.  [default: report.html in the run's folder]",
 )
-@click.option("--no-gradients", is_flag=True, help="Leave out where gradients go: seconds less.")
+@click.option("--watch", is_flag=True, help="Regenerate the page as the run progresses, until it is finished.")
+@click.option(
+    "--every",
+    type=click.IntRange(1, 86400),
+    default=60,
+    show_default=True,
+    help="With --watch: seconds between checks for progress.",
+)
+@click.option("--no-gradients", is_flag=True, help="Leave out the chart of gradient norms, which takes seconds.")
 @click.option(
     "--gradients-on",
     "trained_on",
     metavar="TASK",
-    help="Show where they go after training too: trains the shown cells again on this task.",
+    help="Also chart gradient norms after training: retrains the charted cells on this task.",
 )
 @click.option(
     "--tensorboard",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Write learning curves of the table's first 50 cells into FOLDER/RUN, for TensorBoard.",
+    help="Write the learning curves of the top 50 cells to FOLDER/RUN for TensorBoard.",
 )
-@click.option("--mlflow", metavar="URI", help="Log the run, these trials and its files to this MLflow server.")
+@click.option(
+    "--mlflow", metavar="URI", help="Log the run, the trials of the top 50 cells, and files to this MLflow server."
+)
 def report(
     run: str,
     output: Path | None,
@@ -59,54 +71,44 @@ def report(
     tensorboard: Path | None,
     mlflow: str | None,
 ) -> None:
-    """Write a page on RUN, finished or not: one HTML file that opens from disk, without net.
+    """Write a page on RUN, finished or not: one HTML file that needs no network.
 
-    It has the ranked table, the best cell drawn beside GRU and LSTM, scores against trials and compute, the funnel,
-    the family tree of the best cells, learning curves, which settings matter, and where gradients go.
+    It contains the leaderboard, drawings of the best cell, GRU and LSTM, scores against trials and compute, the number
+    of cells that passed each stage, the family tree of the best cells, learning curves, the importance of each
+    hyperparameter, and gradient norms.
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
-        raise ResultsError(f"--output {str(output)!r}: the page is HTML; give a name that ends in .html")
-    _require(tensorboard is not None, mlflow is not None)
+        raise SearchError(f"--output {str(output)!r}: the page is HTML; give a name that ends in .html")
+    # The page may take minutes, so a missing package is reported first.
+    if tensorboard is not None:
+        require_tensorboard()
+    if mlflow is not None:
+        require_mlflow()
     seen: object = None
     tasks: dict[str, Task] = {}
     while True:
         with open_run(run) as store:
             profile = profile_of(store)
             trained = None if trained_on is None else task_of_run(store, profile, trained_on, "--gradients-on")
-            finished, state = store.information.get("finished") is not None, _state(store)
+            finished, state = store.information.get("finished") is not None, progress_mark(store)
             if state != seen:
                 path = output or store.folder / FILE
                 _write(store, path, not no_gradients, trained, tasks, every if watch and not finished else None)
                 click.echo(f"written to {path}" if not watch else f"{time.strftime('%H:%M:%S')}  written to {path}")
-                _hand_on(store, tensorboard, mlflow)
+                _log(store, tensorboard, mlflow)
         seen = state
         if not watch or finished:
             return
         time.sleep(every)
 
 
-def _require(tensorboard: bool, mlflow: bool) -> None:
-    """That the other tools that were asked for are installed: before the page is made, which may take minutes."""
-    if tensorboard:
-        require_tensorboard()
-    if mlflow:
-        require_mlflow()
-
-
-def _hand_on(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
-    """To the other tools that were asked for."""
+def _log(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
+    """Log the run to the trackers that the options name."""
     ranked = profile_of(store).ranked
     if tensorboard is not None:
         click.echo(f"{write_curves(store, ranked, tensorboard)} curves written to {tensorboard}")
     if mlflow is not None:
         click.echo(f"{log_run(store, ranked, mlflow)} new trials logged to {mlflow}")
-
-
-def _state(store: Store) -> object:
-    """What changes when the run goes on."""
-    return store.select(
-        "SELECT (SELECT count(*) FROM trials), (SELECT count(*) FROM proposals), (SELECT information FROM run)"
-    )
 
 
 def _write(
@@ -123,7 +125,7 @@ def _write(
 
 
 def _say_training(row: TrialRow) -> None:
-    """Print on the error stream which trial is trained again."""
+    """Print to standard error which trial is being retrained."""
     click.echo(
-        f"training again: {row.cell[:8]} on {row.task}, {row.steps:,} steps, {row.seconds:.0f} s in the run", err=True
+        f"retraining: {row.cell[:8]} on {row.task}, {row.steps:,} steps, {row.seconds:.0f} s in the run", err=True
     )

@@ -12,12 +12,12 @@ import click
 from rich.console import Console
 
 from results.store.files import runs_folder
+from results.store.runs import known_runs, run_folder
 from results.store.store import FILE
 from results.store.summary import funnel
 from results.tables.leaderboard import SIMULATED
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
-from search.cli.names import known_runs, run_folder
 from search.cli.profile_options import profile_from_options
 from search.cli.running import RunView, terminable, worker_count
 from search.core.errors import SearchError

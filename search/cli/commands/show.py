@@ -1,4 +1,4 @@
-"""`gatesearch show`: one cell."""
+"""`gatesearch show`: show one cell."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from search.cells.drawing.picture import draw_formula
 from search.cells.drawing.tree import draw_tree
 from search.cells.measure import measure
 from search.cells.notation.formula import format_formula, parse_written
-from search.cli.names import FoundCell, find_cell, in_run, lineage
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
+from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
 
 
 @click.command(
@@ -27,25 +27,28 @@ Examples:
 """
 )
 @click.argument("cell")
-@click.option("--units", default=128, show_default=True, type=click.IntRange(1, 65536), help="Size to count for.")
 @click.option(
-    "--run", metavar="RUN", help="The run of the cell and its lineage; without it, ids are looked for in all."
+    "--units", default=128, show_default=True, type=click.IntRange(1, 65536), help="Units for the parameter count."
 )
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw the cell into this file, as SVG."
+    "--run", metavar="RUN", help="Run to search for the id, and source of the lineage.  [default: all runs, for ids]"
 )
-@click.option("--force", is_flag=True, help="Replace a file that exists.")
-@click.option("--kernels", is_flag=True, help="Show what becomes of it: steps, derived backward, machine code.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw the cell into this SVG file."
+)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")
 def show(cell: str, units: int, run: str | None, output: Path | None, force: bool, kernels: bool) -> None:
-    """Show CELL: formula, states, parameters, matrix products and pointwise operations, a picture in words, lineage.
+    """Show CELL: formula, states, parameters, matrix products, pointwise operations, a text diagram, and lineage.
 
-    In the picture, W and U are matrices (W where the input alone decides what they are multiplied by), and a sign
-    joins what stands below it.
+    The diagram is a tree: an operator joins the entries below it. W is a matrix that multiplies a value computed from
+    the input alone, U any other matrix.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula, or the first digits of the id of a run's cell.
+    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
+    cell in a run.
     """
     found = in_run(find_cell(cell, run), run)
-    formula = found.formula or format_formula(found.graph)
+    formula, canonical = found.formula, format_formula(found.graph)
     if output is not None:
         if output.suffix.lower() != ".svg":
             raise SearchError(f"--output {str(output)!r}: drawings are SVG; give a name that ends in .svg")
@@ -54,23 +57,23 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     size = measure(found.graph)
     click.echo(f"{printable(found.label)}  (id {found.graph.id})\n")
     click.echo(_indent(formula))
-    if found.formula is not None and found.formula.strip() != format_formula(found.graph):
+    if formula.strip() != canonical:
         click.echo("\ncanonical form:\n")
-        click.echo(_indent(format_formula(found.graph)))
+        click.echo(_indent(canonical))
     written = parse_written(formula)
     names = [written.states[state] for state in live_states(written.graph)]
     click.echo(f"\nstates                {size.states} ({', '.join(names)})")
-    click.echo(f"matrix products       {size.products} a step")
-    click.echo(f"pointwise operations  {size.pointwise} a step")
-    click.echo(f"parameters            {size.parameters(units):,} a layer of {units} units")
-    click.echo("\npicture:")
+    click.echo(f"matrix products       {size.products} per step")
+    click.echo(f"pointwise operations  {size.pointwise} per step")
+    click.echo(f"parameters            {size.parameters(units):,} per layer of {units} units")
+    click.echo("\ndiagram:")
     click.echo(_indent(draw_tree(formula)))
     for line in _lineage(found):
         click.echo(printable(line))
     if output is not None:
         click.echo(f"\ndrawn in {printable(str(output))}")
     if kernels:
-        from search.kernels.explain import explain  # the code generator is not needed to show a formula
+        from search.kernels.explain import explain  # the code generator is slow to import
 
         click.echo("\n" + explain(found.graph))
 
@@ -80,9 +83,9 @@ def _indent(text: str) -> str:
 
 
 def _lineage(found: FoundCell) -> list[str]:
-    """From the cell back to a seed: each ancestor and what was done to it."""
+    """Return the lines on the cell's lineage, from the cell back to a seed."""
     lines = []
-    for row, parent in lineage(found):
-        lines.append(f"    {row.name or row.id[:8]} from {parent.name or parent.id[:8]} (proposal {row.proposal}):")
-        lines += [f"        {mutation}" for mutation in row.mutations]
+    for step in lineage(found):
+        lines.append(f"    {step.cell} from {step.parent} (proposal {step.proposal}):")
+        lines += [f"        {transformation}" for transformation in step.transformations]
     return ["", f"lineage in run {found.run}:", *lines] if lines else []

@@ -1,16 +1,16 @@
-"""`gatesearch tasks`: the tasks, or samples of one."""
+"""`gatesearch tasks`: list the tasks, or print samples of one."""
 
 import json
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from search.core.errors import SearchError
+from search.engine.single import load_named_task
 from search.profiles.loading import load_profile
-from search.profiles.sections import MEMORIZATION
-from tasks.registry import TASKS, load_task, parameters_of
+from search.profiles.tasks import task_names
+from tasks.registry import TASKS, parameters_of
 from tasks.task import Split
 
 _EPILOG = """\b
@@ -25,26 +25,22 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("name", required=False)
-@click.option("--profile", default="quick", show_default=True, help="Whose sizes of the tasks.")
-@click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Samples of NAME to show.")
-@click.option("--data", metavar="PATH", help="Let NAME read your files.")
+@click.option("--profile", default="quick", show_default=True, help="Profile for the sizes of the tasks.")
+@click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Number of samples of NAME.")
+@click.option("--data", metavar="PATH", help="Read the data of NAME from this file or folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
 def tasks(name: str | None, profile: str, samples: int, data: str | None, as_json: bool) -> None:
-    """List the tasks as a profile has them: metric, output_size, and what can be had without any memory.
+    """List the tasks with the sizes of a profile: metric, output size, and baselines that use no input.
 
-    With NAME, a task or package.module:MyTask, show what its sequences look like.
+    With NAME, a task or package.module:MyTask, also print samples of its sequences.
     """
     if data is not None and name is None:
-        raise SearchError(f"--data {data!r} is for one task; name it, as in: gatesearch tasks language --data {data}")
+        raise SearchError(f"--data {data!r} needs the name of a task, as in: gatesearch tasks language --data {data}")
     chosen = load_profile(profile)
-    sections: dict[str, Any] = {MEMORIZATION: chosen.memorization, **chosen.tasks}
-    names = [name] if name is not None else list(dict.fromkeys([*TASKS, *sections]))
+    names = [name] if name is not None else list(dict.fromkeys([*TASKS, *task_names(chosen)]))
     rows = []
     for task_name in names:
-        section = sections.get(task_name)
-        path = getattr(section, "task", None) or task_name
-        options = dict(section.options) if section is not None else {}
-        task = load_task(path, **(options if data is None else options | {"data": data}))
+        task = load_named_task(chosen, task_name, {} if data is None else {"data": data})
         rows.append(
             {
                 "name": task_name,
@@ -63,7 +59,7 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, as_jso
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("task", "metric", "output_size", "constant guess", "uniform loss"):
+    for heading in ("task", "metric", "output size", "constant baseline", "uniform loss"):
         table.add_column(heading, justify="left" if heading in ("task", "metric") else "right", no_wrap=True)
     for row in rows:
         arrow = "↑" if row["higher_is_better"] else "↓"
@@ -79,7 +75,9 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, as_jso
     console.print()
     for row in rows:
         console.print(f"{row['name']}: {row['summary']}", soft_wrap=True, highlight=False, markup=False)
-    console.print("↑ higher is better, ↓ lower; the uniform loss is in nats a counted step", style="dim")
+    console.print(
+        "↑ higher is better, ↓ lower is better; the uniform loss is in nats per step in the loss mask", style="dim"
+    )
     if name is not None:
         batch = next(task.evaluation(Split.VALIDATION, samples, 60))
         for column in range(min(samples, batch.inputs.shape[1])):

@@ -1,21 +1,18 @@
-"""`gatesearch train`: one trial, with its curve."""
+"""`gatesearch train`: train one cell on one task, and show its learning curve."""
 
 from typing import Any
 
 import click
 import plotext
-import torch
 from rich.console import Console
 
+from results.store.words import TrialState
 from search.cli.display import duration, say
-from search.cli.names import find_cell
 from search.core.errors import SearchError
-from search.core.keys import trial_seed
+from search.engine.cell_lookup import find_cell
+from search.engine.single import Overrides, plan_trial
 from search.profiles.loading import load_profile
-from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, TaskSection
-from search.training.settings import Grid, Setting
-from search.training.trial import Budget, Point, TrialResult, train_trial
-from tasks.registry import load_task
+from search.training.trial import Point, TrialResult
 from tasks.task import Metric
 
 _EPILOG = """\b
@@ -30,80 +27,40 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("cell")
 @click.argument("task")
-@click.option("--profile", default="quick", show_default=True, help="Where sizes and budget come from.")
-@click.option("--run", metavar="RUN", help="The run that an id is looked for in.")
-@click.option("--scale", type=click.FloatRange(0, min_open=True), help="Initial scale.")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Learning rate.")
-@click.option("--max-norm", type=click.FloatRange(0, min_open=True), help="Longest gradient.")
-@click.option("--layers", type=click.IntRange(1, 16), help="Layers.")
-@click.option("--parameters", type=click.IntRange(1), help="Parameter budget; the units follow from it.")
-@click.option("--epochs", type=click.IntRange(1), help="Epochs at most.")
-@click.option("--epoch-steps", type=click.IntRange(1), help="Training steps an epoch.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Seed of the trial.")
-@click.option("--data", metavar="PATH", help="Let the task read your files.")
+@click.option("--profile", default="quick", show_default=True, help="Profile for task sizes, settings and budget.")
+@click.option("--run", metavar="RUN", help="Run to search for the id.")
+@click.option("--scale", type=click.FloatRange(0, min_open=True), help="Scale of the initial weights.")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Initial learning rate.")
+@click.option("--max-norm", type=click.FloatRange(0, min_open=True), help="Norm to which gradients are clipped.")
+@click.option("--layers", type=click.IntRange(1, 16), help="Number of layers.")
+@click.option(
+    "--parameters", "parameter_budget", type=click.IntRange(1), help="Parameter budget; determines the number of units."
+)
+@click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.")
+@click.option("--epoch-steps", type=click.IntRange(1), help="Training steps per epoch.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Random seed.")
+@click.option("--data", metavar="PATH", help="Read the task's data from this file or folder.")
 def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: str | None, **given: Any) -> None:
-    """Train CELL on TASK once, show its learning curve, and print validation and test.
+    """Train CELL on TASK once, and print its learning curve and its validation and test metrics.
 
-    What is not given comes from the profile; of its grid, the middle of each list. TASK is a task of the profile, any
-    other by name, or package.module:MyTask.
+    Options that are not given come from the profile; where its grid has a list of values, the middle one is used. TASK
+    is a task of the profile, another task by name, or package.module:MyTask. CELL is a named cell (`gatesearch cells`),
+    a file with a formula or a recipe, or the first digits of the id of a cell in a run.
     """
     console = Console()
     found = find_cell(cell, run)
-    chosen = load_profile(profile)
-    section = _section(chosen, task)
-    options = dict(section.options) | ({"data": data} if data is not None else {})
-    name = section.task if isinstance(section, TaskSection) and section.task else task
-    loaded = load_task(name, **options)
-    setting = _setting(chosen.grid_of(section), given)
-    target = section.accuracy if isinstance(section, MemorizationSection) else None
-    budget = _budget(section, given, target)
-    torch.set_num_threads(1)
-    metric = loaded.metric
-    say(console, f"{found.label} ({found.graph.id[:8]}) on {loaded.name}, {metric.name} ({metric.unit})")
+    trial = plan_trial(load_profile(profile), task, Overrides(**given), {} if data is None else {"data": data})
+    setting, metric = trial.setting, trial.task.metric
+    say(console, f"{found.label} ({found.graph.id[:8]}) on {trial.task.name}, {metric.name} ({metric.unit})")
     console.print(
-        f"scale {setting.scale:g}, learning rate {setting.learning_rate:g}, norm at most {setting.max_norm:g}, "
-        f"{setting.layers} layer(s), {setting.parameter_budget:,} parameters at most; up to {budget.steps:,} steps",
+        f"initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, gradient norm at most "
+        f"{setting.max_norm:g}, layers {setting.layers}, at most {setting.parameter_budget:,} parameters, "
+        f"at most {trial.budget.steps:,} steps",
         highlight=False,
     )
-    result = train_trial(
-        found.graph,
-        loaded,
-        setting,
-        budget,
-        trial_seed(seed, found.graph.id, loaded.name, setting.key, 0),
-        on_epoch=lambda point: _show_epoch(console, point, metric),
-    )
+    result = trial.train(found.graph, seed, on_epoch=lambda point: _show_epoch(console, point, metric))
     _show_curve(result, metric, console.width)
-    _show_result(console, result, metric, loaded.constant_baseline())
-
-
-def _section(profile: Profile, task: str) -> TaskSection | MemorizationSection:
-    if task == MEMORIZATION:
-        return profile.memorization
-    if task in profile.tasks:
-        return profile.tasks[task]
-    # A task that the profile does not have is trained as its first one is.
-    first = next(iter(profile.tasks.values()))
-    return TaskSection(task=task, parameters=first.parameters, grid=first.grid, schedule=first.schedule)
-
-
-def _setting(grid: Grid, given: dict[str, Any]) -> Setting:
-    def pick(name: str, values: tuple[Any, ...]) -> Any:
-        return given[name] if given[name] is not None else sorted(values)[len(values) // 2]
-
-    return Setting(
-        pick("scale", grid.scales),
-        pick("learning_rate", grid.learning_rates),
-        pick("max_norm", grid.max_norms),
-        pick("layers", grid.layers),
-        pick("parameters", grid.parameter_budgets),
-    )
-
-
-def _budget(section: TaskSection | MemorizationSection, given: dict[str, Any], target: float | None) -> Budget:
-    budget = section.schedule.budget(target)
-    values = {name: given[name] for name in ("epochs", "epoch_steps") if given[name] is not None}
-    return Budget(**{**budget.__dict__, **values})
+    _show_result(console, result, metric, trial.task.constant_baseline())
 
 
 def _show_epoch(console: Console, point: Point, metric: Metric) -> None:
@@ -135,7 +92,9 @@ def _show_result(console: Console, result: TrialResult, metric: Metric, constant
         soft_wrap=True,
     )
     if result.validation is None or result.test is None:
-        raise SearchError(f"the trial {result.state} and has no result; try a smaller learning rate or scale")
+        if result.state is TrialState.DIVERGED:
+            raise SearchError("the trial diverged, so it has no result; try a smaller learning rate or initial scale")
+        raise SearchError(f"the trial failed ({result.reason}); change the option or the file that this names")
     direction = "higher" if metric.higher_is_better else "lower"
     console.print(
         f"validation {result.validation:.4f} ± {result.validation_se:.4f} at step {result.best_step:,}, "

@@ -1,4 +1,4 @@
-"""`gatesearch verify`: whether a stored run is what it claims to be."""
+"""`gatesearch verify`: check that a stored run follows from its seed, profile and trials."""
 
 import click
 from rich.console import Console
@@ -6,10 +6,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from results.publication.consistency import Check, consistency
+from results.store.queries import begin_snapshot
+from results.store.runs import open_run
 from results.store.sanitize import printable
 from results.store.store import Store
 from search.cli.loading import load_tasks
-from search.cli.names import open_run
+from search.engine.provenance import data_check
 from search.engine.trust import check_trusted
 from search.engine.verification import Replay, replay, retrain
 from search.profiles.loading import profile_of
@@ -18,37 +20,42 @@ from tasks.task import Task
 
 _EPILOG = """\b
 Examples:
-  gatesearch verify quick-1                store, ids, lineage, table, every decision
-  gatesearch verify quick-1 --retrain 5    and five trials trained again, bit for bit
+  gatesearch verify quick-1                check store, ids, lineage, table, decisions
+  gatesearch verify quick-1 --retrain 5    and retrain five trials, equal bit for bit
 
-Exit status: 0 if everything holds, 1 if something does not.
+Exit status: 0 if all checks pass, 1 if one fails.
 """
 NAME_WIDTH = 22
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("run")
-@click.option("--retrain", "count", default=0, show_default=True, type=click.IntRange(0), help="Trials to train again.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Draws those trials.")
 @click.option(
-    "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="A task of the run that may be imported."
+    "--retrain", "count", default=0, show_default=True, type=click.IntRange(0), help="Number of trials to retrain."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Random seed that draws them."
+)
+@click.option(
+    "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the run."
 )
 def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
-    """Check that RUN is what its seed, its profile and its trials say.
+    """Check that RUN follows from its seed, its profile and its trials.
 
-    The store is sound; every cell's id is the hash of its graph; every found cell goes back to one that was given; the
-    table is what the store says; and the search, run again over the stored trials, makes every decision as it was made.
-    Nothing is written, and nothing that the run names is executed, but for tasks of its author's that --task allows.
+    The checks: the store is sound; the id of each cell is the hash of its graph; each found cell descends from a given
+    one; the leaderboard follows from the store; the data are the same; and the search, replayed over the stored trials,
+    makes every decision again. Nothing is written. No code that the run names is executed, except tasks allowed by
+    --task.
     """
     console = Console()
     with open_run(run) as store:
-        store.select("BEGIN")  # one view of it all, also while a search goes on
+        begin_snapshot(store)
         profile = profile_of(store)
         check_trusted(store, profile, trusted)
-        found: list[bool | None] = []
+        results: list[bool | None] = []
 
         def show(check: Check) -> None:
-            found.append(check.ok)
+            results.append(check.ok)
             word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("open", "yellow")}[check.ok]
             line = (
                 Text(f"{printable(check.name):{NAME_WIDTH}} ")
@@ -59,26 +66,19 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
 
         for check in consistency(store, profile.ranked, finished="finished" in store.information):
             show(check)
-        if False in found[:2]:
-            return 1  # what cannot be read cannot be searched again
+        if False in results[:2]:
+            return 1  # a store with damaged rows or ids cannot be replayed
         tasks = load_tasks(profile, console)
-        show(_data(store, tasks))
+        show(data_check(store, tasks))
         again = _replayed(store, profile, tasks, console)
         show(again.check)
         for check in retrain(store, tasks, again.jobs, count, seed):
             show(check)
-    return 1 if False in found else 0
-
-
-def _data(store: Store, tasks: dict[str, Task]) -> Check:
-    recorded = store.information.get("data", {})
-    changed = [name for name, task in tasks.items() if recorded.get(name) != task.checksum]
-    if changed:
-        return Check("data", False, f"the data of {', '.join(changed)} is not what the run was trained on")
-    return Check("data", True, f"that of {', '.join(tasks)} is what the run was trained on")
+    return 1 if False in results else 0
 
 
 def _replayed(store: Store, profile: Profile, tasks: dict[str, Task], console: Console) -> Replay:
+    """Replay the search, with a progress bar on a terminal."""
     if not console.is_terminal:
         return replay(store, profile, tasks)
     columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn())

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from results.store.runs import run_folder
 from results.store.store import FILE, Store
 from search.cli.main import run
-from search.cli.names import run_folder
 
 POLL_SECONDS = 0.002
 

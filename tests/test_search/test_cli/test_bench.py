@@ -27,7 +27,7 @@ def test_the_table_fits_into_80_columns_and_says_what_was_measured() -> None:
     assert result.exit_code == 0, result.output
     first, heading, *rows = result.output.splitlines()
     assert first == "One training step: batch 2, 3 steps, 5 notes, layers 2; medians."
-    assert heading.split() == ["cell", "units", "ours", "ms", "peer", "peer", "ms", "ratio", "backend"]
+    assert heading.split() == ["cell", "units", "cell", "ms", "peer", "peer", "ms", "ratio", "backend"]
     assert len(rows) >= 7
     assert max(map(len, (first, heading, *rows))) <= 80
     assert "…" not in result.output

@@ -126,7 +126,7 @@ def test_nothing_is_trained_for_files_that_cannot_be_written(
         assert "there is no folder" in said.err
     said = gatesearch("export", "lstm", "--repeat", "3")
     assert (said.status, said.out) == (2, "")
-    assert "--repeat 3 is of trained weights; add --weights FILE and --task, or leave it out" in said.err
+    assert "--repeat 3 is for --weights; add --weights FILE and --task, or leave it out" in said.err
     assert not list(here.glob("*.safetensors"))
     assert not (here / "x.py").exists()
 
@@ -138,7 +138,7 @@ def test_weights_of_a_runs_trial_are_those_that_were_trained(
     common = ("export", "lstm", "--run", "kept", "--task", "xml", "--weights", "lstm.safetensors", "-o", "lstm.py")
     said = gatesearch(*common)
     assert (said.status, said.out) == (0, "")
-    assert re.fullmatch(r"training again: lstm on xml, [\d,]+ steps, .* then\n", said.err)  # and no warning
+    assert re.fullmatch(r"retraining lstm on xml: [\d,]+ steps, \d+ s in the run\n", said.err)  # and no warning
     with Store.open(finished, readonly=True) as store:
         (row,) = (row for row in store.trials(LIBRARY["lstm"].graph.id, "xml") if row.repeat == 0)
     with safe_open(here / "lstm.safetensors", "pt") as file:
@@ -161,8 +161,8 @@ def test_weights_of_a_runs_trial_are_those_that_were_trained(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("gru", "--weights", "w.safetensors"), "trained weights need --weights FILE, --task and the --run"),
-        (("gru", "--task", "xml", "--run", "kept"), "trained weights need --weights FILE, --task and the --run"),
+        (("gru", "--weights", "w.safetensors"), "trained weights need --weights FILE, --task and --run"),
+        (("gru", "--task", "xml", "--run", "kept"), "trained weights need --weights FILE, --task and --run"),
         (("gru", "--task", "xml", "--run", "kept", "--weights", "w.pt"), "give a name that ends in .safetensors"),
         (
             ("gru", "--task", "xml", "--run", "kept", "--weights", "w.safetensors", "-o", "./w.safetensors"),

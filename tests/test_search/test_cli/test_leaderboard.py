@@ -51,7 +51,7 @@ def test_only_tables_are_written_over(gatesearch: Gatesearch, kept: Path, here: 
         before = path.read_bytes()
         said = gatesearch("leaderboard", "kept", "-o", str(path))
         assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
-        assert f"{path.name}' exists and is not called .csv, .md, .tex, .txt; it is not overwritten" in said.err
+        assert f"{path.name}' exists and does not end in .csv, .md, .tex, .txt, so it is not overwritten" in said.err
         assert path.read_bytes() == before
     for _ in range(2):  # what is written again and again is
         assert gatesearch("leaderboard", "kept", "-o", "table.MD", "--format", "markdown").status == 0
@@ -122,6 +122,6 @@ def test_markdown_and_latex_have_what_the_screen_has(gatesearch: Gatesearch, kep
     assert (here / "table.tex").read_text() == latex
     both = gatesearch("leaderboard", "kept", "--format", "latex", "--csv")
     assert both.status == 2
-    assert both.err == "gatesearch: --csv and --format latex exclude each other; leave one out\n"
+    assert both.err == "gatesearch: --csv and --format latex are mutually exclusive; leave one out\n"
     assert gatesearch("leaderboard", "kept", "--format", "table", "-o", "table.txt").status == 0
     assert table["cell"][0] in (here / "table.txt").read_text()

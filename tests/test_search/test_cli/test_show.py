@@ -29,9 +29,9 @@ def test_the_gru_has_the_numbers_that_its_equations_have(gatesearch: Gatesearch)
     assert said.status == 0
     assert said.out.startswith(f"gru  (id {LIBRARY['gru'].graph.id})\n")
     assert "states                1 (h)\n" in said.out
-    assert "matrix products       6 a step\n" in said.out
+    assert "matrix products       6 per step\n" in said.out
     # Six matrices; the biases add up before the three nonlinearities, so there is one for each linear node or gate.
-    count = int(re.search(r"parameters +([\d,]+) a layer of 10 units", said.out)[1])  # type: ignore[index]
+    count = int(re.search(r"parameters +([\d,]+) per layer of 10 units", said.out)[1])  # type: ignore[index]
     assert 6 * 100 + 3 * 10 <= count <= 6 * 110
     assert "states                2 (h, c)\n" in gatesearch("show", "lstm").out
 
@@ -85,7 +85,7 @@ def test_the_picture_in_words_says_what_is_made_of_what(gatesearch: Gatesearch, 
     (here / "leaky.cell").write_text("z = sigmoid(linear(x) - linear(h))\nh' = (1 - z) * tanh(x) + z * h")
     said = gatesearch("show", "leaky.cell")
     assert said.status == 0
-    picture = said.out.split("picture:\n")[1].rstrip("\n")
+    picture = said.out.split("diagram:\n")[1].rstrip("\n")
     assert picture.splitlines() == [
         "    h' = +",
         f"    ├── {TIMES}",
@@ -137,7 +137,7 @@ def test_states_are_called_as_in_the_formula_and_dead_ones_are_not_shown(
     said = gatesearch("show", "my.cell", "-o", "my.svg")
     assert said.status == 0
     assert f"states                {states}\n" in said.out
-    shown = said.out.split("picture:\n")[1].split("\n\n")[0].splitlines()
+    shown = said.out.split("diagram:\n")[1].split("\n\n")[0].splitlines()
     assert shown == [f"    {line}" for line in picture]
     words = ["".join(e.itertext()) for e in ET.parse(here / "my.svg").iter("{http://www.w3.org/2000/svg}text")]
     new = {word[:-1] for word in words if re.fullmatch(r"[a-z]+t", word)} - {"x"}

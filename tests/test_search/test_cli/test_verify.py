@@ -84,7 +84,7 @@ def test_data_that_have_changed_are_said(gatesearch: Gatesearch, copy: Path) -> 
     said = gatesearch("verify", "done")
     assert said.status == 1
     assert words(said.out)["data"] == "FAILED"
-    assert "the data of xml is not what the run was trained on" in said.out
+    assert "the data of xml differ from those that the run trained on" in said.out
 
 
 def test_a_run_that_is_not_there_is_one_line(gatesearch: Gatesearch) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from search.engine.provenance import differences, provenance
+from results.store.store import Store
+from search.engine.provenance import data_check, differences, provenance
 from search.workers.environment import commit_of
 from tests.test_search.small import small_task
 
@@ -47,3 +48,16 @@ def test_the_commit_is_of_the_checkout_that_the_file_belongs_to(tmp_path: Path) 
     assert commit_of(file) == commit
     file.write_text("a = 2\n")
     assert commit_of(file) == f"{commit}-dirty"
+
+
+def test_data_are_checked_against_the_checksums_of_the_run(tmp_path: Path) -> None:
+    tasks = {name: small_task(name) for name in ("memorization", "xml")}
+    information = {"data": {"memorization": tasks["memorization"].checksum, "xml": tasks["xml"].checksum}}
+    with Store.create(
+        tmp_path / "run", name="run", seed=0, profile="", strategy="paper", window=1, information=information
+    ) as store:
+        assert data_check(store, tasks).ok is True
+        store.mark(data=information["data"] | {"xml": "0" * 16})
+        check = data_check(store, tasks)
+    assert (check.name, check.ok) == ("data", False)
+    assert check.detail == "the data of xml differ from those that the run trained on"

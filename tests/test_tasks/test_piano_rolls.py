@@ -1,4 +1,4 @@
-"""Notes on a grid of quarter notes, and rolls side by side."""
+"""Piano rolls of notes, and batches of piano rolls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import TaskError
-from tasks.rolls import KEYS, Note, packed, pitch_name, roll_of, roll_windows, unpacked
+from tasks.piano_rolls import KEYS, Note, packed, pitch_name, roll_of, roll_windows, unpacked
 from tasks.task import Split
 
 
@@ -32,7 +32,7 @@ NOTES = st.builds(
 @settings(deadline=None)
 @given(st.lists(NOTES, min_size=1, max_size=8))
 def test_a_key_is_down_on_the_beats_that_a_note_covers(notes: list[Note]) -> None:
-    """Against a loop over every beat and key; times are exact in twelfths."""
+    """Compared with a loop over every beat and key; times are multiples of 1/12, hence exact."""
     sounding = [
         [
             any(n.pitch == key + 21 and round(12 * n.begin) <= 12 * t < round(12 * n.end) for n in notes)

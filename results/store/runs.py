@@ -1,0 +1,60 @@
+"""Names of runs: the folders that they refer to, and the stores in them."""
+
+import os
+import re
+from pathlib import Path
+
+from results.store.errors import ResultsError
+from results.store.files import runs_folder
+from results.store.store import FILE, Store
+
+MAX_PATH = 4096
+"""Longest path that is looked up; no common system has longer ones."""
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def run_folder(run: str) -> Path:
+    """Return the folder of a run, given its name or a path (any text with a slash). The folder need not exist.
+
+    Raises:
+        ResultsError: the name is malformed.
+    """
+    if "\0" in run:
+        raise ResultsError("a run's name has a NUL character; leave it out")
+    if len(run) > MAX_PATH:
+        raise ResultsError(f"run {run[:60]!r}... has {len(run):,} characters; a path has at most {MAX_PATH:,}")
+    if "/" in run or os.sep in run:
+        if Path(run).name in ("", ".."):
+            raise ResultsError(f"invalid run {run!r}; a path must end with the name of the run's own folder")
+        return Path(run)
+    if not RUN_NAME.fullmatch(run):
+        shown = run if len(run) <= 60 else run[:57] + "..."
+        raise ResultsError(
+            f"invalid run name {shown!r}; use up to 100 letters, digits, '.', '-' and '_', a letter or digit first"
+        )
+    return runs_folder() / run
+
+
+def open_run(run: str) -> Store:
+    """Open the store of a run for reading.
+
+    Raises:
+        ResultsError: the name is malformed, or there is no such run; the message lists the latest runs.
+        StoreError: the store is missing or damaged.
+    """
+    folder = run_folder(run)
+    if not os.path.exists(folder / FILE) and "/" not in run:
+        known = known_runs()
+        hint = f"available: {', '.join(known[:8])}" if known else "start one with gatesearch search"
+        raise ResultsError(f"there is no run {run!r} in {runs_folder()}; {hint}")
+    return Store.open(folder, readonly=True)
+
+
+def known_runs() -> list[str]:
+    """Return the names of the runs in the runs folder, latest first."""
+    try:
+        times = {path.parent.name: path.stat().st_mtime for path in runs_folder().glob(f"*/{FILE}")}
+    except OSError:
+        return []
+    return [name for name in sorted(times, key=lambda name: times[name], reverse=True) if RUN_NAME.fullmatch(name)]

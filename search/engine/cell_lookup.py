@@ -1,0 +1,128 @@
+"""Lookup of cells by name, file, or id in a run."""
+
+import os
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+from results.store.errors import StoreError
+from results.store.files import runs_folder
+from results.store.graphs import graph_of
+from results.store.lineage import ancestry
+from results.store.records import CellRow
+from results.store.runs import MAX_PATH, known_runs, open_run
+from search.cells.errors import UnknownCellError
+from search.cells.files import read_source
+from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY, name_of, named_cell
+from search.cells.notation.formula import format_formula
+
+CELL_ID = re.compile(r"[0-9a-fA-F]{4,16}")
+"""Id of a cell, or its first digits."""
+
+
+@dataclass(frozen=True)
+class FoundCell:
+    """Cell that a lookup found: its canonical graph, a label, and its row if it belongs to a run."""
+
+    graph: GateGraph
+    label: str
+    text: str | None = None  # formula as its author wrote it, if there is one
+    row: CellRow | None = None
+    run: str | None = None  # name or path of the run of `row`
+
+    @cached_property
+    def formula(self) -> str:
+        """Formula for display: the author's text, the library's for a named cell, else the printed graph."""
+        name = name_of(self.graph.id)
+        return self.text or (LIBRARY[name].formula if name else format_formula(self.graph))
+
+
+@dataclass(frozen=True)
+class LineageStep:
+    """Mutation in a lineage: a cell, the parent that it was mutated from, and the transformations in order."""
+
+    cell: str  # label
+    parent: str  # label
+    proposal: int | None
+    transformations: tuple[str, ...]
+
+
+def find_cell(cell: str, run: str | None = None) -> FoundCell:
+    """Find a cell by its name in the library, by a file, or by an id (at least four digits) in a run.
+
+    A file contains a formula or a recipe. Without `run`, an id is searched for in all runs of the runs folder, latest
+    first.
+
+    Raises:
+        CellError: there is no such cell, or its file is invalid.
+        ResultsError: there is no such run, its store is damaged, or several of its cells have these first digits.
+    """
+    if cell in LIBRARY:
+        return FoundCell(LIBRARY[cell].graph, cell, LIBRARY[cell].formula)
+    if _is_path(cell):
+        path = Path(cell)
+        graph, formula = read_source(path)
+        return FoundCell(graph.canonical(), path.stem, formula.strip() if formula is not None else None)
+    if CELL_ID.fullmatch(cell):
+        return _find_in_runs(cell, run)
+    if run is None:
+        try:
+            named_cell(cell)
+        except UnknownCellError as error:
+            raise UnknownCellError(
+                f"{error} Or give a file with a formula, or at least 4 digits of a cell's id"
+            ) from None
+    shown = cell if len(cell) <= 100 else f"{cell[:97]}..."
+    raise UnknownCellError(f"{shown!r} is not a named cell, a file, or an id of 4 to 16 hexadecimal digits")
+
+
+def in_run(found: FoundCell, run: str | None) -> FoundCell:
+    """Return the cell with its row in `run`, if the run has it: a named cell or a file may occur in a run, too.
+
+    Raises:
+        ResultsError: there is no such run, or its store is damaged.
+    """
+    if run is None or found.row is not None:
+        return found
+    with open_run(run) as store:
+        row = next((row for row in store.cells() if row.id == found.graph.id), None)
+    return found if row is None else replace(found, row=row, run=run)
+
+
+def lineage(found: FoundCell) -> list[LineageStep]:
+    """Return the mutations from a run's cell back to a seed, latest first; none for a cell without a run.
+
+    Raises:
+        ResultsError: the store of the run is missing or damaged.
+    """
+    if found.row is None or found.run is None:
+        return []
+    with open_run(found.run) as store:
+        line = ancestry(store, found.row.id)[::-1]
+    return [LineageStep(_label(row), _label(parent), row.proposal, row.mutations) for row, parent in pairwise(line)]
+
+
+def _is_path(cell: str) -> bool:
+    if "\0" in cell or len(cell) >= MAX_PATH:
+        return False
+    return (os.path.exists(cell) and not os.path.isdir(cell)) or "/" in cell or cell.endswith((".cell", ".json"))
+
+
+def _find_in_runs(cell: str, run: str | None) -> FoundCell:
+    for name in known_runs() if run is None else [run]:
+        try:
+            with open_run(name) as store:
+                row = store.cell(cell)
+        except StoreError as error:
+            if run is not None or "could be" in str(error):
+                raise
+        else:
+            return FoundCell(graph_of(row), _label(row), None, row, name)
+    raise UnknownCellError(f"no run in {runs_folder()} has a cell {cell!r}; name the folder of its run with --run")
+
+
+def _label(row: CellRow) -> str:
+    return row.name or row.id[:8]

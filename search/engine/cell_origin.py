@@ -1,0 +1,61 @@
+"""Origin of a cell in words, for the docstring of an exported module: version, lineage, and scores in its run."""
+
+from importlib.metadata import version
+
+from results.scores.estimates import picks
+from results.store.queries import metric_names
+from results.store.runs import open_run
+from results.store.sanitize import printable
+from results.tables.leaderboard import SHORT_ID, leaderboard
+from search.cells.library import LIBRARY, name_of
+from search.engine.cell_lookup import FoundCell, lineage
+from search.profiles.loading import profile_of
+
+
+def describe_origin(found: FoundCell) -> list[str]:
+    """Return paragraphs on where a cell comes from and how it scored. Lines with four leading spaces are verbatim.
+
+    Raises:
+        ResultsError: the store of its run is missing or damaged.
+        SearchError: the profile of its run is invalid.
+    """
+    name = name_of(found.graph.id)
+    known = f", the named cell {name}: {LIBRARY[name].summary}" if name else ""
+    paragraphs = [f"Written by gatesearch {version('gatesearch')}; cell {found.graph.id[:8]}{known}."]
+    if found.run is None or found.row is None:
+        return paragraphs
+    with open_run(found.run) as store:
+        run = printable(store.name)
+    steps = [
+        f"{step.cell} from {step.parent} (proposal {step.proposal}): {'; '.join(step.transformations)}"
+        for step in lineage(found)
+    ]
+    if steps:
+        paragraphs.append(f"Found in run {run}. Lineage, from the cell back to a seed:")
+        paragraphs.append("\n".join(f"    {step}" for step in steps))
+    return [*paragraphs, *_scores(found.run, found.row.id)]
+
+
+def _scores(run: str, cell: str) -> list[str]:
+    """Return the cell's score and rank in the leaderboard, and its best trial on each task."""
+    with open_run(run) as store:
+        ranked = profile_of(store).ranked
+        name, table = printable(store.name), leaderboard(store, ranked)
+        best = picks(store)
+        metrics = metric_names(store)
+        simulated = " (simulated: nothing was trained)" if store.simulated else ""
+    own = best[best["cell"] == cell].sort_values("task")
+    tasks = [
+        f"{row.task} {metrics[str(row.task)].replace('_', ' ')} {row.validation:.4f} on validation, "
+        f"{row.test:.4f} on test{simulated}"
+        for row in own.itertuples()
+    ]
+    if not tasks:
+        return []
+    paragraphs = [f"Best setting by validation in run {name}: {'; '.join(tasks)}."]
+    line = table[table["cell"] == cell[:SHORT_ID]]
+    if line.empty or line["score"].isna().all():
+        return paragraphs
+    rank = f"score {line['score'].iloc[0]:.4f}, rank {line['rank'].iloc[0]:.0f} of {table['rank'].count()}"
+    meaning = f"the smallest ratio to the GRU on {', '.join(ranked)}{simulated}"
+    return [f"In run {name}: {rank} ({meaning}).", *paragraphs]

@@ -1,0 +1,143 @@
+"""Training of one cell on one task, outside a search."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+
+from search.cells.graph import GateGraph
+from search.core.keys import trial_seed
+from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, Scalar, TaskSection
+from search.training.settings import Grid, Setting
+from search.training.trial import Budget, Point, TrialResult, train_trial
+from tasks.registry import load_task
+from tasks.task import Task
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Values to use instead of the profile's; None keeps the profile's. `Setting` and `Budget` document them."""
+
+    scale: float | None = None
+    learning_rate: float | None = None
+    max_norm: float | None = None
+    layers: int | None = None
+    parameter_budget: int | None = None
+    epochs: int | None = None
+    epoch_steps: int | None = None
+
+
+UNCHANGED = Overrides()
+
+
+@dataclass(frozen=True)
+class SingleTrial:
+    """Task, setting and budget of a trial, chosen and ready to train any cell."""
+
+    task: Task
+    setting: Setting
+    budget: Budget
+
+    def train(self, graph: GateGraph, seed: int = 0, on_epoch: Callable[[Point], None] | None = None) -> TrialResult:
+        """Train a cell, and return the result; one without metrics if the trial diverged or failed.
+
+        Leaves PyTorch with one thread in this process, as every trial has.
+
+        Args:
+            graph: the cell.
+            seed: seed of the trial; initial weights and training data also depend on cell, task and setting.
+            on_epoch: called after each evaluation with the new point of the learning curve.
+        """
+        torch.set_num_threads(1)
+        derived = trial_seed(seed, graph.id, self.task.name, self.setting.key, 0)
+        return train_trial(graph, self.task, self.setting, self.budget, derived, on_epoch=on_epoch)
+
+
+def plan_trial(
+    profile: Profile,
+    task: str | Task,
+    overrides: Overrides = UNCHANGED,
+    options: Mapping[str, Scalar] | None = None,
+) -> SingleTrial:
+    """Choose setting and budget of a trial: those given, else the profile's, and the middle value of each grid list.
+
+    Args:
+        profile: source of grids, sizes and budgets.
+        task: a task; or the name of one of the profile, of a registered task, or `package.module:Class`. The sizes of
+            the profile's first task apply to a task that the profile does not have.
+        overrides: values to use instead of the profile's.
+        options: arguments of the task's constructor, on top of the profile's; only for a task given by name.
+
+    Raises:
+        TaskError: there is no such task, or its data cannot be read.
+    """
+    section = _section(profile, task if isinstance(task, str) else task.name)
+    if isinstance(task, str):
+        task = load_named_task(profile, task, options)
+    return SingleTrial(task, _setting(profile.grid_of(section), overrides), _budget(section, overrides))
+
+
+def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] | None = None) -> Task:
+    """Build a task: one of the profile with its options, a registered one, or `package.module:Class`.
+
+    Args:
+        profile: source of the options of its own tasks.
+        name: name of the task in the profile or the registry, or its import path.
+        options: arguments of the task's constructor, on top of the profile's.
+
+    Raises:
+        TaskError: there is no such task, or its data cannot be read.
+    """
+    section = _section(profile, name)
+    path = section.task if isinstance(section, TaskSection) and section.task else name
+    return load_task(path, **section.options | dict(options or {}))
+
+
+def train_cell(
+    graph: GateGraph,
+    task: str | Task,
+    profile: Profile,
+    overrides: Overrides = UNCHANGED,
+    seed: int = 0,
+    *,
+    on_epoch: Callable[[Point], None] | None = None,
+) -> TrialResult:
+    """Train a cell on a task once; `plan_trial` and `SingleTrial.train` document the arguments.
+
+    Raises:
+        TaskError: there is no such task, or its data cannot be read.
+    """
+    return plan_trial(profile, task, overrides).train(graph, seed, on_epoch)
+
+
+def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:
+    if name == MEMORIZATION:
+        return profile.memorization
+    if name in profile.tasks:
+        return profile.tasks[name]
+    first = next(iter(profile.tasks.values()))
+    return TaskSection(task=name, parameters=first.parameters, grid=first.grid, schedule=first.schedule)
+
+
+def _setting(grid: Grid, given: Overrides) -> Setting:
+    return Setting(
+        _middle(grid.scales) if given.scale is None else given.scale,
+        _middle(grid.learning_rates) if given.learning_rate is None else given.learning_rate,
+        _middle(grid.max_norms) if given.max_norm is None else given.max_norm,
+        _middle(grid.layers) if given.layers is None else given.layers,
+        _middle(grid.parameter_budgets) if given.parameter_budget is None else given.parameter_budget,
+    )
+
+
+def _middle(values: tuple[Number, ...]) -> Number:
+    return sorted(values)[len(values) // 2]
+
+
+def _budget(section: TaskSection | MemorizationSection, given: Overrides) -> Budget:
+    budget = section.schedule.budget(section.accuracy if isinstance(section, MemorizationSection) else None)
+    epochs = budget.epochs if given.epochs is None else given.epochs
+    epoch_steps = budget.epoch_steps if given.epoch_steps is None else given.epoch_steps
+    return replace(budget, epochs=epochs, epoch_steps=epoch_steps)

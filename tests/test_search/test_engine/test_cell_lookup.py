@@ -1,0 +1,98 @@
+"""Cells by name, by file, and by id in a run."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from results.store.errors import ResultsError
+from results.store.records import CellRow
+from results.store.store import Store
+from search.cells.errors import CellError, UnknownCellError
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.notation.recipe import format_recipe
+from search.engine.cell_lookup import LineageStep, find_cell, in_run, lineage
+
+CHILD = parse_formula("h' = tanh(linear(x) + linear(h) + linear(linear(h)))").canonical()
+GRANDCHILD = parse_formula("h' = tanh(linear(x) * linear(h) + linear(linear(h)))").canonical()
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a run with a seed, its child and its grandchild."""
+    monkeypatch.setenv("GATESEARCH_RUNS", str(tmp_path / "runs"))
+    with Store.create(
+        tmp_path / "runs" / "family", name="family", seed=0, profile="", strategy="paper", window=1, information={}
+    ) as store:
+        gru = LIBRARY["gru"].graph
+        store.add_cell(CellRow(gru.id, format_formula(gru), "gru", None, (), "baseline", None, 1, 1, 6))
+        for proposal, graph, parent in ((3, CHILD, gru), (8, GRANDCHILD, CHILD)):
+            row = (graph.id, format_formula(graph), None, parent.id, (f"change {proposal}",), "found", proposal)
+            store.add_cell(CellRow(*row, len(graph), 1, 4))
+    return "family"
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_a_name_is_the_cell_of_the_library_with_its_authors_formula(name: str) -> None:
+    found = find_cell(name)
+    assert (found.graph.id, found.label, found.formula) == (LIBRARY[name].graph.id, name, LIBRARY[name].formula)
+
+
+def test_a_file_has_a_formula_or_a_recipe(tmp_path: Path) -> None:
+    text = "gate = sigmoid(linear(x) + linear(h))  # how much\nh' = gate * h + x"
+    (tmp_path / "mine.cell").write_text(text + "\n")
+    found = find_cell(str(tmp_path / "mine.cell"))
+    assert (found.label, found.formula, found.graph.id) == ("mine", text, parse_formula(text).id)
+    (tmp_path / "theirs.json").write_text(format_recipe(LIBRARY["mut3"].graph))
+    found = find_cell(str(tmp_path / "theirs.json"))
+    assert (found.label, found.formula) == ("theirs", LIBRARY["mut3"].formula)
+    with pytest.raises(CellError, match=r"missing\.cell"):
+        find_cell(str(tmp_path / "missing.cell"))
+
+
+def test_the_first_digits_of_an_id_find_a_cell_of_a_run(family: str) -> None:
+    for run in (family, None):
+        for digits in (CHILD.id, CHILD.id[:8].upper(), CHILD.id[:6]):
+            found = find_cell(digits, run)
+            assert (found.graph.id, found.label, found.run) == (CHILD.id, CHILD.id[:8], "family")
+            assert parse_formula(found.formula).canonical().id == CHILD.id
+    named = find_cell(LIBRARY["gru"].graph.id[:8], family)
+    assert (named.label, named.formula) == ("gru", LIBRARY["gru"].formula)
+
+
+def test_the_latest_run_that_has_the_cell_is_taken(family: str, tmp_path: Path) -> None:
+    for name, seconds in (("later", 4e9), ("empty", 5e9)):
+        with Store.create(
+            tmp_path / "runs" / name, name=name, seed=0, profile="", strategy="paper", window=1, information={}
+        ) as store:
+            if name == "later":
+                row = (CHILD.id, format_formula(CHILD), "child", None, (), "baseline", None)
+                store.add_cell(CellRow(*row, len(CHILD), 1, 4))
+        os.utime(tmp_path / "runs" / name / "run.sqlite", (seconds, seconds))
+    assert (find_cell(CHILD.id).run, find_cell(CHILD.id).label) == ("later", "child")
+    assert find_cell(GRANDCHILD.id).run == "family"
+
+
+def test_the_lineage_goes_back_to_the_seed(family: str) -> None:
+    child = LineageStep(CHILD.id[:8], "gru", 3, ("change 3",))
+    grandchild = LineageStep(GRANDCHILD.id[:8], CHILD.id[:8], 8, ("change 8",))
+    assert lineage(find_cell(GRANDCHILD.id, family)) == [grandchild, child]
+    assert lineage(find_cell("gru")) == []
+
+
+def test_a_cell_from_elsewhere_has_its_row_in_the_run_that_has_it(family: str, tmp_path: Path) -> None:
+    (tmp_path / "copy.cell").write_text(format_formula(CHILD))
+    found = in_run(find_cell(str(tmp_path / "copy.cell")), family)
+    assert found.row is not None
+    assert (found.label, found.row.proposal, len(lineage(found))) == ("copy", 3, 1)
+    assert in_run(find_cell("mut1"), family).row is None
+    with pytest.raises(ResultsError, match="'nowhere'"):
+        in_run(find_cell("mut1"), "nowhere")
+
+
+@pytest.mark.parametrize("cell", ["grru", "abc", "0123456789abcdef0", "a\0b", ""])
+def test_other_texts_are_refused(cell: str, family: str) -> None:
+    for run in (None, family):
+        with pytest.raises(UnknownCellError):
+            find_cell(cell, run)

@@ -1,0 +1,84 @@
+"""Training of one cell on one task with the sizes of a profile."""
+
+import pytest
+
+from search.cells.library import LIBRARY
+from search.core.keys import trial_seed
+from search.engine.single import Overrides, plan_trial, train_cell
+from search.profiles.loading import parse_profile
+from search.training.settings import Setting
+from search.training.trial import Budget, Point, train_trial
+from tasks.errors import TaskError
+from tasks.xml import Xml
+from tests.test_search.small import Chords
+
+PROFILE = parse_profile(
+    """
+[grid]
+scales = [2.0, 0.5, 1.0]
+learning_rates = [0.1, 0.3]
+max_norms = [5.0]
+layers = [1, 2, 3]
+[memorization]
+accuracy = 0.75
+parameters = [9000]
+options = { length = 2, validation = 300, test = 300 }
+schedule = { epoch_steps = 3, epochs = 2, halvings = 1 }
+[tasks.short]
+task = "xml"
+parameters = [8000, 12000, 10000]
+options = { min_letters = 1, max_letters = 2, validation = 400, test = 400 }
+schedule = { epoch_steps = 5, epochs = 2, halvings = 1 }
+[tasks.xml]
+grid = { layers = [1] }
+""",
+    "test",
+)
+
+
+def test_settings_are_the_middle_values_of_the_grid_and_the_budget_is_the_tasks() -> None:
+    trial = plan_trial(PROFILE, "short")
+    assert trial.setting == Setting(1.0, 0.3, 5.0, 2, 10_000)
+    assert trial.budget == Budget(epoch_steps=5, epochs=2, halvings=1)
+    assert isinstance(trial.task, Xml)
+    assert trial.task.max_letters == 2
+
+
+def test_overrides_win_and_options_reach_the_task() -> None:
+    trial = plan_trial(PROFILE, "short", Overrides(0.7, 0.2, 1.5, 1, 20_000, 7, 9), {"max_letters": 3})
+    assert trial.setting == Setting(0.7, 0.2, 1.5, 1, 20_000)
+    assert (trial.budget.epochs, trial.budget.epoch_steps) == (7, 9)
+    assert isinstance(trial.task, Xml)
+    assert (trial.task.min_letters, trial.task.max_letters) == (1, 3)
+
+
+def test_memorization_ends_at_its_accuracy() -> None:
+    trial = plan_trial(PROFILE, "memorization")
+    assert (trial.task.name, trial.budget.target, trial.setting.parameter_budget) == ("memorization", 0.75, 9000)
+
+
+def test_a_task_that_the_profile_lacks_has_the_sizes_of_its_first() -> None:
+    for task in ("arithmetic", Chords()):
+        trial = plan_trial(PROFILE, task)
+        assert trial.setting == Setting(1.0, 0.3, 5.0, 2, 10_000)
+        assert trial.budget == Budget(epoch_steps=5, epochs=2, halvings=1)
+    with pytest.raises(TaskError, match="arithmetics"):
+        plan_trial(PROFILE, "arithmetics")
+
+
+def test_a_cell_trains_as_its_trial_with_the_derived_seed() -> None:
+    graph, task = LIBRARY["gru"].graph, Xml(min_letters=1, max_letters=2, validation=400, test=400)
+    points: list[Point] = []
+    result = train_cell(graph, "short", PROFILE, Overrides(layers=1, epoch_steps=2), 6, on_epoch=points.append)
+    setting, budget = Setting(1.0, 0.3, 5.0, 1, 10_000), Budget(epoch_steps=2, epochs=2, halvings=1)
+    expected = train_trial(graph, task, setting, budget, trial_seed(6, graph.id, "xml", setting.key, 0))
+    assert result.curve == expected.curve == tuple(points)
+    assert len(points) == 2
+    assert result.test is not None
+    assert (result.test, result.units) == (expected.test, expected.units)
+
+
+def test_a_task_object_has_the_sizes_of_the_profiles_task_of_its_name() -> None:
+    trial = plan_trial(PROFILE, Xml(min_letters=1, max_letters=2))
+    assert trial.setting.layers == 1
+    assert trial.setting.parameter_budget == 1_000_000  # the default section has 250,000 and 1,000,000
