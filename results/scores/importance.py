@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold, train_test_split
 from results.scores.ratio import Floats
 from results.store.setting_key import fields_in
 from results.store.store import Store
-from results.store.words import LOST_STATES
+from results.store.words import UNRANKED_STATES
 
 FEWEST, MOST = 60, 2000
 """With fewer trials on a task nothing is said; of more, so many are drawn (always the same ones)."""
@@ -37,7 +37,7 @@ _FIELDS = {
     "parameters": "parameters",
 }
 _TRIALS = f"""
-    SELECT cell, setting, CASE WHEN state IN {LOST_STATES} THEN NULL ELSE validation END, higher_is_better
+    SELECT cell, setting, CASE WHEN state IN {UNRANKED_STATES} THEN NULL ELSE validation END, higher_is_better
     FROM trials WHERE repeat = 0 AND task = ? ORDER BY cell, setting"""
 
 

@@ -28,7 +28,7 @@ from results.store.files import write_atomically
 from results.store.sanitize import csv_text
 from results.store.schema import LARGEST_COUNT
 from results.store.store import Store
-from results.store.words import COMPLETE, LOST_STATES
+from results.store.words import COMPLETE, UNRANKED_STATES
 
 SHORT_ID = 8
 """Hex digits of an id that people read and type."""
@@ -95,7 +95,7 @@ TIME_COLUMNS = ("seconds", "relative_step_seconds")
 TASK_COLUMNS = tuple(column for column in COLUMNS if column.startswith("TASK_"))
 
 _TOTALS = f"""
-    SELECT cell, count(*), sum(state IN {LOST_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
+    SELECT cell, count(*), sum(state IN {UNRANKED_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
 _STEP_SECONDS = f"""
     SELECT picked.cell, picked.task, sum(seconds) / sum(steps) FROM ({PICKS}) AS picked
     JOIN trials USING (cell, task, setting) GROUP BY picked.cell, picked.task HAVING sum(steps) > 0"""

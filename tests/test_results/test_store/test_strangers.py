@@ -64,7 +64,7 @@ def rows(store: Store) -> object:
         ("UPDATE trials SET seed = -1", rows, "trial seed -1 is outside"),
         ("UPDATE trials SET curve = '[[1,'", rows, "curve is '.*', which no run writes"),
         ("UPDATE trials SET curve = '[1]'", rows, "which no run writes"),
-        ("UPDATE trials SET curve = '[[1, NaN, 2]]'", rows, "NaN is no JSON"),
+        ("UPDATE trials SET curve = '[[1, NaN, 2]]'", rows, "NaN is not JSON"),
         ("UPDATE trials SET curve = '[[1, \"a\", 2]]'", rows, "which no run writes"),
         (f"UPDATE trials SET curve = '[[1, 1{'0' * 400}, 2]]'", rows, "too large"),
         (f"UPDATE trials SET curve = '{'[' * 100_000}'", rows, "recursion"),
@@ -175,7 +175,7 @@ def test_a_cell_that_is_its_own_ancestor_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize("profile", ["[tasks", "tasks = 1", "name = 1", "a" + ".a" * 2000 + " = 1", "[tasks]\nxml = 1"])
 def test_a_run_without_a_profile_is_refused_by_load(folder: Path, profile: str) -> None:
     change(folder, f"UPDATE run SET profile = '{profile}'")
-    with pytest.raises(StoreError, match="its profile is none"):
+    with pytest.raises(StoreError, match="invalid profile"):
         results.load(folder)
 
 
