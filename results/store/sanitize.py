@@ -27,6 +27,6 @@ def csv_text(frame: pd.DataFrame) -> str:
     safe = {
         str(name): column.map(lambda value: f"'{value}" if str(value).startswith(_STARTS_OF_FORMULAS) else value)
         for name, column in frame.items()
-        if column.dtype == object
+        if column.dtype.kind == "O"  # texts, whether as objects or as strings of pandas
     }
     return frame.assign(**safe).to_csv(index=False, lineterminator="\n")

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from results.findings import ALL_TASKS, MARGIN, Figure, Finding, Remedy, Ruling, Standing, Way, findings
+from results.findings import findings
+from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
+from results.scores.run_evidence import MARGIN
 from results.store.records import ProposalRow
 from results.store.store import Store
 from results.store.words import COMPLETE
@@ -146,7 +148,7 @@ def test_the_opposite_of_the_study_does_not_hold(tmp_path: Path) -> None:
     assert found["forget-bias"].ruling is Ruling.OPEN
     assert found["forget-bias"].why.startswith("there is no gap to close")
     assert found["gates"].ruling is Ruling.FAILS
-    assert found["gates"].why == "over all tasks lstm-i is worse beside lstm-f"
+    assert found["gates"].why == "over all tasks lstm-i against lstm-f is worse"
 
 
 def test_noise_decides_nothing_and_more_seeds_are_asked_for(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from results.store.files import write_atomically
 from results.store.records import TrialRow
 from results.store.sanitize import printable
 from results.store.store import Store
-from results.tables.leaderboard import SHORT_ID, leaderboard
+from results.tables.leaderboard import leaderboard
 from search.cells.export.module import export_module
 from search.cells.library import LIBRARY, name_of
 from search.cells.notation.formula import format_formula
@@ -225,7 +225,7 @@ def _scores(run: str, cell: str) -> list[str]:
         f"{row.test:.4f} on test{made_up}"
         for row in own.itertuples()
     ]
-    line = table[table["cell"] == cell[:SHORT_ID]]
+    line = table[table.index == cell]
     score = "" if line.empty or line["score"].isna().all() else f"score {line['score'].iloc[0]:.4f}, "
     rank = f"rank {line['rank'].iloc[0]:.0f} of {table['rank'].count()} " if score else ""
     told = (

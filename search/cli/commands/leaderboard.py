@@ -95,9 +95,9 @@ def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool) -> 
     if form == "csv":
         return csv_text(frame)
     if form == "markdown":
-        return to_markdown(frame, tasks, study=study)
+        return to_markdown(frame, tasks, study)
     if form == "latex":
-        return to_latex(frame, tasks, study=study)
+        return to_latex(frame, tasks, study)
     console = Console(width=FILE_WIDTH, no_color=True, force_terminal=False)
     with console.capture() as capture:
         console.print(render_table(frame, None, None, tasks, study))

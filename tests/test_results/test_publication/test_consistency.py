@@ -72,7 +72,7 @@ def test_a_sound_run_passes(folder: Path) -> None:
     found = checks(folder)
     assert all(check.ok for check in found.values()), found
     assert found["store"].detail == "6 trials, 0 evaluations, 2 proposals"
-    assert found["lineage"].detail == "2 found cells go back to gru-like, by 2 steps at most"
+    assert found["lineage"].detail == "2 found cells descend from gru-like, in at most 2 steps"
     assert found["table"].detail == "leaderboard.csv, 3 rows, is what the store says, byte for byte"
 
 
@@ -86,9 +86,9 @@ def test_a_sound_run_passes(folder: Path) -> None:
         (
             "DELETE FROM proposals; DELETE FROM cells WHERE proposal = 1",
             {"store"},
-            "rows name",
+            "rows refer to missing rows",
         ),
-        ("CREATE TABLE extra (a)", {"store"}, "some are added"),
+        ("CREATE TABLE extra (a)", {"store"}, "some tables are added"),
         ("DROP INDEX trials_for_ranking", {"store"}, "trials_for_ranking"),
         ("UPDATE cells SET formula = replace(formula, 'tanh', 'relu')", {"ids", "table"}, "is that of cell"),
         ("UPDATE cells SET formula = 'h = ='", {"ids", "table"}, "line 1"),

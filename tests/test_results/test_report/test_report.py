@@ -120,7 +120,7 @@ def test_the_numbers_around_the_table_are_the_stores(filled: Store) -> None:
     counts = funnel(filled)
     (trials,) = filled.select("SELECT count(*) FROM trials")[0]
     assert f"{counts.proposals:,} new cells were proposed" in page.text
-    assert f"{counts.complete:,} found cells went through all tasks" in page.text
+    assert f"{counts.complete:,} found cells passed all tasks" in page.text
     assert f"trials{trials:,}" in page.text
     for outcome, count in counts.outcomes.items():
         assert [outcome, f"{count:,}"] in page.rows
@@ -278,7 +278,7 @@ def test_gradients_are_drawn_from_what_is_passed_in(filled: Store) -> None:
     rows = [(cell, k, 0.5**k, 0.75**k) for cell in ids for k in range(5)]
     frame = pd.DataFrame(rows, columns=["cell", "k", "hidden", "states"])
     specs = [json.loads(text) for text in Reader(report(filled, TASKS, gradients=[("", frame)])).specs.values()]
-    hidden, states = (spec for spec in specs if "norm by" in json.dumps(spec))
+    hidden, states = (spec for spec in specs if "norm with respect to" in json.dumps(spec))
     for spec, base in ((hidden, 0.5), (states, 0.75)):
         assert {row["cell"] for row in values(spec)} == {*(cell.label for cell in cells), "tanh"}
         assert all(row["norm"] == pytest.approx(base ** row["k"], rel=1e-5) for row in values(spec))

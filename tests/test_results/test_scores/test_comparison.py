@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from results.scores.comparison import LEVEL, Verdict, compare, holm, paired, ratio_of_means
-from results.scores.retrained import Retrained
+from results.scores.finalists import Finalists
 
 
 @pytest.mark.parametrize("size", [2, 3, 10])
@@ -45,9 +45,9 @@ def test_the_ratio_s_error_is_what_repeating_it_all_shows() -> None:
     assert ratio_of_means(own[0], own[0], True) == (1.0, 0.0)
 
 
-def make_found(values: dict[str, np.ndarray], higher: bool = True) -> Retrained:
+def make_found(values: dict[str, np.ndarray], higher: bool = True) -> Finalists:
     table = pd.DataFrame(values).T
-    return Retrained(table.shape[1], {"task": table}, {"task": dict.fromkeys(values, 0)}, {"task": higher})
+    return Finalists(table.shape[1], {"task": table}, {"task": dict.fromkeys(values, 0)}, {"task": higher})
 
 
 def test_verdicts_follow_the_direction_of_the_metric() -> None:
