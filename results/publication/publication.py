@@ -20,7 +20,7 @@ from results.store.errors import StoreError, one_line
 from results.store.files import write_atomically
 from results.store.sanitize import csv_text
 from results.store.store import Store
-from results.tables.leaderboard import FORMAT, leaderboard
+from results.tables import leaderboard as table
 
 
 def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> dict[str, Any]:
@@ -51,10 +51,10 @@ def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> 
             made.mkdir()
             store.copy_to(made / FILE)
             write_atomically(made / PROFILE_FILE, store.profile)
-            write_atomically(made / TABLE_FILE, csv_text(leaderboard(store, tasks)))
+            write_atomically(made / TABLE_FILE, csv_text(table.leaderboard(store, tasks)))
             write_atomically(made / FINDINGS_FILE, findings)
             sums = {name: hashlib.sha256((made / name).read_bytes()).hexdigest() for name in PUBLISHED_FILES}
-            manifest = _origin(store) | {"leaderboard_format": FORMAT, "sha256": sums}
+            manifest = _origin(store) | {"leaderboard_format": table.FORMAT, "sha256": sums}
             write_atomically(made / MANIFEST_FILE, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
             made.rename(folder)
     return manifest
