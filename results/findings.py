@@ -108,7 +108,7 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
     if beats:
         return Finding(key, claim, Ruling.FAILS, f"better than both on every task: {', '.join(beats)}", tuple(worst))
     if still:
-        why = f"not shown to be worse than, or even with, one of the two on any task: {_listed(still)}"
+        why = f"on no task shown to be worse than, or even with, one of the two: {_listed(still)}"
         return Finding(key, claim, Ruling.OPEN, why, tuple(worst), evidence.repeats_remedy(_most(needed)))
     why = f"each of {len(others)} other cells is worse than, or even with, one of the two on some task"
     return Finding(key, claim, Ruling.HOLDS, why, tuple(worst))

@@ -23,10 +23,10 @@ from results.store.schema import SCHEMA
 from results.store.store import Store
 from results.store.words import Origin
 from results.tables import leaderboard as table
+from results.tables.leaderboard import TABLE_FILE
 from search.cells.errors import CellError
 from search.cells.graph import Op
 
-TABLE_FILE = "leaderboard.csv"
 MANIFEST_FILE = "published.json"
 """Manifest of a published run: its origin, and the SHA-256 of the other files."""
 

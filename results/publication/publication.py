@@ -14,13 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from results.publication.consistency import FINDINGS_FILE, MANIFEST_FILE, PUBLISHED_FILES, TABLE_FILE
+from results.publication.consistency import FINDINGS_FILE, MANIFEST_FILE, PUBLISHED_FILES
 from results.store.database import FILE, PROFILE_FILE
 from results.store.errors import StoreError, one_line
 from results.store.files import write_atomically
 from results.store.sanitize import csv_text
 from results.store.store import Store
 from results.tables import leaderboard as table
+from results.tables.leaderboard import TABLE_FILE
 
 
 def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> dict[str, Any]:

@@ -133,7 +133,7 @@ class _Page:
             retrained=bool((self.frame["evidence"] == Evidence.RETRAINED).any()),
             left_out=max(0, len(self.frame) - MOST_ROWS),
             few=FEW_ROWS,
-            beside=[_drawing(cell) for cell in (*self.found[:1], *self.shown[-2:])],
+            drawn=[_drawing(cell) for cell in (*self.found[:1], *self.shown[-2:])],
             others=[_drawing(cell) for cell in self.found[1:]],
             legend=LEGEND,
             scores=self._scores(),

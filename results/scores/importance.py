@@ -101,19 +101,19 @@ def importance(store: Store, task: str) -> Importance | None:
 
 def _of_split(frame: pd.DataFrame, columns: list[str], seed: int) -> tuple[Floats, float]:
     """Return the loss of R^2 for each column, and R^2 itself, on the held-out trials of one random split."""
-    known, unseen = train_test_split(frame, test_size=0.3, random_state=seed)
+    known, held_out = train_test_split(frame, test_size=0.3, random_state=seed)
     if CELL in columns:
-        known, unseen = _with_quality(known, unseen, seed)
+        known, held_out = _with_quality(known, held_out, seed)
     forest = RandomForestRegressor(TREES, min_samples_leaf=3, random_state=seed, n_jobs=1)
     forest.fit(known[columns], known[PERCENTILE])
     found = permutation_importance(
-        forest, unseen[columns], unseen[PERCENTILE], n_repeats=SHUFFLES, random_state=seed, n_jobs=1
+        forest, held_out[columns], held_out[PERCENTILE], n_repeats=SHUFFLES, random_state=seed, n_jobs=1
     )
-    explained = float(forest.score(unseen[columns], unseen[PERCENTILE]))
+    explained = float(forest.score(held_out[columns], held_out[PERCENTILE]))
     return np.asarray(found.importances_mean, np.float64), explained
 
 
-def _with_quality(known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _with_quality(known: pd.DataFrame, held_out: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Replace the cell by the mean percentile of its known trials; for a known trial, of those in the other folds."""
     mean = float(known[PERCENTILE].mean())
     quality = pd.Series(mean, index=known.index)
@@ -121,7 +121,7 @@ def _with_quality(known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> tuple
         means = known.iloc[rest].groupby(CELL)[PERCENTILE].mean()
         quality.iloc[fold] = known.iloc[fold][CELL].map(means).fillna(mean).to_numpy()
     means = known.groupby(CELL)[PERCENTILE].mean()
-    return known.assign(cell=quality), unseen.assign(cell=unseen[CELL].map(means).fillna(mean))
+    return known.assign(cell=quality), held_out.assign(cell=held_out[CELL].map(means).fillna(mean))
 
 
 def marginals(store: Store, task: str) -> pd.DataFrame:

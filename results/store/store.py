@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 from results.store.database import FILE, PROFILE_FILE, Database, create_database, open_database
 from results.store.errors import StoreError, damaged, one_line
 from results.store.files import write_atomically
-from results.store.information import Information, Retraining, as_json, parse_environment, parse_information
+from results.store.information import Information, Retraining, Simulated, as_json, parse_environment, parse_information
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store.schema import COLUMNS, column_list, decode, encode, insertion
 
@@ -162,7 +162,12 @@ class Store(Database):
     @property
     def simulated(self) -> bool:
         """True if the trials were drawn at random (`gatesearch search --simulate`): the run says nothing of cells."""
-        return self._information.simulated is not None
+        return self.simulation is not None
+
+    @property
+    def simulation(self) -> Simulated | None:
+        """Options of a simulated run, or None for a run that was trained."""
+        return self._information.simulated
 
     @property
     def finished(self) -> str | None:
@@ -179,6 +184,11 @@ class Store(Database):
     def retraining(self) -> Retraining | None:
         """Retraining that every finalist has, or None before there is any."""
         return self._information.retrained
+
+    @property
+    def finalist_repeats(self) -> int:
+        """Number of seeds that every finalist is retrained on; 0 before there are any."""
+        return 0 if self.retraining is None else self.retraining.repeats
 
     @property
     def leaderboard_format(self) -> int:

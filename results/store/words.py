@@ -14,7 +14,7 @@ class TrialState(StrEnum):
 
     @property
     def is_ranked(self) -> bool:
-        """Whether the trial's metric may represent its cell."""
+        """True if the trial's metric may represent its cell."""
         return self not in (TrialState.DIVERGED, TrialState.FAILED)
 
 

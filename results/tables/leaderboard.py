@@ -37,6 +37,9 @@ from results.store.store import Store
 from results.store.words import COMPLETE, Evidence
 from results.tables.costs import environments, relative_step_seconds, totals
 
+TABLE_FILE = "leaderboard.csv"
+"""Name of the table in a run's folder."""
+
 FORMAT = 1
 """Format of the table. It increases with every change of a column or of a column's text, and `CHANGED_COLUMNS` says
 which. A store and a published run keep the format of their table, so that `gatesearch verify` knows an older one."""

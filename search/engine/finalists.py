@@ -147,7 +147,7 @@ def retrain(
 
 def _mark(store: Store, tasks: Mapping[str, Task], repeats: int, *, only_if_new: bool = False) -> None:
     """Note how many repeats count, and what a lost trial counts as: the best constant guess."""
-    before = store.information.get("retrained", {}).get("repeats", 0)
+    before = store.finalist_repeats
     if before and (only_if_new or before >= repeats):
         return
     guesses = {name: float(task.constant_baseline()) for name, task in tasks.items()}

@@ -67,7 +67,7 @@ def finalists(
         folder = reader.folder
         profile = profile_of(reader)
         check_trusted(reader, profile, trusted)
-        asked, trained = profile.finalists, int(reader.information.get("retrained", {}).get("repeats", 0))
+        asked, trained = profile.finalists, reader.finalist_repeats
         section = FinalistsSection(
             cells=cells if cells is not None else asked.cells or FinalistsSection().cells,
             repeats=repeats if repeats is not None else max(asked.repeats, trained),

@@ -72,7 +72,7 @@ def report(
         with open_run(run) as store:
             profile = profile_of(store)
             trained = None if trained_on is None else task_of_run(store, profile, trained_on, "--gradients-on")
-            finished, state = store.information.get("finished") is not None, _state(store)
+            finished, state = store.finished is not None, _state(store)
             if state != seen:
                 path = output or store.folder / FILE
                 _write(store, path, not no_gradients, trained, tasks, every if watch and not finished else None)

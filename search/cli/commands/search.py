@@ -193,7 +193,7 @@ def _simulation(simulate: bool | None, delays: float | None) -> Simulation | Non
 
 def simulation_of(store: Store) -> Simulation | None:
     """What the stored run was begun with: a simulated run stays one, and no other becomes one."""
-    return Simulation(**store.information["simulated"]) if store.simulated else None
+    return None if store.simulation is None else Simulation(store.simulation.delays)
 
 
 def _profile(

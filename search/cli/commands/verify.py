@@ -56,7 +56,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
             )
             console.print(line, soft_wrap=True)
 
-        for check in consistency(store, profile.ranked, finished="finished" in store.information):
+        for check in consistency(store, profile.ranked, finished=store.finished is not None):
             show(check)
         if False in found[:2]:
             return 1  # what cannot be read cannot be searched again
@@ -70,7 +70,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
 
 
 def _data(store: Store, tasks: dict[str, Task]) -> Check:
-    recorded = store.information.get("data", {})
+    recorded = store.data_checksums
     changed = [name for name, task in tasks.items() if recorded.get(name) != task.checksum]
     if changed:
         return Check("data", False, f"the data of {', '.join(changed)} is not what the run was trained on")

@@ -1,4 +1,4 @@
-"""A sound run passes every check, and each kind of damage fails the check that is there for it."""
+"""A sound run passes every check, and each kind of damage fails its own check."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from results.publication.consistency import MANIFEST_FILE, TABLE_FILE, Check, consistency
+from results.publication.consistency import MANIFEST_FILE, Check, consistency
 from results.publication.publication import publish
 from results.store.records import CellRow, ProposalRow
 from results.store.sanitize import csv_text
 from results.store.store import FILE, PROFILE_FILE, Store
 from results.store.words import COMPLETE
 from results.tables import leaderboard
-from results.tables.leaderboard import write_leaderboard
+from results.tables.leaderboard import TABLE_FILE, write_leaderboard
 from search.cells.graph import Op
 from search.cells.notation.formula import format_formula, parse_formula
 from tests.test_results.rows import TASKS, make_store, make_trial

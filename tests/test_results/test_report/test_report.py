@@ -1,4 +1,4 @@
-"""The page of a run: what stands in it is what stands in the store, whatever the run has, and nothing breaks out."""
+"""The page of a run: its numbers are those of the store, and no name of a run becomes part of its code."""
 
 import json
 import sqlite3
@@ -81,13 +81,13 @@ class Reader(HTMLParser):
 
 
 def values(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of all data of a chart."""
+    """Return the rows of all data of a chart."""
     return [row for rows in spec["datasets"].values() for row in rows]
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A run with everything in it; tests only read it."""
+    """A run with every kind of row; tests only read it."""
     cells, trials, proposals = random_run(np.random.default_rng(5), 60)
     scored = [
         p if p.outcome != COMPLETE else ProposalRow(p.index, p.kind, p.cell, p.parent, COMPLETE, 0.9) for p in proposals

@@ -1,4 +1,4 @@
-"""Which settings matter: on trials that are made so that the answer is known."""
+"""Importance of settings, on trials with a known answer."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ CELLS = [f"{k:016x}" for k in range(6)]
 
 
 def made_run(store: Store, count: int, seed: int = 0) -> list[tuple[str, float, float, float]]:
-    """Trials whose metric comes from the learning rate, and a little from the cell; the scale does nothing."""
+    """Make trials whose metric depends on the learning rate, a little on the cell, and not on the scale."""
     rng = np.random.default_rng(seed)
     for cell in CELLS:
         store.add_cell(make_cell(cell))
@@ -44,7 +44,7 @@ def test_what_the_metric_is_made_of_matters_and_what_it_is_not_made_of_does_not(
     assert importance(store, "arithmetic") == found
 
 
-def test_standings_are_shares_of_worse_trials_with_lost_ones_at_the_bottom(store: Store) -> None:
+def test_standings_are_shares_of_worse_trials_with_diverged_ones_at_the_bottom(store: Store) -> None:
     made = made_run(store, 80)
     frame = rank_percentiles(store, "arithmetic")
     expected = sorted(

@@ -1,4 +1,4 @@
-"""Rows survive their tables, whatever is in them, and the tables say what the rows say."""
+"""Rows survive a round trip through their tables, and the comments of the tables agree with the rows."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_columns_are_the_fields_in_order(kind: type[Row]) -> None:
 
 
 def test_numpy_s_numbers_are_stored_as_numbers() -> None:
-    """SQLite would take an integer of NumPy's for a blob of eight bytes."""
+    """SQLite would store an integer of NumPy as a blob of eight bytes."""
     trial = stored(TrialRow, make_trial("a", best_step=np.int64(80), units=np.int32(16), higher_is_better=np.True_))
     assert trial == make_trial("a")
     assert [type(value) for value in (trial.best_step, trial.units, trial.higher_is_better)] == [int, int, bool]
@@ -162,7 +162,7 @@ RENAMED = {"counted": "mask"}
 
 
 def comments(kind: type[Row]) -> dict[str, str]:
-    """The comment of each column that has one, without its last bracket of storage details."""
+    """Return the comment of each column that has one."""
     (sql,) = (statement for statement in SCHEMA if statement.split()[2] == TABLES[kind])
     return dict(re.findall(r'^ +"?(\w+)"? [A-Z].*?-- (.*)$', sql, re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""What a store keeps, what it refuses, and how it says so."""
+"""Stores: rows that are kept, values and files that are refused, and the messages."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_key_that_is_recorded_twice_keeps_its_first_row(store: Store) -> None:
 
 
 def test_the_lineage_of_the_earliest_proposal_is_kept_in_any_order(tmp_path: Path) -> None:
-    """Two candidates in flight may be the same cell; which of them ends first is up to the machine."""
+    """Two candidates in flight may be the same cell; which of them ends first depends on the machine."""
     makers = [
         make_cell(CHILD, parent=GRU, mutations=("one",), proposal=2),
         make_cell(CHILD, parent=LSTM, mutations=("two",), proposal=5),
@@ -201,7 +201,7 @@ def test_pandas_reads_the_tables_without_help(store: Store) -> None:
 
 
 def filled(folder: Path) -> Path:
-    """A closed store of some hundred pages; its file."""
+    """Return the file of a closed store of some hundred pages."""
     with make_store(folder) as store:
         store.add_cell(make_baseline("gru"))
         curve = tuple((step, step / 7, step / 9) for step in range(100))

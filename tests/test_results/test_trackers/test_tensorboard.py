@@ -1,4 +1,4 @@
-"""Curves for TensorBoard and runs in MLflow, read back by those tools' own readers."""
+"""Exports to TensorBoard and MLflow, read back by the readers of those tools."""
 
 import json
 import math
