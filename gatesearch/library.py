@@ -10,8 +10,8 @@ from search.cells.drawing.picture import draw_formula
 from search.cells.export.module import export_module
 from search.cells.files import read_source
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, named_cell
-from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.library import LIBRARY, display_formula, label_of, named_cell
+from search.cells.notation.formula import parse_formula
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ class Cell:
         return self.formula
 
     def _repr_svg_(self) -> str:
-        return draw_formula(self.formula, self.name or self.id[:8])
+        return draw_formula(self.formula, label_of(self.id, self.name))
 
     def source(self) -> str:
         """Return the source of a stand-alone PyTorch module of the cell: Python text that imports only PyTorch.
@@ -60,7 +60,7 @@ class Cell:
         >>> "class GRU(nn.Module):" in gatesearch.cell("gru").source()
         True
         """
-        return export_module(self.formula, self.name or self.id[:8]).text
+        return export_module(self.formula, label_of(self.id, self.name)).text
 
     def module(
         self,
@@ -105,7 +105,7 @@ class Cell:
         """
         from gatesearch.modules import module_class
 
-        return module_class(self.graph, self.name)(
+        return module_class(self.graph)(
             units if input_size is None else input_size,
             units,
             layers,
@@ -151,6 +151,6 @@ def cell(source: str | Path) -> Cell:
     if isinstance(source, Path) or "/" in source or source.endswith((".cell", ".json")):
         path = Path(source)
         graph, formula = read_source(path)
-        return Cell(path.stem, formula.strip() if formula is not None else format_formula(graph), graph.canonical())
+        return Cell(path.stem, formula.strip() if formula is not None else display_formula(graph), graph.canonical())
     named_cell(source)
     return cells()[source]

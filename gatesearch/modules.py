@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING
 
 from search.cells.export.module import export_module
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
-from search.cells.notation.formula import format_formula
+from search.cells.library import display_formula, label_of
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @lru_cache(maxsize=256)
-def module_class(graph: GateGraph, name: str | None) -> type[nn.Module]:
+def module_class(graph: GateGraph) -> type[nn.Module]:
     """Return the class of a cell's PyTorch module.
 
     The source is generated from the graph: its operations and numbers, and names of this package's own. No text that
     a user wrote is part of what is executed.
     """
-    formula = LIBRARY[name].formula if name in LIBRARY else format_formula(graph)
-    exported = export_module(formula, name if name in LIBRARY and name else graph.id[:8])
+    exported = export_module(display_formula(graph), label_of(graph.id))
     file = f"<gatesearch cell {graph.id}>"
     made = ModuleType(f"gatesearch_cell_{graph.id}")
     made.__file__ = file

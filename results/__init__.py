@@ -1,4 +1,4 @@
-"""What a run leaves behind: the store, and the tables projected from it. `results.load` reads a run as frames."""
+"""Results of a run: the store, and tables made from it. `results.load` reads a run as data frames."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ __all__ = ["Run", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazily: pandas takes half a second to import, and most commands need only `results.store.errors`.
+    # Lazily: pandas takes half a second to import, and most commands only need `results.store.errors`.
     if name in __all__:
         from results import run
 

@@ -1,39 +1,44 @@
-"""What a stored run must satisfy on its own, whatever has been searched: the first half of `gatesearch verify`.
+"""Consistency of a stored run with itself and with the files beside it: the first half of `gatesearch verify`.
 
 for check in consistency(store, ranked, finished=True):
     print(check.name, check.ok, check.detail)
 """
 
+import csv
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from results.store.database import FILE, PROFILE_FILE
 from results.store.errors import ResultsError, StoreError, one_line
 from results.store.graphs import graph_of
 from results.store.records import CellRow
 from results.store.sanitize import csv_text, printable
 from results.store.schema import SCHEMA
-from results.store.store import FILE, PROFILE_FILE, Store
-from results.tables.leaderboard import leaderboard
+from results.store.store import Store
+from results.store.words import Origin
+from results.tables import leaderboard as table
+from results.tables.leaderboard import TABLE_FILE
 from search.cells.errors import CellError
 from search.cells.operations import Op
 
-TABLE_FILE = "leaderboard.csv"
 MANIFEST_FILE = "published.json"
-"""Beside a published run: where it comes from, and the SHA-256 of the other files."""
+"""Manifest of a published run: its origin, and the SHA-256 of the other files."""
 
 FINDINGS_FILE = "findings.md"
 PUBLISHED_FILES = (FILE, PROFILE_FILE, TABLE_FILE, FINDINGS_FILE)
 MAX_MANIFEST = 10_000_000
-"""Bytes; more is no manifest of ours."""
+"""Largest manifest that is read, in bytes."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: whether it holds (None: it could not be told), and in words what was seen."""
+    """Result of one check: True if it holds, None if that could not be decided, and a description."""
 
     name: str
     ok: bool | None
@@ -41,14 +46,22 @@ class Check:
 
 
 class _BrokenError(Exception):
-    """What a check found to be wrong, in words."""
+    """A check does not hold, for this reason."""
+
+
+class _UndecidedError(Exception):
+    """A check cannot be decided, for this reason."""
 
 
 def consistency(store: Store, ranked: Sequence[str], finished: bool) -> Iterator[Check]:
     """Check a store, its cells' ids and lineage, and the files beside it, one after the other.
 
-    What a store says that is not sound is not looked at. `ranked` are the run's ranked tasks. Of a run that is not
-    `finished` the table may be older than the store.
+    If the store is damaged, the other checks are left out.
+
+    Args:
+        store: the run.
+        ranked: its ranked tasks.
+        finished: whether the run has ended; before that, its table may be older than its store.
     """
     sound = _checked("store", lambda: _check_store(store))
     yield sound
@@ -57,10 +70,11 @@ def consistency(store: Store, ranked: Sequence[str], finished: bool) -> Iterator
     yield _checked("ids", lambda: _check_ids(store.cells()))
     yield _checked("lineage", lambda: _check_lineage(store.cells()))
     yield _checked("profile", lambda: _check_profile(store))
-    table = _checked("table", lambda: _check_table(store, ranked))
-    if not table.ok and not finished:
-        table = Check("table", None, "the run has not ended, and its table is older than its store; --resume renews it")
-    yield table
+    written = _checked("table", lambda: _check_table(store, ranked))
+    if written.ok is False and not finished:
+        detail = "the run has not ended, and its table is older than its store; --resume updates it"
+        written = Check("table", None, detail)
+    yield written
     if os.path.exists(store.folder / MANIFEST_FILE):
         yield _checked("checksums", lambda: _check_published(store.folder))
 
@@ -68,20 +82,22 @@ def consistency(store: Store, ranked: Sequence[str], finished: bool) -> Iterator
 def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
         return Check(name, True, printable(check()))
+    except _UndecidedError as error:
+        return Check(name, None, printable(str(error)))
     except (_BrokenError, ResultsError, CellError) as error:
         return Check(name, False, printable(" ".join(str(error).split())))
 
 
 def _check_store(store: Store) -> str:
-    """SQLite's own checks, the tables as this version makes them, and rows that read back."""
+    """Run SQLite's own checks, compare the schema with this version's, and read every row."""
     orphans = store.select("PRAGMA foreign_key_check")
     if orphans:
-        table, _, parent, _ = orphans[0]
-        raise _BrokenError(f"{len(orphans)} rows name what is not there, the first in {table}, of {parent}")
+        child, _, parent, _ = orphans[0]
+        raise _BrokenError(f"{len(orphans)} rows refer to missing rows, the first from {child} to {parent}")
     found = {" ".join(str(sql).split()) for (sql,) in store.select("SELECT sql FROM sqlite_master WHERE sql NOT NULL")}
     missing = [sql.split()[2] for sql in SCHEMA if " ".join(sql.split()) not in found]
     if missing or len(found) != len(SCHEMA):
-        raise _BrokenError(f"its tables are not those of this version ({', '.join(missing) or 'some are added'})")
+        raise _BrokenError(f"its schema is not that of this version ({', '.join(missing) or 'some tables are added'})")
     try:
         trials = store.check()
     except StoreError as error:
@@ -94,7 +110,7 @@ def _check_store(store: Store) -> str:
 
 
 def _check_ids(cells: Sequence[CellRow]) -> str:
-    """That every cell's id is the hash of its stored graph, and its counts are those of that graph."""
+    """Check that every cell's id is the hash of its stored graph, and its counts are those of that graph."""
     for cell in cells:
         graph = graph_of(cell)
         counts = (len(graph), graph.states, sum(node.op is Op.LINEAR for node in graph))
@@ -104,33 +120,33 @@ def _check_ids(cells: Sequence[CellRow]) -> str:
 
 
 def _check_lineage(cells: Sequence[CellRow]) -> str:
-    """That every found cell goes back, parent by parent, to one that was given; each parent was proposed earlier."""
+    """Check that every found cell descends from a given one, and that each parent was proposed earlier."""
     known = {cell.id: cell for cell in cells}
     roots: set[str] = set()
     depth: dict[str, int] = {}
     for cell in cells:
-        if cell.origin == "baseline":
+        if cell.origin == Origin.BASELINE:
             if cell.parent is not None or cell.proposal is not None:
                 raise _BrokenError(f"cell {cell.id} was given, but has a parent or a proposal")
             depth[cell.id] = 0
             continue
-        if cell.origin != "found" or cell.proposal is None or cell.parent is None or not cell.mutations:
+        if cell.origin != Origin.FOUND or cell.proposal is None or cell.parent is None or not cell.mutations:
             raise _BrokenError(f"cell {cell.id} lacks its origin, proposal, parent or mutations")
         parent = known.get(cell.parent)
         if parent is None:
             raise _BrokenError(f"the parent {cell.parent} of cell {cell.id} is not stored")
         if parent.proposal is not None and parent.proposal >= cell.proposal:
             raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a parent of proposal {parent.proposal}")
-    # Parents come earlier, so a walk ends, and in the order of proposals each parent's depth is known.
+    # Parents come earlier, so in the order of proposals each parent's depth is known.
     for cell in sorted(cells, key=lambda c: -1 if c.proposal is None else c.proposal):
         if cell.parent is not None:
             depth[cell.id] = depth[cell.parent] + 1
             if depth[cell.id] == 1:
                 roots.add(known[cell.parent].name or cell.parent)
-    found = sum(cell.origin == "found" for cell in cells)
+    found = sum(cell.origin == Origin.FOUND for cell in cells)
     if not found:
         return "no found cells"
-    return f"{found:,} found cells go back to {', '.join(sorted(roots))}, by {max(depth.values())} steps at most"
+    return f"{found:,} found cells descend from {', '.join(sorted(roots))}, in at most {max(depth.values())} steps"
 
 
 def _check_profile(store: Store) -> str:
@@ -138,37 +154,93 @@ def _check_profile(store: Store) -> str:
     with one_line(path):
         same = path.read_bytes() == store.profile.encode()
     if not same:
-        raise _BrokenError(f"{path} is not the profile that the store has; the store's counts")
+        raise _BrokenError(f"{path} differs from the profile in the store, which is the one that counts")
     return f"{PROFILE_FILE} is that of the store"
 
 
-def _check_published(folder: Path) -> str:
-    """That the files beside a published run's manifest are those that it was published with."""
+def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST_FILE
     with one_line(path):
         if path.stat().st_size > MAX_MANIFEST:
             raise _BrokenError(f"{path} has more than {MAX_MANIFEST:,} bytes")
         text = path.read_bytes()
     try:
-        sums = json.loads(text)["sha256"]
-        named = {str(name): str(value) for name, value in sums.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise _BrokenError(f"{path} is no manifest of a published run: it has no checksums") from None
+        manifest = json.loads(text)
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
+        raise _BrokenError(f"{path} is not the manifest of a published run: it has no checksums")
+    return manifest
+
+
+def _check_published(folder: Path) -> str:
+    """Check that the files beside a published run's manifest have the checksums in it."""
+    path = folder / MANIFEST_FILE
+    named = {str(name): str(value) for name, value in _manifest(folder)["sha256"].items()}
     if set(named) != set(PUBLISHED_FILES):
         raise _BrokenError(f"{path} has checksums of {', '.join(sorted(named)) or 'nothing'}, not of the run's files")
     for name in PUBLISHED_FILES:
         with one_line(folder / name):
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         if found != named[name]:
-            raise _BrokenError(f"{folder / name} is not the file that was published")
-    return f"{', '.join(PUBLISHED_FILES)} are those that were published"
+            raise _BrokenError(f"{folder / name} is not the published file")
+    return f"{', '.join(PUBLISHED_FILES)} are the published files"
 
 
 def _check_table(store: Store, ranked: Sequence[str]) -> str:
+    """Check that the table beside the store is the one that the store gives; of an older format, as far as it agrees.
+
+    Columns that changed since the table's format are not compared.
+    """
     path = store.folder / TABLE_FILE
+    made = _table_format(store)
+    if made > table.FORMAT:
+        raise _UndecidedError(
+            f"{TABLE_FILE} was made by a later version (format {made}; this one writes {table.FORMAT}); "
+            "update gatesearch to check it"
+        )
     with one_line(path):
         text = path.read_bytes()
-    frame = leaderboard(store, ranked)
-    if text != csv_text(frame).encode():
-        raise _BrokenError(f"{path} is not what the store says; gatesearch leaderboard RUN -o FILE writes what it says")
-    return f"{TABLE_FILE}, {len(frame):,} rows, is what the store says, byte for byte"
+    frame = table.leaderboard(store, ranked)
+    own = csv_text(frame)
+    if made == table.FORMAT:
+        if text != own.encode():
+            raise _BrokenError(_differs(path))
+        return f"{TABLE_FILE}, {len(frame):,} rows, is what the store says, byte for byte"
+    changed = {name for later in range(made + 1, table.FORMAT + 1) for name in table.CHANGED_COLUMNS.get(later, ())}
+    changed |= {name.replace("TASK", task, 1) for name in changed for task in ranked}
+    if _without(text.decode(errors="replace"), changed) != _without(own, changed):
+        raise _BrokenError(_differs(path))
+    return (
+        f"{TABLE_FILE}, {len(frame):,} rows, was made by an earlier version (format {made}; this one writes "
+        f"{table.FORMAT}); the columns that both have are what the store says"
+    )
+
+
+def _differs(path: Path) -> str:
+    return f"{path} is not what the store says; gatesearch leaderboard RUN -o FILE writes what it says"
+
+
+def _table_format(store: Store) -> int:
+    """Return the format of the table beside a store: a published run's from its manifest, else that in the store."""
+    if os.path.exists(store.folder / MANIFEST_FILE):
+        try:
+            made = _manifest(store.folder).get("leaderboard_format", 1)
+        except _BrokenError:  # reported by the check of the checksums
+            return store.leaderboard_format
+        if type(made) is not int or made < 1:
+            raise _BrokenError(f"{store.folder / MANIFEST_FILE}: leaderboard_format is {made!r}, not a number from 1")
+        return made
+    return store.leaderboard_format
+
+
+def _without(text: str, columns: set[str]) -> list[list[str]] | None:
+    """Return the rows of a CSV, header first, without these columns; None if it is not a table."""
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        return None
+    if not rows or any(len(row) != len(rows[0]) for row in rows):
+        return None
+    kept = [k for k, name in enumerate(rows[0]) if name not in columns]
+    return [[row[k] for k in kept] for row in rows]

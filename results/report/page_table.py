@@ -1,4 +1,4 @@
-"""The leaderboard as rows of the report's page: which columns it shows, and how their values are written."""
+"""Leaderboard as rows of the report's page: the columns shown, and the format of their values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,20 +6,22 @@ from typing import Any
 
 import pandas as pd
 
+from results.scores.comparison import Verdict
+from results.store.words import Origin
 from results.tables.leaderboard import COLUMNS
 
 MOST_ROWS = 1000
-"""Rows of a page; whatever stands below them is in the CSV."""
+"""Rows of a page; the CSV has all of them."""
 
 MOST_CHARACTERS = 400
-"""Of a formula that is longer, the page shows so much."""
+"""Characters to which longer formulas are cut."""
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A column: what stands above it, what a pointer on it says, whether it is text, which way sorts first.
+    """Heading of a column: its words, its tooltip, whether it holds text, and the direction of the first sort.
 
-    `printed`: whether it is there on paper too, which is narrower than a screen and does not scroll.
+    `printed`: whether the column is printed on paper, which is narrower than a screen and does not scroll.
     """
 
     words: str
@@ -31,7 +33,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands in a place, the number that it is sorted by, and what a pointer on it says."""
+    """Text of a table cell, the number it is sorted by, its tooltip and its style."""
 
     words: str
     value: float | None = None
@@ -41,7 +43,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A cell's entries, in the order of the headings."""
+    """Row of one cell: its entries in the order of the headings."""
 
     baseline: bool
     entries: tuple[Entry, ...]
@@ -51,8 +53,8 @@ class Row:
 class _Column:
     name: str
     words: str
-    style: str = ""  # of numbers; empty for text
-    descending: bool = False  # whether the largest is best, and so comes first at the first click
+    style: str = ""  # number format; empty for text
+    descending: bool = False  # whether the largest is best, and so first after the first click
     printed: bool = True
 
 
@@ -66,20 +68,21 @@ _BEFORE = (
 _AFTER = (
     _Column("parameters", "parameters", ",.0f"),
     _Column("multiply_adds", "multiply-adds", ",.0f"),
-    _Column("relative_step_seconds", "time a step", ".2f"),
-    _Column("diverged_share", "lost", ".0%"),
+    _Column("relative_step_seconds", "time per step", ".2f"),
+    _Column("diverged_share", "diverged", ".0%"),
     _Column("parent", "parent", printed=False),
     _Column("stage", "stage", printed=False),
     _Column("formula", "formula", printed=False),
 )
-_TEXT = "text"
-_VERDICTS = {"better": "better", "worse": "worse"}
 
 
 def headings(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, bool]) -> list[Heading]:
-    """The columns that the page shows of a leaderboard.
+    """Return the columns of a leaderboard that the page shows.
 
-    `tasks`: its ranked tasks. `higher`: of each whose metric is known, whether more of it is better.
+    Args:
+        frame: a leaderboard.
+        tasks: its ranked tasks.
+        higher: for tasks with a known metric, whether a higher one is better.
     """
     found = []
     for column in _columns(frame, tasks, higher):
@@ -93,10 +96,10 @@ def headings(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, boo
 
 
 def rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
-    """The first `MOST_ROWS` rows of a leaderboard."""
+    """Return the first `MOST_ROWS` rows of a leaderboard."""
     columns = _columns(frame, tasks, {})
     return [
-        Row(record["origin"] == "baseline", tuple(_entry(column.name, column.style, record) for column in columns))
+        Row(record["origin"] == Origin.BASELINE, tuple(_entry(column.name, column.style, record) for column in columns))
         for record in frame.head(MOST_ROWS).to_dict("records")
     ]
 
@@ -129,4 +132,5 @@ def _entry(name: str, style: str, record: dict[Any, Any]) -> Entry:
     verdict = record.get(f"{name.removesuffix('_ratio')}_vs_gru") if name.endswith("_ratio") else None
     if verdict is not None and not pd.isna(verdict):
         note = "; ".join(part for part in (note, f"against the GRU: {verdict}") if part)
-    return Entry(format(number, style), number, note, _VERDICTS.get(str(verdict), ""))
+    css = str(verdict) if verdict in (Verdict.BETTER, Verdict.WORSE) else ""
+    return Entry(format(number, style), number, note, css)

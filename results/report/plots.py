@@ -1,10 +1,11 @@
-"""The charts of the report, as Vega-Lite specifications made by Altair.
+"""Charts of the report, as Vega-Lite specifications made by Altair.
 
-A chart is data, not a picture: the page's script draws it (`results.report.report`). Colours are those of Okabe and Ito
-2008, which the colour-blind can tell apart; dashes and shapes repeat them for print. Every function takes plain frames,
-and whatever is named by a user goes into the data, never into an expression.
+The script of the page draws them (`results.report.report`). The colours of Okabe and Ito 2008 are distinguishable by
+the colour-blind; dashes and shapes repeat them for print. Every function takes plain frames. Names of unknown origin go
+into the data, never into an expression.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,11 +13,14 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from results.store.words import Origin, ProposalKind, TrialState
+from search.cells.text import SHORT_ID
+
 Spec = dict[str, Any]
-"""A Vega-Lite specification, ready for JSON."""
+"""Vega-Lite specification, ready for JSON."""
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7f7f7f", "#5d3a9b")
-"""Of cells, in the order in which a chart names them; the first eight are Okabe and Ito's, yellow aside."""
+"""Colours of cells, in the order in which a chart names them; the first eight are Okabe and Ito's without yellow."""
 
 _DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (10, 4), (4, 2, 1, 2), (1, 3), (12, 2, 2, 2), (3, 3), (5, 1))
 _GREY = "#767676"
@@ -30,25 +34,29 @@ _CONFIG = {
 }
 
 MOST_POINTS = 2500
-"""Of more complete proposals than this, a chart shows so many: all that were the best so far, and some of the rest."""
+"""Most proposals that a chart shows: all that were the best so far, and a sample of the others."""
 
 
 def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapping[str, float]) -> Spec:
-    """Score of every complete proposal against `trials` or `core_hours`, the best found so far, and lines of baselines.
+    """Return a chart of the score of every complete proposal, the best found so far, and lines for baselines.
 
-    `history`: as `results.tables.progress` makes it. `baselines`: names and scores.
+    Args:
+        history: as `results.tables.progress.history` returns it.
+        against: column on the horizontal axis, `trials` or `core_hours`.
+        title: title of that axis.
+        baselines: scores by name.
     """
-    found = history[(history["origin"] == "found") & history["score"].notna()]
+    found = history[(history["origin"] == Origin.FOUND) & history["score"].notna()]
     improved = found["score"] >= found["best"]
     if len(found) > MOST_POINTS:
         keep = found.sample(MOST_POINTS - min(int(improved.sum()), MOST_POINTS // 2), random_state=0).index
         found = found[improved | found.index.isin(keep)]
-    kinds = {"propose": "new cell", "re-examine": "examined again"}
+    kinds = {ProposalKind.PROPOSE: "new cell", ProposalKind.REEXAMINE: "re-examined cell"}
     points = _values(
         {
             "x": found[against],
             "score": found["score"],
-            "cell": found["cell"].str[:8],
+            "cell": found["cell"].str[:SHORT_ID],
             "kind": found["kind"].map(kinds),
             "proposal": found["proposal"],
         }
@@ -86,13 +94,13 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
 
 
 def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
-    """Found cells that were tried and that passed, for each stage (name, tried, passed) in order."""
+    """Return a chart of the found cells that were tried and that passed, for each stage (name, tried, passed)."""
     order = [name for name, _, _ in stages]
     rows = _values(
         {
             "stage": [name for name, _, _ in stages for _ in range(2)],
             "cells": [count for _, tried, passed in stages for count in (passed, tried - passed)],
-            "what": ["went on", "stopped here"] * len(stages),
+            "what": ["passed", "stopped here"] * len(stages),
             "place": [0, 1] * len(stages),
             "share": [f"{count:,} of {tried:,}" for _, tried, passed in stages for count in (passed, tried - passed)],
         }
@@ -106,7 +114,7 @@ def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
             alt.Color(
                 "what:N",
                 title=None,
-                scale=alt.Scale(domain=["went on", "stopped here"], range=[COLOURS[0], "#d9d9d9"]),
+                scale=alt.Scale(domain=["passed", "stopped here"], range=[COLOURS[0], "#d9d9d9"]),
             ),
             order=alt.Order("place:Q"),
             tooltip=[alt.Tooltip("stage:N"), alt.Tooltip("what:N", title="cells"), alt.Tooltip("share:N")],
@@ -116,16 +124,18 @@ def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
 
 
 def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
-    """How trials ended, as shares of each task's. `states`: columns task, state, trials; `order`: of the tasks."""
-    names = ["ok", "stopped", "at-chance", "diverged", "failed"]
-    colours = [COLOURS[0], COLOURS[5], "#d9d9d9", COLOURS[4], COLOURS[1]]
+    """Return a chart of the shares of final states by task.
+
+    `states` has the columns task, state, trials; `order` is that of the tasks.
+    """
+    colours = dict(zip(TrialState, (COLOURS[0], COLOURS[5], "#d9d9d9", COLOURS[4], COLOURS[1]), strict=True))
     chart = (
         alt.Chart(_values({name: states[name] for name in ("task", "state", "trials")}))
         .mark_bar(stroke="#333333", strokeWidth=0.5)
         .encode(
             alt.X("trials:Q", stack="normalize", title="share of trials", axis=alt.Axis(format="%")),
             alt.Y("task:N", sort=list(order), title=None),
-            alt.Color("state:N", title=None, scale=alt.Scale(domain=names, range=colours)),
+            alt.Color("state:N", title=None, scale=alt.Scale(domain=list(colours), range=list(colours.values()))),
             tooltip=[alt.Tooltip("task:N"), alt.Tooltip("state:N"), alt.Tooltip("trials:Q", format=",")],
         )
     )
@@ -133,15 +143,16 @@ def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
 
 
 def curves_chart(curves: pd.DataFrame, metric: str, cells: Sequence[str]) -> Spec:
-    """Validation metric against training steps. `curves`: columns cell (its label), run, step, validation.
+    """Return a chart of the validation metric against training steps.
 
-    `cells`: all labels of the page in their order, so that a cell has one colour on all charts.
+    `curves` has the columns cell (its label), run, step, validation; `cells` are all labels of the page in order, so
+    that a cell has one colour in all charts.
     """
     names = ("cell", "run", "step", "validation")
     runs = curves.groupby("cell")["run"].nunique()
     means = curves.groupby(["cell", "step"])["validation"].agg(["mean", "count"]).reset_index()
     means = means[means["count"] == means["cell"].map(runs)].rename(columns={"mean": "validation"})
-    means["run"] = means["cell"].map(lambda cell: f"mean of {runs[cell]}" if runs[cell] > 1 else "the only one")
+    means["run"] = means["cell"].map(lambda cell: f"mean of {runs[cell]}" if runs[cell] > 1 else "single run")
     parts = (curves[curves["cell"].map(runs) > 1], 0.7, 0.35), (means, 2.2, 1.0)
     layers = [
         alt.Chart(_values({name: rows[name] for name in names}))
@@ -164,7 +175,7 @@ def curves_chart(curves: pd.DataFrame, metric: str, cells: Sequence[str]) -> Spe
 
 
 def importance_chart(shares: Mapping[str, tuple[float, float]]) -> Spec:
-    """Loss of R^2 without a hyperparameter, with its standard deviation over splits."""
+    """Return a chart of the loss of R^2 when a hyperparameter is shuffled, with its deviation over splits."""
     rows = _values(
         {
             "hyperparameter": list(shares),
@@ -185,9 +196,9 @@ def importance_chart(shares: Mapping[str, tuple[float, float]]) -> Spec:
 
 
 def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
-    """Quartiles of the standing of trials by the values of one hyperparameter, for every task.
+    """Return a chart of the quartiles of the rank percentile by value of one hyperparameter, for every task.
 
-    `marginal`: columns task, value, trials, low, middle, high.
+    `marginal` has the columns task, value, trials, low, middle, high.
     """
     tasks = list(dict.fromkeys(marginal["task"]))
     rows = _values({name: marginal[name] for name in ("task", "value", "trials", "low", "middle", "high")})
@@ -201,7 +212,7 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
     span = (
         alt.Chart(rows)
         .mark_rule(strokeWidth=3, opacity=0.45)
-        .encode(x, offset, alt.Y("low:Q", title="standing", scale=scale), colour, y2="high:Q")
+        .encode(x, offset, alt.Y("low:Q", title="rank percentile", scale=scale), colour, y2="high:Q")
     )
     dots = (
         alt.Chart(rows)
@@ -215,7 +226,7 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
             tooltip=[
                 alt.Tooltip("task:N"),
                 alt.Tooltip("value:Q", title=hyperparameter, format=","),
-                alt.Tooltip("middle:Q", title="median standing", format=".2f"),
+                alt.Tooltip("middle:Q", title="median rank percentile", format=".2f"),
                 alt.Tooltip("trials:Q", format=","),
             ],
         )
@@ -224,7 +235,7 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
 
 
 def gradients_chart(gradients: pd.DataFrame, column: str, title: str, cells: Sequence[str]) -> Spec:
-    """Norms against k on a logarithmic axis. `gradients`: columns cell (its label), k, and `column`."""
+    """Return a chart of the norms in `column` against k; `gradients` has the columns cell (its label), k, `column`."""
     lowest = 1e-8
     shown = gradients[gradients[column].notna() & (gradients[column] >= lowest) & (gradients[column] <= 1e6)]
     chart = (
@@ -240,8 +251,14 @@ def gradients_chart(gradients: pd.DataFrame, column: str, title: str, cells: Seq
     return _spec(chart, 220)
 
 
+def script_safe(spec: Spec) -> str:
+    """Return JSON that contains neither an element nor a comment for an HTML parser."""
+    text = json.dumps(spec, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
 def _of_cells(cells: Sequence[str], present: set[str]) -> tuple[alt.Color, alt.StrokeDash]:
-    """Colour and dashes by cell: the same for a cell in every chart; the legend has those that are there."""
+    """Return colour and dashes by cell, the same in every chart; the legend has the cells in the chart."""
     places = [k for k, cell in enumerate(cells) if cell in present]
     names = [cells[k] for k in places]
     colours = [COLOURS[k % len(COLOURS)] for k in places]
@@ -258,7 +275,7 @@ def _plain(marginal: pd.DataFrame) -> bool:
 
 
 def _values(columns: Mapping[str, Any]) -> alt.InlineData:
-    """Rows as plain numbers and text; what is not finite is null."""
+    """Return rows of plain numbers and text; numbers that are not finite become null."""
     lists = {name: [_value(v) for v in values] for name, values in columns.items()}
     return alt.InlineData(values=[dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)])
 
@@ -273,7 +290,7 @@ def _value(value: Any) -> Any:
 
 
 def _spec(chart: Any, height: int) -> Spec:
-    """The specification, as wide as the place where it is shown."""
+    """Return the specification, as wide as its container."""
     spec: Spec = chart.properties(width="container", height=height).to_dict()
     spec["config"] = _CONFIG
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}

@@ -1,13 +1,12 @@
-"""The page of a run: one HTML file with all that it takes, to look at and to pass on. It opens from disk, without net.
+"""Report of a run: one self-contained HTML file that opens from disk, without a network.
 
     write_report(store, ["arithmetic", "xml"], folder / "report.html")
 
-Everything comes from the store, during a run or after it; only where gradients go has to be computed by somebody who
-may train (`search.training.gradients`), and is passed in. The script that draws the charts (Vega) comes out of the
-package vl-convert. Names, formulas and reasons that users or runs made up are escaped by the template.
+Everything comes from the store, during a run or after it, except gradient norms: they need training
+(`search.training.gradients`), so the caller passes them in. The script that draws the charts (Vega) comes from the
+package vl-convert. The template escapes names, formulas and reasons, which are of unknown origin.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,37 +23,38 @@ from markupsafe import Markup
 
 from results.report import plots
 from results.report.page_table import MOST_ROWS, headings, rows
-from results.scores.estimates import GRU, LSTM, compared, picks
+from results.scores.estimates import GRU, LSTM, picks
 from results.scores.importance import SPLITS, importance, marginals
 from results.scores.ratio import ratio
+from results.scores.score import scores
 from results.store.files import write_atomically
 from results.store.lineage import Relative, family_tree
 from results.store.store import Store
 from results.store.summary import funnel
+from results.store.words import Evidence, Origin
 from results.tables.failures import stage_stops, trial_reasons, trial_states
-from results.tables.leaderboard import RETRAINED, SHORT_ID, SIMULATED, leaderboard
-from results.tables.progress import history
-from results.trackers.exported_trials import whole_ids
+from results.tables.leaderboard import SIMULATED, displayed, leaderboard
+from results.tables.progress import history, with_best
 from search.cells.drawing.picture import LEGEND, draw_formula
 from search.cells.errors import CellError
-from search.cells.library import LIBRARY, name_of
+from search.cells.library import LIBRARY, label_of
 
 FILE = "report.html"
-"""What the page is called in a run's folder."""
+"""Name of the page in a run's folder."""
 
 SHOWN, WITH_CURVES = 5, 3
-"""The best so many found cells are drawn and have their ancestors and gradients shown; so many, their curves."""
+"""Number of best found cells that are drawn, with ancestors and gradients; number of those with learning curves."""
 
 FEW_ROWS, MOST_REASONS = 25, 15
-"""Rows that the table shows before it is asked for more; reasons that are listed."""
+"""Rows that the table shows at first; reasons that are listed."""
 
 VEGA_LITE = "6.4"
-"""The version that Altair 6 writes for; vl-convert carries several."""
+"""Version of Vega-Lite that Altair 6 writes; vl-convert has several."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell that the page goes into: its whole id, what it is called there, its formula with names where known."""
+    """A cell that the page shows in detail: its whole id, its label, its formula with the authors' names if known."""
 
     id: str
     label: str
@@ -62,9 +62,10 @@ class Shown:
 
 
 def shown_cells(store: Store, tasks: Sequence[str]) -> list[Shown]:
-    """GRU, LSTM and the best found cells of the table, the best first; whose gradients a page wants.
+    """Return the cells whose gradients a page shows: the best found cells, the best first, then GRU and LSTM.
 
-    Raises `ResultsError` where the table cannot be made.
+    Raises:
+        ResultsError: the table cannot be made.
     """
     return _shown(store, leaderboard(store, tasks))
 
@@ -77,11 +78,15 @@ def report(
     made: str = "",
     refresh: int | None = None,
 ) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
-    `tasks`: the ranked ones. `gradients`: how they were measured, in a sentence or two, and a frame with the columns
-    cell (whole id), k, hidden, states, as `search.training.gradients` defines them, for any cells. `made`: when, for
-    the last line. `refresh`: seconds after which the page loads itself again, for a run that goes on.
+    Args:
+        store: the run.
+        tasks: its ranked tasks.
+        gradients: pairs of a description of the measurement and a frame with the columns cell (whole id), k, hidden,
+            states, as `search.training.gradients` defines them, for any cells.
+        made: time of the report, for the last line.
+        refresh: seconds after which the page reloads itself, for a running search.
 
     Raises:
         ResultsError: as `results.tables.leaderboard.leaderboard`.
@@ -91,7 +96,7 @@ def report(
 
 
 def write_report(store: Store, tasks: Sequence[str], path: Path, **options: Any) -> None:
-    """Write `report` with these options into a file that a reader never sees half written. Raises as `report`."""
+    """Write the page with the options of `report`; a reader sees the old file or the new one. Raise as `report`."""
     write_atomically(path, report(store, tasks, **options))
 
 
@@ -100,7 +105,8 @@ class _Page:
         self.store, self.tasks = store, list(tasks)
         self.frame = leaderboard(store, tasks)
         self.picks = picks(store)
-        self.scores = self._search_scores()
+        # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
+        self.scores = self.frame["search_score"]
         self.history = self._history()
         self.shown = _shown(store, self.frame)
         self.labels = [cell.label for cell in self.shown]
@@ -119,14 +125,14 @@ class _Page:
             store=self.store,
             tasks=self.tasks,
             simulated=SIMULATED if self.store.simulated else "",
-            finished=self.store.information.get("finished"),
+            finished=self.store.finished,
             tiles=self._tiles(),
             headings=headings(self.frame, self.tasks, self._higher()),
             rows=rows(self.frame, self.tasks),
-            retrained=bool((self.frame["evidence"] == RETRAINED).any()),
+            retrained=bool((self.frame["evidence"] == Evidence.RETRAINED).any()),
             left_out=max(0, len(self.frame) - MOST_ROWS),
             few=FEW_ROWS,
-            beside=[_drawing(cell) for cell in (*self.found[:1], *self.shown[-2:])],
+            drawn=[_drawing(cell) for cell in (*self.found[:1], *self.shown[-2:])],
             others=[_drawing(cell) for cell in self.found[1:]],
             legend=LEGEND,
             scores=self._scores(),
@@ -144,7 +150,7 @@ class _Page:
             splits=SPLITS,
             marginals=self._marginals(),
             gradients=[(note, self._gradients(frame)) for note, frame in self.gradients if len(frame)],
-            specs=self.specs,  # the last one: what is above adds to it
+            specs=self.specs,  # last, because the lines above add to it
             style=Markup((page / "report.css").read_text("utf-8")),
             script=Markup((page / "report.js").read_text("utf-8")),
             vega=Markup(_vega()),
@@ -153,54 +159,39 @@ class _Page:
         )
 
     def _add(self, spec: plots.Spec) -> str:
-        """Keep a chart for the end of the page; its name there."""
+        """Keep a chart for the end of the page, and return its name there."""
         name = f"chart-{len(self.specs)}"
-        self.specs[name] = Markup(_script_safe(spec))
+        self.specs[name] = Markup(plots.script_safe(spec))
         return name
 
     def _tiles(self) -> list[tuple[str, str, str]]:
-        """What stands on top: a title, a value, and a word on it."""
+        """Return title, value and note of each tile at the top."""
         counts = funnel(self.store)
         tiles = []
         if self.found:
-            row = self.frame[self.frame["cell"] == self.found[0].id[:SHORT_ID]].iloc[0]
-            error = row.get("score_se")
-            note = (
-                f"score, GRU = 1; standard error {error:.4f}"
-                if error is not None and pd.notna(error)
-                else "score, GRU = 1"
-            )
-            evidence = row.get("evidence")
-            note += f"; {evidence}" if evidence is not None else ""
+            row = self.frame.loc[self.found[0].id]
+            error = f"; standard error {row['score_se']:.4f}" if pd.notna(row["score_se"]) else ""
+            note = f"score, GRU = 1{error}; {row['evidence']}"
             tiles.append((f"best found: {self.found[0].label}", f"{row['score']:.4f}", note))
         else:
-            tiles.append(("best found", "none yet", "no found cell went through all tasks"))
+            tiles.append(("best found", "none yet", "no found cell has passed all tasks"))
         lstm = self.frame.loc[self.frame["name"] == "lstm", "score"]
         if len(lstm) and pd.notna(lstm.iloc[0]):
             tiles.append(("lstm", f"{lstm.iloc[0]:.4f}", "score, GRU = 1"))
-        share = f"{counts.complete:,} went through all tasks"
+        share = f"{counts.complete:,} passed all tasks"
         tiles.append(("new cells proposed", f"{counts.proposals:,}", share))
         trials, hours = self.store.select("SELECT count(*), coalesce(sum(seconds), 0) / 3600 FROM trials")[0]
-        tiles.append(("trials", f"{trials:,}", f"{hours:,.1f} hours of one core"))
+        tiles.append(("trials", f"{trials:,}", f"{hours:,.1f} core-hours"))
         return tiles
 
     def _higher(self) -> dict[str, bool]:
-        """Of each task, whether more of its metric is better."""
+        """Return for each task whether a higher metric is better."""
         return {str(task): bool(part.all()) for task, part in self.picks.groupby("task")["higher_is_better"]}
 
-    def _search_scores(self) -> pd.Series:
-        """The table's `search_score` by whole id; NaN where a task is missing.
-
-        Not the scores that the search stored: they keep the GRU of their time, and the GRU may have improved since.
-        """
-        cells = pd.Index(self.picks["cell"].unique(), dtype=object)
-        ratios = [compared(cells, self.picks[self.picks["task"] == t].set_index("cell"))[0] for t in self.tasks]
-        return pd.Series(np.min(ratios, axis=0), cells)
-
     def _history(self) -> pd.DataFrame:
-        """`results.tables.progress` with scores that agree with the table: all against the GRU of the whole search.
+        """Return the history with scores that agree with the table: relative to the GRU of the whole search.
 
-        A proposal has the cell's best trials up to then, so that the last visit of a cell has its `search_score`.
+        A proposal has the cell's best trials up to then, so the last visit of a cell has its `search_score`.
         """
         frame = history(self.store)
         kinds = {"proposal": int, "cell": str, "task": str, "best": float | None}
@@ -211,20 +202,19 @@ class _Page:
         for task in self.tasks:
             reference = self.picks.loc[(self.picks["task"] == task) & (self.picks["cell"] == GRU), "validation"]
             own = visits[visits["task"] == task].set_index(["proposal", "cell"])["best"].astype("float64")
-            then = np.asarray(own.reindex(pd.MultiIndex.from_frame(frame[["proposal", "cell"]])), np.float64)
-            ratios.append(ratio(then, float(reference.iloc[0]) if len(reference) else np.nan, higher.get(task, True)))
+            best = np.asarray(own.reindex(pd.MultiIndex.from_frame(frame[["proposal", "cell"]])), np.float64)
+            ratios.append(ratio(best, float(reference.iloc[0]) if len(reference) else np.nan, higher.get(task, True)))
         known = frame["score"].notna()
-        scores = pd.Series(np.min(ratios, axis=0), frame.index).fillna(frame["cell"].map(self.scores))
-        frame["score"] = scores.where(known)
-        frame["best"] = frame["score"].where(frame["origin"] == "found").cummax().ffill()
-        return frame
+        then = pd.Series(scores(np.column_stack(ratios)), frame.index).fillna(frame["cell"].map(self.scores))
+        frame["score"] = then.where(known)
+        return with_best(frame)
 
     def _scores(self) -> list[str]:
         if not self.history["score"].notna().any():
             return []
         named = self.frame[self.frame["name"].isin(["gru", "lstm"]) & self.frame["search_score"].notna()]
         baselines = dict(zip(named["name"], named["search_score"], strict=True))
-        axes = (("trials", "trials of the search"), ("core_hours", "hours of one core"))
+        axes = (("trials", "trials of the search"), ("core_hours", "core-hours"))
         return [self._add(plots.score_chart(self.history, column, title, baselines)) for column, title in axes]
 
     def _funnel(self) -> str | None:
@@ -241,24 +231,19 @@ class _Page:
         return family_tree(self.store, [cell.id for cell in self.found])
 
     def _curves(self) -> list[tuple[str, str]]:
-        """For each task the curves of the trials that the shown cells' results rest on."""
+        """Return a chart for each task: learning curves of the trials behind the shown cells' results."""
         best = self.picks
         labels = {cell.id: cell.label for cell in (*self.found[:WITH_CURVES], *self.shown[-2:])}
         charts = []
         for task in self.tasks:
             parts, metric = [], ""
             for pick in best[(best["task"] == task) & best["cell"].isin(list(labels))].itertuples():
-                trials = self.store.select(
-                    "SELECT repeat, metric, curve FROM trials "
-                    "WHERE cell = ? AND task = ? AND setting = ? ORDER BY repeat",
-                    (pick.cell, task, pick.setting),
-                )
-                again = [trial for trial in trials if trial[0] > 0]
-                for repeat, name, curve in again or trials:
-                    metric = name.replace("_", " ")
-                    run = f"seed {repeat}" if repeat else "the search's trial"
-                    label = labels[str(pick.cell)]
-                    parts += [(label, f"{label}, {run}", step, value) for step, _, value in json.loads(curve)]
+                trials = self.store.repeats(str(pick.cell), task, str(pick.setting))
+                label = labels[str(pick.cell)]
+                for trial in [trial for trial in trials if trial.repeat > 0] or trials:
+                    metric = trial.metric.replace("_", " ")
+                    run = f"seed {trial.repeat}" if trial.repeat else "the search's trial"
+                    parts += [(label, f"{label}, {run}", step, value) for step, _, value in trial.curve]
             frame = pd.DataFrame(parts, columns=["cell", "run", "step", "validation"])
             frame["validation"] = frame["validation"].astype("float64")
             if frame["validation"].notna().any():
@@ -287,21 +272,21 @@ class _Page:
 
     def _gradients(self, frame: pd.DataFrame) -> list[str]:
         names = {cell.id: cell.label for cell in self.shown}
-        known = frame.assign(cell=[names.get(i) or name_of(i) or i[:SHORT_ID] for i in frame["cell"]])
+        known = frame.assign(cell=[names.get(i) or label_of(i) for i in frame["cell"]])
         cells = [*self.labels, *(name for name in dict.fromkeys(known["cell"]) if name not in self.labels)]
-        titles = (("hidden", "norm by h alone"), ("states", "norm by all states"))
+        titles = (("hidden", "norm with respect to h"), ("states", "norm with respect to all states"))
         return [self._add(plots.gradients_chart(known, column, title, cells)) for column, title in titles]
 
 
 def _shown(store: Store, frame: pd.DataFrame) -> list[Shown]:
     cells = [Shown(GRU, "gru", LIBRARY["gru"].formula), Shown(LSTM, "lstm", LIBRARY["lstm"].formula)]
-    best = frame[(frame["origin"] == "found") & frame["rank"].notna()].head(SHOWN)
-    found = [Shown(cell, cell[:SHORT_ID], store.cell(cell).formula) for cell in whole_ids(store, best)]
+    best = frame[(frame["origin"] == Origin.FOUND) & frame["rank"].notna()].head(SHOWN)
+    found = [Shown(str(cell), label_of(str(cell)), displayed(store.cell(str(cell)).formula)) for cell in best.index]
     return [*found, *cells]
 
 
 def _drawing(cell: Shown) -> tuple[Shown, Markup | None, int]:
-    """The cell, its drawing, and a width that is still readable; no drawing of what this version does not read."""
+    """Return the cell, its drawing and a readable width; no drawing if this version cannot read the formula."""
     try:
         svg = draw_formula(cell.formula, f"the cell {cell.label}")
     except CellError:
@@ -309,12 +294,6 @@ def _drawing(cell: Shown) -> tuple[Shown, Markup | None, int]:
     width = re.search(r'width="(\d+)', svg)
     assert width is not None
     return cell, Markup(svg), round(0.62 * int(width[1]))
-
-
-def _script_safe(value: Any) -> str:
-    """JSON that no HTML parser sees an element or a comment in."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 @cache

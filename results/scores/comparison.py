@@ -1,11 +1,11 @@
-"""Is one cell better than another beyond the noise of the seeds? Paired tests, corrected for how many there are.
+"""Paired comparison of two cells over seeds, corrected for multiple tests.
 
-The test is the paired t test on the test metrics of the same task and the same seeds (3 to 10 of them, say). What it
-assumes: the differences over seeds are independent, and normally distributed, which so few cannot show; the mean of
-accuracies over thousands of steps makes it plausible. A test by ranks would assume less and could not decide anything:
-with 5 seeds its smallest p is 1/16, before any correction. The p values are corrected by Holm's method, so that with
-probability 95 % none of the verdicts of a table is wrong; it makes no assumption on how the tests depend on each other.
-What no test over seeds covers: another task, another size, other settings, or another test set of the same task.
+The test is the paired t-test on the test metrics of the same task and the same seeds (typically 3 to 10). It assumes
+that the differences over seeds are independent and normally distributed. So few seeds cannot show the latter; it is
+plausible because each metric is a mean over thousands of steps. A rank test would assume less but could not reject
+anything: with 5 seeds its smallest p value is 1/16, before any correction. Holm's method corrects the p values, so that
+with probability 95 % no verdict of a table is wrong, however the tests depend on each other. No test over seeds covers
+another task, another size, other settings, or another test set of the same task.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from enum import StrEnum
 
 import numpy as np
 
-from results.scores.ratio import Floats, ratio
-from results.scores.retrained import Retrained
+from results.scores.finalists import Finalists
+from results.scores.ratio import Floats, direction, ratio
 
 LEVEL = 0.05
-"""Of the whole family of tests: the probability that any of its verdicts is wrong."""
+"""Level of a whole family of tests: the probability that any of its verdicts is wrong."""
 
 
 class Verdict(StrEnum):
-    """A cell beside another one on a task."""
+    """Verdict on a cell against another one on a task."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
     @property
     def reversed(self) -> "Verdict":
-        """The same seen from the other cell."""
+        """Verdict on the other cell."""
         return {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}.get(self, self)
 
 
@@ -38,8 +38,8 @@ class Verdict(StrEnum):
 class Comparison:
     """Two cells on one task, over the same seeds.
 
-    `difference`: mean of the metrics' differences, turned so that above 0 is in favour of `cell`, and its standard
-    `error`; `p` of the two-sided paired t test; `adjusted` for the family of tests that it is one of.
+    `difference` is the mean difference of the metrics, above 0 if `cell` is better, and `error` its standard error. `p`
+    is the p value of the two-sided paired t-test, `adjusted` the one corrected within the family of tests.
     """
 
     task: str
@@ -52,28 +52,28 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """What can be said at `LEVEL`."""
+        """Verdict at `LEVEL`."""
         if self.adjusted >= LEVEL:
             return Verdict.UNDECIDED
         return Verdict.BETTER if self.difference > 0 else Verdict.WORSE
 
 
 def paired(differences: Floats) -> tuple[float, float, float]:
-    """Mean, its standard error, and the two-sided p of the t test that the mean is 0, from at least 2 differences.
+    """Return the mean of at least 2 differences, its standard error, and the two-sided p value of the t-test against 0.
 
-    Where all are equal the test has nothing to go by, and p is 1.
+    If all differences are equal, the test is undefined and p is 1.
     """
     mean = float(np.mean(differences))
     error = float(np.std(differences, ddof=1) / np.sqrt(differences.size))
     if error <= 1e-12 * max(1.0, abs(mean)):
         return mean, error, 1.0
-    from scipy.special import stdtr  # like statsmodels below, slow to import, and not always needed
+    from scipy.special import stdtr  # slow to import, as statsmodels below, and not always needed
 
     return mean, error, float(2 * stdtr(differences.size - 1, -abs(mean) / error))
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """p values corrected by Holm's method for there being so many of them."""
+    """Return the p values of a family of tests, corrected by Holm's method."""
     if not values:
         return []
     from statsmodels.stats.multitest import multipletests
@@ -81,12 +81,12 @@ def holm(values: Sequence[float]) -> list[float]:
     return [float(value) for value in multipletests(values, method="holm")[1]]
 
 
-def compare(found: Retrained, pairs: Sequence[tuple[str, str, str]]) -> list[Comparison]:
-    """The comparisons (task, cell, other), corrected as one family."""
-    raw = []
-    for task, cell, other in pairs:
-        sign = 1.0 if found.higher[task] else -1.0
-        raw.append(paired(sign * (found.on(task, cell) - found.on(task, other))))
+def compare(found: Finalists, pairs: Sequence[tuple[str, str, str]]) -> list[Comparison]:
+    """Return the comparisons of these (task, cell, other), corrected as one family."""
+    raw = [
+        paired(direction(found.higher[task]) * (found.on(task, cell) - found.on(task, other)))
+        for task, cell, other in pairs
+    ]
     adjusted = holm([p for _, _, p in raw])
     return [
         Comparison(task, cell, other, mean, error, p, corrected)
@@ -95,10 +95,10 @@ def compare(found: Retrained, pairs: Sequence[tuple[str, str, str]]) -> list[Com
 
 
 def ratio_of_means(values: Floats, reference: Floats, higher_is_better: bool) -> tuple[float, float]:
-    """The ratio of the mean metrics, above 1 where `values` are better, and its standard error.
+    """Return the ratio of the mean metrics, above 1 if `values` are better, and its standard error.
 
-    The error is that of the linearised ratio (the delta method) with the seeds paired: with r = mean(a) / mean(b), it
-    is the standard error of the mean of (a - r b) / mean(b). NaN where the denominator is not positive.
+    The error is that of the linearised ratio (delta method) over paired seeds: with r = mean(a) / mean(b), it is the
+    standard error of the mean of (a - r b) / mean(b). Both are NaN if the denominator is not positive.
     """
     above, below = (values, reference) if higher_is_better else (reference, values)
     found = float(ratio(float(np.mean(values)), float(np.mean(reference)), higher_is_better))

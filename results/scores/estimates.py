@@ -1,7 +1,7 @@
-"""What a search itself found of each cell: its best setting on each task, by validation, and the score from that.
+"""Search estimates: each cell's best setting on each task by validation, and the score from it.
 
-A search estimate flatters: it is the best of several settings, and the best cells are the best of many. Nothing here
-looks at the finalists' trials, whose repeat is 1 or more; `results.scores.retrained` does.
+A search estimate is biased in favour of the cell: it is the best of several settings, and the best cells are the best
+of many. The trials of finalists, whose repeat is 1 or more, are not used here; see `results.scores.finalists`.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from results.scores.ratio import Floats, ratio, ratio_error
+from results.scores.score import scores
 from results.store.store import Store
-from results.store.words import COMPLETE, RANKED_STATES
+from results.store.words import COMPLETE, RANKED_STATES, Origin
 from search.cells.library import named_cell
 
 GRU, LSTM = named_cell("gru").graph.id, named_cell("lstm").graph.id
 
-# As SQL, for queries to join. Equal metrics: the smaller model, then the setting's text, so that the pick never depends
+# SQL, for queries to join. Ties go to the smaller model, then to the setting's text, so that the pick does not depend
 # on the order of storing.
 PICKS = f"""
     SELECT cell, task, setting, higher_is_better, validation, validation_se, test, test_se, parameters, units FROM (
@@ -37,7 +38,10 @@ _PICK_KINDS = {
 
 
 def picks(store: Store) -> pd.DataFrame:
-    """The search's best trial of each cell (whole id) on each task by validation, lost ones left out."""
+    """Return the search's best trial of each cell (whole id) on each task by validation.
+
+    Trials that diverged or failed are left out.
+    """
     frame = pd.DataFrame(store.typed(PICKS, _PICK_KINDS), columns=list(_PICK_KINDS))
     measured = ["validation", "validation_se", "test", "test_se"]
     frame[measured] = frame[measured].astype("float64")
@@ -45,23 +49,23 @@ def picks(store: Store) -> pd.DataFrame:
 
 
 def compared(cells: pd.Index, own: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Validation ratios to the GRU and their standard errors, from the picks of one task; NaN where there is none."""
+    """Return validation ratios to the GRU and their standard errors, from the picks of one task; NaN if missing."""
     if GRU not in own.index:
         return np.full(len(cells), np.nan), np.full(len(cells), np.nan)
     value, error = (own[name].reindex(cells).to_numpy(np.float64) for name in ("validation", "validation_se"))
     best, best_error = (own[name].loc[[GRU]].to_numpy(np.float64) for name in ("validation", "validation_se"))
     higher = bool(own["higher_is_better"].loc[[GRU]].all())
     ratios, errors = ratio(value, best, higher), ratio_error(value, best, error, best_error, higher)
-    # The GRU is what is compared with, not an independent measurement of it.
+    # The GRU is the reference itself, not an independent measurement of it.
     ratios[cells == GRU] = 1.0
     errors[cells == GRU] = 0.0
     return ratios, errors
 
 
 def stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
-    """Cell id to the stage that the table shows, for cells of which anything is known.
+    """Return the stage that the table shows by cell id, for cells with a proposal or an evaluation.
 
-    Complete is complete, whatever a later visit of the same cell came to; else the last proposal's outcome counts.
+    A cell that was complete once is complete; else the outcome of its last proposal counts.
     """
     found: dict[str, str] = {}
     outcomes = 'SELECT cell, outcome FROM proposals WHERE cell IS NOT NULL ORDER BY "index"'
@@ -76,12 +80,12 @@ def stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
 
 
 def best_found(store: Store, tasks: Sequence[str], count: int) -> list[str]:
-    """The ids of the best found cells that went through every stage, by their search score over `tasks`, best first.
+    """Return the ids of the best found cells that passed every stage, by search score over `tasks`, best first.
 
     Equal scores: fewer parameters first, then the smaller id, as in the leaderboard.
     """
     complete = [cell for cell, stage in stages(store, tasks).items() if stage == COMPLETE]
-    found = {cell for (cell,) in store.typed("SELECT id FROM cells WHERE origin = 'found'", {"id": str})}
+    found = {cell for (cell,) in store.typed("SELECT id FROM cells WHERE origin = ?", {"id": str}, (Origin.FOUND,))}
     index = pd.Index([cell for cell in complete if cell in found], dtype=object)
     best = picks(store)
     ratios, parameters = np.full((len(index), len(tasks)), np.nan), np.full(len(index), np.nan)
@@ -89,6 +93,6 @@ def best_found(store: Store, tasks: Sequence[str], count: int) -> list[str]:
         own = best[best["task"] == task].set_index("cell")
         ratios[:, k], _ = compared(index, own)
         parameters = np.fmax(parameters, own["parameters"].reindex(index).to_numpy(np.float64))
-    scores = ratios.min(axis=1)
-    order = np.lexsort((index.to_numpy(dtype=str), parameters, -scores))
-    return [str(index[k]) for k in order if np.isfinite(scores[k])][:count]
+    values = scores(ratios)
+    order = np.lexsort((index.to_numpy(dtype=str), parameters, -values))
+    return [str(index[k]) for k in order if np.isfinite(values[k])][:count]

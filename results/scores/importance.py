@@ -1,10 +1,10 @@
-"""Which settings matter: how much of the differences between trials each hyperparameter explains, and which way.
+"""Importance of hyperparameters: how much of the variation between trials each of them explains.
 
-A random forest learns, from the trials of the search on one task, where a trial stands among all of them; the
-importance of a hyperparameter is what the forest's R^2 on trials that it has not seen loses when that column is
-shuffled (Breiman 2001; scikit-learn's permutation importance). Which trials those are decides a lot where there are a
-hundred in all, so all numbers are means over several random splits. The cell itself is one of the columns, as the mean
-of its other trials, so that one sees whether it matters more than, say, the learning rate.
+A random forest learns the rank percentile of a trial among the search's trials on one task. The importance of a
+hyperparameter is the loss of the forest's R^2 on held-out trials when that column is shuffled (Breiman 2001;
+scikit-learn's permutation importance). The choice of held-out trials matters when there are a hundred in all, so all
+numbers are means over several random splits. The cell is one of the columns, as the mean of its other trials, so that
+its importance can be compared with that of, say, the learning rate.
 """
 
 from dataclasses import dataclass
@@ -18,16 +18,19 @@ from sklearn.model_selection import KFold, train_test_split
 from results.scores.ratio import Floats
 from results.store.setting_key import fields_in
 from results.store.store import Store
-from results.store.words import LOST_STATES
+from results.store.words import UNRANKED_STATES
 
 FEWEST, MOST = 60, 2000
-"""With fewer trials on a task nothing is said; of more, so many are drawn (always the same ones)."""
+"""Fewest trials on a task for an importance; most trials that are used, drawn with a fixed seed."""
 
 SPLITS, TREES, SHUFFLES = 10, 30, 3
-"""Splits into trials to learn from and unseen ones; trees of a split's forest; shuffles of a column in a split."""
+"""Splits into training and held-out trials; trees of a split's forest; shuffles of a column in a split."""
 
 CELL = "cell"
-"""What the cell is called among the hyperparameters."""
+"""Column of the cell beside the hyperparameters."""
+
+PERCENTILE = "percentile"
+"""Column of the rank percentile, 0 (worst) to 1 (best)."""
 
 _FIELDS = {
     "learning_rate": "learning rate",
@@ -37,17 +40,16 @@ _FIELDS = {
     "parameters": "parameters",
 }
 _TRIALS = f"""
-    SELECT cell, setting, CASE WHEN state IN {LOST_STATES} THEN NULL ELSE validation END, higher_is_better
+    SELECT cell, setting, CASE WHEN state IN {UNRANKED_STATES} THEN NULL ELSE validation END, higher_is_better
     FROM trials WHERE repeat = 0 AND task = ? ORDER BY cell, setting"""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """What the trials of one task say.
+    """Importance of hyperparameters on one task, from `trials` trials.
 
     `shares`: by hyperparameter, the loss of R^2 on held-out trials, mean and standard deviation over splits.
-    `explained`: the forests' mean R^2 on held-out trials; where it is near 0, the shares say nothing. `trials`: how
-    many.
+    `explained`: the forests' mean R^2 on held-out trials; if it is near 0, the shares are meaningless.
     """
 
     task: str
@@ -56,29 +58,36 @@ class Importance:
     shares: dict[str, tuple[float, float]]
 
 
-def standings(store: Store, task: str) -> pd.DataFrame:
-    """The search's trials on a task: cell, the hyperparameters, and `standing`: the share of trials that are worse.
+def rank_percentiles(store: Store, task: str) -> pd.DataFrame:
+    """Return the search's trials on a task: cell, hyperparameters and `percentile`, the share of trials that are worse.
 
-    Trials that diverged or failed stand below all others. Raises `StoreError`.
+    Trials that diverged or failed rank below all others.
+
+    Raises:
+        StoreError: the store cannot be read.
     """
     names = ["cell", "setting", "metric", "higher_is_better"]
     frame = pd.DataFrame(store.select(_TRIALS, (task,)), columns=names)
     settings = pd.DataFrame([fields_in(setting) for setting in frame["setting"]], index=frame.index, dtype="float64")
     known = {name: settings[key] for key, name in _FIELDS.items() if key in settings}
     metric = frame["metric"].astype("float64").where(frame["higher_is_better"] == 1, -frame["metric"].astype("float64"))
-    standing = metric.fillna(-np.inf).rank(method="average") - 1
+    worse = metric.fillna(-np.inf).rank(method="average") - 1
     scale = max(len(frame) - 1, 1)
-    return pd.DataFrame({CELL: frame["cell"], **known, "standing": standing / scale})
+    return pd.DataFrame({CELL: frame["cell"], **known, PERCENTILE: worse / scale})
 
 
 def importance(store: Store, task: str) -> Importance | None:
-    """What matters on a task, or None where there are too few trials or no differences. Raises `StoreError`."""
-    frame = standings(store, task)
+    """Return the importance of the hyperparameters on a task, or None if trials are too few or all equal.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    frame = rank_percentiles(store, task)
     if len(frame) > MOST:
         frame = frame.iloc[np.sort(np.random.default_rng(0).choice(len(frame), MOST, replace=False))]
-    settings = [name for name in frame.columns if name not in (CELL, "standing") and frame[name].nunique() > 1]
+    settings = [name for name in frame.columns if name not in (CELL, PERCENTILE) and frame[name].nunique() > 1]
     columns = [*settings, *([CELL] if frame[CELL].nunique() > 1 else [])]
-    if len(frame) < FEWEST or frame["standing"].nunique() < 2 or not settings:
+    if len(frame) < FEWEST or frame[PERCENTILE].nunique() < 2 or not settings:
         return None
     found = [_of_split(frame, columns, split) for split in range(SPLITS)]
     losses = np.array([losses for losses, _ in found])
@@ -91,41 +100,41 @@ def importance(store: Store, task: str) -> Importance | None:
 
 
 def _of_split(frame: pd.DataFrame, columns: list[str], seed: int) -> tuple[Floats, float]:
-    """Of one random split: the loss of R^2 for each column, and R^2 itself, both on the unseen trials."""
-    known, unseen = train_test_split(frame, test_size=0.3, random_state=seed)
+    """Return the loss of R^2 for each column, and R^2 itself, on the held-out trials of one random split."""
+    known, held_out = train_test_split(frame, test_size=0.3, random_state=seed)
     if CELL in columns:
-        known, unseen = _with_quality(known, unseen, seed)
+        known, held_out = _with_quality(known, held_out, seed)
     forest = RandomForestRegressor(TREES, min_samples_leaf=3, random_state=seed, n_jobs=1)
-    forest.fit(known[columns], known["standing"])
+    forest.fit(known[columns], known[PERCENTILE])
     found = permutation_importance(
-        forest, unseen[columns], unseen["standing"], n_repeats=SHUFFLES, random_state=seed, n_jobs=1
+        forest, held_out[columns], held_out[PERCENTILE], n_repeats=SHUFFLES, random_state=seed, n_jobs=1
     )
-    explained = float(forest.score(unseen[columns], unseen["standing"]))
+    explained = float(forest.score(held_out[columns], held_out[PERCENTILE]))
     return np.asarray(found.importances_mean, np.float64), explained
 
 
-def _with_quality(known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The cell in numbers: the mean standing of its known trials, for a known one of those in the other four fifths."""
-    mean = float(known["standing"].mean())
+def _with_quality(known: pd.DataFrame, held_out: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Replace the cell by the mean percentile of its known trials; for a known trial, of those in the other folds."""
+    mean = float(known[PERCENTILE].mean())
     quality = pd.Series(mean, index=known.index)
     for rest, fold in KFold(5, shuffle=True, random_state=seed).split(known):
-        means = known.iloc[rest].groupby(CELL)["standing"].mean()
+        means = known.iloc[rest].groupby(CELL)[PERCENTILE].mean()
         quality.iloc[fold] = known.iloc[fold][CELL].map(means).fillna(mean).to_numpy()
-    means = known.groupby(CELL)["standing"].mean()
-    return known.assign(cell=quality), unseen.assign(cell=unseen[CELL].map(means).fillna(mean))
+    means = known.groupby(CELL)[PERCENTILE].mean()
+    return known.assign(cell=quality), held_out.assign(cell=held_out[CELL].map(means).fillna(mean))
 
 
 def marginals(store: Store, task: str) -> pd.DataFrame:
-    """For each value of each hyperparameter: trials, and the quartiles of their standing (`low`, `middle`, `high`).
+    """Return the quartiles of the rank percentile (`low`, `middle`, `high`) by value of each hyperparameter.
 
-    Columns: hyperparameter, value, trials, low, middle, high. Values that are the only one are left out.
+    Columns: hyperparameter, value, trials, low, middle, high. Hyperparameters with one value are left out.
     """
-    frame = standings(store, task)
+    frame = rank_percentiles(store, task)
     parts = []
     for name in frame.columns:
-        if name in (CELL, "standing") or frame[name].nunique() < 2:
+        if name in (CELL, PERCENTILE) or frame[name].nunique() < 2:
             continue
-        grouped = frame.groupby(name)["standing"]
+        grouped = frame.groupby(name)[PERCENTILE]
         part = grouped.quantile(np.array([0.25, 0.5, 0.75])).unstack()
         part.columns = pd.Index(["low", "middle", "high"])
         part.insert(0, "trials", grouped.size())

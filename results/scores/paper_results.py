@@ -1,11 +1,13 @@
-"""What the study found of the named cells, to be set beside what a run finds.
+"""Results of the paper on the named cells, for comparison with those of a run.
 
 Jozefowicz, Zaremba and Sutskever, "An Empirical Exploration of Recurrent Network Architectures", ICML 2015: next-step
-accuracies of each cell's best setting. Their language task is the Penn Treebank, and its accuracies are far below what
-argmax gives such a model, so that only their ratios say something. The sizes are ten to fifty times ours.
+accuracies of each cell's best setting. Their language task is the Penn Treebank. Its accuracies are far below those of
+the argmax of such a model, so only their ratios are comparable. The paper's models are ten to fifty times larger.
 """
 
 from collections.abc import Mapping, Sequence
+
+from results.scores.score import score
 
 ACCURACY: Mapping[str, Mapping[str, float]] = {
     "tanh": {"arithmetic": 0.29493, "xml": 0.32050, "language": 0.08782},
@@ -19,18 +21,17 @@ ACCURACY: Mapping[str, Mapping[str, float]] = {
     "mut2": {"arithmetic": 0.89735, "xml": 0.47324, "language": 0.09036},
     "mut3": {"arithmetic": 0.90728, "xml": 0.46478, "language": 0.09161},
 }
-"""By the name of the library's cell and our name of the task."""
+"""Accuracy by name of the library's cell and name of the task here."""
 
 TASKS = ("arithmetic", "xml", "language")
 
 
-def study_ratio(name: str, task: str) -> float | None:
-    """The study's accuracy of a named cell over its GRU's; None for what it does not have."""
+def paper_ratio(name: str, task: str) -> float | None:
+    """Return the paper's accuracy of a named cell over its GRU's, or None if the paper has none."""
     found = ACCURACY.get(name, {}).get(task)
     return None if found is None else found / ACCURACY["gru"][task]
 
 
-def study_score(name: str, tasks: Sequence[str] = TASKS) -> float | None:
-    """The study's score of a named cell: the smallest of its ratios (section 3.1) on those of `tasks` that it has."""
-    ratios = [ratio for task in tasks if (ratio := study_ratio(name, task)) is not None]
-    return min(ratios, default=None)
+def paper_score(name: str, tasks: Sequence[str] = TASKS) -> float | None:
+    """Return the paper's score of a named cell: its smallest ratio (section 3.1) over those of `tasks` that it has."""
+    return score(ratio for task in tasks if (ratio := paper_ratio(name, task)) is not None)

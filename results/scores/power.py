@@ -1,4 +1,4 @@
-"""How many seeds would decide a question: the power of the paired tests."""
+"""Power analysis: number of seeds that would decide a paired test."""
 
 import math
 from bisect import bisect_left
@@ -8,16 +8,17 @@ import numpy as np
 from results.scores.ratio import Floats
 
 POWER = 0.8
-"""The probability that a difference of the size seen is found."""
+"""Probability that a difference of the observed size is detected."""
 
 MOST = 200
-"""Beyond so many seeds, they are not the way to decide a question."""
+"""Largest number of seeds to ask for; beyond it, a larger run is the better way."""
 
 
 def repeats_needed(differences: Floats, margin: float, level: float) -> int | None:
-    """Seeds that a paired test at `level` needs to tell the mean from 0 or, if it is smaller than `margin`, from that.
+    """Return the number of seeds that a paired test needs to decide.
 
-    As if the mean and the spread of the differences seen were the true ones. None where more than `MOST` are needed.
+    The test at `level` decides if it shows that the mean differs from 0, or that it is smaller than `margin`. The
+    observed mean and standard deviation are taken as the true ones. None if more than `MOST` are needed.
     """
     mean, spread = abs(float(np.mean(differences))), float(np.std(differences, ddof=1))
     if spread == 0:
@@ -31,11 +32,11 @@ def repeats_needed(differences: Floats, margin: float, level: float) -> int | No
 
 
 def _power(effect: float, count: int, level: float, alternative: str) -> float:
-    """Of a t test on `count` differences whose mean is `effect` times their spread, above 0.
+    """Return the power of a t-test on `count` differences whose mean is `effect` (above 0) standard deviations.
 
-    From the upper tail of the noncentral t distribution alone: SciPy's lower tail, which a two-sided power would add,
-    is not a number for many of these arguments, and holds less than level / 2. Where the upper one is not a number the
-    noncentrality is above 37, and nothing is left to doubt.
+    Only the upper tail of the noncentral t distribution is used. SciPy's lower tail, which a two-sided power would add,
+    is NaN for many of these arguments and holds less than level / 2. If the upper tail is NaN, the noncentrality is
+    above 37 and the power is 1.
     """
     from scipy import special  # slow to import
 

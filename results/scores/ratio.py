@@ -1,7 +1,7 @@
-"""How a cell is compared with the GRU: a ratio that is above 1 for the better one, whatever the metric's direction.
+"""Ratio of a cell's metric to the GRU's, above 1 for the better cell whatever the metric's direction, and its error.
 
 Jozefowicz et al. 2015, section 3.1: a cell's score is the smallest, over the tasks, of its best accuracy divided by the
-GRU's. For a metric that is better when it is lower (nats per step) the ratio is turned over.
+GRU's. If lower is better (nats per step), the ratio is inverted.
 """
 
 import math
@@ -12,11 +12,16 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _POINTS = 4000
-"""Of the trapezoid rule."""
+"""Integration points of the trapezoid rule."""
+
+
+def direction(higher_is_better: bool) -> float:
+    """Return the sign that makes larger values better: 1, or -1 if lower is better."""
+    return 1.0 if higher_is_better else -1.0
 
 
 def ratio(value: float | Floats, reference: float | Floats, higher_is_better: bool) -> Floats:
-    """`value / reference`, or the reverse where lower is better; NaN where the denominator is not positive."""
+    """Return `value / reference`, inverted if lower is better; NaN if the denominator is not positive."""
     numerator, denominator = (value, reference) if higher_is_better else (reference, value)
     top, bottom = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     safe = np.where(bottom > 0, bottom, np.nan)
@@ -30,11 +35,11 @@ def ratio_error(
     reference_error: float | Floats,
     higher_is_better: bool,
 ) -> Floats:
-    """The standard error of `ratio` by the delta method, from the standard errors of both metrics.
+    """Return the standard error of `ratio` by the delta method, from the standard errors of both metrics.
 
-    With r = a / b: se(r)^2 = (se(a) / b)^2 + (r se(b) / b)^2. It takes the two errors as independent. Both cells are
-    evaluated on the same set, where their errors tend to go together, so this errs on the side of caution. It knows
-    nothing of the luck of the seed, nor of having picked the best of many settings.
+    With r = a / b: se(r)^2 = (se(a) / b)^2 + (r se(b) / b)^2. The two errors are taken as independent. Both cells are
+    evaluated on the same set, where their errors are usually positively correlated, so the result is conservative. It
+    covers neither the variation over seeds nor the bias of picking the best of many settings.
     """
     if higher_is_better:
         denominator, error_above, error_below = reference, value_error, reference_error
@@ -48,11 +53,11 @@ def ratio_error(
 
 
 def error_of_smallest(values: Floats, errors: Floats) -> float:
-    """Standard deviation of the smallest of independent normal values, of these means and standard deviations.
+    """Return the standard deviation of the minimum of independent normal values with these means and deviations.
 
-    Near ties it is smaller or larger than that of any single one. By the trapezoid rule over the smallest one's
-    survival function S: its mean is a + int S, its second moment about a is 2 int (x - a) S, from an a that is below
-    all. Rounded to ten digits, so that it is the same on any processor.
+    Near ties it is smaller or larger than that of any single value. Computed by the trapezoid rule over the minimum's
+    survival function S: its mean is a + int S, its second moment about a is 2 int (x - a) S, for an a below all values.
+    Rounded to ten digits, so that it is the same on every processor.
     """
     if len(values) == 1 or np.isnan(errors).any():
         return float(errors[np.argmin(values)])

@@ -1,1 +1,1 @@
-"""The store of a run: one SQLite file, its schema and its rows."""
+"""Store of a run: one SQLite file, its schema and its rows."""

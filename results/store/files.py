@@ -1,4 +1,4 @@
-"""Where runs are kept, and files that a reader never sees half written."""
+"""Folder of runs, and atomic writing of files."""
 
 import os
 from pathlib import Path
@@ -7,18 +7,18 @@ from results.store.errors import one_line
 
 
 def runs_folder() -> Path:
-    """Where runs are kept: `results/runs` in the working directory, or what GATESEARCH_RUNS says."""
+    """Return the folder of runs: GATESEARCH_RUNS, or `results/runs` in the working directory."""
     return Path(os.environ.get("GATESEARCH_RUNS") or Path("results") / "runs")
 
 
 def write_atomically(path: Path, text: str | bytes) -> None:
     """Replace `path` by `text` in one step: a reader sees the old file or the new one.
 
-    Text is written as UTF-8, newlines as they are, and bytes as such. Where `path` is a link, what it leads to is
-    replaced and the link stays; a device or a pipe cannot be replaced, and is written into.
+    Text is written as UTF-8 with its newlines unchanged, bytes as they are. If `path` is a link, its target is replaced
+    and the link stays. A device or a pipe cannot be replaced, so it is written to directly.
 
-    The temporary file lies in the same folder, since only there a rename is atomic, and is gone after an error. There
-    is no fsync: whatever is written this way is a copy or a projection of the store and can be written again.
+    The temporary file is in the same folder, because only there a rename is atomic, and is removed after an error.
+    There is no fsync: the files are copies or projections of the store and can be written again.
 
     Raises:
         StoreError: the file cannot be written; the old one is untouched.

@@ -1,4 +1,4 @@
-"""The graphs of stored cells."""
+"""Graphs of stored cells."""
 
 from results.store.errors import StoreError
 from results.store.records import CellRow
@@ -8,19 +8,19 @@ from search.cells.notation.formula import parse_formula
 
 
 def graph_of(row: CellRow) -> GateGraph:
-    """The canonical graph of a stored cell's formula.
+    """Return the canonical graph of a stored cell's formula.
 
     Raises:
-        StoreError: the formula is none, or that of another cell.
+        StoreError: the formula is invalid, or that of another cell.
     """
     try:
         graph = parse_formula(row.formula).canonical()
     except CellError as error:
         raise StoreError(
-            f"the formula of cell {row.id[:16]!r} is none ({error}); restore the store from a copy"
+            f"cell {row.id[:16]!r} has an invalid formula ({error}); restore the store from a backup"
         ) from error
     if graph.id != row.id:
         raise StoreError(
-            f"the formula of cell {row.id[:16]!r} is that of cell {graph.id}; restore the store from a copy"
+            f"the formula of cell {row.id[:16]!r} is that of cell {graph.id}; restore the store from a backup"
         )
     return graph

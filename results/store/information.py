@@ -1,32 +1,38 @@
-"""JSON objects of a store that say how a run was made: its information, and the environments of its trials.
+"""Information of a run: the JSON object in its store that says how it was made, and that of a training environment.
 
-More keys than these may be there; what these say is relied on, and checked.
+More keys may be there. The keys below are relied on, so their types are checked.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_REPEATS = 1000
-"""A finalist is not trained again more often."""
+"""Largest number of seeds that finalists are retrained with."""
 
-_CONFIG = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-
-
-class _Simulated(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-    delays: Annotated[float, Field(ge=0.0)]  # a trial takes so many times its seconds
+_CONFIG = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class _Retrained(BaseModel):
+class Simulated(BaseModel):
+    """Options of a simulated run, whose trials are drawn at random instead of being trained."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+    delays: Annotated[float, Field(ge=0.0)]  # factor from a trial's simulated seconds to its waiting time
+
+
+class Retraining(BaseModel):
+    """Retraining of the finalists on fresh seeds, as far as all finalists have it."""
+
     model_config = _CONFIG
 
-    repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)]  # of the finalists, that all of them have
-    constant_guess: dict[str, float]  # task -> metric that a lost trial counts as
+    repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)]  # seeds that every finalist has
+    constant_guess: dict[str, float]  # task -> metric of the constant baseline, which a diverged repeat counts as
 
 
-class _Environment(BaseModel):
+class Environment(BaseModel):
+    """Environment that trials were trained in."""
+
     model_config = _CONFIG
 
     cpu: str | None = None
@@ -34,27 +40,41 @@ class _Environment(BaseModel):
     versions: dict[str, str | None] = {}
 
 
-class _Information(_Environment):
-    data: dict[str, str] = {}  # task -> checksum
-    resumed: list[dict[str, Any]] = []
-    extended: list[list[str]] = []  # arguments of the commands that wanted more proposals
-    simulated: _Simulated | None = None
-    retrained: _Retrained | None = None
+class Information(Environment):
+    """Information of a run, with the environment that started it."""
+
+    command: list[Any] = []  # arguments of the command that started the run
+    started: Any = None  # UTC, ISO 8601
+    finished: Any = None  # UTC, ISO 8601; set when the search has ended and its finalists are retrained
+    data: dict[str, str] = {}  # task -> checksum of its data
+    resumed: list[dict[str, Any]] = []  # one entry for each resumption
+    extended: list[list[str]] = []  # arguments of the commands that raised the number of proposals
+    simulated: Simulated | None = None
+    retrained: Retraining | None = None
+    leaderboard_format: Annotated[int, Field(ge=1)] = 1  # of leaderboard.csv; `results.tables.leaderboard.FORMAT`
 
 
-def parse_information(text: str) -> dict[str, Any]:
-    """What the text says of a run. Raises ValueError, in one line, where a key that is relied on has another form."""
-    return _parsed(_Information, text, "information")
+def parse_information(text: str) -> Information:
+    """Parse the information of a run. Raise a one-line `ValueError` if a key that is relied on has another type."""
+    return _parsed(Information, text, "information")
 
 
-def parse_environment(text: str) -> dict[str, Any]:
-    """What the text says of an environment. Raises ValueError as `parse_information`."""
-    return _parsed(_Environment, text, "the description of an environment")
+def parse_environment(text: str) -> Environment:
+    """Parse the description of an environment. Raise `ValueError` as `parse_information` does."""
+    return _parsed(Environment, text, "the description of an environment")
 
 
-def _parsed(kind: type[BaseModel], text: str, what: str) -> dict[str, Any]:
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def as_json(model: BaseModel) -> dict[str, Any]:
+    """Return the keys that the stored text has, unknown ones included."""
+    return model.model_dump(exclude_unset=True)
+
+
+def _parsed(kind: type[Model], text: str, what: str) -> Model:
     try:
-        return kind.model_validate_json(text).model_dump(exclude_unset=True)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))[:100]

@@ -1,4 +1,4 @@
-"""Where cells come from: the family tree of some cells of a run, from the seeds down."""
+"""Lineage of cells: ancestors, and the family tree from the given cells down."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +10,18 @@ from results.store.store import Store
 
 @dataclass(frozen=True)
 class Relative:
-    """A cell of a family tree. `line`: itself and those below it, as long as each has one child; then the branches."""
+    """A cell of a family tree. `line`: the cell and its descendants while each has one child; `branches` come below."""
 
     line: tuple[CellRow, ...]
     branches: tuple["Relative", ...]
 
 
 def ancestry(store: Store, cell: str) -> list[CellRow]:
-    """The cell (a whole id) and its ancestors, the seed first. Raises `StoreError`, also for a cell of its own line."""
+    """Return the cell (a whole id) and its ancestors, the given cell first.
+
+    Raises:
+        StoreError: a cell is missing, or is its own ancestor.
+    """
     found = {cell: store.cell(cell)}
     row = found[cell]
     while row.parent is not None:
@@ -29,9 +33,12 @@ def ancestry(store: Store, cell: str) -> list[CellRow]:
 
 
 def family_tree(store: Store, cells: Iterable[str]) -> list[Relative]:
-    """The smallest trees that hold these cells (whole ids) and all their ancestors; a root is a cell without a parent.
+    """Return the smallest trees that hold these cells (whole ids) and their ancestors; roots have no parent.
 
-    Children stand in the order in which they were proposed. Raises `StoreError`.
+    Children are in the order of their proposals.
+
+    Raises:
+        StoreError: as `ancestry`.
     """
     rows: dict[str, CellRow] = {}
     for cell in cells:

@@ -1,72 +1,88 @@
-"""The rows of a run: cells, trials, evaluations and proposals, as frozen dataclasses that survive the store unchanged.
+"""Rows of a run: cells, trials, evaluations and proposals, as frozen dataclasses.
 
-A number that is not finite says nothing that a table could rank, and SQLite keeps no NaN: every optional number that is
-NaN or infinite becomes None when a row is made, so a row is equal before it is stored and after it is read back. What
-happened is in the trial's `state` and `reason`.
+The annotation of each field documents it. The frames of `results.run` take their documentation from here (by
+`documentation`), and a test holds the comments of the schema against it.
+
+A row is equal before it is stored and after it is read back. SQLite keeps no NaN, so an optional number that is NaN or
+infinite becomes None when a row is made; the trial's `state` and `reason` say what happened.
 """
 
 import math
 import operator
 from dataclasses import dataclass, field
+from typing import Annotated, get_type_hints
 
 from results.store.errors import ResultsError
-from results.store.words import LOST_STATES, RANKED_STATES
+from results.store.words import RANKED_STATES, UNRANKED_STATES
+from search.cells.library import label_of
 
 LARGEST_INTEGER = 2**63 - 1
-"""SQLite's integers are signed and of 64 bits."""
+"""Largest integer in SQLite, whose integers are signed and have 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellRow:
-    """A cell that the run knows, and where it came from."""
+    """A cell of the run and its origin."""
 
-    id: str  # 16 hex digits: the hash of the canonical graph
-    formula: str  # canonical formula, one assignment a line
-    name: str | None  # library name or file name; None for a found cell
-    parent: str | None  # id of the cell it was mutated from; None for a cell that was given
-    mutations: tuple[str, ...]  # the transformations that made it from its parent, in words and in order
-    origin: str  # "baseline" (given) or "found" (proposed by the search)
-    proposal: int | None  # index of the proposal that made it; None for a cell that was given
-    nodes: int  # nodes of the canonical graph, leaves included
-    states: int  # vectors carried from step to step, h included
-    products: int  # linear nodes: matrices that it multiplies by at each step
+    id: Annotated[str, "16 hex digits: the hash of the canonical graph"]
+    formula: Annotated[str, "canonical formula, one assignment a line"]
+    name: Annotated[str | None, "name of a library cell or of the file it came from; missing for a found cell"]
+    parent: Annotated[str | None, "id of the cell that it was mutated from; missing for a given cell"]
+    mutations: Annotated[tuple[str, ...], "list of the mutations that made it from its parent, in words and in order"]
+    origin: Annotated[str, "baseline (given) or found (by the search)"]
+    proposal: Annotated[int | None, "index of the proposal that made it; missing for a given cell"]
+    nodes: Annotated[int, "nodes of the canonical graph, leaves included"]
+    states: Annotated[int, "vectors carried from step to step, h included"]
+    products: Annotated[int, "linear nodes: matrix products of each step"]
+
+    @property
+    def label(self) -> str:
+        """Name of the cell, or the first digits of its id."""
+        return label_of(self.id, self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One setting of one cell, trained on one task. (cell, task, setting, repeat) is its key.
+    """One setting of one cell, trained on one task with one seed. Its key is (cell, task, setting, repeat).
 
     Raises:
-        ResultsError: the state is none of `RANKED_STATES` and `LOST_STATES`, or the seed is outside 0 ... 2**63 - 1.
+        ResultsError: the state is not one of `TrialState`, or the seed is outside 0 ... 2**63 - 1.
     """
 
-    cell: str  # id of the cell
-    task: str  # name of the task
-    setting: str  # the hyperparameters as canonical JSON text
-    repeat: int  # 0, 1, ...: same key, other seed
-    seed: int  # of the trial's random generator; 0 to 2**63 - 1
-    state: str  # one of RANKED_STATES + LOST_STATES
-    reason: str  # why it ended in that state, in words; may be empty
-    metric: str  # what validation and test are: "accuracy" (fraction), "nats_per_step" (nats)
-    higher_is_better: bool  # direction of the metric
-    validation: float | None  # metric on the validation set at best_step; None if there is no finite one
-    validation_se: float | None  # its standard error from the finite evaluation set, in units of the metric
-    test: float | None  # metric on the test set with the weights of best_step
-    test_se: float | None  # its standard error, in units of the metric
-    validation_loss: float | None  # nats per counted step at best_step
-    test_loss: float | None  # nats per counted step at best_step
-    best_step: int  # training step whose validation metric was best; 0 if none was measured
-    steps: int  # training steps done
-    seconds: float  # wall-clock time of the trial: the one column that two equal runs do not share
-    parameters: int  # numbers that were trained: embedding, cells and readout
-    units: int  # size of the cell's vectors
-    curve: tuple[tuple[int, float, float], ...]  # (step, training loss in nats per counted step, validation metric)
-    environment: str | None = None  # id of what it was trained by (versions, CPU, commit); None where a worker died
-    proposal: int | None = None  # the first that asked for it; negative: only baselines did; None: nobody did
+    cell: Annotated[str, "id of the cell"]
+    task: Annotated[str, "name of the task; memorization is the task of stage 0"]
+    setting: Annotated[str, "hyperparameters as canonical JSON text; with cell, task and repeat the key of the trial"]
+    repeat: Annotated[int, "0: a trial of the search; 1, 2, ...: same setting, other seed, which all finalists share"]
+    seed: Annotated[int, "random seed of the initial weights and the training data, 0 to 2**63 - 1"]
+    state: Annotated[str, "ok, stopped (reached its target), at-chance (given up), diverged, failed"]
+    reason: Annotated[str, "why it ended in that state, in words; may be empty"]
+    metric: Annotated[str, "what validation and test are: accuracy (fraction) or nats_per_step"]
+    higher_is_better: Annotated[bool, "direction of the metric"]
+    validation: Annotated[float | None, "metric on the validation set at best_step; missing if none was finite"]
+    validation_se: Annotated[float | None, "standard error from the finite validation set, in units of the metric"]
+    test: Annotated[float | None, "metric on the test set with the weights of best_step"]
+    test_se: Annotated[float | None, "standard error from the finite test set, in units of the metric"]
+    validation_loss: Annotated[float | None, "validation loss at best_step, nats per step that the loss mask keeps"]
+    test_loss: Annotated[float | None, "test loss at best_step, nats per step that the loss mask keeps"]
+    best_step: Annotated[int, "training step with the best validation metric; 0 if none was measured"]
+    steps: Annotated[int, "training steps done"]
+    seconds: Annotated[float, "wall-clock time of the trial; the one field in which two equal runs differ"]
+    parameters: Annotated[int, "trained parameters: embedding, cells and readout"]
+    units: Annotated[int, "size of the cell's vectors"]
+    curve: Annotated[
+        tuple[tuple[int, float, float], ...],
+        "learning curve: (step, training loss in nats per step that the loss mask keeps, validation metric)",
+    ]
+    environment: Annotated[
+        str | None, "id of the environment (versions, CPU, commit) that it was trained in; missing if its worker died"
+    ] = None
+    proposal: Annotated[
+        int | None, "first proposal that asked for it; negative if only baselines did; missing for a finalist's"
+    ] = None
 
     def __post_init__(self) -> None:
-        if self.state not in RANKED_STATES + LOST_STATES:
-            raise ResultsError(f"trial state {self.state!r} is unknown; use one of {RANKED_STATES + LOST_STATES}")
+        if self.state not in RANKED_STATES + UNRANKED_STATES:
+            raise ResultsError(f"trial state {self.state!r} is unknown; use one of {RANKED_STATES + UNRANKED_STATES}")
         if not 0 <= self.seed <= LARGEST_INTEGER:
             raise ResultsError(f"trial seed {self.seed} is outside 0 ... 2**63 - 1; draw it with rng.integers(2**63)")
         _keep_finite(self, "validation", "validation_se", "test", "test_se", "validation_loss", "test_loss")
@@ -76,17 +92,19 @@ class TrialRow:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRow:
-    """One cell's visit to one task within one proposal. (proposal, cell, task) is its key."""
+    """One cell's visit to one task within one proposal. Its key is (proposal, cell, task)."""
 
-    proposal: int  # index of the proposal; -1, -2, ... for the baselines
-    cell: str  # id of the cell
-    task: str  # name of the task
-    stage: int  # 0 = memorization, 1 = the first ranked task, ...
-    settings: int  # settings tried in this visit
-    best: float | None  # the cell's best validation metric on the task so far
-    ratio: float | None  # best over the GRU's best; > 1 is better whatever the metric's direction
-    threshold: float | None  # what had to be reached: an accuracy in stage 0, a ratio later; None if nothing had to
-    passed: bool  # whether the cell went on to the next stage
+    proposal: Annotated[int, "index of the proposal; -1, -2, ... for the baselines"]
+    cell: Annotated[str, "id of the cell"]
+    task: Annotated[str, "name of the task"]
+    stage: Annotated[int, "0 = memorization, 1 = the first ranked task, ..."]
+    settings: Annotated[int, "number of settings tried in this visit"]
+    best: Annotated[float | None, "best validation metric of the cell on the task so far"]
+    ratio: Annotated[float | None, "ratio of best to the GRU's best; > 1 is better whatever the metric's direction"]
+    threshold: Annotated[
+        float | None, "what had to be reached: an accuracy in stage 0, a ratio later; missing if there is no threshold"
+    ]
+    passed: Annotated[bool, "True if the cell passed to the next stage"]
 
     def __post_init__(self) -> None:
         _keep_finite(self, "best", "ratio", "threshold")
@@ -94,22 +112,32 @@ class EvaluationRow:
 
 @dataclass(frozen=True, slots=True)
 class ProposalRow:
-    """One step of the search and how it ended. `index` is its key."""
+    """One proposal of the search and its outcome. Its key is `index`."""
 
-    index: int  # 0, 1, ... in the order of the search; negative for baselines
-    kind: str  # "propose", "re-examine" or "baseline"
-    cell: str | None  # id of the cell that was evaluated; None if no valid child was found
-    parent: str | None  # id of the cell that was mutated
-    outcome: str  # COMPLETE, "stopped at memorization", "stopped at xml", "no valid child", "failed", ...
-    score: float | None  # min over the tasks of the ratio to the GRU; None unless complete
-    rejections: dict[str, int] = field(default_factory=dict)  # draws that were rejected before this one, by reason
+    index: Annotated[int, "0, 1, ... in the order of the search; negative for the baselines"]
+    kind: Annotated[str, "propose (a new cell), re-examine (fresh settings for a known cell) or baseline"]
+    cell: Annotated[str | None, "id of the cell that was evaluated; missing if no valid child was found"]
+    parent: Annotated[str | None, "id of the cell that was mutated"]
+    outcome: Annotated[str, "complete, stopped at TASK, failed at TASK, no valid child"]
+    score: Annotated[
+        float | None, "score at that time: min over the tasks of the ratio to the GRU; missing unless complete"
+    ]
+    rejections: Annotated[dict[str, int], "draws that were rejected before this one, by reason"] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         _keep_finite(self, "score")
 
 
+def documentation(kind: type) -> dict[str, str]:
+    """Return the documentation of each field of a row class, by name and in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: str(hint.__metadata__[0]) for name, hint in hints.items()}
+
+
 def _keep_finite(row: object, *names: str) -> None:
-    """None in place of NaN and infinity, plain floats in place of NumPy's, in the named fields of a frozen row."""
+    """Replace NaN and infinity by None, and NumPy's floats by plain ones, in the named fields of a frozen row."""
     for name in names:
         value = getattr(row, name)
         if value is not None:

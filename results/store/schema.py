@@ -1,8 +1,8 @@
-"""The tables of `run.sqlite`, and the way of a row into them and back.
+"""Tables of `run.sqlite`, and conversion of rows to and from their columns.
 
-Columns are the fields of the dataclasses in `results.store.records`, by the same names. SQLite keeps the comments
-below, so `sqlite3 run.sqlite .schema` documents a store on its own, and `pandas.read_sql("select * from trials",
-connection)` needs no help. Booleans are 0 and 1; tuples and dicts are JSON text; a missing number is NULL.
+Columns have the names of the dataclass fields in `results.store.records`, which document them in full. SQLite keeps the
+comments below, so `sqlite3 run.sqlite .schema` documents a store on its own. Booleans are 0 and 1; tuples and dicts are
+JSON text; a missing number is NULL.
 """
 
 import json
@@ -17,9 +17,10 @@ from typing import Any, NoReturn, TypeAlias, TypeVar, get_args, get_type_hints
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
 
 APPLICATION_ID = 0x67617465  # "gate": tells a run's store from any other SQLite database
-SCHEMA_VERSION = 3  # kept in user_version; goes up whenever a table changes
-LARGEST_COUNT = 2**53  # whole numbers above are no counts, and floats skip some of them
+SCHEMA_VERSION = 3  # kept in user_version; increases whenever a table changes
+LARGEST_COUNT = 2**53  # floats represent every whole number up to here
 
+# `gatesearch verify` compares this text, comments included, with that of a store: it changes only with SCHEMA_VERSION.
 SCHEMA = (
     """
     CREATE TABLE run (              -- one row: what the run was started with
@@ -75,7 +76,7 @@ SCHEMA = (
         proposal INTEGER,           -- the first that asked for it; -1, -2, ...: only baselines did
         PRIMARY KEY (cell, task, setting, repeat)
     )""",
-    # All that the leaderboard reads, so that it need not go past every curve.
+    # Every column that the leaderboard reads, so that it does not load the curves.
     """
     CREATE INDEX trials_for_ranking ON trials
         (cell, task, setting, repeat, state, higher_is_better, validation, validation_se, test, parameters, steps,
@@ -123,9 +124,9 @@ _COMMENT = re.compile(r"--[^\n]*")
 
 
 def misfits(found: Mapping[str, tuple[str, str | None]]) -> list[str]:
-    """What of a database's schema (kind and SQL by name) a run cannot have: other tables than these, views, triggers.
+    """Return what a run cannot have in its schema (kind and SQL by name): other tables than these, views, triggers.
 
-    What is added besides them (an index, a table of one's own) is no harm, and comments may have other words.
+    Additions (an index, a table of one's own) are harmless, and comments may differ.
     """
     wanted = {sql.split()[2]: sql for sql in SCHEMA if sql.split()[1] == "TABLE"}
     wrong = [name for name, sql in wanted.items() if _bare(found.get(name, ("", ""))[1] or "") != _bare(sql)]
@@ -137,14 +138,14 @@ def _bare(sql: str) -> str:
 
 
 def check_types(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> None:
-    """Raise ValueError, naming column and value, unless every value is of its column's kind.
+    """Raise `ValueError`, with column and value, unless every value has its column's type.
 
-    SQLite stores what it is given, whatever the type of the column. A kind is a type or a union of types; a float is a
-    finite one, and a whole number but for a seed one that floats can count to, since frames compute with both.
+    SQLite stores any value in any column. A kind is a type or a union of types. Floats must be finite; whole numbers,
+    except seeds, at most `LARGEST_COUNT`, because frames compute with both.
     """
     for values, (name, kind) in zip(zip(*rows, strict=True), kinds.items(), strict=False):
         allowed = _stored_types(kind)
-        # Whole columns at a time, at C's speed; which value is wrong matters only where one is.
+        # Whole columns at a time, at the speed of C; the wrong value is looked for only if there is one.
         largest = LARGEST_INTEGER if name == "seed" else LARGEST_COUNT
         if set(map(type, values)) <= allowed and _in_range(values, largest):
             continue
@@ -157,7 +158,7 @@ def _stored_types(kind: Any) -> frozenset[type]:
 
 
 def _in_range(values: Sequence[Any], largest: int) -> bool:
-    """Whether floats are finite (SQLite has no NaN), and whole numbers no larger than `largest`."""
+    """Return whether floats are finite (SQLite has no NaN) and whole numbers at most `largest`."""
     numbers = [value for value in values if isinstance(value, int | float)]
     bound = largest if numbers and type(numbers[0]) is int else sys.float_info.max
     return not numbers or (-bound <= min(numbers) and max(numbers) <= bound)
@@ -174,18 +175,22 @@ def _short(value: object) -> str:
 
 
 def column_list(kind: type[Row], without: tuple[str, ...] = ()) -> str:
-    """The quoted columns of a table, for SQL (`index` and `window` are words of the language)."""
+    """Return the columns of a table for SQL, quoted because `index` and `window` are keywords."""
     return ", ".join(f'"{name}"' for name in COLUMNS[kind] if name not in without)
 
 
 def insertion(kind: type[Row]) -> str:
-    """SQL that inserts an encoded row; what to do where its key exists already follows it."""
+    """Return SQL that inserts an encoded row; the caller appends what to do if the key exists."""
     marks = ", ".join("?" * len(COLUMNS[kind]))
     return f"INSERT INTO {TABLES[kind]} ({column_list(kind)}) VALUES ({marks})"
 
 
 def encode(row: Row) -> tuple[Any, ...]:
-    """The values of a row in the order of its table's columns. Raises TypeError for what is no text or number."""
+    """Return the values of a row in the order of its table's columns.
+
+    Raises:
+        TypeError: a value is neither text nor a number.
+    """
     kind = type(row)
     values = ((name, getattr(row, name)) for name in COLUMNS[kind])
     return tuple(
@@ -197,13 +202,17 @@ def encode(row: Row) -> tuple[Any, ...]:
 KINDS: dict[type[Row], dict[str, Any]] = {
     kind: {name: str if name in _JSON else hint for name, hint in get_type_hints(kind).items()} for kind in TABLES
 }
-"""What `check_types` takes, for each column of a table."""
+"""Type of each column of each table, for `check_types`."""
 
 _TYPES = {kind: {name: _stored_types(hint) for name, hint in hints.items()} for kind, hints in KINDS.items()}
 
 
 def decode(kind: type[R], names: tuple[str, ...], values: tuple[Any, ...]) -> R:
-    """The row from the named columns of its table. Raises ValueError, naming the column, for what no run writes."""
+    """Return the row with these columns of its table.
+
+    Raises:
+        ValueError: no run writes such a value; the message names the column.
+    """
     named: dict[str, Any] = dict(zip(names, values, strict=True))
     types = _TYPES[kind]
     for name, value in named.items():
@@ -220,7 +229,7 @@ def decode(kind: type[R], names: tuple[str, ...], values: tuple[Any, ...]) -> R:
 
 
 def decode_json(name: str, text: str) -> Any:
-    """What the JSON text of the column `name` says. Raises ValueError for what no run writes there."""
+    """Decode the JSON text of the column `name`. Raise `ValueError` if no run writes such a text."""
     try:
         return _FORMS[name](_JSON_TEXT.decode(text))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -240,7 +249,7 @@ def _counts(value: Any) -> dict[str, int]:
 
 
 def _numbers(value: Any) -> dict[str, int | float]:
-    """Of a setting: whole numbers stay whole."""
+    """Return the numbers of a setting; whole numbers stay whole."""
     if type(value) is dict and all(type(item) in (int, float) and abs(item) < 2**63 for item in value.values()):
         return value
     raise ValueError("it must be an object of numbers")
@@ -248,14 +257,14 @@ def _numbers(value: Any) -> dict[str, int | float]:
 
 def _points(value: Any) -> tuple[tuple[int, float, float], ...]:
     return tuple(
-        # Python's integers have no end, and a float no room for all of them: OverflowError.
+        # Adding 0.0 converts to float; an integer beyond the floats raises OverflowError.
         (operator.index(step), math.nan if loss is None else loss + 0.0, math.nan if metric is None else metric + 0.0)
         for step, loss, metric in value
     )
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 _JSON_TEXT = json.JSONDecoder(parse_constant=_refuse_constant)
@@ -266,12 +275,12 @@ _FORMS: dict[str, Callable[[Any], Any]] = {
 
 
 def _plain(value: Any) -> Any:
-    # NumPy's integers are buffers too, and SQLite would quietly store their bytes.
+    # NumPy's integers are buffers too, and SQLite would silently store their bytes.
     return value if value is None or isinstance(value, str | int | float) else operator.index(value)
 
 
 def _text(value: Any) -> str:
-    """JSON text, the same for equal values. JSON has no NaN, so a point of a curve that has none says null."""
+    """Return JSON text, the same for equal values. JSON has no NaN, so a missing value in a curve is null."""
     if isinstance(value, tuple):
         value = [
             [None if math.isnan(item) else item for item in entry] if isinstance(entry, tuple) else entry

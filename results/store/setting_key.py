@@ -1,4 +1,4 @@
-"""Keys of settings: the JSON text by which a store knows the setting of a trial.
+"""Keys of settings: JSON text that identifies the setting of a trial in a store.
 
 A key lists the fields of a setting in alphabetical order. Its version is that of its newest field. A field that joins
 later gets a default: a setting with that default has the key it had before, so old stores stay readable and resumable,

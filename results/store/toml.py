@@ -1,17 +1,17 @@
-"""TOML that somebody else wrote, read in bounded time: the standard parser takes minutes for a key of many parts."""
+"""TOML of unknown origin, parsed in bounded time: the standard parser takes minutes for a key of many parts."""
 
 import tomllib
 from typing import Any
 
 MAX_CHARACTERS = 1_048_576
-"""Longer texts are refused; a profile is a few thousand."""
+"""Longest text that is read; a profile has a few thousand characters."""
 
 MAX_DOTS = 1000
-"""A line with more is refused: the time that a key takes grows with the cube of its parts."""
+"""Most dots that a line may have: the time to parse a key grows with the cube of its parts."""
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The tables of a TOML text. Raises ValueError, in one line, for what is none, too long or nested too deep."""
+    """Parse a TOML text. Raise a one-line `ValueError` if it is invalid, too long or nested too deeply."""
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"it has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read")
     for number, line in enumerate(text.splitlines(), start=1):

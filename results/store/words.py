@@ -1,4 +1,4 @@
-"""Words that rows and tables use: states of trials, kinds of proposals, origins of cells, evidence for a score."""
+"""Vocabulary of rows and tables: states of trials, kinds of proposals, origins of cells, evidence for a score."""
 
 from enum import StrEnum
 
@@ -14,12 +14,12 @@ class TrialState(StrEnum):
 
     @property
     def is_ranked(self) -> bool:
-        """Whether the trial's metric may represent its cell."""
+        """True if the trial's metric may represent its cell."""
         return self not in (TrialState.DIVERGED, TrialState.FAILED)
 
 
 RANKED_STATES = tuple(state.value for state in TrialState if state.is_ranked)
-LOST_STATES = tuple(state.value for state in TrialState if not state.is_ranked)
+UNRANKED_STATES = tuple(state.value for state in TrialState if not state.is_ranked)
 
 
 class ProposalKind(StrEnum):

@@ -1,30 +1,30 @@
-"""How a search went on: what each proposal cost and came to, in the order of the search.
+"""Progress of a search: cost and outcome of each proposal, in the order of the search.
 
     frame = history(store)
     frame["best"].plot()
 
-Costs are those of the search itself: trials of finalists are not among them.
+Costs are those of the search itself, without retraining the finalists.
 """
 
 import numpy as np
 import pandas as pd
 
 from results.store.store import Store
-from results.store.words import COMPLETE
+from results.store.words import COMPLETE, Origin
 
 COLUMNS = {
-    "proposal": "its index; negative for given cells, which come first",
+    "proposal": "index of the proposal; negative for given cells, which come first",
     "kind": "baseline, propose or re-examine",
-    "cell": "id of the cell; empty where no valid child was found",
-    "name": "its name, where it has one",
+    "cell": "id of the cell; empty if no valid child was found",
+    "name": "name of the cell, if it has one",
     "origin": "baseline or found",
     "outcome": "complete, or where it stopped",
     "score": "smallest ratio to the GRU by the search's own trials; empty unless it is complete",
-    "trials": "trials of the search up to here; one that two proposals share is split between them",
-    "core_hours": "hours of one core that they took",
-    "best": "the best score of a found cell up to here; empty before there is one",
+    "trials": "trials of the search so far; a trial that two proposals share is split between them",
+    "core_hours": "hours of one core that these trials took",
+    "best": "best score of a found cell so far; empty before there is one",
 }
-"""The columns of `history`."""
+"""Columns of `history`."""
 
 _VISITS = "SELECT proposal, cell, task, settings FROM evaluations"
 _SPENT = "SELECT cell, task, count(*), sum(seconds) FROM trials WHERE repeat = 0 GROUP BY cell, task"
@@ -34,7 +34,7 @@ _PROPOSALS = """
 
 
 def history(store: Store) -> pd.DataFrame:
-    """One row a proposal that ended, with the columns of `COLUMNS`. Raises `StoreError`."""
+    """Return one row for each finished proposal, with the columns of `COLUMNS`. Raise `StoreError` on a bad store."""
     names = ["proposal", "kind", "cell", "name", "origin", "outcome", "score"]
     frame = pd.DataFrame(store.select(_PROPOSALS), columns=names)
     given = frame["proposal"] < 0
@@ -43,12 +43,16 @@ def history(store: Store) -> pd.DataFrame:
     frame["score"] = frame["score"].astype("float64").where(frame["outcome"] == COMPLETE)
     frame["trials"] = frame["trials"].fillna(0.0).cumsum().round().astype("int64")
     frame["core_hours"] = frame.pop("seconds").fillna(0.0).astype("float64").cumsum() / 3600
-    frame["best"] = frame["score"].where(frame["origin"] == "found").cummax().ffill()
-    return frame[list(COLUMNS)]
+    return with_best(frame)[list(COLUMNS)]
+
+
+def with_best(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a history with the column `best`, made from its scores."""
+    return frame.assign(best=frame["score"].where(frame["origin"] == Origin.FOUND).cummax().ffill())
 
 
 def _costs(store: Store) -> pd.DataFrame:
-    """Trials and seconds by proposal: of what a cell took on a task, each visit's share is that of its settings."""
+    """Return trials and seconds by proposal: visits of a cell to a task share its cost in proportion to settings."""
     visits = pd.DataFrame(store.select(_VISITS), columns=["proposal", "cell", "task", "settings"])
     spent = pd.DataFrame(store.select(_SPENT), columns=["cell", "task", "trials", "seconds"])
     visits = visits.merge(spent, on=["cell", "task"])

@@ -1,8 +1,8 @@
-"""The leaderboard for people: in a terminal, as Markdown, as LaTeX.
+"""Readable forms of the leaderboard: for a terminal, as Markdown, as LaTeX.
 
-`results.tables.leaderboard` has all columns and numbers.
-A retrained cell's metrics are means over the repeats with their standard errors; `+` or `-` says that the cell is
-better or worse than the GRU beyond the noise. A search estimate's score is in brackets, and nothing is said of noise.
+`results.tables.leaderboard` has all columns and full precision. A retrained cell's metrics are means over the repeats
+with their standard errors; `+` or `-` marks a cell that is better or worse than the GRU beyond the variation over
+seeds. The score of a search estimate is in brackets and has no mark.
 """
 
 import re
@@ -16,21 +16,21 @@ from rich.table import Table
 from rich.text import Text
 
 from results.scores.comparison import Verdict
-from results.scores.paper_results import TASKS as STUDIED
-from results.scores.paper_results import study_ratio, study_score
+from results.scores.paper_results import TASKS as PAPER_TASKS
+from results.scores.paper_results import paper_ratio, paper_score
 from results.store.sanitize import printable
-from results.store.words import COMPLETE
-from results.tables.leaderboard import RETRAINED, SIMULATED
+from results.store.words import COMPLETE, Evidence
+from results.tables.leaderboard import SIMULATED
 
 MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How much is shown, and with how many spaces between two columns (1 or 2).
+    """Amount of detail of a table.
 
-    `digits` after the point, standard `errors` or not, `sizes` and time at the end or not, where a cell `stopped` in
-    full or in short.
+    `digits`: decimals. `errors`: with standard errors. `sizes`: with sizes and time at the end. `stopped`: with the
+    full text of where a cell stopped. `gap`: spaces between two columns, 1 or 2.
     """
 
     digits: int = 4
@@ -50,10 +50,10 @@ LAYOUTS = (
     Layout(errors=False, sizes=False, stopped=False, gap=1),
     Layout(3, errors=False, sizes=False, stopped=False, gap=1),
 )
-"""The fullest first: the first one that fits a terminal is taken."""
+"""Layouts from the most detailed one; the first that fits the terminal is used."""
 
 _MARKDOWN = re.compile(r"[\\`\[\]<>|]")
-"""What ends a cell of a Markdown table, or begins a link or HTML."""
+"""Characters that end a cell of a Markdown table, or begin a link or HTML."""
 
 _LATEX = str.maketrans(
     {mark: f"\\{mark}" for mark in "&%$#_{}"}
@@ -64,22 +64,22 @@ _SIZES = {"parameters": "parameters", "multiply_adds": "mult-adds", "relative_st
 
 
 def tasks_of(frame: pd.DataFrame) -> list[str]:
-    """The ranked tasks of a leaderboard."""
+    """Return the ranked tasks of a leaderboard."""
     return [str(column).removesuffix("_ratio_se") for column in frame.columns if str(column).endswith("_ratio_se")]
 
 
 def readable(
-    frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS[0], study: bool = False
+    frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS[0], paper: bool = False
 ) -> pd.DataFrame:
-    """The rows of a leaderboard as text, a few columns of them: rank, cell, name, score, the tasks, sizes and time.
+    """Return the rows of a leaderboard as text, with the columns rank, cell, name, score, the tasks, sizes and time.
 
-    With `study`, a task's column has the ratio to the GRU and not the metric, and beside it and the score stands what
-    the study has of the cell, where it has it.
+    With `paper`, a task's column has the ratio to the GRU instead of the metric, and the paper's score and ratios
+    follow after a slash, if the paper has the cell.
     """
     rows = []
-    ranked = [task for task in tasks_of(frame) if task in STUDIED]
+    ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
     for row in frame.to_dict("records"):
-        retrained = row["evidence"] == RETRAINED
+        retrained = row["evidence"] == Evidence.RETRAINED
         errors = retrained and layout.errors
         name = "" if pd.isna(row["name"]) else str(row["name"])
         known = name
@@ -93,16 +93,16 @@ def readable(
             "rank": _number(row["rank"], ".0f"),
             "cell": printable(row["cell"]),
             "name": name,
-            "score": _beside(score, study_score(known, ranked), layout) if study else score,
+            "score": _with_paper(score, paper_score(known, ranked), layout) if paper else score,
         }
         for task in tasks:
-            kind = "ratio" if study else "test"
+            kind = "ratio" if paper else "test"
             error = row[f"{task}_{kind}_se"] if errors else None
-            metric = _measured(row[f"{task}_{kind}"], error, 3 if study else layout.digits)
+            metric = _measured(row[f"{task}_{kind}"], error, 3 if paper else layout.digits)
             mark = MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained else "  "
             shown[task] = metric and metric + mark
-            if study:
-                shown[task] = _beside(shown[task].rstrip(), study_ratio(known, task), layout)
+            if paper:
+                shown[task] = _with_paper(shown[task].rstrip(), paper_ratio(known, task), layout)
         if layout.sizes:
             shown |= {
                 "parameters": _number(row["parameters"], ",.0f"),
@@ -119,28 +119,35 @@ def render_table(
     top: int | None,
     width: int | None = None,
     tasks: Sequence[str] | None = None,
-    study: bool = False,
+    paper: bool = False,
 ) -> Table:
-    """What a terminal of `width` columns shows of the first `top` rows of `leaderboard` (all for None).
+    """Return the first `top` rows of a leaderboard (None: all) as a table for a terminal.
 
-    The fullest of `LAYOUTS` that fits; red is below the GRU. A cell that did not complete says where it stopped. The
-    caption says what the numbers are, and first of all where the run was simulated. `tasks`: these columns only.
-    `study`: as in `readable`.
+    The layout is the most detailed of `LAYOUTS` that fits. Metrics below the GRU's are red. A cell that did not pass
+    every stage shows where it stopped. The caption explains the numbers, beginning with a warning if they are
+    simulated.
+
+    Args:
+        frame: a leaderboard.
+        top: number of rows.
+        width: columns of the terminal; None: any number.
+        tasks: the tasks to show; None: all.
+        paper: as for `readable`.
     """
     tasks = tasks_of(frame) if tasks is None else tasks
     shown = frame if top is None else frame.head(top)
     for layout in LAYOUTS:
-        texts = readable(shown, tasks, layout, study)
+        texts = readable(shown, tasks, layout, paper)
         if width is None or _width(texts, layout.gap) <= width:
             break
     for task in tasks:
-        if study:
+        if paper:
             break
-        # The numbers to the right, the marks after them; rich would strip the blanks of those that have no mark.
+        # Numbers are aligned to the right with room for marks; rich would strip trailing spaces.
         widest = max((len(text) - 2 for text in texts[task]), default=0)
         texts[task] = [text and text[:-2].rjust(widest) + text[-2:] for text in texts[task]]
     table = Table(
-        box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, layout, study), padding=(0, layout.gap - 1, 0, 0)
+        box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, layout, paper), padding=(0, layout.gap - 1, 0, 0)
     )
     table.caption_justify = "left"
     for heading in texts.columns:
@@ -150,9 +157,9 @@ def render_table(
     for place, (row, values) in enumerate(zip(shown.to_dict("records"), texts.to_dict("records"), strict=True)):
         if place and evidence[place] != evidence[place - 1]:
             table.add_section()
-        # `Text` shows brackets in a name as they are; a plain string would be read as markup.
+        # `Text` prints brackets in a name literally; a plain string would be parsed as markup.
         cells = {heading: Text(value) for heading, value in values.items()}
-        cells["score"].stylize("bold" if row["evidence"] == RETRAINED else "dim")
+        cells["score"].stylize("bold" if row["evidence"] == Evidence.RETRAINED else "dim")
         for task in tasks:
             if row[f"{task}_ratio"] < 1:
                 cells[task].stylize("red")
@@ -160,55 +167,53 @@ def render_table(
     return table
 
 
-def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], study: bool = False) -> str:
-    """What the numbers of `readable` are, one fact a line."""
+def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = False) -> str:
+    """Return the explanation of the numbers of `readable`, one fact a line."""
     lines = [SIMULATED] if frame["simulated"].any() else []
-    retrained = frame["evidence"] == RETRAINED
-    what = "ratio to the GRU's test metric" if study else "test metric"
+    retrained = frame["evidence"] == Evidence.RETRAINED
+    what = "ratio to the GRU's test metric" if paper else "test metric"
     if retrained.any():
         seeds = int(frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy().max())
         errors = " ± standard error" if layout.errors else ""
-        lines.append(f"{what}, mean over {seeds} fresh seeds{errors}; + or -: beyond noise of the GRU's")
+        lines.append(f"{what}, mean over {seeds} fresh seeds{errors}; + or -: differs from the GRU's (paired t-test)")
         if not retrained.all():
-            lines.append("(in brackets): search estimates, not trained again; they flatter")
+            lines.append("(in brackets): search estimates, not retrained; biased in favour of the cell (best of many)")
     else:
-        lines.append(f"{what}; (scores) are search estimates, of validation metrics; they flatter")
-    if study:
-        lines.append(
-            "after the stroke: the same in Jozefowicz et al. 2015, at their sizes, with the Penn Treebank as language"
-        )
+        lines.append(f"{what}; (scores) are search estimates on validation data, biased in favour of the cell")
+    if paper:
+        lines.append("after the slash: Jozefowicz et al. 2015, with larger models and the Penn Treebank as language")
     if layout.sizes:
-        lines.append("mult-adds: of a step in the cells' products; time: of a training step, over the LSTM's")
+        lines.append("mult-adds: matrix products of one step of the cells; time: of a training step over the LSTM's")
     mixed = int((frame["environments"] > 1).sum())
     if mixed:
-        others = "other versions, processors or commits than the GRU's"
-        lines.append(f"{mixed} cells with trials of {others}, see `environments`")
+        others = "under other versions, processors or commits than the GRU's"
+        lines.append(f"{mixed} cells have trials {others}, see `environments`")
     return "\n".join(lines)
 
 
-def to_markdown(frame: pd.DataFrame, tasks: Sequence[str], study: bool = False) -> str:
-    """A Markdown table of the readable columns, and what its numbers are."""
-    texts = readable(frame, tasks, study=study).map(lambda text: _MARKDOWN.sub(r"\\\g<0>", text.strip()))
+def to_markdown(frame: pd.DataFrame, tasks: Sequence[str], paper: bool = False) -> str:
+    """Return the readable columns as a Markdown table with a caption."""
+    texts = readable(frame, tasks, paper=paper).map(lambda text: _MARKDOWN.sub(r"\\\g<0>", text.strip()))
     align = ["left" if heading in ("cell", "name") else "right" for heading in texts.columns]
-    # A cell's id may be all digits, or look like 1e5: texts are kept as they are.
+    # An id may be all digits, or look like 1e5, and must not be read as a number.
     table = texts.to_markdown(index=False, colalign=align, disable_numparse=True)
-    return f"{table}\n\n{'; '.join(caption(frame, study=study).splitlines())}\n"
+    return f"{table}\n\n{'; '.join(caption(frame, paper=paper).splitlines())}\n"
 
 
-def to_latex(frame: pd.DataFrame, tasks: Sequence[str], study: bool = False) -> str:
-    """A LaTeX table (package booktabs) of the readable columns, and what its numbers are."""
-    texts = readable(frame, tasks, study=study).map(str.strip)
+def to_latex(frame: pd.DataFrame, tasks: Sequence[str], paper: bool = False) -> str:
+    """Return the readable columns as a LaTeX table (package booktabs) with a caption."""
+    texts = readable(frame, tasks, paper=paper).map(str.strip)
     columns = "".join("l" if heading in ("cell", "name") else "r" for heading in texts.columns)
-    text = "; ".join(caption(frame, study=study).replace("_", r"\_").replace("`", "").splitlines())
+    text = "; ".join(caption(frame, paper=paper).replace("_", r"\_").replace("`", "").splitlines())
     texts.columns = [str(heading).replace("_", r"\_") for heading in texts.columns]
     table = texts.map(_escaped).to_latex(index=False, column_format=columns, caption=text.replace("±", r"$\pm$"))
     return str(table)
 
 
-def _beside(own: str, study: float | None, layout: Layout) -> str:
-    """A figure and the study's."""
-    stroke = " / " if layout.gap > 1 else "/"
-    return own if study is None or not own else f"{own}{stroke}{study:.3f}"
+def _with_paper(own: str, paper: float | None, layout: Layout) -> str:
+    """Return a figure with the paper's after a slash."""
+    slash = " / " if layout.gap > 1 else "/"
+    return own if paper is None or not own else f"{own}{slash}{paper:.3f}"
 
 
 def _escaped(text: str) -> str:
@@ -226,6 +231,6 @@ def _number(value: Any, style: str) -> str:
 
 
 def _width(texts: pd.DataFrame, gap: int) -> int:
-    """Columns of a terminal that the rows take."""
+    """Return the columns of a terminal that the rows take."""
     widths = [max(len(str(text)) for text in (heading, *texts[heading])) for heading in texts.columns]
     return sum(widths) + gap * len(widths)

@@ -1,6 +1,6 @@
-"""A run in MLflow: the search as a run, the trials that its table rests on as runs below it, its files as artifacts.
+"""Export of a run to MLflow: the search as a run, the trials behind its table as nested runs, its files as artifacts.
 
-Logging again adds what is new, and leaves what is there: runs are known by their tag `gatesearch.key`.
+Logging again adds new trials and keeps the others: the tag `gatesearch.key` identifies them.
 """
 
 import math
@@ -9,29 +9,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from results.store.database import PROFILE_FILE
 from results.store.errors import ResultsError
 from results.store.setting_key import fields_in
-from results.store.store import PROFILE_FILE, Store
+from results.store.store import Store
 from results.store.summary import funnel
-from results.trackers.exported_trials import Logged, extra_missing, logged_trials
+from results.store.words import TrialState
+from results.tables.leaderboard import TABLE_FILE
+from results.trackers.exported_trials import ExportedTrial, exported_trials, extra_missing
 
 KEY = "gatesearch.key"
-"""The tag that a run is found by."""
+"""Tag that identifies a run."""
 
 _PARENT = "mlflow.parentRunId"
-_ARTIFACTS = ("leaderboard.csv", PROFILE_FILE, "report.html")
-_MOST_METRICS = 1000  # that MLflow takes at once
+_ARTIFACTS = (TABLE_FILE, PROFILE_FILE, "report.html")
+_MOST_METRICS = 1000  # in one call of MLflow
 
 
 def log_run(store: Store, tasks: Sequence[str], uri: str, experiment: str = "gatesearch") -> int:
-    """Log a run to the tracking store at `uri`; returns the trials added.
+    """Log a run to the tracking store at `uri`, and return the number of trials added.
 
-    `uri`: a server's address; a database's, where the whole package mlflow is installed; or, where the environment has
-    MLFLOW_ALLOW_FILE_STORE=true, a folder.
+    Args:
+        store: the run.
+        tasks: its ranked tasks.
+        uri: address of a server; or of a database, if the whole package mlflow is installed; or a folder, if the
+            environment has MLFLOW_ALLOW_FILE_STORE=true.
+        experiment: name of the experiment in MLflow.
 
     Raises:
-        ResultsError: MLflow is not installed, or refuses (with what it says, and what to check), or the table cannot
-            be made.
+        ResultsError: MLflow is not installed or reports an error, or the table cannot be made.
         StoreError: the run's store cannot be read.
     """
     require_mlflow()
@@ -40,20 +46,20 @@ def log_run(store: Store, tasks: Sequence[str], uri: str, experiment: str = "gat
 
     try:
         return _log(MlflowClient(tracking_uri=uri), store, tasks, experiment)
-    except (MlflowException, ImportError, OSError) as error:  # a database takes packages that its slim form lacks
+    except (MlflowException, ImportError, OSError) as error:  # a database needs packages that mlflow-skinny lacks
         reason = " ".join(str(error).split())[:700].rstrip(".; ")
         remedy = (
             "install the whole package mlflow, or give a server's address"
             if isinstance(error, ImportError)
-            else "check the address, and that an MLflow server runs there, and give --mlflow again"
+            else "check the address and that an MLflow server runs there, then repeat --mlflow"
         )
         raise ResultsError(f"MLflow at {uri!r} refuses: {reason}; {remedy}") from error
 
 
 def require_mlflow() -> None:
-    """Raises `ResultsError` where MLflow is not installed, so that a caller may know before anything else."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nobody asked for it
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is not there is said soon
+    """Raise `ResultsError` if MLflow is not installed, so that a caller can fail early."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # fail fast if there is no server
     try:
         import mlflow.exceptions
         import mlflow.tracking  # noqa: F401
@@ -74,9 +80,9 @@ def _log(client: Any, store: Store, tasks: Sequence[str], experiment: str) -> in
         client.log_metric(parent.info.run_id, name, value)
     below = {_PARENT: parent.info.run_id}
     known = _known(client, place, parent.info.run_id)
-    trials = [logged for logged in logged_trials(store, tasks) if _key(store, logged) not in known]
-    for logged in trials:
-        _log_trial(client, place, _key(store, logged), logged, below)
+    trials = [exported for exported in exported_trials(store, tasks) if _key(store, exported) not in known]
+    for exported in trials:
+        _log_trial(client, place, _key(store, exported), exported, below)
     for name in _ARTIFACTS:
         path: Path = store.folder / name
         if path.exists():
@@ -85,12 +91,12 @@ def _log(client: Any, store: Store, tasks: Sequence[str], experiment: str) -> in
     return len(trials)
 
 
-def _log_trial(client: Any, place: str, key: str, logged: Logged, tags: dict[str, str]) -> None:
+def _log_trial(client: Any, place: str, key: str, exported: ExportedTrial, tags: dict[str, str]) -> None:
     from mlflow.entities import Metric, Param
 
-    trial = logged.trial
-    run = client.create_run(place, run_name=f"{logged.label} {trial.task} {trial.repeat}", tags=tags | {KEY: key}).info
-    given = {"cell": logged.label, "id": trial.cell, "task": trial.task, "repeat": trial.repeat, "seed": trial.seed}
+    label, trial = exported.label, exported.trial
+    run = client.create_run(place, run_name=f"{label} {trial.task} {trial.repeat}", tags=tags | {KEY: key}).info
+    given = {"cell": label, "id": trial.cell, "task": trial.task, "repeat": trial.repeat, "seed": trial.seed}
     given |= fields_in(trial.setting) | {"state": trial.state, "metric": trial.metric}
     values = [("test", trial.test, 0), ("test_loss", trial.test_loss, 0), ("best_validation", trial.validation, 0)]
     values += [("seconds", trial.seconds, 0), ("parameters", float(trial.parameters), 0)]
@@ -100,23 +106,23 @@ def _log_trial(client: Any, place: str, key: str, logged: Logged, tags: dict[str
     client.log_batch(run.run_id, params=[Param(name, str(value)) for name, value in given.items()])
     for start in range(0, len(metrics), _MOST_METRICS):
         client.log_batch(run.run_id, metrics=metrics[start : start + _MOST_METRICS])
-    client.set_terminated(run.run_id, "FINISHED" if trial.state != "failed" else "FAILED")
+    client.set_terminated(run.run_id, "FINISHED" if trial.state != TrialState.FAILED else "FAILED")
 
 
-def _key(store: Store, logged: Logged) -> str:
-    trial = logged.trial
+def _key(store: Store, exported: ExportedTrial) -> str:
+    trial = exported.trial
     return "/".join([store.name, str(store.seed), trial.cell, trial.task, trial.setting, str(trial.repeat)])
 
 
 def _run(client: Any, place: str, key: str, name: str, tags: dict[str, str]) -> Any:
-    """The run with this key, begun where there is none."""
+    """Return the run with this key, created if there is none."""
     wanted = key.replace("'", "")
     found = client.search_runs([place], f"tags.`{KEY}` = '{wanted}'", max_results=1)
     return found[0] if found else client.create_run(place, run_name=name, tags=tags | {KEY: wanted})
 
 
 def _known(client: Any, place: str, parent: str) -> set[str]:
-    """The keys of the trials that were logged below a run."""
+    """Return the keys of the trials that are logged below a run."""
     keys: set[str] = set()
     token = None
     while True:

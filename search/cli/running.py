@@ -74,7 +74,7 @@ class RunView(RunObserver):
 
     def show_table(self, run: OpenRun) -> None:
         """Print the top of the leaderboard."""
-        table = leaderboard(run.store, run.profile.ranked)
+        table = leaderboard(run.store, run.profile.ranked, display=False)
         self.console.print(render_table(table, TABLE_ROWS, self.console.width))
 
     def on_difference(self, line: str) -> None:

@@ -16,8 +16,7 @@ from results.store.runs import MAX_PATH, known_runs, open_run
 from search.cells.errors import UnknownCellError
 from search.cells.files import read_source
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, name_of, named_cell
-from search.cells.notation.formula import format_formula
+from search.cells.library import LIBRARY, display_formula, named_cell
 
 CELL_ID = re.compile(r"[0-9a-fA-F]{4,16}")
 """Id of a cell, or its first digits."""
@@ -36,8 +35,7 @@ class FoundCell:
     @cached_property
     def formula(self) -> str:
         """Formula for display: the author's text, the library's for a named cell, else the printed graph."""
-        name = name_of(self.graph.id)
-        return self.text or (LIBRARY[name].formula if name else format_formula(self.graph))
+        return self.text or display_formula(self.graph)
 
 
 @dataclass(frozen=True)
@@ -125,4 +123,4 @@ def _find_in_runs(cell: str, run: str | None) -> FoundCell:
 
 
 def _label(row: CellRow) -> str:
-    return row.name or row.id[:8]
+    return row.label

@@ -6,8 +6,9 @@ from results.scores.estimates import picks
 from results.store.queries import metric_names
 from results.store.runs import open_run
 from results.store.sanitize import printable
-from results.tables.leaderboard import SHORT_ID, leaderboard
+from results.tables.leaderboard import leaderboard
 from search.cells.library import LIBRARY, name_of
+from search.cells.text import short_id
 from search.engine.cell_lookup import FoundCell, lineage
 from search.profiles.loading import profile_of
 
@@ -21,7 +22,7 @@ def describe_origin(found: FoundCell) -> list[str]:
     """
     name = name_of(found.graph.id)
     known = f", the named cell {name}: {LIBRARY[name].summary}" if name else ""
-    paragraphs = [f"Written by gatesearch {version('gatesearch')}; cell {found.graph.id[:8]}{known}."]
+    paragraphs = [f"Written by gatesearch {version('gatesearch')}; cell {short_id(found.graph.id)}{known}."]
     if found.run is None or found.row is None:
         return paragraphs
     with open_run(found.run) as store:
@@ -40,7 +41,7 @@ def _scores(run: str, cell: str) -> list[str]:
     """Return the cell's score and rank in the leaderboard, and its best trial on each task."""
     with open_run(run) as store:
         ranked = profile_of(store).ranked
-        name, table = printable(store.name), leaderboard(store, ranked)
+        name, table = printable(store.name), leaderboard(store, ranked, display=False)
         best = picks(store)
         metrics = metric_names(store)
         simulated = " (simulated: nothing was trained)" if store.simulated else ""
@@ -53,7 +54,7 @@ def _scores(run: str, cell: str) -> list[str]:
     if not tasks:
         return []
     paragraphs = [f"Best setting by validation in run {name}: {'; '.join(tasks)}."]
-    line = table[table["cell"] == cell[:SHORT_ID]]
+    line = table[table.index == cell]
     if line.empty or line["score"].isna().all():
         return paragraphs
     rank = f"score {line['score'].iloc[0]:.4f}, rank {line['rank'].iloc[0]:.0f} of {table['rank'].count()}"

@@ -158,14 +158,9 @@ def retrain(
     _mark(store, tasks, repeats)
 
 
-def counted_repeats(store: Store) -> int:
-    """Return the number of repeats that the leaderboard counts; 0 if no finalist was retrained."""
-    return int(store.information.get("retrained", {}).get("repeats", 0))
-
-
 def _mark(store: Store, tasks: Mapping[str, Task], repeats: int, *, only_if_new: bool = False) -> None:
     """Store how many repeats count, and the constant baseline that stands in for a diverged or failed repeat."""
-    before = counted_repeats(store)
+    before = store.finalist_repeats
     if before and (only_if_new or before >= repeats):
         return
     baselines = {name: float(task.constant_baseline()) for name, task in tasks.items()}

@@ -47,7 +47,7 @@ def mark_resumed(store: Store, tasks: Mapping[str, Task]) -> list[str]:
 
 def data_check(store: Store, tasks: Mapping[str, Task]) -> Check:
     """Check that the data of the tasks have the checksums that the run recorded."""
-    recorded = store.information.get("data", {})
+    recorded = store.data_checksums
     changed = [name for name, task in tasks.items() if recorded.get(name) != task.checksum]
     if changed:
         return Check("data", False, f"the data of {', '.join(changed)} differ from those that the run trained on")

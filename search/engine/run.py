@@ -16,7 +16,7 @@ from results.store.store import FILE, Store
 from results.tables.leaderboard import write_leaderboard
 from search.core.errors import SearchError
 from search.engine.engine import Engine
-from search.engine.finalists import choose_finalists, counted_repeats, retrain
+from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
 from search.engine.provenance import mark_resumed, provenance
@@ -188,7 +188,7 @@ def retrain_finalists(
         wanted = profile.finalists
         section = FinalistsSection(
             cells=cells if cells is not None else wanted.cells or FinalistsSection().cells,
-            repeats=repeats if repeats is not None else max(wanted.repeats, counted_repeats(reader)),
+            repeats=repeats if repeats is not None else max(wanted.repeats, reader.finalist_repeats),
         )
         profile = replace(profile, finalists=section)
         choose_finalists(profile, reader)  # raises its errors before data is loaded and workers are started
@@ -208,7 +208,7 @@ def retrain_finalists(
 
 def simulation_of(store: Store) -> Simulation | None:
     """Return the simulation that the run was started with; None if its trials are trained."""
-    return Simulation(**store.information["simulated"]) if store.simulated else None
+    return None if store.simulation is None else Simulation(store.simulation.delays)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from results.publication.consistency import Check
 from results.store.queries import environment_texts, proposal_count
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
 from results.store.store import Store
+from search.cells.text import short_id
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.engine import Engine
@@ -173,7 +174,7 @@ def _key_of(row: TrialRow) -> Key:
 
 def _compared(row: TrialRow, result: TrialResult, changed: list[str]) -> Check:
     """Compare a stored trial with its repetition. `changed` lists the differences between the two environments."""
-    name = f"{row.cell[:8]} on {row.task}"
+    name = f"{short_id(row.cell)} on {row.task}"
     there = f"; trained under {', '.join(changed)}" if changed else ""
     stored = trial_result(row)
     different = [

@@ -98,7 +98,7 @@ def make_evaluation(cell: str, task: str = TASKS[0], **changes: object) -> Evalu
 
 
 def random_run(rng: np.random.Generator, cells: int = 40) -> tuple[list[CellRow], list[TrialRow], list[ProposalRow]]:
-    """A run with ties, lost trials, metrics that are not finite, and cells that stopped at every stage."""
+    """Return a run with ties, diverged trials, metrics that are not finite, and cells that stopped at every stage."""
     rows = [make_baseline("gru"), make_baseline("lstm")]
     trials: list[TrialRow] = []
     proposals: list[ProposalRow] = []

@@ -1,4 +1,4 @@
-"""Findings on made-up runs whose truth is known: what holds, what does not, and what is not decided."""
+"""Findings on simulated runs with a known truth: claims that hold, that do not, and open ones."""
 
 import gc
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from results.findings import ALL_TASKS, MARGIN, Figure, Finding, Remedy, Ruling, Standing, Way, findings
+from results.findings import findings
+from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
+from results.scores.run_evidence import MARGIN
 from results.store.records import ProposalRow
 from results.store.store import Store
 from results.store.words import COMPLETE
@@ -29,12 +31,12 @@ STUDY = {
     "gru": 0.05,
     "mut1": 0.03,
 }
-"""How much better than the LSTM a cell is, as a share; on language the GRU and those beside it are as the LSTM is."""
+"""Advantage of a cell over the LSTM, as a share; on language GRU, lstm-b and mut1 equal the LSTM."""
 
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """Statsmodels collects garbage at each correction, which takes long with all that pytest holds: leave that out."""
+    """Keep statsmodels from collecting garbage at each correction, which is slow with all that pytest holds."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -47,7 +49,7 @@ FOUND = "f" * 16
 def make_run(
     folder: Path, truth: Truth, repeats: int = 6, noise: float = 0.002, found: float | None = None, seed: int = 0
 ) -> Store:
-    """A run in which these cells' test metrics are what `truth` says, but for noise of the seeds and of each trial."""
+    """Make a run in which the cells' test metrics are those of `truth`, with noise of seeds and trials."""
     store = Store.create(folder, name="x", seed=0, profile="", strategy="paper", window=1, information={})
     rng = np.random.default_rng(seed)
     shared = rng.normal(0, 0.02, (len(TASKS), repeats))
@@ -146,7 +148,7 @@ def test_the_opposite_of_the_study_does_not_hold(tmp_path: Path) -> None:
     assert found["forget-bias"].ruling is Ruling.OPEN
     assert found["forget-bias"].why.startswith("there is no gap to close")
     assert found["gates"].ruling is Ruling.FAILS
-    assert found["gates"].why == "over all tasks lstm-i is worse beside lstm-f"
+    assert found["gates"].why == "over all tasks lstm-i against lstm-f is worse"
 
 
 def test_noise_decides_nothing_and_more_seeds_are_asked_for(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_noise_decides_nothing_and_more_seeds_are_asked_for(tmp_path: Path) -> N
 
 
 def test_cells_that_are_all_the_same_give_no_verdicts(tmp_path: Path) -> None:
-    """In two runs of equal cells with much noise: of ten rulings at 5 % one may be wrong."""
+    """Judge two runs of equal cells with much noise: of ten rulings at 5 %, one may be wrong."""
     same, wrong = dict.fromkeys(NAMES, 0.0), 0
     for seed in range(2):
         with make_run(tmp_path / str(seed), same, noise=0.03, seed=seed) as store:
@@ -193,7 +195,7 @@ def test_search_estimates_decide_nothing_however_clear(tmp_path: Path) -> None:
 
 
 def test_one_task_that_would_speak_against_it_is_enough_to_ask_for(tmp_path: Path) -> None:
-    """Noise of 3 % hides that the GRU is behind; the task that would show it first has the say, not the last one."""
+    """Noise of 3 % hides that the GRU is behind; the task that would show it first decides, not the last one."""
     truth = dict.fromkeys(NAMES, 0.0) | {"gru": -0.03, "mut1": -0.03}
     with make_run(tmp_path, truth, repeats=3, noise=0.03, seed=2) as store:
         found = judged(store)

@@ -28,7 +28,7 @@ role = "check"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A run with everything in it, called `kept`."""
+    """A run with every kind of row, called `kept`."""
     path = tmp_path / "runs" / "kept"
     cells, trials, proposals = random_run(np.random.default_rng(4))
     with Store.create(
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def same(found: Any, expected: Any) -> bool:
-    """Equal, or missing in both."""
+    """Return whether the values are equal, or missing in both."""
     missing = expected is None or (isinstance(expected, float) and math.isnan(expected))
     return bool(pd.isna(found)) if missing else bool(found == expected)
 

@@ -1,5 +1,5 @@
 "use strict";
-// Tables that sort and search, and charts. What is typed survives a reload.
+// Sorting and searching of tables, and charts. Input survives a reload.
 (() => {
   const kept = (() => { try { return window.sessionStorage; } catch { return null; } })();
   const recall = (key) => (kept && kept.getItem(key)) || "";
@@ -20,7 +20,7 @@
     const sort = (column, down) => {
       heads.forEach((head, k) => head.setAttribute("aria-sort", k !== column ? "none" : down ? "descending" : "ascending"));
       const order = rows.map((row, k) => [value(row, column), k]).sort(([a, i], [b, j]) => {
-        if (a === null || b === null) return (a === null) - (b === null) || i - j; // what is empty comes last
+        if (a === null || b === null) return (a === null) - (b === null) || i - j; // empty entries come last
         const by = typeof a === "string" ? a.localeCompare(b) : a - b;
         return (down ? -by : by) || i - j;
       });

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from search.cells.library import LIBRARY
 from search.cells.measure import measure
+from search.cells.text import short_id
 
 _EPILOG = """\b
 Examples:
@@ -43,7 +44,7 @@ def cells(as_json: bool) -> None:
     for row in rows:
         table.add_row(
             str(row["name"]),
-            str(row["id"])[:8],
+            short_id(str(row["id"])),
             str(row["states"]),
             str(row["matrix_products"]),
             str(row["pointwise_operations"]),

@@ -73,7 +73,7 @@ def leaderboard(
         for task in tasks:
             if task not in ranked:
                 raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")
-        frame = table_of(store, ranked)
+        frame = table_of(store, ranked, display=form == "csv")
     if baselines:
         frame = frame[frame["origin"] == Origin.BASELINE]
     if tasks:
@@ -96,9 +96,9 @@ def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool) -> 
     if form == "csv":
         return csv_text(frame)
     if form == "markdown":
-        return to_markdown(frame, tasks, study=study)
+        return to_markdown(frame, tasks, study)
     if form == "latex":
-        return to_latex(frame, tasks, study=study)
+        return to_latex(frame, tasks, study)
     console = Console(width=FILE_WIDTH, no_color=True, force_terminal=False)
     with console.capture() as capture:
         console.print(render_table(frame, None, None, tasks, study))

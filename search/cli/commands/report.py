@@ -12,6 +12,7 @@ from results.store.runs import open_run
 from results.store.store import Store
 from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
+from search.cells.text import short_id
 from search.core.errors import SearchError
 from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
 from search.engine.trust import task_of_run
@@ -90,7 +91,7 @@ def report(
         with open_run(run) as store:
             profile = profile_of(store)
             trained = None if trained_on is None else task_of_run(store, profile, trained_on, "--gradients-on")
-            finished, state = store.information.get("finished") is not None, progress_mark(store)
+            finished, state = store.finished is not None, progress_mark(store)
             if state != seen:
                 path = output or store.folder / FILE
                 _write(store, path, not no_gradients, trained, tasks, every if watch and not finished else None)
@@ -127,5 +128,5 @@ def _write(
 def _say_training(row: TrialRow) -> None:
     """Print to standard error which trial is being retrained."""
     click.echo(
-        f"retraining: {row.cell[:8]} on {row.task}, {row.steps:,} steps, {row.seconds:.0f} s in the run", err=True
+        f"retraining: {short_id(row.cell)} on {row.task}, {row.steps:,} steps, {row.seconds:.0f} s in the run", err=True
     )

@@ -10,7 +10,8 @@ from search.cells.canonical import live_states
 from search.cells.drawing.picture import draw_formula
 from search.cells.drawing.tree import draw_tree
 from search.cells.measure import measure
-from search.cells.notation.formula import format_formula, parse_written
+from search.cells.notation.display import format_display
+from search.cells.notation.formula import parse_written
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
@@ -48,7 +49,7 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     cell in a run.
     """
     found = in_run(find_cell(cell, run), run)
-    formula, canonical = found.formula, format_formula(found.graph)
+    formula, canonical = found.formula, format_display(found.graph)
     if output is not None:
         if output.suffix.lower() != ".svg":
             raise SearchError(f"--output {str(output)!r}: drawings are SVG; give a name that ends in .svg")

@@ -64,7 +64,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
             )
             console.print(line, soft_wrap=True)
 
-        for check in consistency(store, profile.ranked, finished="finished" in store.information):
+        for check in consistency(store, profile.ranked, finished=store.finished is not None):
             show(check)
         if False in results[:2]:
             return 1  # a store with damaged rows or ids cannot be replayed

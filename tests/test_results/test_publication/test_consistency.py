@@ -1,4 +1,4 @@
-"""A sound run passes every check, and each kind of damage fails the check that is there for it."""
+"""A sound run passes every check, and each kind of damage fails its own check."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from results.publication.consistency import TABLE_FILE, Check, consistency
+from results.publication.consistency import MANIFEST_FILE, Check, consistency
+from results.publication.publication import publish
 from results.store.records import CellRow, ProposalRow
+from results.store.sanitize import csv_text
 from results.store.store import FILE, PROFILE_FILE, Store
 from results.store.words import COMPLETE
-from results.tables.leaderboard import write_leaderboard
+from results.tables import leaderboard
+from results.tables.leaderboard import TABLE_FILE, write_leaderboard
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Op
 from tests.test_results.rows import TASKS, make_store, make_trial
@@ -41,7 +44,9 @@ def cell_of(name: str, parent: str | None, proposal: int | None) -> CellRow:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run whose table has format 1, whatever this version's is."""
+    monkeypatch.setattr(leaderboard, "FORMAT", 1)
     with make_store(tmp_path) as store:
         parent = None
         for k, name in enumerate(FORMULAS):
@@ -72,7 +77,7 @@ def test_a_sound_run_passes(folder: Path) -> None:
     found = checks(folder)
     assert all(check.ok for check in found.values()), found
     assert found["store"].detail == "6 trials, 0 evaluations, 2 proposals"
-    assert found["lineage"].detail == "2 found cells go back to gru-like, by 2 steps at most"
+    assert found["lineage"].detail == "2 found cells descend from gru-like, in at most 2 steps"
     assert found["table"].detail == "leaderboard.csv, 3 rows, is what the store says, byte for byte"
 
 
@@ -86,9 +91,9 @@ def test_a_sound_run_passes(folder: Path) -> None:
         (
             "DELETE FROM proposals; DELETE FROM cells WHERE proposal = 1",
             {"store"},
-            "rows name",
+            "rows refer to missing rows",
         ),
-        ("CREATE TABLE extra (a)", {"store"}, "some are added"),
+        ("CREATE TABLE extra (a)", {"store"}, "some tables are added"),
         ("DROP INDEX trials_for_ranking", {"store"}, "trials_for_ranking"),
         ("UPDATE cells SET formula = replace(formula, 'tanh', 'relu')", {"ids", "table"}, "is that of cell"),
         ("UPDATE cells SET formula = 'h = ='", {"ids", "table"}, "line 1"),
@@ -140,3 +145,85 @@ def test_pages_that_were_overwritten_are_found(folder: Path) -> None:
 def _closed(folder: Path) -> Iterator[None]:
     yield
     assert not list(folder.glob("*-journal"))
+
+
+def as_format(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Make this version write tables of a format in which, from the second on, formulas have other spaces."""
+    monkeypatch.setattr(leaderboard, "FORMAT", number)
+    monkeypatch.setattr(leaderboard, "CHANGED_COLUMNS", {2: ("formula",)})
+    if number > 1:
+        monkeypatch.setattr(leaderboard, "_displayed", lambda formula: " ; ".join(formula.splitlines()))
+
+
+def test_a_new_table_s_format_is_in_the_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_format(monkeypatch, 2)
+    assert checks(folder)["table"].ok is True  # of the fixture: format 1
+    with Store.open(folder) as store:
+        assert store.leaderboard_format == 1
+        write_leaderboard(store, TASKS, folder / TABLE_FILE)
+        assert store.leaderboard_format == 2
+    assert checks(folder)["table"] == Check(
+        "table", True, "leaderboard.csv, 3 rows, is what the store says, byte for byte"
+    )
+
+
+def test_a_table_of_an_earlier_version_is_held_against_the_columns_that_both_have(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = (folder / TABLE_FILE).read_bytes()
+    change(folder, "UPDATE run SET information = json_remove(information, '$.leaderboard_format')")  # missing: 1
+    as_format(monkeypatch, 2)
+    found = checks(folder)["table"]
+    assert found.ok is True
+    assert found.detail == (
+        "leaderboard.csv, 3 rows, was made by an earlier version (format 1; this one writes 2); "
+        "the columns that both have are what the store says"
+    )
+    with Store.open(folder, readonly=True) as store:
+        assert csv_text(leaderboard.leaderboard(store, TASKS)).encode() != old
+    for damage in (old.replace(b"0.45", b"0.46", 1), old.replace(b"search", b"retrained", 1), old[:-40], b"", b"\xff"):
+        assert damage != old
+        (folder / TABLE_FILE).write_bytes(damage)
+        assert checks(folder)["table"].ok is False, damage
+
+
+def test_a_table_of_a_later_version_is_left_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(folder) as store:
+        store.mark(leaderboard_format=3)
+    as_format(monkeypatch, 2)
+    assert checks(folder)["table"] == Check(
+        "table",
+        None,
+        "leaderboard.csv was made by a later version (format 3; this one writes 2); update gatesearch to check it",
+    )
+
+
+@pytest.mark.parametrize("number", ["0", "-1", '"2"', "1.5", "true"])
+def test_a_format_that_is_not_a_number_from_one_is_refused(folder: Path, number: str) -> None:
+    change(folder, f"UPDATE run SET information = json_set(information, '$.leaderboard_format', json('{number}'))")
+    found = checks(folder)
+    assert found["store"].ok is False
+    assert "leaderboard_format" in found["store"].detail
+
+
+def test_a_published_run_has_the_format_of_its_table_in_its_manifest(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = tmp_path_factory.mktemp("out") / "run"
+    with Store.open(folder) as store:
+        store.mark(finished="2026-01-01T00:00:00Z")
+        manifest = publish(store, published, TASKS, "findings")
+    assert manifest["leaderboard_format"] == 1
+    assert all(check.ok for check in checks(published).values())
+    as_format(monkeypatch, 2)
+    found = checks(published)
+    assert "made by an earlier version" in found["table"].detail
+    assert all(check.ok for check in found.values()), found
+    path = published / MANIFEST_FILE
+    text = path.read_text()
+    path.write_text(text.replace('"leaderboard_format": 1', '"leaderboard_format": 9'))
+    assert checks(published)["table"].ok is None
+    path.write_text(text.replace('"leaderboard_format": 1', '"leaderboard_format": "1"'))
+    assert "leaderboard_format is '1'" in checks(published)["table"].detail
+    path.write_text(text.replace('"leaderboard_format": 1,', ""))  # as before there were formats
+    assert checks(published)["table"].ok is True

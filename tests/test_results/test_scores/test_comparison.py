@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from results.scores.comparison import LEVEL, Verdict, compare, holm, paired, ratio_of_means
-from results.scores.retrained import Retrained
+from results.scores.finalists import Finalists
 
 
 @pytest.mark.parametrize("size", [2, 3, 10])
@@ -31,7 +31,7 @@ def test_holm_multiplies_the_smallest_by_their_number_the_next_by_one_less_and_n
 
 
 def test_the_ratio_s_error_is_what_repeating_it_all_shows() -> None:
-    """Of many experiments of 8 seeds each with noise that both cells share, the ratios' spread is the error."""
+    """Simulate experiments of 8 seeds with noise that both cells share: the spread of the ratios is the error."""
     rng = np.random.default_rng(0)
     shared = rng.normal(0, 0.05, (4000, 8))
     own, other = 0.6 + shared + rng.normal(0, 0.01, shared.shape), 0.5 + shared + rng.normal(0, 0.01, shared.shape)
@@ -45,9 +45,9 @@ def test_the_ratio_s_error_is_what_repeating_it_all_shows() -> None:
     assert ratio_of_means(own[0], own[0], True) == (1.0, 0.0)
 
 
-def make_found(values: dict[str, np.ndarray], higher: bool = True) -> Retrained:
+def make_found(values: dict[str, np.ndarray], higher: bool = True) -> Finalists:
     table = pd.DataFrame(values).T
-    return Retrained(table.shape[1], {"task": table}, {"task": dict.fromkeys(values, 0)}, {"task": higher})
+    return Finalists(table.shape[1], {"task": table}, {"task": dict.fromkeys(values, 0)}, {"task": higher})
 
 
 def test_verdicts_follow_the_direction_of_the_metric() -> None:
@@ -63,7 +63,7 @@ def test_verdicts_follow_the_direction_of_the_metric() -> None:
 
 
 def test_among_equal_cells_a_verdict_is_rare_however_many_there_are() -> None:
-    """12 tables of 20 cells that are all the same: 5 % of the tables may have any verdict, without Holm a half has."""
+    """Test 12 tables of 20 equal cells: 5 % of the tables may have a verdict; without Holm's correction half have."""
     rng, wrong = np.random.default_rng(1), 0
     for _ in range(12):
         values = {str(k): 0.5 + 0.01 * rng.normal(size=5) for k in range(20)}

@@ -1,4 +1,4 @@
-"""Which settings matter: on trials that are made so that the answer is known."""
+"""Importance of settings, on trials with a known answer."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from results.scores.importance import CELL, FEWEST, importance, marginals, standings
+from results.scores.importance import CELL, FEWEST, PERCENTILE, importance, marginals, rank_percentiles
 from results.store.store import Store
 from tests.test_results.rows import make_cell, make_trial
 
@@ -14,7 +14,7 @@ CELLS = [f"{k:016x}" for k in range(6)]
 
 
 def made_run(store: Store, count: int, seed: int = 0) -> list[tuple[str, float, float, float]]:
-    """Trials whose metric comes from the learning rate, and a little from the cell; the scale does nothing."""
+    """Make trials whose metric depends on the learning rate, a little on the cell, and not on the scale."""
     rng = np.random.default_rng(seed)
     for cell in CELLS:
         store.add_cell(make_cell(cell))
@@ -44,22 +44,22 @@ def test_what_the_metric_is_made_of_matters_and_what_it_is_not_made_of_does_not(
     assert importance(store, "arithmetic") == found
 
 
-def test_standings_are_shares_of_worse_trials_with_lost_ones_at_the_bottom(store: Store) -> None:
+def test_standings_are_shares_of_worse_trials_with_diverged_ones_at_the_bottom(store: Store) -> None:
     made = made_run(store, 80)
-    frame = standings(store, "arithmetic")
+    frame = rank_percentiles(store, "arithmetic")
     expected = sorted(
         (sum(m < own for *_, m in made) + (sum(m == own for *_, m in made) - 1) / 2) / 79 for *_, own in made
     )
-    assert sorted(frame["standing"]) == pytest.approx(expected)
+    assert sorted(frame[PERCENTILE]) == pytest.approx(expected)
 
 
 def test_marginals_are_the_quartiles_of_the_standings(store: Store) -> None:
     made_run(store, 80)
-    frame = standings(store, "arithmetic")
+    frame = rank_percentiles(store, "arithmetic")
     found = marginals(store, "arithmetic")
     assert found["hyperparameter"].unique().tolist() == ["learning rate", "initial scale"]
     for row in found.itertuples():
-        part = frame.loc[frame[str(row.hyperparameter)] == row.value, "standing"]
+        part = frame.loc[frame[str(row.hyperparameter)] == row.value, PERCENTILE]
         assert row.trials == len(part)
         assert (row.low, row.middle, row.high) == pytest.approx(tuple(np.quantile(part, [0.25, 0.5, 0.75])))
 
@@ -68,8 +68,8 @@ def test_where_lower_is_better_the_lowest_stands_highest(store: Store) -> None:
     store.add_cell(make_cell(CELLS[0]))
     for k, nats in enumerate([9.0, 7.0, 8.0]):
         store.record(None, [make_trial(CELLS[0], "music", k, validation=nats)])
-    frame = standings(store, "music")
-    assert frame["standing"].tolist() == [0.0, 1.0, 0.5]
+    frame = rank_percentiles(store, "music")
+    assert frame[PERCENTILE].tolist() == [0.0, 1.0, 0.5]
 
 
 def test_of_few_trials_nothing_is_said(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""How many seeds are needed: against simulated experiments."""
+"""Numbers of seeds, against simulated experiments."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Killed processes, full disks and folders that may not be written: for real, in processes of their own."""
+"""Killed processes, full disks and read-only folders, in real processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ folder = Path(sys.argv[1])
 
 @contextmanager
 def python(script: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that runs the script; gone at the end, whatever happens."""
+    """Run the script in a process that is killed at the end."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-c", PRELUDE + script, str(folder)], stdout=subprocess.PIPE, text=True, env=environment

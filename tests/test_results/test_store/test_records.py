@@ -1,4 +1,4 @@
-"""What a row refuses, and what it makes of numbers that are not finite."""
+"""Rows: values that they refuse, and numbers that are not finite."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Rows survive their tables, whatever is in them, and the tables say what the rows say."""
+"""Rows survive a round trip through their tables, and the comments of the tables agree with the rows."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
 from dataclasses import replace
 from typing import Any
@@ -13,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
+from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow, documentation
 from results.store.schema import COLUMNS, SCHEMA, TABLES, R, Row, column_list, decode, encode, insertion
-from results.store.words import LOST_STATES, RANKED_STATES
+from results.store.words import RANKED_STATES, UNRANKED_STATES, Origin, ProposalKind, TrialState
 from tests.test_results.rows import make_trial
 
 integers = st.integers(-LARGEST_INTEGER - 1, LARGEST_INTEGER)
@@ -41,7 +42,7 @@ trials = st.builds(
     setting=st.text(),
     repeat=counts,
     seed=counts,
-    state=st.sampled_from(RANKED_STATES + LOST_STATES),
+    state=st.sampled_from(RANKED_STATES + UNRANKED_STATES),
     reason=st.text(),
     metric=st.text(),
     higher_is_better=st.booleans(),
@@ -142,7 +143,7 @@ def test_columns_are_the_fields_in_order(kind: type[Row]) -> None:
 
 
 def test_numpy_s_numbers_are_stored_as_numbers() -> None:
-    """SQLite would take an integer of NumPy's for a blob of eight bytes."""
+    """SQLite would store an integer of NumPy as a blob of eight bytes."""
     trial = stored(TrialRow, make_trial("a", best_step=np.int64(80), units=np.int32(16), higher_is_better=np.True_))
     assert trial == make_trial("a")
     assert [type(value) for value in (trial.best_step, trial.units, trial.higher_is_better)] == [int, int, bool]
@@ -151,3 +152,40 @@ def test_numpy_s_numbers_are_stored_as_numbers() -> None:
     assert stored(ProposalRow, replace(proposal, rejections=rejections)) == proposal
     with pytest.raises(TypeError):
         encode(make_trial("a", steps=b"bytes"))
+
+
+STORAGE = {"json", "list", "object", "text"}
+"""Words of the schema's comments that say how a value is stored, which a row does not."""
+
+RENAMED = {"counted": "mask"}
+"""Words that the schema keeps because `gatesearch verify` compares its text, and what the field calls them now."""
+
+
+def comments(kind: type[Row]) -> dict[str, str]:
+    """Return the comment of each column that has one."""
+    (sql,) = (statement for statement in SCHEMA if statement.split()[2] == TABLES[kind])
+    return dict(re.findall(r'^ +"?(\w+)"? [A-Z].*?-- (.*)$', sql, re.MULTILINE))
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_comments_of_the_schema_say_what_the_fields_say(kind: type[Row]) -> None:
+    known, found = documentation(kind), comments(kind)
+    assert tuple(known) == COLUMNS[kind]
+    assert all(known.values())
+    assert found
+    for name, comment in found.items():
+        words = {RENAMED.get(word, word) for word in re.findall(r"[a-z_]{4,}", comment.lower())} - STORAGE
+        missing = words - set(re.findall(r"[a-z_]+", known[name].lower()))
+        assert not missing, f"{name}: {comment!r} against {known[name]!r}"
+
+
+def test_the_words_that_the_fields_list_are_those_of_the_enums() -> None:
+    assert set(TrialState) == set(comments(TrialRow)["state"].split(", "))
+    assert set(ProposalKind) == set(comments(ProposalRow)["kind"].split(", "))
+    assert set(Origin) == set(comments(CellRow)["origin"].split(" or "))
+    for kind, name, words in (
+        (TrialRow, "state", TrialState),
+        (ProposalRow, "kind", ProposalKind),
+        (CellRow, "origin", Origin),
+    ):
+        assert all(word in documentation(kind)[name] for word in words)

@@ -1,4 +1,4 @@
-"""Keys of settings: text that never changes, in this version and in one with a field more."""
+"""Keys of settings do not change, in this version and in one with another field."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a store keeps, what it refuses, and how it says so."""
+"""Stores: rows that are kept, values and files that are refused, and the messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import results.store.store
+import results.store.database
 from results.store.errors import StoreError
 from results.store.records import ProposalRow
 from results.store.schema import APPLICATION_ID, COLUMNS, TABLES
@@ -41,9 +41,7 @@ def test_marks_are_merged_and_kept(store: Store) -> None:
 
 def test_an_existing_run_is_refused_with_both_remedies(store: Store) -> None:
     store.add_cell(make_baseline("gru"))
-    with pytest.raises(
-        StoreError, match=r"'test' exists already in .*--resume goes on with it, a new name starts afresh"
-    ):
+    with pytest.raises(StoreError, match=r"'test' already exists in .*resume it with --resume, or choose a new name"):
         make_store(store.folder)
     assert [cell.name for cell in store.cells()] == ["gru"]
 
@@ -123,7 +121,7 @@ def test_a_key_that_is_recorded_twice_keeps_its_first_row(store: Store) -> None:
 
 
 def test_the_lineage_of_the_earliest_proposal_is_kept_in_any_order(tmp_path: Path) -> None:
-    """Two candidates in flight may be the same cell; which of them ends first is up to the machine."""
+    """Two candidates in flight may be the same cell; which of them ends first depends on the machine."""
     makers = [
         make_cell(CHILD, parent=GRU, mutations=("one",), proposal=2),
         make_cell(CHILD, parent=LSTM, mutations=("two",), proposal=5),
@@ -140,9 +138,9 @@ def test_the_lineage_of_the_earliest_proposal_is_kept_in_any_order(tmp_path: Pat
 
 def test_an_evaluation_is_stored_whole_or_not_at_all(store: Store) -> None:
     store.add_cell(make_baseline("gru"))
-    with pytest.raises(StoreError, match="add the cells that it names"):
+    with pytest.raises(StoreError, match="store the cells that it names"):
         store.record(make_evaluation(CHILD), [make_trial(GRU)])
-    with pytest.raises(StoreError, match="add the cells that it names"):
+    with pytest.raises(StoreError, match="store the cells that it names"):
         store.record(make_evaluation(GRU), [make_trial(GRU), make_trial(CHILD)])
     assert store.trials() == []
     assert store.evaluations() == []
@@ -183,7 +181,7 @@ def test_a_reader_sees_what_is_committed_and_writes_nothing(store: Store) -> Non
     with Store.open(store.folder, readonly=True) as reader:
         store.add_cell(make_baseline("gru"))
         assert [cell.name for cell in reader.cells()] == ["gru"]
-        with pytest.raises(StoreError, match="only be read"):
+        with pytest.raises(StoreError, match="it is read-only"):
             reader.add_cell(make_baseline("lstm"))
     assert len(store.cells()) == 1
 
@@ -203,7 +201,7 @@ def test_pandas_reads_the_tables_without_help(store: Store) -> None:
 
 
 def filled(folder: Path) -> Path:
-    """A closed store of some hundred pages; its file."""
+    """Return the file of a closed store of some hundred pages."""
     with make_store(folder) as store:
         store.add_cell(make_baseline("gru"))
         curve = tuple((step, step / 7, step / 9) for step in range(100))
@@ -223,13 +221,13 @@ def test_a_truncated_store_is_refused_and_left_alone(tmp_path: Path, size: int, 
     content = path.read_bytes()[:size]
     assert path.stat().st_size > 300_000
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="restore it from a copy, or start") as caught:
+    with pytest.raises(StoreError, match="restore a backup, or start") as caught:
         Store.open(tmp_path, readonly=readonly)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == content
     if size:
-        with pytest.raises(StoreError, match="start afresh under a new name"):
+        with pytest.raises(StoreError, match="start a run under a new name"):
             make_store(tmp_path)
         assert path.read_bytes() == content
 
@@ -239,16 +237,16 @@ def test_a_damaged_page_is_reported_when_it_is_read(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"the file is damaged .*restore it from a copy"):
+    with pytest.raises(StoreError, match=r"the file is damaged .*restore a backup"):
         Store.open(tmp_path)
 
 
 def test_garbage_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / FILE
     path.write_text("rank,cell\n" * 1000)
-    with pytest.raises(StoreError, match="not a run's store"):
+    with pytest.raises(StoreError, match=r"not a run's store"):
         Store.open(tmp_path)
-    with pytest.raises(StoreError, match=r"not a run's store .*start afresh under a new name"):
+    with pytest.raises(StoreError, match=r"not a run's store .*start a run under a new name"):
         make_store(tmp_path)
     assert path.read_text() == "rank,cell\n" * 1000
 
@@ -257,9 +255,9 @@ def test_the_database_of_something_else_is_refused_and_left_alone(tmp_path: Path
     with closing(sqlite3.connect(tmp_path / FILE)) as connection:
         connection.execute("CREATE TABLE run (name)")
     content = (tmp_path / FILE).read_bytes()
-    with pytest.raises(StoreError, match="this is no run's store"):
+    with pytest.raises(StoreError, match=r"not a run's store"):
         Store.open(tmp_path)
-    with pytest.raises(StoreError, match="exists already"):
+    with pytest.raises(StoreError, match="already exists"):
         make_store(tmp_path)
     assert (tmp_path / FILE).read_bytes() == content
 
@@ -294,7 +292,7 @@ def test_a_full_disk_loses_nothing_and_passes(store: Store) -> None:
     pages = store.select("PRAGMA page_count")[0][0]
     store.select(f"PRAGMA max_page_count = {pages}")
     more = [make_trial(GRU, "music", setting=k, reason="x" * 1000) for k in range(20)]
-    with pytest.raises(StoreError, match=r"the disk is full .*free some space and go on with --resume"):
+    with pytest.raises(StoreError, match=r"the disk is full .*free some space, then rerun with --resume"):
         store.record(make_evaluation(GRU, "music"), more)
     assert store.trials(curves=True) == sorted(before, key=lambda trial: trial.setting)
     store.select("PRAGMA max_page_count = 1000000")
@@ -305,7 +303,7 @@ def test_a_full_disk_loses_nothing_and_passes(store: Store) -> None:
 def test_a_store_that_another_program_holds_is_refused_and_then_free(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results.store.store, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(results.store.database, "BUSY_SECONDS", 0.02)
     with Store.open(store.folder) as waiting, closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match=r"another program is writing to it .*close that program"):

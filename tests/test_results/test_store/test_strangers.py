@@ -1,4 +1,4 @@
-"""Stores that somebody else wrote: whatever is in them, every reader reads it or refuses it in one line."""
+"""Stores of unknown origin: every reader reads them or refuses them in one line."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def rows(store: Store) -> object:
         ("UPDATE trials SET seed = -1", rows, "trial seed -1 is outside"),
         ("UPDATE trials SET curve = '[[1,'", rows, "curve is '.*', which no run writes"),
         ("UPDATE trials SET curve = '[1]'", rows, "which no run writes"),
-        ("UPDATE trials SET curve = '[[1, NaN, 2]]'", rows, "NaN is no JSON"),
+        ("UPDATE trials SET curve = '[[1, NaN, 2]]'", rows, "NaN is not JSON"),
         ("UPDATE trials SET curve = '[[1, \"a\", 2]]'", rows, "which no run writes"),
         (f"UPDATE trials SET curve = '[[1, 1{'0' * 400}, 2]]'", rows, "too large"),
         (f"UPDATE trials SET curve = '{'[' * 100_000}'", rows, "recursion"),
@@ -154,7 +154,7 @@ def test_a_spreadsheet_runs_nothing_of_a_table(folder: Path, start: str) -> None
 
 
 def test_what_goes_wrong_while_a_damaged_store_is_read_is_the_stores_fault(folder: Path) -> None:
-    """Readers rely on the types of columns, wherever they read; when one fails, the store says why."""
+    """Readers rely on the types of columns; when one fails, the store says why."""
     change(folder, "UPDATE cells SET mutations = '{}'")
     with pytest.raises(StoreError, match=r"a row of cells: mutations is '\{\}'") as caught, Store.open(folder) as store:
         json.loads(store.select("SELECT mutations FROM cells")[0][0])[0]
@@ -175,12 +175,12 @@ def test_a_cell_that_is_its_own_ancestor_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize("profile", ["[tasks", "tasks = 1", "name = 1", "a" + ".a" * 2000 + " = 1", "[tasks]\nxml = 1"])
 def test_a_run_without_a_profile_is_refused_by_load(folder: Path, profile: str) -> None:
     change(folder, f"UPDATE run SET profile = '{profile}'")
-    with pytest.raises(StoreError, match="its profile is none"):
+    with pytest.raises(StoreError, match="invalid profile"):
         results.load(folder)
 
 
 def test_names_are_text_wherever_a_table_goes(folder: Path) -> None:
-    """No terminal, LaTeX, Markdown or HTML takes a part of a name for a command."""
+    """No terminal, LaTeX, Markdown or HTML interprets a part of a name."""
     name = "\x1b[31m\\input{/etc/passwd}\u202e\n<script>[a](b)|$x^2$%~"
     change(folder, f"UPDATE cells SET name = '{name}' WHERE id = '{GRU}'")
     with Store.open(folder) as store:

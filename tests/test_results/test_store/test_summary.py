@@ -1,20 +1,18 @@
-"""The funnel and the best so far, counted by hand."""
+"""The funnel, counted by hand."""
 
 from __future__ import annotations
 
 from results.store.records import ProposalRow
 from results.store.store import Store
-from results.store.summary import Best, Funnel, StageCount, best, funnel
+from results.store.summary import Funnel, StageCount, funnel
 from results.store.words import COMPLETE
-from results.tables.leaderboard import leaderboard
-from tests.test_results.rows import GRU, make_baseline, make_cell, make_evaluation, make_trial
+from tests.test_results.rows import GRU, make_baseline, make_cell, make_evaluation
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 
 
 def test_an_empty_run_has_an_empty_funnel(store: Store) -> None:
     assert funnel(store) == Funnel(0, 0, {}, {}, (), 0)
-    assert best(leaderboard(store, ["xml"]), "found") is None
 
 
 def test_cells_are_counted_once_at_each_stage_and_baselines_never(store: Store) -> None:
@@ -54,19 +52,3 @@ def test_cells_are_counted_once_at_each_stage_and_baselines_never(store: Store) 
     )
     assert list(found.rejections) == ["states", "duplicate", "cycle"]
     assert next(iter(found.outcomes)) == "stopped at memorization"
-
-
-def test_the_best_is_the_first_ranked_of_its_origin(store: Store) -> None:
-    for cell, validation in (
-        (make_baseline("gru"), 0.5),
-        (make_cell(A), 0.55),
-        (make_cell(B), 0.6),
-        (make_cell(C), 0.4),
-    ):
-        store.add_cell(cell)
-        store.record(
-            make_evaluation(cell.id, "xml", passed=cell.id != B), [make_trial(cell.id, "xml", validation=validation)]
-        )
-    frame = leaderboard(store, ["xml"])
-    assert best(frame, "baseline") == Best(GRU[:8], "gru", 1.0)
-    assert best(frame, "found") == Best("a" * 8, None, 0.55 / 0.5)

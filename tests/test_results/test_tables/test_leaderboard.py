@@ -1,4 +1,4 @@
-"""The table against plain loops over the rows, and what a reader of the CSV sees."""
+"""The table against plain loops over the rows, and its CSV as pandas reads it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ HEADER = [
 
 
 def pick(trials: list[TrialRow], cell: str, task: str) -> TrialRow | None:
-    """The best trial of a cell on a task, by a plain loop."""
+    """Return the best trial of a cell on a task, by a plain loop."""
     best, lowest = None, (math.inf, 0, "", 0)
     for trial in trials:
         if trial.cell != cell or trial.task != task or trial.state in ("diverged", "failed"):
@@ -67,7 +67,7 @@ def pick(trials: list[TrialRow], cell: str, task: str) -> TrialRow | None:
 
 
 def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
-    """The logarithm of the time of a step at the best setting over the LSTM's, if that has any."""
+    """Return the log of the time of a step at the best setting over the LSTM's, if it has any."""
     lstm = pick(trials, LSTM, best.task)
     if lstm is None:
         return []
@@ -81,7 +81,7 @@ def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
 def expected_rows(
     cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow]
 ) -> list[dict[str, object]]:
-    """The leaderboard by plain loops."""
+    """Return the leaderboard, computed by plain loops."""
     names = {cell.id: cell.name or cell.id[:8] for cell in cells}
     rows = []
     reference = [trial for trial in trials if trial.cell == GRU]
@@ -169,6 +169,9 @@ def test_every_number_is_that_of_a_plain_loop(store: Store, seed: int) -> None:
     ]
     expected = expected_rows(*run)
     assert [row["cell"] for row in found] == [row["cell"] for row in expected]
+    assert frame.index.name == "id"
+    assert set(frame.index) <= {cell.id for cell in run[0]}
+    assert [cell[:8] for cell in frame.index] == frame["cell"].tolist()
     assert found == expected
     assert any(row["rank"] is None for row in found)
     assert sum(row["rank"] is not None for row in found) > 3
@@ -183,7 +186,7 @@ def test_the_gru_is_exactly_one(store: Store) -> None:
 
 
 def test_lost_trials_never_rank(store: Store) -> None:
-    """However good the number beside the state, and whatever is not a finite number in place of one."""
+    """A good number in a diverged trial does not count, nor does one that is not finite."""
     store.add_cell(make_baseline("gru"))
     store.add_cell(make_baseline("lstm"))
     for cell in (GRU, LSTM):
@@ -320,7 +323,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_pat
 
 
 def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> dict[str, dict[str, list[TrialRow]]]:
-    """A run with five finalists and a cell that was not trained again; the repeats by task and cell."""
+    """Make a run with five finalists and another cell; return the repeats by task and cell."""
     cells = [make_baseline("gru"), make_baseline("lstm"), *(make_cell(digit * 16) for digit in "abc")]
     found: dict[str, dict[str, list[TrialRow]]] = {task: {} for task in TASKS}
     noise = {task: rng.normal(0, 0.02, repeats) for task in TASKS}  # of the seed: shared by all cells
@@ -348,7 +351,7 @@ def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> 
 
 
 def named(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """The rows by name or, for found cells, by the first digits of the id."""
+    """Return the rows by name or, for found cells, by the first digits of the id."""
     rows: list[dict[Any, Any]] = frame.to_dict("records")
     return {row["cell"] if pd.isna(row["name"]) else row["name"]: row for row in rows}
 

@@ -1,4 +1,4 @@
-"""What a search cost and came to by proposal; why things ended; family trees: against plain loops over the rows."""
+"""Progress, failures and family trees against plain loops over the rows."""
 
 import math
 

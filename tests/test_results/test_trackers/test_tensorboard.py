@@ -1,4 +1,4 @@
-"""Curves for TensorBoard and runs in MLflow, read back by those tools' own readers."""
+"""Exports to TensorBoard and MLflow, read back by the readers of those tools."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from tensorboard.util import tensor_util
 from results.store.errors import ResultsError
 from results.store.store import Store
 from results.tables.leaderboard import leaderboard
-from results.trackers.exported_trials import logged_trials
+from results.trackers.exported_trials import exported_trials
 from results.trackers.mlflow import KEY, log_run
 from results.trackers.tensorboard import write_curves
 from tests.test_results.rows import GRU, LSTM, TASKS, fill, make_baseline, make_trial, random_run
@@ -36,17 +36,17 @@ def small(store: Store) -> Store:
 def test_what_is_logged_is_the_picked_trial_of_each_cell_and_task_and_its_repeats(small: Store) -> None:
     found = [
         (t.label, t.trial.task, json.loads(t.trial.setting)["learning_rate"], t.trial.repeat)
-        for t in logged_trials(small, TASKS)
+        for t in exported_trials(small, TASKS)
     ]
     wanted = [("gru", "arithmetic", 0, r) for r in range(3)] + [("gru", "music", 1, 0)]
     wanted += [("lstm", "arithmetic", 0, 0), ("lstm", "music", 1, 0)]
     assert sorted(found) == sorted(wanted)
-    assert {t.label for t in logged_trials(small, TASKS, cells=1)} == {leaderboard(small, TASKS)["name"].iloc[0]}
+    assert {t.label for t in exported_trials(small, TASKS, cells=1)} == {leaderboard(small, TASKS)["name"].iloc[0]}
 
 
 def test_ids_are_found_again_for_every_row(store: Store) -> None:
     fill(store, *random_run(np.random.default_rng(2)))
-    labels = {logged.trial.cell[:8]: logged.label for logged in logged_trials(store, TASKS)}
+    labels = {exported.trial.cell[:8]: exported.label for exported in exported_trials(store, TASKS)}
     frame = leaderboard(store, TASKS).head(50)
     for cell, name in zip(frame["cell"], frame["name"], strict=True):
         assert labels.get(cell, "none") in ("none", cell if pd.isna(name) else name)
@@ -108,4 +108,4 @@ def test_a_store_that_mlflow_refuses_is_one_line(small: Store, monkeypatch: pyte
     with pytest.raises(ResultsError, match="MLflow at 'nonsense://x' refuses: ") as caught:
         log_run(small, TASKS, "nonsense://x")
     assert "\n" not in str(caught.value)
-    assert "; check the address, and that an MLflow server runs there" in str(caught.value)
+    assert "; check the address and that an MLflow server runs there" in str(caught.value)

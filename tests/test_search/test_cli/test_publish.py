@@ -60,7 +60,7 @@ def test_nothing_is_overwritten(gatesearch: Gatesearch, kept: Path, here: Path) 
     (here / "mine").mkdir()
     said = gatesearch("publish", "kept", "mine")
     assert (said.status, said.out) == (2, "")
-    assert said.err == "gatesearch: mine is there already, and nothing is overwritten; name a new folder\n"
+    assert said.err == "gatesearch: mine exists and is not overwritten; choose a new folder\n"
     assert not list((here / "mine").iterdir())
 
 
@@ -94,7 +94,7 @@ def test_verify_sees_what_was_changed_after_publication(gatesearch: Gatesearch, 
         file.write("and more\n")
     said = gatesearch("verify", "./out")
     assert said.status == 1
-    assert re.search(r"^checksums +FAILED +out/findings\.md is not the file that was", said.out, re.MULTILINE)
+    assert re.search(r"^checksums +FAILED +out/findings\.md is not the published file", said.out, re.MULTILINE)
     for text in ("", "[]", '{"sha256": 3}', '{"sha256": {}}', "[" * 100_000):
         (here / "out" / "published.json").write_text(text)
         said = gatesearch("verify", "./out")

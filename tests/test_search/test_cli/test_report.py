@@ -50,7 +50,7 @@ def test_a_page_without_gradients_says_so(gatesearch: Gatesearch, kept: Path) ->
 def test_gradients_after_training_are_those_of_the_trials_of_the_run(gatesearch: Gatesearch, kept: Path) -> None:
     said = gatesearch("report", "kept", "--no-gradients", "--gradients-on", "xml")
     assert said.status == 0
-    assert all(line.startswith("training again: ") and " on xml, 10 steps" in line for line in said.err.splitlines())
+    assert all(line.startswith("retraining: ") and " on xml, 10 steps" in line for line in said.err.splitlines())
     page = (kept / "report.html").read_text("utf-8")
     assert "After training on xml: the last layer" in page
     assert "At initialisation: one layer" not in page

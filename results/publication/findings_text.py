@@ -1,0 +1,83 @@
+"""Findings as text for a terminal, and as Markdown."""
+
+import shlex
+import textwrap
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from results.scores.finding import Figure, Finding, Remedy, Standing, Way
+
+Price = Callable[[Remedy], str]
+"""Cost of a remedy as text, such as `15 min`; the command line estimates it for the profile baselines."""
+
+WIDTH = 100
+"""Columns of the text for a terminal."""
+
+_HEADINGS = ("task", "cell", "against", "metrics", "advantage", "p", "verdict")
+
+
+def findings_markdown(findings: Sequence[Finding], run: str, price: Price) -> str:
+    """Return the findings of the run `run` as Markdown, each under a heading."""
+    return "\n\n".join(_markdown(finding, remedy_text(finding.remedy, run, price)) for finding in findings)
+
+
+def findings_text(findings: Sequence[Finding], run: str, price: Price) -> str:
+    """Return the findings of the run `run` as plain text with aligned tables."""
+    return "\n\n".join(_text(finding, remedy_text(finding.remedy, run, price)) for finding in findings)
+
+
+def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
+    """Return the command that would decide the question, and its cost; empty if there is none."""
+    if remedy is None:
+        return ""
+    if remedy.way is Way.LARGER:
+        return str(remedy.way)
+    if remedy.way is Way.BASELINES:
+        return f"gatesearch search base --profile baselines ({price(remedy)} of one core)"
+    run = shlex.quote(run)
+    if remedy.seconds is None:
+        return f"gatesearch finalists {run} (some cells lack some of their {remedy.repeats} seeds)"
+    cost = f"about {price(remedy)} of one core, by the times of this run"
+    return f"gatesearch finalists {run} --repeats {remedy.repeats} ({cost})"
+
+
+def _text(finding: Finding, remedy: str) -> str:
+    lines = [finding.claim, f"  {finding.ruling}: {finding.why}"]
+    if remedy:
+        lines.append(f"  to decide it: {remedy}")
+    lines = [textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines]
+    if finding.figures:
+        rows = [_HEADINGS, *_rows(finding.figures)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+        for row in rows:
+            texts = (f"{text:{width}}" for text, width in zip(row, widths, strict=True))
+            lines.append(f"    {'  '.join(texts)}".rstrip())
+    return "\n".join(lines)
+
+
+def _markdown(finding: Finding, remedy: str) -> str:
+    parts = [f"### {finding.claim[0].upper()}{finding.claim[1:]}", f"**{finding.ruling}**: {finding.why}."]
+    if remedy:
+        parts.append(f"To decide it: {remedy}.")
+    if finding.figures:
+        frame = pd.DataFrame(_rows(finding.figures), columns=list(_HEADINGS))
+        parts.append(str(frame.to_markdown(index=False, disable_numparse=True)))
+    return "\n\n".join(parts)
+
+
+def _rows(figures: tuple[Figure, ...]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for figure in figures:
+        error = "" if figure.error is None else f" ± {100 * figure.error:.2f}"
+        p = figure.even_p if figure.standing is Standing.EVEN else figure.p
+        unknown = figure.standing is Standing.UNKNOWN
+        rows.append(
+            (
+                *(figure.task, figure.cell, figure.other, f"{figure.value:.4f} / {figure.reference:.4f}"),
+                f"{100 * figure.advantage:+.2f}{error} %",
+                "" if p is None else f"{p:.3f}" if p >= 0.001 else "<.001",
+                "search estimate" if unknown else str(figure.standing),
+            )
+        )
+    return rows

@@ -1,0 +1,86 @@
+"""Findings: a run's ruling on a conclusion of the paper, the comparisons it rests on, and what would decide it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+ALL_TASKS = "all tasks"
+"""Task of a figure over all ranked tasks together."""
+
+
+class Ruling(StrEnum):
+    """Ruling of the data on a claim."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    OPEN = "not decided"
+
+
+class Standing(StrEnum):
+    """Verdict on a cell against another one. `unknown`: there are only search estimates."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EVEN = "even"
+    UNDECIDED = "undecided"
+    UNKNOWN = "unknown"
+
+    @property
+    def behind(self) -> bool:
+        """True if the cell is shown not to be better."""
+        return self in (Standing.WORSE, Standing.EVEN)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Comparison of two cells, by name, on one task.
+
+    `value` and `reference` are the metrics of `cell` and `other`: test means, or the search's best validation metrics;
+    on all tasks together, geometric means of the ratios to the LSTM. `advantage` is their difference over `reference`,
+    above 0 if `cell` is better, and `error` its standard error. `p` is the p value of the paired t-test, `even_p` that
+    of the test that the two are even, both corrected within the finding. `needed` is the number of repeats that would
+    probably decide it.
+    """
+
+    task: str
+    cell: str
+    other: str
+    value: float
+    reference: float
+    advantage: float
+    error: float | None
+    p: float | None
+    even_p: float | None
+    standing: Standing
+    needed: int | None = None
+
+
+class Way(StrEnum):
+    """Way to decide an open question."""
+
+    REPEAT = "more seeds for the finalists of this run"
+    BASELINES = "a run of the profile baselines, which has the missing cells and tasks"
+    LARGER = "a run of a larger profile: the cells differ too little here, more than 200 seeds would be needed"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Remedy for an open question; for `Way.REPEAT` the total number of repeats and the cost of the missing ones.
+
+    `seconds` are of one core, by the times of the run; None if some cells lack some of the repeats.
+    """
+
+    way: Way
+    repeats: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Ruling of a run on a conclusion of the paper, with reason and figures."""
+
+    key: str
+    claim: str
+    ruling: Ruling
+    why: str
+    figures: tuple[Figure, ...]
+    remedy: Remedy | None = None

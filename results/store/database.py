@@ -1,0 +1,232 @@
+"""SQLite file of a run: creating it, opening it, and queries whose errors are one line and whose values are checked.
+
+`results.store.store.Store` adds the rows of a run. A file may come from anybody, so no value in it is trusted to have
+its column's type.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from results.store.errors import StoreError, damaged, one_line
+from results.store.files import write_atomically
+from results.store.schema import (
+    APPLICATION_ID,
+    COLUMNS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    TABLES,
+    R,
+    check_types,
+    column_list,
+    decode,
+    decode_json,
+    misfits,
+)
+
+FILE = "run.sqlite"
+PROFILE_FILE = "profile.toml"
+BUSY_SECONDS = 5.0
+"""Seconds that a write waits for another program, say an SQLite browser, that holds the file."""
+
+MAX_VALUE_BYTES = 64_000_000
+"""Largest text or blob that a store may hold."""
+
+
+class Database:
+    """Connection to the file of a run, for the thread that made it.
+
+    Every method raises `StoreError` if the file cannot be read or written, or holds a value that no run writes. What
+    was stored before stays as it was.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query over the tables that `results.store.schema` documents."""
+        with one_line(self.path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def typed(self, sql: str, kinds: Mapping[str, Any], parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query whose columns must have these types, in order: `{"cell": str, "test": float}`.
+
+        Raises:
+            StoreError: as for every method, or a value has another type, or a float is not finite.
+        """
+        rows = self.select(sql, parameters)
+        with self._sound():
+            check_types(rows, kinds)
+        return rows
+
+    def decoded(self, name: str, text: str) -> Any:
+        """Decode the JSON text of the column `name`. Raise `StoreError` if no run writes such a text."""
+        with self._sound():
+            return decode_json(name, text)
+
+    def copy_to(self, path: Path) -> None:
+        """Write the whole database, compact and without a log beside it, into a new file.
+
+        Raises:
+            StoreError: the file exists or cannot be written, or the store cannot be read.
+        """
+        with one_line(path):
+            self._connection.execute("VACUUM INTO ?", (str(path),))
+
+    def close(self) -> None:
+        """Close the file; the last process to do so folds the log into it."""
+        self._connection.close()
+
+    def _rows(
+        self, kind: type[R], where: dict[str, str | int | None], order: str, without: tuple[str, ...] = ()
+    ) -> list[R]:
+        """Return the rows of one kind with these values (None: any), leaving out the columns in `without`."""
+        given = {name: value for name, value in where.items() if value is not None}
+        names = tuple(name for name in COLUMNS[kind] if name not in without)
+        condition = " AND ".join(f'"{name}" = ?' for name in given) or "1"
+        sql = f"SELECT {column_list(kind, without)} FROM {TABLES[kind]} WHERE {condition} ORDER BY {order}"
+        with one_line(self.path), self._sound(f"a row of {TABLES[kind]}: "):
+            cursor = self._connection.execute(sql, tuple(given.values()))
+            return [decode(kind, names, values) for values in cursor]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit the statements inside together, or none of them if one raises."""
+        connection = self._connection
+        with one_line(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # SQLite has rolled back by itself after some errors, a full disk among them.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _sound(self, where: str = "") -> Iterator[None]:
+        """Turn the errors that a value raises inside, because no run writes it, into a `StoreError`."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except (ValueError, OverflowError) as error:
+            raise StoreError(damaged(self.path, f"{where}{error}")) from error
+
+
+def create_database(folder: Path, name: str, profile: str, values: tuple[Any, ...]) -> sqlite3.Connection:
+    """Make the files of a new run in `folder` (made if needed) and return a connection to its database.
+
+    Args:
+        folder: folder of the run.
+        name: name of the run, for errors.
+        profile: the resolved profile as TOML text, which `profile.toml` gets.
+        values: row of the table `run`.
+
+    Raises:
+        StoreError: the folder holds a run, or something else of that name, or cannot be written.
+    """
+    path = folder / FILE
+    with one_line(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        new = not path.exists() or _is_blank(path)
+    if not new:
+        raise StoreError(_exists(name, folder))
+    connection = _connect(path, "rwc")
+    try:
+        with one_line(path):
+            connection.execute("PRAGMA journal_mode = WAL")
+            # One transaction for all of it: a process killed here leaves a blank file, which counts as no run.
+            connection.execute("BEGIN EXCLUSIVE")
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise StoreError(_exists(name, folder))
+            for statement in SCHEMA:
+                connection.execute(statement)
+            connection.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", values)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            write_atomically(folder / PROFILE_FILE, profile)
+            connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_database(folder: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Return a connection to the database of the run in `folder`, after a look at its schema.
+
+    Raises:
+        StoreError: the folder has no run, or its file is damaged, of another schema version, or not a run's.
+    """
+    path = folder / FILE
+    with one_line(path):
+        exists = path.is_file()
+    if not exists:
+        raise StoreError(f"{folder}: no run here ({FILE} is missing); check its name, or start it with that name")
+    connection = _connect(path, "ro" if readonly else "rw")
+    try:
+        log = path.with_name(FILE + "-wal")
+        if readonly and not _openable(connection) and not log.exists():
+            # A folder that may not be written has no room for the log's index. Without a log the file is complete, and
+            # nobody changes it; with one, the error below says what to do.
+            connection.close()
+            connection = _connect(path, "ro&immutable=1")
+        with one_line(path):
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            parts = connection.execute("SELECT name, type, sql FROM sqlite_master").fetchall()
+        if application != APPLICATION_ID:
+            raise StoreError(f"{path}: not a run's store; restore a backup, or start a run under a new name")
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{path}: schema version {version}, but this gatesearch reads version {SCHEMA_VERSION}; "
+                "use the gatesearch that wrote it, or start a run under a new name"
+            )
+        wrong = misfits({name: (kind, sql) for name, kind, sql in parts})
+        if wrong:
+            raise StoreError(damaged(path, f"its schema is not that of a run: {', '.join(wrong)}"))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    with one_line(path):
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        # SQLite's advice for files of unknown origin (sqlite.org/security.html).
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+        return connection
+
+
+def _openable(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        return False
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return True  # damaged, so another mode would not help
+    return True
+
+
+def _is_blank(path: Path) -> bool:
+    """Return whether the file is a database without tables, as a process leaves it that was killed while creating."""
+    connection = _connect(path, "ro")
+    try:
+        return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
+    finally:
+        connection.close()
+
+
+def _exists(name: str, folder: Path) -> str:
+    return f"run {name!r} already exists in {folder}; resume it with --resume, or choose a new name"

@@ -1,0 +1,52 @@
+"""Costs of cells for the leaderboard: trials, steps, time of a step, and environments."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from results.scores.estimates import GRU, LSTM, PICKS
+from results.scores.ratio import Floats
+from results.store.store import Store
+from results.store.words import UNRANKED_STATES
+
+_TOTALS = f"""
+    SELECT cell, count(*), sum(state IN {UNRANKED_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
+_TOTAL_KINDS = {"cell": str, "trials": int, "diverged": int, "steps": int, "seconds": float}
+_STEP_SECONDS = f"""
+    SELECT picked.cell, picked.task, sum(seconds) / sum(steps) FROM ({PICKS}) AS picked
+    JOIN trials USING (cell, task, setting) GROUP BY picked.cell, picked.task HAVING sum(steps) > 0"""
+_STEP_SECONDS_KINDS = {"cell": str, "task": str, "seconds": float}
+_ENVIRONMENTS = "SELECT DISTINCT cell, environment FROM trials WHERE environment IS NOT NULL"
+
+
+def totals(store: Store, cells: pd.Index) -> pd.DataFrame:
+    """Return the columns trials, steps, seconds and diverged_share over all trials of each cell."""
+    rows = pd.DataFrame(store.typed(_TOTALS, _TOTAL_KINDS), columns=list(_TOTAL_KINDS))
+    rows = rows.set_index("cell").reindex(cells).fillna(0)
+    found = rows[["trials", "steps"]].astype("int64")
+    found["seconds"] = rows["seconds"].astype("float64")
+    found["diverged_share"] = rows["diverged"].astype("float64") / found["trials"].where(found["trials"] > 0)
+    return found
+
+
+def relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) -> Floats:
+    """Return the time of a training step over the LSTM's: the geometric mean over the tasks that both have."""
+    rows = pd.DataFrame(store.typed(_STEP_SECONDS, _STEP_SECONDS_KINDS), columns=list(_STEP_SECONDS_KINDS))
+    times = rows[rows["task"].isin(tasks) & (rows["seconds"] > 0)].pivot(index="cell", columns="task", values="seconds")
+    if LSTM not in times.index:
+        return np.full(len(cells), np.nan)
+    logs = times.astype("float64").map(math.log)
+    means = (logs - logs.loc[LSTM]).mean(axis=1).reindex(cells)
+    # Python's functions, because NumPy's differ with the width of vectors: the table is the same on any processor.
+    return np.array([math.exp(mean) for mean in means], np.float64)
+
+
+def environments(store: Store, cells: pd.Index) -> list[int]:
+    """Return the number of environments in which each cell's trials and the GRU's were trained together."""
+    found: dict[str, set[str]] = {}
+    for cell, environment in store.typed(_ENVIRONMENTS, {"cell": str, "environment": str}):
+        found.setdefault(cell, set()).add(environment)
+    reference = found.get(GRU, set())
+    return [len(found.get(cell, set()) | reference) for cell in cells]
