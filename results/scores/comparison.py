@@ -67,7 +67,7 @@ def paired(differences: Floats) -> tuple[float, float, float]:
     error = float(np.std(differences, ddof=1) / np.sqrt(differences.size))
     if error <= 1e-12 * max(1.0, abs(mean)):
         return mean, error, 1.0
-    from scipy.special import stdtr  # like statsmodels below, slow to import, and not always needed
+    from scipy.special import stdtr  # slow to import, and not always needed
 
     return mean, error, float(2 * stdtr(differences.size - 1, -abs(mean) / error))
 
@@ -76,9 +76,11 @@ def holm(values: Sequence[float]) -> list[float]:
     """p values corrected by Holm's method for there being so many of them."""
     if not values:
         return []
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(value) for value in multipletests(values, method="holm")[1]]
+    order = np.argsort(values)
+    corrected = np.empty(len(values))
+    steps = np.asarray(values)[order] * np.arange(len(values), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(value) for value in corrected]
 
 
 def compare(found: Retrained, pairs: Sequence[tuple[str, str, str]]) -> list[Comparison]:
