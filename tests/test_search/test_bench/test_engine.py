@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from search.bench.engine import measure
-from tests.test_search.test_engine.test_engine import PROFILE
+from tests.test_search.searches import PROFILE
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector

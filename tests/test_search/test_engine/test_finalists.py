@@ -18,8 +18,8 @@ from search.engine.finalists import choose_finalists, finalists_seconds, retrain
 from search.profiles.profile import FinalistsSection, Profile
 from search.training.trial import TrialResult, TrialState
 from search.workers.executor import Executor, LocalExecutor
-from tests.test_search.test_engine.test_engine import PROFILE as SEARCH
-from tests.test_search.test_engine.test_engine import TASKS, make_store
+from tests.test_search.searches import PROFILE as SEARCH
+from tests.test_search.searches import TASKS, make_store
 from tests.test_search.test_workers.executors import KilledError, Killing, Sabotaged, Shuffled
 
 PROFILE = replace(SEARCH, finalists=FinalistsSection(cells=1, repeats=2))

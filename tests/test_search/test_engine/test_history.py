@@ -19,7 +19,7 @@ from search.profiles.profile import MutationSection, Profile
 from search.strategies.base import Kind
 from search.training.simulation import Simulation
 from search.workers.executor import Executor, LocalExecutor
-from tests.test_search.test_engine.test_engine import PROFILE, TASKS, Rows, make_store, rows
+from tests.test_search.searches import PROFILE, TASKS, Rows, make_store, rows
 from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled
 
 SEARCH = replace(PROFILE.search, proposals=90, window=8, best=8)

@@ -13,8 +13,8 @@ from search.profiles.profile import Profile
 from search.training.simulation import Simulation
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task
+from tests.test_search.searches import PROFILE, TASKS, Rows, make_store, rows
 from tests.test_search.small import Slowed, Sluggish
-from tests.test_search.test_engine.test_engine import PROFILE, TASKS, Rows, make_store, rows
 
 WINDOWS = (1, 4, 32)
 SLOW: dict[str, Task] = {**TASKS, "xml": Sluggish(min_letters=1, max_letters=2, validation=600, test=900)}

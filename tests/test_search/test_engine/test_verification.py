@@ -11,7 +11,7 @@ import pytest
 from results.publication.consistency import Check
 from results.store.store import FILE, Store
 from search.engine.verification import replay, retrain
-from tests.test_search.test_engine.test_engine import PROFILE, TASKS, make_store, run
+from tests.test_search.searches import PROFILE, TASKS, make_store, run
 from tests.test_search.test_workers.executors import KilledError, Killing
 
 

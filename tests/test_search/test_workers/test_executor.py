@@ -18,22 +18,15 @@ from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.profiles.profile import Profile
-from search.training.settings import Setting
-from search.training.trial import Budget, TrialState, train_trial
+from search.training.trial import TrialState, train_trial
 from search.workers.environment import own_environment
 from search.workers.executor import LocalExecutor, RayExecutor, make_executor
-from search.workers.job import Job, run_job
-from tests.test_search.small import Deadly, Patient, Unreadable, small_task
-from tests.test_search.test_engine.test_engine import PROFILE, TASKS, run
+from search.workers.job import run_job
+from tests.test_search.searches import PROFILE, TASKS, run
+from tests.test_search.small import Deadly, Patient, Unreadable
+from tests.test_search.test_workers.jobs import BUDGET, SETTING, XML, make_job
 
-XML = small_task("xml")
 PATIENT = Patient(validation=600, test=900)
-SETTING = Setting(1.0, 0.5, 5.0, 1, 6_000)
-BUDGET = Budget(batch=4, unroll=8, epoch_steps=3, epochs=1)
-
-
-def make_job(seed: int = 0) -> Job:
-    return Job(LIBRARY["gru"].graph, "xml", SETTING, BUDGET, seed, 0.1)
 
 
 def test_jobs_of_the_earliest_proposal_come_first_and_then_those_submitted_first() -> None:

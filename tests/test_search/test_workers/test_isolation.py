@@ -14,7 +14,7 @@ from search.workers.isolation import Sandbox, Stopped
 from search.workers.job import Job, run_job
 from tasks.task import Task
 from tests.test_search.small import Wicked
-from tests.test_search.test_workers.test_executor import BUDGET, XML, make_job
+from tests.test_search.test_workers.jobs import BUDGET, XML, make_job
 
 
 @pytest.fixture
