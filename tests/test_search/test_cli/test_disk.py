@@ -76,6 +76,7 @@ def test_a_search_whose_disk_is_full_goes_on_when_there_is_room(
     assert_same_table(here / "runs" / "full", finished)
 
 
+@pytest.mark.slow
 def test_a_search_on_a_small_disk_that_is_full_goes_on_when_the_disk_is_larger(here: Path, finished: Path) -> None:
     """A real one: a tmpfs of 300 kB, which is mounted for this test's processes alone."""
     (here / "runs").mkdir()
