@@ -9,6 +9,8 @@ from search.bench.engine import measure
 from tests.test_search.searches import PROFILE
 
 
+@pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
 def test_a_small_search_is_measured_in_every_way() -> None:
     options = {"validation": 300, "test": 300}

@@ -34,6 +34,8 @@ def widened(window: int, proposals: int) -> Profile:
     return replace(PROFILE, search=replace(PROFILE.search, window=window, proposals=proposals))
 
 
+@pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
 def test_every_window_gives_one_table_with_0_1_and_2_workers_that_are_slowed_down_at_random(tmp_path: Path) -> None:
     found: dict[tuple[str, int], list[Rows]] = {}

@@ -69,6 +69,7 @@ def test_one_process_trains_with_one_thread() -> None:
     assert torch.get_num_threads() == 1
 
 
+@pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
 def test_ray_workers_give_the_rows_of_one_process_and_outlive_a_deadly_trial(tmp_path: Path) -> None:
     marks = tmp_path / "marks"

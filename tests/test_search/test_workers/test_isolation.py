@@ -29,6 +29,7 @@ def train(sandbox: Sandbox, task: Task, job: Job) -> TrialResult | Stopped:
     return found if isinstance(found, Stopped) else pickle.loads(found)  # noqa: S301 - our own bytes
 
 
+@pytest.mark.slow
 def test_a_trial_that_crashes_or_hangs_or_takes_all_memory_is_given_up_and_the_next_is_trained(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
