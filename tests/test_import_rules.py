@@ -85,7 +85,7 @@ def some_module(graph: grimp.ImportGraph, package: str) -> str:
 def with_import(graph: grimp.ImportGraph, importer: str, imported: str) -> grimp.ImportGraph:
     """Add an import of a module of one package from a module of another."""
     modules = some_module(graph, importer), some_module(graph, imported)
-    assert not graph.direct_import_exists(importer=modules[0], imported=modules[1])
+    assert modules[1] not in graph.find_modules_directly_imported_by(modules[0])
     graph.add_import(importer=modules[0], imported=modules[1])
     return graph
 
