@@ -46,7 +46,7 @@ $(FLOOR)/.ready: pyproject.toml .ci/floors.py $(VENV)/.ready
 	$(BIN)/python .ci/floors.py > $(FLOOR)/floors.txt
 	$(FLOOR)/bin/python -m pip install --quiet --disable-pip-version-check 'torch>=2.13,<2.14'
 	$(FLOOR)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(FLOOR)/floors.txt \
-		--config-settings editable_mode=compat --editable '.[dev]'
+		--config-settings editable_mode=compat --editable '.[test]'
 	touch $@
 
 # The checkout goes onto Python's path (editable_mode=compat), so that `import results` finds the package and not a folder
