@@ -14,6 +14,7 @@ import pytest
 from importlinter.api import read_configuration
 from importlinter.contracts.acyclic_siblings import AcyclicSiblingsContract
 from importlinter.contracts.forbidden import ForbiddenContract
+from importlinter.contracts.independence import IndependenceContract
 from importlinter.contracts.layers import LayersContract
 
 from tests.paths import ROOT
@@ -23,6 +24,7 @@ PACKAGES = tuple(CONFIGURATION["session_options"]["root_packages"])
 CONTRACTS = {
     "acyclic_siblings": AcyclicSiblingsContract,
     "forbidden": ForbiddenContract,
+    "independence": IndependenceContract,
     "layers": LayersContract,
 }
 
@@ -57,6 +59,7 @@ FORBIDDEN = {
 """Pairs of importer and imported package, by the contract that forbids them."""
 
 CIRCLES = "there are no circles within packages"
+COMMANDS = "no command imports another"
 
 
 @pytest.fixture
@@ -86,6 +89,15 @@ def with_import(graph: grimp.ImportGraph, importer: str, imported: str) -> grimp
     assert modules[1] not in graph.find_modules_directly_imported_by(modules[0])
     graph.add_import(importer=modules[0], imported=modules[1])
     return graph
+
+
+def without_imports(graph: grimp.ImportGraph) -> grimp.ImportGraph:
+    """Return a graph with the same modules of the project and no imports."""
+    bare = grimp.ImportGraph()
+    for module in graph.modules:
+        if module.split(".")[0] in PACKAGES:
+            bare.add_module(module)
+    return bare
 
 
 def upward() -> list[tuple[str, str, str]]:
@@ -144,15 +156,21 @@ def test_a_forbidden_import_is_noticed(name: str, importer: str, imported: str, 
     assert broken(name, with_import(graph, importer, imported))
 
 
+def test_an_import_of_a_command_by_another_is_noticed(graph: grimp.ImportGraph) -> None:
+    """Add it to a graph without imports, since commands import the same modules of other packages."""
+    commands = sorted(graph.find_children("search.cli.commands"))
+    bare = without_imports(graph)
+    assert not broken(COMMANDS, bare)
+    bare.add_import(importer=commands[-1], imported=commands[0])
+    assert broken(COMMANDS, bare)
+
+
 @pytest.mark.parametrize("package", packages())
 def test_a_circle_within_a_package_is_noticed(package: str, graph: grimp.ImportGraph) -> None:
     """Remove all imports between the package's parts, which may be in a circle already, and add a circle of two."""
     first, second, *_ = sorted(graph.find_children(package))
     modules = [some_module(graph, part) for part in (first, second)]
-    empty = grimp.ImportGraph()
-    for module in graph.modules:
-        if module.split(".")[0] in PACKAGES:
-            empty.add_module(module)
+    empty = without_imports(graph)
     assert not broken(CIRCLES, empty)
     empty.add_import(importer=modules[0], imported=modules[1])
     assert not broken(CIRCLES, empty)
