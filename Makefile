@@ -1,15 +1,25 @@
-# Two commands: `make search` and `make test`. Both set up .venv in the checkout on first use, and reuse it after.
+# `make search` and `make test` need nothing before them. They set up .venv in the checkout on first use, and reuse it after.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FLOOR := .venv-floor
+FAST := -m "not slow"
 
-.PHONY: search test check exact fuzz clean
+.PHONY: search test quick check exact fuzz floor clean
 
 search: $(VENV)/.ready
 	$(BIN)/gatesearch search
 
+# Every test but those marked slow, which `.ci/run` runs as well.
 test: $(VENV)/.ready
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 $(FAST)
+
+# The tests for every save, in less than a minute. They leave out what `make test` leaves out, and whole command lines,
+# the documentation, published runs, the fuzzer and Ray.
+quick: $(VENV)/.ready
+	$(BIN)/pytest -n 2 -m "not slow and not ray" $(QUICK)
+
+QUICK := tests/test_import_rules.py tests/test_tasks tests/test_results tests/test_search --ignore=tests/test_search/test_cli
 
 # Lint, format, types and import rules.
 check: $(VENV)/.ready
@@ -20,11 +30,27 @@ check: $(VENV)/.ready
 
 # Every fast path against the slow one over 1,000 random mutants, where `make test` takes some of them: two minutes.
 exact: $(VENV)/.ready
-	GATESEARCH_TEST_MUTANTS=1000 $(BIN)/pytest -n 2 tests/test_kernels tests/test_search/test_training/test_stepper.py
+	GATESEARCH_TEST_MUTANTS=1000 $(BIN)/pytest -n 2 tests/test_search/test_kernels tests/test_search/test_training/test_stepper.py
 
-# 100,000 inputs of every kind; goes on where it was interrupted.
+# 100,000 inputs of every kind. An interrupted run continues where it was.
 fuzz: $(VENV)/.ready
 	$(BIN)/python -m tests.fuzz --inputs 100000 --state fuzz-failures.json
+
+# Tests on the lowest declared versions of the light dependencies, in an environment of their own. They leave out what
+# trains for long, and what needs the development tools: exported code, TensorBoard and MLflow.
+floor: $(FLOOR)/.ready
+	$(FLOOR)/bin/pytest -n 2 -m "not slow and not ray" -k "not tensorboard" tests/test_tasks tests/test_results \
+		$(addprefix tests/test_search/test_,cells cli core profiles strategies) \
+		--ignore=tests/test_search/test_cells/test_export --ignore=tests/test_results/test_trackers
+
+$(FLOOR)/.ready: pyproject.toml .ci/floors.py $(VENV)/.ready
+	rm -rf $(FLOOR)
+	$(PYTHON) -m venv $(FLOOR)
+	$(BIN)/python .ci/floors.py > $(FLOOR)/floors.txt
+	$(FLOOR)/bin/python -m pip install --quiet --disable-pip-version-check 'torch>=2.13,<2.14'
+	$(FLOOR)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(FLOOR)/floors.txt \
+		--config-settings editable_mode=compat --editable '.[test]'
+	touch $@
 
 # The checkout goes onto Python's path (editable_mode=compat), so that `import results` finds the package and not a folder
 # results/ of runs in the working directory, which setuptools' other way of doing it would lose to.
@@ -37,4 +63,4 @@ $(VENV)/.ready: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(FLOOR) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

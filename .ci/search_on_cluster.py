@@ -65,14 +65,12 @@ class TwoNodes:
         return self.add(f"--address={self.address}")
 
     def trainers(self, node: subprocess.Popen[bytes]) -> list[int]:
-        """The processes of a node that train."""
+        """Return the processes of a node that train. Their command line names their module, somewhere."""
         found = []
         for process in psutil.process_iter(["cmdline"]):
             try:
-                if (
-                    "search.workers.worker_main" in (process.info["cmdline"] or [])
-                    and os.getsid(process.pid) == node.pid
-                ):
+                words = process.info["cmdline"] or []
+                if any("worker_main" in word for word in words) and os.getsid(process.pid) == node.pid:
                     found.append(process.pid)
             except ProcessLookupError:
                 continue

@@ -16,7 +16,7 @@ from tests.fuzz.harness import State, run_surface, shares, surfaces
 from tests.fuzz.rules import BrokenRuleError, feed
 from tests.fuzz.surfaces import Case, Surface
 
-INPUTS = 1500
+INPUTS, MANY = 400, 1500
 
 
 @pytest.fixture(autouse=True)
@@ -26,10 +26,11 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", surfaces())
+@pytest.mark.parametrize("inputs", [INPUTS, pytest.param(MANY, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("default")
-def test_inputs_break_no_rule(name: str, tmp_path: Path) -> None:
-    count = max(10, shares(INPUTS, list(surfaces()))[name])
-    state = State(None, 7)
+def test_inputs_break_no_rule(name: str, inputs: int, tmp_path: Path) -> None:
+    count = max(10, shares(inputs, list(surfaces()))[name])
+    state = State(None, seed=inputs)
     run_surface(surfaces()[name], count, state, tmp_path / "work", tmp_path / "broken")
     broken = {path.parent.name: path.read_text()[-1000:] for path in (tmp_path / "broken").glob("*/why.txt")}
     assert broken == {}

@@ -29,7 +29,7 @@ def test_the_files_are_those_that_the_manifest_has(name: str) -> None:
         assert hashlib.sha256((FOLDERS[name] / file).read_bytes()).hexdigest() == digest, file
 
 
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("name", ["baselines", pytest.param("evening", marks=pytest.mark.slow)])
 def test_the_run_is_what_its_seed_profile_and_trials_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", str(FOLDERS[name])]) == 0, capsys.readouterr().out
     assert {path.name for path in FOLDERS[name].iterdir() if path.suffix not in (".md", ".csv", ".toml", ".json")} == {

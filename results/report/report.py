@@ -264,7 +264,9 @@ class _Page:
         ]
 
     def _marginals(self) -> list[tuple[str, str]]:
-        frame = pd.concat([marginals(self.store, task).assign(task=task) for task in self.tasks], ignore_index=True)
+        frames = [marginals(self.store, task).assign(task=task) for task in self.tasks]
+        # Empty ones are left out: pandas 2 warns that it will stop ignoring their column types.
+        frame = pd.concat([frame for frame in frames if not frame.empty] or frames[:1], ignore_index=True)
         return [
             (str(name), self._add(plots.marginals_chart(part, str(name))))
             for name, part in frame.groupby("hyperparameter", sort=False)

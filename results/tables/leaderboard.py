@@ -243,7 +243,7 @@ def _ranked(frame: pd.DataFrame, weakest: Floats) -> pd.DataFrame:
             ~ranked.to_numpy(),
         )
     )
-    frame = frame.iloc[order]
+    frame = frame.iloc[order].copy()
     places = pd.Series(range(1, len(frame) + 1), index=frame.index, dtype="Int64")
     frame["rank"] = places.where(ranked.iloc[order])
     whole = ["parameters", "multiply_adds"]

@@ -69,7 +69,7 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="gatesearch", message="%(prog)s %(version)s")
 def gatesearch() -> None:
-    """Search for recurrent cells, and rank them.
+    r"""Search for recurrent cells, and rank them.
 
     \b
     gatesearch search                 run the quick search, a few minutes

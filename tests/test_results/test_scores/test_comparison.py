@@ -27,6 +27,8 @@ def test_equal_differences_decide_nothing() -> None:
 
 def test_holm_multiplies_the_smallest_by_their_number_the_next_by_one_less_and_never_falls() -> None:
     assert holm([0.03, 0.01, 0.04, 0.5]) == pytest.approx([0.09, 0.04, 0.09, 0.5])
+    assert holm([0.01, 0.01, 0.02, 0.9]) == pytest.approx([0.04, 0.04, 0.04, 0.9])
+    assert holm([0.7, 0.6]) == [1.0, 1.0]
     assert holm([]) == []
 
 

@@ -108,16 +108,26 @@ def gatesearch(capsys: pytest.CaptureFixture[str]) -> Gatesearch:
     return said
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny search that ran to its end, undisturbed. Read it only."""
-    folder = tmp_path_factory.mktemp("finished")
+def _finish(folder: Path, *options: str) -> Path:
+    """Search with the tiny profile, from its beginning to its end, and return the run's folder."""
     (folder / "tiny.toml").write_text(TINY)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("GATESEARCH_RUNS", str(folder / "runs"))
-        assert run(["search", "done", "--profile", "tiny.toml", "--workers", "0"]) == 0
+        assert run(["search", "done", "--profile", "tiny.toml", "--workers", "0", *options]) == 0
     return folder / "runs" / "done"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny search that ran to its end, undisturbed. Read it only."""
+    return _finish(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same search with simulated trials. Read it only."""
+    return _finish(tmp_path_factory.mktemp("simulated"), "--simulate")
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """A search whose disk is full, or may not be written, or whose table is in the way: one line, and nothing is lost."""
 
+import resource
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
 
 # Root may write anywhere, so as root the process becomes nobody, once it has imported what nobody may not read.
 PROGRAM = """
-import os, resource, sys
+import os, sys
 import search.cli.commands.search
 from search.cli.main import run
 {prelude}
@@ -42,6 +44,17 @@ def open_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@contextmanager
+def small_files(limit: int = 230_000) -> Iterator[None]:
+    """Let no file of this process grow beyond some bytes: a store gets about half of the tiny search."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 NAMESPACE = ("unshare", "--map-root-user", "--mount")
 """A process of its own view of the disks, which whoever starts it may mount in."""
 
@@ -65,17 +78,18 @@ def trials(run: Path) -> int:
 def test_a_search_whose_disk_is_full_goes_on_when_there_is_room(
     here: Path, gatesearch: Gatesearch, finished: Path
 ) -> None:
-    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (230_000, resource.RLIM_INFINITY))"
-    full = program(limit, "search", "full", "--profile", "tiny.toml")
-    assert full.returncode == 2
-    assert full.stderr.count("\n") == 1
-    assert full.stderr.startswith(f"gatesearch: {here / 'runs' / 'full' / 'run.sqlite'}: the disk ")
-    assert "--resume" in full.stderr
+    with small_files():
+        full = gatesearch("search", "full", "--profile", "tiny.toml", "--workers", "0")
+    assert full.status == 2
+    assert full.err.count("\n") == 1
+    assert full.err.startswith(f"gatesearch: {here / 'runs' / 'full' / 'run.sqlite'}: the disk ")
+    assert "--resume" in full.err
     assert 0 < trials(here / "runs" / "full") < trials(finished)
     assert gatesearch("search", "full", "--resume", "--workers", "0").status == 0
     assert_same_table(here / "runs" / "full", finished)
 
 
+@pytest.mark.slow
 def test_a_search_on_a_small_disk_that_is_full_goes_on_when_the_disk_is_larger(here: Path, finished: Path) -> None:
     """A real one: a tmpfs of 300 kB, which is mounted for this test's processes alone."""
     (here / "runs").mkdir()
@@ -99,8 +113,8 @@ def test_a_run_that_may_only_be_read_is_left_alone_and_goes_on_when_it_may_be_wr
     open_runs: Path, gatesearch: Gatesearch, finished: Path
 ) -> None:
     run = open_runs / "cut"
-    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (230_000, resource.RLIM_INFINITY))"
-    assert program(limit, "search", "cut", "--profile", "tiny.toml").returncode == 2
+    with small_files():
+        assert gatesearch("search", "cut", "--profile", "tiny.toml", "--workers", "0").status == 2
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     for path in run.iterdir():
         path.chmod(0o444)

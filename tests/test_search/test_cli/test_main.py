@@ -222,6 +222,8 @@ def test_what_answers_at_the_address_but_is_no_cluster_is_said_in_one_line(
     assert not (here / "runs" / "x").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.ray
 def test_a_cluster_that_runs_is_seen_at_its_address() -> None:
     code = (
         "import ray; ray.init(address='local', num_cpus=1, include_dashboard=False, log_to_driver=False);"

@@ -15,6 +15,8 @@ from search.profiles.loading import parse_profile
 from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
 
 SEARCH = ("search", "--profile", "tiny.toml", "--workers", "0")
+SIMULATED = (*SEARCH, "--simulate")
+"""For what a search does with its trials, however they came to their results."""
 
 OWN_TASK = '''
 """A task of one's own."""
@@ -76,12 +78,10 @@ def test_the_same_seed_gives_the_same_table_and_a_resumed_end_trains_nothing(
         assert len(store.information["resumed"]) == 2
 
 
-def test_a_run_is_extended_to_what_it_would_have_been_from_the_start(
-    gatesearch: Gatesearch, here: Path, finished: Path
-) -> None:
+def test_a_run_is_extended_to_what_it_would_have_been_from_the_start(gatesearch: Gatesearch, here: Path) -> None:
     plain = here / "plain.toml"
     plain.write_text((here / "tiny.toml").read_text().replace("cells = 2", "cells = 0"))
-    line = ("search", "--profile", "plain.toml", "--workers", "0")
+    line = ("search", "--profile", "plain.toml", "--workers", "0", "--simulate")
     assert gatesearch(*line, "short", "--proposals", "2").status == 0
     assert gatesearch(*line, "whole").status == 0  # six
     short, whole = here / "runs" / "short", here / "runs" / "whole"
@@ -104,11 +104,11 @@ def test_a_run_is_extended_to_what_it_would_have_been_from_the_start(
     assert gatesearch("verify", "short").status == 0
 
 
-def test_an_extended_run_trains_its_new_finalists(gatesearch: Gatesearch, here: Path, finished: Path) -> None:
+def test_an_extended_run_trains_its_new_finalists(gatesearch: Gatesearch, here: Path, simulated: Path) -> None:
     """Those of the smaller run stay in the table, since they were trained; the others are as from the start."""
-    assert gatesearch(*SEARCH, "short", "--proposals", "2").status == 0
+    assert gatesearch(*SIMULATED, "short", "--proposals", "2").status == 0
     assert gatesearch("search", "short", "--resume", "--proposals", "6", "--workers", "0").status == 0
-    runs = (here / "runs" / "short", finished)
+    runs = (here / "runs" / "short", simulated)
     short, whole = (pd.read_csv(run / "leaderboard.csv").set_index("cell") for run in runs)
     again = [set(table.index[table["evidence"] == "retrained"]) for table in (short, whole)]
     assert len(again[1]) == 5  # three that were given, two that were found
@@ -120,13 +120,13 @@ def test_an_extended_run_trains_its_new_finalists(gatesearch: Gatesearch, here: 
 
 
 def test_tasks_are_chosen_in_the_order_given_and_the_strategy_is_kept(gatesearch: Gatesearch, here: Path) -> None:
-    said = gatesearch(*SEARCH, "r", "--tasks", "arithmetic, xml", "--strategy", "random", "--proposals", "3")
+    said = gatesearch(*SIMULATED, "r", "--tasks", "arithmetic, xml", "--strategy", "random", "--proposals", "3")
     assert said.status == 0
     assert "3 proposals (random), tasks arithmetic, xml;" in said.out
     with Store.open(here / "runs" / "r", readonly=True) as store:
         assert store.strategy == "random"
         assert {row.kind for row in store.proposals() if row.index >= 0} == {"propose"}
-    assert gatesearch(*SEARCH, "one", "--tasks", "xml", "--proposals", "0").status == 0
+    assert gatesearch(*SIMULATED, "one", "--tasks", "xml", "--proposals", "0").status == 0
     assert "arithmetic_test" not in pd.read_csv(here / "runs" / "one" / "leaderboard.csv").columns
 
 
@@ -181,16 +181,16 @@ def test_a_folder_with_brackets_in_its_name_is_named_as_it_is(
 ) -> None:
     folder = here / "runs [bold] [" / "]"
     monkeypatch.setenv("GATESEARCH_RUNS", str(folder))
-    said = gatesearch(*SEARCH, "b", "--proposals", "0")
+    said = gatesearch(*SIMULATED, "b", "--proposals", "0")
     assert said.status == 0
     assert f"run b in {folder / 'b'}\n" in said.out
 
 
 def test_a_run_is_called_after_its_profile_whatever_the_file_is_called(gatesearch: Gatesearch, here: Path) -> None:
     (here / "My profile (2).toml").write_text((here / "tiny.toml").read_text())
-    said = gatesearch("search", "--profile", "My profile (2).toml", "--workers", "0", "--proposals", "0")
+    said = gatesearch("search", "--profile", "My profile (2).toml", "--workers", "0", "--simulate", "--proposals", "0")
     assert said.status == 0
-    assert said.out.startswith("run My-profile-2-1 in ")
+    assert said.out.startswith("run simulated-My-profile-2-1 in ")
 
 
 def test_a_run_says_how_it_was_made(finished: Path) -> None:

@@ -68,6 +68,8 @@ def test_delays_are_for_simulated_trials_and_bounded(gatesearch: Gatesearch, her
     assert not (here / "runs").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
 def test_workers_change_nothing_but_a_window_that_is_too_small_for_them_is_warned_of(
     gatesearch: Gatesearch, here: Path

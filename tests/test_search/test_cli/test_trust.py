@@ -1,12 +1,15 @@
 """Code that a run names is imported only where the command line names it too: a store may come from anybody."""
 
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from search.cli.main import run
 from search.engine.engine import Engine
-from tests.test_search.test_cli.conftest import Gatesearch
+from tests.test_search.test_cli.conftest import TINY, Gatesearch
 
 CODE = """
 from pathlib import Path
@@ -17,16 +20,30 @@ class Mine(Xml):
 """
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of a task in `mine.py`. Read it only."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.toml").write_text(TINY)
+    (folder / "mine.py").write_text(CODE)
+    line = ("search", "own", "--profile", "tiny.toml", "--task", "mine:Mine", "--tasks", "xml", "--proposals", "0")
+    sys.modules.pop("mine", None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        patch.setenv("GATESEARCH_RUNS", str(folder / "runs"))
+        assert run([*line, "--workers", "0"]) == 0
+    return folder / "runs" / "own"
+
+
 @pytest.fixture
-def own(gatesearch: Gatesearch, here: Path) -> Path:
+def own(trained: Path, here: Path) -> Iterator[Path]:
     """A finished run with a task of its author's, whose module leaves a file behind when it is imported."""
+    shutil.copytree(trained, here / "runs" / "own")
     (here / "mine.py").write_text(CODE)
     sys.modules.pop("mine", None)
-    line = ("search", "own", "--profile", "tiny.toml", "--task", "mine:Mine", "--tasks", "xml", "--proposals", "0")
-    assert gatesearch(*line, "--workers", "0").status == 0
-    (here / "ran").unlink()
-    sys.modules.pop("mine")
-    return here
+    yield here
+    sys.modules.pop("mine", None)
 
 
 @pytest.mark.parametrize(

@@ -172,9 +172,22 @@ def test_seconds_are_simulated_and_pass_only_with_delays() -> None:
     slow = Watched(delays=2.0).trial(GRU, "xml", data, SETTING, BUDGET, 0, constant_baseline)
     assert slow == drawn()
     assert waited == [slow.seconds]
-    started = time.perf_counter()
-    Simulation(delays=0.5).wait(0.1)
-    assert time.perf_counter() - started >= 0.05
+
+
+def test_a_delay_is_slept_in_parts_with_a_sign_of_life_after_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, naps, signs = [100.0], list[float](), list[float]()
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    Simulation(delays=0.5).wait(5.0, lambda: signs.append(now[0]))
+    assert naps == [1.0, 1.0, 0.5]
+    assert signs == [101.0, 102.0, 102.5]
+    Simulation(delays=0.0).wait(5.0)
+    assert len(naps) == 3
 
 
 def test_a_job_with_a_simulation_is_drawn() -> None:

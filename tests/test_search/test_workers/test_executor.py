@@ -19,22 +19,15 @@ from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.profiles.sections import Profile
-from search.training.settings import Setting
-from search.training.trial import Budget, train_trial
+from search.training.trial import train_trial
 from search.workers.environment import own_environment
 from search.workers.executor import LocalExecutor, RayExecutor, make_executor
-from search.workers.job import Job, run_job
-from tests.test_search.small import Deadly, Patient, Unreadable, small_task
+from search.workers.job import run_job
+from tests.test_search.small import Deadly, Patient, Unreadable
 from tests.test_search.test_engine.searches import PROFILE, TASKS, run
+from tests.test_search.test_workers.jobs import BUDGET, SETTING, XML, make_job
 
-XML = small_task("xml")
 PATIENT = Patient(validation=600, test=900)
-SETTING = Setting(1.0, 0.5, 5.0, 1, 6_000)
-BUDGET = Budget(batch=4, unroll=8, epoch_steps=3, epochs=1)
-
-
-def make_job(seed: int = 0) -> Job:
-    return Job(LIBRARY["gru"].graph, "xml", SETTING, BUDGET, seed, 0.1)
 
 
 def test_jobs_of_the_earliest_proposal_come_first_and_then_those_submitted_first() -> None:
@@ -77,6 +70,7 @@ def test_one_process_trains_with_one_thread() -> None:
     assert torch.get_num_threads() == 1
 
 
+@pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
 def test_ray_workers_give_the_rows_of_one_process_and_outlive_a_deadly_trial(tmp_path: Path) -> None:
     marks = tmp_path / "marks"

@@ -14,7 +14,7 @@ from search.workers.isolation import Sandbox, Stopped
 from search.workers.job import Job, run_job
 from tasks.task import Task
 from tests.test_search.small import Wicked
-from tests.test_search.test_workers.test_executor import BUDGET, XML, make_job
+from tests.test_search.test_workers.jobs import BUDGET, XML, make_job
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def train(sandbox: Sandbox, task: Task, job: Job) -> TrialResult | Stopped:
     return found if isinstance(found, Stopped) else pickle.loads(found)  # noqa: S301 - our own bytes
 
 
+@pytest.mark.slow
 def test_a_trial_that_crashes_or_hangs_or_takes_all_memory_is_given_up_and_the_next_is_trained(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from search.workers.job import Job
 from search.workers.virtual import VirtualCluster
 from tests.test_search.small import small_task
 from tests.test_search.test_engine.searches import PROFILE, TASKS, make_store, rows
-from tests.test_search.test_workers.test_executor import BUDGET, SETTING
+from tests.test_search.test_workers.jobs import BUDGET, SETTING
 
 XML = small_task("xml")
 
