@@ -4,9 +4,14 @@ Whatever a user did wrong ends in one line on the error stream, with the value, 
 2. Commands are imported when they are called, so that `--help` does not wait for PyTorch.
 """
 
+import sys
+
+from search.core.import_path import drop_working_directory
+
+drop_working_directory()  # before the imports below: `python -m` puts it first on the path, and PYTHONPATH may as well
+
 import importlib
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 
@@ -128,7 +133,7 @@ def _fail(message: str) -> int:
 
 
 def main() -> None:
-    """The `gatesearch` command."""
+    """Run the `gatesearch` command."""
     status = run(sys.argv[1:])
     if "ray" in sys.modules:
         # All is written, and all processes are ended. What else Ray does at exit takes it a second; where it was

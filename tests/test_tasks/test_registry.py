@@ -62,7 +62,7 @@ def test_a_task_of_ones_own_loads_by_import_path_from_the_working_directory() ->
         ("tasks.xml:Yml", r"'tasks.xml:Yml' cannot be imported \(AttributeError: .*\); the form is"),
         (":", r"cannot be imported"),
         ("tasks.xml:", r"cannot be imported"),
-        ("tasks.errors:TaskError", r"'tasks.errors:TaskError' is no task; it must be a subclass"),
+        ("tasks.errors:TaskError", r"'tasks.errors:TaskError' is not a task; it must be a subclass"),
         ("tasks.generated:GeneratedTask", r"lacks samples, name, vocabulary; every task defines them"),
     ],
 )
