@@ -130,6 +130,12 @@ def test_workers_import_nothing_of_the_folder_but_a_users_task(folder: Path, tmp
     assert imported(tmp_path / "imported") == []
 
 
+def free_port() -> int:
+    with socket.socket() as connection:
+        connection.bind(("127.0.0.1", 0))
+        return int(connection.getsockname()[1])
+
+
 @pytest.fixture
 def home() -> Iterator[str]:
     """A home folder for Ray's token and sockets, whose paths have to be short."""
@@ -143,15 +149,14 @@ def head(tmp_path: Path, home: str) -> Iterator[str]:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     write_shadows(elsewhere, tmp_path / "imported")
-    with socket.socket() as connection:
-        connection.bind(("127.0.0.1", 0))
-        port = connection.getsockname()[1]
+    port = free_port()
     options = ["--head", "--block", f"--port={port}", "--num-cpus=1", "--include-dashboard=false"]
+    options += [f"--dashboard-agent-listen-port={free_port()}"]
     options += ["--disable-usage-stats", "--object-store-memory=100000000", "--node-ip-address=127.0.0.1"]
     process = subprocess.Popen(
         [BIN / "ray", "start", *options, f"--temp-dir={home}/ray"],
         cwd=elsewhere,
-        env=os.environ | {"HOME": home},
+        env=os.environ | {"HOME": home, "PYTHONSAFEPATH": "1"},  # Ray itself runs `python -m` in this folder
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -159,7 +164,10 @@ def head(tmp_path: Path, home: str) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        assert any("Ray runtime started" in line for line in process.stdout)
+        said: list[str] = []
+        while not said or "Ray runtime started" not in said[-1]:
+            said.append(next(process.stdout, ""))
+            assert said[-1], "".join(said)
         yield f"127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
