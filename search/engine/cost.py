@@ -15,9 +15,10 @@ from search.core.errors import BudgetError
 from search.engine.engine import budgets
 from search.profiles.sections import MEMORIZATION, Profile
 from search.training.model import SequenceModel, units_for
+from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.stepper import Stepper, stepper_for
-from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS, Budget
+from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS
 from tasks.task import Split, Task
 
 MEASURED_STEPS = 5

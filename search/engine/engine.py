@@ -30,9 +30,10 @@ from search.engine.trial_writer import Recorder
 from search.profiles.sections import MEMORIZATION, Profile
 from search.strategies.base import Outcome, Proposal, Strategy
 from search.strategies.registry import strategy_class
+from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.simulation import Simulation
-from search.training.trial import Budget, Point, TrialResult
+from search.training.trial import Point, TrialResult
 from search.workers.executor import Executor
 from search.workers.job import Job
 from tasks.task import Metric, Task

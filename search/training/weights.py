@@ -17,8 +17,9 @@ from search.cells.export.layer_code import Block
 from search.cells.export.module_text import Network
 from search.cells.graph import GateGraph
 from search.training.model import SequenceModel
+from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.trial import Budget, Point, TrialResult, train_trial
+from search.training.trial import Point, TrialResult, train_trial
 from tasks.task import Output, Task
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
+from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.simulation import Simulation
-from search.training.trial import Budget, TrialResult, train_trial
+from search.training.trial import TrialResult, train_trial
 from search.workers.environment import own_environment
 from tasks.task import Task
 

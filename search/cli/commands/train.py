@@ -13,8 +13,9 @@ from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.profiles.loading import load_profile
 from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, TaskSection
+from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
-from search.training.trial import Budget, Point, TrialResult, train_trial
+from search.training.trial import Point, TrialResult, train_trial
 from tasks.registry import load_task
 from tasks.task import Metric
 

@@ -19,8 +19,9 @@ from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.profiles.sections import Profile
+from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.trial import Budget, train_trial
+from search.training.trial import train_trial
 from search.workers.environment import own_environment
 from search.workers.executor import LocalExecutor, RayExecutor, make_executor
 from search.workers.job import Job, run_job
