@@ -95,12 +95,9 @@ def run(command: list[str], folder: Path, **environment: str) -> list[str]:
     return sorted({task for task, _ in trials})
 
 
-def test_a_search_in_one_process_imports_nothing_of_the_folder(folder: Path, tmp_path: Path) -> None:
-    assert search(folder, "--profile", "tiny.toml", "--workers", "0") == ["memorization", "xml"]
-    assert imported(tmp_path / "imported") == []
-
-
-def test_a_users_task_in_the_folder_is_imported_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+def test_a_search_in_one_process_imports_a_users_task_of_the_folder_and_nothing_else(
+    folder: Path, tmp_path: Path
+) -> None:
     tasks = search(folder, "--profile", "tiny.toml", "--workers", "0", "--task", "parity:Parity")
     assert tasks == ["memorization", "parity", "xml"]
     assert imported(tmp_path / "imported") == []
