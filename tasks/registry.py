@@ -69,7 +69,7 @@ def task_class(name: str) -> type[Task]:
         return _imported(name)
     points = {point.name: point for point in entry_points(group=GROUP)}
     if name in points:
-        return _imported(f"{points[name].module}:{points[name].attr}")
+        return _imported(f"{points[name].module}:{points[name].attr}", installed=True)
     known = [*TASKS, *sorted(points)]
     raise TaskError(
         f"no task {_shown(name)}{_hint(name, known)}; there are {', '.join(known)}, or write package.module:Class"
@@ -95,11 +95,11 @@ def parameters_of(task: Task) -> dict[str, Scalar]:
     return values
 
 
-def _imported(path: str) -> type[Task]:
-    """Import a task class, from the working directory if no installed module has the name."""
+def _imported(path: str, *, installed: bool = False) -> type[Task]:
+    """Import a task class; unless it is `installed`, the working directory is searched last."""
     module_name, _, class_name = path.partition(":")
     here = str(Path.cwd())
-    added = here not in sys.path
+    added = not installed and here not in sys.path
     if added:
         sys.path.append(here)  # last, so that files beside the user's module shadow no other module
     try:
