@@ -1,4 +1,4 @@
-"""Tasks by name, by import path, or from other packages' entry points."""
+"""Registry of tasks: by name, by import path, or from other packages' entry points."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def load_task(name: str, /, **parameters: Scalar) -> Task:
     """Build a task.
 
     Args:
-        name: a key of `TASKS`, an import path `package.module:Class` (the working directory is importable), or
-            an entry point of the group `gatesearch.tasks`.
+        name: a key of `TASKS`, an import path `package.module:Class` (searched in the working directory last), or an
+            entry point of the group `gatesearch.tasks`.
         parameters: keyword parameters of the task.
 
     Raises:
-        TaskError: no such task, no such parameter, a value out of range, or data that cannot be read.
+        TaskError: there is no such task or parameter, a value is out of range, or data cannot be read.
     """
     kind = task_class(name)
     known = list(inspect.signature(kind).parameters)
@@ -52,16 +52,16 @@ def load_task(name: str, /, **parameters: Scalar) -> Task:
         return kind(**parameters)
     except TaskError:
         raise
-    except (Exception, SystemExit) as error:  # a task of the user's may fail in any way
+    except (Exception, SystemExit) as error:  # a user's task may fail in any way
         what = f"{type(error).__name__}: {_one_line(error)}"
         raise TaskError(f"task {_shown(name)} cannot be built ({what}); check its parameters") from error
 
 
 def task_class(name: str) -> type[Task]:
-    """The class of a task, not built yet; takes what `load_task` takes.
+    """Return the class of a task by its name, as `load_task` finds it.
 
     Raises:
-        TaskError: there is no such task, or what the path leads to is not one.
+        TaskError: there is no such task, or the path names something else.
     """
     if name in TASKS:
         return TASKS[name]
@@ -69,7 +69,7 @@ def task_class(name: str) -> type[Task]:
         return _imported(name)
     points = {point.name: point for point in entry_points(group=GROUP)}
     if name in points:
-        return _imported(f"{points[name].module}:{points[name].attr}")
+        return _imported(f"{points[name].module}:{points[name].attr}", installed=True)
     known = [*TASKS, *sorted(points)]
     raise TaskError(
         f"no task {_shown(name)}{_hint(name, known)}; there are {', '.join(known)}, or write package.module:Class"
@@ -77,10 +77,10 @@ def task_class(name: str) -> type[Task]:
 
 
 def parameters_of(task: Task) -> dict[str, Scalar]:
-    """The parameters a task was built with, for the record: `load_task` makes the same task of them.
+    """Return the parameters that a task was built with; `load_task` builds the same task from them.
 
     Raises:
-        TaskError: a parameter is not kept under its name, or is neither text, number, truth value nor None.
+        TaskError: a parameter is not an attribute of the task, or is neither a text, a number, a truth value nor None.
     """
     values: dict[str, Scalar] = {}
     for parameter in inspect.signature(type(task)).parameters:
@@ -90,29 +90,31 @@ def parameters_of(task: Task) -> dict[str, Scalar]:
         if isinstance(value, Path):
             value = str(value)
         if not isinstance(value, str | int | float | bool | None):
-            raise TaskError(f"task {task.name!r}: {parameter} = {value!r} is no text or number; use one")
+            raise TaskError(f"task {task.name!r}: {parameter} = {value!r} is neither text nor number; use one of them")
         values[parameter] = value
     return values
 
 
-def _imported(path: str) -> type[Task]:
+def _imported(path: str, *, installed: bool = False) -> type[Task]:
+    """Import a task class; unless it is `installed`, the working directory is searched last."""
     module_name, _, class_name = path.partition(":")
     here = str(Path.cwd())
-    added = here not in sys.path
+    added = not installed and here not in sys.path
     if added:
-        sys.path.insert(0, here)
+        sys.path.append(here)  # last, so that files beside the user's module shadow no other module
     try:
         found: object = importlib.import_module(module_name)
         for part in class_name.split("."):
             found = getattr(found, part)
-    except (Exception, SystemExit) as error:  # a module of the user's may fail in any way, or be a script
+    except (Exception, SystemExit) as error:  # a user's module may fail in any way, or be a script
         what = f"{type(error).__name__}: {_one_line(error)}"
-        raise TaskError(f"task {_shown(path)} cannot be imported ({what}); the form is package.module:Class") from error
+        remedy = _shadowed(module_name) or "the form is package.module:Class"
+        raise TaskError(f"task {_shown(path)} cannot be imported ({what}); {remedy}") from error
     finally:
         if added and here in sys.path:
             sys.path.remove(here)
     if not isinstance(found, type) or not issubclass(found, Task):
-        raise TaskError(f"{_shown(path)} is no task; it must be a subclass of tasks.task.Task")
+        raise TaskError(f"{_shown(path)} is not a task; it must be a subclass of tasks.task.Task")
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     missing += [name for name in found.required if not hasattr(found, name)]
     if missing:
@@ -120,6 +122,16 @@ def _imported(path: str) -> type[Task]:
     if not isinstance(found.name, str):
         raise TaskError(f"task {_shown(path)} has the name {found.name!r}; it must be a text")
     return found
+
+
+def _shadowed(module: str) -> str | None:
+    """Return a remedy if a file of the working directory has the name of another module, which was imported instead."""
+    top = module.partition(".")[0]
+    file = getattr(sys.modules.get(top), "__file__", None)
+    mine = [path for path in (Path(f"{top}.py"), Path(top, "__init__.py")) if path.is_file()]
+    if not mine or file is None or Path(file).resolve() == mine[0].resolve():
+        return None
+    return f"rename your {mine[0]}, since the module {top} is {file}"
 
 
 def _shown(name: str) -> str:

@@ -23,8 +23,9 @@ from search.kernels.runtime.compiled import compile_cell
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_task_of, section_of
 from search.training.model import SequenceModel, units_for
+from search.training.schedule import Budget
 from search.training.stepper import stepper_for
-from search.training.trial import Budget, train_trial
+from search.training.trial import train_trial
 from tasks.task import Batch, Split, Task
 
 MOST_STEPS = 2000

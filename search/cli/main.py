@@ -4,9 +4,14 @@ A user error is one line on the error stream with the value, the rule and the re
 module is imported when the command is called, so `--help` does not wait for PyTorch.
 """
 
+import sys
+
+from search.core.import_path import drop_working_directory
+
+drop_working_directory()  # before the imports below: `python -m` puts it first on the path, and PYTHONPATH may as well
+
 import importlib
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 

@@ -1,1 +1,1 @@
-"""What every layer may use: errors, keyed randomness, limits of a trial."""
+"""Base of every layer: errors, keyed randomness, limits of a trial, the import path."""

@@ -1,9 +1,9 @@
-"""What can be wrong with what a user asks of a search."""
+"""Errors of a search that a user can cause and remedy."""
 
 
 class SearchError(ValueError):
-    """A profile, a setting or a command cannot be used: the message names the value, the rule and the remedy."""
+    """Unusable profile, setting or command; the message names the value, the rule and the remedy."""
 
 
 class BudgetError(SearchError):
-    """No size of a cell fits a parameter budget."""
+    """Parameter budget that no size of a cell fits."""

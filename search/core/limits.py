@@ -1,15 +1,15 @@
-"""Limits of a trial: how long it may stall, how much memory it may take."""
+"""Limits of a trial: time without progress, and memory."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a trial may not exceed: seconds without a batch of data being asked for, bytes of resident memory."""
+    """Limits of a trial: seconds between two batches of data, bytes of resident memory."""
 
     stalled_seconds: float = 600.0
     memory_bytes: int = 8 * 2**30
 
 
 DEFAULT_LIMITS = Limits()
-"""Ten minutes without a step where one takes milliseconds; the study's largest models need a gigabyte or two."""
+"""Generous limits: a step takes milliseconds, and the study's largest models need a gigabyte or two."""

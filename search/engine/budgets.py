@@ -1,7 +1,7 @@
 """Training budgets of a profile."""
 
 from search.profiles.sections import MEMORIZATION, Profile
-from search.training.trial import Budget
+from search.training.schedule import Budget
 
 
 def budgets(profile: Profile) -> dict[str, Budget]:

@@ -17,9 +17,10 @@ from search.profiles.sections import MEMORIZATION, Profile
 from search.profiles.tasks import section_of
 from search.strategies.registry import strategy_class
 from search.training.model import SequenceModel, units_for
+from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.stepper import Stepper, stepper_for
-from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS, Budget
+from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS
 from tasks.task import Split, Task
 
 MEASURED_STEPS = 5

@@ -9,8 +9,9 @@ import torch
 from search.cells.graph import GateGraph
 from search.core.keys import trial_seed
 from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, Scalar, TaskSection
+from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
-from search.training.trial import Budget, Point, TrialResult, train_trial
+from search.training.trial import Point, TrialResult, train_trial
 from tasks.registry import load_task
 from tasks.task import Task
 

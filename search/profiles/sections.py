@@ -23,8 +23,8 @@ from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.core.limits import DEFAULT_LIMITS, Limits
+from search.training.schedule import Budget
 from search.training.settings import Grid, Transfer
-from search.training.trial import Budget
 
 MAX_BYTES = 65_536
 """Largest size of a profile file in bytes."""

@@ -1,7 +1,7 @@
 """Settings: the points of the hyperparameter grid.
 
-The values are those of Jozefowicz et al. 2015, section 3.2 (those of the music tasks are ours). A setting's key is its
-text: it is what the store knows a trial by, and what a trial's random seed is made of.
+The values of the profiles are those of Jozefowicz et al. 2015, section 3.2, but for the music tasks. A setting's key is
+its text: it identifies a trial in the store and is part of the trial's random seed.
 """
 
 import itertools
@@ -18,12 +18,14 @@ from search.core.errors import SearchError
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """One point of the grid.
+    """Point of the grid.
 
-    `scale`: weights start in U[-s, s], s = scale / sqrt(units). `learning_rate`: for a loss that is averaged over the
-    batch and summed over time. `max_norm`: longer gradients are scaled down to this length. `layers`: cells stacked.
-    `parameter_budget`: number of parameters that
-    the number of units is derived from.
+    Attributes:
+        scale: initial weights are drawn from U[-s, s] with s = scale / sqrt(units).
+        learning_rate: step size for a loss that is averaged over the batch and summed over time.
+        max_norm: gradients are clipped to this norm.
+        layers: number of stacked cells.
+        parameter_budget: number of parameters from which the number of units is derived.
     """
 
     scale: float
@@ -34,7 +36,7 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """The setting as JSON text; equal settings have equal keys."""
+        """Setting as JSON text; equal settings have equal keys."""
         values = {field.name: getattr(self, _ATTRIBUTES.get(field.name, field.name)) for field in FIELDS}
         return write_key(values)
 
@@ -54,7 +56,7 @@ _ATTRIBUTES = {"parameters": "parameter_budget"}
 
 @dataclass(frozen=True)
 class Grid:
-    """The settings allowed: all combinations of the values of five lists."""
+    """Grid of allowed settings: all combinations of the values of five lists."""
 
     scales: tuple[float, ...]
     learning_rates: tuple[float, ...]
@@ -64,7 +66,7 @@ class Grid:
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
-        """Every setting once, in a fixed order, even where a list has a value twice."""
+        """Settings in a fixed order, each once, even if a list repeats a value."""
         axes = (self.scales, self.learning_rates, self.max_norms, self.layers, self.parameter_budgets)
         return tuple(dict.fromkeys(Setting(*values) for values in itertools.product(*axes)))
 
@@ -74,7 +76,7 @@ class Grid:
     def draw(
         self, count: int, rng: np.random.Generator, exclude: Collection[Setting] = frozenset()
     ) -> tuple[Setting, ...]:
-        """Up to `count` different settings that are not excluded, all equally likely; fewer where the grid runs out."""
+        """Draw up to `count` different settings that are not excluded, all equally likely; all of them if too few."""
         left = [setting for setting in self.settings if setting not in exclude]
         chosen = rng.choice(len(left), size=min(count, len(left)), replace=False) if left else ()
         return tuple(left[int(i)] for i in chosen)
@@ -82,11 +84,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Where a child's settings come from; the study's rule, as recalled (Jozefowicz et al. 2015 do not print it).
+    """Rule for the settings of a child (not stated in Jozefowicz et al. 2015).
 
-    A parent with more than `experienced` settings passes on `parent_share` of them from its best `best`, the rest is
-    random. Otherwise a third is random, a third from the best `best` settings of the seeds, and a third from those
-    tried on the parent.
+    If more than `experienced` settings were tried on the parent, a share `parent_share` of the child's settings comes
+    from the parent's best `best`, and the rest is random. Otherwise a third is random, a third comes from the best
+    `best` settings of the seeds, and a third from those tried on the parent.
     """
 
     experienced: int
@@ -102,12 +104,12 @@ class Transfer:
         rng: np.random.Generator,
         exclude: Collection[Setting] = frozenset(),
     ) -> tuple[Setting, ...]:
-        """Up to `count` different settings of `grid`.
+        """Draw up to `count` different settings of `grid`.
 
-        `parent` and `seeds` are the settings tried on the parent and on the seeds, best first. A source that has
-        nothing new leaves its share to chance.
+        `parent` and `seeds` are the settings tried on the parent and on the seeds, best first. The share of a source
+        without new settings is drawn at random from the grid.
         """
-        # Everything that a search decides by is drawn in one fixed order, so that it is a function of the generator.
+        # The order of the draws is fixed, so that the result is a function of the generator.
         taken = set(exclude)
         chosen: list[Setting] = []
         allowed = set(grid.settings)

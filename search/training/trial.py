@@ -1,11 +1,8 @@
-"""One trial: one setting of one cell, trained on one task.
+"""Training of one trial: one setting of one cell on one task.
 
 Plain SGD on windows of an endless stream, with the hidden state carried over where the task carries it (Jozefowicz et
-al. 2015, section 3.2). The loss is averaged over the batch and summed over time, and the gradient's norm is clipped on
-that: the study's learning rates only make sense with this convention.
-
-A budget is counted in training steps, never in seconds, so that a trial's outcome depends on its inputs alone: the
-graph, the task, the setting, the budget and the seed.
+al. 2015, section 3.2). The loss is averaged over the batch and summed over time, and its gradient is clipped by norm:
+the study's learning rates only make sense with this convention.
 """
 
 import math
@@ -21,47 +18,19 @@ from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
 from search.training.model import Score, SequenceModel, units_for
+from search.training.schedule import Budget, Ending, EpochRules
 from search.training.settings import Setting
 from search.training.stepper import stepper_for
 from tasks.task import Batch, Split, Task
 
 EVALUATION_BATCH = 50
 EVALUATION_STEPS = 50
-"""Sequences side by side and steps a window when a model is evaluated: part of the task's definition for streams."""
-
-CHANCE_ERRORS = 3.0
-"""A model is above chance when it beats the best constant guess by this many standard errors."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long a trial may train, in steps, and when the learning rate falls.
-
-    An epoch is `epoch_steps` training steps, followed by a look at the validation set. After `patience` epochs without
-    improvement the learning rate is halved, and again each epoch, for `halvings` epochs; then the trial ends (the
-    study's schedule). A trial that has not come to that by itself spends the last `halvings` of its `epochs` in that
-    way, so that a short budget ends with small steps too (ours). A model that is not above chance after `chance_epochs`
-    is given up. With a `target`, the trial ends once validation reaches it.
-    """
-
-    batch: int = 20
-    unroll: int = 35
-    epoch_steps: int = 1000
-    epochs: int = 100
-    patience: int = 3
-    halvings: int = 4
-    chance_epochs: int = 4
-    target: float | None = None
-
-    @property
-    def steps(self) -> int:
-        """The most training steps that a trial can take."""
-        return self.epoch_steps * self.epochs
+"""Batch size and steps per window of an evaluation: part of a task's definition where it reads streams."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One epoch of a learning curve: the steps so far, the mean training loss per counted step (nats), the metric."""
+    """Epoch of a learning curve: steps so far, mean training loss per counted step (nats), validation metric."""
 
     step: int
     loss: float
@@ -70,9 +39,9 @@ class Point:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial came to. Metrics are of the best epoch by validation; losses in nats per counted step.
+    """Result of a trial. Metrics are those of the best epoch by validation; losses are in nats per counted step.
 
-    The `_se` fields are standard errors that come from the finite size of the evaluation set (not from the seed).
+    The `_se` fields are standard errors due to the finite size of the evaluation set; they leave out the random seed.
     """
 
     state: TrialState
@@ -89,12 +58,12 @@ class TrialResult:
     parameters: int = 0
     units: int = 0
     curve: tuple[Point, ...] = ()
-    environment: str | None = None  # what it was trained by, `search.workers.environment`; None where a worker died
+    environment: str | None = None  # JSON of `search.workers.environment`; None if a worker died
 
 
 @dataclass(frozen=True)
 class _Measure:
-    """Metric, its standard error, and loss per counted step of one evaluation."""
+    """Metric, standard error of the metric, and loss per counted step (nats) of one evaluation."""
 
     metric: float
     error: float
@@ -105,27 +74,6 @@ class _Measure:
         mean = score.metric / score.steps
         variance = max(score.metric_squared / score.steps - mean * mean, 0.0)
         return cls(mean, math.sqrt(variance / score.steps), score.nats / score.steps)
-
-
-class LearningRate:
-    """The schedule of `Budget`: what the learning rate is, and whether the trial is over."""
-
-    def __init__(self, start: float, budget: Budget) -> None:
-        self.value = start
-        self.budget = budget
-        self.waited = self.halved = self.epoch = 0
-
-    def epoch_ended(self, improved: bool) -> bool:
-        """Count an epoch; halve where it is time. True when the schedule has run out."""
-        self.epoch += 1
-        self.waited = 0 if improved else self.waited + 1
-        last = self.budget.epochs - self.epoch <= self.budget.halvings
-        if self.halved or last or self.waited >= self.budget.patience:
-            if self.halved >= self.budget.halvings:
-                return True
-            self.halved += 1
-            self.value /= 2
-        return self.epoch >= self.budget.epochs
 
 
 def train_trial(
@@ -142,13 +90,22 @@ def train_trial(
 ) -> TrialResult:
     """Train one setting of a cell on a task; validation picks the epoch, test is reported.
 
-    `constant_baseline` is the metric of the best constant guess (worked out from the task where it is not given);
-    `seed` feeds the initial weights and the training data, each with a generator of its own. `on_batch` is called for
-    every batch that is read, to train on or to evaluate on: a sign that the trial gets on. `on_end` is given the model,
-    with the weights of the best epoch, where the trial has a result.
+    Args:
+        graph: the cell; it is trained in its canonical form.
+        task: source of the data and the metric.
+        setting: the hyperparameters.
+        budget: the length of the trial.
+        seed: seed of the initial weights and of the training data, which have a generator each.
+        constant_baseline: metric of the best constant prediction; computed from the task if None.
+        on_epoch: called with each point of the learning curve.
+        on_batch: called for every batch that is read for training or evaluation, as a sign of life.
+        on_end: called with the model, holding the weights of the best epoch, if the trial has metrics.
+
+    Returns:
+        The result. A setting whose budget fits no cell size gives a failed trial.
     """
     started = time.perf_counter()
-    graph = graph.canonical()  # a dead matrix is not trained, so it takes nothing of the budget either
+    graph = graph.canonical()  # dead matrices are not trained, so they must not use up the parameter budget
     try:
         units = units_for(graph, setting, task.output_size, task.output)
     except BudgetError as error:
@@ -164,15 +121,15 @@ def train_trial(
         on_epoch,
         on_batch,
     )
-    state, reason = trial.train(np.random.default_rng(seed))
-    measures = trial.measures(state)
+    ending = trial.train(np.random.default_rng(seed))
+    measures = trial.measures(ending.state)
     if measures and on_end is not None:
         on_end(model)
     return TrialResult(
-        state,
-        reason,
+        ending.state,
+        ending.reason,
         **measures,
-        best_step=trial.best_step if measures else 0,
+        best_step=trial.rules.best_step if measures else 0,
         steps=trial.steps,
         seconds=time.perf_counter() - started,
         parameters=model.flat.numel(),
@@ -193,64 +150,47 @@ class _Trial:
         on_batch: Callable[[], None] | None,
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
-        self.constant_baseline, self.on_epoch, self.on_batch = constant_baseline, on_epoch, on_batch
+        self.on_epoch, self.on_batch = on_epoch, on_batch
         self.stepper = stepper_for(model)
-        self.rate = LearningRate(setting.learning_rate, budget)
+        self.rules = EpochRules(budget, setting.learning_rate, task.metric, constant_baseline)
         self.curve: list[Point] = []
         self.best: _Measure | None = None
         self.best_weights = model.flat.clone()
-        self.best_step = self.steps = 0
+        self.steps = 0
         self.validation: tuple[Batch, ...] = ()
 
-    def train(self, rng: np.random.Generator) -> tuple[TrialState, str]:
-        """Train to the end of the schedule, or to what ends the trial before it."""
+    def train(self, rng: np.random.Generator) -> Ending:
+        """Train until a rule ends the trial, or the loss or gradient is not finite."""
         stream = self._counted(self.task.training(self.budget.batch, self.budget.unroll, rng))
         while True:
             nats, counted = 0.0, 0
             for _ in range(self.budget.epoch_steps):
-                step = self.stepper.train(next(stream), self.rate.value, self.setting.max_norm)
+                step = self.stepper.train(next(stream), self.rules.learning_rate, self.setting.max_norm)
                 self.steps += 1
                 if step.trouble is not None:
-                    return TrialState.DIVERGED, f"the {step.trouble} is not finite at step {self.steps}"
+                    return Ending(TrialState.DIVERGED, f"the {step.trouble} is not finite at step {self.steps}")
                 nats += step.nats
                 counted += step.steps
             ended = self._epoch(nats / max(counted, 1))
             if ended is not None:
                 return ended
 
-    def _epoch(self, loss: float) -> tuple[TrialState, str] | None:
+    def _epoch(self, loss: float) -> Ending | None:
         measure = self._measure(Split.VALIDATION)
         point = Point(self.steps, loss, measure.metric)
         self.curve.append(point)
         if self.on_epoch is not None:
             self.on_epoch(point)
         if not math.isfinite(measure.loss):
-            return TrialState.DIVERGED, f"the validation loss is not finite at step {self.steps}"
-        metric = self.task.metric
-        improved = self.best is None or metric.better(measure.metric, self.best.metric)
-        if improved:
-            self.best, self.best_step = measure, self.steps
+            return Ending(TrialState.DIVERGED, f"the validation loss is not finite at step {self.steps}")
+        ending = self.rules.end_epoch(self.steps, measure.metric, measure.error)
+        if self.rules.improved:
+            self.best = measure
             self.best_weights.copy_(self.model.flat)
-        assert self.best is not None
-        target = self.budget.target
-        if target is not None and not metric.better(target, measure.metric):
-            return TrialState.STOPPED, f"validation reached the target of {target:g} at step {self.steps}"
-        over = self.rate.epoch_ended(improved)
-        if self.rate.epoch == self.budget.chance_epochs or over:
-            gain = (
-                self.best.metric - self.constant_baseline
-                if metric.higher_is_better
-                else self.constant_baseline - self.best.metric
-            )
-            if gain <= CHANCE_ERRORS * self.best.error:
-                return (
-                    TrialState.AT_CHANCE,
-                    f"not above the best constant guess, {self.constant_baseline:.4f}, at step {self.steps}",
-                )
-        return (TrialState.OK, "the schedule ran out") if over else None
+        return ending
 
     def measures(self, state: TrialState) -> dict[str, Any]:
-        """The best epoch's figures; none for a trial that diverged, since it says nothing about the cell."""
+        """Return the metrics of the best epoch; none for a diverged trial, which does not represent its cell."""
         if not state.is_ranked or self.best is None:
             return {}
         self.model.flat.copy_(self.best_weights)
@@ -267,12 +207,12 @@ class _Trial:
     def _measure(self, split: Split) -> _Measure:
         read = self.task.evaluation(split, EVALUATION_BATCH, EVALUATION_STEPS)
         if split is Split.VALIDATION:
-            self.validation = self.validation or tuple(read)  # the same at each look
+            self.validation = self.validation or tuple(read)  # the same in every epoch
             read = iter(self.validation)
         return _Measure.of(self.stepper.evaluate(self._counted(read)))
 
     def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The same batches; `on_batch` hears of each."""
+        """Yield the batches, and call `on_batch` before each."""
         for batch in batches:
             if self.on_batch is not None:
                 self.on_batch()

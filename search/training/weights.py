@@ -1,7 +1,7 @@
-"""The weights of a stored trial: trained again, since a trial is a function of its inputs, and laid out for a module.
+"""Weights of a stored trial: trained again from the trial's inputs, and arranged for an exported module.
 
-A run keeps no weights, but everything that they follow from. Under the versions, processor and commit that a trial was
-trained in, they come out as they were, bit for bit; elsewhere rounding differs, and with it, a little, the result.
+A run stores no weights, but all inputs that determine them. Under the versions, processor and commit of the trial they
+are reproduced bit for bit; elsewhere rounding differs, and the result differs slightly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,15 @@ from search.cells.export.layer_code import Block
 from search.cells.export.module_text import Network
 from search.cells.graph import GateGraph
 from search.training.model import SequenceModel
+from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.trial import Budget, Point, TrialResult, train_trial
+from search.training.trial import Point, TrialResult, train_trial
 from tasks.task import Output, Task
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trial's result, and its model with the weights of the best epoch; no model where the trial came to nothing."""
+    """Result of a trial, and its model with the weights of the best epoch; no model if the trial has no metrics."""
 
     result: TrialResult
     model: SequenceModel | None
@@ -32,16 +33,17 @@ class Trained:
 
 @dataclass
 class _Keeper:
-    """Takes the model that a trial hands over."""
+    """Holder of the model that `train_trial` passes to `on_end`."""
 
     model: SequenceModel | None = field(default=None)
 
     def keep(self, model: SequenceModel) -> None:
+        """Keep the model."""
         self.model = model
 
 
 def train_again(graph: GateGraph, task: Task, setting: Setting, budget: Budget, seed: int) -> Trained:
-    """Train a trial with one thread, as every trial is, and keep its model."""
+    """Train a trial with one thread, like every trial, and return its result and its model."""
     torch.set_num_threads(1)
     keeper = _Keeper()
     result = train_trial(graph, task, setting, budget, seed, on_end=keeper.keep)
@@ -49,18 +51,18 @@ def train_again(graph: GateGraph, task: Task, setting: Setting, budget: Budget, 
 
 
 def is_same(result: TrialResult, curve: Sequence[tuple[int, float, float]], validation: float | None) -> bool:
-    """Whether a trial came out as it was stored: its whole learning curve, and its metric."""
+    """Return whether a result equals the stored trial: its whole learning curve and its metric."""
     return result.curve == tuple(Point(*point) for point in curve) and result.validation == validation
 
 
 def network_of(model: SequenceModel, weights: Path) -> Network:
-    """What the exporter needs to know of the model, whose weights are in that file."""
+    """Return the exporter's description of a model whose weights are in a file."""
     symbols = model.output is Output.SYMBOLS
     return Network(model.output_size, symbols, model.units, len(model.weights), weights.name)
 
 
 def module_weights(model: SequenceModel, blocks: Sequence[Block]) -> dict[str, Tensor]:
-    """The model's numbers by the names of the exported network's parameters.
+    """Return the model's weights by the names of the exported network's parameters.
 
     `entry.*`, `readout.*`, and for layer k and each block `cell.layers.k.BLOCK.weight` (n H, H) and `.bias` (n H,).
     """
@@ -78,5 +80,5 @@ def module_weights(model: SequenceModel, blocks: Sequence[Block]) -> dict[str, T
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file; a reader sees the old file or the new one. Raises `StoreError` where it cannot."""
+    """Write a safetensors file atomically. Raises `StoreError` if it cannot be written."""
     write_atomically(path, save(dict(tensors), {"format": "pt", **metadata}))

@@ -1,1 +1,1 @@
-"""Processes that train trials: in this process, in isolated processes, and on a Ray cluster."""
+"""Execution of trials: in this process, in isolated worker processes, and on a Ray cluster."""

@@ -1,7 +1,6 @@
-"""What computes in this process: versions, processor, commit. It can change the last bits of a result.
+"""Environment of a trial: versions of the packages, processor, commit. It can change the last bits of a result.
 
-Every trial says in which environment it was trained: a run may go on under newer versions, and the machines of a
-cluster need not be alike.
+Every trial records its environment: a run may be resumed under newer versions, and machines of a cluster may differ.
 """
 
 import functools
@@ -20,7 +19,7 @@ ID_DIGITS = 8
 
 
 def environment() -> dict[str, Any]:
-    """Versions of what computes, the processor, and the commit of the source (None outside a checkout)."""
+    """Return versions of packages, the processor, and the commit of the source (None outside a checkout)."""
     return {
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "cpu": cpu(),
@@ -30,17 +29,17 @@ def environment() -> dict[str, Any]:
 
 @functools.cache
 def own_environment() -> str:
-    """This process's `environment` as canonical JSON text, as it was when it was first asked for."""
+    """Return this process's `environment` as canonical JSON text, read once."""
     return json.dumps(environment(), sort_keys=True, separators=(",", ":"))
 
 
 def environment_id(description: str) -> str:
-    """The first hex digits of an environment's hash, which trials refer to it by."""
+    """Return the first hexadecimal digits of an environment's hash, by which trials refer to it."""
     return hashlib.sha256(description.encode()).hexdigest()[:ID_DIGITS]
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """What differs between two environments, by name, with both values."""
+    """Return the differences between two environments: name to old and new value."""
     pairs = {field: (before.get(field), now[field]) for field in ("cpu", "commit")}
     for name, value in now["versions"].items():
         pairs[f"version of {name}"] = before.get("versions", {}).get(name), value
@@ -48,7 +47,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tupl
 
 
 def cpu() -> str:
-    """The processor's model name, as the system gives it."""
+    """Return the processor's model name as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
             if line.startswith("model name"):
@@ -66,9 +65,9 @@ def _version(package: str) -> str | None:
 
 
 def commit_of(file: Path) -> str | None:
-    """The commit of the checkout that a file is part of, `-dirty` where it has changes; None for an untracked file.
+    """Return the commit of the checkout that a file belongs to, with `-dirty` if it has changes; None if untracked.
 
-    A package that is installed into an environment inside somebody's repository is no part of that repository.
+    A package that is installed into an environment inside a repository does not belong to that repository.
     """
     if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
         return None

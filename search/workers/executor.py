@@ -1,26 +1,28 @@
-"""Where trials are trained: in this process, or by Ray workers, one thread each.
+"""Executors of trials: in this process, or on Ray workers, one thread each.
 
-An executor takes jobs and gives back their results, in any order; what is decided on them does not depend on it. Jobs
-wait here, those of the earliest proposals first, and only as many as there are workers (and a few more, so that none
-waits for the driver) are handed on.
+An executor takes jobs and returns their results in any order; no decision of a search depends on that order. Jobs wait
+in the driver's queue, those of the earliest proposals first. Ray is handed as many as there are workers, and two more,
+so that no worker waits for the driver.
 """
 
 import heapq
 import pickle
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import torch
 
 from results.store.words import TrialState
 from search.core.errors import SearchError
+from search.core.import_path import ROOT
 from search.core.limits import DEFAULT_LIMITS, Limits
 from search.training.trial import TrialResult
-from search.workers.isolation import MAX_TRIES, Stopped, train_in_sandbox
+from search.workers.isolation import MAX_TRIES, StartError, Stopped
 from search.workers.job import Job, one_line, run_job
+from search.workers.packing import pack_task
 from search.workers.ray_cluster import CAPACITY_SECONDS, Cluster
 from tasks.task import Task
 
@@ -33,41 +35,45 @@ class _Waiting:
 
 
 class Executor(ABC):
-    """Trains jobs. `submit` returns a ticket at once; `next` waits for a job to finish: its ticket and its result."""
+    """Queue of jobs and whoever trains them. `submit` returns a ticket at once; `next` waits for a job to finish."""
 
     def __init__(self) -> None:
         self._queue: list[_Waiting] = []
         self._number = 0
 
     def submit(self, job: Job, priority: int) -> int:
-        """Queue a job, smaller priorities first; returns its ticket."""
+        """Queue a job and return its ticket; jobs of smaller priority are trained first."""
         self._number += 1
         heapq.heappush(self._queue, _Waiting(priority, self._number, job))
         return self._number
 
     @abstractmethod
     def next(self) -> tuple[int, TrialResult]:
-        """The ticket and the result of the next job that finishes. There must be one queued or running."""
+        """Wait for the next job that finishes; return its ticket and its result.
+
+        At least one job must be queued or running.
+        """
 
     def processors(self) -> int:
-        """How many jobs it trains at a time now."""
+        """Return the number of jobs that are trained at a time now."""
         return 1
 
     def close(self) -> None:
-        """Let go of workers and what they hold; queued jobs are dropped."""
+        """Release the workers and their resources; queued jobs are dropped."""
         self._queue.clear()
 
 
 class LocalExecutor(Executor):
-    """Trains in this process, one job at a time, and so without a sandbox: a trial that ends its process ends it all.
+    """Executor that trains in this process, one job at a time, without process isolation.
 
-    The search can then be resumed, and will come to that trial again; with workers it gets past it.
+    A trial that crashes its process ends the search. A search resumed without workers meets that trial again; one
+    resumed with workers stores it as failed.
     """
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
         super().__init__()
         self._tasks = tasks
-        # One thread, as a Ray worker has: sums come out in the same order, and results are the same bit for bit.
+        # One thread, as in a worker process: sums are taken in the same order, so results are the same bit for bit.
         torch.set_num_threads(1)
 
     def next(self) -> tuple[int, TrialResult]:
@@ -76,13 +82,13 @@ class LocalExecutor(Executor):
 
 
 class RayExecutor(Executor):
-    """Trains on a Ray cluster: one of its own with `workers` processes, or the one at `address`.
+    """Executor on a Ray cluster: its own with `workers` processes, or the one at `address`.
 
-    The tasks' data is put into Ray's object store once. A trial is trained in a sandbox (`search.workers.isolation`) of
-    its worker, so a cell that ends its process does not end a worker. A worker that is ended from outside counts as a
-    try of its trial; a node that leaves the cluster does not, since nothing of that is the trial's doing.
+    The tasks' data is put into Ray's object store once. Each Ray worker trains in a process of its own
+    (`search.workers.isolation`), so a trial that crashes does not end the Ray worker. A Ray worker that is killed
+    counts as one try of its trial; a node that leaves the cluster does not, since no trial causes that.
 
-    Raises `SearchError` where Ray cannot be started or reached, here and in `next`.
+    Raises `SearchError` if Ray cannot be started or reached, here and in `next`.
     """
 
     def __init__(
@@ -95,11 +101,11 @@ class RayExecutor(Executor):
         super().__init__()
         self._cluster = Cluster(workers, address)
         self._ray = self._cluster.ray
-        # Every name in its own object: a worker reads only the task that it trains.
-        self._tasks = {name: self._ray.put(pickle.dumps(task)) for name, task in tasks.items()}
-        self._limits = limits
-        # Tries are counted here, where it is known what was the matter.
-        self._remote = self._ray.remote(num_cpus=1, max_retries=0)(train_in_sandbox)
+        # One object for each task: a worker reads only the task that it trains.
+        self._tasks = {name: self._ray.put(pack_task(task)) for name, task in tasks.items()}
+        self._limits = astuple(limits)
+        # Tries are counted here, where the cause of a failure is known.
+        self._remote = self._ray.remote(num_cpus=1, max_retries=0)(_ray_function(ROOT, first=address is None))
         self._running: dict[Any, _Waiting] = {}
         self._deaths: Counter[int] = Counter()  # of workers, by ticket
 
@@ -119,18 +125,18 @@ class RayExecutor(Executor):
         return self._cluster.cores()
 
     def _hand_on(self) -> None:
-        """Give the cluster as many jobs as it has room for, and two more."""
+        """Submit as many jobs to Ray as the cluster has cores, and two more."""
         room = self._cluster.cores() + 2 - len(self._running)
         while self._queue and room > 0:
             waiting = heapq.heappop(self._queue)
             task = self._tasks[waiting.job.task]
-            # In a list, the reference itself arrives: a worker fetches a task once, not once a trial.
+            # Ray passes a reference inside a list as it is: a worker fetches a task once, and not for every trial.
             job = pickle.dumps(waiting.job)
             self._running[self._remote.remote(job, task.hex(), [task], self._limits)] = waiting
             room -= 1
 
     def _result(self, reference: Any, waiting: _Waiting) -> TrialResult | None:
-        """What a finished job came to, or None where it has to be done again."""
+        """Return the result of a finished job, or None if the job has to be tried again."""
         exceptions = self._ray.exceptions
         try:
             found: bytes | Stopped = self._ray.get(reference)
@@ -138,17 +144,22 @@ class RayExecutor(Executor):
             self._deaths[waiting.number] += 1
             if self._deaths[waiting.number] < MAX_TRIES:
                 return None
-            if isinstance(error, exceptions.RayTaskError):  # not the trial, which is far away in its sandbox
-                what = f"{type(error.cause).__name__}: {error.cause}"
-                raise SearchError(f"the workers cannot train: {one_line(what)}; mend that, then --resume") from error
+            if isinstance(error, exceptions.RayTaskError):  # not the trial's, which runs in another process
+                cause = error.cause
+                what = str(cause) if isinstance(cause, StartError) else f"{type(cause).__name__}: {cause}"
+                raise SearchError(
+                    f"workers failed: {one_line(what)}; fix the cause, then rerun with --resume"
+                ) from error
             return TrialResult(TrialState.FAILED, f"its worker died {MAX_TRIES} times: {one_line(error)}")
         except (exceptions.NodeDiedError, exceptions.ObjectLostError):
             return None
         except exceptions.RayError as error:
-            raise SearchError(f"{self._cluster.name} does not go on: {one_line(error)}; go on with --resume") from error
+            raise SearchError(
+                f"lost connection to {self._cluster.name}: {one_line(error)}; rerun with --resume"
+            ) from error
         if isinstance(found, Stopped):
             return TrialResult(TrialState.FAILED, found.reason)
-        result: TrialResult = pickle.loads(found)  # noqa: S301 - a trainer of ours pickled it
+        result: TrialResult = pickle.loads(found)  # noqa: S301 - a worker process pickled it
         return result
 
     def close(self) -> None:
@@ -160,7 +171,32 @@ class RayExecutor(Executor):
 def make_executor(
     tasks: Mapping[str, Task], workers: int, address: str | None, limits: Limits = DEFAULT_LIMITS
 ) -> Executor:
-    """The executor that a command line asks for: `address` wins; 0 workers train in this process."""
+    """Return the executor for a command line: `address` takes precedence; 0 workers train in this process."""
     if address is not None:
         return RayExecutor(tasks, limits, address=address)
     return RayExecutor(tasks, limits, workers=workers) if workers else LocalExecutor(tasks)
+
+
+def _ray_function(root: str, *, first: bool) -> Callable[..., Any]:
+    """Return the function that Ray's workers run.
+
+    Ray pickles a nested function by value, so a worker needs no module of the project to read it. The function then
+    imports the package from `root`: on a cluster of its own (`first`) always, on a joined cluster only where the node
+    has none installed.
+    """
+
+    # Arguments and annotations are of built-in types: Ray reads them before the package is imported.
+    def train(job: bytes, key: str, reference: list[Any], limits: tuple[float, int]) -> Any:
+        import sys
+
+        if "search" not in sys.modules:
+            position = 0 if first else len(sys.path)
+            sys.path.insert(position, root)
+            __import__("search")  # its `__init__` module imports nothing; submodules are then found beside it
+            del sys.path[position]
+        from search.core.limits import Limits
+        from search.workers.isolation import train_isolated
+
+        return train_isolated(job, key, reference, Limits(*limits))
+
+    return train

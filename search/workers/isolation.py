@@ -1,76 +1,86 @@
-"""A process of its own for trials that may do anything: crash, hang, or allocate without end.
+"""Process isolation of trials: a trial may crash, hang, or allocate without end, and only its own process ends.
 
-A Ray worker trains nothing itself. It keeps one `search.workers.worker_main` process, hands it job after job, and
-watches it from outside, so that what it watches for cannot take the watcher along: code that never comes back from C, a
-segmentation fault, the system's killer of processes that take too much memory. The worker itself imports neither
-PyTorch nor the user's task: jobs, tasks and results go through it as bytes.
+A Ray worker trains nothing itself. It keeps one worker process (`search.workers.worker_main`), hands it job after job,
+and watches it from outside, so that a segmentation fault, an endless loop in C code, or the kernel's out-of-memory
+killer leaves the Ray worker alone. The Ray worker imports neither PyTorch nor the user's task: jobs, tasks and results
+pass through it as bytes. This is no security boundary.
 
-How a trial comes out must not depend on seconds or on the machine. The limits are therefore for what would never end:
-far beyond what a trial needs, and tried `MAX_TRIES` times before the cell is blamed. The trial is then stored as
-failed, with the reason, and stays so when the search is resumed: what came after was decided on it.
+The outcome of a trial must not depend on seconds or on the machine. The limits are therefore far beyond the needs of a
+trial, and a job is tried `MAX_TRIES` times before its cell is blamed. The trial is then stored as failed, with the
+reason, and stays so when the search is resumed, because later proposals depend on it.
 """
 
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
 from search.core.limits import Limits
+from search.workers import worker_main
 
 MAX_TRIES = 3
-"""A trial that ends its process, or has to be stopped, is started again until it was tried this many times."""
-
-BEAT = b""
-"""What a trainer sends to show that it gets on: when it is ready, and then at most once in `BEAT_SECONDS`."""
-
-BEAT_SECONDS = 0.2
+"""Number of times that a trial is started when its process ends or has to be stopped."""
 
 START_SECONDS = 300.0
-"""A trainer that is not ready after so long will never be. Importing PyTorch takes seconds, on a busy disk a minute."""
+"""Time in which a worker process has to be ready. Importing PyTorch takes seconds, on a busy disk a minute."""
 
 _LOOK_SECONDS = 0.2
-"""How often memory is looked at. A process can fill some hundred megabytes between two looks."""
+"""Interval between two looks at a process's memory, in which it can allocate some hundred megabytes."""
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """A trial without a result: why its process ended, or was stopped, each time it was tried."""
+    """Trial without a result, and the reason why each of its processes ended or was stopped."""
 
     reason: str
 
 
-class Sandbox:
-    """One trainer process, started when it is needed and again after it ended; `close` ends it."""
+class StartError(Exception):
+    """A worker process ended, or was stopped, before it was ready: no trial's fault."""
+
+
+class IsolatedTrainer:
+    """One worker process, started when a job needs it and again after it ended; `close` ends it."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
-        self._known: set[str] = set()  # keys of the tasks that the trainer has
+        self._known: set[str] = set()  # keys of the tasks that the worker process has
 
     def run(self, job: bytes, key: str, task: Callable[[], bytes]) -> bytes | Stopped:
-        """Train a pickled job on the task called `key`, whose pickle `task` fetches where the trainer lacks it.
+        """Train a job.
 
-        Returns the pickled result, or why there is none after `MAX_TRIES`.
+        Args:
+            job: the pickled `Job`.
+            key: name of the task's data, unique for this object.
+            task: returns the packed task; called only if the worker process lacks the task.
+
+        Returns:
+            The pickled `TrialResult`, or why there is none after `MAX_TRIES`.
+
+        Raises:
+            StartError: the worker process does not start.
         """
         reasons: dict[str, None] = {}  # a set that keeps its order
         for _ in range(MAX_TRIES):
+            connection = self._start()
             try:
-                return self._try(job, key, task)
+                return self._try(connection, job, key, task)
             except _EndedError as error:
                 reasons[str(error)] = None
         return Stopped(f"given up after {MAX_TRIES} tries: {'; '.join(reasons)}")
 
     def close(self) -> None:
-        """End the trainer."""
+        """End the worker process."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -79,14 +89,13 @@ class Sandbox:
         self._process = self._connection = None
         self._known.clear()
 
-    def _try(self, job: bytes, key: str, task: Callable[[], bytes]) -> bytes:
+    def _try(self, connection: Connection, job: bytes, key: str, task: Callable[[], bytes]) -> bytes:
         try:
-            connection = self._start()
             parts = (key.encode(), b"" if key in self._known else task(), job)
             for part in parts:
                 connection.send_bytes(part)
             self._known.add(key)
-            while (message := self._receive(self.limits.stalled_seconds, "no step of training")) == BEAT:
+            while (message := self._receive(self.limits.stalled_seconds, "no step of training")) == worker_main.BEAT:
                 pass
         except (EOFError, ConnectionError):
             raise self._ended() from None
@@ -96,22 +105,43 @@ class Sandbox:
         return message
 
     def _start(self) -> Connection:
-        """A connection to a trainer that is ready."""
+        """Return the connection to a worker process that is ready. Raises `StartError`."""
         if self._connection is None:
-            self._connection, theirs = Pipe()
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "search.workers.worker_main", str(theirs.fileno()), str(os.getpid())],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    # What a worker can import, the trainer can: on some nodes that is more than the environment says.
-                    env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                )
-            self._receive(START_SECONDS, "no sign of life")
+            # Errors go to a file until the process is ready, so that its last words can be reported.
+            with tempfile.TemporaryFile() as errors:
+                try:
+                    self._launch(errors)
+                    self._receive(START_SECONDS, "no sign of life")
+                except (EOFError, ConnectionError):
+                    ended = self._ended()
+                    raise StartError(f"a worker process does not start: {_last_line(errors) or ended}") from None
+                except _EndedError as error:
+                    self.close()
+                    raise StartError(f"a worker process does not start: {error}") from None
+        assert self._connection is not None
         return self._connection
 
+    def _launch(self, errors: IO[bytes]) -> None:
+        connection, theirs = Pipe()
+        stderr = os.dup(2)
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    worker_main.command(theirs.fileno(), stderr),
+                    pass_fds=[theirs.fileno(), stderr],
+                    stdin=subprocess.DEVNULL,
+                    stderr=errors,
+                    env=worker_main.environment(),
+                )
+        except OSError:
+            connection.close()
+            raise
+        finally:
+            os.close(stderr)
+        self._connection = connection
+
     def _receive(self, seconds: float, what: str) -> bytes:
-        """The trainer's next message, which has to come within some seconds and some memory."""
+        """Return the process's next message. Raises `_EndedError` if it takes too long or too much memory."""
         assert self._process is not None
         assert self._connection is not None
         until = time.monotonic() + seconds
@@ -122,18 +152,18 @@ class Sandbox:
             try:
                 used = process.memory_info().rss
             except psutil.Error:
-                continue  # it has just ended, which the connection will say
+                continue  # the process has just ended, and the next poll reports it
             if used > self.limits.memory_bytes:
                 allowed = self.limits.memory_bytes / 2**30
                 raise _EndedError(f"stopped since it took more than {allowed:g} GiB of memory")
         return self._connection.recv_bytes()
 
     def _ended(self) -> "_EndedError":
-        """How the trainer ended by itself."""
+        """Return how the process ended by itself, and clean up after it."""
         assert self._process is not None
         try:
             status = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:  # it has closed its end of the connection, and does I know not what
+        except subprocess.TimeoutExpired:  # still running after closing its end of the connection
             self._process.kill()
             status = self._process.wait()
         self.close()
@@ -146,20 +176,30 @@ class Sandbox:
         return _EndedError(f"its process was ended by {name}")
 
 
-_OWN: list[Sandbox] = []
-"""The sandbox of this process, once a job has asked for it."""
+_OWN: list[IsolatedTrainer] = []
+"""The trainer of this Ray worker, once a job has asked for it."""
 
 
-def train_in_sandbox(job: bytes, key: str, reference: list[Any], limits: Limits) -> bytes | Stopped:
-    """What a Ray worker runs: `Sandbox.run` in the worker's own sandbox, the task taken from Ray's object store."""
+def train_isolated(job: bytes, key: str, reference: list[Any], limits: Limits) -> bytes | Stopped:
+    """Train a job in the worker process of this Ray worker, as `IsolatedTrainer.run` does.
+
+    `reference` holds the reference of the packed task in Ray's object store. Raises `StartError`.
+    """
     import ray
 
     if not _OWN or _OWN[0].limits != limits:  # workers of a cluster may outlive a driver, and serve the next one
-        for sandbox in _OWN:
-            sandbox.close()
-        _OWN[:] = [Sandbox(limits)]
+        for trainer in _OWN:
+            trainer.close()
+        _OWN[:] = [IsolatedTrainer(limits)]
     return _OWN[0].run(job, key, lambda: bytes(ray.get(reference[0])))
 
 
+def _last_line(file: IO[bytes]) -> str:
+    """Return the last line of a file that is not blank, or an empty text."""
+    file.seek(0)
+    lines = file.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
 class _EndedError(Exception):
-    """The trainer ended or was stopped; the message says how."""
+    """The worker process ended or was stopped; the message says how."""

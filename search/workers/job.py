@@ -1,22 +1,23 @@
-"""A job: one trial to be trained, and how any process trains it."""
+"""Job: one trial to be trained, and its execution in any process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
+from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.simulation import Simulation
-from search.training.trial import Budget, TrialResult, train_trial
+from search.training.trial import TrialResult, train_trial
 from search.workers.environment import own_environment
 from tasks.task import Task
 
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to be trained: a setting of a cell on a task (by name), with its budget and seed.
+    """Trial to be trained: a setting of a cell on a task (by name), with its budget and seed.
 
-    With a `simulation` nothing is trained, its outcome is drawn.
+    With a `simulation` the outcome is drawn instead of trained.
     """
 
     graph: GateGraph
@@ -29,9 +30,9 @@ class Job:
 
 
 def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) -> TrialResult:
-    """Train a job; whatever goes wrong in it becomes a failed trial with its reason, so that a search goes on.
+    """Train a job; an exception becomes a failed trial with its reason, so that the search continues.
 
-    `on_batch` is called whenever the trial takes a batch of data.
+    `on_batch` is called whenever the trial reads a batch of data.
     """
     try:
         if job.simulation is not None:
@@ -53,4 +54,5 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
 
 
 def one_line(what: object) -> str:
+    """Return the text of an object in one line, cut at 300 characters."""
     return " ".join(str(what).split())[:300]

@@ -1,4 +1,4 @@
-"""The Ray cluster that a search runs on: its own on this machine, which ends with it, or one joined by its address."""
+"""Ray cluster of a search: its own on this machine, which ends with the search, or one joined by its address."""
 
 import logging
 import math
@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,24 +14,24 @@ from typing import Any
 import psutil
 
 from search.core.errors import SearchError
+from search.core.import_path import without_working_directory
 
 CONNECT_SECONDS = 5.0
-"""A cluster that does not answer for so long counts as not there; Ray itself would try for a quarter of an hour."""
+"""Time in which a cluster has to answer; Ray itself would try for a quarter of an hour."""
 
 CAPACITY_SECONDS = 1.0
-"""How long the number of a cluster's cores is believed: nodes may join and leave while a search runs."""
+"""Time after which a cluster's cores are counted again: nodes may join and leave while a search runs."""
 
 GONE_SECONDS = 30.0
-"""A head that does not answer for so long is not restarted, it is gone. After 60 Ray would end this process, and not
-say why."""
+"""Time after which a silent head is taken for dead. After 60 seconds Ray would end this process without a reason."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Cluster:
-    """A running Ray, as `ray`: with `workers` processes of its own, or the one at `address`.
+    """Running Ray, as the attribute `ray`: with `workers` processes of its own, or the cluster at `address`.
 
-    Raises `SearchError` where Ray cannot be started or reached.
+    Raises `SearchError` if Ray cannot be started or reached.
     """
 
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
@@ -42,7 +42,7 @@ class Cluster:
             check_address(address)
         ray = _import_ray(address is not None)
         if ray.is_initialized():
-            raise SearchError(f"{self.name} cannot be reached: this process is on a cluster already; leave that first")
+            raise SearchError(f"{self.name} cannot be reached: this process is connected to a cluster; leave it first")
         before = _descendants()
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
@@ -52,8 +52,8 @@ class Cluster:
             options |= {"address": address}
         self.ray, self._head, self._node = ray, "", ""
         try:
-            with _own_handlers():
-                ray.init(**options)
+            with _own_handlers(), _clean_python_path():
+                ray.init(**options, job_config=_job_config())
         except BaseException as error:
             self._leave([process for process in _descendants() if process not in before])
             if isinstance(error, (ConnectionError, RuntimeError, ValueError, OSError)):
@@ -66,7 +66,9 @@ class Cluster:
         self._answered = time.monotonic()
 
     def cores(self) -> int:
-        """How many jobs fit on the nodes that the cluster has now, or had when its head last answered; at least 1.
+        """Return the number of jobs that fit on the cluster's nodes, at least 1.
+
+        While the head does not answer, the last known number is returned.
 
         Raises:
             SearchError: the head has not answered for `GONE_SECONDS`, or the node that this process is part of ended.
@@ -75,21 +77,19 @@ class Cluster:
         if now - self._looked >= CAPACITY_SECONDS:
             self._looked = now
             if isinstance(_silence(self._node), ConnectionRefusedError):  # Ray would end this process soon
-                raise SearchError(f"{self.name} is gone: its node on this machine has ended; go on with --resume")
-            if (
-                _silence(self._head) is None
-            ):  # a head that does not would be waited for, with no end to it that we could choose
+                raise SearchError(f"{self.name} is gone: its node on this machine has ended; rerun with --resume")
+            if _silence(self._head) is None:  # Ray would wait for a silent head, without a limit that we can set
                 self._answered = now
                 self._cores = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
             elif now - self._answered >= GONE_SECONDS:
                 raise SearchError(
                     f"{self.name} is gone: its head has not answered for {GONE_SECONDS:g} seconds; "
-                    "start a cluster, and go on with --resume"
+                    "start a cluster, then rerun with --resume"
                 )
         return self._cores
 
     def close(self) -> None:
-        """Leave the cluster, or end the own one with all its processes. A second Ctrl-C meanwhile changes nothing."""
+        """Leave a joined cluster, or end one's own with all its processes. Ctrl-C is ignored meanwhile."""
         self._leave(_descendants() if self._own else [])
 
     def _leave(self, started: list[psutil.Process]) -> None:
@@ -100,7 +100,7 @@ class Cluster:
 
 
 def _silence(address: str) -> OSError | None:
-    """Why nobody answers there, or None if somebody does."""
+    """Return the error of a connection to an address, or None if it is accepted."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
@@ -114,7 +114,7 @@ def _descendants() -> list[psutil.Process]:
 
 
 def _end(processes: list[psutil.Process]) -> None:
-    """Kill what still runs of these. Ray ends its processes too, but some only notice after a minute."""
+    """Kill the processes that still run. Ray ends its processes as well, but some only notice after a minute."""
     for process in processes:
         with suppress(psutil.Error):
             process.kill()
@@ -123,7 +123,7 @@ def _end(processes: list[psutil.Process]) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Put off what would end this process: processes that it has started would be left behind."""
+    """Ignore signals that would end this process and leave behind the processes that it has started."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
     try:
         yield
@@ -134,9 +134,9 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _own_handlers() -> Iterator[None]:
-    """Keep this process's signal handlers: `ray.init` sets some that end it without a word.
+    """Restore this process's signal handlers: those that `ray.init` sets end the process without a message.
 
-    What arrives while Ray's are in place raises `SystemExit`, which becomes what Ctrl-C raises.
+    A signal that arrives while Ray's handlers are set raises `SystemExit`, which becomes `KeyboardInterrupt`.
     """
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
@@ -148,8 +148,40 @@ def _own_handlers() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class _FixedPath(list[str]):
+    """Path entries that Ray adds to the import path of its workers: none, whatever Ray appends."""
+
+    def extend(self, entries: Iterable[str]) -> None:
+        """Leave out the folder of the driver's script and its working directory, which Ray puts first on the path."""
+
+
+def _job_config() -> Any:
+    from ray.job_config import JobConfig
+
+    config = JobConfig()
+    config._py_driver_sys_path = _FixedPath()
+    return config
+
+
+@contextmanager
+def _clean_python_path() -> Iterator[None]:
+    """Take the working directory out of PYTHONPATH, which Ray's processes inherit when they start."""
+    before = os.environ.get("PYTHONPATH")
+    if before is not None:
+        os.environ["PYTHONPATH"] = without_working_directory(before)
+        if not os.environ["PYTHONPATH"]:  # an empty text would mean the working directory
+            del os.environ["PYTHONPATH"]
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+
+
 def _import_ray(joins: bool) -> Any:
-    # Read when Ray is imported: no usage reports, no chatter about GPUs it does not find.
+    # Ray reads these when it is imported: no upload of the working directory to the workers under `uv run`, no usage
+    # reports, no warnings about missing GPUs.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if joins:
@@ -160,11 +192,11 @@ def _import_ray(joins: bool) -> Any:
 
 
 def _use_token() -> None:
-    """Show the user's token to the cluster where there is one, unless RAY_AUTH_MODE says otherwise.
+    """Authenticate with the user's token if there is one, unless RAY_AUTH_MODE says otherwise.
 
-    A cluster that `ray start` begins asks for the token as soon as the user has one, and Ray leaves one in the home
-    folder when it first runs; but a driver that joins by address would not show it by itself (seen with Ray 2.60).
-    A cluster that asks for none takes no offence.
+    A cluster made by `ray start` asks for the token as soon as the user has one, and Ray writes one to the home folder
+    when it first runs. A driver that joins by address does not send it by itself (seen with Ray 2.60). A cluster that
+    asks for no token ignores it.
     """
     named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
     if named or (Path.home() / ".ray" / "auth_token").is_file():
@@ -172,17 +204,16 @@ def _use_token() -> None:
 
 
 def check_address(address: str) -> None:
-    """That the address is `auto` or HOST:PORT, and that somebody answers there.
+    """Check that an address is `auto` or HOST:PORT, and that Ray answers there.
 
     Raises:
-        SearchError: it has another form, or nobody does within `CONNECT_SECONDS`.
+        SearchError: the address has another form, or nothing answers within `CONNECT_SECONDS`.
     """
     if address == "auto":
         return
     if address.startswith("ray://"):
-        # Ray's client keeps data and decisions on different machines, and is an extra package; joining does neither.
         raise SearchError(
-            f"address {address!r} is one of Ray's client, which is not used here; join the cluster on this machine "
+            f"address {address!r}: ray:// (Ray Client) addresses are not supported; join the cluster on this machine "
             "(ray start --address=HEAD:PORT) and give auto, or HOST:PORT of its head"
         )
     host, _, port = address.rpartition(":")
@@ -200,7 +231,7 @@ def check_address(address: str) -> None:
 
 
 def _greet(connection: socket.socket) -> None:
-    """That gRPC is spoken at the other end: a server's first frame is its settings (RFC 9113, section 3.4)."""
+    """Raise OSError unless the peer speaks gRPC: its first frame holds its settings (RFC 9113, section 3.4)."""
     connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
     frame = connection.recv(9)
     if len(frame) < 4 or frame[3] != 4:

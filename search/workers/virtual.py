@@ -1,8 +1,8 @@
-"""A cluster in virtual time: how well a search keeps so many processors busy, without having them.
+"""Cluster in virtual time: measures how busy a search would keep a number of processors, without these processors.
 
-Simulated trials take their seconds on the cluster's own clock, which jumps from one end of a trial to the next.
-Strategy, engine and store are the real ones, and so is the order in which jobs are handed on: what is measured is what
-the window and the stages of proposals leave to do at any time.
+Simulated trials take their seconds on the cluster's own clock, which jumps from the end of one trial to the next.
+Strategy, engine, store and the order of the queue are the real ones. The result shows how much work the window and the
+stages of proposals leave to do at any time.
 """
 
 import heapq
@@ -15,7 +15,7 @@ from tasks.task import Task
 
 
 class VirtualCluster(Executor):
-    """Processors that train one job each, for the seconds that its result says. `now` is the clock, in seconds."""
+    """Executor with processors that train one job each, for its simulated seconds. `now` is the clock in seconds."""
 
     def __init__(self, tasks: Mapping[str, Task], processors: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class VirtualCluster(Executor):
         self.now = 0.0
         self._tasks = tasks
         self._worked = 0.0
-        self._running: list[tuple[float, int, TrialResult]] = []  # (end, ticket, result), the first to end first
+        self._running: list[tuple[float, int, TrialResult]] = []  # heap of (end, ticket, result)
 
     def next(self) -> tuple[int, TrialResult]:
         while self._queue and len(self._running) < self._processors:
@@ -39,5 +39,5 @@ class VirtualCluster(Executor):
 
     @property
     def busy(self) -> float:
-        """The share of the processors' time, from the start until now, that jobs took; those that still run in full."""
+        """Share of the processors' time until now that jobs took; jobs that still run count in full."""
         return self._worked / (self._processors * self.now) if self.now else 0.0

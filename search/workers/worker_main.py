@@ -1,8 +1,13 @@
-"""The process in a sandbox: reads jobs from its worker, trains them, and sends back what came of them.
+"""Worker process: reads jobs from the Ray worker that started it, trains them, and sends back their results.
 
-    python -m search.workers.worker_main FILE_DESCRIPTOR PARENT
+`command` is its command line. It starts with Python's own import path, without PYTHONPATH and the working directory
+(`search.core.import_path`). It is stopped from outside when it stalls (`search.workers.isolation`), and ends when the
+Ray worker does.
 
-Started by `search.workers.isolation`, which says what goes over the connection. It ends when the worker does.
+Over the connection go, for each job, three messages: the task's key, the packed task (empty if it was sent before), and
+the pickled job. Back come any number of `BEAT`, then the pickled result.
+
+The Ray worker imports this module as well. It needs no PyTorch, so `main` and `serve` import what trains.
 """
 
 import ctypes
@@ -12,20 +17,50 @@ import signal
 import sys
 import time
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
-import torch
+from search.core.import_path import ROOT, use_own_packages
 
-from results.store.words import TrialState
-from search.training.trial import TrialResult
-from search.workers.isolation import BEAT, BEAT_SECONDS
-from search.workers.job import Job, run_job
-from tasks.task import Task
+if TYPE_CHECKING:
+    from search.training.trial import TrialResult
+    from tasks.task import Task
+
+BEAT = b""
+"""Sign of life: sent once when the process is ready, and then at most once in `BEAT_SECONDS`, at a batch of data."""
+
+BEAT_SECONDS = 0.2
+
+_START = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import search
+del sys.path[0]
+from search.workers.worker_main import main
+main()
+"""
+"""Program of the process. `python -m` would need the package on the path, and a zip archive has no file to run."""
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
+def command(connection: int, stderr: int) -> list[str]:
+    """Return the command line of a worker process of this process.
+
+    Args:
+        connection: file descriptor of the process's end of the connection.
+        stderr: file descriptor to which the process writes errors once it is ready.
+    """
+    flags = ["-P", *(["-s"] if sys.flags.no_user_site else [])]
+    return [sys.executable, *flags, "-c", _START, __name__, ROOT, str(connection), str(stderr), str(os.getpid())]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment variables of a worker process: this process's, without PYTHONPATH."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 class _Pulse:
-    """Tells the worker that the trial gets on, but not more often than it needs to know."""
+    """Sends `BEAT` to the Ray worker, at most once in `BEAT_SECONDS`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -38,9 +73,15 @@ class _Pulse:
             self._last = now
 
 
-def serve(connection: Connection) -> None:
-    """Train jobs until the other end is closed."""
+def serve(connection: Connection, stderr: int) -> None:
+    """Train jobs until the other end of the connection is closed."""
+    import torch
+
+    import search.workers.job  # noqa: F401 - fails here, before the process is ready, rather than in a trial
+
     torch.set_num_threads(1)
+    os.dup2(stderr, 2)
+    os.close(stderr)
     tasks: dict[str, Task] = {}
     pulse = _Pulse(connection)
     connection.send_bytes(BEAT)
@@ -52,31 +93,34 @@ def serve(connection: Connection) -> None:
         connection.send_bytes(pickle.dumps(_result(tasks, key.decode(), task, job, pulse)))
 
 
-def _result(tasks: dict[str, Task], key: str, task: bytes, job: bytes, pulse: _Pulse) -> TrialResult:
+def _result(tasks: dict[str, "Task"], key: str, task: bytes, job: bytes, pulse: _Pulse) -> "TrialResult":
+    from results.store.words import TrialState
+    from search.training.trial import TrialResult
+    from search.workers.job import Job, one_line, run_job
+    from search.workers.packing import unpack_task
+
     try:
         if task:
-            tasks[key] = pickle.loads(task)  # noqa: S301 - the driver pickled it
+            tasks[key] = unpack_task(task)
         read: Job = pickle.loads(job)  # noqa: S301 - the driver pickled it
-    except Exception as error:  # a task of the user's may fail in any way
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    except Exception as error:  # a user's task may fail in any way
+        what = one_line(f"{type(error).__name__}: {error}")
         return TrialResult(TrialState.FAILED, f"a worker cannot read the trial: {what}")
     return run_job(read, tasks[key], on_batch=pulse)
 
 
 def _end_with_parent(parent: int) -> None:
-    """Let the system end this process when the worker ends, however that ends, and whatever is going on here."""
+    """Let the system kill this process when the Ray worker ends, however that ends and whatever runs here."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        sys.exit()  # it ended before it could be asked for
+        sys.exit()  # the parent ended before the request above
 
 
 def main() -> None:
     """Serve the connection that the command line names."""
+    connection, stderr, parent = map(int, sys.argv[3:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal: the driver decides
-    _end_with_parent(int(sys.argv[2]))
-    serve(Connection(int(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    main()
+    _end_with_parent(parent)
+    use_own_packages()
+    serve(Connection(connection), stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -53,6 +54,32 @@ def test_a_task_of_ones_own_loads_by_import_path_from_the_working_directory() ->
     assert len((HERE / "parity.py").read_text().splitlines()) <= 30
 
 
+@pytest.mark.usefixtures("in_this_folder")
+def test_files_of_the_working_directory_shadow_no_other_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tasks", "this", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('imported')")
+    (tmp_path / "beside.py").write_text("NAME = 'mine'")
+    (tmp_path / "user_of_others.py").write_text(
+        "import beside, numpy, this\nfrom tasks.xml import Xml\nclass Mine(Xml):\n    name = beside.NAME\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(
+        sys.modules, "this", raising=False
+    )  # a module of the standard library that nothing else imports
+    assert load_task("user_of_others:Mine").name == "mine"
+    assert Path(sys.modules["this"].__file__ or "").parent == Path(os.__file__).parent
+
+
+@pytest.mark.usefixtures("in_this_folder")
+def test_a_users_file_with_the_name_of_another_module_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tasks.py").write_text("class Mine:\n    name = 'mine'\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TaskError, match=r"no attribute 'Mine'\); rename your tasks\.py, since the module tasks is /.*"):
+        load_task("tasks:Mine")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -62,7 +89,7 @@ def test_a_task_of_ones_own_loads_by_import_path_from_the_working_directory() ->
         ("tasks.xml:Yml", r"'tasks.xml:Yml' cannot be imported \(AttributeError: .*\); the form is"),
         (":", r"cannot be imported"),
         ("tasks.xml:", r"cannot be imported"),
-        ("tasks.errors:TaskError", r"'tasks.errors:TaskError' is no task; it must be a subclass"),
+        ("tasks.errors:TaskError", r"'tasks.errors:TaskError' is not a task; it must be a subclass"),
         ("tasks.generated:GeneratedTask", r"lacks samples, name, vocabulary; every task defines them"),
     ],
 )

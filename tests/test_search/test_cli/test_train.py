@@ -10,8 +10,9 @@ import pytest
 from search.cells.library import LIBRARY
 from search.core.keys import trial_seed
 from search.profiles.loading import load_profile
+from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.trial import Budget, train_trial
+from search.training.trial import train_trial
 from tasks.registry import TASKS, load_task
 from tests.test_search.test_cli.conftest import Gatesearch
 

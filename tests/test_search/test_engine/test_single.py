@@ -6,8 +6,9 @@ from search.cells.library import LIBRARY
 from search.core.keys import trial_seed
 from search.engine.single import Overrides, plan_trial, train_cell
 from search.profiles.loading import parse_profile
+from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.trial import Budget, Point, train_trial
+from search.training.trial import Point, train_trial
 from tasks.errors import TaskError
 from tasks.xml import Xml
 from tests.test_search.small import Chords

@@ -16,7 +16,7 @@ from search.core.errors import SearchError
 from search.core.limits import Limits
 from search.profiles.loading import load_profile, parse_profile, shipped_profiles
 from search.profiles.sections import MAX_BYTES, FinalistsSection, Profile, Role, ScheduleSection, TaskSection
-from search.training.trial import Budget
+from search.training.schedule import Budget
 
 LEAST = "[tasks.xml]\n"
 

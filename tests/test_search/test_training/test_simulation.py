@@ -14,9 +14,10 @@ from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Child, Rule, mutate
 from search.cells.operations import Node
 from search.profiles.loading import load_profile
+from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.simulation import MARK, Simulation, ability, draw_trial
-from search.training.trial import Budget, TrialResult, train_trial
+from search.training.trial import TrialResult, train_trial
 from search.workers.job import Job, run_job
 from tasks.task import Task
 from tests.test_search.small import Chords, small_task

@@ -27,9 +27,10 @@ from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
 from search.kernels.runtime.compiled import compile_cell
 from search.training.model import SequenceModel, States
+from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.stepper import AutogradStepper, NativeStepper, stepper_for
-from search.training.trial import Budget, train_trial
+from search.training.trial import train_trial
 from tasks.task import Batch, Output
 from tests.paths import ROOT
 from tests.test_search.small import Chords, small_task

@@ -1,7 +1,7 @@
-"""One trial: its schedule, its steps held against torch.nn, and the states that it can end in."""
+"""One trial: its steps held against torch.nn, and the states that it can end in."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,9 +15,10 @@ from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node, Op
 from search.training.model import SequenceModel, units_for
+from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.stepper import AutogradStepper
-from search.training.trial import Budget, LearningRate, Point, TrialResult, train_trial
+from search.training.trial import Point, TrialResult, train_trial
 from tasks.memorization import Memorization
 from tasks.task import ACCURACY, Batch, Output, Split, Task
 from tasks.xml import Xml
@@ -27,53 +28,6 @@ TANH, LSTM, GRU = (LIBRARY[name].graph for name in ("tanh", "lstm", "gru"))
 SETTING = Setting(scale=1.0, learning_rate=0.5, max_norm=5.0, layers=1, parameter_budget=3_000)
 SHORT = Budget(batch=4, unroll=10, epoch_steps=3, epochs=3, halvings=1, chance_epochs=100)
 XML = small_task("xml")
-
-
-def schedule(budget: Budget, improved: Callable[[int], bool]) -> list[float]:
-    """The learning rate of every epoch, in units of the first, when epoch e improves or not."""
-    rate, rates = LearningRate(1.0, budget), []
-    for epoch in range(1, 1000):
-        rates.append(rate.value)
-        if rate.epoch_ended(improved(epoch)):
-            return rates
-    raise AssertionError("the schedule does not end")
-
-
-HALVED = [1 / 2, 1 / 4, 1 / 8, 1 / 16]
-
-
-@pytest.mark.parametrize(
-    ("improves", "rates"),
-    [
-        (lambda e: e == 1, [1.0] * 4 + HALVED),  # epochs 2 to 4 bring nothing, then four more
-        (lambda e: e in (1, 3, 6), [1.0] * 9 + HALVED),  # an improvement starts the count anew
-        (lambda e: e == 1 or e >= 5, [1.0] * 4 + HALVED),  # once the rate falls, nothing holds it up
-        (lambda e: True, [1.0] * 96 + HALVED),  # a hundred epochs at most, the last four with falling rates
-        (lambda e: e <= 94, [1.0] * 96 + HALVED),
-        (lambda e: e <= 92, [1.0] * 95 + HALVED),
-    ],
-)
-def test_the_studys_schedule_waits_three_epochs_and_halves_in_four(
-    improves: Callable[[int], bool], rates: list[float]
-) -> None:
-    assert schedule(Budget(), improves) == rates
-
-
-@pytest.mark.parametrize(
-    ("budget", "rates"),
-    [
-        (Budget(epochs=6, halvings=2), [1.0, 1.0, 1.0, 1.0, 1 / 2, 1 / 4]),
-        (Budget(epochs=3, halvings=4), [1.0, 1 / 2, 1 / 4]),  # shorter than its own halvings
-        (Budget(epochs=3, halvings=0), [1.0, 1.0, 1.0]),
-        (Budget(epochs=1, halvings=4), [1.0]),
-    ],
-)
-def test_a_short_budget_ends_with_falling_rates_and_never_overruns(budget: Budget, rates: list[float]) -> None:
-    assert schedule(budget, lambda e: True) == rates
-
-
-def test_without_halvings_patience_ends_the_trial() -> None:
-    assert schedule(Budget(patience=2, halvings=0), lambda e: e == 1) == [1.0] * 3
 
 
 @pytest.mark.parametrize("max_norm", [0.5, 1e6])

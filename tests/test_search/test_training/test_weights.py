@@ -14,8 +14,9 @@ from safetensors.torch import load_file
 from search.cells.export.module import export_module
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS, Budget, train_trial
+from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS, train_trial
 from search.training.weights import is_same, module_weights, network_of, train_again, write_weights
 from tasks.registry import load_task
 from tasks.task import Output, Split, Task

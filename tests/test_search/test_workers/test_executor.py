@@ -3,8 +3,10 @@
 import gc
 import os
 import signal
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,15 +21,15 @@ from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.profiles.sections import Profile
-from search.training.trial import train_trial
+from search.training.trial import TrialResult, train_trial
 from search.workers.environment import own_environment
 from search.workers.executor import LocalExecutor, RayExecutor, make_executor
-from search.workers.job import run_job
+from search.workers.job import Job, run_job
+from tasks.registry import load_task
+from tasks.task import Task
 from tests.test_search.small import Deadly, Patient, Unreadable
 from tests.test_search.test_engine.searches import PROFILE, TASKS, run
 from tests.test_search.test_workers.jobs import BUDGET, SETTING, XML, make_job
-
-PATIENT = Patient(validation=600, test=900)
 
 
 def test_jobs_of_the_earliest_proposal_come_first_and_then_those_submitted_first() -> None:
@@ -70,52 +72,147 @@ def test_one_process_trains_with_one_thread() -> None:
     assert torch.get_num_threads() == 1
 
 
-@pytest.mark.ray
-@pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
-def test_ray_workers_give_the_rows_of_one_process_and_outlive_a_deadly_trial(tmp_path: Path) -> None:
-    marks = tmp_path / "marks"
-    deadly, doomed = deadly_profile(), LIBRARY["tanh"].graph.id
+def deadly_profile() -> Profile:
+    """Return a search over the deadly task alone, all settings on every baseline."""
+    section = replace(PROFILE.tasks["xml"], baseline_settings="all", parameters=(9_000,))
+    search = replace(PROFILE.search, proposals=2)
+    grid = replace(PROFILE.grid, scales=(1.0,), layers=(1,))
+    return replace(PROFILE, search=search, tasks={"deadly": section}, grid=grid)
+
+
+DOOMED = LIBRARY["tanh"].graph.id
+DOOMED_SETTING = deadly_profile().grid_of(deadly_profile().tasks["deadly"]).settings[0].key
+
+USERS_TASK = """
+from users_helper import VOCABULARY
+from tasks.generated import GeneratedTask, Sample
+
+class Copied(GeneratedTask):
+    name = "copied"
+    vocabulary = VOCABULARY
+
+    def samples(self, rng):
+        while True:
+            yield Sample("".join(rng.choice(list(VOCABULARY), size=4)) * 2, counts_from=4)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what the tasks below write, with the module of a user's task."""
+    folder = tmp_path_factory.mktemp("users")
+    (folder / "users_task.py").write_text(USERS_TASK)
+    (folder / "users_helper.py").write_text("VOCABULARY = 'abcd'\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tasks(folder: Path) -> dict[str, Task]:
+    """The tasks of all tests of Ray workers, since Ray is started once."""
     # The trial of tanh whose random numbers begin so kills its process, whenever it is tried.
-    grid = deadly.grid_of(deadly.tasks["deadly"])
-    seed = trial_seed(0, doomed, "deadly", grid.settings[0].key, 0)
-    task = Deadly(validation=600, test=600, doomed=np.random.default_rng(seed).random(), marks=str(marks))
-    unreadable_task, pids = Unreadable(validation=600, test=600), tmp_path / "pids"
-    patient_task = Patient(validation=600, test=900, pids=str(pids))
-    tasks = {**TASKS, "deadly": task, "unreadable": unreadable_task, "patient": patient_task}
+    doomed = np.random.default_rng(trial_seed(0, DOOMED, "deadly", DOOMED_SETTING, 0)).random()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        copied = load_task("users_task:Copied", validation=200, test=200)
+    return {
+        **TASKS,
+        "deadly": Deadly(validation=600, test=600, doomed=doomed, marks=str(folder / "marks")),
+        "unreadable": Unreadable(validation=600, test=600),
+        "patient": Patient(validation=600, test=900, pids=str(folder / "pids")),
+        "copied": copied,
+    }
+
+
+@pytest.fixture(scope="module")
+def ray(tasks: dict[str, Task]) -> Iterator[RayExecutor]:
+    """An executor with two Ray workers."""
     executor = make_executor(tasks, 2, None)
     assert isinstance(executor, RayExecutor)
-    try:
-        found, _ = run(tmp_path / "ray", executor)
-        with_death, progress = run(tmp_path / "deadly", executor, deadly, tasks=tasks)
-        ticket = executor.submit(replace(make_job(), task="unreadable"), 0)
-        unreadable = executor.next()
-        executor.submit(replace(make_job(), task="patient"), 0)
-        with killer(pids):
-            _, patient = executor.next()
-        with pytest.raises(SearchError, match=r"^Ray on this machine cannot be reached: .*"):
-            make_executor(tasks, 1, None)  # there is one already
-    finally:
-        executor.close()
+    yield executor
+    executor.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own: sockets and files that its processes leave to the collector
         gc.collect()
-    assert found == run(tmp_path / "local")[0]
-    assert unreadable[0] == ticket
-    assert unreadable[1].state is TrialState.FAILED
-    assert unreadable[1].reason.startswith("a worker cannot read the trial: ")
-    assert "no such luck" in unreadable[1].reason
-    assert len(pids.read_text().splitlines()) == 3
-    assert replace(patient, seconds=0.0) == replace(run_job(replace(make_job(), task="patient"), PATIENT), seconds=0.0)
-    assert marks.read_text() == "xxx"
-    trials = {(row.cell, row.task, row.setting): row for row in with_death["trials"]}
-    dead = trials.pop((doomed, "deadly", grid.settings[0].key))
+
+
+def trained(executor: RayExecutor, job: Job) -> TrialResult:
+    """Train one job."""
+    ticket = executor.submit(job, 0)
+    found, result = executor.next()
+    assert found == ticket
+    return result
+
+
+@pytest.mark.ray
+def test_ray_workers_give_the_rows_of_one_process(ray: RayExecutor, tmp_path: Path) -> None:
+    assert run(tmp_path / "ray", ray)[0] == run(tmp_path / "local")[0]
+
+
+@pytest.mark.ray
+def test_a_search_outlives_a_trial_that_kills_its_process(
+    ray: RayExecutor, tasks: dict[str, Task], folder: Path, tmp_path: Path
+) -> None:
+    profile = deadly_profile()
+    stored, progress = run(tmp_path / "deadly", ray, profile, tasks=tasks)
+    assert (folder / "marks").read_text() == "xxx"
+    trials = {(row.cell, row.task, row.setting): row for row in stored["trials"]}
+    dead = trials.pop((DOOMED, "deadly", DOOMED_SETTING))
     assert (dead.state, dead.validation) == ("failed", None)
     assert dead.reason == "given up after 3 tries: its process ended with exit status 1"
     assert all(row.state != "failed" for row in trials.values())
-    assert progress.proposals_done == deadly.search.proposals == len(with_death["proposals"]) - 3
+    assert progress.proposals_done == profile.search.proposals == len(stored["proposals"]) - 3
+
+
+@pytest.mark.ray
+def test_a_task_that_a_worker_cannot_read_is_a_failed_trial_with_its_reason(ray: RayExecutor) -> None:
+    result = trained(ray, make_job(task="unreadable"))
+    assert result.state is TrialState.FAILED
+    assert result.reason == "a worker cannot read the trial: RuntimeError: no such luck"
+
+
+@pytest.mark.ray
+def test_a_users_task_is_imported_from_its_own_folder(ray: RayExecutor, tasks: dict[str, Task], folder: Path) -> None:
+    assert str(folder) not in sys.path
+    result = trained(ray, make_job(task="copied"))
+    assert replace(result, seconds=0.0) == replace(run_job(make_job(task="copied"), tasks["copied"]), seconds=0.0)
+    assert result.validation is not None
+
+
+@pytest.mark.ray
+def test_a_trial_is_tried_again_when_its_process_or_its_ray_worker_is_killed(ray: RayExecutor, folder: Path) -> None:
+    pids = folder / "pids"
+    with killer(pids):
+        result = trained(ray, make_job(task="patient"))
+    assert len(pids.read_text().splitlines()) == 3
+    unharmed = run_job(make_job(task="patient"), Patient(validation=600, test=900))
+    assert replace(result, seconds=0.0) == replace(unharmed, seconds=0.0)
+
+
+@pytest.mark.ray
+def test_a_worker_process_that_does_not_start_ends_the_search_and_is_no_trials_failure(
+    ray: RayExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = (
+        r"^workers failed: a worker process does not start: stopped since it took more than .* GiB of memory; "
+        r"fix the cause, then rerun with --resume$"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(ray, "_limits", (600.0, 2**20))  # less than any Python needs
+        with pytest.raises(SearchError, match=message):
+            trained(ray, make_job())
+    assert trained(ray, make_job()).state is TrialState.OK
+
+
+@pytest.mark.ray
+def test_a_process_is_on_one_cluster_at_a_time(ray: RayExecutor, tasks: dict[str, Task]) -> None:
+    message = "^Ray on this machine cannot be reached: this process is connected to a cluster; leave it first$"
+    with pytest.raises(SearchError, match=message):
+        make_executor(tasks, 1, None)
 
 
 @contextmanager
 def killer(pids: Path) -> Iterator[None]:
-    """Kills the process that trains a `Patient` trial when it waits first, and its worker when it waits again."""
+    """Kill the process that trains a `Patient` trial when it waits first, and its worker when it waits again."""
 
     def kill() -> None:
         for number, column in ((1, 0), (2, 1)):
@@ -127,11 +224,3 @@ def killer(pids: Path) -> Iterator[None]:
     thread.start()
     yield
     thread.join()
-
-
-def deadly_profile() -> Profile:
-    """A search over the deadly task alone, all settings on every baseline."""
-    section = replace(PROFILE.tasks["xml"], baseline_settings="all", parameters=(9_000,))
-    search = replace(PROFILE.search, proposals=2)
-    grid = replace(PROFILE.grid, scales=(1.0,), layers=(1,))
-    return replace(PROFILE, search=search, tasks={"deadly": section}, grid=grid)

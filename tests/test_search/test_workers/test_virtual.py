@@ -10,11 +10,8 @@ from search.engine.engine import Engine
 from search.training.simulation import Simulation, draw_trial
 from search.workers.job import Job
 from search.workers.virtual import VirtualCluster
-from tests.test_search.small import small_task
 from tests.test_search.test_engine.searches import PROFILE, TASKS, make_store, rows
-from tests.test_search.test_workers.jobs import BUDGET, SETTING
-
-XML = small_task("xml")
+from tests.test_search.test_workers.jobs import BUDGET, SETTING, XML
 
 
 def jobs(count: int) -> list[tuple[Job, float]]:
