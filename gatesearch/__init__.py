@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from gatesearch.library import Cell as Cell
     from gatesearch.library import cell as cell
     from gatesearch.library import cells as cells
-    from gatesearch.running import Run as Run
     from gatesearch.running import load as load
+    from gatesearch.running import search as search
+    from gatesearch.running import train as train
+    from results.run import Run as Run
+    from search.training.trial import TrialResult as TrialResult
     from tasks.errors import TaskError as TaskError
     from tasks.generated import GeneratedTask as GeneratedTask
     from tasks.generated import Sample as Sample
@@ -34,8 +37,11 @@ _HOMES = {
     "Cell": "gatesearch.library",
     "cell": "gatesearch.library",
     "cells": "gatesearch.library",
-    "Run": "gatesearch.running",
     "load": "gatesearch.running",
+    "search": "gatesearch.running",
+    "train": "gatesearch.running",
+    "Run": "results.run",
+    "TrialResult": "search.training.trial",
     "ACCURACY": "tasks.task",
     "Batch": "tasks.task",
     "GeneratedTask": "tasks.generated",

@@ -18,14 +18,14 @@ from results.store.summary import funnel
 from results.tables.leaderboard import SIMULATED
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
-from search.cli.profile_options import profile_from_options
 from search.cli.running import RunView, terminable, worker_count
 from search.core.errors import SearchError
 from search.engine.cost import busy_processors, estimate
 from search.engine.observer import OpenRun
 from search.engine.progress import Progress
 from search.engine.run import resume_search, run_search
-from search.profiles.sections import MEMORIZATION
+from search.profiles.changes import changed_profile, read_seed_cells, title_of
+from search.profiles.sections import MEMORIZATION, Profile
 from search.strategies.registry import STRATEGIES
 from search.training.simulation import Simulation
 
@@ -111,7 +111,8 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
         return
     simulation = _simulation(given.pop("simulate"), given.pop("delays"))
     seed = given.pop("seed") or 0
-    profile, title = profile_from_options(**given)
+    title = title_of(given["profile"] or "quick")
+    profile = _profile(**given)
     folder = (
         run_folder(name) if name is not None else _free_folder(title if simulation is None else f"simulated-{title}")
     )
@@ -199,6 +200,33 @@ def _refuse_with_resume(given: dict[str, Any]) -> None:
         if value not in (None, ()):
             flag = f"--{option.replace('only', 'tasks').replace('_', '-')}"
             raise SearchError(f"{flag} cannot be given with --resume, a run keeps its profile and seed; leave it out")
+
+
+def _profile(
+    profile: str | None,
+    only: str | None,
+    own: tuple[str, ...],
+    data: tuple[str, ...],
+    seed_cell: tuple[Path, ...],
+    strategy: str | None,
+    proposals: int | None,
+) -> Profile:
+    """Return the profile with the changes that the options ask for."""
+    paths = {}
+    for item in data:
+        task, separator, path = item.partition("=")
+        if not separator or not task or not path:
+            raise SearchError(f"--data has {item!r}; use TASK=PATH, as in --data language=FOLDER")
+        paths[task] = path
+    return changed_profile(
+        profile or "quick",
+        strategy=strategy,
+        proposals=proposals,
+        tasks=None if only is None else [part.strip() for part in only.split(",") if part.strip()],
+        own_tasks=own,
+        data=paths,
+        seed_cells=read_seed_cells(seed_cell),
+    )
 
 
 def _simulation(simulate: bool | None, delays: float | None) -> Simulation | None:

@@ -1,0 +1,93 @@
+"""Profile of a new run: a shipped profile or a file, with changes."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tomli_w
+
+from search.cells.files import read_cell
+from search.cells.graph import GateGraph
+from search.cells.notation.formula import format_graph
+from search.core.errors import SearchError
+from search.profiles.loading import load_profile, parse_profile
+from search.profiles.sections import Profile
+from tasks.registry import task_class
+
+
+def title_of(profile: str) -> str:
+    """Return the name that runs of a profile have by default, before their number."""
+    name = Path(profile).name.removesuffix(".toml")
+    return re.sub(r"[^A-Za-z0-9._-]+|^[._-]+", "-", name).strip("-")[:80] or "search"
+
+
+def changed_profile(
+    profile: str,
+    *,
+    strategy: str | None = None,
+    proposals: int | None = None,
+    tasks: Sequence[str] | None = None,
+    own_tasks: Sequence[str] = (),
+    data: Mapping[str, str | Path] | None = None,
+    seed_cells: Mapping[str, GateGraph] | None = None,
+) -> Profile:
+    """Return a profile with changes.
+
+    Args:
+        profile: name of a shipped profile, or a TOML file.
+        strategy: another strategy.
+        proposals: another number of proposals.
+        tasks: names of the tasks to keep, in the order of the stages; all if None.
+        own_tasks: ranked tasks to add, as `package.module:Class`; they are trained with the first task's settings.
+        data: files or folders that tasks read, by task.
+        seed_cells: cells to add to those that the search starts from, by name.
+
+    Raises:
+        SearchError: the profile or a change is invalid.
+        TaskError: a task of `own_tasks` cannot be imported.
+    """
+    # Changed as TOML, not as a `Profile`, so that changes are checked in the same way as a file.
+    values = tomllib.loads(load_profile(profile).to_toml())
+    known = values["tasks"]
+    chosen = known
+    if tasks is not None:
+        for name in tasks:
+            if name not in known:
+                raise SearchError(f"task {name!r} is not in the profile; its tasks are {', '.join(known)}")
+        if not tasks:
+            raise SearchError(f"no task is chosen; the profile's tasks are {', '.join(known)}")
+        chosen = {name: known[name] for name in tasks}
+    first = next(iter(known.values()))
+    for path in own_tasks:
+        own_name = task_class(path).name
+        if own_name in chosen:
+            raise SearchError(f"task {path!r}: there is a task {own_name!r} already; give it another name")
+        chosen = chosen | {own_name: first | {"role": "ranked", "task": path, "options": {}}}
+    for name, place in (data or {}).items():
+        if name not in chosen:
+            raise SearchError(f"data are given for {name!r}; the tasks are {', '.join(chosen)}")
+        options = chosen[name].get("options", {}) | {"data": str(Path(place).absolute())}
+        chosen = chosen | {name: chosen[name] | {"options": options}}
+    for name, graph in (seed_cells or {}).items():
+        if name in values["cells"]:
+            raise SearchError(f"seed cell {name!r}: the profile has a cell of that name already; give it another name")
+        values["cells"][name] = format_graph(graph)
+    given = {"proposals": proposals, "strategy": strategy}
+    values["search"] |= {key: value for key, value in given.items() if value is not None}
+    return parse_profile(tomli_w.dumps(values | {"tasks": chosen}), "the changed profile")
+
+
+def read_seed_cells(files: Sequence[Path]) -> dict[str, GateGraph]:
+    """Read cells from files; each is named after its file.
+
+    Raises:
+        CellError: a file cannot be read, or holds no cell.
+        SearchError: two files have the same name.
+    """
+    found: dict[str, GateGraph] = {}
+    for file in files:
+        if file.stem in found:
+            raise SearchError(f"seed cell {str(file)!r}: there is a cell {file.stem!r} already; rename the file")
+        found[file.stem] = read_cell(file)
+    return found
