@@ -195,9 +195,8 @@ class _Page:
         """
         frame = history(self.store)
         kinds = {"proposal": int, "cell": str, "task": str, "best": float | None}
-        visits = pd.DataFrame(
-            self.store.typed(f"SELECT {', '.join(kinds)} FROM evaluations", kinds), columns=list(kinds)
-        )
+        evaluations = self.store.typed(f"SELECT {', '.join(kinds)} FROM evaluations", kinds)
+        visits = pd.DataFrame(evaluations, columns=list(kinds))
         higher, ratios = self._higher(), []
         for task in self.tasks:
             reference = self.picks.loc[(self.picks["task"] == task) & (self.picks["cell"] == GRU), "validation"]
@@ -222,10 +221,9 @@ class _Page:
         return self._add(plots.funnel_chart(stages)) if stages else None
 
     def _order(self, states: pd.DataFrame) -> list[str]:
+        """Return the tasks of the trials: those without a rank first, then the ranked ones in order."""
         present = list(dict.fromkeys(states["task"]))
-        return sorted(
-            present, key=lambda task: (task in self.tasks, self.tasks.index(task) if task in self.tasks else 0)
-        )
+        return sorted(present, key=lambda task: self.tasks.index(task) if task in self.tasks else -1)
 
     def _family(self) -> list[Relative]:
         return family_tree(self.store, [cell.id for cell in self.found])
