@@ -1,4 +1,4 @@
-"""A trial's time is taken apart without a remainder, and measuring changes nothing."""
+"""Breakdown of a trial's time: the parts add up to the whole, and measuring changes no result."""
 
 import json
 from dataclasses import fields, replace
@@ -22,7 +22,7 @@ from tests.test_search.small import small_task
 
 
 def small_profile() -> Profile:
-    """The quick profile with two small tasks and little training."""
+    """Return the quick profile with two small tasks and little training."""
     quick = load_profile("quick")
     schedule = ScheduleSection(epoch_steps=4, epochs=2, halvings=0)
     options: dict[str, bool | int | float | str] = {"validation": 200, "test": 300}

@@ -1,4 +1,4 @@
-"""Screening: the gate of a real search, on its own."""
+"""Screening: memorization of a real search, without the other tasks."""
 
 from dataclasses import replace
 

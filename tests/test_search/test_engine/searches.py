@@ -35,7 +35,7 @@ PROFILE = Profile(
     search=SearchSection(proposals=12, window=4, best=4, reexamine=0.3, baselines=("tanh", *SEEDS)),
     mutation=MutationSection(Rule.ONE_TO_THREE, max_nodes=32),
     grid=GridSection(scales=(0.7, 1.0), learning_rates=(0.2, 0.5), max_norms=(5.0,), layers=(1, 2)),
-    # So little training teaches nothing: the bars are where about half of the cells get over them.
+    # So little training teaches nothing: the thresholds are such that about half of the cells pass.
     memorization=MemorizationSection(accuracy=0.04, settings=2, parameters=(6_000,), schedule=SCHEDULE),
     tasks={
         "chords": TaskSection(role=Role.CHECK, settings=1, baseline_settings=2, parameters=(6_000,), schedule=SCHEDULE),
@@ -65,7 +65,7 @@ def run(
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
     tasks: Mapping[str, Task] = TASKS,
 ) -> tuple[Rows, Progress]:
-    """A search in a folder, and all that the store says after it, but for seconds."""
+    """Run a search in a folder. Return the rows of its store, without seconds, and the counts."""
     with make_store(folder, profile) as store:
         engine = Engine(profile, seed, tasks, store, executor or LocalExecutor(tasks), on_outcome=on_outcome)
         engine.run()
@@ -73,7 +73,7 @@ def run(
 
 
 def rows_of(folder: Path) -> list[TrialRow]:
-    """The trials of the run in a folder."""
+    """Return the trials of the run in a folder."""
     with make_store(folder, PROFILE) as store:
         return store.trials()
 

@@ -1,4 +1,4 @@
-"""What a search is said to cost: trials counted by hand from a profile, seconds in the order that they must have."""
+"""Estimated cost of a search: trials counted by hand from a profile, seconds in the right order."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Whole searches, very small ones: the same rows whatever the order, the interruptions and the failures."""
+"""Very small whole searches: the same rows whatever the order of trials, interruptions and failures."""
 
 import json
 from collections import Counter
@@ -28,7 +28,7 @@ from tests.test_search.test_workers.executors import Counting, KilledError, Kill
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """What a search finds that nothing disturbs."""
+    """Rows of a search without interruption."""
     executor = Counting(TASKS)
     found, _ = run(tmp_path_factory.mktemp("undisturbed"), executor)
     assert set(executor.trained.values()) == {1}
@@ -155,7 +155,7 @@ def test_two_proposals_of_one_cell_in_flight_train_a_trial_once(tmp_path: Path) 
 
 
 def child_of(rows: Rows, outcome: str = "complete") -> str:
-    """A new cell of the undisturbed run that came to that outcome."""
+    """Return a new cell of the undisturbed run whose proposal had this outcome."""
     cell: str = next(
         row.cell for row in rows["proposals"] if row.kind == ProposalKind.PROPOSE and row.outcome == outcome
     )
@@ -227,7 +227,7 @@ def test_every_setting_of_the_grid_is_tried_on_baselines_where_the_profile_says_
 
 
 def test_evaluations_say_what_was_found_and_what_it_was_held_against(undisturbed: Rows) -> None:
-    """Worked out anew from the trials of each proposal."""
+    """Recomputed from the trials of each proposal."""
     reference = {row.task: row.best for row in undisturbed["evaluations"] if row.proposal == -3}
     proposals: dict[int, ProposalRow] = {row.index: row for row in undisturbed["proposals"]}
     evaluations: list[EvaluationRow] = undisturbed["evaluations"]

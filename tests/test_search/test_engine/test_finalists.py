@@ -1,4 +1,4 @@
-"""Finalists: who they are, what they are trained with, and that order, interruptions and workers change nothing."""
+"""Finalists: which cells, with which settings and seeds; order and interruptions change nothing."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ PROFILE = replace(SEARCH, finalists=FinalistsSection(cells=1, repeats=2))
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A search that ended, and nothing trained again. Copy it."""
+    """Folder of a finished search without finalists; to be copied."""
     folder = tmp_path_factory.mktemp("searched")
     with make_store(folder, PROFILE) as store:
         Engine(PROFILE, 0, TASKS, store, LocalExecutor(TASKS)).run()
@@ -38,14 +38,14 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(searched: Path, tmp_path: Path) -> Iterator[Store]:
-    """A copy of it."""
+    """Store of a copy of the finished search."""
     (tmp_path / "run.sqlite").write_bytes((searched / "run.sqlite").read_bytes())
     with Store.open(tmp_path) as opened:
         yield opened
 
 
 def again(store: Store, profile: Profile = PROFILE, executor: Executor | None = None) -> tuple[list[TrialRow], int]:
-    """Retrain; the finalists' trials but for their seconds, and how many of them were trained now."""
+    """Retrain the finalists. Return their trials without seconds, and the number that this call trained."""
     progress = Progress()
     retrain(profile, 0, TASKS, store, executor or LocalExecutor(TASKS), progress)
     assert progress.finalists_done == progress.finalists
@@ -57,7 +57,7 @@ def repeats(store: Store) -> list[TrialRow]:
 
 
 def best_by_loop(store: Store, cell: str, task: str) -> TrialRow | None:
-    """The search's best trial by validation, by a plain loop."""
+    """Return the search's best trial by validation, found by a plain loop."""
     trials = [t for t in store.trials(cell, task) if t.repeat == 0 and t.validation is not None]
     sign = -1 if task == "xml" else 1
     ranked = sorted((sign * (t.validation or 0.0), t.parameters, t.setting) for t in trials)

@@ -1,6 +1,6 @@
-"""Runs that go on: the strategy knows what it would know had nothing happened, and the rows are the same.
+"""Resumed runs: strategy and rows are those of a run without interruption.
 
-Trials are simulated, so that searches are long enough for cells to come again in every way.
+Trials are simulated, so that searches are long enough to meet cells again in every way.
 """
 
 import sqlite3
@@ -45,33 +45,31 @@ PROFILES = {
 SEED = 10  # of "random", proposal 10 is a cell that was given
 
 
-def go_on(folder: Path, profile: Profile, executor: Executor | None = None) -> tuple[Engine, Rows]:
-    """A simulated search in a folder, from where it stands there to its end."""
+def finish(folder: Path, profile: Profile, executor: Executor | None = None) -> tuple[Engine, Rows]:
+    """Run or resume a simulated search in a folder to its end."""
     with make_store(folder, profile) as store:
         engine = Engine(profile, SEED, TASKS, store, executor or LocalExecutor(TASKS), simulation=Simulation())
         engine.run()
         return engine, rows(store)
 
 
-def go_on_interrupted(folder: Path, profile: Profile, seed: int, most: int) -> tuple[Engine, Rows, int]:
-    """The same, killed again and again after up to so many trials, with trials that finish in any order."""
+def finish_interrupted(folder: Path, profile: Profile, seed: int, most: int) -> tuple[Engine, Rows, int]:
+    """Do the same with repeated kills, each after at most `most` trials, and trials that finish in any order."""
     rng, kills = np.random.default_rng(seed), 0
     while True:
         try:
-            engine, found = go_on(folder, profile, Killing(TASKS, kills, int(rng.integers(1, most))))
+            engine, found = finish(folder, profile, Killing(TASKS, kills, int(rng.integers(1, most))))
             return engine, found, kills
         except KilledError:
             kills += 1
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_a_run_that_goes_on_knows_what_an_undisturbed_one_knows_and_comes_to_its_rows(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_resumed_run_has_the_strategy_and_the_rows_of_an_undisturbed_one(name: str, tmp_path: Path) -> None:
     profile = PROFILES[name]
-    whole, expected = go_on(tmp_path / "whole", profile)
-    parts, found, kills = go_on_interrupted(tmp_path / "parts", profile, 1, 80)
-    again, _ = go_on(tmp_path / "whole", profile)
+    whole, expected = finish(tmp_path / "whole", profile)
+    parts, found, kills = finish_interrupted(tmp_path / "parts", profile, 1, 80)
+    again, _ = finish(tmp_path / "whole", profile)
     assert kills >= 2
     assert found == expected
     for engine in (parts, again):
@@ -86,24 +84,24 @@ def test_a_run_that_goes_on_knows_what_an_undisturbed_one_knows_and_comes_to_its
             whole.progress.best_score,
         )
     assert again.progress.trials_run == 0
-    _, reordered = go_on(tmp_path / "shuffled", profile, Shuffled(TASKS, 2))
+    _, reordered = finish(tmp_path / "shuffled", profile, Shuffled(TASKS, 2))
     assert reordered == expected
 
 
 def test_these_searches_meet_their_cells_in_every_way(tmp_path: Path) -> None:
-    _, revisit = go_on(tmp_path / "revisit", PROFILES["revisit"])
+    _, revisit = finish(tmp_path / "revisit", PROFILES["revisit"])
     asked = [row.cell for row in revisit["proposals"] if row.kind == ProposalKind.PROPOSE and row.cell is not None]
     assert len(set(asked)) < len(asked)
     visits = sum(row.settings for row in revisit["evaluations"])
     assert visits > len(revisit["trials"])  # some trials had two proposals in flight that asked for them
-    _, random = go_on(tmp_path / "random", PROFILES["random"])
+    _, random = finish(tmp_path / "random", PROFILES["random"])
     given = {LIBRARY[name].graph.id for name in GIVEN}
     assert given & {row.cell for row in random["proposals"] if row.index >= 0}
 
 
 def test_a_trial_belongs_to_the_first_proposal_that_asked_for_it(tmp_path: Path) -> None:
     for name in ("random", "revisit"):
-        _, found = go_on(tmp_path / name, PROFILES[name])
+        _, found = finish(tmp_path / name, PROFILES[name])
         visited: dict[tuple[str, str], list[int]] = {}
         for row in found["evaluations"]:
             visited.setdefault((row.cell, row.task), []).append(row.proposal)
@@ -118,7 +116,7 @@ def test_a_trial_belongs_to_the_first_proposal_that_asked_for_it(tmp_path: Path)
 
 
 def test_history_ends_before_the_first_proposal_that_did_not(tmp_path: Path) -> None:
-    go_on(tmp_path, LONG)
+    finish(tmp_path, LONG)
     with sqlite3.connect(tmp_path / "run.sqlite") as connection:
         connection.execute('DELETE FROM proposals WHERE "index" = 70')
     with make_store(tmp_path, LONG) as store:
@@ -132,10 +130,10 @@ def test_history_ends_before_the_first_proposal_that_did_not(tmp_path: Path) -> 
 
 
 def test_a_store_that_this_version_would_not_have_made_is_refused_at_the_next_check(tmp_path: Path) -> None:
-    go_on(tmp_path, LONG)
+    finish(tmp_path, LONG)
     with sqlite3.connect(tmp_path / "run.sqlite") as connection:
         # Proposal 89 is the last one; what it was is put into the place of what it is.
         other = connection.execute('SELECT cell FROM proposals WHERE "index" = 3').fetchone()[0]
         connection.execute('UPDATE proposals SET cell = ? WHERE "index" = 89', (other,))
     with pytest.raises(SearchError, match=rf"^proposal 89 of the stored run is cell {other}, but this version"):
-        go_on(tmp_path, LONG)
+        finish(tmp_path, LONG)

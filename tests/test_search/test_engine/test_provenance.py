@@ -1,4 +1,4 @@
-"""Where numbers come from: the record of a run, and what changed between two of them."""
+"""Provenance of a run, and the differences between two of them."""
 
 import subprocess
 from importlib.metadata import version

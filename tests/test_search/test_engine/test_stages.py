@@ -1,4 +1,4 @@
-"""The way of a proposal through memorization and the tasks, with results made up."""
+"""Course of a proposal through memorization and the tasks, with made-up results."""
 
 from collections.abc import Mapping
 
@@ -44,7 +44,7 @@ def make_run(
 
 
 def tell(run: ProposalRun, *values: float | TrialResult) -> Judgement | None:
-    """The step's settings end with these values, in order."""
+    """Tell the run these results of its step, in the order of the settings."""
     step = run.step()
     assert step is not None
     results = [value if isinstance(value, TrialResult) else ended(value) for value in values]

@@ -23,7 +23,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def changed(done: Path, folder: Path, *statements: str) -> Store:
-    """A copy of the run with something changed in it."""
+    """Return a copy of the run, changed by SQL statements."""
     shutil.copytree(done, folder, dirs_exist_ok=True)
     with closing(sqlite3.connect(folder / FILE)) as connection:
         connection.executescript(";".join(statements))

@@ -1,4 +1,4 @@
-"""Profiles: what they say by default, what is refused and in what words, and that nothing breaks the reader."""
+"""Profiles: defaults, refusals and their messages, and a reader that no input breaks."""
 
 import os
 from dataclasses import asdict, replace
@@ -22,7 +22,7 @@ LEAST = "[tasks.xml]\n"
 
 
 def refusal(text: str) -> str:
-    """What a profile's text is refused with: one line that begins with its source."""
+    """Return the error of an invalid profile text: one line that begins with its source."""
     with pytest.raises(SearchError) as error:
         parse_profile(text, "my.toml")
     message = str(error.value)

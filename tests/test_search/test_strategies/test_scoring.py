@@ -1,4 +1,4 @@
-"""Scores, worked out by hand: the smallest ratio over the ranked tasks."""
+"""Scores calculated by hand: the smallest ratio over the ranked tasks."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every strategy has to keep, whatever it chooses; and the choices of each."""
+"""Rules that every strategy keeps, and the choices of each."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -49,7 +49,7 @@ GRAPHS: dict[str, GateGraph] = {}
 
 
 def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
-    """An outcome drawn by the proposal's cell and settings: some cells stop at memorization or at a task."""
+    """Return an outcome drawn from the proposal's cell and settings: some cells stop at memorization or at a task."""
     if proposal.graph is None:
         return Outcome(proposal, (), "no valid child")
     GRAPHS[proposal.graph.id] = proposal.graph
@@ -76,7 +76,7 @@ def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
 
 
 def started(name: str, profile: Profile = PROFILE, seed: int = 0) -> Strategy:
-    """A strategy that knows the baselines."""
+    """Return a strategy that was told the baselines."""
     strategy = STRATEGIES[name](profile, seed, METRICS, GRAPHS.__getitem__)
     outcomes = []
     for i, cell in enumerate(profile.search.baselines):
@@ -129,7 +129,7 @@ def test_what_is_asked_is_a_function_of_seed_and_outcomes(name: str, profile: Pr
 @every
 def test_a_proposal_depends_only_on_outcomes_that_were_told(name: str) -> None:
     def bad(proposal: Proposal) -> Outcome:
-        """From proposal 10 on every cell is bad."""
+        """Answer badly for every cell from proposal 10 on."""
         outcome = answer(proposal)
         return outcome if proposal.index < 10 else replace(outcome, visits=(), ending="stopped at memorization")
 
