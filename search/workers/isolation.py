@@ -177,7 +177,7 @@ class IsolatedTrainer:
 
 
 _OWN: list[IsolatedTrainer] = []
-"""The trainer of this Ray worker, once a job has asked for it."""
+"""Trainer of this Ray worker; empty before its first job."""
 
 
 def train_isolated(job: bytes, key: str, reference: list[Any], limits: Limits) -> bytes | Stopped:

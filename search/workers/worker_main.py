@@ -110,7 +110,7 @@ def _result(tasks: dict[str, "Task"], key: str, task: bytes, job: bytes, pulse: 
 
 
 def _end_with_parent(parent: int) -> None:
-    """Let the system kill this process when the Ray worker ends, however that ends and whatever runs here."""
+    """Ask the kernel to kill this process when the Ray worker ends, for whatever reason."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:

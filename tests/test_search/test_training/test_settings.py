@@ -85,7 +85,7 @@ def test_all_settings_are_drawn_equally_often() -> None:
 
 
 def shares(parent: list[Setting], seeds: list[Setting], draws: int = 2000, count: int = 1) -> tuple[float, float]:
-    """How often the first setting of a draw is one of the parent's, and one of the seeds'."""
+    """Return the share of draws whose first setting is one of the parent's, and one of the seeds'."""
     rng = np.random.default_rng(1)
     drawn = [RULE.draw(count, STUDY, parent, seeds, rng)[0] for _ in range(draws)]
     return sum(s in set(parent) for s in drawn) / draws, sum(s in set(seeds) for s in drawn) / draws

@@ -201,7 +201,7 @@ def test_the_curve_has_a_point_an_epoch_and_is_told_as_it_grows() -> None:
 
 @dataclass(frozen=True)
 class Turning(Task):
-    """What is right in validation is learned at first and unlearned later: after `turn` windows the answer changes."""
+    """Task whose validation answers are learned at first and unlearned later: after `turn` windows they change."""
 
     name = "turning"
     metric = ACCURACY

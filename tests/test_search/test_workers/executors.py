@@ -1,4 +1,4 @@
-"""Executors that train every job for real, and get in the search's way besides."""
+"""Executors that train every job for real, and count, shuffle, interrupt or replace results."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Counting(LocalExecutor):
 
 
 class Shuffled(Counting):
-    """Finishes jobs in an order of its own: any of those that are queued comes next."""
+    """Finishes the queued jobs in a random order."""
 
     def __init__(self, tasks: Mapping[str, Task], seed: int) -> None:
         super().__init__(tasks)
@@ -39,11 +39,11 @@ class Shuffled(Counting):
 
 
 class KilledError(Exception):
-    """What ends a search from outside."""
+    """Interruption of a search from outside."""
 
 
 class Killing(Shuffled):
-    """Ends the search after some jobs."""
+    """Interrupts the search after some jobs."""
 
     def __init__(self, tasks: Mapping[str, Task], seed: int, jobs: int) -> None:
         super().__init__(tasks, seed)
@@ -57,7 +57,7 @@ class Killing(Shuffled):
 
 
 class Sabotaged(Counting):
-    """Trials of one cell, on one task or on all, come to a result that is given."""
+    """Replaces the results of one cell, on one task or on all, by a given result."""
 
     def __init__(self, tasks: Mapping[str, Task], cell: str, result: TrialResult, task: str | None = None) -> None:
         super().__init__(tasks)
