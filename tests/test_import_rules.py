@@ -40,18 +40,18 @@ LAYERS = {
 """Layers from the lowest to the highest. Members of a layer import nothing from each other."""
 
 FORBIDDEN = {
-    "tasks know nothing of search, results and torch": [
+    "tasks import neither search, results nor torch": [
         *(("tasks", "search.cells"), ("tasks", "search.core"), ("tasks", "results.store"), ("tasks", "torch")),
     ],
-    "results know of search only the cells": [
+    "results import only the cells of search": [
         ("results", "search.core"),
         ("results.report", "search.kernels"),
         ("results.findings", "search.training"),
     ],
-    "kernels know only cells": [
+    "kernels import only cells": [
         *(("search.kernels", "search.core"), ("search.kernels", "tasks"), ("search.kernels", "results.store")),
     ],
-    "cells know nothing of ours, nor torch": [
+    "cells import neither torch nor other packages of the project": [
         *(("search.cells", "tasks"), ("search.cells", "results.store"), ("search.cells", "torch")),
     ],
     "nothing below imports the public API": [(package, "gatesearch") for package in ("search", "tasks", "results")],
