@@ -15,11 +15,12 @@ test: $(VENV)/.ready
 	$(BIN)/pytest -n 2 $(FAST)
 
 # The tests for every save, in less than a minute. They leave out what `make test` leaves out, and whole command lines,
-# the documentation, published runs, the fuzzer and Ray.
+# whole searches, kernels, the report, the documentation, published runs, the fuzzer and Ray.
 quick: $(VENV)/.ready
 	$(BIN)/pytest -n 2 -m "not slow and not ray" $(QUICK)
 
-QUICK := tests/test_import_rules.py tests/test_tasks tests/test_results tests/test_search --ignore=tests/test_search/test_cli
+QUICK := $(addprefix tests/,test_import_rules.py test_tasks test_results test_search) \
+	$(addprefix --ignore=tests/,test_results/test_report $(addprefix test_search/test_,cli engine kernels))
 
 # Lint, format, types and import rules.
 check: $(VENV)/.ready
