@@ -257,11 +257,15 @@ def test_pandas_reads_the_csv_back_without_help(store: Store, tmp_path: Path) ->
     path = tmp_path / "leaderboard.csv"
     write_leaderboard(store, TASKS, path)
     frame, read = leaderboard(store, TASKS), pd.read_csv(path)
+    exact = pd.read_csv(path, float_precision="round_trip")
     assert len(read) == len(frame)
     for column in HEADER:
         if pd.api.types.is_numeric_dtype(frame[column]):
-            ours, theirs = (table[column].to_numpy(np.float64, na_value=np.nan) for table in (frame, read))
-            np.testing.assert_allclose(theirs, ours, rtol=1e-13)  # pandas 2 misreads the last digits
+            ours, theirs, whole = (
+                table[column].to_numpy(np.float64, na_value=np.nan) for table in (frame, read, exact)
+            )
+            np.testing.assert_array_equal(whole, ours)
+            np.testing.assert_allclose(theirs, ours, rtol=1e-13)  # pandas 2 misreads the last digits by default
         else:
             texts = [["" if pd.isna(value) else value for value in table[column]] for table in (frame, read)]
             # A spreadsheet would run the name as a formula.
