@@ -148,7 +148,7 @@ def head(tmp_path: Path, home: str) -> Iterator[str]:
     write_shadows(elsewhere, tmp_path / "imported")
     port = free_port()
     options = ["--head", "--block", f"--port={port}", "--num-cpus=1", "--include-dashboard=false"]
-    options += [f"--dashboard-agent-listen-port={free_port()}"]
+    options += [f"--dashboard-agent-listen-port={free_port()}", f"--ray-client-server-port={free_port()}"]
     options += ["--disable-usage-stats", "--object-store-memory=100000000", "--node-ip-address=127.0.0.1"]
     process = subprocess.Popen(
         [BIN / "ray", "start", *options, f"--temp-dir={home}/ray"],
