@@ -8,6 +8,7 @@ with probability 95 % no verdict of a table is wrong, however the tests depend o
 another task, another size, other settings, or another test set of the same task.
 """
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -78,7 +79,13 @@ def holm(values: Sequence[float]) -> list[float]:
         return []
     from statsmodels.stats.multitest import multipletests
 
-    return [float(value) for value in multipletests(values, method="holm")[1]]
+    # It ends with a full garbage collection, a tenth of a second in a process that has loaded pandas and PyTorch. What
+    # is frozen is left out of it.
+    gc.freeze()
+    try:
+        return [float(value) for value in multipletests(values, method="holm")[1]]
+    finally:
+        gc.unfreeze()
 
 
 def compare(found: Finalists, pairs: Sequence[tuple[str, str, str]]) -> list[Comparison]:

@@ -218,11 +218,14 @@ def _profile(
         if not separator or not task or not path:
             raise SearchError(f"--data has {item!r}; use TASK=PATH, as in --data language=FOLDER")
         paths[task] = path
+    names = None if only is None else [part.strip() for part in only.split(",") if part.strip()]
+    if names == []:
+        raise SearchError(f"--tasks has {only!r}, which names no task; use NAME,NAME as in --tasks xml,music")
     return changed_profile(
         profile or "quick",
         strategy=strategy,
         proposals=proposals,
-        tasks=None if only is None else [part.strip() for part in only.split(",") if part.strip()],
+        tasks=names,
         own_tasks=own,
         data=paths,
         seed_cells=read_seed_cells(seed_cell),

@@ -82,7 +82,7 @@ def test_bench_prints_the_parts_as_a_table_and_as_json(tmp_path: Path) -> None:
     result = CliRunner().invoke(bench, arguments)
     assert result.exit_code == 0, result.output
     title, heading, *rows, last = result.output.splitlines()
-    assert title == "Trials of tanh: CPU milliseconds a training step, the fastest of 1; one thread."
+    assert title == "Trials of tanh: CPU milliseconds per training step, fastest of 1; one thread."
     assert heading.split()[0] == "task"
     assert [row.split()[0] for row in rows] == ["memorization", "xml"]
     assert last.startswith("Backend: native. Compiling the cell took up to ")

@@ -38,7 +38,7 @@ MISTAKES = {
     "task of one's own": ("search --profile tiny.toml --task nowhere:Task", "nowhere:Task", "package.module:Class"),
     "task without class": ("search --profile tiny.toml --task nowhere", "nowhere", "package.module:Class"),
     "task twice": ("search --profile tiny.toml --task tasks.xml:Xml", "'xml'", "another name"),
-    "data of no task": ("search --profile tiny.toml --data ptb=x", "ptb=x", "xml"),
+    "data of no task": ("search --profile tiny.toml --data ptb=x", "'ptb'", "xml"),
     "data without path": ("search --profile tiny.toml --data xml", "'xml'", "TASK=PATH"),
     "data of a task without": ("search --profile tiny.toml --data xml=folder.toml", "'data'", "min_letters"),
     "no data": ("search --profile words.toml --data language=missing", "missing", "train, valid and test"),

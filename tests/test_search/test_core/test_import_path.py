@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search.core.import_path import ROOT, add_last, place_of, without_working_directory
+from search.core.import_path import PACKAGES, ROOT, add_last, place_of, without_working_directory
 from tests.paths import ROOT as CHECKOUT
 
 
@@ -58,7 +58,7 @@ def test_a_checkout_as_the_working_directory_comes_last_on_the_path() -> None:
 def test_the_packages_are_imported_from_a_zip_archive(tmp_path: Path) -> None:
     archive = tmp_path / "gatesearch.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for package in ("search", "tasks", "results"):
+        for package in PACKAGES:
             for source in (CHECKOUT / package).rglob("*.py"):
                 file.write(source, source.relative_to(CHECKOUT))
     program = (
