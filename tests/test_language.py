@@ -93,6 +93,18 @@ def test_no_help_has_what_was_given_up() -> None:
     }
 
 
+def test_click_s_marks_are_not_printed() -> None:
+    with click.Context(gatesearch) as context:
+        commands = {name: gatesearch.get_command(context, name) for name in COMMANDS}
+    texts = [
+        help_of(gatesearch, "gatesearch"),
+        *(help_of(command, name) for name, command in commands.items() if command),
+    ]
+    assert len(texts) == 1 + len(COMMANDS)
+    assert not any("\\b" in text or "\b" in text for text in texts)
+    assert "\n  gatesearch leaderboard quick-1    print its table\n" in texts[0]
+
+
 def test_the_rules_see_what_they_are_for(tmp_path: Path) -> None:
     source = '"""That it is."""\n\n\nclass A:\n    """As if."""\n\n    def b(self):\n        """Return b."""\n'
     (tmp_path / "a.py").write_text(source + '\n    def _c(self):\n        """Of c."""\n')
