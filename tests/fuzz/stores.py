@@ -33,41 +33,9 @@ from search.profiles.loading import parse_profile
 from tests.fuzz.draws import ODD_NUMBERS, changed_bytes, changed_text, odd_text, odd_value
 from tests.fuzz.rules import check_message
 from tests.fuzz.surfaces import Case, Surface, demand, draw_formula, draw_profile
+from tests.tiny import TINY
 
-TINY = """
-[search]
-proposals = 6
-window = 2
-reexamine = 0.3
-baselines = ["tanh", "lstm", "gru"]
-[grid]
-scales = [1.0]
-learning_rates = [0.3, 1.0]
-max_norms = [2.5]
-layers = [1]
-[finalists]
-cells = 2
-repeats = 2
-[memorization]
-accuracy = 0.0
-parameters = [8000]
-options = { length = 2, validation = 300, test = 300 }
-schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 2 }
-[tasks.xml]
-threshold = 0.0
-settings = 1
-baseline_settings = 1
-parameters = [8000]
-options = { min_letters = 1, max_letters = 2, validation = 400, test = 400 }
-schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 4 }
-[tasks.arithmetic]
-threshold = 0.0
-settings = 1
-baseline_settings = 1
-parameters = [8000]
-options = { digits = 1, validation = 400, test = 400 }
-schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 4 }
-"""
+TWO_RATES = TINY.replace("learning_rates = [0.3]", "learning_rates = [0.3, 1.0]")
 
 
 @cache
@@ -75,7 +43,7 @@ def sound_run() -> Path:
     """The folder of a small simulated run with finalists; read it only."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz-run-"))
     atexit.register(shutil.rmtree, folder, True)
-    (folder / "tiny.toml").write_text(TINY)
+    (folder / "tiny.toml").write_text(TWO_RATES)
     with redirect_stdout(StringIO()):
         line = ["search", f"{folder}/run", "--profile", f"{folder}/tiny.toml", "--simulate", "--workers", "0"]
         demand(run(line) == 0, "the small run does not end")

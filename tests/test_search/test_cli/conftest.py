@@ -14,44 +14,9 @@ import torch
 
 from results.tables.leaderboard import TIME_COLUMNS
 from search.cli.main import run
+from tests.tiny import TINY
 
 COMMAND = Path(sys.executable).with_name("gatesearch")
-
-TINY = """
-[search]
-proposals = 6
-window = 2
-reexamine = 0.3
-baselines = ["tanh", "lstm", "gru"]
-[grid]
-scales = [1.0]
-learning_rates = [0.3]
-max_norms = [2.5]
-layers = [1]
-[finalists]
-cells = 2
-repeats = 2
-[memorization]
-accuracy = 0.0
-parameters = [8000]
-options = { length = 2, validation = 300, test = 300 }
-schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 2 }
-[tasks.xml]
-threshold = 0.0
-settings = 1
-baseline_settings = 1
-parameters = [8000]
-options = { min_letters = 1, max_letters = 2, validation = 400, test = 400 }
-schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 4 }
-[tasks.arithmetic]
-threshold = 0.0
-settings = 1
-baseline_settings = 1
-parameters = [8000]
-options = { digits = 1, validation = 400, test = 400 }
-schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 4 }
-"""
-"""A search of a second: both kinds of proposals, and no gate that closes."""
 
 
 @dataclass(frozen=True)

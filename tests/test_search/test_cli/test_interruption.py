@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from results.store.store import Store
-from tests.test_search.test_cli.conftest import COMMAND, TINY, Gatesearch, assert_same_table
+from tests.test_search.test_cli.conftest import COMMAND, Gatesearch, assert_same_table
+from tests.tiny import TINY
 
 Start = Callable[..., subprocess.Popen[str]]
 

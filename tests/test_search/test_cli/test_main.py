@@ -14,7 +14,8 @@ import pytest
 from search.cli.main import COMMANDS, READER_GONE
 from search.core.errors import SearchError
 from search.workers.ray_cluster import check_address
-from tests.test_search.test_cli.conftest import COMMAND, TINY, Gatesearch
+from tests.test_search.test_cli.conftest import COMMAND, Gatesearch
+from tests.tiny import TINY
 
 LONG = "n" * 300
 

@@ -9,7 +9,8 @@ import pytest
 
 from search.cli.main import run
 from search.engine.engine import Engine
-from tests.test_search.test_cli.conftest import TINY, Gatesearch
+from tests.test_search.test_cli.conftest import Gatesearch
+from tests.tiny import TINY
 
 CODE = """
 from pathlib import Path
