@@ -13,8 +13,9 @@ from search.cli.main import COMMANDS as NAMES
 from search.cli.main import MAX_MESSAGE, run
 from tests.fuzz.draws import ODD_NUMBERS, changed_text, odd_text
 from tests.fuzz.rules import BrokenRuleError
-from tests.fuzz.stores import TINY, draw_rows, draw_store_bytes, sound_run
+from tests.fuzz.stores import draw_rows, draw_store_bytes, sound_run
 from tests.fuzz.surfaces import Case, Surface, bytes_of, demand, draw_formula, draw_profile, draw_recipe
+from tests.tiny import TINY
 
 FAILED_CHECK = 1
 """The status of `verify` where a run is not what it claims."""
