@@ -102,11 +102,14 @@ def watched(folder: Path, imports: bool = False) -> Iterator[None]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     old = signal.signal(signal.SIGALRM, _late)
     signal.alarm(SECONDS)
+    # A command's module may be imported for the first time here; Python would write its bytecode beside it.
+    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     watch.armed = True
     try:
         yield
     finally:
         watch.armed = False
+        sys.dont_write_bytecode = bytecode
         signal.alarm(0)
         signal.signal(signal.SIGALRM, old)
     if watch.seen:

@@ -85,8 +85,13 @@ def search(folder: Path, *arguments: str, **environment: str) -> list[str]:
     return run(command, folder, **environment)
 
 
+def own_environment() -> dict[str, str]:
+    """Return the environment without what an earlier search in this process asked of Ray: another home has no token."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+
+
 def run(command: list[str], folder: Path, **environment: str) -> list[str]:
-    whole = os.environ | {"GATESEARCH_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1", **environment}
+    whole = own_environment() | {"GATESEARCH_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1", **environment}
     done = subprocess.run(command, cwd=folder, env=whole, capture_output=True, text=True, check=False)
     assert (done.stderr, done.returncode) == ("", 0)
     with closing(sqlite3.connect(folder / "runs" / "run" / "run.sqlite")) as store:
@@ -150,10 +155,11 @@ def head(tmp_path: Path, home: str) -> Iterator[str]:
     options = ["--head", "--block", f"--port={port}", "--num-cpus=1", "--include-dashboard=false"]
     options += [f"--dashboard-agent-listen-port={free_port()}", f"--ray-client-server-port={free_port()}"]
     options += ["--disable-usage-stats", "--object-store-memory=100000000", "--node-ip-address=127.0.0.1"]
+    # Ray itself runs `python -m` in this folder.
     process = subprocess.Popen(
         [BIN / "ray", "start", *options, f"--temp-dir={home}/ray"],
         cwd=elsewhere,
-        env=os.environ | {"HOME": home, "PYTHONSAFEPATH": "1"},  # Ray itself runs `python -m` in this folder
+        env=own_environment() | {"HOME": home, "PYTHONSAFEPATH": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
