@@ -20,6 +20,7 @@ import click
 from results.store.errors import ResultsError
 from results.store.sanitize import printable
 from search.cells.errors import CellError
+from search.cells.text import quoted
 from search.core.errors import SearchError
 from tasks.errors import TaskError
 
@@ -71,16 +72,22 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_EPILOG = """\b
+Examples:
+  gatesearch search               run the quick search, a few minutes
+  gatesearch leaderboard quick-1  print its table
+  gatesearch COMMAND --help       show a command's options, with examples
+"""
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=_EPILOG,
+)
 @click.version_option(package_name="gatesearch", message="%(prog)s %(version)s")
 def gatesearch() -> None:
-    r"""Search for recurrent cells, and rank them.
-
-    \b
-    gatesearch search                 run the quick search, a few minutes
-    gatesearch leaderboard quick-1    print its table
-    gatesearch COMMAND --help         show a command's options, with examples
-    """
+    """Search for recurrent cells, and rank them."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -93,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:
                 os.fsencode(argument)
             except UnicodeEncodeError:
                 raise SearchError(
-                    f"argument {argument[:60]!r} is not valid Unicode, as a name or path must be; retype it"
+                    f"argument {quoted(argument, 60)} is not valid Unicode, as a name or path must be; retype it"
                 ) from None
         status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
         return status if isinstance(status, int) else 0

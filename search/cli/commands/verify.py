@@ -20,8 +20,8 @@ from tasks.task import Task
 
 _EPILOG = """\b
 Examples:
-  gatesearch verify quick-1                check store, ids, lineage, table, decisions
-  gatesearch verify quick-1 --retrain 5    and retrain five trials, equal bit for bit
+  gatesearch verify quick-1              check store, ids, table, decisions
+  gatesearch verify quick-1 --retrain 5  and retrain five trials, bit for bit
 
 Exit status: 0 if all checks pass, 1 if one fails.
 """
