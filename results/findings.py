@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
-from results.scores.run_evidence import MARGIN, RunEvidence, cell_label
+from results.scores.run_evidence import MARGIN, RunEvidence
 from results.store.store import Store
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, label_of
 
 LANGUAGE = "language"
 
@@ -99,9 +99,9 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
         weakest = min(own, key=lambda figure: (order[figure.standing], figure.advantage))
         worst.append(weakest)
         if weakest.standing is Standing.BETTER:
-            beats.append(cell_label(cell))
+            beats.append(label_of(cell))
         elif not weakest.standing.behind:
-            still.append(cell_label(cell))
+            still.append(label_of(cell))
             # One task on which it is shown to be behind is enough; if none looks so, it may be better on all.
             against = [figure for figure in _undecided(own) if figure.advantage < 0]
             needed.append(_first(against) if against else _last(_undecided(own)))

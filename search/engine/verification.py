@@ -23,7 +23,7 @@ from results.publication.consistency import Check
 from results.store.queries import environment_texts, proposal_count
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
 from results.store.store import Store
-from search.cells.text import short_id
+from search.cells.text import short_id, shorten
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.engine import Engine
@@ -212,8 +212,7 @@ def _missing(value: object) -> bool:
 
 
 def _short(value: object) -> str:
-    text = f"{value!r}"
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shorten(repr(value), 60)
 
 
 def _differences(stored: Store, again: Store, finished: bool) -> Iterator[str]:

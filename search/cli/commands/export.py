@@ -20,7 +20,7 @@ Examples:
   gatesearch export lstm-b -o lstm_b.py       then: from lstm_b import LSTMB
   gatesearch export my.cell -o my_cell.py --force
   gatesearch export 3fa2 --run quick-1 -o found.py
-  gatesearch export 3fa2 --run night --task xml --weights w.safetensors -o f.py
+  gatesearch export 3fa2 --task xml --weights w.safetensors -o f.py
   gatesearch export mut1 --to json -o m.json  then: gatesearch show m.json
 
 \b
