@@ -18,13 +18,13 @@ from search.core.import_path import without_working_directory
 from search.workers.job import one_line
 
 CONNECT_SECONDS = 5.0
-"""Time in which a cluster has to answer; Ray itself would try for a quarter of an hour."""
+"""Seconds in which a cluster has to answer; Ray itself would try for a quarter of an hour."""
 
 CAPACITY_SECONDS = 1.0
-"""Time after which a cluster's cores are counted again: nodes may join and leave while a search runs."""
+"""Seconds after which a cluster's cores are counted again: nodes may join and leave while a search runs."""
 
 GONE_SECONDS = 30.0
-"""Time after which a silent head is taken for dead. After 60 seconds Ray would end this process without a reason."""
+"""Seconds without an answer after which the head counts as dead. After 60, Ray ends this process without a reason."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
