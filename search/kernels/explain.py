@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from search.cells.graph import GateGraph
-from search.cells.notation.formula import format_graph
+from search.cells.notation.display import format_display
 from search.cells.operations import LEAKY_SLOPE
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
@@ -24,7 +24,7 @@ def explain(graph: GateGraph) -> str:
     program = program_of(graph)
     parts = [
         "formula",
-        *_indented(format_graph(graph).splitlines()),
+        *_indented(format_display(graph).splitlines()),
         *_segment("before the loop, all steps at once", program.before.whole_first),
         *_segment("in the loop, at each step", program.forward.looped),
         *_segment("after the loop, all steps at once", program.forward.whole_last),
