@@ -140,8 +140,10 @@ def replay(
     return Replay(Check("replay", True, detail), executor.jobs)
 
 
-def retrain(store: Store, tasks: Mapping[str, Task], jobs: Mapping[Key, Job], count: int, seed: int) -> Iterator[Check]:
-    """Train randomly drawn trials of a run again, and yield a check for each.
+def retrain_sample(
+    store: Store, tasks: Mapping[str, Task], jobs: Mapping[Key, Job], count: int, seed: int
+) -> Iterator[Check]:
+    """Retrain randomly drawn trials of a run, and yield a check for each.
 
     A trial of this environment (versions, processor, commit) must agree in every number but its time. A trial of
     another environment, where rounding differs, must agree within a tolerance. Trials without an environment, whose

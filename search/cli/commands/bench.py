@@ -173,9 +173,9 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
     click.echo(f"Trials of {label}: CPU milliseconds per training step, fastest of {repeats}; one thread.")
-    headings = ("data", "layers", "readout", "update", "evaluation", "counting", "rest", "total")
+    headings = ("data", "layers", "readout", "update", "evaluation", "mask", "rest", "total")
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    short = {"evaluation": "eval", "counting": "mask"}
+    short = {"evaluation": "eval"}
     for heading in ("task", "units", *(short.get(heading, heading) for heading in headings), "arith."):
         table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
     for row in rows:
