@@ -143,7 +143,7 @@ def _bias(evidence: RunEvidence, name: str, gate: str) -> Finding:
     key = f"{gate}-bias"
     claim = f"an LSTM whose {gate} gate's bias starts at 1 ({name}) closes the gap to the GRU"
     cell = LIBRARY[name].graph.id
-    # A family of its own: whether there is a gap does not depend on what is asked of the variant.
+    # A family of its own: the test for a gap does not depend on the variant that may close it.
     between = evidence.figures([(task, GRU, LSTM) for task in evidence.tasks])
     figures = between + evidence.figures([(task, cell, two) for task in evidence.tasks for two in (GRU, LSTM)])
     early = _open(evidence, key, claim, ("gru", "lstm", name), figures)

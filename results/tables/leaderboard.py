@@ -35,7 +35,7 @@ from results.store.sanitize import csv_text
 from results.store.schema import LARGEST_COUNT
 from results.store.setting_key import fields_in
 from results.store.store import Store
-from results.store.words import COMPLETE, Evidence
+from results.store.words import COMPLETE, RUNNING, Evidence
 from results.tables.costs import environments, relative_step_seconds, totals
 from search.cells.errors import CellError
 from search.cells.library import display_formula, label_of
@@ -151,7 +151,7 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     known = _known_cells(store)
     settings = pd.DataFrame(store.typed(_SETTINGS, _SETTING_KINDS), columns=list(_SETTING_KINDS))
     visited = settings["cell"][settings["task"].isin(tasks)].unique()
-    known["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(known.index).fillna("running")
+    known["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(known.index).fillna(RUNNING)
     frame = known[known.index.isin(visited) | (known["stage"] == COMPLETE)].copy()
     best = picks(store)
     columns_of_tasks = _estimates(store, tasks, frame, best)
