@@ -5,13 +5,11 @@ from collections.abc import Iterator
 
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
-from search.cells.operations import LEAKY_SLOPE
+from search.cells.operations import LEAKY_SLOPE, SIGNS, Op
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import Instruction, Stage
 from search.kernels.plan.program import Gemm, Operation, Segment, program_of
-
-_SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
 
 
 def explain(graph: GateGraph) -> str:
@@ -97,8 +95,8 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
             return f"({arguments[1]} where {arguments[0]} > 0, else 0)"
         case "leaky_gate":
             return f"({arguments[1]} where {arguments[0]} > 0, else {LEAKY_SLOPE} of it)"
-        case op if op in _SYMBOLS:
-            return f"{_bracket(arguments[0])} {_SYMBOLS[op]} {_bracket(arguments[1])}"
+        case Op.ADD | Op.SUB | Op.MUL as op:
+            return f"{_bracket(arguments[0])} {SIGNS[Op(op)]} {_bracket(arguments[1])}"
         case op:
             return f"{op}({arguments[0]})"
 
