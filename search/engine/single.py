@@ -1,8 +1,7 @@
 """Training of one cell on one task, outside a search."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -15,8 +14,6 @@ from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
 from search.training.trial import Point, TrialResult, train_trial
 from tasks.task import Task
-
-Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -104,17 +101,8 @@ def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:
 
 
 def _setting(grid: Grid, given: Overrides) -> Setting:
-    return Setting(
-        _middle(grid.scales) if given.scale is None else given.scale,
-        _middle(grid.learning_rates) if given.learning_rate is None else given.learning_rate,
-        _middle(grid.max_norms) if given.max_norm is None else given.max_norm,
-        _middle(grid.layers) if given.layers is None else given.layers,
-        _middle(grid.parameter_budgets) if given.parameter_budget is None else given.parameter_budget,
-    )
-
-
-def _middle(values: tuple[Number, ...]) -> Number:
-    return sorted(values)[len(values) // 2]
+    values = {field.name: getattr(given, field.name) for field in fields(Setting)}
+    return replace(grid.middle, **{name: value for name, value in values.items() if value is not None})
 
 
 def _budget(section: TaskSection | MemorizationSection, given: Overrides) -> Budget:
