@@ -72,22 +72,16 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-_EPILOG = """\b
-Examples:
-  gatesearch search               run the quick search, a few minutes
-  gatesearch leaderboard quick-1  print its table
-  gatesearch COMMAND --help       show a command's options, with examples
-"""
-
-
-@click.command(
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog=_EPILOG,
-)
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="gatesearch", message="%(prog)s %(version)s")
 def gatesearch() -> None:
-    """Search for recurrent cells, and rank them."""
+    """Search for recurrent cells, and rank them.
+
+    \b
+    gatesearch search                 run the quick search, a few minutes
+    gatesearch leaderboard quick-1    print its table
+    gatesearch COMMAND --help         show a command's options, with examples
+    """  # noqa: D301 - click's mark of a paragraph that is not wrapped
 
 
 def run(arguments: Sequence[str]) -> int:
