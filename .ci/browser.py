@@ -22,7 +22,7 @@ PAPER = 970  # pixels of a landscape page, Letter without its margins; A4 is wid
 
 
 def start() -> webdriver.Chrome:
-    """Debian's Chromium with Debian's driver; selenium would fetch others where it is not told."""
+    """Return Debian's Chromium with Debian's driver; selenium would download others by default."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or "chromium"
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage"):
@@ -49,7 +49,7 @@ def drawn(driver: webdriver.Chrome) -> bool:
 
 
 def column(driver: webdriver.Chrome, heading: str) -> list[str]:
-    """What stands in a column of the table, of the rows that are shown."""
+    """Return the texts of a column of the table, for the rows that are shown."""
     script = """
         const table = document.querySelector("table[data-sortable]");
         const place = [...table.tHead.rows[0].cells].findIndex(c => c.textContent === arguments[0]);

@@ -1,6 +1,6 @@
-"""Does what docs/cluster.md says, on a cluster of this machine: starts Ray, searches on it, stops it.
+"""Run the commands of docs/cluster.md on this machine: start Ray, search on it, stop it.
 
-Alone, since the page's `ray stop` ends every Ray process of the user.
+Run it alone: the page's `ray stop` ends every Ray process of the user.
 """
 
 import os
@@ -26,10 +26,10 @@ def main() -> None:
     os.environ.pop("GATESEARCH_RUNS", None)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        os.environ["HOME"] = folder  # where no token of an earlier Ray lies, which the cluster would ask all nodes for
+        os.environ["HOME"] = folder  # without the token of an earlier Ray, which a cluster demands of all nodes
         try:
             done = run_page((DOCS / "cluster.md").read_text("utf-8"), Path(folder), gatesearch)
-            print(f"docs/cluster.md: {len(done)} commands did what it says")
+            print(f"docs/cluster.md: {len(done)} commands ran as documented")
         finally:
             os.chdir(ROOT)
             subprocess.run([BIN / "ray", "stop", "--force"], capture_output=True, timeout=120, check=False)

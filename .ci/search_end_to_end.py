@@ -19,12 +19,12 @@ LIMIT_SECONDS = 600
 
 
 def start(*arguments: str) -> subprocess.Popen[bytes]:
-    """The command, in a process group of its own, so that killing it spares nobody it should not."""
+    """Start the command in a process group of its own, so that the group can be killed as a whole."""
     return subprocess.Popen([GATESEARCH, "search", *arguments], start_new_session=True)
 
 
 def trials(name: str) -> int:
-    """How many trials the run has stored so far."""
+    """Return the number of trials that the run has stored so far."""
     store = RUNS / name / "run.sqlite"
     if not store.exists():
         return 0
@@ -32,7 +32,7 @@ def trials(name: str) -> int:
         with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
             return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
     except sqlite3.OperationalError:
-        return 0  # it is being made
+        return 0  # the store is being created
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
     assert (table["origin"] == "baseline").sum() == 13, "all named cells stand in the table"
     assert (table["origin"] == "found").any(), "no found cell stands in the table"
     assert table.loc[table["name"] == "gru", "score"].item() == 1.0
-    assert (table["evidence"] == "retrained").sum() in (14, 15), "named cells and the best found were trained again"
+    assert (table["evidence"] == "retrained").sum() in (14, 15), "named cells and the best found were retrained"
     print(f"end to end: {kept} trials survived the kill; {len(table)} rows, equal to an undisturbed run's")
 
 

@@ -64,8 +64,8 @@ class TwoNodes:
     def join(self) -> subprocess.Popen[bytes]:
         return self.add(f"--address={self.address}")
 
-    def trainers(self, node: subprocess.Popen[bytes]) -> list[int]:
-        """Return the processes of a node that train. Their command line names their module, somewhere."""
+    def worker_processes(self, node: subprocess.Popen[bytes]) -> list[int]:
+        """Return the worker processes of a node, recognised by the name of their module in the command line."""
         found = []
         for process in psutil.process_iter(["cmdline"]):
             try:
@@ -89,12 +89,12 @@ class TwoNodes:
 
 
 def trials(name: str) -> int:
-    """How many trials the run has stored so far."""
+    """Return the number of trials that the run has stored so far."""
     try:
         with sqlite3.connect(f"file:{RUNS / name / 'run.sqlite'}?mode=ro", uri=True) as connection:
             return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
     except sqlite3.OperationalError:
-        return 0  # it is being made
+        return 0  # the store is being created
 
 
 def assert_same_table(name: str) -> None:
@@ -104,12 +104,12 @@ def assert_same_table(name: str) -> None:
 
 def nodes_leave_and_join(cluster: TwoNodes) -> None:
     search = cluster.search("moving", "--profile", str(PROFILE), "--seed", "7")
-    wait_until("both nodes train", lambda: all(map(cluster.trainers, cluster.nodes)) and trials("moving") >= 20)
+    wait_until("both nodes train", lambda: all(map(cluster.worker_processes, cluster.nodes)) and trials("moving") >= 20)
     cluster.remove(cluster.second)
     before = trials("moving")
-    wait_until("the search goes on with one node", lambda: trials("moving") >= before + 5)
+    wait_until("the search continues with one node", lambda: trials("moving") >= before + 5)
     third = cluster.join()
-    wait_until("a node that joins trains", lambda: bool(cluster.trainers(third)))
+    wait_until("a node that joins trains", lambda: bool(cluster.worker_processes(third)))
     assert search.poll() is None, "the search ended before the third node could help"
     _, said = search.communicate(timeout=LIMIT_SECONDS)
     assert (search.returncode, said) == (0, ""), said

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
-from results.scores.run_evidence import MARGIN, RunEvidence, cell_label
+from results.scores.run_evidence import MARGIN, RunEvidence
 from results.store.store import Store
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, label_of
 
 LANGUAGE = "language"
 
@@ -99,9 +99,9 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
         weakest = min(own, key=lambda figure: (order[figure.standing], figure.advantage))
         worst.append(weakest)
         if weakest.standing is Standing.BETTER:
-            beats.append(cell_label(cell))
+            beats.append(label_of(cell))
         elif not weakest.standing.behind:
-            still.append(cell_label(cell))
+            still.append(label_of(cell))
             # One task on which it is shown to be behind is enough; if none looks so, it may be better on all.
             against = [figure for figure in _undecided(own) if figure.advantage < 0]
             needed.append(_first(against) if against else _last(_undecided(own)))
@@ -143,7 +143,7 @@ def _bias(evidence: RunEvidence, name: str, gate: str) -> Finding:
     key = f"{gate}-bias"
     claim = f"an LSTM whose {gate} gate's bias starts at 1 ({name}) closes the gap to the GRU"
     cell = LIBRARY[name].graph.id
-    # A family of its own: whether there is a gap does not depend on what is asked of the variant.
+    # A family of its own: the test for a gap does not depend on the variant that may close it.
     between = evidence.figures([(task, GRU, LSTM) for task in evidence.tasks])
     figures = between + evidence.figures([(task, cell, two) for task in evidence.tasks for two in (GRU, LSTM)])
     early = _open(evidence, key, claim, ("gru", "lstm", name), figures)

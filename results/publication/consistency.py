@@ -115,7 +115,7 @@ def _check_ids(cells: Sequence[CellRow]) -> str:
         graph = graph_of(cell)
         counts = (len(graph), graph.states, sum(node.op is Op.LINEAR for node in graph))
         if counts != (cell.nodes, cell.states, cell.products):
-            raise _BrokenError(f"cell {cell.id} has {counts} nodes, states and products, not what its row says")
+            raise _BrokenError(f"cell {cell.id} has {counts} nodes, states and products, other than its row has")
     return f"{len(cells):,} formulas hash to the ids of their cells"
 
 
@@ -206,19 +206,19 @@ def _check_table(store: Store, ranked: Sequence[str]) -> str:
     if made == table.FORMAT:
         if text != own.encode():
             raise _BrokenError(_differs(path))
-        return f"{TABLE_FILE}, {len(frame):,} rows, is what the store says, byte for byte"
+        return f"{TABLE_FILE}, {len(frame):,} rows, equals the table of the store, byte for byte"
     changed = {name for later in range(made + 1, table.FORMAT + 1) for name in table.CHANGED_COLUMNS.get(later, ())}
     changed |= {name.replace("TASK", task, 1) for name in changed for task in ranked}
     if _without(text.decode(errors="replace"), changed) != _without(own, changed):
         raise _BrokenError(_differs(path))
     return (
         f"{TABLE_FILE}, {len(frame):,} rows, was made by an earlier version (format {made}; this one writes "
-        f"{table.FORMAT}); the columns that both have are what the store says"
+        f"{table.FORMAT}); the columns that both have equal those of the store"
     )
 
 
 def _differs(path: Path) -> str:
-    return f"{path} is not what the store says; gatesearch leaderboard RUN -o FILE writes what it says"
+    return f"{path} differs from the table of the store; gatesearch leaderboard RUN -o FILE writes it"
 
 
 def _table_format(store: Store) -> int:

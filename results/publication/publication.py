@@ -18,6 +18,7 @@ from results.publication.consistency import FINDINGS_FILE, MANIFEST_FILE, PUBLIS
 from results.store.database import FILE, PROFILE_FILE
 from results.store.errors import StoreError, one_line
 from results.store.files import write_atomically
+from results.store.queries import totals
 from results.store.sanitize import csv_text
 from results.store.store import Store
 from results.tables import leaderboard as table
@@ -64,7 +65,7 @@ def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> 
 def _origin(store: Store) -> dict[str, Any]:
     """Return the command that made the run, its environments and its cost."""
     information = store.information
-    trials, seconds = store.select("SELECT count(*), coalesce(sum(seconds), 0) FROM trials")[0]
+    trials, seconds = totals(store)
     started, finished = (str(information.get(key, "")) for key in ("started", "finished"))
     return {
         "run": store.name,
@@ -74,7 +75,7 @@ def _origin(store: Store) -> dict[str, Any]:
         "started": started,
         "finished": finished,
         "hours": _hours(started, finished),  # from the start to the end, pauses included
-        "core_hours": round(float(seconds) / 3600, 2),  # of all trials together
+        "core_hours": round(seconds / 3600, 2),  # of all trials together
         "trials": trials,
         "resumed": len(information.get("resumed", ())),
         "data": store.data_checksums,

@@ -9,6 +9,7 @@ import pandas as pd
 from results.scores.comparison import Verdict
 from results.store.words import Origin
 from results.tables.leaderboard import COLUMNS
+from search.cells.text import shorten
 
 MOST_ROWS = 1000
 """Rows of a page; the CSV has all of them."""
@@ -123,8 +124,7 @@ def _entry(name: str, style: str, record: dict[Any, Any]) -> Entry:
     if not style:
         words = str(value)
         if name == "formula":
-            words = words.replace("; ", "\n")
-            words = words if len(words) <= MOST_CHARACTERS else words[: MOST_CHARACTERS - 3] + "..."
+            words = shorten(words.replace("; ", "\n"), MOST_CHARACTERS)
         return Entry(words)
     number = float(value)
     error = record.get(f"{name}_se")

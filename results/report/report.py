@@ -29,6 +29,7 @@ from results.scores.ratio import ratio
 from results.scores.score import scores
 from results.store.files import write_atomically
 from results.store.lineage import Relative, family_tree
+from results.store.queries import totals
 from results.store.store import Store
 from results.store.summary import funnel
 from results.store.words import Evidence, Origin
@@ -180,8 +181,8 @@ class _Page:
             tiles.append(("lstm", f"{lstm.iloc[0]:.4f}", "score, GRU = 1"))
         share = f"{counts.complete:,} passed all tasks"
         tiles.append(("new cells proposed", f"{counts.proposals:,}", share))
-        trials, hours = self.store.select("SELECT count(*), coalesce(sum(seconds), 0) / 3600 FROM trials")[0]
-        tiles.append(("trials", f"{trials:,}", f"{hours:,.1f} core-hours"))
+        trials, seconds = totals(self.store)
+        tiles.append(("trials", f"{trials:,}", f"{seconds / 3600:,.1f} core-hours"))
         return tiles
 
     def _higher(self) -> dict[str, bool]:

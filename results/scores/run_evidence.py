@@ -64,7 +64,7 @@ class RunEvidence:
         even = holm([_even_p(differences) for differences in relative.values()])
         known = {
             (task, cell, other): Figure(
-                *(task, cell_label(cell), cell_label(other), float(own.mean()), float(reference.mean())),
+                *(task, label_of(cell), label_of(other), float(own.mean()), float(reference.mean())),
                 *(mean, error, p, even_p),
                 _standing(mean, p, even_p),
                 _needed(differences, p, even_p, len(shown)),
@@ -126,18 +126,13 @@ class RunEvidence:
                 return None
             value, reference = self.estimates[task, cell], self.estimates[task, other]
             advantage = (value - reference) / reference * direction(self.higher[task])
-        names = cell_label(cell), cell_label(other)
+        names = label_of(cell), label_of(other)
         return Figure(task, *names, value, reference, advantage, None, None, None, Standing.UNKNOWN)
 
     def _log_ratio(self, task: str, cell: str) -> float:
         """Return the log ratio of the search's best metric to the LSTM's, above 0 if the cell is better."""
         log = float(np.log(self.estimates[task, cell] / self.estimates[task, LSTM]))
         return direction(self.higher[task]) * log
-
-
-def cell_label(cell: str) -> str:
-    """Return the library name of a cell, or the first digits of its id."""
-    return label_of(cell)
 
 
 def _repeat_seconds(store: Store, retrained: bool) -> float:

@@ -1,7 +1,7 @@
 """SQLite file of a run: creating it, opening it, and queries whose errors are one line and whose values are checked.
 
-`results.store.store.Store` adds the rows of a run. A file may come from anybody, so no value in it is trusted to have
-its column's type.
+`results.store.store.Store` adds the rows of a run. A file may be of unknown origin, so no value is trusted to have its
+column's type.
 """
 
 import sqlite3

@@ -2,9 +2,11 @@
 
 from results.store.errors import StoreError
 from results.store.records import CellRow
+from search.cells.canonical import ID_DIGITS
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.notation.formula import parse_formula
+from search.cells.text import quoted
 
 
 def graph_of(row: CellRow) -> GateGraph:
@@ -17,10 +19,11 @@ def graph_of(row: CellRow) -> GateGraph:
         graph = parse_formula(row.formula).canonical()
     except CellError as error:
         raise StoreError(
-            f"cell {row.id[:16]!r} has an invalid formula ({error}); restore the store from a backup"
+            f"cell {quoted(row.id, ID_DIGITS)} has an invalid formula ({error}); restore the store from a backup"
         ) from error
     if graph.id != row.id:
         raise StoreError(
-            f"the formula of cell {row.id[:16]!r} is that of cell {graph.id}; restore the store from a backup"
+            f"the formula of cell {quoted(row.id, ID_DIGITS)} is that of cell {graph.id}; "
+            "restore the store from a backup"
         )
     return graph

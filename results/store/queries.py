@@ -51,6 +51,14 @@ def past_trials(store: Store, proposals: int) -> list[PastTrial]:
     return [PastTrial(*values) for values in store.typed(sql, kinds, (proposals - 1,))]
 
 
+def totals(store: Store) -> tuple[int, float]:
+    """Return the number of all trials, and the sum of their durations in seconds."""
+    ((trials, seconds),) = store.typed(
+        "SELECT count(*), coalesce(sum(seconds), 0.0) FROM trials", {"trials": int, "seconds": float}
+    )
+    return trials, seconds
+
+
 def retrained_cells(store: Store) -> list[str]:
     """Return the ids of the cells with at least one retrained trial, in order."""
     found = store.typed("SELECT DISTINCT cell FROM trials WHERE repeat > 0 ORDER BY cell", {"cell": str})

@@ -7,6 +7,7 @@ from pathlib import Path
 from results.store.errors import ResultsError
 from results.store.files import runs_folder
 from results.store.store import FILE, Store
+from search.cells.text import quoted
 
 MAX_PATH = 4096
 """Longest path that is looked up; no common system has longer ones."""
@@ -23,15 +24,15 @@ def run_folder(run: str) -> Path:
     if "\0" in run:
         raise ResultsError("a run's name has a NUL character; leave it out")
     if len(run) > MAX_PATH:
-        raise ResultsError(f"run {run[:60]!r}... has {len(run):,} characters; a path has at most {MAX_PATH:,}")
+        raise ResultsError(f"run {quoted(run, 60)} has {len(run):,} characters; a path has at most {MAX_PATH:,}")
     if "/" in run or os.sep in run:
         if Path(run).name in ("", ".."):
             raise ResultsError(f"invalid run {run!r}; a path must end with the name of the run's own folder")
         return Path(run)
     if not RUN_NAME.fullmatch(run):
-        shown = run if len(run) <= 60 else run[:57] + "..."
         raise ResultsError(
-            f"invalid run name {shown!r}; use up to 100 letters, digits, '.', '-' and '_', a letter or digit first"
+            f"invalid run name {quoted(run, 60)}; "
+            "use up to 100 letters, digits, '.', '-' and '_', a letter or digit first"
         )
     return runs_folder() / run
 

@@ -15,6 +15,7 @@ from dataclasses import fields
 from typing import Any, NoReturn, TypeAlias, TypeVar, get_args, get_type_hints
 
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
+from search.cells.text import shorten
 
 APPLICATION_ID = 0x67617465  # "gate": tells a run's store from any other SQLite database
 SCHEMA_VERSION = 3  # kept in user_version; increases whenever a table changes
@@ -170,8 +171,7 @@ def _refuse(name: str, value: object, allowed: Iterable[type]) -> NoReturn:
 
 
 def _short(value: object) -> str:
-    text = repr(value[:60] if isinstance(value, str | bytes) else value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shorten(repr(value[:60] if isinstance(value, str | bytes) else value), 60)
 
 
 def column_list(kind: type[Row], without: tuple[str, ...] = ()) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from results.store.errors import ResultsError
+from search.cells.text import quoted
 
 Value = float | int | str | bool
 
@@ -59,7 +60,7 @@ def read_key(key: str, fields: Sequence[KeyField] = FIELDS) -> dict[str, Value]:
         version = found.get("version", 1)
         if isinstance(version, int) and version > newest:
             raise ResultsError(
-                f"setting key {key[:60]!r} has version {version}; this gatesearch reads up to {newest}, so update it"
+                f"setting key {quoted(key)} has version {version}; this gatesearch reads up to {newest}, so update it"
             )
         values = {field.name: found[field.name] if field.since == 1 else found.get(field.name, field.default)
                   for field in fields}  # fmt: skip
@@ -68,10 +69,12 @@ def read_key(key: str, fields: Sequence[KeyField] = FIELDS) -> dict[str, Value]:
         raise
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError) as error:
         raise ResultsError(
-            f"invalid setting key {key[:60]!r} ({type(error).__name__}): the store is corrupt, restore a backup"
+            f"invalid setting key {quoted(key)} ({type(error).__name__}): the store is corrupt, restore a backup"
         ) from error
     if not same:
-        raise ResultsError(f"setting key {key[:60]!r} is not in canonical form: the store is corrupt, restore a backup")
+        raise ResultsError(
+            f"setting key {quoted(key)} is not in canonical form: the store is corrupt, restore a backup"
+        )
     return values
 
 
@@ -84,5 +87,5 @@ def fields_in(key: str, fields: Sequence[KeyField] = FIELDS) -> dict[str, Any]:
     try:
         found = dict(json.loads(key))
     except (TypeError, ValueError, RecursionError) as error:
-        raise ResultsError(f"invalid setting key {key[:60]!r}: the store is corrupt, restore a backup") from error
+        raise ResultsError(f"invalid setting key {quoted(key)}: the store is corrupt, restore a backup") from error
     return {field.name: field.default for field in fields if field.since > 1} | found

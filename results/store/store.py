@@ -161,7 +161,7 @@ class Store(Database):
 
     @property
     def simulated(self) -> bool:
-        """True if the trials were drawn at random (`gatesearch search --simulate`): the run says nothing of cells."""
+        """True if the trials were drawn at random (`gatesearch search --simulate`): the run is no evidence on cells."""
         return self.simulation is not None
 
     @property

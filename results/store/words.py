@@ -46,3 +46,6 @@ class Evidence(StrEnum):
 
 COMPLETE = "complete"
 """Outcome of a proposal that passed every stage, and the stage of its cell."""
+
+RUNNING = "running"
+"""Stage of a cell whose first proposal has not ended."""

@@ -33,8 +33,9 @@ from results.store.errors import ResultsError
 from results.store.files import write_atomically
 from results.store.sanitize import csv_text
 from results.store.schema import LARGEST_COUNT
+from results.store.setting_key import fields_in
 from results.store.store import Store
-from results.store.words import COMPLETE, Evidence
+from results.store.words import COMPLETE, RUNNING, Evidence
 from results.tables.costs import environments, relative_step_seconds, totals
 from search.cells.errors import CellError
 from search.cells.library import display_formula, label_of
@@ -150,7 +151,7 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     known = _known_cells(store)
     settings = pd.DataFrame(store.typed(_SETTINGS, _SETTING_KINDS), columns=list(_SETTING_KINDS))
     visited = settings["cell"][settings["task"].isin(tasks)].unique()
-    known["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(known.index).fillna("running")
+    known["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(known.index).fillna(RUNNING)
     frame = known[known.index.isin(visited) | (known["stage"] == COMPLETE)].copy()
     best = picks(store)
     columns_of_tasks = _estimates(store, tasks, frame, best)
@@ -266,7 +267,7 @@ def _estimates(store: Store, tasks: Sequence[str], frame: pd.DataFrame, best: pd
         found |= {f"{task}_{name}": pd.Series(None, frame.index, object) for name in ("vs_gru", "vs_lstm")}
         found |= {f"{task}_{name}": np.nan for name in ("vs_gru_p", "vs_lstm_p")}
         found |= {f"{task}_{name}": 0 for name in ("repeats", "lost")}
-        layers = own["setting"].map(lambda text: store.decoded("setting", text).get("layers", math.nan))
+        layers = own["setting"].map(lambda key: fields_in(key).get("layers", math.nan))
         layers = layers.reindex(frame.index).astype("float64")
         parameters = parameters.combine(picked["parameters"].astype("float64"), np.fmax)
         products = layers * frame["products"].astype("float64") * picked["units"].astype("float64") ** 2

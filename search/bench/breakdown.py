@@ -44,7 +44,7 @@ class Breakdown:
         readout_ms: output layer and loss.
         update_ms: gradient norm and weight update.
         evaluation_ms: evaluation on the validation and test sets.
-        counting_ms: finding the steps in the loss mask.
+        mask_ms: finding the steps in the loss mask.
         rest_ms: everything else, including Python's share of each step.
         total_ms: the whole trial without timers.
         arithmetic: share of layers, readout, update and evaluation in the total.
@@ -60,7 +60,7 @@ class Breakdown:
     readout_ms: float
     update_ms: float
     evaluation_ms: float
-    counting_ms: float
+    mask_ms: float
     rest_ms: float
     total_ms: float
     arithmetic: float
@@ -102,8 +102,8 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         milliseconds = {part: 1e3 * seconds / steps for part, seconds in parts.items()}
         total = 1e3 * plain / steps
         arithmetic = sum(milliseconds.get(part, 0.0) for part in ("layers", "readout", "update", "evaluation"))
-        known = arithmetic + milliseconds["data"] + milliseconds.get("counting", 0.0)
-        timed = ("data", "layers", "readout", "update", "evaluation", "counting")
+        known = arithmetic + milliseconds["data"] + milliseconds.get("mask", 0.0)
+        timed = ("data", "layers", "readout", "update", "evaluation", "mask")
         yield Breakdown(
             task=name,
             backend=stepper.backend,

@@ -31,7 +31,7 @@ RAY_WORKERS = 2
 
 @dataclass(frozen=True)
 class EngineFigures:
-    """Figures of `measure`. Sizes are in MB (10^6 bytes)."""
+    """figures of `measure_engine`. Sizes are in MB (10^6 bytes)."""
 
     proposals: int  # in this process, with simulated trials that take no time
     trials: int
@@ -63,7 +63,7 @@ class _EnoughError(Exception):
     """Raised when enough proposals have ended."""
 
 
-def measure(
+def measure_engine(
     profile: Profile, proposals: int, ray_proposals: int, cluster_proposals: int, processors: int, seed: int
 ) -> EngineFigures:
     """Return the figures of a profile.

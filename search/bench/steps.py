@@ -65,7 +65,7 @@ class Timing:
     backend: str
 
 
-def compare(cells: dict[str, GateGraph], shape: Shape, peers: Sequence[str], repeats: int) -> list[Timing]:
+def compare_cells(cells: dict[str, GateGraph], shape: Shape, peers: Sequence[str], repeats: int) -> list[Timing]:
     """Time every cell against every peer; peers that run a graph run that of each cell."""
     data = _batch(shape)
     contestants: dict[tuple[str, str], Callable[[], object]] = {
@@ -91,7 +91,7 @@ def compare_mutants(count: int, shape: Shape, repeats: int) -> list[Timing]:
     """Time random mutants of the seeds against the reference; return medians over mutants, also of the ratio."""
     rows = []
     for graph in random_mutants(count):
-        rows += compare({"mutant": graph}, shape, ["reference"], repeats)
+        rows += compare_cells({"mutant": graph}, shape, ["reference"], repeats)
     ours, theirs = (statistics.median(values) for values in zip(*((r.ours_ms, r.peer_ms) for r in rows), strict=True))
     backends = "/".join(sorted({row.backend for row in rows}))
     row = _timing(f"{count} mutants", shape, ours, "reference", theirs, backends)

@@ -239,7 +239,7 @@ class Draft:
             self.redirect(reader, place, target)
 
     def graph(self) -> GateGraph | Rejection:
-        """Return the live nodes in topological order as a graph, or why they are none."""
+        """Return the live nodes in topological order as a graph, or the reason why they form none."""
         live = self.live()
         if len(live) > MAX_NODES:
             return Rejection.TOO_LARGE

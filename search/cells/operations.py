@@ -52,6 +52,9 @@ ELEMENTWISE = frozenset({Op.ADD, Op.SUB, Op.MUL})
 COMMUTATIVE = frozenset({Op.ADD, Op.MUL})
 """Operations whose two inputs may be swapped."""
 
+SIGNS = {Op.ADD: "+", Op.SUB: "-", Op.MUL: "*"}
+"""Signs of the operations of two inputs, in formulas and in code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

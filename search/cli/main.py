@@ -20,6 +20,7 @@ import click
 from results.store.errors import ResultsError
 from results.store.sanitize import printable
 from search.cells.errors import CellError
+from search.cells.text import quoted
 from search.core.errors import SearchError
 from tasks.errors import TaskError
 
@@ -93,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
                 os.fsencode(argument)
             except UnicodeEncodeError:
                 raise SearchError(
-                    f"argument {argument[:60]!r} is not valid Unicode, as a name or path must be; retype it"
+                    f"argument {quoted(argument, 60)} is not valid Unicode, as a name or path must be; retype it"
                 ) from None
         status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
         return status if isinstance(status, int) else 0

@@ -30,7 +30,7 @@ def worker_count(workers: int | None, address: str | None) -> int:
     """
     if workers is not None and address is not None:
         raise SearchError(
-            f"--workers {workers} and --address {address} exclude each other: a cluster has its own workers; "
+            f"--workers {workers} and --address {address} are mutually exclusive: a cluster has its own workers; "
             "leave one out"
         )
     if address is not None:

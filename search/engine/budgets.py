@@ -1,6 +1,7 @@
 """Training budgets of a profile."""
 
-from search.profiles.sections import MEMORIZATION, Profile
+from search.profiles.sections import MemorizationSection, Profile, TaskSection
+from search.profiles.tasks import section_of, task_names
 from search.training.schedule import Budget
 
 
@@ -9,7 +10,9 @@ def budgets(profile: Profile) -> dict[str, Budget]:
 
     Only memorization has a target: its trials stop at the accuracy that passes.
     """
-    gate = profile.memorization
-    found = {MEMORIZATION: gate.schedule.budget(target=gate.accuracy)}
-    found.update({name: section.schedule.budget() for name, section in profile.tasks.items()})
-    return found
+    return {name: budget_of(section_of(profile, name)) for name in task_names(profile)}
+
+
+def budget_of(section: TaskSection | MemorizationSection) -> Budget:
+    """Return the training budget of a task's section."""
+    return section.schedule.budget(section.accuracy if isinstance(section, MemorizationSection) else None)

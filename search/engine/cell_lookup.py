@@ -17,6 +17,7 @@ from search.cells.errors import UnknownCellError
 from search.cells.files import read_source
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, display_formula, named_cell
+from search.cells.text import quoted
 
 CELL_ID = re.compile(r"[0-9a-fA-F]{4,16}")
 """Id of a cell, or its first digits."""
@@ -73,8 +74,7 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
             raise UnknownCellError(
                 f"{error} Or give a file with a formula, or at least 4 digits of a cell's id"
             ) from None
-    shown = cell if len(cell) <= 100 else f"{cell[:97]}..."
-    raise UnknownCellError(f"{shown!r} is not a named cell, a file, or an id of 4 to 16 hexadecimal digits")
+    raise UnknownCellError(f"{quoted(cell)} is not a named cell, a file, or an id of 4 to 16 hexadecimal digits")
 
 
 def in_run(found: FoundCell, run: str | None) -> FoundCell:
@@ -100,7 +100,7 @@ def lineage(found: FoundCell) -> list[LineageStep]:
         return []
     with open_run(found.run) as store:
         line = ancestry(store, found.row.id)[::-1]
-    return [LineageStep(_label(row), _label(parent), row.proposal, row.mutations) for row, parent in pairwise(line)]
+    return [LineageStep(row.label, parent.label, row.proposal, row.mutations) for row, parent in pairwise(line)]
 
 
 def _is_path(cell: str) -> bool:
@@ -118,9 +118,5 @@ def _find_in_runs(cell: str, run: str | None) -> FoundCell:
             if run is not None or "could be" in str(error):
                 raise
         else:
-            return FoundCell(graph_of(row), _label(row), None, row, name)
+            return FoundCell(graph_of(row), row.label, None, row, name)
     raise UnknownCellError(f"no run in {runs_folder()} has a cell {cell!r}; name the folder of its run with --run")
-
-
-def _label(row: CellRow) -> str:
-    return row.label

@@ -18,7 +18,6 @@ from search.profiles.tasks import section_of
 from search.strategies.registry import strategy_class
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget
-from search.training.settings import Setting
 from search.training.stepper import Stepper, stepper_for
 from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS
 from tasks.task import Split, Task
@@ -115,16 +114,13 @@ class _Seconds:
 
 def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _Seconds:
     section = section_of(profile, name)
-    grid = profile.grid_of(section)
-    layers = sorted(grid.layers)[len(grid.layers) // 2]
-    middle = sorted(grid.parameter_budgets)[len(grid.parameter_budgets) // 2]
-    setting = Setting(1.0, 0.1, 1.0, layers, middle)
+    setting = profile.grid_of(section).middle
     graph = LIBRARY["gru"].graph
     try:
         units = units_for(graph, setting, task.output_size, task.output)
     except BudgetError:
         return _Seconds(0.0, 0.0)  # such a trial fails at once
-    model = SequenceModel(graph, units, layers, task.output_size, task.output)
+    model = SequenceModel(graph, units, setting.layers, task.output_size, task.output)
     model.initialise(0.1, torch.Generator().manual_seed(0))
     stepper = stepper_for(model)
     step = _step_seconds(stepper, task, budget)

@@ -19,8 +19,8 @@ from results.store.records import ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import ProposalKind
 from search.cells.graph import GateGraph
+from search.cells.library import label_of
 from search.cells.notation.formula import parse_formula
-from search.cells.text import short_id
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.engine.baselines import REFERENCE, baseline_proposal, reference_metrics
@@ -180,7 +180,7 @@ class Engine:
         return parse_formula(self.store.cell(cell).formula).canonical()
 
     def _label(self, cell: str) -> str:
-        return self._names.get(cell) or short_id(cell)
+        return label_of(cell, self._names.get(cell))
 
     def _start(self, proposal: Proposal) -> None:
         if proposal.cell is not None:

@@ -70,11 +70,11 @@ def choose_finalists(profile: Profile, store: Store) -> list[Finalist]:
     return [Finalist(graph, settings.get(cell, {})) for cell, graph in graphs.items()]
 
 
-Trial = tuple[GateGraph, str, Setting, int]
+FinalistTrial = tuple[GateGraph, str, Setting, int]
 """Cell, task, setting, repeat."""
 
 
-def trials_of(finalists: Sequence[Finalist], profile: Profile) -> list[Trial]:
+def trials_of(finalists: Sequence[Finalist], profile: Profile) -> list[FinalistTrial]:
     """Return the trials of the finalists in the order of training."""
     return [
         (finalist.graph, task, finalist.settings[task], repeat)
@@ -95,7 +95,7 @@ def finalists_seconds(profile: Profile, store: Store, finalists: Sequence[Finali
     return sum(means[graph.id, task] for graph, task, _, _ in missing)
 
 
-def _stored(store: Store, trial: Trial) -> bool:
+def _stored(store: Store, trial: FinalistTrial) -> bool:
     graph, task, setting, repeat = trial
     return store.trial(graph.id, task, setting.key, repeat) is not None
 
@@ -141,7 +141,7 @@ def retrain(
     missing = [trial for trial in wanted if not _stored(store, trial)]
     progress.finalists, progress.finalists_done = len(wanted), len(wanted) - len(missing)
     progress.trials_known += len(wanted) - len(missing)
-    waiting: dict[int, Trial] = {}
+    waiting: dict[int, FinalistTrial] = {}
     for priority, (graph, task, setting, repeat) in enumerate(missing):
         own_seed = finalist_seed(seed, task, repeat)
         job = Job(graph, task, setting, limits[task], own_seed, constant_baselines[task], simulation)

@@ -23,14 +23,14 @@ from search.profiles.sections import Profile
 from search.profiles.tasks import load_task_of
 from search.training.gradients import GradientNorms, Probe, gradient_norms, trained_gradient_norms
 from search.training.settings import Setting
-from search.training.weights import train_again
+from search.training.weights import retrain_trial
 from tasks.task import Task
 
 GRADIENTS = "gradients.json"
 """Cache file beside the store: gradient norms by probe and cell."""
 
 OnTraining = Callable[[TrialRow], None]
-"""Called with the stored trial before it is trained again."""
+"""Called with the stored trial before it is retrained."""
 
 
 def norms_at_initialisation(store: Store, ranked: tuple[str, ...]) -> tuple[str, pd.DataFrame]:
@@ -66,14 +66,14 @@ def norms_after_training(
 ) -> tuple[str, pd.DataFrame]:
     """Return a caption and the gradient norms of trained models of the cells that the report shows.
 
-    Each cell's trial on the task with the first fresh seed, or else the search's own, is trained again.
+    Each cell's trial on the task with the first fresh seed, or else the search's own, is retrained.
 
     Args:
         store: store of the run.
         profile: profile of the run.
         task: name of the task.
         tasks: loaded tasks by name; the task is loaded and added if it is missing.
-        on_training: called before a trial is trained again.
+        on_training: called before a trial is retrained.
 
     Returns:
         As `norms_at_initialisation`.
@@ -84,7 +84,7 @@ def norms_after_training(
     """
     probe = Probe()
     note = (
-        f"After training on {task}: the last layer of each cell's model at its best setting, trained again for this "
+        f"After training on {task}: the last layer of each cell's model at its best setting, retrained for this "
         f"chart, on {probe.sequences} sequences of the task's training data."
     )
     best = picks(store)
@@ -105,12 +105,12 @@ def norms_after_training(
 def _trained_norms(
     graph: GateGraph, profile: Profile, row: TrialRow, tasks: MutableMapping[str, Task], on_training: OnTraining
 ) -> GradientNorms | None:
-    """Train the trial again, and return the norms of its model; None if training gives no model."""
+    """Retrain the trial, and return the norms of its model; None if training gives no model."""
     task = row.task
     if task not in tasks:
         tasks[task] = load_task_of(profile, task)
     on_training(row)
-    trained = train_again(graph, tasks[task], Setting.from_key(row.setting), budgets(profile)[task], row.seed)
+    trained = retrain_trial(graph, tasks[task], Setting.from_key(row.setting), budgets(profile)[task], row.seed)
     return None if trained.model is None else trained_gradient_norms(trained.model, tasks[task])
 
 

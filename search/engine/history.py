@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from results.store.queries import past_trials, past_visits
 from results.store.records import ProposalRow
 from results.store.store import Store
-from results.store.words import TrialState
+from results.store.words import RANKED_STATES
 from search.strategies.proposal import Visit
 from search.training.settings import Setting
 
@@ -20,8 +20,8 @@ from search.training.settings import Setting
 class PastProposal:
     """Row of a proposal that ended, and its visits in order.
 
-    A trial that several proposals asked for belongs to the visit of the first one only. Whoever is told all outcomes in
-    order knows the same at any time, since the others are told later.
+    A trial that several proposals asked for belongs to the visit of the first one only. A strategy learns the same from
+    it, because it is told the other proposals later.
     """
 
     row: ProposalRow
@@ -63,8 +63,7 @@ def _results(store: Store, proposals: int) -> Mapping[tuple[int, str], dict[Sett
     """Return the validation metric of each ranked trial, None for the others, by proposal and task."""
     found: dict[tuple[int, str], dict[Setting, float | None]] = defaultdict(dict)
     settings: dict[str, Setting] = {}
-    ranked = {state.value: state.is_ranked for state in TrialState}
     for trial in past_trials(store, proposals):
         setting = settings.get(trial.setting) or settings.setdefault(trial.setting, Setting.from_key(trial.setting))
-        found[trial.proposal, trial.task][setting] = trial.validation if ranked.get(trial.state) else None
+        found[trial.proposal, trial.task][setting] = trial.validation if trial.state in RANKED_STATES else None
     return found

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from results.store.store import Store
+from results.tables.leaderboard import TABLE_FILE
 from search.engine.progress import Progress
 from search.profiles.sections import Profile
 from search.workers.executor import Executor
 from tasks.task import Task
-
-TABLE_FILE = "leaderboard.csv"
-"""Name of the leaderboard in the folder of a run."""
 
 
 @dataclass(frozen=True)

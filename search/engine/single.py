@@ -1,21 +1,19 @@
 """Training of one cell on one task, outside a search."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, fields, replace
 
 import torch
 
 from search.cells.graph import GateGraph
 from search.core.keys import trial_seed
-from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, Scalar, TaskSection
+from search.engine.budgets import budget_of
+from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
+from search.profiles.tasks import load_section, section_of, task_names
 from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
 from search.training.trial import Point, TrialResult, train_trial
-from tasks.registry import load_task
 from tasks.task import Task
-
-Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -92,53 +90,23 @@ def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] |
     Raises:
         TaskError: there is no such task, or its data cannot be read.
     """
-    section = _section(profile, name)
-    path = section.task if isinstance(section, TaskSection) and section.task else name
-    return load_task(path, **section.options | dict(options or {}))
-
-
-def train_cell(
-    graph: GateGraph,
-    task: str | Task,
-    profile: Profile,
-    overrides: Overrides = UNCHANGED,
-    seed: int = 0,
-    *,
-    on_epoch: Callable[[Point], None] | None = None,
-) -> TrialResult:
-    """Train a cell on a task once; `plan_trial` and `SingleTrial.train` document the arguments.
-
-    Raises:
-        TaskError: there is no such task, or its data cannot be read.
-    """
-    return plan_trial(profile, task, overrides).train(graph, seed, on_epoch)
+    return load_section(_section(profile, name), name, options)
 
 
 def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:
-    if name == MEMORIZATION:
-        return profile.memorization
-    if name in profile.tasks:
-        return profile.tasks[name]
+    if name in task_names(profile):
+        return section_of(profile, name)
     first = next(iter(profile.tasks.values()))
     return TaskSection(task=name, parameters=first.parameters, grid=first.grid, schedule=first.schedule)
 
 
 def _setting(grid: Grid, given: Overrides) -> Setting:
-    return Setting(
-        _middle(grid.scales) if given.scale is None else given.scale,
-        _middle(grid.learning_rates) if given.learning_rate is None else given.learning_rate,
-        _middle(grid.max_norms) if given.max_norm is None else given.max_norm,
-        _middle(grid.layers) if given.layers is None else given.layers,
-        _middle(grid.parameter_budgets) if given.parameter_budget is None else given.parameter_budget,
-    )
-
-
-def _middle(values: tuple[Number, ...]) -> Number:
-    return sorted(values)[len(values) // 2]
+    values = {field.name: getattr(given, field.name) for field in fields(Setting)}
+    return replace(grid.middle, **{name: value for name, value in values.items() if value is not None})
 
 
 def _budget(section: TaskSection | MemorizationSection, given: Overrides) -> Budget:
-    budget = section.schedule.budget(section.accuracy if isinstance(section, MemorizationSection) else None)
+    budget = budget_of(section)
     epochs = budget.epochs if given.epochs is None else given.epochs
     epoch_steps = budget.epoch_steps if given.epoch_steps is None else given.epoch_steps
     return replace(budget, epochs=epochs, epoch_steps=epoch_steps)

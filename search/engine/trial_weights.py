@@ -20,7 +20,7 @@ from search.profiles.tasks import load_task_of
 from search.training.model import SequenceModel
 from search.training.settings import Setting
 from search.training.trial import TrialResult
-from search.training.weights import is_same, module_weights, network_of, train_again, write_weights
+from search.training.weights import is_same, module_weights, network_of, retrain_trial, write_weights
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def retrain_stored(trial: StoredTrial) -> RetrainedTrial:
     """
     task = load_task_of(trial.profile, trial.task)
     setting, budget = Setting.from_key(trial.row.setting), budgets(trial.profile)[trial.task]
-    trained = train_again(trial.cell.graph, task, setting, budget, trial.row.seed)
+    trained = retrain_trial(trial.cell.graph, task, setting, budget, trial.row.seed)
     if trained.model is None:
         raise SearchError(
             f"the retrained trial ended as {trained.result.state} ({trained.result.reason}), but the stored one had a "

@@ -1,6 +1,6 @@
 """Rules for tasks that are code of a profile's author: no command imports them unless the user names their path.
 
-A store is data that may come from anybody, and importing a module executes it.
+A store may be of unknown origin, and importing a module executes it.
 """
 
 import shlex

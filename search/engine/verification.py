@@ -23,7 +23,7 @@ from results.publication.consistency import Check
 from results.store.queries import environment_texts, proposal_count
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
 from results.store.store import Store
-from search.cells.text import short_id
+from search.cells.text import short_id, shorten
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.engine import Engine
@@ -140,8 +140,10 @@ def replay(
     return Replay(Check("replay", True, detail), executor.jobs)
 
 
-def retrain(store: Store, tasks: Mapping[str, Task], jobs: Mapping[Key, Job], count: int, seed: int) -> Iterator[Check]:
-    """Train randomly drawn trials of a run again, and yield a check for each.
+def retrain_sample(
+    store: Store, tasks: Mapping[str, Task], jobs: Mapping[Key, Job], count: int, seed: int
+) -> Iterator[Check]:
+    """Retrain randomly drawn trials of a run, and yield a check for each.
 
     A trial of this environment (versions, processor, commit) must agree in every number but its time. A trial of
     another environment, where rounding differs, must agree within a tolerance. Trials without an environment, whose
@@ -212,8 +214,7 @@ def _missing(value: object) -> bool:
 
 
 def _short(value: object) -> str:
-    text = f"{value!r}"
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shorten(repr(value), 60)
 
 
 def _differences(stored: Store, again: Store, finished: bool) -> Iterator[str]:

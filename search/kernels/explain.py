@@ -4,14 +4,12 @@ import re
 from collections.abc import Iterator
 
 from search.cells.graph import GateGraph
-from search.cells.notation.formula import format_graph
-from search.cells.operations import LEAKY_SLOPE
+from search.cells.notation.display import format_display
+from search.cells.operations import LEAKY_SLOPE, SIGNS, Op
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import Instruction, Stage
 from search.kernels.plan.program import Gemm, Operation, Segment, program_of
-
-_SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
 
 
 def explain(graph: GateGraph) -> str:
@@ -24,7 +22,7 @@ def explain(graph: GateGraph) -> str:
     program = program_of(graph)
     parts = [
         "formula",
-        *_indented(format_graph(graph).splitlines()),
+        *_indented(format_display(graph).splitlines()),
         *_segment("before the loop, all steps at once", program.before.whole_first),
         *_segment("in the loop, at each step", program.forward.looped),
         *_segment("after the loop, all steps at once", program.forward.whole_last),
@@ -97,8 +95,8 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
             return f"({arguments[1]} where {arguments[0]} > 0, else 0)"
         case "leaky_gate":
             return f"({arguments[1]} where {arguments[0]} > 0, else {LEAKY_SLOPE} of it)"
-        case op if op in _SYMBOLS:
-            return f"{_bracket(arguments[0])} {_SYMBOLS[op]} {_bracket(arguments[1])}"
+        case Op.ADD | Op.SUB | Op.MUL as op:
+            return f"{_bracket(arguments[0])} {SIGNS[Op(op)]} {_bracket(arguments[1])}"
         case op:
             return f"{op}({arguments[0]})"
 

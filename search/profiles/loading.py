@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from results.store.sanitize import printable
 from results.store.store import Store
 from results.store.toml import parse_toml
+from search.cells.text import shorten
 from search.core.errors import SearchError
 from search.profiles.sections import (
     MAX_BYTES,
@@ -67,9 +68,9 @@ def load_profile(name: str) -> Profile:
     if name in shipped_profiles():
         return parse_profile(resources.files("search.profiles").joinpath(f"{name}.toml").read_text("utf-8"), name)
     if not name.endswith(".toml"):
-        shown = name if len(name) <= 100 else f"{name[:97]}..."
+        shown = shorten(name)
         near = get_close_matches(shown, shipped_profiles(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"shipped are {', '.join(shipped_profiles())}"
+        hint = f"did you mean {near[0]}?" if near else f"shipped are {', '.join(shipped_profiles())}."
         raise SearchError(f"profile {shown!r} is unknown; {hint} Or give a file that ends in .toml")
     path = Path(name)
     try:
@@ -100,7 +101,7 @@ def _explain(error: ValidationError) -> str:
             continue  # its invalid members are reported themselves
         problems.setdefault(_where(problem["loc"], problem["type"]), []).append(problem)
     where, here = next(iter(problems.items()))
-    first, shown_where = here[0], where if len(where) <= 100 else where[:97] + "..."
+    first, shown_where = here[0], shorten(where)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         message = f"{shown_where!r} is not a field of a profile{_near(where)}"
     elif first["type"] == "value_error":
@@ -108,8 +109,7 @@ def _explain(error: ValidationError) -> str:
     elif first["type"] == "json_invalid":
         message = "its tables or lists are nested too deeply"
     else:
-        shown = repr(first["input"])
-        shown = shown if len(shown) <= 60 else shown[:57] + "..."
+        shown = shorten(repr(first["input"]), 60)
         rules = dict.fromkeys(problem["msg"].removeprefix("Input should be ") for problem in here)
         said = first["msg"][0].lower() + first["msg"][1:]
         rule = f"it should be {' or '.join(rules)}" if said.startswith("input should be ") else said

@@ -22,6 +22,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
+from search.cells.text import quoted
 from search.core.limits import DEFAULT_LIMITS, Limits
 from search.training.schedule import Budget
 from search.training.settings import Grid, Transfer
@@ -99,7 +100,7 @@ class GridSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class ScheduleSection:
-    """Training schedule of a trial; see `search.training.trial.Budget`."""
+    """Training schedule of a trial; see `search.training.schedule.Budget`."""
 
     batch: Annotated[int, Field(ge=1, le=4096)] = 20
     unroll: Annotated[int, Field(ge=1, le=4096)] = 35
@@ -209,7 +210,9 @@ class Profile:
             raise ValueError(f"search.baselines lacks {missing[0]!r}; a search starts from lstm and gru")
         for name, formula in self.cells.items():
             if name in LIBRARY or not NAME.fullmatch(name):
-                raise ValueError(f"cells has {name[:60]!r}; a cell's name is {NAME_RULE}, and not that of a named cell")
+                raise ValueError(
+                    f"cells has {quoted(name, 60)}; a cell's name is {NAME_RULE}, and not that of a named cell"
+                )
             try:
                 parse_formula(formula).canonical()
             except CellError as error:
@@ -220,7 +223,7 @@ class Profile:
             raise ValueError("tasks has 'memorization', which has its own section, [memorization]")
         for name in self.tasks:
             if not NAME.fullmatch(name):
-                raise ValueError(f"tasks has {name[:60]!r}; a task's name is {NAME_RULE}")
+                raise ValueError(f"tasks has {quoted(name, 60)}; a task's name is {NAME_RULE}")
         self._check_grid(MEMORIZATION, self.memorization)
         for name, section in self.tasks.items():
             self._check_grid(f"tasks.{name}", section)

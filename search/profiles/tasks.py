@@ -1,6 +1,8 @@
 """Tasks of a profile, with their data."""
 
-from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, TaskSection
+from collections.abc import Mapping
+
+from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, Scalar, TaskSection
 from tasks.registry import load_task
 from tasks.task import Task
 
@@ -17,9 +19,15 @@ def section_of(profile: Profile, name: str) -> TaskSection | MemorizationSection
 
 def load_task_of(profile: Profile, name: str) -> Task:
     """Build a task of the profile, or memorization. Raises `TaskError` as `tasks.registry.load_task`."""
-    section = section_of(profile, name)
+    return load_section(section_of(profile, name), name)
+
+
+def load_section(
+    section: TaskSection | MemorizationSection, name: str, options: Mapping[str, Scalar] | None = None
+) -> Task:
+    """Build the task `name` of a section; `options` take precedence over the section's. Raises as `load_task_of`."""
     path = section.task if isinstance(section, TaskSection) and section.task else name
-    return load_task(path, **section.options)
+    return load_task(path, **section.options | dict(options or {}))
 
 
 def load_tasks(profile: Profile) -> dict[str, Task]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from results.store.words import TrialState
 from tasks.task import Metric
 
-CHANCE_ERRORS = 3.0
-"""Number of standard errors by which a model above chance beats the constant baseline."""
+BASELINE_ERRORS = 3.0
+"""Number of standard errors by which a model has to exceed the constant baseline."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class EpochRules:
         over = self._rate.epoch_ended(self.improved)
         if self._rate.epoch == self.budget.chance_epochs or over:
             gain = self.metric.gain(self.best, self.constant_baseline)
-            if gain <= CHANCE_ERRORS * self._best_error:
+            if gain <= BASELINE_ERRORS * self._best_error:
                 return Ending(
                     TrialState.AT_CHANCE,
                     f"not above the best constant guess, {self.constant_baseline:.4f}, at step {step}",

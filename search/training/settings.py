@@ -8,12 +8,15 @@ import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from results.store.errors import ResultsError
 from results.store.setting_key import FIELDS, read_key, write_key
 from search.core.errors import SearchError
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, order=True)
@@ -73,6 +76,17 @@ class Grid:
     def __len__(self) -> int:
         return len(self.settings)
 
+    @property
+    def middle(self) -> Setting:
+        """Setting with the middle value of each list in order; of an even number of values, the upper middle one."""
+        return Setting(
+            _middle(self.scales),
+            _middle(self.learning_rates),
+            _middle(self.max_norms),
+            _middle(self.layers),
+            _middle(self.parameter_budgets),
+        )
+
     def draw(
         self, count: int, rng: np.random.Generator, exclude: Collection[Setting] = frozenset()
     ) -> tuple[Setting, ...]:
@@ -80,6 +94,10 @@ class Grid:
         left = [setting for setting in self.settings if setting not in exclude]
         chosen = rng.choice(len(left), size=min(count, len(left)), replace=False) if left else ()
         return tuple(left[int(i)] for i in chosen)
+
+
+def _middle(values: tuple[Number, ...]) -> Number:
+    return sorted(values)[len(values) // 2]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ MARK = "simulated: "
 """Prefix of every simulated trial's reason."""
 
 EVALUATED_STEPS = 10_000
-"""Number of counted steps that standard errors assume for the evaluation sets."""
+"""Number of steps in the loss mask that standard errors assume for the evaluation sets."""
 
 STEP_SECONDS, LAYER_SECONDS, SECONDS_PER_PRODUCT = 0.6e-3, 0.3e-3, 9e-11
 """Seconds of a training step: fixed, per layer, and per parameter and position of a batch. They were fitted to trials

@@ -101,7 +101,7 @@ class NativeStepper(Stepper):
         return Score(steps, *sums)
 
 
-class AutogradStepper(Stepper):
+class EagerStepper(Stepper):
     """Stepper of the eager backend: PyTorch's loss and backward, and an update of the model's flat buffer."""
 
     backend = Backend.EAGER
@@ -145,11 +145,11 @@ def stepper_for(model: SequenceModel) -> Stepper:
         )
 
     if type(model) is not SequenceModel:
-        return AutogradStepper(model)
+        return EagerStepper(model)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
     native = native_model(model.graph, values, gradients, model.output is Output.MULTI_LABEL)
-    return AutogradStepper(model) if native is None else NativeStepper(model, native)
+    return EagerStepper(model) if native is None else NativeStepper(model, native)
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -30,7 +30,11 @@ EVALUATION_STEPS = 50
 
 @dataclass(frozen=True)
 class Point:
-    """Epoch of a learning curve: steps so far, mean training loss per counted step (nats), validation metric."""
+    """Epoch of a learning curve.
+
+    `step` counts the training steps so far. `loss` is the mean training loss of the epoch, in nats per step in the loss
+    mask, and `validation` the validation metric.
+    """
 
     step: int
     loss: float
@@ -39,9 +43,10 @@ class Point:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Result of a trial. Metrics are those of the best epoch by validation; losses are in nats per counted step.
+    """Result of a trial. Metrics are those of the best epoch by validation.
 
-    The `_se` fields are standard errors due to the finite size of the evaluation set; they leave out the random seed.
+    Losses are in nats per step in the loss mask. The `_se` fields are standard errors due to the finite size of the
+    evaluation set; they leave out the random seed.
     """
 
     state: TrialState
@@ -63,7 +68,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class _Measure:
-    """Metric, standard error of the metric, and loss per counted step (nats) of one evaluation."""
+    """Metric, standard error of the metric, and loss per step in the loss mask (nats) of one evaluation."""
 
     metric: float
     error: float
@@ -98,7 +103,7 @@ def train_trial(
         seed: seed of the initial weights and of the training data, which have a generator each.
         constant_baseline: metric of the best constant prediction; computed from the task if None.
         on_epoch: called with each point of the learning curve.
-        on_batch: called for every batch that is read for training or evaluation, as a sign of life.
+        on_batch: called for every batch that is read for training or evaluation, as a heartbeat.
         on_end: called with the model, holding the weights of the best epoch, if the trial has metrics.
 
     Returns:
@@ -161,17 +166,17 @@ class _Trial:
 
     def train(self, rng: np.random.Generator) -> Ending:
         """Train until a rule ends the trial, or the loss or gradient is not finite."""
-        stream = self._counted(self.task.training(self.budget.batch, self.budget.unroll, rng))
+        stream = self._announced(self.task.training(self.budget.batch, self.budget.unroll, rng))
         while True:
-            nats, counted = 0.0, 0
+            nats, steps = 0.0, 0
             for _ in range(self.budget.epoch_steps):
                 step = self.stepper.train(next(stream), self.rules.learning_rate, self.setting.max_norm)
                 self.steps += 1
                 if step.trouble is not None:
                     return Ending(TrialState.DIVERGED, f"the {step.trouble} is not finite at step {self.steps}")
                 nats += step.nats
-                counted += step.steps
-            ended = self._epoch(nats / max(counted, 1))
+                steps += step.steps
+            ended = self._epoch(nats / max(steps, 1))
             if ended is not None:
                 return ended
 
@@ -209,9 +214,9 @@ class _Trial:
         if split is Split.VALIDATION:
             self.validation = self.validation or tuple(read)  # the same in every epoch
             read = iter(self.validation)
-        return _Measure.of(self.stepper.evaluate(self._counted(read)))
+        return _Measure.of(self.stepper.evaluate(self._announced(read)))
 
-    def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def _announced(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the batches, and call `on_batch` before each."""
         for batch in batches:
             if self.on_batch is not None:

@@ -1,4 +1,4 @@
-"""Weights of a stored trial: trained again from the trial's inputs, and arranged for an exported module.
+"""Weights of a stored trial: retrained from the trial's inputs, and arranged for an exported module.
 
 A run stores no weights, but all inputs that determine them. Under the versions, processor and commit of the trial they
 are reproduced bit for bit; elsewhere rounding differs, and the result differs slightly.
@@ -42,8 +42,8 @@ class _Keeper:
         self.model = model
 
 
-def train_again(graph: GateGraph, task: Task, setting: Setting, budget: Budget, seed: int) -> Trained:
-    """Train a trial with one thread, like every trial, and return its result and its model."""
+def retrain_trial(graph: GateGraph, task: Task, setting: Setting, budget: Budget, seed: int) -> Trained:
+    """Retrain a trial with one thread, as every trial is trained, and return its result and its model."""
     torch.set_num_threads(1)
     keeper = _Keeper()
     result = train_trial(graph, task, setting, budget, seed, on_end=keeper.keep)

@@ -35,7 +35,7 @@ class _Waiting:
 
 
 class Executor(ABC):
-    """Queue of jobs and whoever trains them. `submit` returns a ticket at once; `next` waits for a job to finish."""
+    """Queue of jobs, and what trains them. `submit` returns a ticket at once; `next` waits for a job to finish."""
 
     def __init__(self) -> None:
         self._queue: list[_Waiting] = []
@@ -111,7 +111,7 @@ class RayExecutor(Executor):
 
     def next(self) -> tuple[int, TrialResult]:
         while True:
-            self._hand_on()
+            self._submit_to_ray()
             done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=CAPACITY_SECONDS)
             if done:
                 waiting = self._running.pop(done[0])
@@ -124,7 +124,7 @@ class RayExecutor(Executor):
     def processors(self) -> int:
         return self._cluster.cores()
 
-    def _hand_on(self) -> None:
+    def _submit_to_ray(self) -> None:
         """Submit as many jobs to Ray as the cluster has cores, and two more."""
         room = self._cluster.cores() + 2 - len(self._running)
         while self._queue and room > 0:

@@ -30,10 +30,10 @@ MAX_TRIES = 3
 """Number of times that a trial is started when its process ends or has to be stopped."""
 
 START_SECONDS = 300.0
-"""Time in which a worker process has to be ready. Importing PyTorch takes seconds, on a busy disk a minute."""
+"""Seconds in which a worker process has to be ready. Importing PyTorch takes seconds, on a busy disk a minute."""
 
-_LOOK_SECONDS = 0.2
-"""Interval between two looks at a process's memory, in which it can allocate some hundred megabytes."""
+_POLL_SECONDS = 0.2
+"""Seconds between two checks of a process's memory, in which it can allocate some hundred megabytes."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Stopped:
 
 
 class StartError(Exception):
-    """A worker process ended, or was stopped, before it was ready: no trial's fault."""
+    """A worker process ended, or was stopped, before it was ready. No trial caused that."""
 
 
-class IsolatedTrainer:
-    """One worker process, started when a job needs it and again after it ended; `close` ends it."""
+class WorkerProcess:
+    """A worker process, started when a job needs it, and again for the next job if it has ended; `close` ends it."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -107,11 +107,11 @@ class IsolatedTrainer:
     def _start(self) -> Connection:
         """Return the connection to a worker process that is ready. Raises `StartError`."""
         if self._connection is None:
-            # Errors go to a file until the process is ready, so that its last words can be reported.
+            # Errors go to a file until the process is ready, so that its last line can be reported.
             with tempfile.TemporaryFile() as errors:
                 try:
                     self._launch(errors)
-                    self._receive(START_SECONDS, "no sign of life")
+                    self._receive(START_SECONDS, "no heartbeat")
                 except (EOFError, ConnectionError):
                     ended = self._ended()
                     raise StartError(f"a worker process does not start: {_last_line(errors) or ended}") from None
@@ -146,7 +146,7 @@ class IsolatedTrainer:
         assert self._connection is not None
         until = time.monotonic() + seconds
         process = psutil.Process(self._process.pid)
-        while not self._connection.poll(_LOOK_SECONDS):
+        while not self._connection.poll(_POLL_SECONDS):
             if time.monotonic() > until:
                 raise _EndedError(f"stopped since there was {what} in {seconds:g} seconds")
             try:
@@ -176,21 +176,21 @@ class IsolatedTrainer:
         return _EndedError(f"its process was ended by {name}")
 
 
-_OWN: list[IsolatedTrainer] = []
-"""Trainer of this Ray worker; empty before its first job."""
+_OWN: list[WorkerProcess] = []
+"""Worker process of this Ray worker; empty before its first job."""
 
 
 def train_isolated(job: bytes, key: str, reference: list[Any], limits: Limits) -> bytes | Stopped:
-    """Train a job in the worker process of this Ray worker, as `IsolatedTrainer.run` does.
+    """Train a job in the worker process of this Ray worker, as `WorkerProcess.run` does.
 
     `reference` holds the reference of the packed task in Ray's object store. Raises `StartError`.
     """
     import ray
 
     if not _OWN or _OWN[0].limits != limits:  # workers of a cluster may outlive a driver, and serve the next one
-        for trainer in _OWN:
-            trainer.close()
-        _OWN[:] = [IsolatedTrainer(limits)]
+        for worker in _OWN:
+            worker.close()
+        _OWN[:] = [WorkerProcess(limits)]
     return _OWN[0].run(job, key, lambda: bytes(ray.get(reference[0])))
 
 

@@ -15,15 +15,16 @@ import psutil
 
 from search.core.errors import SearchError
 from search.core.import_path import without_working_directory
+from search.workers.job import one_line
 
 CONNECT_SECONDS = 5.0
-"""Time in which a cluster has to answer; Ray itself would try for a quarter of an hour."""
+"""Seconds in which a cluster has to answer; Ray itself would try for a quarter of an hour."""
 
 CAPACITY_SECONDS = 1.0
-"""Time after which a cluster's cores are counted again: nodes may join and leave while a search runs."""
+"""Seconds after which a cluster's cores are counted again: nodes may join and leave while a search runs."""
 
 GONE_SECONDS = 30.0
-"""Time after which a silent head is taken for dead. After 60 seconds Ray would end this process without a reason."""
+"""Seconds without an answer after which the head counts as dead. After 60, Ray ends this process without a reason."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -57,8 +58,7 @@ class Cluster:
         except BaseException as error:
             self._leave([process for process in _descendants() if process not in before])
             if isinstance(error, (ConnectionError, RuntimeError, ValueError, OSError)):
-                reason = " ".join(str(error).split())[:200]
-                raise SearchError(f"{self.name} cannot be reached: {reason}") from error
+                raise SearchError(f"{self.name} cannot be reached: {one_line(error)}") from error
             raise
         here = ray.get_runtime_context()
         (node,) = (node for node in ray.nodes() if node["NodeID"] == here.get_node_id())

@@ -7,7 +7,7 @@ Ray worker does.
 Over the connection go, for each job, three messages: the task's key, the packed task (empty if it was sent before), and
 the pickled job. Back come any number of `BEAT`, then the pickled result.
 
-The Ray worker imports this module as well. It needs no PyTorch, so `main` and `serve` import what trains.
+The Ray worker imports this module as well. It needs no PyTorch, so `main` and `serve` import the modules that train.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tasks.task import Task
 
 BEAT = b""
-"""Sign of life: sent once when the process is ready, and then at most once in `BEAT_SECONDS`, at a batch of data."""
+"""Heartbeat: sent once when the process is ready, and then at most once in `BEAT_SECONDS`, at a batch of data."""
 
 BEAT_SECONDS = 0.2
 
@@ -59,8 +59,8 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
-class _Pulse:
-    """Sends `BEAT` to the Ray worker, at most once in `BEAT_SECONDS`."""
+class _Heartbeat:
+    """Heartbeat: each call sends `BEAT` to the Ray worker, at most once in `BEAT_SECONDS`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -83,17 +83,17 @@ def serve(connection: Connection, stderr: int) -> None:
     os.dup2(stderr, 2)
     os.close(stderr)
     tasks: dict[str, Task] = {}
-    pulse = _Pulse(connection)
+    heartbeat = _Heartbeat(connection)
     connection.send_bytes(BEAT)
     while True:
         try:
             key, task, job = (connection.recv_bytes() for _ in range(3))
         except EOFError:
             return
-        connection.send_bytes(pickle.dumps(_result(tasks, key.decode(), task, job, pulse)))
+        connection.send_bytes(pickle.dumps(_result(tasks, key.decode(), task, job, heartbeat)))
 
 
-def _result(tasks: dict[str, "Task"], key: str, task: bytes, job: bytes, pulse: _Pulse) -> "TrialResult":
+def _result(tasks: dict[str, "Task"], key: str, task: bytes, job: bytes, heartbeat: _Heartbeat) -> "TrialResult":
     from results.store.words import TrialState
     from search.training.trial import TrialResult
     from search.workers.job import Job, one_line, run_job
@@ -106,7 +106,7 @@ def _result(tasks: dict[str, "Task"], key: str, task: bytes, job: bytes, pulse: 
     except Exception as error:  # a user's task may fail in any way
         what = one_line(f"{type(error).__name__}: {error}")
         return TrialResult(TrialState.FAILED, f"a worker cannot read the trial: {what}")
-    return run_job(read, tasks[key], on_batch=pulse)
+    return run_job(read, tasks[key], on_batch=heartbeat)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from search.cells.canonical import canonical_positions, live_states, prune_positions
 from search.cells.graph import GateGraph
 from search.cells.notation.formula import Written
-from search.cells.operations import LEAVES, Op
+from search.cells.operations import LEAVES, SIGNS, Op
 from search.cells.patterns import Complement, private_complement
 
 LINE_WIDTH = 88
@@ -34,7 +34,6 @@ _FUNCTIONS = {
     Op.RELU: "torch.relu",
     Op.LEAKY_RELU: "nn.functional.leaky_relu",  # its default slope is 0.01
 }
-_SYMBOLS = {Op.ADD: "+", Op.SUB: "-", Op.MUL: "*"}
 _TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor"})
 
 
@@ -336,7 +335,7 @@ class _Writer:
             self.lines.append(f"{name} = {values[longest][0]}")
             values[longest] = name, 3
             text, strength = self._joined(i, values)
-        return text, strength if node.op in _SYMBOLS else 3
+        return text, strength if node.op in SIGNS else 3
 
     def _joined(self, i: int, values: list[tuple[str, int]]) -> tuple[str, int]:
         node = self.nodes[i]
@@ -351,7 +350,7 @@ class _Writer:
         binds = 2 if node.op is Op.MUL else 1
         left = left if tight >= binds else f"({left})"
         right = right if tight_right > binds else f"({right})"
-        return f"{left} {_SYMBOLS[node.op]} {right}", binds
+        return f"{left} {SIGNS[node.op]} {right}", binds
 
 
 def _assignment(names: list[str], value: str) -> list[str]:

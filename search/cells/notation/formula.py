@@ -23,9 +23,8 @@ import ast
 import re
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
-from search.cells.errors import CellError, FormulaError, GraphError
+from search.cells.errors import FormulaError, GraphError
 from search.cells.graph import MAX_NODES, MAX_NUMBER, GateGraph
 from search.cells.notation.printing import Printer
 from search.cells.operations import LEAVES, Node, Op
@@ -120,24 +119,6 @@ def parse_written(text: str) -> Written:
         builder.assign(number, match[1], bool(match[2]), match[3])
     names = {name.replace(_NEW, "'"): node for name, node in builder.names.items() if isinstance(node, int)}
     return Written(builder.graph(), names, tuple(states))
-
-
-def read_text(path: Path, most: int, error: type[CellError], what: str) -> str:
-    """Return the text of a UTF-8 file, cut off where it exceeds `most` characters.
-
-    Raises `error`, naming the file, if it cannot be read as text; `what` is the kind of file the message expects.
-    """
-    shown = repr(str(path))[1:-1]  # escaped, so that the message stays on one line
-    try:
-        with path.open("rb") as file:
-            raw = file.read(most * 4 + 1)
-        return raw.decode("utf-8-sig")  # some editors put a byte order mark first
-    except OSError as reason:
-        raise error(f"{shown}: cannot be read: {reason.strerror}") from reason
-    except UnicodeDecodeError as reason:
-        raise error(f"{shown}: byte {reason.start} is not UTF-8 text; {what} file is plain text") from reason
-    except ValueError as reason:
-        raise error(f"{str(path)!r} is not a valid file path ({reason})") from reason
 
 
 class _Builder:

@@ -3,14 +3,11 @@
 from collections import Counter
 
 from search.cells.graph import GateGraph
-from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
+from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, SIGNS, Node, Op
 from search.cells.text import state_name
 
 LINE_WIDTH = 72
 """Longest expression on one line; parts of longer ones get a name and a line of their own."""
-
-SYMBOLS = {Op.ADD: "+", Op.SUB: "-", Op.MUL: "*"}
-"""Signs of the operations of two inputs."""
 
 
 class Printer:
@@ -90,7 +87,7 @@ class Printer:
             left, right = bracket(left, "+-"), bracket(right, "+-*")
         else:
             right = bracket(right, "+-")
-        return f"{left} {SYMBOLS[node.op]} {right}"
+        return f"{left} {SIGNS[node.op]} {right}"
 
 
 def _numbers(node: Node) -> str:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from search.bench.breakdown import Breakdown, break_down
-from search.bench.engine import measure
+from search.bench.engine import measure_engine
 from search.bench.screening import screen
-from search.bench.steps import PEERS, Shape, Timing, compare, compare_first_step, compare_mutants
+from search.bench.steps import PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile
@@ -138,7 +138,7 @@ def bench(
     rows: list[Timing] = []
     for size in dict.fromkeys(units):
         shape = Shape(size, layers, batch, steps, output_size, Output.MULTI_LABEL if roll else Output.SYMBOLS)
-        rows += compare(graphs, shape, peers, repeats)
+        rows += compare_cells(graphs, shape, peers, repeats)
         if mutants:
             rows += compare_mutants(mutants, shape, max(1, repeats // 5))
             rows += compare_first_step(shape)
@@ -173,9 +173,9 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
     click.echo(f"Trials of {label}: CPU milliseconds per training step, fastest of {repeats}; one thread.")
-    headings = ("data", "layers", "readout", "update", "evaluation", "counting", "rest", "total")
+    headings = ("data", "layers", "readout", "update", "evaluation", "mask", "rest", "total")
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    short = {"evaluation": "eval", "counting": "mask"}
+    short = {"evaluation": "eval"}
     for heading in ("task", "units", *(short.get(heading, heading) for heading in headings), "arith."):
         table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
     for row in rows:
@@ -188,7 +188,7 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
 
 
 def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_json: bool) -> None:
-    found = measure(
+    found = measure_engine(
         profile, proposals, min(proposals, RAY_PROPOSALS), min(proposals, CLUSTER_PROPOSALS), processors, seed
     )
     if as_json:

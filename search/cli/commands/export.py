@@ -16,12 +16,12 @@ from search.profiles.loading import profile_of
 
 _EPILOG = """\b
 Examples:
-  gatesearch export gru                          print it
-  gatesearch export lstm-b -o lstm_b.py          then: from lstm_b import LSTMB
+  gatesearch export gru                       print it
+  gatesearch export lstm-b -o lstm_b.py       then: from lstm_b import LSTMB
   gatesearch export my.cell -o my_cell.py --force
   gatesearch export 3fa2 --run quick-1 -o found.py
-  gatesearch export 3fa2 --run quick-1 --task xml --weights xml.safetensors -o f.py
-  gatesearch export mut1 --to json -o mut1.json  then: gatesearch show mut1.json
+  gatesearch export 3fa2 --task xml --weights w.safetensors -o f.py
+  gatesearch export mut1 --to json -o m.json  then: gatesearch show m.json
 
 \b
 Use the exported class like torch.nn.LSTM:

@@ -17,7 +17,7 @@ from search.engine.run import retrain_finalists
 _EPILOG = """\b
 Examples:
   gatesearch finalists night                   the numbers of its profile
-  gatesearch finalists night --repeats 12      more seeds, to decide more comparisons
+  gatesearch finalists night --repeats 12      more seeds, to decide more
   gatesearch finalists night --cells 30
 """
 

@@ -38,7 +38,7 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
     difference is below 1 %; with Holm's correction over the tests of one question.
     """
     if as_json and form not in (None, "json"):
-        raise SearchError(f"--json and --format {form} exclude each other; leave one out")
+        raise SearchError(f"--json and --format {form} are mutually exclusive; leave one out")
     form = "json" if as_json else form or "text"
     with open_run(run) as store:
         found, simulated = judge(store, profile_of(store).ranked), store.simulated

@@ -21,7 +21,7 @@ from tasks.task import Task
 
 _EPILOG = """\b
 Examples:
-  gatesearch report quick-1                   writes report.html in the run's folder
+  gatesearch report quick-1                   report.html in the run's folder
   gatesearch report quick-1 -o page.html
   gatesearch report night --watch             while the search runs
   gatesearch report quick-1 --gradients-on arithmetic

@@ -34,15 +34,15 @@ MAX_DELAYS = 1000.0
 
 _EPILOG = """\b
 Examples:
-  gatesearch search                                  the quick profile, on all cores
+  gatesearch search                                  profile quick, all cores
   gatesearch search night --profile overnight        a run named night
-  gatesearch search night --resume                   resume it after an interruption
+  gatesearch search night --resume                   after an interruption
   gatesearch search night --resume --proposals 20000 extend it
   gatesearch search --tasks xml,music --proposals 10
   gatesearch search mine --seed-cell my.cell --task package.module:MyTask
   gatesearch search ptb --tasks language --data language=FOLDER
   gatesearch search big --profile paper --address auto
-  gatesearch search --profile paper --simulate       everything except training
+  gatesearch search --profile paper --simulate       all but the training
 """
 
 

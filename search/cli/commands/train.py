@@ -7,6 +7,7 @@ import plotext
 from rich.console import Console
 
 from results.store.words import TrialState
+from search.cells.text import short_id
 from search.cli.display import duration, say
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
@@ -51,7 +52,7 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     found = find_cell(cell, run)
     trial = plan_trial(load_profile(profile), task, Overrides(**given), {} if data is None else {"data": data})
     setting, metric = trial.setting, trial.task.metric
-    say(console, f"{found.label} ({found.graph.id[:8]}) on {trial.task.name}, {metric.name} ({metric.unit})")
+    say(console, f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit})")
     console.print(
         f"initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, gradient norm at most "
         f"{setting.max_norm:g}, layers {setting.layers}, at most {setting.parameter_budget:,} parameters, "

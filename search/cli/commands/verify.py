@@ -13,15 +13,15 @@ from results.store.store import Store
 from search.cli.loading import load_tasks
 from search.engine.provenance import data_check
 from search.engine.trust import check_trusted
-from search.engine.verification import Replay, replay, retrain
+from search.engine.verification import Replay, replay, retrain_sample
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from tasks.task import Task
 
 _EPILOG = """\b
 Examples:
-  gatesearch verify quick-1                check store, ids, lineage, table, decisions
-  gatesearch verify quick-1 --retrain 5    and retrain five trials, equal bit for bit
+  gatesearch verify quick-1              check store, ids, table, decisions
+  gatesearch verify quick-1 --retrain 5  and retrain five trials, bit for bit
 
 Exit status: 0 if all checks pass, 1 if one fails.
 """
@@ -72,7 +72,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
         show(data_check(store, tasks))
         again = _replayed(store, profile, tasks, console)
         show(again.check)
-        for check in retrain(store, tasks, again.jobs, count, seed):
+        for check in retrain_sample(store, tasks, again.jobs, count, seed):
             show(check)
     return 1 if False in results else 0
 

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from search.cells.graph import GateGraph
 from search.cells.operations import Op
+from search.cells.text import state_name
 
 
 class BufferKind(StrEnum):
@@ -41,8 +42,7 @@ class Buffer:
         """Return the name used in formulas: `x`, `h`, `c2`, `h'`, `sum3`, and `d h'` for a gradient."""
         name = self.kind.value
         if self.kind in (BufferKind.OLD, BufferKind.NEW):
-            name = ("h", "c", *(f"c{k}" for k in range(2, self.index + 1)))[self.index]
-            name += "'" if self.kind is BufferKind.NEW else ""
+            name = state_name(self.index) + "'" * (self.kind is BufferKind.NEW)
         elif self.kind in (BufferKind.SUM, BufferKind.VALUE):
             name += str(self.index)
         return f"d {name}" if self.gradient else name

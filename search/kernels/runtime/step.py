@@ -79,7 +79,7 @@ class StepCommands:
         return whole[: self.rows].reshape(self.steps, self.batch)
 
     def _record(self) -> None:
-        self.commands.region("counting")
+        self.commands.region("mask")
         mask = self.loss_mask.ctypes.data
         if not self.model.multi_label:
             ones = self.allocate("ones", self.rows, 1.0)

@@ -78,7 +78,7 @@ def test_a_sound_run_passes(folder: Path) -> None:
     assert all(check.ok for check in found.values()), found
     assert found["store"].detail == "6 trials, 0 evaluations, 2 proposals"
     assert found["lineage"].detail == "2 found cells descend from gru-like, in at most 2 steps"
-    assert found["table"].detail == "leaderboard.csv, 3 rows, is what the store says, byte for byte"
+    assert found["table"].detail == "leaderboard.csv, 3 rows, equals the table of the store, byte for byte"
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,11 @@ def test_a_sound_run_passes(folder: Path) -> None:
         ("DROP INDEX trials_for_ranking", {"store"}, "trials_for_ranking"),
         ("UPDATE cells SET formula = replace(formula, 'tanh', 'relu')", {"ids", "table"}, "is that of cell"),
         ("UPDATE cells SET formula = 'h = ='", {"ids", "table"}, "line 1"),
-        ("UPDATE cells SET products = 7", {"ids", "table"}, "products, not what its row says"),
+        ("UPDATE cells SET products = 7", {"ids", "table"}, "products, other than its row has"),
         ("UPDATE cells SET parent = NULL WHERE proposal = 1", {"lineage", "table"}, "lacks its origin"),
         ("UPDATE cells SET proposal = 0", {"lineage"}, "was given, but has a parent or a proposal"),
         ("UPDATE cells SET proposal = 0 WHERE proposal = 1", {"lineage"}, "has a parent of proposal 0"),
-        ("UPDATE trials SET test = test + 1e-12", {"table"}, "is not what the store says"),
+        ("UPDATE trials SET test = test + 1e-12", {"table"}, "differs from the table of the store"),
     ],
 )
 def test_damage_is_found_and_named(folder: Path, statement: str, names: set[str], words: str) -> None:
@@ -163,7 +163,7 @@ def test_a_new_table_s_format_is_in_the_store(folder: Path, monkeypatch: pytest.
         write_leaderboard(store, TASKS, folder / TABLE_FILE)
         assert store.leaderboard_format == 2
     assert checks(folder)["table"] == Check(
-        "table", True, "leaderboard.csv, 3 rows, is what the store says, byte for byte"
+        "table", True, "leaderboard.csv, 3 rows, equals the table of the store, byte for byte"
     )
 
 
@@ -177,7 +177,7 @@ def test_a_table_of_an_earlier_version_is_held_against_the_columns_that_both_hav
     assert found.ok is True
     assert found.detail == (
         "leaderboard.csv, 3 rows, was made by an earlier version (format 1; this one writes 2); "
-        "the columns that both have are what the store says"
+        "the columns that both have equal those of the store"
     )
     with Store.open(folder, readonly=True) as store:
         assert csv_text(leaderboard.leaderboard(store, TASKS)).encode() != old

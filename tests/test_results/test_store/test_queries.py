@@ -13,6 +13,7 @@ from results.store.queries import (
     progress_mark,
     proposal_count,
     retrained_cells,
+    totals,
     trial_count,
 )
 from results.store.records import ProposalRow
@@ -52,6 +53,7 @@ def filled(store: Store) -> Store:
 
 def test_counts(filled: Store) -> None:
     assert (trial_count(filled), proposal_count(filled)) == (6, 3)
+    assert totals(filled) == (6, 23.0)
 
 
 def test_visits_are_ordered_by_proposal_and_stage_without_the_baselines(filled: Store) -> None:

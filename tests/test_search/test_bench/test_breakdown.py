@@ -64,7 +64,7 @@ def test_a_watched_step_is_the_same_step(output: Output) -> None:
         found = seen.train(batch, 0.1, 1.0), seen.score(batch)
     assert found == (plain.train(batch, 0.1, 1.0), plain.score(batch))
     assert torch.equal(seen.model.flat, plain.model.flat)
-    assert set(watch.seconds) == {"counting", "layers", "readout", "update", "evaluation"}
+    assert set(watch.seconds) == {"mask", "layers", "readout", "update", "evaluation"}
 
 
 def test_a_timed_task_reads_the_same_batches() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from results.store.store import Store
-from search.bench.engine import measure, measure_alone, measure_cluster, measure_resume
+from search.bench.engine import measure_alone, measure_cluster, measure_engine, measure_resume
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_tasks
 from tests.test_search.test_engine.searches import PROFILE
@@ -50,7 +50,7 @@ def test_a_window_of_four_keeps_two_processors_busy_and_not_32(tmp_path: Path) -
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")  # Ray leaves sockets and files to the garbage collector
 def test_a_small_search_is_measured_in_every_way() -> None:
-    found = measure(small_profile(), proposals=30, ray_proposals=6, cluster_proposals=30, processors=2, seed=0)
+    found = measure_engine(small_profile(), proposals=30, ray_proposals=6, cluster_proposals=30, processors=2, seed=0)
     gc.collect()
     assert (found.proposals, found.processors, found.window) == (30, 2, 4)
     assert found.trials >= 30

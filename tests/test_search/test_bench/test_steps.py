@@ -13,7 +13,7 @@ from search.bench.steps import (
     _floor,
     _size,
     _TorchModel,
-    compare,
+    compare_cells,
     compare_first_step,
     compare_mutants,
     random_mutants,
@@ -63,7 +63,7 @@ def test_the_floor_multiplies_three_times_by_every_matrix_of_every_layer_and_ste
 def test_every_cell_meets_every_peer() -> None:
     cells = {name: LIBRARY[name].graph for name in ("tanh", "mut1")}
     peers = [peer for peer in PEERS if peer != "jax"]
-    rows = compare(cells, SHAPE, peers, repeats=2)
+    rows = compare_cells(cells, SHAPE, peers, repeats=2)
     assert [(row.cell, row.peer) for row in rows] == [(cell, peer) for cell in cells for peer in peers]
     for row in rows:
         assert row.ratio == row.ours_ms / row.peer_ms > 0

@@ -65,4 +65,4 @@ def test_more_seeds_are_asked_for_by_the_command_that_trains_them(gatesearch: Ga
 def test_two_formats_are_one_too_many(gatesearch: Gatesearch, kept: Path) -> None:
     said = gatesearch("findings", "kept", "--json", "--format", "markdown")
     assert said.status == 2
-    assert said.err == "gatesearch: --json and --format markdown exclude each other; leave one out\n"
+    assert said.err == "gatesearch: --json and --format markdown are mutually exclusive; leave one out\n"

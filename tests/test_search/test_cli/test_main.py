@@ -164,7 +164,7 @@ def test_without_a_command_there_is_help_and_every_command_has_its_own(
     for command in COMMANDS:
         said = gatesearch(command, "--help")
         assert said.status == 0
-        assert [line for line in said.out.splitlines() if len(line) > 88] == []  # examples are not broken
+        assert [line for line in said.out.splitlines() if len(line) > 80] == []  # examples are not broken
         assert f"Usage: gatesearch {command} " in said.out
         assert f"gatesearch {command} " in said.out.split("Example")[1]
 

@@ -4,7 +4,7 @@ import pytest
 
 from search.cells.library import LIBRARY
 from search.core.keys import trial_seed
-from search.engine.single import Overrides, plan_trial, train_cell
+from search.engine.single import Overrides, plan_trial
 from search.profiles.loading import parse_profile
 from search.training.schedule import Budget
 from search.training.settings import Setting
@@ -70,7 +70,8 @@ def test_a_task_that_the_profile_lacks_has_the_sizes_of_its_first() -> None:
 def test_a_cell_trains_as_its_trial_with_the_derived_seed() -> None:
     graph, task = LIBRARY["gru"].graph, Xml(min_letters=1, max_letters=2, validation=400, test=400)
     points: list[Point] = []
-    result = train_cell(graph, "short", PROFILE, Overrides(layers=1, epoch_steps=2), 6, on_epoch=points.append)
+    trial = plan_trial(PROFILE, "short", Overrides(layers=1, epoch_steps=2))
+    result = trial.train(graph, 6, on_epoch=points.append)
     setting, budget = Setting(1.0, 0.3, 5.0, 1, 10_000), Budget(epoch_steps=2, epochs=2, halvings=1)
     expected = train_trial(graph, task, setting, budget, trial_seed(6, graph.id, "xml", setting.key, 0))
     assert result.curve == expected.curve == tuple(points)

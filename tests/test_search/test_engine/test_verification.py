@@ -10,7 +10,7 @@ import pytest
 
 from results.publication.consistency import Check
 from results.store.store import FILE, Store
-from search.engine.verification import replay, retrain
+from search.engine.verification import replay, retrain_sample
 from tests.test_search.test_engine.searches import PROFILE, TASKS, make_store, run
 from tests.test_search.test_workers.executors import KilledError, Killing
 
@@ -35,7 +35,7 @@ def replayed(store: Store) -> Check:
 
 
 def retrained(store: Store, count: int, seed: int = 0) -> list[Check]:
-    return list(retrain(store, TASKS, replay(store, PROFILE, TASKS).jobs, count, seed))
+    return list(retrain_sample(store, TASKS, replay(store, PROFILE, TASKS).jobs, count, seed))
 
 
 def test_a_replay_gives_every_row_of_the_run_and_trains_nothing(
@@ -122,8 +122,8 @@ def test_elsewhere_figures_may_differ_a_little_and_it_is_said(done: Path, tmp_pa
     with changed(done, tmp_path / "equal") as store:
         jobs = replay(store, PROFILE, TASKS).jobs
     with changed(done, tmp_path / "near", OTHER, "UPDATE trials SET validation = validation * 1.001") as store:
-        checks = list(retrain(store, TASKS, jobs, 3, 0))
+        checks = list(retrain_sample(store, TASKS, jobs, 3, 0))
     assert all(check.ok and "; trained under cpu other" in check.detail for check in checks), checks
     with changed(done, tmp_path / "far", OTHER, "UPDATE trials SET validation = validation * 1.5 + 1") as store:
-        checks = list(retrain(store, TASKS, jobs, 3, 0))
+        checks = list(retrain_sample(store, TASKS, jobs, 3, 0))
     assert all(check.ok is False for check in checks), checks

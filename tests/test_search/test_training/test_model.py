@@ -21,7 +21,7 @@ from search.core.errors import BudgetError
 from search.kernels.errors import KernelError
 from search.training.model import Score, SequenceModel, States, count_parameters, units_for
 from search.training.settings import Setting
-from search.training.stepper import AutogradStepper
+from search.training.stepper import EagerStepper
 from tasks.task import Batch, Output, Split, Task
 from tests.test_search.small import Chords, small_task
 
@@ -209,7 +209,7 @@ def test_a_model_that_knows_nothing_has_the_uniform_loss(task: Task) -> None:
     with torch.no_grad():
         model.readout.zero_()
         model.readout_bias.zero_()
-    score = AutogradStepper(model).evaluate(task.evaluation(Split.VALIDATION, 50, 50))
+    score = EagerStepper(model).evaluate(task.evaluation(Split.VALIDATION, 50, 50))
     assert score.nats / score.steps == pytest.approx(task.uniform_loss(), rel=1e-6)
     batch = next(iter(task.training(4, 9, np.random.default_rng(0))))
     loss, steps, _ = model.loss(batch, model.zero_states(4))
@@ -266,10 +266,10 @@ def test_two_windows_with_the_state_carried_over_are_one_long_window(name: str) 
     for a, b in zip(itertools.chain(*after), itertools.chain(*final), strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
     assert not any(state.requires_grad for layer in between for state in layer)
-    split, joined = AutogradStepper(model).evaluate(iter(halves)), AutogradStepper(model).evaluate(iter([whole]))
+    split, joined = EagerStepper(model).evaluate(iter(halves)), EagerStepper(model).evaluate(iter([whole]))
     assert split.nats == pytest.approx(joined.nats, rel=1e-5)
     assert split.metric == joined.metric
-    forgotten = AutogradStepper(model).evaluate(iter([replace(half, starts=True) for half in halves]))
+    forgotten = EagerStepper(model).evaluate(iter([replace(half, starts=True) for half in halves]))
     assert abs(forgotten.nats - joined.nats) > 1e-3
 
 

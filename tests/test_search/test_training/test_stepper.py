@@ -29,7 +29,7 @@ from search.kernels.runtime.compiled import compile_cell
 from search.training.model import SequenceModel, States
 from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.stepper import AutogradStepper, NativeStepper, stepper_for
+from search.training.stepper import EagerStepper, NativeStepper, stepper_for
 from search.training.trial import train_trial
 from tasks.task import Batch, Output
 from tests.paths import ROOT
@@ -65,7 +65,7 @@ class Slow(SequenceModel):
 
 def pair(
     graph: GateGraph, units: int, layers: int, output_size: int, output: Output, scale: float = 1.0
-) -> tuple[NativeStepper, AutogradStepper]:
+) -> tuple[NativeStepper, EagerStepper]:
     """Return the native stepper, and PyTorch's of a slow model with the same weights."""
     models = [kind(graph, units, layers, output_size, output) for kind in (SequenceModel, Slow)]
     for model in models:
@@ -73,7 +73,7 @@ def pair(
     require_host()
     native = stepper_for(models[0])
     assert isinstance(native, NativeStepper)
-    return native, AutogradStepper(models[1])
+    return native, EagerStepper(models[1])
 
 
 def draw(
@@ -92,7 +92,7 @@ def assert_near(found: Tensor, expected: Tensor, tolerance: float, what: str, le
     assert error <= tolerance, (what, error)
 
 
-def assert_same_training(native: NativeStepper, slow: AutogradStepper, batches: list[Batch], what: str) -> bool:
+def assert_same_training(native: NativeStepper, slow: EagerStepper, batches: list[Batch], what: str) -> bool:
     """Assert equal steps, gradients, weights, states and scores; return False if the cell's values diverge.
 
     After each step, when weights and states are equal within the tolerance, the slow model takes over those of the
@@ -312,7 +312,7 @@ def test_a_model_without_machine_code_is_trained_by_the_eager_backend() -> None:
     double.flat = double.flat.double()
     for model in (odd_units, no_layer, double):
         stepper = stepper_for(model)
-        assert isinstance(stepper, AutogradStepper)
+        assert isinstance(stepper, EagerStepper)
         assert stepper.backend == "eager"
     assert stepper_for(SequenceModel(GRU, 16, 1, 9, Output.SYMBOLS)).backend == "native"
 
@@ -342,7 +342,7 @@ def test_a_whole_trial_is_the_same_by_either_backend(task: str, cell: str, monke
     setting = Setting(scale=1.0, learning_rate=0.2, max_norm=1.0, layers=2, parameter_budget=6_000)
     budget = Budget(batch=8, unroll=10, epoch_steps=20, epochs=3, halvings=1, chance_epochs=100)
     native = train_trial(graph, data, setting, budget, 3)
-    monkeypatch.setattr(search.training.trial, "stepper_for", AutogradStepper)
+    monkeypatch.setattr(search.training.trial, "stepper_for", EagerStepper)
     slow = train_trial(graph, data, setting, budget, 3)
     assert native.state is slow.state
     assert len(native.curve) == len(slow.curve) == 3

@@ -17,7 +17,7 @@ from search.cells.operations import Node, Op
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.stepper import AutogradStepper
+from search.training.stepper import EagerStepper
 from search.training.trial import Point, TrialResult, train_trial
 from tasks.memorization import Memorization
 from tasks.task import ACCURACY, Batch, Output, Split, Task
@@ -250,7 +250,7 @@ def test_standard_errors_are_those_of_a_mean() -> None:
     accuracy = train_trial(GRU, XML, SETTING, budget, 0)
     assert accuracy.validation is not None
     model = SequenceModel(GRU, units_for(GRU, SETTING, XML.output_size, XML.output), 1, XML.output_size, XML.output)
-    steps = AutogradStepper(model).evaluate(XML.evaluation(Split.VALIDATION, 50, 50)).steps
+    steps = EagerStepper(model).evaluate(XML.evaluation(Split.VALIDATION, 50, 50)).steps
     share = accuracy.validation
     assert accuracy.validation_se == pytest.approx(math.sqrt(share * (1 - share) / steps), rel=1e-6)
     assert result.validation == result.validation_loss  # nats are the metric and the loss

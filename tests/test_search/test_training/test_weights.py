@@ -17,7 +17,7 @@ from search.cells.notation.formula import parse_formula
 from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS, train_trial
-from search.training.weights import is_same, module_weights, network_of, train_again, write_weights
+from search.training.weights import is_same, module_weights, network_of, retrain_trial, write_weights
 from tasks.registry import load_task
 from tasks.task import Output, Split, Task
 
@@ -57,7 +57,7 @@ def test_the_exported_network_has_the_trials_metrics(cell: str, task: str, layer
     options = {"validation": 400, "test": 400} if task == "xml" else {}
     data = load_task(task, **options)
     setting = Setting(1.0, 0.5 if task == "xml" else 0.02, 5.0, layers, 20_000)
-    trained = train_again(LIBRARY[cell].graph, data, setting, BUDGET, seed=3)
+    trained = retrain_trial(LIBRARY[cell].graph, data, setting, BUDGET, seed=3)
     assert trained.model is not None
     stored = train_trial(LIBRARY[cell].graph, data, setting, BUDGET, seed=3)
     assert is_same(trained.result, [(p.step, p.loss, p.validation) for p in stored.curve], stored.validation)
@@ -79,6 +79,6 @@ def test_the_exported_network_has_the_trials_metrics(cell: str, task: str, layer
 def test_a_trial_that_came_to_nothing_has_no_model() -> None:
     task = load_task("xml", validation=400, test=400)
     unbounded = parse_formula("h' = linear(x) + linear(h)").canonical()
-    trained = train_again(unbounded, task, Setting(1.0, 1e9, 1e9, 1, 20_000), BUDGET, seed=0)
+    trained = retrain_trial(unbounded, task, Setting(1.0, 1e9, 1e9, 1, 20_000), BUDGET, seed=0)
     assert trained.model is None
     assert not trained.result.state.is_ranked

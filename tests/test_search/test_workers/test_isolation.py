@@ -14,7 +14,7 @@ import pytest
 from search.core.limits import Limits
 from search.training.trial import TrialResult
 from search.workers import worker_main
-from search.workers.isolation import IsolatedTrainer, StartError, Stopped
+from search.workers.isolation import StartError, Stopped, WorkerProcess
 from search.workers.job import Job, run_job
 from search.workers.packing import pack_task
 from tasks.task import Task
@@ -24,35 +24,35 @@ from tests.test_search.test_workers.jobs import BUDGET, XML, make_job
 
 
 @pytest.fixture
-def trainer() -> Iterator[IsolatedTrainer]:
-    trainer = IsolatedTrainer(Limits(stalled_seconds=3.0, memory_bytes=2**30))
-    yield trainer
-    trainer.close()
+def worker() -> Iterator[WorkerProcess]:
+    worker = WorkerProcess(Limits(stalled_seconds=3.0, memory_bytes=2**30))
+    yield worker
+    worker.close()
 
 
-def train(trainer: IsolatedTrainer, task: Task, job: Job) -> TrialResult | Stopped:
-    found = trainer.run(pickle.dumps(job), task.name, lambda: pack_task(task))
+def train(worker: WorkerProcess, task: Task, job: Job) -> TrialResult | Stopped:
+    found = worker.run(pickle.dumps(job), task.name, lambda: pack_task(task))
     return found if isinstance(found, Stopped) else pickle.loads(found)  # noqa: S301 - our own bytes
 
 
 @pytest.mark.slow
 def test_a_trial_that_crashes_or_hangs_or_takes_all_memory_is_given_up_and_the_next_is_trained(
-    trainer: IsolatedTrainer, tmp_path: Path
+    worker: WorkerProcess, tmp_path: Path
 ) -> None:
     marks = tmp_path / "marks"
     endless = replace(make_job(), budget=replace(BUDGET, epoch_steps=1_000_000))
-    assert train(trainer, Wicked(validation=600, test=900, marks=str(marks)), endless) == Stopped(
+    assert train(worker, Wicked(validation=600, test=900, marks=str(marks)), endless) == Stopped(
         "given up after 3 tries: its process was ended by SIGSEGV; stopped since there was no step of training in "
         "3 seconds; stopped since it took more than 1 GiB of memory"
     )
     assert marks.read_text() == "xxx"
     assert psutil.Process().children() == []
     for seed in (1, 2):
-        found = train(trainer, XML, make_job(seed))
+        found = train(worker, XML, make_job(seed))
         assert isinstance(found, TrialResult)
         assert replace(found, seconds=0.0) == replace(run_job(make_job(seed), XML), seconds=0.0)
     (process,) = psutil.Process().children()
-    trainer.close()
+    worker.close()
     assert not process.is_running()
 
 
@@ -65,20 +65,20 @@ def test_a_trial_that_crashes_or_hangs_or_takes_all_memory_is_given_up_and_the_n
     ],
 )
 def test_a_process_that_does_not_start_is_told_with_its_last_words_and_leaves_nothing(
-    trainer: IsolatedTrainer, program: str, reason: str, monkeypatch: pytest.MonkeyPatch
+    worker: WorkerProcess, program: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_main, "_START", program)
     before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
     for _ in range(2):
         with pytest.raises(StartError, match=f"^a worker process does not start: {reason}$"):
-            train(trainer, XML, make_job())
+            train(worker, XML, make_job())
     assert psutil.Process().children() == []
     if sys.platform == "linux":
         assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_worker_process_has_neither_pythonpath_nor_the_working_directory_on_its_path(
-    trainer: IsolatedTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    worker: WorkerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "working").mkdir()
     monkeypatch.chdir(tmp_path / "working")
@@ -88,7 +88,7 @@ def test_a_worker_process_has_neither_pythonpath_nor_the_working_directory_on_it
     program += f"use_own_packages(); open({str(found)!r}, 'w').write('\\n'.join(sys.path))"
     monkeypatch.setattr(worker_main, "_START", program)
     with pytest.raises(StartError):
-        train(trainer, XML, make_job())
+        train(worker, XML, make_job())
     path = found.read_text().split("\n")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-P", "-c", r"import sys; print(*sys.path, sep='\n')"]
