@@ -121,7 +121,7 @@ def train(
     learning_rate: float | None = None,
     max_norm: float | None = None,
     layers: int | None = None,
-    parameters: int | None = None,
+    parameter_budget: int | None = None,
     epochs: int | None = None,
     epoch_steps: int | None = None,
     on_epoch: Callable[[Point], None] | None = None,
@@ -139,7 +139,7 @@ def train(
         learning_rate: of SGD, for a loss averaged over the batch and summed over time.
         max_norm: longest gradient; longer ones are scaled down to it.
         layers: number of layers.
-        parameters: parameter budget, which the number of units is derived from.
+        parameter_budget: number of parameters that the number of units is derived from.
         epochs: most epochs.
         epoch_steps: training steps per epoch.
         on_epoch: called after each epoch with the new point of the learning curve.
@@ -156,7 +156,7 @@ def train(
     >>> len(result.curve), result.steps
     (1, 5)
     """
-    overrides = Overrides(scale, learning_rate, max_norm, layers, parameters, epochs, epoch_steps)
+    overrides = Overrides(scale, learning_rate, max_norm, layers, parameter_budget, epochs, epoch_steps)
     plan = plan_trial(load_profile(str(profile)), task, overrides)
     return plan.train(_cell(source).graph, seed, on_epoch)
 

@@ -13,9 +13,9 @@ from results.scores.ratio import Floats, ratio, ratio_error
 from results.scores.score import scores
 from results.store.store import Store
 from results.store.words import COMPLETE, RANKED_STATES, Origin
-from search.cells.library import named_cell
+from search.cells.library import REFERENCE, named_cell
 
-GRU, LSTM = named_cell("gru").graph.id, named_cell("lstm").graph.id
+GRU, LSTM = named_cell(REFERENCE).graph.id, named_cell("lstm").graph.id
 
 # SQL, for queries to join. Ties go to the smaller model, then to the setting's text, so that the pick does not depend
 # on the order of storing.

@@ -16,7 +16,7 @@ from results.scores.finding import ALL_TASKS, Figure, Remedy, Standing, Way
 from results.scores.power import repeats_needed
 from results.scores.ratio import Floats, direction
 from results.store.store import Store
-from results.store.words import Origin
+from results.store.words import MEMORIZATION, Origin
 from search.cells.library import LIBRARY, label_of
 
 MARGIN = 0.01
@@ -139,7 +139,7 @@ def _repeat_seconds(store: Store, retrained: bool) -> float:
     """Return the seconds of one core that a repeat of all finalists takes, by the times of the run."""
     where = "WHERE repeat > 0"
     if not retrained:
-        where = f"JOIN cells ON cells.id = cell WHERE origin = '{Origin.BASELINE}' AND task <> 'memorization'"
+        where = f"JOIN cells ON cells.id = cell WHERE origin = '{Origin.BASELINE}' AND task <> '{MEMORIZATION}'"
     sql = f"SELECT sum(spent) FROM (SELECT avg(seconds) AS spent FROM trials {where} GROUP BY cell, task)"
     return float(store.select(sql)[0][0] or 0.0)
 

@@ -23,6 +23,10 @@ class StoreError(ResultsError):
     """A run's store is missing, damaged, in use, or cannot be written."""
 
 
+class AmbiguousCellError(StoreError):
+    """Several cells of a run have an id that begins with the given digits."""
+
+
 # SQLite's primary result codes as (what is wrong, what to do).
 _REASONS = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space, then rerun with --resume"),

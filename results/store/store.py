@@ -27,7 +27,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from results.store.database import FILE, PROFILE_FILE, Database, create_database, open_database
-from results.store.errors import StoreError, damaged, one_line
+from results.store.errors import AmbiguousCellError, StoreError, damaged, one_line
 from results.store.files import write_atomically
 from results.store.information import Information, Retraining, Simulated, as_json, parse_environment, parse_information
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
@@ -235,7 +235,7 @@ class Store(Database):
         if len(rows) > 1:
             names = ", ".join(f"{row.id} ({row.name})" if row.name else row.id for row in rows[:4])
             more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
-            raise StoreError(f"cell {prefix!r} could be {names}{more} of run {self.name!r}; give more digits")
+            raise AmbiguousCellError(f"cell {prefix!r} could be {names}{more} of run {self.name!r}; give more digits")
         return rows[0]
 
     def cells(self) -> list[CellRow]:

@@ -44,6 +44,9 @@ class Evidence(StrEnum):
     SEARCH = "search"
 
 
+MEMORIZATION = "memorization"
+"""Name of the task that a new cell passes first."""
+
 COMPLETE = "complete"
 """Outcome of a proposal that passed every stage, and the stage of its cell."""
 

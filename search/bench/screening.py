@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from results.store.store import Store
-from results.store.words import Origin
+from results.store.words import MEMORIZATION, Origin
 from search.cells.library import SEEDS
 from search.engine.engine import Engine
-from search.profiles.sections import MEMORIZATION, Profile, ScheduleSection, TaskSection
+from search.profiles.sections import Profile, ScheduleSection, TaskSection
 from search.workers.executor import LocalExecutor
 from tasks.registry import load_task
 

@@ -125,6 +125,9 @@ h' = z * n + (1 - z) * h""",
 LIBRARY: dict[str, NamedCell] = {cell.name: cell for cell in _CELLS}
 """Named cells by name, in the order of tables."""
 
+REFERENCE = "gru"
+"""Name of the cell that scores are ratios to."""
+
 SEEDS = ("lstm", "gru")
 """Names of the cells that a search starts from (Jozefowicz et al. 2015, section 3.2)."""
 

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping
 
-from results.store.words import ProposalKind
+from results.store.words import MEMORIZATION, ProposalKind
 from search.cells.graph import GateGraph
 from search.core.errors import SearchError
 from search.core.keys import generator_of
-from search.profiles.sections import MEMORIZATION, Profile
+from search.profiles.sections import Profile
 from search.strategies.proposal import Outcome, Proposal
 from search.strategies.scoring import best_values
 from search.training.settings import Setting
 from tasks.task import Metric
-
-REFERENCE = "gru"
-"""Name of the cell whose results scores are relative to."""
 
 
 def baseline_proposal(profile: Profile, seed: int, index: int, graph: GateGraph) -> Proposal:

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from results.store.errors import StoreError
+from results.store.errors import AmbiguousCellError, StoreError
 from results.store.files import runs_folder
 from results.store.graphs import graph_of
 from results.store.lineage import ancestry
@@ -114,8 +114,10 @@ def _find_in_runs(cell: str, run: str | None) -> FoundCell:
         try:
             with open_run(name) as store:
                 row = store.cell(cell)
-        except StoreError as error:
-            if run is not None or "could be" in str(error):
+        except AmbiguousCellError:
+            raise
+        except StoreError:
+            if run is not None:
                 raise
         else:
             return FoundCell(graph_of(row), row.label, None, row, name)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from results.store.words import MEMORIZATION
 from search.cells.library import LIBRARY
 from search.core.errors import BudgetError
 from search.engine.budgets import budgets
-from search.profiles.sections import MEMORIZATION, Profile
+from search.profiles.sections import Profile
 from search.profiles.tasks import section_of
 from search.strategies.registry import strategy_class
 from search.training.model import SequenceModel, units_for

@@ -19,11 +19,11 @@ from results.store.records import ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import ProposalKind
 from search.cells.graph import GateGraph
-from search.cells.library import label_of
+from search.cells.library import REFERENCE, label_of
 from search.cells.notation.formula import parse_formula
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
-from search.engine.baselines import REFERENCE, baseline_proposal, reference_metrics
+from search.engine.baselines import baseline_proposal, reference_metrics
 from search.engine.budgets import budgets
 from search.engine.history import History, PastProposal
 from search.engine.progress import Progress

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from results.scores.score import finite_ratio
 from results.store.endings import NO_CHILD, failed_at, stopped_at
-from results.store.words import COMPLETE, ProposalKind, TrialState
-from search.profiles.sections import MEMORIZATION, Profile, Role
+from results.store.words import COMPLETE, MEMORIZATION, ProposalKind, TrialState
+from search.profiles.sections import Profile, Role
 from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.scoring import best_values
 from search.training.settings import Setting

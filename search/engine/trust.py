@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Collection
 
 from results.store.store import Store
+from results.store.words import MEMORIZATION
 from search.core.errors import SearchError
-from search.profiles.sections import MEMORIZATION, Profile
+from search.profiles.sections import Profile
 
 
 def imported_paths(profile: Profile) -> dict[str, str]:

@@ -13,11 +13,11 @@ from pydantic_core import ErrorDetails
 from results.store.sanitize import printable
 from results.store.store import Store
 from results.store.toml import parse_toml
+from results.store.words import MEMORIZATION
 from search.cells.text import shorten
 from search.core.errors import SearchError
 from search.profiles.sections import (
     MAX_BYTES,
-    MEMORIZATION,
     FinalistsSection,
     GridSection,
     LimitsSection,

@@ -17,6 +17,7 @@ import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
+from results.store.words import MEMORIZATION
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
@@ -35,9 +36,6 @@ MAX_SETTINGS = 100_000
 
 MAX_TASKS, MAX_CELLS = 32, 1000
 """Largest numbers of tasks and of own cells of a profile."""
-
-MEMORIZATION = "memorization"
-"""Name of the task that a new cell must pass first."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"

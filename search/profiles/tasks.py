@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, Scalar, TaskSection
+from results.store.words import MEMORIZATION
+from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
 from tasks.registry import load_task
 from tasks.task import Task
 

@@ -12,11 +12,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from results.store.words import COMPLETE, ProposalKind
+from results.store.words import COMPLETE, MEMORIZATION, ProposalKind
 from search.cells.graph import GateGraph
 from search.cells.mutation import Proposed, propose
 from search.core.keys import generator_of
-from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, TaskSection
+from search.profiles.sections import MemorizationSection, Profile, TaskSection
 from search.strategies.proposal import Move, Outcome, Proposal, Visit
 from search.strategies.scoring import best_values, score_of
 from search.training.settings import Setting

@@ -15,6 +15,7 @@ from results.store.files import runs_folder
 from results.store.runs import known_runs, run_folder
 from results.store.store import FILE
 from results.store.summary import funnel
+from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
@@ -25,7 +26,7 @@ from search.engine.observer import OpenRun
 from search.engine.progress import Progress
 from search.engine.run import resume_search, run_search
 from search.profiles.changes import changed_profile, read_seed_cells, title_of
-from search.profiles.sections import MEMORIZATION, Profile
+from search.profiles.sections import Profile
 from search.strategies.registry import STRATEGIES
 from search.training.simulation import Simulation
 

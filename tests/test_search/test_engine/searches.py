@@ -8,13 +8,13 @@ from typing import Any
 
 from results.store.records import TrialRow
 from results.store.store import Store
+from results.store.words import MEMORIZATION
 from results.tables.leaderboard import TIME_COLUMNS, leaderboard
 from search.cells.library import SEEDS
 from search.cells.mutation import Rule
 from search.engine.engine import Engine
 from search.engine.progress import Progress
 from search.profiles.sections import (
-    MEMORIZATION,
     GridSection,
     MemorizationSection,
     MutationSection,

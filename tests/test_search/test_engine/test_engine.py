@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
-from results.store.words import ProposalKind, TrialState
+from results.store.words import MEMORIZATION, ProposalKind, TrialState
 from results.tables.leaderboard import leaderboard
 from search.cells.library import LIBRARY, SEEDS, named_cell
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.engine.budgets import budgets
-from search.profiles.sections import MEMORIZATION, MutationSection
+from search.profiles.sections import MutationSection
 from search.strategies.paper import PaperStrategy
 from search.strategies.proposal import Outcome, Proposal
 from search.strategies.registry import STRATEGIES

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from results.store.words import ProposalKind, TrialState
+from results.store.words import MEMORIZATION, ProposalKind, TrialState
 from search.cells.library import LIBRARY
 from search.engine.stages import Judgement, ProposalRun, Step
-from search.profiles.sections import MEMORIZATION, MemorizationSection, Profile, Role, TaskSection
+from search.profiles.sections import MemorizationSection, Profile, Role, TaskSection
 from search.strategies.proposal import Proposal
 from search.training.settings import Setting
 from search.training.trial import TrialResult

@@ -8,21 +8,13 @@ import numpy as np
 import pytest
 
 from results.scores.score import finite_ratio
-from results.store.words import ProposalKind
+from results.store.words import MEMORIZATION, ProposalKind
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.keys import generator_of
-from search.profiles.sections import (
-    MEMORIZATION,
-    GridSection,
-    MutationSection,
-    Profile,
-    Role,
-    SearchSection,
-    TaskSection,
-)
+from search.profiles.sections import GridSection, MutationSection, Profile, Role, SearchSection, TaskSection
 from search.strategies.base import Strategy
 from search.strategies.paper import PaperStrategy
 from search.strategies.proposal import Outcome, Proposal, Visit
