@@ -56,7 +56,13 @@ def gatesearch(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], tupl
     return said
 
 
-@pytest.mark.parametrize("page", RUN_HERE)
+LONG = {"tutorial.md", "leaderboard.md", "data.md"}
+"""Pages of several searches each."""
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow if page in LONG else ()) for page in RUN_HERE]
+)
 def test_what_a_page_shows_runs_and_prints_what_it_shows(
     page: str, here: Path, gatesearch: Callable[[list[str]], tuple[int, str]]
 ) -> None:

@@ -99,6 +99,7 @@ def test_a_search_that_sigint_stops_says_how_to_resume_and_ends_as_if_never_stop
     _stopped_and_resumed(signal.SIGINT, started, gatesearch)
 
 
+@pytest.mark.slow
 def test_a_search_that_sigterm_stops_says_how_to_resume_and_ends_as_if_never_stopped(
     started: Start, gatesearch: Gatesearch, longer: Path
 ) -> None:
