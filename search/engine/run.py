@@ -15,6 +15,7 @@ from results.store.errors import ResultsError
 from results.store.store import FILE, Store
 from results.tables.leaderboard import write_leaderboard
 from search.core.errors import SearchError
+from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
 from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
@@ -68,12 +69,13 @@ def run_search(
         The counts of the finished search.
 
     Raises:
-        SearchError: the folder holds a run, the strategy is unknown, the workers cannot be started, or the GRU has no
-            result on a ranked task.
+        SearchError: the folder holds a run, the seed or the number of workers is out of range, the strategy is unknown,
+            the workers cannot be started, or the GRU has no result on a ranked task.
         StoreError: the store cannot be written.
         TaskError: the data of a task cannot be loaded.
         KeyboardInterrupt: the search was interrupted; `resume_search` continues it.
     """
+    seed = check_whole("seed", seed, 0, MAX_SEED)
     strategy_class(profile.search.strategy)
     if os.path.exists(folder / FILE) and os.path.getsize(folder / FILE):
         raise SearchError(
@@ -219,7 +221,7 @@ def _executor(
     if executor is not None:
         yield executor
         return
-    count = workers if workers is not None else (os.cpu_count() or 1)
+    count = (os.cpu_count() or 1) if workers is None else check_whole("workers", workers, 0, MAX_WORKERS)
     with closing(make_executor(tasks, count, address, profile.limits.of_trials())) as started:
         yield started
 

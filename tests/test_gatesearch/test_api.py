@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,3 +104,23 @@ def test_a_module_with_the_name_of_a_package_of_the_project_is_an_error_in_one_l
     last = ran.stderr.splitlines()[-1]
     assert last.startswith(f"ImportError: the module '{name}' was imported from ")
     assert last.endswith("and gatesearch has a package of that name; rename your module")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": True}, "seed is True"),
+        ({"workers": -1}, "workers is -1"),
+        ({"workers": "2"}, "workers is '2'"),
+    ],
+)
+def test_a_search_with_an_invalid_number_leaves_no_run_behind(
+    arguments: dict[str, Any], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATESEARCH_RUNS", str(tmp_path))
+    with pytest.raises(ValueError, match=f"^{named}; it must be a whole number from 0 to ") as error:
+        gatesearch.search("invalid", simulate=True, proposals=1, **arguments)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []

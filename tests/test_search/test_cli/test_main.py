@@ -25,6 +25,7 @@ MISTAKES = {
     "missing argument": ("show", "CELL", "--help"),
     "value out of range": ("search --workers -1", "-1", "0<=x<=4096"),
     "profile": ("search --profile nihgt", "nihgt", "quick"),
+    "empty profile": ("search --profile=", "''", "quick"),
     "profile file": ("search --profile missing.toml", "missing.toml", ""),
     "profile folder": ("search --profile folder.toml", "folder.toml", ""),
     "profile syntax": ("search --profile syntax.toml", "syntax.toml", "line 1"),
