@@ -6,6 +6,7 @@ Every query raises `StoreError` if the store cannot be read or holds a value of 
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from results.store.setting_key import read_key
 from results.store.store import Store
 
 
@@ -49,6 +50,17 @@ def past_trials(store: Store, proposals: int) -> list[PastTrial]:
     sql = "SELECT proposal, task, setting, state, validation FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?"
     kinds = {"proposal": int, "task": str, "setting": str, "state": str, "validation": float | None}
     return [PastTrial(*values) for values in store.typed(sql, kinds, (proposals - 1,))]
+
+
+def check_setting_keys(store: Store) -> None:
+    """Check that this version reads the settings of all trials, before anything is added to them.
+
+    Raises:
+        LaterKeyError: a key was written by a later version of gatesearch.
+        ResultsError: a key is malformed.
+    """
+    for (key,) in store.typed("SELECT DISTINCT setting FROM trials", {"setting": str}):
+        read_key(key)
 
 
 def retrained_cells(store: Store) -> list[str]:

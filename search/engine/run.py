@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from results.store.errors import ResultsError
+from results.store.queries import check_setting_keys
 from results.store.store import FILE, Store
 from results.tables.leaderboard import write_leaderboard
 from search.core.errors import SearchError
@@ -138,6 +139,7 @@ def resume_search(
     with Store.open(folder) as store:
         profile = profile_of(store)
         check_trusted(store, profile, trusted)
+        check_setting_keys(store)
         extended = _extended(store, profile, proposals)
         tasks = load(profile)
         with _executor(executor, tasks, profile, workers, address) as started, store.lock():
@@ -193,6 +195,7 @@ def retrain_finalists(
             repeats=repeats if repeats is not None else max(wanted.repeats, reader.finalist_repeats),
         )
         profile = replace(profile, finalists=section)
+        check_setting_keys(reader)
         choose_finalists(profile, reader)  # raises its errors before data is loaded and workers are started
     tasks = load(profile)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
