@@ -218,7 +218,9 @@ def test_a_run_with_settings_of_a_later_version_is_not_changed(tmp_path: Path) -
     with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as connection:
         connection.executescript("UPDATE trials SET setting = replace(setting, '}', ',\"version\":2}')")
         before = list(connection.iterdump())
-        for function in (lambda: resume(tmp_path / "run", proposals=1000), lambda: retrain_finalists(tmp_path / "run")):
-            with pytest.raises(ResultsError, match="has version 2; this gatesearch reads up to 1, so update it"):
-                function()
+        later = "has version 2; this gatesearch reads up to 1, so update it"
+        with pytest.raises(ResultsError, match=later):
+            resume(tmp_path / "run", proposals=1000)
+        with pytest.raises(ResultsError, match=later):
+            retrain_finalists(tmp_path / "run")
         assert list(connection.iterdump()) == before
