@@ -58,11 +58,42 @@ _HOMES = {
 __all__ = [*_HOMES]
 
 
+def _use_own_packages() -> None:
+    """Import `search`, `tasks` and `results` from beside this package, whatever precedes it on the import path.
+
+    Python puts the folder of a script first on the path, and that folder may have a `search.py` or `tasks.py`.
+
+    Raises:
+        ImportError: another module of one of these names is imported already.
+    """
+    import os
+    import sys
+
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if "search" not in sys.modules:
+        sys.path.insert(0, root)
+        try:
+            __import__("search")  # its `__init__` module imports nothing
+        finally:
+            sys.path.remove(root)
+    for package in ("search", "tasks", "results"):
+        file = getattr(sys.modules.get(package), "__file__", None)
+        if package in sys.modules and os.path.dirname(os.path.dirname(os.path.abspath(file or ""))) != root:
+            raise ImportError(
+                f"the module {package!r} was imported from {file}, and gatesearch has a package of that name; "
+                "rename your module"
+            )
+    from search.core import import_path
+
+    import_path.use_own_packages()
+
+
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
+    _use_own_packages()
     value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
     return value
 

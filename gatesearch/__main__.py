@@ -1,16 +1,25 @@
-"""`python -m gatesearch`: the command line, as the installed command `gatesearch` runs it.
+"""`python -m gatesearch`: the command line. The installed command `gatesearch` calls `main` as well.
 
-Python puts the working directory first on the import path of `python -m`. It is removed before anything is imported,
-so that a user's own `random.py` or `search.py` there is never imported in place of the standard library's or of this
-package's.
+Python puts the working directory first on the import path of `python -m`. It is removed before anything else is
+imported, so that a user's own `random.py` or `search.py` there is never imported in place of the standard library's or
+of this package's. Two kinds of file are imported by Python itself before that, and only `python -P -m` avoids them: a
+`gatesearch` of the user's, and modules that `python -m` needs, such as `types.py`.
 """
 
 import sys
 
+from gatesearch import _use_own_packages
+
+
+def main() -> None:
+    """Run the command line."""
+    _use_own_packages()  # PYTHONPATH may name a folder with a `search.py`
+    from search.cli.main import main as run
+
+    run()
+
+
 if __name__ == "__main__":
     if not sys.flags.safe_path and sys.path:
         del sys.path[0]
-        sys.path.append(__file__.rpartition("/gatesearch/")[0])  # last, for a checkout that is not installed
-    from search.cli.main import main
-
     main()

@@ -95,7 +95,7 @@ class Cell:
             else a tuple (h_n, c_n, ...).
 
         Raises:
-            ValueError: a size is less than 1.
+            ValueError: a size is less than 1, or the cell reads x itself (mut1 does), and `input_size` is not `units`.
 
         >>> import gatesearch, torch
         >>> lstm = gatesearch.cell("lstm").module(units=32, layers=2, input_size=10)

@@ -114,7 +114,7 @@ def _imported(path: str, *, installed: bool = False) -> type[Task]:
         if added and here in sys.path:
             sys.path.remove(here)
     if not isinstance(found, type) or not issubclass(found, Task):
-        raise TaskError(f"{_shown(path)} is not a task; it must be a subclass of tasks.task.Task")
+        raise TaskError(f"{_shown(path)} is not a task; it must be a subclass of gatesearch.Task")
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     missing += [name for name in found.required if not hasattr(found, name)]
     if missing:

@@ -6,6 +6,7 @@ Every query raises `StoreError` if the store cannot be read or holds a value of 
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from results.store.setting_key import read_key
 from results.store.store import Store
 
 
@@ -57,6 +58,17 @@ def totals(store: Store) -> tuple[int, float]:
         "SELECT count(*), coalesce(sum(seconds), 0.0) FROM trials", {"trials": int, "seconds": float}
     )
     return trials, seconds
+
+
+def check_setting_keys(store: Store) -> None:
+    """Check that this version reads the settings of all trials, before anything is added to them.
+
+    Raises:
+        LaterKeyError: a key was written by a later version of gatesearch.
+        ResultsError: a key is malformed.
+    """
+    for (key,) in store.typed("SELECT DISTINCT setting FROM trials", {"setting": str}):
+        read_key(key)
 
 
 def retrained_cells(store: Store) -> list[str]:

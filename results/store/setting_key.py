@@ -35,6 +35,10 @@ FIELDS = (
 )
 
 
+class LaterKeyError(ResultsError):
+    """A setting key was written by a later version of gatesearch."""
+
+
 def write_key(values: Mapping[str, Value], fields: Sequence[KeyField] = FIELDS) -> str:
     """Return the key of a setting; equal settings have equal keys.
 
@@ -52,14 +56,15 @@ def read_key(key: str, fields: Sequence[KeyField] = FIELDS) -> dict[str, Value]:
     """Return the fields of a key by name, those that it leaves out at their defaults.
 
     Raises:
-        ResultsError: the key is malformed, or written by a later version of gatesearch.
+        LaterKeyError: the key was written by a later version of gatesearch.
+        ResultsError: the key is malformed.
     """
     newest = max(field.since for field in fields)
     try:
         found = json.loads(key)
         version = found.get("version", 1)
         if isinstance(version, int) and version > newest:
-            raise ResultsError(
+            raise LaterKeyError(
                 f"setting key {quoted(key)} has version {version}; this gatesearch reads up to {newest}, so update it"
             )
         values = {field.name: found[field.name] if field.since == 1 else found.get(field.name, field.default)

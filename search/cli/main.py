@@ -87,6 +87,10 @@ def gatesearch() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line, and return its exit status; no exception escapes."""
     try:
+        try:
+            os.getcwd()
+        except OSError as error:  # PyTorch would end this process, with a message about its libraries
+            raise SearchError(f"the working directory cannot be read ({error.strerror}); change to another") from None
         if any("\0" in argument for argument in arguments):
             raise SearchError("an argument has a NUL character, which no name or path can contain; leave it out")
         for argument in arguments:

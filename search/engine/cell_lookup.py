@@ -71,8 +71,9 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         try:
             named_cell(cell)
         except UnknownCellError as error:
+            joint = " Or" if str(error).endswith("?") else "; or"
             raise UnknownCellError(
-                f"{error} Or give a file with a formula, or at least 4 digits of a cell's id"
+                f"{error}{joint} give a file with a formula, or at least 4 digits of a cell's id"
             ) from None
     raise UnknownCellError(f"{quoted(cell)} is not a named cell, a file, or an id of 4 to 16 hexadecimal digits")
 

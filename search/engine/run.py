@@ -12,9 +12,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from results.store.errors import ResultsError
+from results.store.queries import check_setting_keys
 from results.store.store import FILE, Store
 from results.tables.leaderboard import write_leaderboard
 from search.core.errors import SearchError
+from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
 from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
@@ -68,12 +70,13 @@ def run_search(
         The counts of the finished search.
 
     Raises:
-        SearchError: the folder holds a run, the strategy is unknown, the workers cannot be started, or the GRU has no
-            result on a ranked task.
+        SearchError: the folder holds a run, the seed or the number of workers is out of range, the strategy is unknown,
+            the workers cannot be started, or the GRU has no result on a ranked task.
         StoreError: the store cannot be written.
         TaskError: the data of a task cannot be loaded.
         KeyboardInterrupt: the search was interrupted; `resume_search` continues it.
     """
+    seed = check_whole("seed", seed, 0, MAX_SEED)
     strategy_class(profile.search.strategy)
     if os.path.exists(folder / FILE) and os.path.getsize(folder / FILE):
         raise SearchError(
@@ -136,6 +139,7 @@ def resume_search(
     with Store.open(folder) as store:
         profile = profile_of(store)
         check_trusted(store, profile, trusted)
+        check_setting_keys(store)
         extended = _extended(store, profile, proposals)
         tasks = load(profile)
         with _executor(executor, tasks, profile, workers, address) as started, store.lock():
@@ -191,6 +195,7 @@ def retrain_finalists(
             repeats=repeats if repeats is not None else max(wanted.repeats, reader.finalist_repeats),
         )
         profile = replace(profile, finalists=section)
+        check_setting_keys(reader)
         choose_finalists(profile, reader)  # raises its errors before data is loaded and workers are started
     tasks = load(profile)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
@@ -219,7 +224,7 @@ def _executor(
     if executor is not None:
         yield executor
         return
-    count = workers if workers is not None else (os.cpu_count() or 1)
+    count = (os.cpu_count() or 1) if workers is None else check_whole("workers", workers, 0, MAX_WORKERS)
     with closing(make_executor(tasks, count, address, profile.limits.of_trials())) as started:
         yield started
 

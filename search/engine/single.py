@@ -7,6 +7,7 @@ import torch
 
 from search.cells.graph import GateGraph
 from search.core.keys import trial_seed
+from search.core.ranges import MAX_SEED, check_positive, check_whole
 from search.engine.budgets import budget_of
 from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
 from search.profiles.tasks import load_section, section_of, task_names
@@ -31,6 +32,9 @@ class Overrides:
 
 UNCHANGED = Overrides()
 
+MAX_POSITIVE, MAX_LAYERS, MAX_COUNT = 1e6, 16, 10_000_000
+"""Largest values that replace the profile's: those that a profile may have."""
+
 
 @dataclass(frozen=True)
 class SingleTrial:
@@ -49,7 +53,11 @@ class SingleTrial:
             graph: the cell.
             seed: seed of the trial; initial weights and training data also depend on cell, task and setting.
             on_epoch: called after each evaluation with the new point of the learning curve.
+
+        Raises:
+            SearchError: the seed is not a whole number from 0 to 2**63 - 1.
         """
+        seed = check_whole("seed", seed, 0, MAX_SEED)
         torch.set_num_threads(1)
         derived = trial_seed(seed, graph.id, self.task.name, self.setting.key, 0)
         return train_trial(graph, self.task, self.setting, self.budget, derived, on_epoch=on_epoch)
@@ -71,8 +79,10 @@ def plan_trial(
         options: arguments of the task's constructor, on top of the profile's; only for a task given by name.
 
     Raises:
+        SearchError: a value of `overrides` is out of range.
         TaskError: there is no such task, or its data cannot be read.
     """
+    _check(overrides)
     section = _section(profile, task if isinstance(task, str) else task.name)
     if isinstance(task, str):
         task = load_named_task(profile, task, options)
@@ -91,6 +101,18 @@ def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] |
         TaskError: there is no such task, or its data cannot be read.
     """
     return load_section(_section(profile, name), name, options)
+
+
+def _check(given: Overrides) -> None:
+    for name, value in (("scale", given.scale), ("learning_rate", given.learning_rate), ("max_norm", given.max_norm)):
+        if value is not None:
+            check_positive(name, value, MAX_POSITIVE)
+    if given.layers is not None:
+        check_whole("layers", given.layers, 1, MAX_LAYERS)
+    counts = ("parameters", given.parameter_budget), ("epochs", given.epochs), ("epoch_steps", given.epoch_steps)
+    for name, value in counts:
+        if value is not None:
+            check_whole(name, value, 1, MAX_COUNT)
 
 
 def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:

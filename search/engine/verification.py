@@ -20,8 +20,10 @@ from typing import TypeAlias
 import numpy as np
 
 from results.publication.consistency import Check
-from results.store.queries import environment_texts, proposal_count
+from results.store.errors import ResultsError
+from results.store.queries import check_setting_keys, environment_texts, proposal_count
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
+from results.store.setting_key import LaterKeyError
 from results.store.store import Store
 from search.cells.text import short_id, shorten
 from search.core.errors import SearchError
@@ -101,6 +103,12 @@ def replay(
         StoreError: the store cannot be read.
     """
     executor = _Recalling(store)
+    try:
+        check_setting_keys(store)
+    except LaterKeyError as error:  # its proposals cannot be told from a wrong run's
+        return Replay(Check("replay", None, str(error)), executor.jobs)
+    except ResultsError as error:
+        return Replay(Check("replay", False, str(error)), executor.jobs)
     with tempfile.TemporaryDirectory(prefix="gatesearch-") as folder:
         again = Store.create(
             Path(folder) / "replay",

@@ -70,8 +70,10 @@ def load_profile(name: str) -> Profile:
     if not name.endswith(".toml"):
         shown = shorten(name)
         near = get_close_matches(shown, shipped_profiles(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"shipped are {', '.join(shipped_profiles())}."
-        raise SearchError(f"profile {shown!r} is unknown; {hint} Or give a file that ends in .toml")
+        hint = f"did you mean {near[0]}? " if near else f"shipped are {', '.join(shipped_profiles())}; "
+        raise SearchError(
+            f"profile {shown!r} is unknown; {hint}{'Or' if near else 'or'} give a file that ends in .toml"
+        )
     path = Path(name)
     try:
         if path.exists() and not path.is_file():

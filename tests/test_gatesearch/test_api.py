@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,3 +62,65 @@ def test_the_module_runs_the_command_line_and_imports_nothing_of_the_working_dir
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert '"name": "lstm"' in ran.stdout
+
+
+def run_beside(name: str, folder: Path, program: str, *arguments: str, **environment: str) -> str:
+    """Run a program in a folder that has a file like one of the project's packages; return what it prints."""
+    (folder / f"{name}.py").write_text("raise SystemExit('imported from the working directory')")
+    (folder / "program.py").write_text(program)
+    whole = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | environment
+    command = [sys.executable, *(arguments or ["program.py"])]
+    ran = subprocess.run(command, cwd=folder, env=whole, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+@pytest.mark.parametrize("name", ["search", "tasks", "results"])
+def test_files_beside_a_script_are_not_taken_for_the_projects_packages(name: str, tmp_path: Path) -> None:
+    program = "import gatesearch; print(gatesearch.cell('gru').id, gatesearch.Task.__name__, gatesearch.Run.__name__)"
+    expected = f"{gatesearch.cell('gru').id} Task Run\n"
+    assert run_beside(name, tmp_path, program) == expected
+    assert run_beside(name, tmp_path, program, "-c", program) == expected
+
+
+@pytest.mark.parametrize("name", ["search", "tasks", "results", "random", "click"])
+def test_the_installed_command_imports_nothing_of_the_working_directory_on_pythonpath(
+    name: str, tmp_path: Path
+) -> None:
+    scripts = tmp_path / "bin"
+    scripts.mkdir()
+    (scripts / "gatesearch").write_text("from gatesearch.__main__ import main\nmain()\n")  # as pip writes it
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    out = run_beside(name, folder, "", str(scripts / "gatesearch"), "cells", "--json", PYTHONPATH=os.curdir)
+    assert '"name": "lstm"' in out
+
+
+@pytest.mark.parametrize("name", ["search", "tasks", "results"])
+def test_a_module_with_the_name_of_a_package_of_the_project_is_an_error_in_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").touch()
+    program = f"import {name}, gatesearch\ngatesearch.cell"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    last = ran.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: the module '{name}' was imported from ")
+    assert last.endswith("and gatesearch has a package of that name; rename your module")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": True}, "seed is True"),
+        ({"workers": -1}, "workers is -1"),
+        ({"workers": "2"}, "workers is '2'"),
+    ],
+)
+def test_a_search_with_an_invalid_number_leaves_no_run_behind(
+    arguments: dict[str, Any], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATESEARCH_RUNS", str(tmp_path))
+    with pytest.raises(ValueError, match=f"^{named}; it must be a whole number from 0 to ") as error:
+        gatesearch.search("invalid", simulate=True, proposals=1, **arguments)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []

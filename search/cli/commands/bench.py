@@ -125,14 +125,20 @@ def bench(
     """
     torch.set_num_threads(1)
     if screening is not None:
-        _screen(load_profile(profile or "overnight"), screening, seed, as_json)
+        _screen(load_profile("overnight" if profile is None else profile), screening, seed, as_json)
         return
     if trial:
         found = find_cell(cells[0] if cells else "gru")
-        _break_down(found.label, found.graph, load_profile(profile or "quick"), max(1, repeats // 5), as_json)
+        _break_down(
+            found.label,
+            found.graph,
+            load_profile("quick" if profile is None else profile),
+            max(1, repeats // 5),
+            as_json,
+        )
         return
     if engine:
-        _engine(load_profile(profile or "overnight"), proposals, processors, seed, as_json)
+        _engine(load_profile("overnight" if profile is None else profile), proposals, processors, seed, as_json)
         return
     graphs = {(one := find_cell(cell)).label: one.graph for cell in cells or DEFAULT_CELLS}
     rows: list[Timing] = []

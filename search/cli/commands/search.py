@@ -223,7 +223,7 @@ def _profile(
     if names == []:
         raise SearchError(f"--tasks has {only!r}, which names no task; use NAME,NAME as in --tasks xml,music")
     return changed_profile(
-        profile or "quick",
+        "quick" if profile is None else profile,
         strategy=strategy,
         proposals=proposals,
         tasks=names,

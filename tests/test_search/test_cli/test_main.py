@@ -26,6 +26,7 @@ MISTAKES = {
     "missing argument": ("show", "CELL", "--help"),
     "value out of range": ("search --workers -1", "-1", "0<=x<=4096"),
     "profile": ("search --profile nihgt", "nihgt", "quick"),
+    "empty profile": ("search --profile=", "''", "quick"),
     "profile file": ("search --profile missing.toml", "missing.toml", ""),
     "profile folder": ("search --profile folder.toml", "folder.toml", ""),
     "profile syntax": ("search --profile syntax.toml", "syntax.toml", "line 1"),
@@ -278,3 +279,16 @@ def test_an_argument_that_is_no_text_is_refused_in_one_line(gatesearch: Gatesear
     said = gatesearch("report", "kept", "-o", "\udaed\udf7c.html")
     assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
     assert r"'\udaed\udf7c.html' is not valid Unicode" in said.err
+
+
+def test_a_deleted_working_directory_is_an_error_in_one_line(tmp_path: Path, gatesearch: Gatesearch) -> None:
+    folder = tmp_path / "deleted"
+    folder.mkdir()
+    os.chdir(folder)
+    folder.rmdir()
+    said = gatesearch("tasks")
+    os.chdir(tmp_path)
+    assert (said.status, said.out) == (2, "")
+    assert said.err == (
+        "gatesearch: the working directory cannot be read (No such file or directory); change to another\n"
+    )

@@ -1,14 +1,16 @@
 """Whole runs by one function each: what they leave behind, what an observer sees, and how they are resumed."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from results.store.errors import StoreError
+from results.store.errors import ResultsError, StoreError
 from results.store.sanitize import csv_text
 from results.store.store import Store
 from results.tables.leaderboard import leaderboard
@@ -209,3 +211,16 @@ def test_a_difference_of_environments_is_told_before_the_first_trial(
     difference, *others = observer.calls
     assert difference.startswith("the version of torch is 0, and was ")
     assert others[0] == "start"
+
+
+def test_a_run_with_settings_of_a_later_version_is_not_changed(tmp_path: Path) -> None:
+    start(tmp_path / "run")
+    with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as connection:
+        connection.executescript("UPDATE trials SET setting = replace(setting, '}', ',\"version\":2}')")
+        before = list(connection.iterdump())
+        later = "has version 2; this gatesearch reads up to 1, so update it"
+        with pytest.raises(ResultsError, match=later):
+            resume(tmp_path / "run", proposals=1000)
+        with pytest.raises(ResultsError, match=later):
+            retrain_finalists(tmp_path / "run")
+        assert list(connection.iterdump()) == before

@@ -3,6 +3,7 @@
 import pytest
 
 from search.cells.library import LIBRARY
+from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.engine.single import Overrides, plan_trial
 from search.profiles.loading import parse_profile
@@ -84,3 +85,28 @@ def test_a_task_object_has_the_sizes_of_the_profiles_task_of_its_name() -> None:
     trial = plan_trial(PROFILE, Xml(min_letters=1, max_letters=2))
     assert trial.setting.layers == 1
     assert trial.setting.parameter_budget == 1_000_000  # the default section has 250,000 and 1,000,000
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (Overrides(scale=-1.0), "scale is -1.0"),
+        (Overrides(scale=float("nan")), "scale is nan"),
+        (Overrides(learning_rate=0.0), "learning_rate is 0.0"),
+        (Overrides(max_norm=float("inf")), "max_norm is inf"),
+        (Overrides(layers=0), "layers is 0"),
+        (Overrides(layers=17), "layers is 17"),
+        (Overrides(parameter_budget=10**12), "parameters is 1000000000000"),
+        (Overrides(epochs=0), "epochs is 0"),
+        (Overrides(epoch_steps=-1), "epoch_steps is -1"),
+    ],
+)
+def test_values_that_no_profile_may_have_are_refused(overrides: Overrides, named: str) -> None:
+    with pytest.raises(SearchError, match=f"^{named}; it must be a "):
+        plan_trial(PROFILE, "short", overrides)
+
+
+def test_a_seed_out_of_range_is_refused() -> None:
+    plan = plan_trial(PROFILE, "short")
+    with pytest.raises(SearchError, match=r"^seed is -1; it must be a whole number from 0 to "):
+        plan.train(LIBRARY["gru"].graph, -1)

@@ -127,3 +127,17 @@ def test_elsewhere_figures_may_differ_a_little_and_it_is_said(done: Path, tmp_pa
     with changed(done, tmp_path / "far", OTHER, "UPDATE trials SET validation = validation * 1.5 + 1") as store:
         checks = list(retrain_sample(store, TASKS, jobs, 3, 0))
     assert all(check.ok is False for check in checks), checks
+
+
+def test_settings_of_a_later_version_leave_the_replay_undecided(done: Path, tmp_path: Path) -> None:
+    with changed(done, tmp_path, "UPDATE trials SET setting = replace(setting, '}', ',\"version\":2}')") as store:
+        found = replayed(store)
+    assert found.ok is None
+    assert "has version 2; this gatesearch reads up to 1, so update it" in found.detail
+
+
+def test_a_malformed_setting_fails_the_replay(done: Path, tmp_path: Path) -> None:
+    with changed(done, tmp_path, "UPDATE trials SET setting = replace(setting, '}', ',\"depth\":2}')") as store:
+        found = replayed(store)
+    assert found.ok is False
+    assert "is not in canonical form: the store is corrupt" in found.detail
