@@ -10,9 +10,8 @@ Everything that `__all__` lists is public and documented in docs/api.md. Names a
 that `import gatesearch` takes milliseconds.
 """
 
-TYPE_CHECKING = (
-    False  # type checkers read it as True; no import, so that nothing in the working directory can shadow it
-)
+# Type checkers read it as True. It is not imported, so that no `typing.py` of the working directory can shadow it.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gatesearch.library import Cell as Cell
     from gatesearch.library import cell as cell

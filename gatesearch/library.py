@@ -127,14 +127,14 @@ def cells() -> dict[str, Cell]:
     return {name: Cell(name, known.formula, known.graph) for name, known in LIBRARY.items()}
 
 
-def cell(source: str | Path) -> Cell:
+def cell(source: Cell | str | Path) -> Cell:
     """Return a cell by its name in the library, its formula, or a file that has a formula or a recipe.
 
     A text with `=` is a formula; a `Path`, or a text that ends in .cell or .json or has a slash, is a file; any other
     text is a name. The frame `load(RUN).cells` has the formulas of a run's cells.
 
     Args:
-        source: name, formula, or file.
+        source: name, formula, or file; a cell is returned as it is.
 
     Raises:
         CellError (a ValueError): unknown name, invalid formula, or a file that cannot be read. The message is one line.
@@ -145,6 +145,8 @@ def cell(source: str | Path) -> Cell:
     >>> gatesearch.cell("z = sigmoid(linear(x)); h' = z * h + (1 - z) * x").states
     1
     """
+    if isinstance(source, Cell):
+        return source
     if isinstance(source, str) and "=" in source:
         graph = parse_formula(source).canonical()
         return Cell(None, source.strip(), graph)

@@ -104,7 +104,7 @@ def search(
         tasks=tasks,
         own_tasks=own_tasks,
         data=data,
-        seed_cells={label: _cell(source).graph for label, source in (seed_cells or {}).items()},
+        seed_cells={label: cell(source).graph for label, source in (seed_cells or {}).items()},
     )
     simulation = Simulation() if simulate else None
     run_search(folder, chosen, seed=seed, simulation=simulation, workers=workers, address=address, observer=observer)
@@ -158,11 +158,7 @@ def train(
     """
     overrides = Overrides(scale, learning_rate, max_norm, layers, parameter_budget, epochs, epoch_steps)
     plan = plan_trial(load_profile(str(profile)), task, overrides)
-    return plan.train(_cell(source).graph, seed, on_epoch)
-
-
-def _cell(source: Cell | str | Path) -> Cell:
-    return source if isinstance(source, Cell) else cell(source)
+    return plan.train(cell(source).graph, seed, on_epoch)
 
 
 class _Observer(RunObserver):

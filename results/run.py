@@ -13,6 +13,7 @@ The columns of each frame are documented by the dicts below.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -124,7 +125,7 @@ def load(run: str | Path) -> Run:
         ResultsError: there is no such run.
         StoreError: its store cannot be read.
     """
-    folder = next((f for f in (Path(run), runs_folder() / run) if (f / FILE).is_file()), None)
+    folder = next((f for f in (Path(run), runs_folder() / run) if os.path.isfile(f / FILE)), None)
     if folder is None:
         raise ResultsError(f"there is no run {str(run)!r} here nor in {runs_folder()}; check its name or folder")
     with Store.open(folder, readonly=True) as store:

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -38,7 +39,8 @@ def changed_profile(
         profile: name of a shipped profile, or a TOML file.
         strategy: another strategy.
         proposals: another number of proposals.
-        tasks: names of the tasks to keep, in the order of the stages; all if None.
+        tasks: names of the tasks to keep, in the order of the stages; all if None. It may name own tasks, too; those
+            that it does not name come last.
         own_tasks: ranked tasks to add, as `package.module:Class`; they are trained with the first task's settings.
         data: files or folders that tasks read, by task.
         seed_cells: cells to add to those that the search starts from, by name.
@@ -50,20 +52,22 @@ def changed_profile(
     # Changed as TOML, not as a `Profile`, so that changes are checked in the same way as a file.
     values = tomllib.loads(load_profile(profile).to_toml())
     known = values["tasks"]
-    chosen = known
+    first = next(iter(known.values()))
+    own: dict[str, Any] = {}
+    for path in own_tasks:
+        name = task_class(path).name
+        kept = name in known and (tasks is None or name in tasks)
+        if name in own or kept:
+            raise SearchError(f"task {path!r}: there is a task {name!r} already; give it another name")
+        own[name] = first | {"role": "ranked", "task": path, "options": {}}
+    chosen = known | own
     if tasks is not None:
         for name in tasks:
-            if name not in known:
-                raise SearchError(f"task {name!r} is not in the profile; its tasks are {', '.join(known)}")
+            if name not in chosen:
+                raise SearchError(f"task {name!r} is not in the profile; its tasks are {', '.join(chosen)}")
         if not tasks:
             raise SearchError(f"no task is chosen; the profile's tasks are {', '.join(known)}")
-        chosen = {name: known[name] for name in tasks}
-    first = next(iter(known.values()))
-    for path in own_tasks:
-        own_name = task_class(path).name
-        if own_name in chosen:
-            raise SearchError(f"task {path!r}: there is a task {own_name!r} already; give it another name")
-        chosen = chosen | {own_name: first | {"role": "ranked", "task": path, "options": {}}}
+        chosen = {name: chosen[name] for name in (*tasks, *(name for name in own if name not in tasks))}
     for name, place in (data or {}).items():
         if name not in chosen:
             raise SearchError(f"data are given for {name!r}; the tasks are {', '.join(chosen)}")

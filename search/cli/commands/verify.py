@@ -72,8 +72,11 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
         show(data_check(store, tasks))
         again = _replayed(store, profile, tasks, console)
         show(again.check)
+        before = len(results)
         for check in retrain_sample(store, tasks, again.jobs, count, seed):
             show(check)
+        if count and len(results) == before:
+            show(Check("retrain", None, "no trial is retrained, since the replay named none"))
     return 1 if False in results else 0
 
 

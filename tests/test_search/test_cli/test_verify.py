@@ -57,7 +57,7 @@ def test_a_decision_that_was_not_made_fails(gatesearch: Gatesearch, copy: Path) 
     ("change", "words"),
     [
         ("seed = seed + 1", "seed is stored as"),
-        ("setting = '{}'", "but the search never tried this setting"),
+        ("setting = '{}'", "invalid setting key '{}'"),
         ("curve = '[[1,2.0,3.0]]'", "curve was stored as"),
     ],
 )
