@@ -125,7 +125,7 @@ def test_the_module_of_the_command_imports_nothing_of_the_folder(tmp_path: Path)
 def test_workers_import_nothing_of_the_folder_but_a_users_task(folder: Path, tmp_path: Path, path: str | None) -> None:
     environment = {} if path is None else {"PYTHONPATH": path}
     if path:  # the interpreter of the command reads PYTHONPATH before the command can drop anything
-        for name in ("search.py", "search/__init__.py", "sitecustomize.py"):
+        for name in ("gatesearch.py", "sitecustomize.py"):
             (folder / name).unlink()
     tasks = search(folder, "--profile", "tiny.toml", "--workers", "1", "--task", "parity:Parity", **environment)
     assert tasks == ["memorization", "parity", "xml"]
