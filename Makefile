@@ -14,13 +14,15 @@ search: $(VENV)/.ready
 test: $(VENV)/.ready
 	$(BIN)/pytest -n 2 $(FAST)
 
-# The tests for every save, in less than a minute. They leave out what `make test` leaves out, and whole command lines,
-# whole searches, kernels, the report, the documentation, published runs, the fuzzer and Ray.
+# The tests for every save, in less than a minute. They leave out what `make test` leaves out, whole command lines and
+# searches, kernels, workers, benchmarks, exported modules, the report, the documentation, published runs, the fuzzer,
+# Ray, and the longest modules of the rest.
 quick: $(VENV)/.ready
-	$(BIN)/pytest -n 2 -m "not slow and not ray" $(QUICK)
+	$(BIN)/pytest -n 2 -m "not slow and not ray" $(addprefix tests/,$(QUICK)) $(addprefix --ignore=tests/,$(NOT_QUICK))
 
-QUICK := $(addprefix tests/,test_import_rules.py test_tasks test_results test_search) \
-	$(addprefix --ignore=tests/,test_results/test_report $(addprefix test_search/test_,cli engine kernels))
+QUICK := test_tasks test_results test_search
+NOT_QUICK := $(addprefix test_search/test_,cli engine kernels workers bench cells/test_export cells/test_mutation.py) \
+	test_search/test_training/test_stepper.py test_results/test_report test_tasks/test_chorales.py
 
 # Lint, format, types and import rules.
 check: $(VENV)/.ready
