@@ -90,7 +90,7 @@ def environment_texts(store: Store) -> Mapping[str, str]:
 
 
 def begin_snapshot(store: Store) -> None:
-    """Let every later query of this connection see the store as it is now, even if a search writes to it."""
+    """Begin a snapshot: later queries of this connection see the store as it is now, whatever a search writes."""
     store.select("BEGIN")
 
 

@@ -44,7 +44,7 @@ class RetrainedTrial:
 
     @cached_property
     def as_stored(self) -> bool:
-        """Whether the learning curve and the metric equal the stored ones, bit for bit."""
+        """True if the learning curve and the metric equal the stored ones, bit for bit."""
         return is_same(self.result, self.stored.row.curve, self.stored.row.validation)
 
 
