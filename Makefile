@@ -33,7 +33,7 @@ check: $(VENV)/.ready
 
 # Every fast path against the slow one over 1,000 random mutants, where `make test` takes some of them: two minutes.
 exact: $(VENV)/.ready
-	GATESEARCH_TEST_MUTANTS=1000 $(BIN)/pytest -n 2 tests/test_search/test_kernels tests/test_search/test_training/test_stepper.py
+	GATESEARCH_TEST_MUTANTS=1000 $(BIN)/pytest -n 2 $(addprefix tests/test_search/test_,cells kernels training/test_stepper.py)
 
 # 100,000 inputs of every kind. An interrupted run continues where it was.
 fuzz: $(VENV)/.ready
