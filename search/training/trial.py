@@ -17,11 +17,12 @@ import torch
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
-from search.training.model import Score, SequenceModel, units_for
+from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget, Ending, EpochRules
 from search.training.settings import Setting
 from search.training.stepper import stepper_for
-from tasks.task import Batch, Split, Task
+from tasks.metrics import Score
+from tasks.task import ACCURACY, Batch, Metric, Split, Task
 
 EVALUATION_BATCH = 50
 EVALUATION_STEPS = 50
@@ -75,10 +76,14 @@ class _Measure:
     loss: float
 
     @classmethod
-    def of(cls, score: Score) -> "_Measure":
-        mean = score.metric / score.steps
-        variance = max(score.metric_squared / score.steps - mean * mean, 0.0)
-        return cls(mean, math.sqrt(variance / score.steps), score.nats / score.steps)
+    def of(cls, score: Score, metric: Metric) -> "_Measure":
+        """Measure a score; the standard error is that of a ratio of sums over sequences (Cochran 1977, section 6.3)."""
+        read = score.steps > 0
+        steps, sums = score.steps[read], (score.correct if metric == ACCURACY else score.nats)[read]
+        value, sequences = sums.sum() / steps.sum(), len(steps)
+        squares = np.square(sums - value * steps).sum()
+        error = math.sqrt(sequences / (sequences - 1) * squares) / steps.sum() if sequences > 1 else math.nan
+        return cls(float(value), float(error), float(score.nats.sum() / steps.sum()))
 
 
 def train_trial(
@@ -214,7 +219,7 @@ class _Trial:
         if split is Split.VALIDATION:
             self.validation = self.validation or tuple(read)  # the same in every epoch
             read = iter(self.validation)
-        return _Measure.of(self.stepper.evaluate(self._announced(read)))
+        return _Measure.of(self.stepper.evaluate(self._announced(read)), self.task.metric)
 
     def _announced(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the batches, and call `on_batch` before each."""
