@@ -119,17 +119,17 @@ class Task(ABC):
                 yield np.ascontiguousarray(window.targets).tobytes()
                 yield np.ascontiguousarray(window.loss_mask).tobytes()
 
-    def constant_baseline(self) -> float:
-        """Return the metric of the best constant prediction on the validation set.
+    def constant_baseline(self, split: Split = Split.VALIDATION) -> float:
+        """Return the metric of the best constant prediction on the evaluation set of a split.
 
         For accuracy, it is the share of the most frequent symbol. For nats per step, it is the entropy of the symbols,
         or the sum of the entropies of the notes: the loss of a model that predicts their frequencies.
 
         Raises:
-            TaskError: the loss mask of the validation set is empty.
+            TaskError: the loss mask of the set is empty.
         """
         totals, steps = np.zeros(self.output_size), 0.0
-        for window in self.evaluation(Split.VALIDATION, 8, 64):
+        for window in self.evaluation(split, 8, 64):
             loss_mask = window.loss_mask > 0
             steps += float(loss_mask.sum())
             if self.output is Output.SYMBOLS:
@@ -137,7 +137,7 @@ class Task(ABC):
             else:
                 totals += window.targets[loss_mask].sum(axis=0, dtype=np.float64)
         if steps == 0:
-            raise TaskError(f"task {self.name!r}: the loss mask of its validation set is empty; make the set larger")
+            raise TaskError(f"task {self.name!r}: the loss mask of its {split} set is empty; make the set larger")
         shares = totals / steps
         if self.metric == ACCURACY:
             return float(shares.max())
