@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -19,13 +19,19 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import TaskError
+from tasks.metrics import ACCURACY, CROSS_ENTROPY, METRICS, NATS_PER_STEP, Metric, Output
 
-
-class Output(StrEnum):
-    """Kind of output that a model predicts at each step."""
-
-    SYMBOLS = "symbols"  # one of W symbols: softmax over the vocabulary
-    MULTI_LABEL = "multi-label"  # any subset of W notes: one sigmoid per note
+__all__ = [
+    "ACCURACY",
+    "CROSS_ENTROPY",
+    "METRICS",
+    "NATS_PER_STEP",
+    "Batch",
+    "Metric",
+    "Output",
+    "Split",
+    "Task",
+]
 
 
 class Split(StrEnum):
@@ -34,31 +40,6 @@ class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """Metric that a task is ranked by: name, unit and direction."""
-
-    name: str
-    unit: str
-    higher_is_better: bool
-
-    def better(self, a: float, b: float) -> bool:
-        """Return whether `a` is better than `b`; False for equal values and if either is NaN."""
-        return a > b if self.higher_is_better else a < b
-
-    def best(self, values: Iterable[float]) -> float:
-        """Return the best of at least one value."""
-        return max(values) if self.higher_is_better else min(values)
-
-    def gain(self, value: float, reference: float) -> float:
-        """Return the difference between `value` and `reference`, positive if `value` is better."""
-        return value - reference if self.higher_is_better else reference - value
-
-
-ACCURACY = Metric("accuracy", "fraction of steps in the loss mask", True)
-NATS_PER_STEP = Metric("nats_per_step", "nats per step", False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,13 +101,12 @@ class Task(ABC):
                 yield np.ascontiguousarray(window.loss_mask).tobytes()
 
     def constant_baseline(self, split: Split = Split.VALIDATION) -> float:
-        """Return the metric of the best constant prediction on the evaluation set of a split.
+        """Return the metric of the best constant prediction on a split.
 
-        For accuracy, it is the share of the most frequent symbol. For nats per step, it is the entropy of the symbols,
-        or the sum of the entropies of the notes: the loss of a model that predicts their frequencies.
+        It predicts the frequencies of the targets of that split at every step: for accuracy, the most frequent symbol.
 
         Raises:
-            TaskError: the loss mask of the set is empty.
+            TaskError: the loss mask of the split is empty.
         """
         totals, steps = np.zeros(self.output_size), 0.0
         for window in self.evaluation(split, 8, 64):
@@ -138,12 +118,7 @@ class Task(ABC):
                 totals += window.targets[loss_mask].sum(axis=0, dtype=np.float64)
         if steps == 0:
             raise TaskError(f"task {self.name!r}: the loss mask of its {split} set is empty; make the set larger")
-        shares = totals / steps
-        if self.metric == ACCURACY:
-            return float(shares.max())
-        if self.output is Output.SYMBOLS:
-            return float(_surprise(shares).sum())
-        return float((_surprise(shares) + _surprise(1.0 - shares)).sum())
+        return self.metric.constant(totals / steps)
 
     def uniform_loss(self) -> float:
         """Return the loss of a uniform prediction in nats per step: ln W for symbols, W ln 2 for notes."""
@@ -166,9 +141,3 @@ class Task(ABC):
         if any(len(label) != 1 for label in labels):
             return " ".join(labels)
         return "".join(labels) + "\n " + "".join("^" if weighted else " " for weighted in loss_mask)
-
-
-def _surprise(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return -p ln p for each share p, with 0 ln 0 = 0."""
-    safe = np.where(shares > 0, shares, 1.0)
-    return -shares * np.log(safe)

@@ -91,6 +91,24 @@ class TrialRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureRow:
+    """Metric of a trial beside the one that ranks its task. Its key is (cell, task, setting, repeat, metric)."""
+
+    cell: Annotated[str, "id of the cell"]
+    task: Annotated[str, "name of the task"]
+    setting: Annotated[str, "hyperparameters of the trial, canonical JSON text"]
+    repeat: Annotated[int, "repeat of the trial"]
+    metric: Annotated[str, "name of the metric: accuracy (fraction), cross_entropy (nats per symbol)"]
+    validation: Annotated[float | None, "its value on the validation set, at the trial's best_step"]
+    validation_se: Annotated[float | None, "standard error from the finite validation set"]
+    test: Annotated[float | None, "its value on the test set, at the trial's best_step"]
+    test_se: Annotated[float | None, "standard error from the finite test set"]
+
+    def __post_init__(self) -> None:
+        _keep_finite(self, "validation", "validation_se", "test", "test_se")
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationRow:
     """One cell's visit to one task within one proposal. Its key is (proposal, cell, task)."""
 

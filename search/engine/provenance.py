@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from results.publication.consistency import Check
-from results.store.queries import trial_count
+from results.store.queries import metrics_by_task, trial_count
 from results.store.store import Store
+from search.core.errors import SearchError
 from search.workers.environment import changes, own_environment
 from tasks.task import Split, Task
 
@@ -58,6 +59,16 @@ def mark_resumed(store: Store, tasks: Mapping[str, Task]) -> list[str]:
     information = store.information
     store.mark(resumed=[*information.get("resumed", []), now | {"trials_before": trial_count(store)}])
     return differences(information, now)
+
+
+def check_metrics(store: Store, tasks: Mapping[str, Task]) -> None:
+    """Raise `SearchError` if a task is ranked by another metric than the run's trials: they cannot be compared."""
+    for name, metric in metrics_by_task(store).items():
+        if name in tasks and tasks[name].metric.name != metric:
+            raise SearchError(
+                f"run {store.name!r} ranks {name!r} by {metric}, but the task is now ranked by "
+                f"{tasks[name].metric.name}; start a new run, or give the task the metric of the run"
+            )
 
 
 def data_check(store: Store, tasks: Mapping[str, Task]) -> Check:

@@ -21,7 +21,7 @@ from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.engine.provenance import constants, mark_resumed, provenance
+from search.engine.provenance import check_metrics, constants, mark_resumed, provenance
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
@@ -142,6 +142,7 @@ def resume_search(
         check_setting_keys(store)
         extended = _extended(store, profile, proposals)
         tasks = load(profile)
+        check_metrics(store, tasks)
         with _executor(executor, tasks, profile, workers, address) as started, store.lock():
             if extended is not None:
                 profile = extended
@@ -197,7 +198,8 @@ def retrain_finalists(
         profile = replace(profile, finalists=section)
         check_setting_keys(reader)
         choose_finalists(profile, reader)  # raises its errors before data is loaded and workers are started
-    tasks = load(profile)
+        tasks = load(profile)
+        check_metrics(reader, tasks)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
         run, progress = OpenRun(store, profile, tasks, started), Progress()
         for line in mark_resumed(store, tasks):

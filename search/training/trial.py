@@ -42,6 +42,25 @@ class Point:
 
 
 @dataclass(frozen=True)
+class OtherMetric:
+    """Metric of a trial beside the one that ranks its task, with the weights of the best epoch.
+
+    Attributes:
+        name: name of the metric in `tasks.metrics.METRICS`.
+        validation: value on the validation set.
+        validation_se: standard error due to the finite size of that set.
+        test: value on the test set.
+        test_se: standard error due to the finite size of that set.
+    """
+
+    name: str
+    validation: float
+    validation_se: float
+    test: float
+    test_se: float
+
+
+@dataclass(frozen=True)
 class TrialResult:
     """Result of a trial. Metrics are those of the best epoch by validation.
 
@@ -63,6 +82,7 @@ class TrialResult:
     parameters: int = 0
     units: int = 0
     curve: tuple[Point, ...] = ()
+    others: tuple[OtherMetric, ...] = ()
     environment: str | None = None  # JSON of `search.workers.environment`; None if a worker died
 
 
