@@ -181,6 +181,16 @@ class Store(Database):
         return self._information.data
 
     @property
+    def constants(self) -> dict[str, dict[str, float]]:
+        """Metric of the constant baseline, by task and split; empty for runs that did not store it."""
+        return self._information.constants
+
+    @property
+    def ceilings(self) -> dict[str, dict[str, float]]:
+        """Best metric possible, by task and split, where the task knows it."""
+        return self._information.ceilings
+
+    @property
     def retraining(self) -> Retraining | None:
         """Retraining that every finalist has, or None before there is any."""
         return self._information.retrained
