@@ -40,8 +40,14 @@ class Origin(StrEnum):
 class Evidence(StrEnum):
     """Evidence for a score: trials on fresh seeds, or the search's own trials."""
 
+    CONFIRMED = "confirmed"  # retrained, and then confirmed on seeds that took no part in choosing the cell
     RETRAINED = "retrained"
     SEARCH = "search"
+
+    @property
+    def is_retrained(self) -> bool:
+        """True if the numbers are means over fresh seeds, without the bias of choosing the best of many trials."""
+        return self is not Evidence.SEARCH
 
 
 MEMORIZATION = "memorization"
