@@ -52,7 +52,11 @@ class TrialRow:
     cell: Annotated[str, "id of the cell"]
     task: Annotated[str, "name of the task; memorization is the task of stage 0"]
     setting: Annotated[str, "hyperparameters as canonical JSON text; with cell, task and repeat the key of the trial"]
-    repeat: Annotated[int, "0: a trial of the search; 1, 2, ...: same setting, other seed, which all finalists share"]
+    repeat: Annotated[
+        int,
+        "0: a trial of the search; 1 to 1000: same setting, other seed, which all finalists share; "
+        "from 1001 on: confirmation, on seeds that chose no cell",
+    ]
     seed: Annotated[int, "random seed of the initial weights and the training data, 0 to 2**63 - 1"]
     state: Annotated[str, "ok, stopped (reached its target), at-chance (given up), diverged, failed"]
     reason: Annotated[str, "why it ended in that state, in words; may be empty"]
