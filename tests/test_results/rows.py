@@ -38,7 +38,7 @@ def make_store(folder: Path) -> Store:
 def make_cell(cell: str, **changes: object) -> CellRow:
     row = CellRow(
         id=cell,
-        formula="z = sigmoid(linear(x) + linear(h))\nh' = z * h",
+        formula="z = sigmoid(linear(x) + linear(h))\nh' = z * x",
         name=None,
         parent=None,
         mutations=(),

@@ -104,7 +104,7 @@ def expected_rows(
             "steps": sum(trial.steps for trial in own),
             "seconds": pytest.approx(sum(trial.seconds for trial in own)),
             "environments": len({trial.environment for trial in (*own, *reference)} - {None}),
-            "formula": "g1 = sigmoid(linear(x) + linear(h)); h' = g1 * h",
+            "formula": "g1 = sigmoid(linear(x) + linear(h)); h' = g1 * x",
         }
         ratios: dict[str, float] = {}
         parameters, multiply_adds, times = [], [], []
