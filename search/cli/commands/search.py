@@ -143,7 +143,7 @@ class SearchView(RunView):
             f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",
         )
         if store.simulated:
-            self.console.print(f"{SIMULATED}", style="bold red", soft_wrap=True)
+            self.console.print(f"{SIMULATED}", style="bold yellow", soft_wrap=True)
         else:
             self._announce_cost(run)
         processors, busy = run.executor.processors(), busy_processors(profile)
