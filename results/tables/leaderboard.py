@@ -6,8 +6,9 @@
 The order of the rows:
 
 1. Cells that were retrained on fresh seeds (`evidence` is confirmed or retrained), best score first. Their metrics are
-   means over these trials, without the bias of choosing a best trial. The score is the minimum of several noisy shares,
-   so it is biased low: most cells that equal the GRU score below 1.
+   means over these trials, without the bias of choosing a best trial. Found cells that were chosen by these very
+   trials, and not confirmed on others, still look better than they are. The score is the minimum of several noisy
+   shares, so it is biased low: most cells that equal the GRU score below 1.
 2. Other cells that passed every stage, by search estimates, which are biased in favour of the cell.
 3. Cells that stopped after memorization, without a rank, best first. Cells that stopped at memorization have no row.
 
@@ -25,8 +26,10 @@ import numpy as np
 import pandas as pd
 
 from results.scores.comparison import compare
+from results.scores.confirmation import Confirmation, confirmation_of
 from results.scores.estimates import GRU, LSTM, TEST, VALIDATION, picks, shares, stages
 from results.scores.finalists import Finalists, finalists_of
+from results.scores.finding import Standing
 from results.scores.ranks import TaskRepeats, rank_ranges
 from results.scores.ratio import Floats, error_of_smallest
 from results.scores.score import constants_of, score_kind, scores, share_of_means
@@ -36,7 +39,7 @@ from results.store.sanitize import csv_text
 from results.store.schema import LARGEST_COUNT
 from results.store.setting_key import fields_in
 from results.store.store import Store
-from results.store.words import COMPLETE, RUNNING, Evidence, ScoreKind
+from results.store.words import COMPLETE, RUNNING, Evidence, Origin, ScoreKind
 from results.tables.costs import environments, relative_sizes, relative_step_seconds, totals
 from results.tables.trial_figures import TrialFigures, trial_figures
 from search.cells.errors import CellError
@@ -74,16 +77,16 @@ COLUMNS = {
     "parent": "name, or else first 8 hex digits, of the cell that it was mutated from",
     "stage": "complete, or where it stopped, or running",
     "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
-    "evidence": "basis of score, TASK_test, TASK_gain and TASK_ratio. retrained: trials on fresh seeds, the same for "
-    "all cells, at the setting with the best validation metric. confirmed: the same, and tested against the GRU and "
-    "the LSTM on seeds that took no part in choosing the cell. search: the search's own best trial, biased in favour "
-    "of the cell",
+    "evidence": "basis of score, TASK_test, TASK_gain and TASK_ratio. confirmed: trials on fresh seeds that chose no "
+    "cell, of the contenders, the GRU and the LSTM. retrained: trials of the first round, on fresh seeds that are the "
+    "same for all cells; the best found cells of this round are biased in their favour. search: the search's own best "
+    "trial, biased in favour of the cell. What the columns below say of retrained holds for confirmed too",
     "score": "gain_score or ratio_score, whichever ranks the run (search.score in its profile); higher is better, the "
     "GRU has 1",
     "score_se": "standard error of the score. retrained: of a minimum, given the errors of all tasks. search: that of "
     "the weakest task",
-    "rank_best": "retrained only: best rank among the retrained cells that the variation over seeds allows, at 95 % "
-    "(by simulation of the mean test metrics)",
+    "rank_best": "retrained only: best rank in the first round that the variation over seeds allows, at 95 % (by "
+    "simulation of the mean test metrics)",
     "rank_worst": "worst such rank",
     "gain_score": "smallest TASK_gain over all ranked tasks; empty unless every ranked task has one. The minimum of "
     "noisy numbers is biased low: a cell equal to the GRU usually scores below 1",
@@ -106,12 +109,15 @@ COLUMNS = {
     "validation metrics. If lower is better: the GRU's metric over the cell's",
     "TASK_ratio_se": "standard error of the ratio, 0 for the GRU. retrained: over the paired repeats (delta method). "
     "search: from the finite validation sets alone",
-    "TASK_vs_gru": "retrained only: better or worse than the GRU beyond the variation over seeds (paired t-test on the "
-    "test metrics at 5 %, Holm's correction over all such tests of the table), or undecided",
-    "TASK_vs_gru_p": "corrected p value of that test",
+    "TASK_vs_gru": "better or worse than the GRU beyond the variation over seeds, even (shown to differ by less than "
+    "2 % of the GRU's gain), or undecided. Contenders: by the tests that were declared for the confirmation, corrected "
+    "over those and over the looks. Other given cells: paired t-test of the first round, with Holm's correction over "
+    "the given cells, tasks and both references; no even. Level 5 % each. Other found cells: empty, because the seeds "
+    "that chose them cannot judge them",
+    "TASK_vs_gru_p": "corrected p value of that verdict",
     "TASK_vs_lstm": "the same against the LSTM",
-    "TASK_vs_lstm_p": "corrected p value of that test",
-    "TASK_repeats": "number of seeds that the cell was retrained on; 0 if the evidence is the search",
+    "TASK_vs_lstm_p": "corrected p value of that verdict",
+    "TASK_repeats": "number of seeds of TASK_test; 0 if the evidence is the search",
     "TASK_lost": "number of these repeats that diverged or failed",
     "TASK_validation": "best validation metric of the search, over trials that ended ok, stopped or at-chance",
     "TASK_accuracy": "accuracy on the test set, whatever metric ranks the task; symbols only; retrained: mean over the "
@@ -200,7 +206,7 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     frame["search_score"] = scores(_shares(frame, tasks, kind))
     frame["evidence"] = str(Evidence.SEARCH)
     frame[list(RANK_RANGE)] = np.nan
-    _put_retrained(frame, found, tasks, figures, constants_of(store, TEST), kind)
+    _put_retrained(frame, found, confirmation_of(store), tasks, figures, constants_of(store, TEST), kind)
     weakest = _put_scores(frame, tasks, kind)
     for size in ("parameters", "multiply_adds"):
         frame[f"relative_{size}"] = relative_sizes(frame[[f"{task}_{size}" for task in tasks]])
@@ -358,43 +364,74 @@ def _estimates(
 def _put_retrained(
     frame: pd.DataFrame,
     found: Finalists,
+    confirmed: Confirmation | None,
     tasks: Sequence[str],
     figures: TrialFigures,
     constants: Mapping[str, float],
     kind: ScoreKind,
 ) -> None:
-    """Replace the search's numbers by those of retraining, for cells that have all of them."""
+    """Replace the search's numbers by those on fresh seeds: of the first round, or of the confirmation where it is."""
     cells = [cell for cell in found.cells(tasks) if cell in frame.index and frame.at[cell, "stage"] == COMPLETE]
-    if GRU not in cells:
-        return
     # column -> cell -> value
-    changes: dict[str, dict[str, Any]] = {"evidence": dict.fromkeys(cells, str(Evidence.RETRAINED))}
-    for task in tasks:
-        reference = found.on(task, GRU)
-        for cell in cells:
-            own = found.on(task, cell)
-            error = np.std(own, ddof=1) / np.sqrt(own.size)
-            numbers = {"test": own.mean(), "test_se": error}
-            for each in ScoreKind:
-                constant = constants.get(task, math.nan)
-                value, error = share_of_means(each, own, reference, constant, found.higher[task])
-                numbers |= {f"{each}": value, f"{each}_se": error}
-            for name, number in numbers.items():
-                changes.setdefault(f"{task}_{name}", {})[cell] = number
-        for figure, means in figures.of_repeats(task, pd.Index(cells)).items():
-            changes[f"{task}_{figure}"] = dict(zip(cells, means, strict=True))
-        changes[f"{task}_repeats"] = dict.fromkeys(cells, found.repeats)
-        changes[f"{task}_lost"] = {cell: found.diverged[task][cell] for cell in cells}
-    repeats = [
-        TaskRepeats(
-            found.values[task].loc[cells].to_numpy(np.float64), found.higher[task], constants.get(task, math.nan)
-        )
-        for task in tasks
-    ]
-    ranges = rank_ranges(kind, repeats, cells.index(GRU))
-    changes |= {name: dict(zip(cells, ranks, strict=True)) for name, ranks in zip(RANK_RANGE, ranges, strict=True)}
-    others = [name for name in (GRU, LSTM) if name in cells]
-    pairs = [(task, cell, other) for task in tasks for other in others for cell in cells if cell != other]
+    changes: dict[str, dict[str, Any]] = {}
+    if GRU in cells:
+        changes["evidence"] = dict.fromkeys(cells, str(Evidence.RETRAINED))
+        for task in tasks:
+            constant, higher = constants.get(task, math.nan), found.higher[task]
+            for cell in cells:
+                lost = found.diverged[task][cell]
+                _put_numbers(changes, task, cell, found.on(task, cell), found.on(task, GRU), constant, higher, lost)
+            for figure, means in figures.of_repeats(task, pd.Index(cells)).items():
+                changes[f"{task}_{figure}"] = dict(zip(cells, means, strict=True))
+        repeats = [
+            TaskRepeats(
+                found.values[task].loc[cells].to_numpy(np.float64), found.higher[task], constants.get(task, math.nan)
+            )
+            for task in tasks
+        ]
+        ranges = rank_ranges(kind, repeats, cells.index(GRU))
+        changes |= {name: dict(zip(cells, ranks, strict=True)) for name, ranks in zip(RANK_RANGE, ranges, strict=True)}
+        named = [cell for cell in cells if frame.at[cell, "origin"] != Origin.FOUND]
+        _put_first_round_verdicts(changes, found, named, tasks)
+    if confirmed is not None:
+        _put_confirmed(changes, frame, confirmed, tasks, figures, constants)
+    for column, values in changes.items():  # a column at a time: pandas takes as long for one entry as for all
+        frame.loc[list(values), column] = list(values.values())
+
+
+def _put_numbers(
+    changes: dict[str, dict[str, Any]],
+    task: str,
+    cell: str,
+    own: Floats,
+    reference: Floats,
+    constant: float,
+    higher: bool,
+    lost: int,
+) -> None:
+    """Enter the numbers of a cell on a task from its metrics and the GRU's on the same seeds."""
+    numbers = {
+        "test": own.mean(),
+        "test_se": np.std(own, ddof=1) / np.sqrt(own.size),
+        "repeats": own.size,
+        "lost": lost,
+    }
+    for kind in ScoreKind:
+        value, error = share_of_means(kind, own, reference, constant, higher)
+        numbers |= {f"{kind}": value, f"{kind}_se": error}
+    for name, number in numbers.items():
+        changes.setdefault(f"{task}_{name}", {})[cell] = number
+
+
+def _put_first_round_verdicts(
+    changes: dict[str, dict[str, Any]], found: Finalists, named: Sequence[str], tasks: Sequence[str]
+) -> None:
+    """Enter the verdicts on the named cells: one family, which does not depend on how many cells the search found.
+
+    Found cells have no verdict here: the seeds that chose them cannot judge them.
+    """
+    others = [name for name in (GRU, LSTM) if name in named]
+    pairs = [(task, cell, other) for task in tasks for other in others for cell in named if cell != other]
     # The GRU against the LSTM is the same test as the LSTM against the GRU.
     pairs = [pair for pair in pairs if pair[1:] != (GRU, LSTM)]
     for result in compare(found, pairs):
@@ -404,5 +441,56 @@ def _put_retrained(
         if (result.cell, result.other) == (LSTM, GRU):
             changes.setdefault(f"{result.task}_vs_lstm", {})[GRU] = str(result.verdict.reversed)
             changes.setdefault(f"{result.task}_vs_lstm_p", {})[GRU] = result.adjusted
-    for column, values in changes.items():  # a column at a time: pandas takes as long for one entry as for all
-        frame.loc[list(values), column] = list(values.values())
+
+
+def _put_confirmed(
+    changes: dict[str, dict[str, Any]],
+    frame: pd.DataFrame,
+    confirmed: Confirmation,
+    tasks: Sequence[str],
+    figures: TrialFigures,
+    constants: Mapping[str, float],
+) -> None:
+    """Enter the numbers of the contenders, the GRU and the LSTM on the confirmation's seeds, and the declared tests.
+
+    A cell's numbers are replaced once every task has had a look. The GRU's seeds are those of its longest test; another
+    cell is paired with as many of them as it has itself.
+    """
+    measured = confirmed.measured
+    for cell in (*confirmed.contenders, LSTM, GRU):
+        seeds = {task: _seeds_looked_at(confirmed, task, cell) for task in tasks}
+        if cell not in frame.index or min(seeds.values()) == 0:
+            continue
+        changes.setdefault("evidence", {})[cell] = str(Evidence.CONFIRMED)
+        for task, count in seeds.items():
+            own, reference = measured.values[task, cell][:count], measured.values[task, GRU]
+            # Where only the LSTM was left to be compared with, the GRU has fewer seeds.
+            paired = min(count, reference.size)
+            lost = sum(measured.diverged[task, cell][:paired])
+            _put_numbers(
+                changes,
+                task,
+                cell,
+                own[:paired],
+                reference[:paired],
+                constants.get(task, math.nan),
+                measured.higher[task],
+                lost,
+            )
+            for figure, means in figures.of_confirmation(task, cell, paired).items():
+                changes.setdefault(f"{task}_{figure}", {})[cell] = means.iloc[0]
+    for test in confirmed.tests:
+        if test.cell in frame.index and test.repeats:
+            column = f"{test.task}_vs_{'gru' if test.other == GRU else 'lstm'}"
+            even = test.standing is Standing.EVEN
+            changes.setdefault(column, {})[test.cell] = str(test.standing)
+            changes.setdefault(f"{column}_p", {})[test.cell] = test.even_adjusted if even else test.adjusted
+            if (test.cell, test.other) == (LSTM, GRU):
+                changes.setdefault(f"{test.task}_vs_lstm", {})[GRU] = str(test.standing.reversed)
+                changes.setdefault(f"{test.task}_vs_lstm_p", {})[GRU] = changes[f"{column}_p"][LSTM]
+
+
+def _seeds_looked_at(confirmed: Confirmation, task: str, cell: str) -> int:
+    """Return the seeds of the furthest look at a test of a cell on a task, whichever of the two it is."""
+    own = (test.repeats for test in confirmed.tests if test.task == task and cell in (test.cell, test.other))
+    return max(own, default=0)

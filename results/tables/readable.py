@@ -155,9 +155,9 @@ def render_table(
     for heading in texts.columns:
         left = heading in ("cell", "name", *tasks)
         table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
-    evidence = list(shown["evidence"])
+    searched = list(shown["evidence"] == Evidence.SEARCH)
     for place, (row, values) in enumerate(zip(shown.to_dict("records"), texts.to_dict("records"), strict=True)):
-        if place and evidence[place] != evidence[place - 1]:
+        if place and searched[place] != searched[place - 1]:
             table.add_section()
         # `Text` prints brackets in a name literally; a plain string would be parsed as markup.
         cells = {heading: Text(value) for heading, value in values.items()}
@@ -175,7 +175,8 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
     retrained = is_retrained(frame)
     what = "ratio to the GRU's test metric" if paper else "test metric"
     if retrained.any():
-        seeds = int(frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy().max())
+        counts = frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy()
+        seeds = f"{counts.max()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
         errors = " ± standard error" if layout.errors else ""
         lines.append(f"{what}, mean over {seeds} fresh seeds{errors}; + or -: differs from the GRU's (paired t-test)")
         if not retrained.all():

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from results.scores.estimates import PICKS
+from results.store.information import FIRST_CONFIRMATION
 from results.store.schema import SCHEMA_VERSION
 from results.store.store import Store
 from results.store.words import RANKED_STATES
@@ -20,7 +21,7 @@ LARGEST_NATS = 700.0
 _TRIALS = f"""
     SELECT trials.cell, trials.task, trials.repeat, trials.metric, trials.test, trials.test_se, trials.test_loss
     FROM ({PICKS}) AS picked JOIN trials USING (cell, task, setting)
-    WHERE trials.repeat BETWEEN 0 AND ? AND trials.state IN {RANKED_STATES}
+    WHERE (trials.repeat BETWEEN 0 AND ? OR trials.repeat >= {FIRST_CONFIRMATION}) AND trials.state IN {RANKED_STATES}
     ORDER BY trials.cell, trials.task, trials.repeat"""
 _TRIAL_KINDS = {
     **{"cell": str, "task": str, "repeat": int, "metric": str},
@@ -28,7 +29,8 @@ _TRIAL_KINDS = {
 }
 _OTHERS = f"""
     SELECT measures.cell, measures.task, measures.repeat, measures.metric, measures.test
-    FROM ({PICKS}) AS picked JOIN measures USING (cell, task, setting) WHERE measures.repeat BETWEEN 0 AND ?"""
+    FROM ({PICKS}) AS picked JOIN measures USING (cell, task, setting)
+    WHERE measures.repeat BETWEEN 0 AND ? OR measures.repeat >= {FIRST_CONFIRMATION}"""
 _OTHER_KINDS = {"cell": str, "task": str, "repeat": int, "metric": str, "value": float | None}
 _KEY = ["cell", "task", "repeat"]
 
@@ -55,17 +57,31 @@ class TrialFigures:
         Accuracy and perplexity are NaN if a repeat diverged or failed: a mean over the others would favour the cell.
         The error is the mean over the others, since it depends little on the cell.
         """
-        own = self.frame[(self.frame["task"] == task) & (self.frame["repeat"] > 0)]
+        own = self.frame[(self.frame["task"] == task) & self.frame["repeat"].between(1, self.repeats)]
+        return self._means(own, cells, self.repeats)
+
+    def of_confirmation(self, task: str, cell: str, seeds: int) -> pd.DataFrame:
+        """Return the same as means over the first `seeds` seeds of the confirmation, one row."""
+        last = FIRST_CONFIRMATION + seeds - 1
+        own = self.frame[
+            (self.frame["task"] == task)
+            & (self.frame["cell"] == cell)
+            & self.frame["repeat"].between(FIRST_CONFIRMATION, last)
+        ]
+        return self._means(own, pd.Index([cell]), seeds)
+
+    @staticmethod
+    def _means(own: pd.DataFrame, cells: pd.Index, repeats: int) -> pd.DataFrame:
         grouped = own.groupby("cell")[["test_set_se", "accuracy", "nats"]]
         means = grouped.mean()
         counts = grouped.count()
         for name in ("accuracy", "nats"):
-            means[name] = means[name].where(counts[name] == self.repeats)
+            means[name] = means[name].where(counts[name] == repeats)
         return _shown(means.reindex(cells))
 
 
 def trial_figures(store: Store, repeats: int) -> TrialFigures:
-    """Read the figures of a run's test trials, of the search and of the repeats 1 to `repeats`.
+    """Read the figures of a run's test trials: of the search, of the repeats 1 to `repeats`, and of the confirmation.
 
     Raises:
         StoreError: the store cannot be read.
