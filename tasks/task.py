@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -20,13 +20,19 @@ import numpy.typing as npt
 
 from tasks.description import Description, reading
 from tasks.errors import TaskError
+from tasks.metrics import ACCURACY, CROSS_ENTROPY, METRICS, NATS_PER_STEP, Metric, Output
 
-
-class Output(StrEnum):
-    """Kind of output that a model predicts at each step."""
-
-    SYMBOLS = "symbols"  # one of W symbols: softmax over the vocabulary
-    MULTI_LABEL = "multi-label"  # any subset of W notes: one sigmoid per note
+__all__ = [
+    "ACCURACY",
+    "CROSS_ENTROPY",
+    "METRICS",
+    "NATS_PER_STEP",
+    "Batch",
+    "Metric",
+    "Output",
+    "Split",
+    "Task",
+]
 
 
 class Split(StrEnum):
@@ -35,31 +41,6 @@ class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """Metric that a task is ranked by: name, unit and direction."""
-
-    name: str
-    unit: str
-    higher_is_better: bool
-
-    def better(self, a: float, b: float) -> bool:
-        """Return whether `a` is better than `b`; False for equal values and if either is NaN."""
-        return a > b if self.higher_is_better else a < b
-
-    def best(self, values: Iterable[float]) -> float:
-        """Return the best of at least one value."""
-        return max(values) if self.higher_is_better else min(values)
-
-    def gain(self, value: float, reference: float) -> float:
-        """Return the difference between `value` and `reference`, positive if `value` is better."""
-        return value - reference if self.higher_is_better else reference - value
-
-
-ACCURACY = Metric("accuracy", "fraction of steps in the loss mask", True)
-NATS_PER_STEP = Metric("nats_per_step", "nats per step", False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,17 +101,16 @@ class Task(ABC):
                 yield np.ascontiguousarray(window.targets).tobytes()
                 yield np.ascontiguousarray(window.loss_mask).tobytes()
 
-    def constant_baseline(self) -> float:
-        """Return the metric of the best constant prediction on the validation set.
+    def constant_baseline(self, split: Split = Split.VALIDATION) -> float:
+        """Return the metric of the best constant prediction on a split.
 
-        For accuracy, it is the share of the most frequent symbol. For nats per step, it is the entropy of the symbols,
-        or the sum of the entropies of the notes: the loss of a model that predicts their frequencies.
+        It predicts the frequencies of the targets of that split at every step: for accuracy, the most frequent symbol.
 
         Raises:
-            TaskError: the loss mask of the validation set is empty.
+            TaskError: the loss mask of the split is empty.
         """
         totals, steps = np.zeros(self.output_size), 0.0
-        for window in self.evaluation(Split.VALIDATION, 8, 64):
+        for window in self.evaluation(split, 8, 64):
             loss_mask = window.loss_mask > 0
             steps += float(loss_mask.sum())
             if self.output is Output.SYMBOLS:
@@ -138,13 +118,8 @@ class Task(ABC):
             else:
                 totals += window.targets[loss_mask].sum(axis=0, dtype=np.float64)
         if steps == 0:
-            raise TaskError(f"task {self.name!r}: the loss mask of its validation set is empty; make the set larger")
-        shares = totals / steps
-        if self.metric == ACCURACY:
-            return float(shares.max())
-        if self.output is Output.SYMBOLS:
-            return float(_surprise(shares).sum())
-        return float((_surprise(shares) + _surprise(1.0 - shares)).sum())
+            raise TaskError(f"task {self.name!r}: the loss mask of its {split} set is empty; make the set larger")
+        return self.metric.constant(totals / steps)
 
     def ceiling(self, split: Split, batch: int = 50) -> float | None:
         """Return the best expected value of the metric on a split, whatever the predictor; None if it is not known.
@@ -209,9 +184,3 @@ class Task(ABC):
         if any(len(label) != 1 for label in labels):
             return " ".join(labels)
         return "".join(labels) + "\n " + "".join("^" if weighted else " " for weighted in loss_mask)
-
-
-def _surprise(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return -p ln p for each share p, with 0 ln 0 = 0."""
-    safe = np.where(shares > 0, shares, 1.0)
-    return -shares * np.log(safe)

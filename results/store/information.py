@@ -51,6 +51,8 @@ class Information(Environment):
     extended: list[list[str]] = []  # arguments of the commands that raised the number of proposals
     simulated: Simulated | None = None
     retrained: Retraining | None = None
+    constants: dict[str, dict[str, float]] = {}  # task -> split -> metric of the constant baseline; no key: not known
+    ceilings: dict[str, dict[str, float]] = {}  # task -> split -> best metric possible; only where it is known
     leaderboard_format: Annotated[int, Field(ge=1)] = 1  # of leaderboard.csv; `results.tables.leaderboard.FORMAT`
 
 

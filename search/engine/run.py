@@ -21,7 +21,7 @@ from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.engine.provenance import mark_resumed, provenance
+from search.engine.provenance import check_metrics, constants, mark_resumed, provenance
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
@@ -71,7 +71,7 @@ def run_search(
 
     Raises:
         SearchError: the folder holds a run, the seed or the number of workers is out of range, the strategy is unknown,
-            the workers cannot be started, or the GRU has no result on a ranked task.
+            the workers cannot be started, or the GRU has no result or no gain on a ranked task.
         StoreError: the store cannot be written.
         TaskError: the data of a task cannot be loaded.
         KeyboardInterrupt: the search was interrupted; `resume_search` continues it.
@@ -85,7 +85,7 @@ def run_search(
     tasks = load(profile)
     # Workers start before the run is created: a cluster that cannot be joined leaves no empty run behind.
     with _executor(executor, tasks, profile, workers, address) as started:
-        information = provenance(tasks) | {"command": list(command)}
+        information = provenance(tasks) | {"constants": constants(tasks), "command": list(command)}
         if simulation is not None:
             information["simulated"] = asdict(simulation)
         store = Store.create(
@@ -142,6 +142,7 @@ def resume_search(
         check_setting_keys(store)
         extended = _extended(store, profile, proposals)
         tasks = load(profile)
+        check_metrics(store, tasks)
         with _executor(executor, tasks, profile, workers, address) as started, store.lock():
             if extended is not None:
                 profile = extended
@@ -197,7 +198,8 @@ def retrain_finalists(
         profile = replace(profile, finalists=section)
         check_setting_keys(reader)
         choose_finalists(profile, reader)  # raises its errors before data is loaded and workers are started
-    tasks = load(profile)
+        tasks = load(profile)
+        check_metrics(reader, tasks)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
         run, progress = OpenRun(store, profile, tasks, started), Progress()
         for line in mark_resumed(store, tasks):

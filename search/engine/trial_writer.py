@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from results.store.store import Store
-from search.engine.rows import trial_row
+from search.engine.rows import measure_rows, trial_row
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 from search.workers.environment import environment_id
@@ -43,7 +43,7 @@ class TrialWriter:
             environment=self._environment_of(result),
             proposal=proposal,
         )
-        self.store.record(None, [row])
+        self.store.record(None, [row], measure_rows(row, result))
 
     def _environment_of(self, result: TrialResult) -> str | None:
         """Return the id of the environment that trained the result, and store the environment if it is new."""

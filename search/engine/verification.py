@@ -117,7 +117,7 @@ def replay(
             profile=store.profile,
             strategy=store.strategy,
             window=store.window,
-            information={},
+            information={"constants": store.constants},
         )
         finished = True
         with again:

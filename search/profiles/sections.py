@@ -17,7 +17,7 @@ import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from results.store.words import MEMORIZATION
+from results.store.words import MEMORIZATION, ScoreKind
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
@@ -54,6 +54,9 @@ class SearchSection:
 
     proposals: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
     strategy: str = "paper"
+    # What the score and the tasks' thresholds are shares of: "gain", the GRU's gain over the constant baseline (not in
+    # the study), or "ratio", its metric.
+    score: ScoreKind = ScoreKind.RATIO
     window: Annotated[int, Field(ge=1, le=4096)] = (
         32  # proposal k sees the outcomes up to k - window (not in the study)
     )
@@ -140,7 +143,7 @@ class TaskSection:
 
     role: Role = Role.RANKED
     task: str | None = None  # name, or package.module:Class; the section's name if None
-    threshold: Annotated[float, Field(ge=0.0, le=10.0)] = 0.9  # ratio to the GRU's best that a new cell must exceed
+    threshold: Annotated[float, Field(ge=0.0, le=10.0)] = 0.9  # share of the GRU's best that a new cell must exceed
     settings: Count = 20  # settings tried on a new cell, and on a cell that is examined again
     baseline_settings: Count | Literal["all"] = "all"  # settings tried on each given cell
     parameters: Annotated[tuple[Count, ...], Field(min_length=1)] = (250_000, 1_000_000)
