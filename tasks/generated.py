@@ -33,7 +33,7 @@ from tasks.errors import TaskError
 from tasks.parameters import check_integer
 from tasks.splits import codes_of, hashes_of, octant_splits, octants_of
 from tasks.streams import windows
-from tasks.task import ACCURACY, Batch, Output, Split, Task
+from tasks.task import ACCURACY, CROSS_ENTROPY, Batch, Output, Split, Task
 
 FIXED_SEED = 20150706  # random seed of validation and test sets, independent of the seed of a run
 PATIENCE = 10_000  # successive samples without one of the wanted split, after which the task is too small
@@ -220,7 +220,7 @@ class GeneratedTask(Task):
 
     def _determined(self) -> float | None:
         """Return the ceiling of a task of which every step in the loss mask follows from earlier ones."""
-        return {"accuracy": 1.0, "cross_entropy": 0.0}.get(self.metric.name)
+        return {ACCURACY: 1.0, CROSS_ENTROPY: 0.0}.get(self.metric)
 
     def _groups(self, blocks: Iterator[Block], batch: int) -> Iterator[Batch]:
         """Yield endless batches of whole samples, each from a zero state."""

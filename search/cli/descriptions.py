@@ -59,9 +59,11 @@ def description_table(task: Task) -> Table:
         table.add_row(name, *(_value(_fact(each, name)) for each in shown))
     table.add_row(f"{shown[0].unit} in another split, too", *(f"{each.repeated:,}" for each in shown))
     table.add_row("steps of those", *(_percent(each.repeated_share) for each in shown))
+    constants = (f"{task.constant_baseline(split):.4f}" for split in (Split.VALIDATION, Split.TEST))
+    table.add_row(f"constant baseline, {task.metric.name}", "", *constants)
     ceilings = [task.ceiling(split) for split in Split]
     if any(ceiling is not None for ceiling in ceilings):
-        table.add_row(f"ceiling of {task.metric.name}", *("" if it is None else f"{it:.4f}" for it in ceilings))
+        table.add_row(f"ceiling, {task.metric.name}", *("" if it is None else f"{it:.4f}" for it in ceilings))
     return table
 
 
@@ -81,6 +83,7 @@ def description_json(task: Task) -> dict[str, dict[str, Any]]:
             "repeated_steps": each.repeated_steps,
             "endless": each.endless,
             "facts": {fact.name: fact.value for fact in each.facts},
+            "constant_baseline": None if split is Split.TRAIN else task.constant_baseline(split),
             "ceiling": task.ceiling(split),
         }
     return found

@@ -94,9 +94,9 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, as_jso
     for warning in warnings:
         warn(console, warning)
     console.print(
-        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation; ceiling: the best "
-        "value on average that any predictor could reach there; uniform: the loss of equal probabilities in nats per "
-        "step in the loss mask; steps of training + validation + test",
+        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation; ceiling: the "
+        "best value on average that any predictor could reach there; uniform: the loss of equal probabilities in nats "
+        "per step in the loss mask; steps of training + validation + test",
         style="dim",
     )
     if name is not None:
