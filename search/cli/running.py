@@ -9,10 +9,9 @@ from typing import Self
 
 from rich.console import Console
 
-from results.store.sanitize import printable
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table
-from search.cli.display import Display
+from search.cli.display import Display, warn
 from search.core.errors import SearchError
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
@@ -70,7 +69,7 @@ class RunView(RunObserver):
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self.console.print(printable(f"warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False)
+        warn(self.console, text)
 
     def show_table(self, run: OpenRun) -> None:
         """Print the top of the leaderboard."""
