@@ -32,6 +32,7 @@ from results.store.files import write_atomically
 from results.store.information import Information, Retraining, Simulated, as_json, parse_environment, parse_information
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
 from results.store.schema import COLUMNS, column_list, decode, encode, insertion
+from results.store.words import TrialState
 
 __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 
@@ -249,6 +250,21 @@ class Store(Database):
             connection.executemany(insertion(TrialRow) + _KEEP_FIRST, encoded)
             if evaluation is not None:
                 connection.execute(insertion(EvaluationRow) + _KEEP_FIRST, encode(evaluation))
+
+    def forget_failures(self) -> None:
+        """Remove failed trials, and the evaluations, of a search without proposals, so that they are made again.
+
+        The evaluations are those of baselines, which follow from the trials.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM evaluations WHERE NOT EXISTS (SELECT 1 FROM proposals)")
+            connection.execute(
+                "DELETE FROM trials WHERE state = ? AND NOT EXISTS (SELECT 1 FROM proposals)",
+                (TrialState.FAILED.value,),
+            )
 
     def claim(self, cell: str, task: str, setting: str, repeat: int, proposal: int) -> None:
         """Note that this proposal asked for a stored trial. The earliest proposal is kept; baselines come last."""

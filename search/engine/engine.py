@@ -6,15 +6,17 @@ interruptions:
 - every random draw has a generator of its own, seeded by a key (`search.core.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order; W, the window, belongs to the run;
 - a trial is identified by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored trial is
-  not trained again. To resume a run is to run the same search over the same store: the strategy is told what ended
-  before the interruption without drawing it again (`search.engine.history`), except for a sample of proposals, which
-  verifies that this version draws the same ones.
+  not trained again, except one that failed before the baselines were finished. A trial that fails in the code of its
+  task ends the search and is not stored, because the cell is not to blame. To resume a run is to run the same search
+  over the same store: the strategy is told what ended before the interruption without drawing it again
+  (`search.engine.history`), except for a sample of proposals, which verifies that this version draws the same ones.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from results.store.queries import proposal_count
 from results.store.records import ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import ProposalKind
@@ -23,7 +25,7 @@ from search.cells.library import REFERENCE, label_of
 from search.cells.notation.formula import parse_formula
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
-from search.engine.baselines import baseline_proposal, reference_metrics
+from search.engine.baselines import baseline_proposal, check_reference, reference_metrics
 from search.engine.budgets import budgets
 from search.engine.history import History, PastProposal
 from search.engine.progress import Progress
@@ -39,7 +41,7 @@ from search.training.settings import Setting
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.executor import Executor
-from search.workers.job import Job
+from search.workers.job import Job, check_task_failure
 from tasks.task import Metric, Task
 
 CHECKS = 50
@@ -104,6 +106,7 @@ class Engine:
 
         Raises:
             SearchError: the GRU has no result on a ranked task, or the store is that of another search.
+            TaskError: a trial failed in the code of its task.
             StoreError: the store cannot be read or written.
         """
         self.run_baselines()
@@ -112,11 +115,15 @@ class Engine:
     def run_baselines(self) -> None:
         """Evaluate the given cells, from which reference metrics and transferred settings come."""
         given = self.profile.given
+        if not proposal_count(self.store):  # nothing depends on a failure yet, and its cause may be gone
+            self.store.forget_failures()
         proposals = [baseline_proposal(self.profile, self.seed, -1 - i, g) for i, g in enumerate(given.values())]
         for proposal in proposals:
             self._start(proposal)
         outcomes = [self._wait_for(proposal.index) for proposal in proposals]
-        self._reference = reference_metrics(outcomes[list(given).index(REFERENCE)], self.metrics)
+        reference = outcomes[list(given).index(REFERENCE)]
+        check_reference(reference, self.store)
+        self._reference = reference_metrics(reference, self.metrics)
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
         self.strategy.start(outcomes, self._reference, self._names)
@@ -228,6 +235,7 @@ class Engine:
 
     def _receive(self, ticket: int, result: TrialResult) -> None:
         """Store a finished trial, then hand it to every proposal that waits for it."""
+        check_task_failure(result)
         indices = self._readers.pop(ticket)
         readers = [self._running[index] for index in indices]
         setting = readers[0].waiting[ticket]

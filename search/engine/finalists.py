@@ -28,7 +28,7 @@ from search.profiles.sections import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
 from search.workers.executor import Executor
-from search.workers.job import Job
+from search.workers.job import Job, check_task_failure
 from tasks.task import Task
 
 
@@ -128,6 +128,7 @@ def retrain(
 
     Raises:
         SearchError: the GRU has no result on a ranked task yet.
+        TaskError: a trial failed in the code of its task.
         StoreError: the store cannot be read or written.
     """
     finalists = choose_finalists(profile, store)
@@ -150,6 +151,7 @@ def retrain(
     on_change(progress)
     while waiting:
         ticket, result = executor.next()
+        check_task_failure(result)
         graph, task, setting, repeat = waiting.pop(ticket)
         writer.write(graph.id, task, setting, repeat, finalist_seed(seed, task, repeat), result)
         progress.trials_run += 1
