@@ -86,7 +86,7 @@ class Metric:
         """Pickle a registered metric by its name, since its functions cannot be pickled."""
         if METRICS.get(self.name) is self:
             return (_registered, (self.name,))
-        return super().__reduce__()  # type: ignore[return-value]
+        return super().__reduce__()
 
     def better(self, a: float, b: float) -> bool:
         """Return whether `a` is better than `b`; False for equal values and if either is NaN."""

@@ -13,11 +13,8 @@ from search.workers.environment import own_environment
 from tasks.errors import TaskError
 from tasks.task import Task
 
-TASK_FAILED = "TaskError: "
+TASK_FAILED = "the task failed: "
 """Prefix of the reason of a trial that failed in the code of its task."""
-
-UNREADABLE = "a worker cannot read the trial: "
-"""Prefix of the reason of a trial whose task cannot be unpacked by a worker process."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,12 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
 
 
 def check_task_failure(result: TrialResult) -> None:
-    """Raise the error of a task that made a trial fail. The cell is not to blame, so the trial must not be stored.
+    """Raise the error of a task in whose code a trial failed.
 
     Raises:
-        TaskError: the trial failed in the code of its task, or a worker process cannot read the task.
+        TaskError: the trial failed so.
     """
-    if result.state is TrialState.FAILED and result.reason.startswith((TASK_FAILED, UNREADABLE)):
+    if result.state is TrialState.FAILED and result.reason.startswith(TASK_FAILED):
         reason = result.reason.removeprefix(TASK_FAILED)
         raise TaskError(f"{reason}; finished trials are kept, so rerun with --resume after that")
 
