@@ -65,7 +65,11 @@ def course_by_hand(
             p[k] = min(p[k], len(LOOKS) * float(stats.ttest_rel(own, other).pvalue))
             above = stats.ttest_1samp(own - other, -margin, alternative="greater").pvalue
             below = stats.ttest_1samp(own - other, margin, alternative="less").pvalue
-            even[k] = min(even[k], len(LOOKS) * max(above, below)) if abs((own - other).mean()) < margin else even[k]
+            even[k] = (
+                min(float(even[k]), len(LOOKS) * float(max(above, below)))
+                if abs((own - other).mean()) < margin
+                else even[k]
+            )
             seeds[k] = count
     return seeds, holm_by_hand(p), holm_by_hand(even)
 
