@@ -120,6 +120,20 @@ class Task(ABC):
             raise TaskError(f"task {self.name!r}: the loss mask of its {split} set is empty; make the set larger")
         return self.metric.constant(totals / steps)
 
+    def ceiling(self, split: Split, batch: int = 50) -> float | None:
+        """Return the best expected value of the metric on a split, whatever the predictor; None if it is not known.
+
+        The predictor knows how the data are generated and remembers all earlier steps of a column. The expectation is
+        over what is random at each step, given those before it. On one fixed set, a predictor may be better by luck.
+
+        Args:
+            split: the fixed set of this split.
+            batch: number of columns of the evaluation: the first symbol of a column is not predicted. The default is
+                that of a trial.
+        """
+        del split, batch
+        return None
+
     def uniform_loss(self) -> float:
         """Return the loss of a uniform prediction in nats per step: ln W for symbols, W ln 2 for notes."""
         return math.log(self.output_size) if self.output is Output.SYMBOLS else self.output_size * math.log(2.0)

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from results.scores.comparison import LEVEL, holm, paired
+from results.scores.comparison import LEVEL, even_rows, holm, paired
 from results.scores.estimates import GRU, LSTM, picks
 from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import ALL_TASKS, Figure, Remedy, Standing, Way
 from results.scores.power import repeats_needed
 from results.scores.ratio import Floats, direction
+from results.store.information import MAX_REPEATS
 from results.store.store import Store
 from results.store.words import MEMORIZATION, Origin
 from search.cells.library import LIBRARY, label_of
@@ -137,7 +138,7 @@ class RunEvidence:
 
 def _repeat_seconds(store: Store, retrained: bool) -> float:
     """Return the seconds of one core that a repeat of all finalists takes, by the times of the run."""
-    where = "WHERE repeat > 0"
+    where = f"WHERE repeat BETWEEN 1 AND {MAX_REPEATS}"
     if not retrained:
         where = f"JOIN cells ON cells.id = cell WHERE origin = '{Origin.BASELINE}' AND task <> '{MEMORIZATION}'"
     sql = f"SELECT sum(spent) FROM (SELECT avg(seconds) AS spent FROM trials {where} GROUP BY cell, task)"
@@ -158,11 +159,4 @@ def _needed(differences: Floats, p: float, even_p: float, tests: int) -> int | N
 
 def _even_p(differences: Floats) -> float:
     """Return the p value of two one-sided t-tests that the mean is between -MARGIN and MARGIN."""
-    mean, error, _ = paired(differences)
-    if abs(mean) >= MARGIN:
-        return 1.0
-    if error == 0:
-        return 0.0
-    from scipy.special import stdtr  # slow to import
-
-    return float(stdtr(differences.size - 1, -(MARGIN - abs(mean)) / error))
+    return float(even_rows(differences[None], MARGIN)[0])

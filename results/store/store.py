@@ -29,7 +29,15 @@ from filelock import FileLock, Timeout
 from results.store.database import FILE, PROFILE_FILE, Database, create_database, open_database
 from results.store.errors import AmbiguousCellError, StoreError, damaged, one_line
 from results.store.files import write_atomically
-from results.store.information import Information, Retraining, Simulated, as_json, parse_environment, parse_information
+from results.store.information import (
+    Confirming,
+    Information,
+    Retraining,
+    Simulated,
+    as_json,
+    parse_environment,
+    parse_information,
+)
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.schema import COLUMNS, SCHEMA_VERSION, column_list, decode, encode, insertion
 
@@ -181,6 +189,16 @@ class Store(Database):
         return self._information.data
 
     @property
+    def constants(self) -> dict[str, dict[str, float]]:
+        """Metric of the constant baseline, by task and split; empty for runs that did not store it."""
+        return self._information.constants
+
+    @property
+    def ceilings(self) -> dict[str, dict[str, float]]:
+        """Best metric possible, by task and split, where the task knows it."""
+        return self._information.ceilings
+
+    @property
     def retraining(self) -> Retraining | None:
         """Retraining that every finalist has, or None before there is any."""
         return self._information.retrained
@@ -189,6 +207,11 @@ class Store(Database):
     def finalist_repeats(self) -> int:
         """Number of seeds that every finalist is retrained on; 0 before there are any."""
         return 0 if self.retraining is None else self.retraining.repeats
+
+    @property
+    def confirmation(self) -> Confirming | None:
+        """Declaration of the confirmation, or None before there is one."""
+        return self._information.confirmation
 
     @property
     def leaderboard_format(self) -> int:

@@ -40,7 +40,7 @@ def evaluation_row(proposal: Proposal, judgement: Judgement) -> EvaluationRow:
         stage=judgement.stage,
         settings=judgement.settings,
         best=judgement.best,
-        ratio=judgement.ratio,
+        ratio=judgement.share,
         threshold=judgement.threshold,
         passed=judgement.passed,
     )

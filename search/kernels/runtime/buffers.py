@@ -76,8 +76,7 @@ class ModelBuffers:
     """All memory of a model around a compiled cell. With `multi_label` it reads and predicts piano rolls, not symbols.
 
     Arguments and results of a call are at fixed addresses: `control` (learning rate, largest gradient norm), `results`
-    (nats, sum of the metric, sum of its squares, gradient norm, number of steps in the loss mask), and `count` (that
-    number again, as an integer).
+    (nats, gradient norm, number of steps in the loss mask), and `count` (that number again, as an integer).
     """
 
     code: CompiledCell
@@ -86,7 +85,7 @@ class ModelBuffers:
     multi_label: bool
     arena: Arena = field(default_factory=Arena)
     control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
-    results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(5))
+    results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     count: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
     @property

@@ -161,9 +161,11 @@ class StepCommands:
         block = self.code.pad(min(most, self.rows))
         gathered = self.allocate("gathered", block * self.units)
         logits = self.allocate("logits", block * padded)
+        whole_blocks = -(-self.rows // block) * block
         arguments: list[int | str] = [
-            count, index, outputs, packed, start, self.target_address, gathered, logits, self.allocate("sums", block),
-            self.allocate("picked", block), self.model.results.ctypes.data, block, self.units, self.output_size, padded,
+            count, index, outputs, packed, start, self.target_address, gathered, logits,
+            self.allocate("nats", whole_blocks), self.allocate("correct", whole_blocks), self.allocate("picked", block),
+            self.model.results.ctypes.data, block, self.units, self.output_size, padded,
         ]  # fmt: skip
         name = LOSS_FUNCTIONS[self.model.multi_label, self.train]
         if not self.train:

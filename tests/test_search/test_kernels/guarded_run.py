@@ -89,7 +89,7 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
                     nats, _, count = code.train(inputs, targets, mask.numpy(), starts, 0.1, 1.0)
                     assert np.isfinite(nats)
                     assert count == int(mask.sum())
-                    assert np.isfinite(code.score(inputs, targets, mask.numpy(), starts)[0])
+                    assert np.isfinite(code.score(inputs, targets, mask.numpy(), starts).nats).all()
             assert all(part.isfinite().all() for part in gradients[4:])  # of layers; it adds to the others
 
 

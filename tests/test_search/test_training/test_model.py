@@ -19,7 +19,7 @@ from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
 from search.core.errors import BudgetError
 from search.kernels.errors import KernelError
-from search.training.model import Score, SequenceModel, States, count_parameters, units_for
+from search.training.model import SequenceModel, States, count_parameters, units_for
 from search.training.settings import Setting
 from search.training.stepper import EagerStepper
 from tasks.task import Batch, Output, Split, Task
@@ -210,7 +210,7 @@ def test_a_model_that_knows_nothing_has_the_uniform_loss(task: Task) -> None:
         model.readout.zero_()
         model.readout_bias.zero_()
     score = EagerStepper(model).evaluate(task.evaluation(Split.VALIDATION, 50, 50))
-    assert score.nats / score.steps == pytest.approx(task.uniform_loss(), rel=1e-6)
+    assert score.nats.sum() / score.steps.sum() == pytest.approx(task.uniform_loss(), rel=1e-6)
     batch = next(iter(task.training(4, 9, np.random.default_rng(0))))
     loss, steps, _ = model.loss(batch, model.zero_states(4))
     assert loss.item() == pytest.approx(task.uniform_loss() * steps / 4, rel=1e-5)
@@ -267,14 +267,15 @@ def test_two_windows_with_the_state_carried_over_are_one_long_window(name: str) 
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
     assert not any(state.requires_grad for layer in between for state in layer)
     split, joined = EagerStepper(model).evaluate(iter(halves)), EagerStepper(model).evaluate(iter([whole]))
-    assert split.nats == pytest.approx(joined.nats, rel=1e-5)
-    assert split.metric == joined.metric
+    np.testing.assert_allclose(split.nats, joined.nats, rtol=1e-5)
+    np.testing.assert_array_equal(split.correct, joined.correct)
     forgotten = EagerStepper(model).evaluate(iter([replace(half, starts=True) for half in halves]))
-    assert abs(forgotten.nats - joined.nats) > 1e-3
+    assert len(forgotten.nats) == 2 * B
+    assert abs(forgotten.nats.sum() - joined.nats.sum()) > 1e-3
 
 
 @pytest.mark.parametrize("output", Output)
-def test_a_score_is_the_metric_that_numpy_finds(output: Output) -> None:
+def test_a_score_is_what_numpy_finds_for_each_step(output: Output) -> None:
     model, batch = make_model(GRU, output=output, scale=4.0), make_batch(output)
     with torch.no_grad():
         outputs, _ = model.outputs(torch.tensor(batch.inputs), model.zero_states(B))
@@ -282,20 +283,15 @@ def test_a_score_is_the_metric_that_numpy_finds(output: Output) -> None:
     loss_mask = batch.loss_mask > 0
     score, _ = model.score(batch, model.zero_states(B))
     if output is Output.SYMBOLS:
-        values = (logits.argmax(-1) == batch.targets)[loss_mask].astype(float)
+        values = (logits.argmax(-1) == batch.targets)[loss_mask]
         log = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         nats = -np.take_along_axis(log, batch.targets[..., None], -1)[..., 0][loss_mask]
     else:
         signs = np.where(batch.targets > 0, 1.0, -1.0)
-        values = nats = np.log1p(np.exp(-signs * logits)).sum(-1)[loss_mask]
-    assert score.steps == loss_mask.sum()
-    assert score.nats == pytest.approx(nats.sum(), rel=1e-5)
-    assert score.metric == pytest.approx(values.sum(), rel=1e-5)
-    assert score.metric_squared == pytest.approx(np.square(values).sum(), rel=1e-5)
-
-
-def test_scores_add_up_field_by_field() -> None:
-    assert Score(1, 2.0, 3.0, 4.0) + Score(10, 20.0, 30.0, 40.0) == Score(11, 22.0, 33.0, 44.0)
+        nats = np.log1p(np.exp(-signs * logits)).sum(-1)[loss_mask]
+        values = np.zeros(len(nats))
+    np.testing.assert_allclose(score.nats, nats, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(score.correct, values)
 
 
 def test_states_before_a_sequence_are_zeros_for_each_layer_and_state() -> None:
