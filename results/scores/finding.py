@@ -11,6 +11,7 @@ class Ruling(StrEnum):
     """Ruling of the data on a claim."""
 
     HOLDS = "holds"
+    PARTLY = "holds on some tasks"  # over all tasks together, but some task shows the opposite
     FAILS = "does not hold"
     OPEN = "not decided"
 
@@ -34,11 +35,12 @@ class Standing(StrEnum):
 class Figure:
     """Comparison of two cells, by name, on one task.
 
-    `value` and `reference` are the metrics of `cell` and `other`: test means, or the search's best validation metrics;
-    on all tasks together, geometric means of the ratios to the LSTM. `advantage` is their difference over `reference`,
-    above 0 if `cell` is better, and `error` its standard error. `p` is the p value of the paired t-test, `even_p` that
-    of the test that the two are even, both corrected within the finding. `needed` is the number of repeats that would
-    probably decide it.
+    `value` and `reference` are the metrics of `cell` and `other`: test means, or the search's best validation metrics.
+    `advantage` is their difference, above 0 if `cell` is better, and `error` its standard error: as a share of the
+    GRU's gain over the constant baseline if `of_gain`, else of `reference`. On all tasks together, `value` and
+    `reference` are means of the shares of the GRU's gain, else geometric means of the ratios to the LSTM. `p` is the p
+    value of the paired t-test, `even_p` that of the test that the advantage is within `margin`, both corrected within
+    the finding. `repeats` is the number of seeds, and `needed` that which would probably decide it.
     """
 
     task: str
@@ -52,6 +54,9 @@ class Figure:
     even_p: float | None
     standing: Standing
     needed: int | None = None
+    of_gain: bool = False
+    margin: float = 0.01
+    repeats: int = 0
 
 
 class Way(StrEnum):
@@ -84,3 +89,11 @@ class Finding:
     why: str
     figures: tuple[Figure, ...]
     remedy: Remedy | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """Section of a run's findings beside the paper's conclusions: a title and lines of text."""
+
+    title: str
+    lines: tuple[str, ...]
