@@ -130,7 +130,7 @@ class _Page:
             tiles=self._tiles(),
             headings=headings(self.frame, self.tasks, self._higher()),
             rows=rows(self.frame, self.tasks),
-            retrained=bool((self.frame["evidence"] == Evidence.RETRAINED).any()),
+            retrained=bool((self.frame["evidence"] != Evidence.SEARCH).any()),
             left_out=max(0, len(self.frame) - MOST_ROWS),
             few=FEW_ROWS,
             drawn=[_drawing(cell) for cell in (*self.found[:1], *self.shown[-2:])],

@@ -26,6 +26,11 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
 
     @property
+    def reversed(self) -> "Standing":
+        """Verdict on the other cell."""
+        return {Standing.BETTER: Standing.WORSE, Standing.WORSE: Standing.BETTER}.get(self, self)
+
+    @property
     def behind(self) -> bool:
         """True if the cell is shown not to be better."""
         return self in (Standing.WORSE, Standing.EVEN)

@@ -79,7 +79,7 @@ def readable(
     rows = []
     ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
     for row in frame.to_dict("records"):
-        retrained = row["evidence"] == Evidence.RETRAINED
+        retrained = row["evidence"] != Evidence.SEARCH
         errors = retrained and layout.errors
         name = "" if pd.isna(row["name"]) else str(row["name"])
         known = name
@@ -153,13 +153,13 @@ def render_table(
     for heading in texts.columns:
         left = heading in ("cell", "name", *tasks)
         table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
-    evidence = list(shown["evidence"])
+    searched = list(shown["evidence"] == Evidence.SEARCH)
     for place, (row, values) in enumerate(zip(shown.to_dict("records"), texts.to_dict("records"), strict=True)):
-        if place and evidence[place] != evidence[place - 1]:
+        if place and searched[place] != searched[place - 1]:
             table.add_section()
         # `Text` prints brackets in a name literally; a plain string would be parsed as markup.
         cells = {heading: Text(value) for heading, value in values.items()}
-        cells["score"].stylize("bold" if row["evidence"] == Evidence.RETRAINED else "dim")
+        cells["score"].stylize("bold" if row["evidence"] != Evidence.SEARCH else "dim")
         for task in tasks:
             if row[f"{task}_ratio"] < 1:
                 cells[task].stylize("red")
@@ -170,10 +170,11 @@ def render_table(
 def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = False) -> str:
     """Return the explanation of the numbers of `readable`, one fact a line."""
     lines = [SIMULATED] if frame["simulated"].any() else []
-    retrained = frame["evidence"] == Evidence.RETRAINED
+    retrained = frame["evidence"] != Evidence.SEARCH
     what = "ratio to the GRU's test metric" if paper else "test metric"
     if retrained.any():
-        seeds = int(frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy().max())
+        counts = frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy()
+        seeds = f"{counts.max()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
         errors = " ± standard error" if layout.errors else ""
         lines.append(f"{what}, mean over {seeds} fresh seeds{errors}; + or -: differs from the GRU's (paired t-test)")
         if not retrained.all():
