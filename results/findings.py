@@ -13,11 +13,12 @@ that does not hold at a run's size is a result; the paper's models are larger.
 
 from collections.abc import Iterable, Sequence
 
-from results.scores.estimates import GRU, LSTM
 from results.publication.confirmation_text import confirmation_lines
 from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN, Confirmation, ConfirmationTest
+from results.scores.estimates import GRU, LSTM
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Section, Standing, Way
 from results.scores.run_evidence import RunEvidence
+from results.scores.verdict_words import joined
 from results.store.store import Store
 from search.cells.library import LIBRARY
 
@@ -284,7 +285,7 @@ def _where(figures: Sequence[Figure]) -> str:
     words = {Standing.BETTER: "on", Standing.WORSE: "reversed on", Standing.EVEN: "even on"}
     words[Standing.UNDECIDED] = "undecided on"
     known = {word: [f.task for f in figures if f.standing is standing] for standing, word in words.items()}
-    return ", ".join(f"{word} {' and '.join(tasks)}" for word, tasks in known.items() if tasks)
+    return ", ".join(f"{word} {joined(tasks)}" for word, tasks in known.items() if tasks)
 
 
 def _listed(names: Sequence[str]) -> str:
