@@ -14,12 +14,22 @@ that does not hold at a run's size is a result; the paper's models are larger.
 from collections.abc import Iterable, Sequence
 
 from results.publication.confirmation_text import confirmation_lines
+from results.publication.findings_text import (
+    WIDTH,
+    Price,
+    findings_markdown,
+    findings_text,
+    section_markdown,
+    section_text,
+)
 from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN, Confirmation, ConfirmationTest
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Section, Standing, Way
 from results.scores.run_evidence import RunEvidence
 from results.scores.verdict_words import joined
+from results.store.sanitize import printable
 from results.store.store import Store
+from results.tables.run_verdict import verdict_of
 from search.cells.library import LIBRARY
 
 LANGUAGE = "language"
@@ -49,6 +59,28 @@ def findings(store: Store, tasks: Sequence[str]) -> list[Finding]:
         _bias(evidence, "lstm-ob", "output"),
         _gates(evidence),
     ]
+
+
+def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price, *, markdown: bool) -> str:
+    """Return a run's verdict, its findings and its sections as one text.
+
+    Args:
+        store: the run.
+        tasks: its ranked tasks.
+        run: the run, as a command names it.
+        price: cost of a remedy as text.
+        markdown: whether the text is Markdown; else it is for a terminal.
+
+    Raises:
+        ResultsError: the table of the run, which the verdict needs, cannot be made.
+        StoreError: the store cannot be read.
+    """
+    answer, found, others = verdict_of(store, tasks), findings(store, tasks), sections(store)
+    if markdown:
+        verdict = f"**{printable(answer.text)}**"
+        return "\n\n".join((verdict, findings_markdown(found, run, price), *map(section_markdown, others)))
+    verdict = "\n".join(answer.lines(WIDTH))
+    return "\n\n".join((verdict, findings_text(found, run, price), *map(section_text, others)))
 
 
 def sections(store: Store) -> list[Section]:

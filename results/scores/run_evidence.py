@@ -42,22 +42,23 @@ class RunEvidence:
     def __init__(self, store: Store, tasks: Sequence[str]) -> None:
         """Read the evidence of a run whose ranked tasks are `tasks`. Raise `StoreError` if it cannot be read."""
         self.ranked = tuple(tasks)
-        self.found: Finalists = finalists_of(store)
+        best = picks(store)
+        self.found: Finalists = finalists_of(store, best)
         self.tasks = self.ranked + tuple(sorted(task for task in self.found.values if task not in self.ranked))
         cells = self.found.cells(self.ranked)
         self.finalists = cells if GRU in cells else []
         self.estimates: dict[tuple[str, str], float] = {}
         self.higher: dict[str, bool] = {}
-        best = picks(store)[["task", "cell", "validation", "higher_is_better"]]
-        for task, cell, value, higher in best.itertuples(index=False):
+        known = best[["task", "cell", "validation", "higher_is_better"]]
+        for task, cell, value, higher in known.itertuples(index=False):
             self.estimates[str(task), str(cell)] = float(value)
             self.higher[str(task)] = bool(higher)
         self.gains = _gains(self.found, constants_of(store, "test"))
         self.estimated_gains = _estimated_gains(self.estimates, self.higher, constants_of(store, "validation"))
         self.confirmation: Confirmation | None = confirmation_of(store)
-        rows = store.cells()
-        self.labels = {row.id: label_of(row.id, row.name) for row in rows}
-        self.given = {row.id for row in rows if row.origin == Origin.BASELINE}
+        rows = store.typed("SELECT id, name, origin FROM cells", {"id": str, "name": str | None, "origin": str})
+        self.labels = {cell: label_of(cell, name) for cell, name, _ in rows}
+        self.given = {cell for cell, _, origin in rows if origin == Origin.BASELINE}
         self.repeat_seconds = _repeat_seconds(store, retrained=self.found.repeats > 0)
 
     def retrained(self, names: Iterable[str]) -> bool:

@@ -12,7 +12,9 @@ A run without found cells is judged by its named cells. `results.scores.run_verd
 store.
 """
 
+import re
 import shlex
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -29,6 +31,10 @@ from results.scores.verdict_words import (
     opponents,
     worse_words,
 )
+from results.store.sanitize import printable
+
+_COMMAND = re.compile("`[^`]*`")
+_SPACE = "\N{NO-BREAK SPACE}"
 
 MOST_ACCOUNTS = 2
 """Cells whose standings are told in full, where none is better."""
@@ -107,6 +113,12 @@ class RunVerdict:
     def text(self) -> str:
         """The verdict as one line; commands are in backticks."""
         return " ".join(self.sentences)
+
+    def lines(self, width: int) -> list[str]:
+        """Return the verdict broken into lines of at most `width` characters; a command stays on one line."""
+        kept = _COMMAND.sub(lambda found: found[0].replace(" ", _SPACE), printable(self.text))
+        found = textwrap.wrap(kept, max(width, 1), break_long_words=False, break_on_hyphens=False)
+        return [line.replace(_SPACE, " ") for line in found]
 
 
 def verdict(known: Known) -> RunVerdict:
@@ -194,9 +206,11 @@ def _contest(cells: Mapping[str, Course], what: str, known: Known) -> RunVerdict
     ]
     if undecided:
         cell, task, matches = max(undecided, key=lambda pair: min(match.low for match in pair[2]))
+        beyond = min(match.low for match in matches) > 0.0
+        caution = ", which the correction over all tests leaves undecided" if beyond else ""
         sentence = (
             f"No {what} is shown to be better than {against} on any task; the nearest is {cell} on {task}, "
-            f"{distance(closest(matches))}."
+            f"{distance(closest(matches))}{caution}."
         )
         advice, command = _advice(known, cell, task, matches)
         return RunVerdict(Kind.NEAR, (sentence, advice), cell, (), command)
