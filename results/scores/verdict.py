@@ -126,7 +126,7 @@ def verdict(known: Known) -> RunVerdict:
     found = _judged(known)
     before = []
     if known.simulated:
-        before.append("Simulated: every number is made up, no cell was trained.")
+        before.append("SIMULATED: every number is made up, no cell was trained.")
     if not known.finished:
         before.append("The run has not ended, so this may change.")
     return replace(found, sentences=(*before, *found.sentences))

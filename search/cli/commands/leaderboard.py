@@ -104,7 +104,7 @@ def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool, ans
     if answer is None:
         return csv_text(frame)
     if form == "markdown":
-        return f"<!-- {printable(answer.text).replace('--', '&#45;&#45;')} -->\n\n{to_markdown(frame, tasks, study)}"
+        return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{to_markdown(frame, tasks, study)}"
     if form == "latex":
         return f"% {printable(answer.text)}\n{to_latex(frame, tasks, study)}"
     console = Console(width=FILE_WIDTH, no_color=True, force_terminal=False)

@@ -249,7 +249,7 @@ def test_two_winners_are_both_named_the_better_one_first() -> None:
 def test_a_simulated_run_says_so_first_and_an_empty_one_what_to_do() -> None:
     found = judged([], simulated=True, searched=False)
     assert found.text == (
-        "Simulated: every number is made up, no cell was trained. Nothing is decided: no cell was retrained on fresh "
+        "SIMULATED: every number is made up, no cell was trained. Nothing is decided: no cell was retrained on fresh "
         "seeds; `gatesearch finalists night` retrains the best cells."
     )
     assert found.kind is Kind.NOTHING

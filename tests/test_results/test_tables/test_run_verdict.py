@@ -105,7 +105,7 @@ def test_search_estimates_decide_nothing(tmp_path: Path) -> None:
         found = verdict_of(store, TASKS)
     assert found.kind is Kind.NOTHING
     assert found.text.startswith(
-        "Simulated: every number is made up, no cell was trained. No found cell passed every stage of the search. "
+        "SIMULATED: every number is made up, no cell was trained. No found cell passed every stage of the search. "
         "Nothing is decided: no cell was retrained on fresh seeds"
     )
 
