@@ -83,25 +83,31 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
         "the GRU and the LSTM are hard to beat: no other cell beats both on every task",
     )
     forms = {LIBRARY[name].graph.id for name in FORMS}
-    others = [cell for cell in evidence.finalists if cell not in forms]
+    others = [cell for cell in evidence.finalists if cell not in forms and cell not in evidence.chosen]
+    contenders = {cell: own for cell, own in evidence.contenders().items() if cell not in forms}
     early = _open(evidence, key, claim, ("gru", "lstm"), ())
     if early is not None:
         return early
-    if not others:
-        why = "no cell was retrained other than forms of the two"
+    if not others and not contenders:
+        why = "no other named cell was retrained, and no found cell was confirmed"
         return Finding(key, claim, Ruling.OPEN, why, (), _ANOTHER_RUN)
+    others = [cell for cell in others if cell not in contenders]
     pairs = [(task, cell, two) for cell in others for task in evidence.ranked for two in (GRU, LSTM)]
     every = evidence.figures(pairs)
+    shown = {cell: [f for f, pair in zip(every, pairs, strict=True) if pair[1] == cell] for cell in others}
     worst, beats, still, needed = [], [], [], []
-    for cell in others:
-        own = [figure for figure, pair in zip(every, pairs, strict=True) if pair[1] == cell]
-        order = {Standing.WORSE: 0, Standing.EVEN: 1, Standing.UNDECIDED: 2, Standing.BETTER: 3}
-        weakest = min(own, key=lambda figure: (order[figure.standing], figure.advantage))
+    remedy = None
+    for cell, own in (shown | contenders).items():
+        order = (Standing.WORSE, Standing.EVEN, Standing.UNDECIDED, Standing.BETTER)
+        weakest = min(own, key=lambda figure: (order.index(figure.standing), figure.advantage))
         worst.append(weakest)
         if weakest.standing is Standing.BETTER:
             beats.append(label_of(cell))
         elif not weakest.standing.behind:
             still.append(label_of(cell))
+            if cell in contenders:
+                remedy = remedy or evidence.confirm_remedy(cell, own)
+                continue
             # One task on which it is shown to be behind is enough; if none looks so, it may be better on all.
             against = [figure for figure in _undecided(own) if figure.advantage < 0]
             needed.append(_first(against) if against else _last(_undecided(own)))
@@ -109,8 +115,10 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
         return Finding(key, claim, Ruling.FAILS, f"better than both on every task: {', '.join(beats)}", tuple(worst))
     if still:
         why = f"on no task shown to be worse than, or even with, one of the two: {_listed(still)}"
-        return Finding(key, claim, Ruling.OPEN, why, tuple(worst), evidence.repeats_remedy(_most(needed)))
-    why = f"each of {len(others)} other cells is worse than, or even with, one of the two on some task"
+        return Finding(key, claim, Ruling.OPEN, why, tuple(worst), remedy or evidence.repeats_remedy(_most(needed)))
+    why = f"each of {len(worst)} other cells is worse than, or even with, one of the two on some task"
+    if evidence.chosen & set(evidence.finalists) - contenders.keys():
+        why += "; found cells that were not confirmed are not judged, because the seeds of the first round chose them"
     return Finding(key, claim, Ruling.HOLDS, why, tuple(worst))
 
 

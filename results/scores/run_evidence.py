@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from results.scores.comparison import LEVEL, even_rows, holm, paired
+from results.scores.confirmation import ConfirmationTest, confirmation_of
 from results.scores.estimates import GRU, LSTM, picks
 from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import ALL_TASKS, Figure, Remedy, Standing, Way
@@ -46,6 +47,9 @@ class RunEvidence:
         for task, cell, value, higher in best.itertuples(index=False):
             self.estimates[str(task), str(cell)] = float(value)
             self.higher[str(task)] = bool(higher)
+        # The seeds that chose a found cell cannot judge it: only its confirmation can.
+        self.chosen = {row.id for row in store.cells() if row.origin == Origin.FOUND}
+        self.confirmation = confirmation_of(store)
         self.repeat_seconds = _repeat_seconds(store, retrained=self.found.repeats > 0)
 
     def retrained(self, names: Iterable[str]) -> bool:
@@ -76,6 +80,44 @@ class RunEvidence:
         }
         found = (known.get(pair) or self._estimate(*pair) for pair in pairs)
         return [figure for figure in found if figure is not None]
+
+    def contenders(self) -> dict[str, list[Figure]]:
+        """Return the figures of each contender that had a look on every ranked task, by its id."""
+        if self.confirmation is None:
+            return {}
+        found = {
+            cell: [test for test in self.confirmation.of(cell) if test.repeats] for cell in self.confirmation.contenders
+        }
+        return {
+            cell: [self._confirmed(test) for test in tests]
+            for cell, tests in found.items()
+            if {test.task for test in tests} >= set(self.ranked)
+        }
+
+    def _confirmed(self, test: ConfirmationTest) -> Figure:
+        """Return a declared test as a figure: means over its seeds, its verdict, and its corrected p values."""
+        assert self.confirmation is not None
+        names = test.task, label_of(test.cell), label_of(test.other)
+        values = self.confirmation.measured.values
+        own, reference = (float(values[test.task, cell][: test.repeats].mean()) for cell in (test.cell, test.other))
+        unit = abs(reference) if reference else float("nan")
+        return Figure(
+            *(*names, own, reference, test.difference / unit, test.error / unit),
+            *(test.adjusted, test.even_adjusted, test.standing, test.needed),
+        )
+
+    def confirm_remedy(self, cell: str, figures: Sequence[Figure]) -> Remedy:
+        """Return the remedy for a contender whose figures leave a question open: the rest of its looks, or more seeds.
+
+        One task with the fewest seeds to decide it is named; a larger run if every task needs too many.
+        """
+        if self.confirmation is not None and not self.confirmation.ended:
+            return Remedy(Way.CONFIRM, cell=label_of(cell))
+        likely = [(f.needed, f.task) for f in figures if f.standing is Standing.UNDECIDED and f.needed is not None]
+        if not likely:
+            return Remedy(Way.LARGER)
+        seeds, task = min(likely)
+        return Remedy(Way.CONFIRM, seeds, cell=label_of(cell), task=task)
 
     def retrain_remedy(self) -> Remedy:
         """Return the remedy for missing repeats: retrain the finalists that lack some."""

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from results.findings import findings
+from results.publication.findings_text import remedy_text
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
 from results.scores.run_evidence import MARGIN
 from results.store.records import ProposalRow
@@ -79,6 +80,27 @@ def make_run(
     return store
 
 
+def confirm(store: Store, truth: Truth, seeds: int = 6, noise: float = 0.002) -> None:
+    """Declare the found cell as a contender with one look, and store its trials beside the GRU's and the LSTM's."""
+    rng = np.random.default_rng(1)
+    ids = {FOUND: FOUND, "gru": LIBRARY["gru"].graph.id, "lstm": LIBRARY["lstm"].graph.id}
+    settings: dict[str, dict[str, str]] = {}
+    for task in TASKS:
+        shared = rng.normal(0, 0.02, seeds)
+        for name, cell in ids.items():
+            search = store.trials(cell, task)[0]
+            settings.setdefault(cell, {})[task] = search.setting
+            value = 0.5 * (1 + truth[name]) if task != "music" else 8.0 / (1 + truth[name])
+            tests = value * (1 + shared + rng.normal(0, noise, seeds))
+            store.record(None, [replace(search, repeat=1001 + r, test=float(test)) for r, test in enumerate(tests)])
+    plans = [{"cell": FOUND, "task": task, "looks": [seeds]} for task in TASKS]
+    constants = {task: 0.1 if task != "music" else 20.0 for task in TASKS}
+    store.mark(
+        constants={task: {"test": value} for task, value in constants.items()},
+        confirmation={"level": 0.05, "plans": plans, "settings": settings, "constant_baseline": constants},
+    )
+
+
 def judged(store: Store) -> dict[str, Finding]:
     return {finding.key: finding for finding in findings(store, TASKS)}
 
@@ -140,7 +162,13 @@ def test_a_figure_is_the_paired_t_test_of_the_differences_and_holm_corrects_with
 def test_the_opposite_of_the_study_does_not_hold(tmp_path: Path) -> None:
     turned = STUDY | {"gru": -0.05, "lstm-b": -0.1, "lstm-i": -0.3, "lstm-f": -0.1}
     with make_run(tmp_path, turned, found=0.2) as store:
+        unconfirmed = judged(store)["nothing-better"]
+        confirm(store, turned | {FOUND: 0.2})
         found = judged(store)
+    # The seeds that chose the found cell cannot judge it.
+    assert unconfirmed.ruling is Ruling.HOLDS
+    assert FOUND[:8] not in {figure.cell for figure in unconfirmed.figures}
+    assert unconfirmed.why.endswith("because the seeds of the first round chose them")
     assert found["nothing-better"].ruling is Ruling.FAILS
     assert found["nothing-better"].why == f"better than both on every task: {FOUND[:8]}"
     assert found["gru-beats-lstm"].ruling is Ruling.FAILS
@@ -260,3 +288,33 @@ def test_a_run_without_the_language_task_cannot_confirm_what_is_said_of_it(tmp_p
     assert found["gru-beats-lstm"].ruling is Ruling.OPEN
     assert found["gru-beats-lstm"].why == "the run has no language task"
     assert found["gates"].ruling is Ruling.HOLDS
+
+
+def test_a_contender_is_judged_by_its_declared_tests_and_an_open_one_says_what_would_decide_it(tmp_path: Path) -> None:
+    with make_run(tmp_path, STUDY, found=0.2) as store:  # far better in the seeds that chose it
+        confirm(store, STUDY | {FOUND: 0.06}, noise=0.02)
+        finding = judged(store)["nothing-better"]
+        own = [figure for figure in finding.figures if figure.cell == FOUND[:8]]
+        fresh = {
+            task: [
+                np.array([t.test for t in store.trials(cell, task) if t.repeat > 1000], np.float64)
+                for cell in (FOUND, of_name(own[0].other))
+            ]
+            for task in TASKS
+        }
+    assert finding.ruling is Ruling.OPEN
+    assert FOUND[:8] in finding.why
+    (figure,) = own
+    found, other = fresh[figure.task]
+    assert (figure.value, figure.reference) == pytest.approx((found.mean(), other.mean()))
+    assert figure.standing is Standing.UNDECIDED
+    assert finding.remedy is not None
+    assert (finding.remedy.way, finding.remedy.cell) == (Way.CONFIRM, FOUND[:8])
+    assert (finding.remedy.repeats or 0) > 6
+    assert remedy_text(finding.remedy, "x", lambda remedy: "") == (
+        f"gatesearch finalists x --cell {FOUND[:8]} --task {finding.remedy.task} --repeats {finding.remedy.repeats}"
+    )
+
+
+def of_name(name: str) -> str:
+    return LIBRARY[name].graph.id
