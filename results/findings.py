@@ -22,7 +22,6 @@ from results.publication.findings_text import (
     section_markdown,
     section_text,
 )
-from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN, Confirmation, ConfirmationTest
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Section, Standing, Way
 from results.scores.run_evidence import RunEvidence
@@ -135,78 +134,43 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
         "the GRU and the LSTM are hard to beat: no other cell beats both on every task",
     )
     forms = {LIBRARY[name].graph.id for name in FORMS}
+    others = [cell for cell in evidence.finalists if cell not in forms and cell not in evidence.chosen]
+    contenders = {cell: own for cell, own in evidence.contenders().items() if cell not in forms}
     early = _open(evidence, key, claim, ("gru", "lstm"), ())
     if early is not None:
         return early
-    confirmed = _confirmed_figures(evidence)
-    named = [cell for cell in evidence.finalists if cell in evidence.given - forms and cell not in confirmed]
-    unjudged = [cell for cell in evidence.finalists if cell not in evidence.given and cell not in confirmed]
-    aside = f"; {len(unjudged)} found cells were not confirmed and do not count" if unjudged else ""
-    if not named and not confirmed:
-        why = f"no cell was retrained other than forms of the two{aside}"
+    if not others and not contenders:
+        why = "no other named cell was retrained, and no found cell was confirmed"
         return Finding(key, claim, Ruling.OPEN, why, (), _ANOTHER_RUN)
-    pairs = [(task, cell, two) for cell in named for task in evidence.ranked for two in (GRU, LSTM)]
+    others = [cell for cell in others if cell not in contenders]
+    pairs = [(task, cell, two) for cell in others for task in evidence.ranked for two in (GRU, LSTM)]
     every = evidence.figures(pairs)
-    by_cell = {cell: [f for f, pair in zip(every, pairs, strict=True) if pair[1] == cell] for cell in named} | confirmed
+    shown = {cell: [f for f, pair in zip(every, pairs, strict=True) if pair[1] == cell] for cell in others}
     worst, beats, still, needed = [], [], [], []
-    for cell, own in by_cell.items():
-        order = {Standing.WORSE: 0, Standing.EVEN: 1, Standing.UNDECIDED: 2, Standing.BETTER: 3}
-        weakest = min(own, key=lambda figure: (order[figure.standing], figure.advantage))
+    remedy = None
+    for cell, own in (shown | contenders).items():
+        order = (Standing.WORSE, Standing.EVEN, Standing.UNDECIDED, Standing.BETTER)
+        weakest = min(own, key=lambda figure: (order.index(figure.standing), figure.advantage))
         worst.append(weakest)
         if weakest.standing is Standing.BETTER:
             beats.append(weakest.cell)
         elif not weakest.standing.behind:
             still.append(weakest.cell)
-            # One task on which it is shown to be behind is enough; if none looks so, it may be better on all. More
-            # seeds for the first round do not help a cell that is judged by its confirmation.
+            if cell in contenders:
+                remedy = remedy or evidence.confirm_remedy(cell, own)
+                continue
+            # One task on which it is shown to be behind is enough; if none looks so, it may be better on all.
             against = [figure for figure in _undecided(own) if figure.advantage < 0]
-            if cell not in confirmed:
-                needed.append(_first(against) if against else _last(_undecided(own)))
+            needed.append(_first(against) if against else _last(_undecided(own)))
     if beats:
         return Finding(key, claim, Ruling.FAILS, f"better than both on every task: {', '.join(beats)}", tuple(worst))
     if still:
-        why = f"on no task shown to be worse than, or even with, one of the two: {_listed(still)}{aside}"
-        remedy = evidence.repeats_remedy(_most(needed)) if needed else None
-        return Finding(key, claim, Ruling.OPEN, why, tuple(worst), remedy)
-    why = f"each of {len(by_cell)} other cells is worse than, or even with, one of the two on some task{aside}"
+        why = f"on no task shown to be worse than, or even with, one of the two: {_listed(still)}"
+        return Finding(key, claim, Ruling.OPEN, why, tuple(worst), remedy or evidence.repeats_remedy(_most(needed)))
+    why = f"each of {len(worst)} other cells is worse than, or even with, one of the two on some task"
+    if evidence.chosen & set(evidence.finalists) - contenders.keys():
+        why += "; found cells that were not confirmed are not judged, because the seeds of the first round chose them"
     return Finding(key, claim, Ruling.HOLDS, why, tuple(worst))
-
-
-def _confirmed_figures(evidence: RunEvidence) -> dict[str, list[Figure]]:
-    """Return the tests of the contenders that were looked at on every ranked task, by id."""
-    confirmation = evidence.confirmation
-    if confirmation is None:
-        return {}
-    found = {cell: [test for test in confirmation.of(cell) if test.repeats] for cell in confirmation.contenders}
-    forms = {LIBRARY[name].graph.id for name in FORMS}
-    return {
-        cell: [_figure(test, evidence, confirmation) for test in tests]
-        for cell, tests in found.items()
-        if cell not in forms
-        and {(t.task, t.other) for t in tests} >= {(t, o) for t in evidence.ranked for o in (GRU, LSTM)}
-    }
-
-
-def _figure(test: ConfirmationTest, evidence: RunEvidence, confirmation: Confirmation) -> Figure:
-    """Return a test of the confirmation as a figure."""
-    own, other = (confirmation.measured.values[test.task, cell][: test.repeats] for cell in (test.cell, test.other))
-    share = abs(test.effect / test.difference) if test.difference else 0.0  # from metrics to shares
-    return Figure(
-        task=test.task,
-        cell=evidence.labels[test.cell],
-        other=evidence.labels[test.other],
-        value=float(own.mean()),
-        reference=float(other.mean()),
-        advantage=test.effect,
-        error=test.error * share,
-        p=test.adjusted,
-        even_p=test.even_adjusted,
-        standing=test.standing,
-        needed=test.needed,
-        of_gain=test.of_gain,
-        margin=EVEN_MARGIN if test.of_gain else METRIC_MARGIN,
-        repeats=test.repeats,
-    )
 
 
 def _gru_beats_lstm(evidence: RunEvidence) -> Finding:

@@ -48,6 +48,9 @@ def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
     if remedy.way is Way.BASELINES:
         return f"gatesearch search base --profile baselines ({price(remedy)} of one core)"
     run = shlex.quote(run)
+    if remedy.way is Way.CONFIRM:
+        asked = f" --cell {remedy.cell} --task {remedy.task} --repeats {remedy.repeats}" if remedy.task else ""
+        return f"gatesearch finalists {run}{asked}"
     if remedy.seconds is None:
         return f"gatesearch finalists {run} (some cells lack some of their {remedy.repeats} seeds)"
     cost = f"about {price(remedy)} of one core, by the times of this run"

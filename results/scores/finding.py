@@ -68,6 +68,7 @@ class Way(StrEnum):
     """Way to decide an open question."""
 
     REPEAT = "more seeds for the finalists of this run"
+    CONFIRM = "more seeds for a contender of this run"
     BASELINES = "a run of the profile baselines, which has the missing cells and tasks"
     LARGER = "a run of a larger profile: the cells differ too little here, more than 200 seeds would be needed"
 
@@ -76,12 +77,15 @@ class Way(StrEnum):
 class Remedy:
     """Remedy for an open question; for `Way.REPEAT` the total number of repeats and the cost of the missing ones.
 
-    `seconds` are of one core, by the times of the run; None if some cells lack some of the repeats.
+    `seconds` are of one core, by the times of the run; None if some cells lack some of the repeats, or for `CONFIRM`.
+    That way has the contender (label) and the task that get `repeats` seeds, or no task for the rest of its looks.
     """
 
     way: Way
     repeats: int | None = None
     seconds: float | None = None
+    cell: str | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True)

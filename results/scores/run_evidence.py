@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from results.scores.comparison import LEVEL, even_rows, holm, paired
-from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN, Confirmation, confirmation_of
+from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN, ConfirmationTest, confirmation_of
 from results.scores.estimates import GRU, LSTM, picks
 from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import ALL_TASKS, Figure, Remedy, Standing, Way
@@ -55,10 +55,11 @@ class RunEvidence:
             self.higher[str(task)] = bool(higher)
         self.gains = _gains(self.found, constants_of(store, "test"))
         self.estimated_gains = _estimated_gains(self.estimates, self.higher, constants_of(store, "validation"))
-        self.confirmation: Confirmation | None = confirmation_of(store)
+        self.confirmation = confirmation_of(store)
         rows = store.typed("SELECT id, name, origin FROM cells", {"id": str, "name": str | None, "origin": str})
         self.labels = {cell: label_of(cell, name) for cell, name, _ in rows}
-        self.given = {cell for cell, _, origin in rows if origin == Origin.BASELINE}
+        # The seeds that chose a found cell cannot judge it: only its confirmation can.
+        self.chosen = {cell for cell, _, origin in rows if origin == Origin.FOUND}
         self.repeat_seconds = _repeat_seconds(store, retrained=self.found.repeats > 0)
 
     def retrained(self, names: Iterable[str]) -> bool:
@@ -93,6 +94,48 @@ class RunEvidence:
         }
         found = (known.get(pair) or self._estimate(*pair) for pair in pairs)
         return [figure for figure in found if figure is not None]
+
+    def contenders(self) -> dict[str, list[Figure]]:
+        """Return the figures of each contender that had a look on every ranked task, by its id."""
+        if self.confirmation is None:
+            return {}
+        found = {
+            cell: [test for test in self.confirmation.of(cell) if test.repeats] for cell in self.confirmation.contenders
+        }
+        return {
+            cell: [self._confirmed(test) for test in tests]
+            for cell, tests in found.items()
+            if {test.task for test in tests} >= set(self.ranked)
+        }
+
+    def _confirmed(self, test: ConfirmationTest) -> Figure:
+        """Return a declared test as a figure: means over its seeds, its verdict, and its corrected p values."""
+        assert self.confirmation is not None
+        values = self.confirmation.measured.values
+        own, reference = (float(values[test.task, cell][: test.repeats].mean()) for cell in (test.cell, test.other))
+        share = abs(test.effect / test.difference) if test.difference else 0.0  # from metrics to shares
+        return Figure(
+            *(test.task, self._label(test.cell), self._label(test.other), own, reference),
+            *(test.effect, test.error * share, test.adjusted, test.even_adjusted),
+            standing=test.standing,
+            needed=test.needed,
+            of_gain=test.of_gain,
+            margin=EVEN_MARGIN if test.of_gain else METRIC_MARGIN,
+            repeats=test.repeats,
+        )
+
+    def confirm_remedy(self, cell: str, figures: Sequence[Figure]) -> Remedy:
+        """Return the remedy for a contender whose figures leave a question open: the rest of its looks, or more seeds.
+
+        One task with the fewest seeds to decide it is named; a larger run if every task needs too many.
+        """
+        if self.confirmation is not None and not self.confirmation.ended:
+            return Remedy(Way.CONFIRM, cell=self._label(cell))
+        likely = [(f.needed, f.task) for f in figures if f.standing is Standing.UNDECIDED and f.needed is not None]
+        if not likely:
+            return Remedy(Way.LARGER)
+        seeds, task = min(likely)
+        return Remedy(Way.CONFIRM, seeds, cell=self._label(cell), task=task)
 
     def retrain_remedy(self) -> Remedy:
         """Return the remedy for missing repeats: retrain the finalists that lack some."""

@@ -49,7 +49,7 @@ def known_of(store: Store, tasks: Sequence[str], table: pd.DataFrame | None = No
         tasks=tuple(tasks),
         confirmed=tuple(_tested(test, evidence) for test in tests if test.task in tasks),
         named=_named(evidence),
-        found=frozenset(evidence.labels[test.cell] for test in tests if test.cell not in evidence.given),
+        found=frozenset(evidence.labels[test.cell] for test in tests if test.cell in evidence.chosen),
         best=_best(table),
         searched=bool(store.select(_PROPOSED, (ProposalKind.PROPOSE,))[0][0]),
         costs=_costs(table),
@@ -77,7 +77,7 @@ def _tested(test: ConfirmationTest, evidence: RunEvidence) -> Match:
 
 def _named(evidence: RunEvidence) -> tuple[Match, ...]:
     """Return the tests of the given cells on the first round's seeds, one family as in the leaderboard."""
-    cells = [cell for cell in evidence.finalists if cell in evidence.given]
+    cells = [cell for cell in evidence.finalists if cell not in evidence.chosen]
     others = [cell for cell in (GRU, LSTM) if cell in cells]
     # The GRU against the LSTM is the same test as the LSTM against the GRU.
     pairs = [

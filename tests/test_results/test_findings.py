@@ -9,11 +9,12 @@ import pytest
 from scipy import stats
 
 from results.findings import findings
+from results.publication.findings_text import remedy_text
 from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
 from results.store.store import Store
 from search.cells.library import LIBRARY
-from tests.test_results.truths import FOUND, NAMES, STUDY, TASKS, make_run
+from tests.test_results.truths import FOUND, NAMES, STUDY, TASKS, confirm, make_run
 
 
 @pytest.fixture(autouse=True)
@@ -84,8 +85,14 @@ def test_a_figure_is_the_paired_t_test_of_the_differences_and_holm_corrects_with
 
 def test_the_opposite_of_the_study_does_not_hold(tmp_path: Path) -> None:
     turned = STUDY | {"gru": -0.05, "lstm-b": -0.1, "lstm-i": -0.3, "lstm-f": -0.1}
-    with make_run(tmp_path, turned, found=0.2, confirmed=True) as store:
+    with make_run(tmp_path, turned, found=0.2) as store:
+        unconfirmed = judged(store)["nothing-better"]
+        confirm(store, turned | {FOUND: 0.2})
         found = judged(store)
+    # The seeds that chose the found cell cannot judge it.
+    assert unconfirmed.ruling is Ruling.HOLDS
+    assert FOUND[:8] not in {figure.cell for figure in unconfirmed.figures}
+    assert unconfirmed.why.endswith("because the seeds of the first round chose them")
     assert found["nothing-better"].ruling is Ruling.FAILS
     assert found["nothing-better"].why == f"better than both on every task: {FOUND[:8]}"
     assert found["gru-beats-lstm"].ruling is Ruling.FAILS
@@ -210,28 +217,6 @@ def test_a_run_without_the_language_task_cannot_confirm_what_is_said_of_it(tmp_p
     assert found["gates"].ruling is Ruling.HOLDS
 
 
-def test_found_cells_are_judged_by_their_confirmation_alone(tmp_path: Path) -> None:
-    """A found cell that is better on every task of the first round: the seeds there also choose the contenders."""
-    with make_run(tmp_path / "a", STUDY, found=0.2) as store:
-        first = judged(store)["nothing-better"]
-    assert first.ruling is Ruling.HOLDS
-    assert first.why.endswith("; 1 found cells were not confirmed and do not count")
-    assert FOUND[:8] not in {figure.cell for figure in first.figures}
-    with make_run(tmp_path / "b", STUDY, found=0.2, confirmed=True) as store:
-        second = judged(store)["nothing-better"]
-        (figure,) = (f for f in second.figures if f.cell == FOUND[:8])
-        own, other = (
-            np.array([t.test for t in store.trials(cell, figure.task) if t.repeat > 1000], np.float64)
-            for cell in (FOUND, LIBRARY[figure.other].graph.id)
-        )
-    assert second.ruling is Ruling.FAILS
-    looked = own[: figure.repeats], other[: figure.repeats]
-    sign = -1 if figure.task == "music" else 1
-    assert (figure.value, figure.reference) == pytest.approx((looked[0].mean(), looked[1].mean()))
-    assert figure.advantage == pytest.approx(sign * (looked[0] - looked[1]).mean() / looked[1].mean())
-    assert figure.error == pytest.approx(stats.sem(looked[0] - looked[1]) / looked[1].mean())
-
-
 def test_where_the_constant_baselines_are_known_advantages_are_shares_of_the_gain_of_the_gru(tmp_path: Path) -> None:
     constants = {"arithmetic": 0.3, "xml": 0.4, "language": 0.2, "music": 12.0}
     with make_run(tmp_path, STUDY, noise=0.01) as store:
@@ -294,3 +279,33 @@ def test_a_conclusion_that_fails_names_the_tasks_on_which_it_holds(tmp_path: Pat
         found = judged(store)
     assert found["gru-beats-lstm"].ruling is Ruling.FAILS
     assert found["gru-beats-lstm"].why == "the GRU is worse on xml; it is better on arithmetic, music"
+
+
+def test_a_contender_is_judged_by_its_declared_tests_and_an_open_one_says_what_would_decide_it(tmp_path: Path) -> None:
+    with make_run(tmp_path, STUDY, found=0.2) as store:  # far better in the seeds that chose it
+        confirm(store, STUDY | {FOUND: 0.06}, noise=0.02)
+        finding = judged(store)["nothing-better"]
+        own = [figure for figure in finding.figures if figure.cell == FOUND[:8]]
+        fresh = {
+            task: [
+                np.array([t.test for t in store.trials(cell, task) if t.repeat > 1000], np.float64)
+                for cell in (FOUND, of_name(own[0].other))
+            ]
+            for task in TASKS
+        }
+    assert finding.ruling is Ruling.OPEN
+    assert FOUND[:8] in finding.why
+    (figure,) = own
+    found, other = fresh[figure.task]
+    assert (figure.value, figure.reference) == pytest.approx((found.mean(), other.mean()))
+    assert figure.standing is Standing.UNDECIDED
+    assert finding.remedy is not None
+    assert (finding.remedy.way, finding.remedy.cell) == (Way.CONFIRM, FOUND[:8])
+    assert (finding.remedy.repeats or 0) > 6
+    assert remedy_text(finding.remedy, "x", lambda remedy: "") == (
+        f"gatesearch finalists x --cell {FOUND[:8]} --task {finding.remedy.task} --repeats {finding.remedy.repeats}"
+    )
+
+
+def of_name(name: str) -> str:
+    return LIBRARY[name].graph.id

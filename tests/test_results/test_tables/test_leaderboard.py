@@ -357,8 +357,11 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_pat
 
 
 def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> dict[str, dict[str, list[TrialRow]]]:
-    """Make a run with five finalists and another cell; return the repeats by task and cell."""
-    cells = [make_baseline("gru"), make_baseline("lstm"), *(make_cell(digit * 16) for digit in "abc")]
+    """Make a run with five finalists, of which one was found, and another cell; return the repeats by task and cell."""
+    cells = [
+        *(make_baseline(name) for name in ("gru", "lstm")),
+        *(make_cell(digit * 16, origin="found" if digit == "c" else "baseline") for digit in "abc"),
+    ]
     found: dict[str, dict[str, list[TrialRow]]] = {task: {} for task in TASKS}
     noise = {task: rng.normal(0, 0.02, repeats) for task in TASKS}  # of the seed: shared by all cells
     for k, cell in enumerate([*cells, make_cell("d" * 16)]):
@@ -422,8 +425,10 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
             assert row[f"{task}_repeats"] == 4
             assert row[f"{task}_lost"] == (1 if (cell, task) == ("b" * 16, "arithmetic") else 0)
             for name, other in (("gru", GRU), ("lstm", LSTM)):
-                if cell != other and (cell, other) != (GRU, LSTM):
+                if cell not in (other, "c" * 16) and (cell, other) != (GRU, LSTM):
                     tests[task, cell, name] = float(stats.ttest_rel(own, values[other]).pvalue)
+    for task in TASKS:  # the seeds that chose a found cell cannot judge it
+        assert pd.isna([rows["c" * 8][f"{task}_vs_{name}"] for name in ("gru", "lstm", "gru_p", "lstm_p")]).all()
     verdicts = set()
     for (task, cell, name), p in zip(tests, holm_by_loop(list(tests.values())), strict=True):
         row = rows[{LSTM: "lstm"}.get(cell, cell[:8])]
@@ -458,6 +463,59 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
     assert rows["d" * 8]["score"] == rows["d" * 8]["search_score"]
     layers = [json.loads(found[task]["a" * 16][0].setting)["layers"] for task in TASKS]
     assert rows["a" * 8]["multiply_adds"] == max(layers) * 2 * 32**2
+
+
+def confirm(store: Store, found: dict[str, dict[str, list[TrialRow]]], rng: np.random.Generator) -> None:
+    """Declare the found finalist as a contender with looks at 5 and 8 seeds, and store the trials of the first look."""
+    contender = "c" * 16
+    settings = {cell: {task: found[task][cell][0].setting for task in TASKS} for cell in (contender, GRU, LSTM)}
+    for task in TASKS:
+        shared = rng.normal(0, 0.02, 5)
+        for cell, level in ((GRU, 0.5), (LSTM, 0.6), (contender, 0.55)):
+            tests = level + shared + rng.normal(0, 0.003, 5)
+            first = found[task][cell][0]
+            store.record(None, [replace(first, repeat=1001 + r, test=float(test)) for r, test in enumerate(tests)])
+    plans = [{"cell": contender, "task": task, "looks": [5, 8]} for task in TASKS]
+    constant = {"arithmetic": 0.1, "music": 9.0}
+    store.mark(
+        constants={task: {"test": value, "validation": 0.0} for task, value in constant.items()},
+        confirmation={"level": 0.05, "plans": plans, "settings": settings, "constant_baseline": constant},
+    )
+
+
+def test_contenders_have_the_numbers_and_verdicts_of_their_confirmation(store: Store) -> None:
+    found = make_finalists(store, np.random.default_rng(1))
+    before = named(leaderboard(store, TASKS))
+    confirm(store, found, np.random.default_rng(2))
+    frame = leaderboard(store, TASKS)
+    rows = named(frame)
+    assert {name: row["evidence"] for name, row in rows.items()} == {
+        **{"gru": "confirmed", "lstm": "confirmed", "c" * 8: "confirmed"},
+        **{"a" * 8: "retrained", "b" * 8: "retrained", "d" * 8: "search"},
+    }
+    fresh = [trial for trial in store.trials() if trial.repeat > 1000]
+    raw: dict[tuple[str, str], float] = {}
+    for task in TASKS:
+        values = {
+            cell: np.array([t.test for t in fresh if (t.cell, t.task) == (cell, task)], np.float64)
+            for cell in (GRU, LSTM, "c" * 16)
+        }
+        for name, cell in (("gru", GRU), ("lstm", LSTM), ("c" * 8, "c" * 16)):
+            assert rows[name][f"{task}_test"] == pytest.approx(values[cell].mean())
+            assert rows[name][f"{task}_repeats"] == 5
+        ratio = values["c" * 16].mean() / values[GRU].mean()
+        assert rows["c" * 8][f"{task}_ratio"] == pytest.approx(ratio if task == "arithmetic" else 1 / ratio)
+        for name, other in (("gru", GRU), ("lstm", LSTM)):
+            raw[task, name] = 2 * float(stats.ttest_rel(values["c" * 16], values[other]).pvalue)
+    for (task, name), p in zip(raw, holm_by_loop(list(raw.values())), strict=True):
+        assert rows["c" * 8][f"{task}_vs_{name}_p"] == pytest.approx(p)
+        # Above the GRU and below the LSTM by 0.05, where music is better when lower.
+        ahead = (name == "gru") == (task == "arithmetic")
+        assert rows["c" * 8][f"{task}_vs_{name}"] == ("better" if ahead else "worse")
+    # Named cells keep the family of the first round, which the confirmation does not change.
+    for name in ("a" * 8, "b" * 8, "lstm"):
+        for column in (f"{task}_vs_gru{end}" for task in TASKS for end in ("", "_p")):
+            assert rows[name][column] == before[name][column]
 
 
 def test_a_finalist_counts_once_it_has_every_repeat_at_the_best_setting_of_the_search(store: Store) -> None:
@@ -510,7 +568,7 @@ def test_the_terminal_shows_errors_and_what_is_beyond_the_noise_as_far_as_they_f
     lines = rendered(frame, None, width)
     assert max(len(line) for line in lines) <= width
     assert not any("…" in line for line in lines)
-    line = next(line for line in lines if "a" * 8 in line)
+    line = next(line for line in lines if "a" * 8 in line)  # a given cell, which has a verdict
     row = named(frame)["a" * 8]
     mark = {"better": " +", "worse": " -", "undecided": ""}[row["arithmetic_vs_gru"]]
     error = "" if digits is None else f"±{row['arithmetic_test_se']:.{digits}f}"

@@ -15,7 +15,7 @@ from results.store.records import ProposalRow
 from results.tables.leaderboard import leaderboard
 from results.tables.run_verdict import known_of, verdict_of
 from search.cells.library import LIBRARY
-from tests.test_results.truths import FOUND, NAMES, STUDY, TASKS, make_run
+from tests.test_results.truths import FOUND, NAMES, STUDY, TASKS, confirm, make_run
 
 CONSTANTS = {"arithmetic": 0.3, "xml": 0.4, "language": 0.2, "music": 12.0}
 
@@ -34,7 +34,8 @@ def of(matches: tuple[Match, ...], task: str, cell: str, other: str) -> Match:
 
 
 def test_a_confirmed_cell_is_told_with_the_numbers_of_its_confirmation(tmp_path: Path) -> None:
-    with make_run(tmp_path, STUDY, found=0.2, confirmed=True) as store:
+    with make_run(tmp_path, STUDY, found=0.2) as store:
+        confirm(store, STUDY | {FOUND: 0.2})
         store.mark(constants={task: {"test": value} for task, value in CONSTANTS.items()}, finished="2026-01-01")
         known, found = known_of(store, TASKS), verdict_of(store, TASKS)
         tests = {
@@ -46,7 +47,7 @@ def test_a_confirmed_cell_is_told_with_the_numbers_of_its_confirmation(tmp_path:
     shares = (own - gru) / (gru.mean() - CONSTANTS["xml"])
     assert match.of_gain
     assert match.effect == pytest.approx(shares.mean())
-    low, high = stats.t.interval(1 - 0.05 / 2, len(shares) - 1, shares.mean(), stats.sem(shares))  # two planned looks
+    low, high = stats.t.interval(0.95, len(shares) - 1, shares.mean(), stats.sem(shares))  # one planned look
     assert (match.low, match.high) == pytest.approx((low, high))
     assert (found.kind, found.cell, found.better) == (Kind.BETTER, FOUND[:8], TASKS)
     assert found.text.startswith(
