@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from results.scores.verdict import RunVerdict
 from results.store.sanitize import printable
 from search.engine.progress import Progress as Counts
 
@@ -117,6 +118,13 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 86400:.0f} days"
+
+
+def say_verdict(console: Console, verdict: RunVerdict) -> None:
+    """Print the verdict of a run and an empty line. Its commands are not broken, so that they can be copied."""
+    for line in verdict.lines(console.width):
+        say(console, line)
+    console.print()
 
 
 def say(console: Console, line: str) -> None:

@@ -153,3 +153,4 @@ class FinalistsView(RunView):
         for line in confirmation_lines(run.store):
             say(self.console, line)
         say(self.console, f"{progress.trials_run} trials; the table is {run.table}")
+        self.show_verdict()

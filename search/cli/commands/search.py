@@ -198,6 +198,7 @@ class SearchView(RunView):
             reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
             say(self.console, f"draws rejected before training: {reasons}")
         say(self.console, f"done in {duration(seconds)}; the table is {run.table}")
+        self.show_verdict()
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:

@@ -65,11 +65,8 @@ def course_by_hand(
             p[k] = min(p[k], len(LOOKS) * float(stats.ttest_rel(own, other).pvalue))
             above = stats.ttest_1samp(own - other, -margin, alternative="greater").pvalue
             below = stats.ttest_1samp(own - other, margin, alternative="less").pvalue
-            even[k] = (
-                min(float(even[k]), len(LOOKS) * float(max(above, below)))
-                if abs((own - other).mean()) < margin
-                else even[k]
-            )
+            if abs((own - other).mean()) < margin:
+                even[k] = min(even[k], len(LOOKS) * float(max(above, below)))
             seeds[k] = count
     return seeds, holm_by_hand(p), holm_by_hand(even)
 
