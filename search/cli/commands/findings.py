@@ -6,7 +6,9 @@ from dataclasses import asdict
 import click
 
 from results.findings import findings as judge
+from results.publication.discrimination_text import discrimination_markdown, discrimination_text
 from results.publication.findings_text import findings_markdown, findings_text, remedy_text
+from results.scores.discrimination import discrimination
 from results.store.runs import open_run
 from results.tables.leaderboard import SIMULATED
 from search.cli.prices import price
@@ -36,16 +38,25 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
     advantage: difference of the cell to the other, in percent of the other's metric, with its standard error over
     paired seeds. p: p value of the paired t-test, or, if the verdict is `even`, of the two one-sided tests that the
     difference is below 1 %; with Holm's correction over the tests of one question.
+
+    The last table says which tasks tell cells apart: by the spread of the gated named cells' mean test metrics, in
+    standard errors of one mean, and by how much of the best possible predictor's gain is learnt already.
     """
     if as_json and form not in (None, "json"):
         raise SearchError(f"--json and --format {form} are mutually exclusive; leave one out")
     form = "json" if as_json else form or "text"
     with open_run(run) as store:
-        found, simulated = judge(store, profile_of(store).ranked), store.simulated
+        ranked = profile_of(store).ranked
+        found, tasks, simulated = judge(store, ranked), discrimination(store, ranked), store.simulated
     if form == "json":
         rows = [asdict(finding) | {"to_decide_it": remedy_text(finding.remedy, run, price)} for finding in found]
-        click.echo(json.dumps({"run": run, "simulated": simulated, "findings": rows}, indent=2))
+        told = [asdict(task) | {"discriminates": task.discriminates, "saturated": task.saturated} for task in tasks]
+        whole = {"run": run, "simulated": simulated, "findings": rows, "discrimination": told}
+        click.echo(json.dumps(whole, indent=2))
         return
     if simulated:
         click.echo(f"{SIMULATED}\n")
-    click.echo(findings_markdown(found, run, price) if form == "markdown" else findings_text(found, run, price))
+    markdown = form == "markdown"
+    click.echo(findings_markdown(found, run, price) if markdown else findings_text(found, run, price))
+    if tasks:
+        click.echo(f"\n{discrimination_markdown(tasks) if markdown else discrimination_text(tasks)}")

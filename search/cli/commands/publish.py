@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from results.findings import findings
+from results.publication.discrimination_text import discrimination_markdown
 from results.publication.findings_text import findings_markdown
 from results.publication.publication import publish as write_folder
+from results.scores.discrimination import discrimination
 from results.store.runs import open_run
 from results.store.sanitize import printable
 from search.cli.prices import price
@@ -32,6 +34,9 @@ def publish(run: str, folder: Path) -> None:
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         text = findings_markdown(findings(store, ranked), store.name, price) + "\n"
+        tasks = discrimination(store, ranked)
+        if tasks:
+            text += f"\n{discrimination_markdown(tasks)}\n"
         manifest = write_folder(store, folder, ranked, text)
     size = sum(path.stat().st_size for path in folder.iterdir())
     click.echo(

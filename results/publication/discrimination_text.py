@@ -1,0 +1,49 @@
+"""Discrimination of a run's tasks as text for a terminal, and as Markdown."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from results.scores.discrimination import ENOUGH, SATURATED, Discrimination
+
+_HEADINGS = ("task", "cells", "spread", "error", "spread / error", "GRU of ceiling", "verdict")
+_MEANING = (
+    "spread: standard deviation of the gated named cells' mean test metrics; error: standard error of one mean over "
+    f"the seeds; a task discriminates from {ENOUGH:g} times the error on; GRU of ceiling: its gain as a share of the "
+    f"best possible predictor's, if known; a task is saturated if the best of these cells is above {SATURATED:.0%}"
+)
+
+
+def discrimination_text(rows: Sequence[Discrimination]) -> str:
+    """Return an aligned table with a heading and an explanation; empty if there are no rows."""
+    if not rows:
+        return ""
+    texts = [_HEADINGS, *map(_texts, rows)]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(_HEADINGS))]
+    lines = ["  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in texts]
+    return "\n".join([_title(rows), *(f"    {line}" for line in lines)])
+
+
+def discrimination_markdown(rows: Sequence[Discrimination]) -> str:
+    """Return a section with a heading, a table and an explanation; empty if there are no rows."""
+    if not rows:
+        return ""
+    frame = pd.DataFrame([_texts(row) for row in rows], columns=list(_HEADINGS))
+    return f"### {_title(rows)}\n\n{frame.to_markdown(index=False, disable_numparse=True)}\n\n{_MEANING}."
+
+
+def _title(rows: Sequence[Discrimination]) -> str:
+    return f"Do the tasks tell cells apart? (gated named cells over {rows[0].repeats} seeds)"
+
+
+def _texts(row: Discrimination) -> tuple[str, ...]:
+    share = "" if row.gru_share is None else f"{row.gru_share:.0%}"
+    return row.task, str(row.cells), f"{row.spread:.4f}", f"{row.error:.4f}", f"{row.ratio:.1f}", share, verdict(row)
+
+
+def verdict(row: Discrimination) -> str:
+    """Return in words whether a task discriminates, and whether it is saturated."""
+    words = "discriminates" if row.discriminates else "does not discriminate"
+    if row.saturated:
+        words += f"; saturated ({row.best} has {row.best_share:.0%} of the ceiling's gain)"
+    return words
