@@ -1,5 +1,7 @@
 """Test metrics of the finalists: one for each seed, at the best settings that the search found.
 
+These are the trials of the first round, which ranks; `results.scores.confirmation` has those that judge contenders.
+
 Repeat r of a task has the same seed, so the same data in the same order, for all cells: values of different cells with
 the same task and repeat are paired. The repeats that count are those that all finalists have, which the store's
 information holds (`results.store.information.Retraining`).
@@ -14,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from results.scores.estimates import picks
-from results.scores.ratio import Floats
+from results.scores.estimates import GRU, picks, stages
+from results.scores.ratio import Floats, ratio
 from results.store.store import Store
-from results.store.words import RANKED_STATES
+from results.store.words import COMPLETE, RANKED_STATES
 
 _REPEATS = """
     SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials WHERE repeat BETWEEN 1 AND ?"""
@@ -51,6 +53,30 @@ class Finalists:
             return []
         found = [set(self.values[task].index) for task in tasks]
         return sorted(set.intersection(*found)) if found else []
+
+
+def first_round_scores(store: Store, tasks: Sequence[str]) -> dict[str, float]:
+    """Return the score of each finalist that passed every stage, from the first round alone: it chooses contenders.
+
+    The score is the smallest, over `tasks`, of the ratio of the mean test metric to the GRU's.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    found = finalists_of(store)
+    cells = found.cells(tasks)
+    if GRU not in cells:
+        return {}
+    known = stages(store, tasks)
+    scores = {
+        cell: min(
+            float(ratio(float(found.on(t, cell).mean()), float(found.on(t, GRU).mean()), found.higher[t]))
+            for t in tasks
+        )
+        for cell in cells
+        if known.get(cell) == COMPLETE
+    }
+    return {cell: score for cell, score in scores.items() if np.isfinite(score)}
 
 
 def finalists_of(store: Store, best: pd.DataFrame | None = None) -> Finalists:

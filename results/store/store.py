@@ -29,9 +29,18 @@ from filelock import FileLock, Timeout
 from results.store.database import FILE, PROFILE_FILE, Database, create_database, open_database
 from results.store.errors import AmbiguousCellError, StoreError, damaged, one_line
 from results.store.files import write_atomically
-from results.store.information import Information, Retraining, Simulated, as_json, parse_environment, parse_information
+from results.store.information import (
+    Confirming,
+    Information,
+    Retraining,
+    Simulated,
+    as_json,
+    parse_environment,
+    parse_information,
+)
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.schema import COLUMNS, SCHEMA_VERSION, column_list, decode, encode, insertion
+from results.store.words import TrialState
 
 __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 
@@ -201,6 +210,11 @@ class Store(Database):
         return 0 if self.retraining is None else self.retraining.repeats
 
     @property
+    def confirmation(self) -> Confirming | None:
+        """Declaration of the confirmation, or None before there is one."""
+        return self._information.confirmation
+
+    @property
     def leaderboard_format(self) -> int:
         """Format of the run's `leaderboard.csv` (`results.tables.leaderboard.FORMAT`)."""
         return self._information.leaderboard_format
@@ -266,6 +280,21 @@ class Store(Database):
                 connection.executemany(insertion(MeasureRow) + _KEEP_FIRST, others)
             if evaluation is not None:
                 connection.execute(insertion(EvaluationRow) + _KEEP_FIRST, encode(evaluation))
+
+    def forget_failures(self) -> None:
+        """Remove failed trials, and the evaluations, of a search without proposals, so that they are made again.
+
+        The evaluations are those of baselines, which follow from the trials.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM evaluations WHERE NOT EXISTS (SELECT 1 FROM proposals)")
+            connection.execute(
+                "DELETE FROM trials WHERE state = ? AND NOT EXISTS (SELECT 1 FROM proposals)",
+                (TrialState.FAILED.value,),
+            )
 
     def claim(self, cell: str, task: str, setting: str, repeat: int, proposal: int) -> None:
         """Note that this proposal asked for a stored trial. The earliest proposal is kept; baselines come last."""

@@ -1,7 +1,7 @@
 """Runs: start a search, resume it, or retrain its finalists, from a profile to a finished store.
 
-Each function creates or opens the store, starts the workers, records the provenance, runs the engine and the finalists,
-writes the leaderboard, and marks the run as finished. A `RunObserver` sees the progress.
+Each function creates or opens the store, starts the workers, records the provenance, runs the engine, the finalists and
+the confirmation, writes the leaderboard, and marks the run as finished. A `RunObserver` sees the progress.
 """
 
 import os
@@ -17,6 +17,7 @@ from results.store.store import FILE, Store
 from results.tables.leaderboard import write_leaderboard
 from search.core.errors import SearchError
 from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
+from search.engine.confirmation import Demand, confirm, declaration
 from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
@@ -28,7 +29,7 @@ from search.profiles.sections import FinalistsSection, Profile
 from search.profiles.tasks import load_tasks
 from search.strategies.proposal import Outcome
 from search.strategies.registry import strategy_class
-from search.training.simulation import Simulation
+from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task
 
@@ -52,7 +53,7 @@ def run_search(
     command: Sequence[str] = (),
     observer: RunObserver | None = None,
 ) -> Progress:
-    """Run a new search to its end: baselines, proposals, finalists, leaderboard.
+    """Run a new search to its end: baselines, proposals, finalists, confirmation, leaderboard.
 
     Args:
         folder: folder of the run, which is created; its last part is the name of the run.
@@ -157,6 +158,7 @@ def retrain_finalists(
     *,
     cells: int | None = None,
     repeats: int | None = None,
+    demand: Demand | None = None,
     trusted: Collection[str] = (),
     load: TaskLoader = load_tasks,
     executor: Executor | None = None,
@@ -164,12 +166,13 @@ def retrain_finalists(
     address: str | None = None,
     observer: RunObserver | None = None,
 ) -> Progress:
-    """Retrain the finalists of the run in a folder on fresh seeds, and write the leaderboard.
+    """Retrain the finalists of the run in a folder on fresh seeds, confirm its contenders, and write the leaderboard.
 
     Args:
         folder: folder of the run.
         cells: number of found cells; the profile's if None.
         repeats: seeds per task; if None the profile's, or as many as were trained before.
+        demand: cells, tasks and seeds to confirm. With it, the first round is left as it is.
         trusted: import paths of the run's own tasks that may be imported.
         load: loads the tasks.
         executor: trains the trials, as in `run_search`.
@@ -181,7 +184,8 @@ def retrain_finalists(
         The counts of the retraining.
 
     Raises:
-        SearchError: the GRU has no result on a ranked task, or a path is not trusted.
+        SearchError: the GRU has no result on a ranked task, a path is not trusted, or the demand names a cell or task
+            that cannot be confirmed.
         StoreError: there is no run in the folder, another process drives it, or its store cannot be read or written.
         TaskError: the data of a task cannot be loaded.
         KeyboardInterrupt: the retraining was interrupted; calling this again continues it.
@@ -197,7 +201,10 @@ def retrain_finalists(
         )
         profile = replace(profile, finalists=section)
         check_setting_keys(reader)
-        choose_finalists(profile, reader)  # raises its errors before data is loaded and workers are started
+        # These raise their errors before data is loaded and workers are started.
+        choose_finalists(profile, reader)
+        if demand is not None:
+            declaration(profile, reader, {}, demand)
         tasks = load(profile)
         check_metrics(reader, tasks)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
@@ -206,16 +213,13 @@ def retrain_finalists(
             observer.on_difference(line)
         observer.on_start(run)
         try:
-            _retrain(run, progress, simulation_of(store), observer)
+            if demand is None:
+                _retrain(run, progress, simulation_of(store), observer)
+            _confirm(run, progress, simulation_of(store), observer, demand)
         finally:
             write_leaderboard(store, profile.ranked, run.table)
         observer.on_finish(run, progress)
         return progress
-
-
-def simulation_of(store: Store) -> Simulation | None:
-    """Return the simulation that the run was started with; None if its trials are trained."""
-    return None if store.simulation is None else Simulation(store.simulation.delays)
 
 
 @contextmanager
@@ -277,6 +281,7 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     try:
         engine.run()
         _retrain(run, engine.progress, simulation, observer)
+        _confirm(run, engine.progress, simulation, observer, None)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             observer.on_interrupt(run, engine.progress)
@@ -300,6 +305,24 @@ def _retrain(run: OpenRun, progress: Progress, simulation: Simulation | None, ob
         run.store,
         run.executor,
         progress,
+        simulation=simulation,
+        on_change=observer.on_change,
+    )
+
+
+def _confirm(
+    run: OpenRun, progress: Progress, simulation: Simulation | None, observer: RunObserver, demand: Demand | None
+) -> None:
+    if demand is None and run.profile.finalists.cells == 0:
+        return
+    confirm(
+        run.profile,
+        run.store.seed,
+        run.tasks,
+        run.store,
+        run.executor,
+        progress,
+        demand=demand,
         simulation=simulation,
         on_change=observer.on_change,
     )

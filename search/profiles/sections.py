@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 from results.store.words import MEMORIZATION, ScoreKind
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, SEEDS
+from search.cells.library import LIBRARY, REFERENCE, SEEDS
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
@@ -161,6 +161,29 @@ class FinalistsSection:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class ConfirmationSection:
+    """Confirmation of contenders against the GRU and the LSTM, on seeds that chose no cell, after the finalists.
+
+    The tests, and when they are looked at, are declared before the first of these trials; see
+    `results.scores.confirmation`.
+    """
+
+    contenders: Annotated[int, Field(ge=0, le=100)] = 1  # best found cells by the finalists' first round; 0 for none
+    cells: Annotated[tuple[str, ...], Field(max_length=100)] = ()  # given cells to confirm beside them: names or ids
+    repeats: Annotated[int, Field(ge=2, le=1000)] = 8  # seeds of the first look
+    looks: Annotated[int, Field(ge=1, le=20)] = 3  # planned looks, evenly spaced
+    max_repeats: Annotated[int, Field(ge=2, le=1000)] = 24  # seeds of the last look
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Seeds of each planned look, increasing; fewer than `looks` if there are not as many different numbers."""
+        if self.looks == 1:
+            return (self.max_repeats,)
+        step = (self.max_repeats - self.repeats) / (self.looks - 1)
+        return tuple(dict.fromkeys(round(self.repeats + k * step) for k in range(self.looks)))
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class LimitsSection:
     """Limits at which a worker stops a trial as failed; see `search.workers.isolation`.
 
@@ -191,6 +214,7 @@ class Profile:
     grid: GridSection = field(default_factory=GridSection)
     memorization: MemorizationSection = field(default_factory=MemorizationSection)
     finalists: FinalistsSection = field(default_factory=FinalistsSection)
+    confirmation: ConfirmationSection = field(default_factory=ConfirmationSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
     # Further seeds of the search: name = formula.
     cells: Annotated[dict[str, str], Field(max_length=MAX_CELLS)] = field(default_factory=dict)
@@ -222,6 +246,23 @@ class Profile:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
         if MEMORIZATION in self.tasks:
             raise ValueError("tasks has 'memorization', which has its own section, [memorization]")
+        for name in self.confirmation.cells:
+            graph = self.given_cell(name)
+            if graph is None:
+                raise ValueError(
+                    f"confirmation.cells has {quoted(name, 60)}, which is neither the name nor the id of a given cell; "
+                    f"the given cells are {', '.join(self.given)}"
+                )
+            if graph.id == LIBRARY[REFERENCE].graph.id:
+                raise ValueError(
+                    f"confirmation.cells has {quoted(name, 60)}, with which contenders are compared; leave it out"
+                )
+        planned = self.confirmation
+        if planned.max_repeats < planned.repeats:
+            raise ValueError(
+                f"confirmation.max_repeats is {planned.max_repeats}, but the first look has {planned.repeats} seeds; "
+                "it must have at least as many"
+            )
         for name in self.tasks:
             if not NAME.fullmatch(name):
                 raise ValueError(f"tasks has {quoted(name, 60)}; a task's name is {NAME_RULE}")
@@ -242,6 +283,13 @@ class Profile:
         """Cells that are evaluated before the first proposal, by name: the baselines and the profile's own cells."""
         named = {name: LIBRARY[name].graph for name in self.search.baselines}
         return named | {name: parse_formula(formula).canonical() for name, formula in self.cells.items()}
+
+    def given_cell(self, cell: str) -> GateGraph | None:
+        """Return the given cell with this name, or whose id starts with these hex digits (at least 4), or None."""
+        if cell in self.given:
+            return self.given[cell]
+        found = {graph.id: graph for graph in self.given.values() if len(cell) >= 4 and graph.id.startswith(cell)}
+        return next(iter(found.values())) if len(found) == 1 else None
 
     @property
     def seeds(self) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ class SearchView(RunView):
             for warning in warnings_of(name, task):
                 self.warn(warning)
         if store.simulated:
-            self.console.print(f"{SIMULATED}", style="bold red", soft_wrap=True)
+            self.console.print(f"{SIMULATED}", style="bold yellow", soft_wrap=True)
         else:
             self._announce_cost(run)
         processors, busy = run.executor.processors(), busy_processors(profile)
@@ -198,6 +198,7 @@ class SearchView(RunView):
             reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
             say(self.console, f"draws rejected before training: {reasons}")
         say(self.console, f"done in {duration(seconds)}; the table is {run.table}")
+        self.show_verdict()
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:
