@@ -44,6 +44,15 @@ def hashes_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.ND
     return found
 
 
+def runs_of(tokens: npt.NDArray[Any], length: int) -> npt.NDArray[np.uint64]:
+    """Return a hash of each run of `length` successive tokens, (L - length + 1,); none if there are fewer tokens."""
+    numbers = tokens.astype(np.uint64) + np.uint64(1)
+    found = np.zeros(max(len(tokens) - length + 1, 0), np.uint64)
+    for place, power in enumerate(np.cumprod(np.full(length, _PRIME))):
+        found += numbers[place : place + len(found)] * power
+    return found
+
+
 def octants_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     """Return the first three bits of `hashes_of`, 0 to 7, for each of many texts, (N,)."""
     octants: npt.NDArray[np.uint64] = hashes_of(characters, lengths) >> np.uint64(61)
