@@ -175,7 +175,7 @@ def retrain_sample(
         assert row is not None
         job = jobs[_key_of(row)]
         result = run_job(job, tasks[job.task])
-        check_task_failure(result)
+        check_task_failure(result, job.task)
         assert row.environment is not None
         changed = changes(environments[row.environment], json.loads(own_environment()))
         yield _compared(row, result, [f"{what} {old}" for what, (old, _) in changed.items()])
