@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from tasks.errors import TaskError as TaskError
     from tasks.generated import GeneratedTask as GeneratedTask
     from tasks.generated import Sample as Sample
-    from tasks.task import ACCURACY as ACCURACY
-    from tasks.task import NATS_PER_STEP as NATS_PER_STEP
+    from tasks.metrics import ACCURACY as ACCURACY
+    from tasks.metrics import CROSS_ENTROPY as CROSS_ENTROPY
+    from tasks.metrics import METRICS as METRICS
+    from tasks.metrics import NATS_PER_STEP as NATS_PER_STEP
     from tasks.task import Batch as Batch
     from tasks.task import Metric as Metric
     from tasks.task import Output as Output
@@ -41,11 +43,13 @@ _HOMES = {
     "train": "gatesearch.running",
     "Run": "results.run",
     "TrialResult": "search.training.trial",
-    "ACCURACY": "tasks.task",
+    "ACCURACY": "tasks.metrics",
+    "CROSS_ENTROPY": "tasks.metrics",
+    "METRICS": "tasks.metrics",
     "Batch": "tasks.task",
     "GeneratedTask": "tasks.generated",
     "Metric": "tasks.task",
-    "NATS_PER_STEP": "tasks.task",
+    "NATS_PER_STEP": "tasks.metrics",
     "Output": "tasks.task",
     "Sample": "tasks.generated",
     "Split": "tasks.task",

@@ -8,67 +8,30 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from tasks.batch import Batch, Split
+from tasks.description import Description, reading
 from tasks.errors import TaskError
+from tasks.metrics import ACCURACY, CROSS_ENTROPY, METRICS, NATS_PER_STEP, Metric, Output
+from tasks.watch import watch
 
-
-class Output(StrEnum):
-    """Kind of output that a model predicts at each step."""
-
-    SYMBOLS = "symbols"  # one of W symbols: softmax over the vocabulary
-    MULTI_LABEL = "multi-label"  # any subset of W notes: one sigmoid per note
-
-
-class Split(StrEnum):
-    """Part of the data: training updates weights, validation selects, test is reported."""
-
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """Metric that a task is ranked by: name, unit and direction."""
-
-    name: str
-    unit: str
-    higher_is_better: bool
-
-    def better(self, a: float, b: float) -> bool:
-        """Return whether `a` is better than `b`; False for equal values and if either is NaN."""
-        return a > b if self.higher_is_better else a < b
-
-    def best(self, values: Iterable[float]) -> float:
-        """Return the best of at least one value."""
-        return max(values) if self.higher_is_better else min(values)
-
-    def gain(self, value: float, reference: float) -> float:
-        """Return the difference between `value` and `reference`, positive if `value` is better."""
-        return value - reference if self.higher_is_better else reference - value
-
-
-ACCURACY = Metric("accuracy", "fraction of steps in the loss mask", True)
-NATS_PER_STEP = Metric("nats_per_step", "nats per step", False)
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Window of B sequences: the input of each step, and the target that follows it."""
-
-    inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) int64; MULTI_LABEL: (T, B, W) float32
-    targets: npt.NDArray[Any]  # same shape and dtype as `inputs`
-    loss_mask: npt.NDArray[np.float32]  # (T, B) of 0 and 1: weight of the step in loss and metric
-    starts: bool  # whether the hidden state is zero before this batch; else it is carried over from the previous one
+__all__ = [
+    "ACCURACY",
+    "CROSS_ENTROPY",
+    "METRICS",
+    "NATS_PER_STEP",
+    "Batch",
+    "Metric",
+    "Output",
+    "Split",
+    "Task",
+]
 
 
 class Task(ABC):
@@ -76,6 +39,9 @@ class Task(ABC):
 
     A user's task sets `name`, `metric` and `output`, and implements `output_size`, `training` and `evaluation`. For
     samples that are random texts, `tasks.generated.GeneratedTask` takes less code.
+
+    Every batch that a task yields is checked (`tasks.watch`): `training` and `evaluation` raise `TaskError` where one
+    breaks a rule, where the task's own code raises an exception, and where a training stream ends.
     """
 
     name: ClassVar[str]
@@ -83,7 +49,12 @@ class Task(ABC):
     metric: ClassVar[Metric]
     output: ClassVar[Output]
     summary: ClassVar[str] = ""  # one line, for the list of tasks
+    alone: ClassVar[bool] = False  # whether each window is whole samples of any length: `steps` is ignored
     required: ClassVar[tuple[str, ...]] = ("name", "metric", "output")  # attributes that a class must set
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        watch(cls)
 
     @property
     @abstractmethod
@@ -119,17 +90,16 @@ class Task(ABC):
                 yield np.ascontiguousarray(window.targets).tobytes()
                 yield np.ascontiguousarray(window.loss_mask).tobytes()
 
-    def constant_baseline(self) -> float:
-        """Return the metric of the best constant prediction on the validation set.
+    def constant_baseline(self, split: Split = Split.VALIDATION) -> float:
+        """Return the metric of the best constant prediction on a split.
 
-        For accuracy, it is the share of the most frequent symbol. For nats per step, it is the entropy of the symbols,
-        or the sum of the entropies of the notes: the loss of a model that predicts their frequencies.
+        It predicts the frequencies of the targets of that split at every step: for accuracy, the most frequent symbol.
 
         Raises:
-            TaskError: the loss mask of the validation set is empty.
+            TaskError: the loss mask of the split is empty.
         """
         totals, steps = np.zeros(self.output_size), 0.0
-        for window in self.evaluation(Split.VALIDATION, 8, 64):
+        for window in self.evaluation(split, 8, 64):
             loss_mask = window.loss_mask > 0
             steps += float(loss_mask.sum())
             if self.output is Output.SYMBOLS:
@@ -137,13 +107,50 @@ class Task(ABC):
             else:
                 totals += window.targets[loss_mask].sum(axis=0, dtype=np.float64)
         if steps == 0:
-            raise TaskError(f"task {self.name!r}: the loss mask of its validation set is empty; make the set larger")
-        shares = totals / steps
-        if self.metric == ACCURACY:
-            return float(shares.max())
-        if self.output is Output.SYMBOLS:
-            return float(_surprise(shares).sum())
-        return float((_surprise(shares) + _surprise(1.0 - shares)).sum())
+            raise TaskError(f"task {self.name!r}: the loss mask of its {split} set is empty; make the set larger")
+        return self.metric.constant(totals / steps)
+
+    def ceiling(self, split: Split, batch: int = 50) -> float | None:
+        """Return the best expected value of the metric on a split, whatever the predictor; None if it is not known.
+
+        The predictor knows how the data are generated and remembers all earlier steps of a column. The expectation is
+        over what is random at each step, given those before it. On one fixed set, a predictor may be better by luck.
+
+        Args:
+            split: the fixed set of this split.
+            batch: number of columns of the evaluation: the first symbol of a column is not predicted. The default is
+                that of a trial.
+        """
+        del split, batch
+        return None
+
+    def description(self, split: Split) -> Description:
+        """Return what was read for a split; worked out once (see `describe`)."""
+        return self._descriptions[split]
+
+    def describe(self) -> dict[Split, Description]:
+        """Work out the descriptions of all splits from batches: the fixed sets, and the start of a training stream.
+
+        A task that knows more about its data overrides this, and may add facts with `dataclasses.replace`.
+        """
+        streams = {
+            Split.TRAIN: islice(self.training(8, 64, np.random.default_rng(0)), 64),
+            Split.VALIDATION: self.evaluation(Split.VALIDATION, 8, 64),
+            Split.TEST: self.evaluation(Split.TEST, 8, 64),
+        }
+        readings = {split: reading(stream, self.output_size) for split, stream in streams.items()}
+        return {
+            split: read.description(
+                f"{type(self).__module__}:{type(self).__qualname__}",
+                [readings[other] for other in Split if other is not split],
+                endless=split is Split.TRAIN,
+            )
+            for split, read in readings.items()
+        }
+
+    @cached_property
+    def _descriptions(self) -> dict[Split, Description]:
+        return self.describe()
 
     def uniform_loss(self) -> float:
         """Return the loss of a uniform prediction in nats per step: ln W for symbols, W ln 2 for notes."""
@@ -166,9 +173,3 @@ class Task(ABC):
         if any(len(label) != 1 for label in labels):
             return " ".join(labels)
         return "".join(labels) + "\n " + "".join("^" if weighted else " " for weighted in loss_mask)
-
-
-def _surprise(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return -p ln p for each share p, with 0 ln 0 = 0."""
-    safe = np.where(shares > 0, shares, 1.0)
-    return -shares * np.log(safe)

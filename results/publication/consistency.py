@@ -19,7 +19,7 @@ from results.store.errors import ResultsError, StoreError, one_line
 from results.store.graphs import graph_of
 from results.store.records import CellRow
 from results.store.sanitize import csv_text, printable
-from results.store.schema import SCHEMA
+from results.store.schema import schema_of
 from results.store.store import Store
 from results.store.words import Origin
 from results.tables import leaderboard as table
@@ -95,8 +95,9 @@ def _check_store(store: Store) -> str:
         child, _, parent, _ = orphans[0]
         raise _BrokenError(f"{len(orphans)} rows refer to missing rows, the first from {child} to {parent}")
     found = {" ".join(str(sql).split()) for (sql,) in store.select("SELECT sql FROM sqlite_master WHERE sql NOT NULL")}
-    missing = [sql.split()[2] for sql in SCHEMA if " ".join(sql.split()) not in found]
-    if missing or len(found) != len(SCHEMA):
+    schema = schema_of(store.version)
+    missing = [sql.split()[2] for sql in schema if " ".join(sql.split()) not in found]
+    if missing or len(found) != len(schema):
         raise _BrokenError(f"its schema is not that of this version ({', '.join(missing) or 'some tables are added'})")
     try:
         trials = store.check()

@@ -16,7 +16,7 @@ from enum import StrEnum
 import numpy as np
 
 from results.scores.finalists import Finalists
-from results.scores.ratio import Floats, direction, ratio
+from results.scores.ratio import Floats, direction
 
 LEVEL = 0.05
 """Level of a whole family of tests: the probability that any of its verdicts is wrong."""
@@ -64,13 +64,32 @@ def paired(differences: Floats) -> tuple[float, float, float]:
 
     If all differences are equal, the test is undefined and p is 1.
     """
-    mean = float(np.mean(differences))
-    error = float(np.std(differences, ddof=1) / np.sqrt(differences.size))
-    if error <= 1e-12 * max(1.0, abs(mean)):
-        return mean, error, 1.0
+    means, errors, ps = paired_rows(differences[None])
+    return float(means[0]), float(errors[0]), float(ps[0])
+
+
+def paired_rows(differences: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return `paired` of each row of `differences` (tests, seeds) as three arrays."""
+    means = np.mean(differences, axis=1)
+    errors = np.std(differences, axis=1, ddof=1) / np.sqrt(differences.shape[1])
+    constant = errors <= 1e-12 * np.maximum(1.0, np.abs(means))
     from scipy.special import stdtr  # slow to import, as statsmodels below, and not always needed
 
-    return mean, error, float(2 * stdtr(differences.size - 1, -abs(mean) / error))
+    ps = 2 * stdtr(differences.shape[1] - 1, -np.abs(means) / np.where(constant, 1.0, errors))
+    return means, errors, np.where(constant, 1.0, ps)
+
+
+def even_rows(differences: Floats, margin: float) -> Floats:
+    """Return the p values that each row's mean is between -`margin` and `margin`, by two one-sided t-tests (TOST).
+
+    `differences` has shape (tests, seeds). A row of equal numbers within the margin has the p value 0.
+    """
+    means, errors, _ = paired_rows(differences)
+    from scipy.special import stdtr  # slow to import
+
+    inside = np.abs(means) < margin
+    ps = stdtr(differences.shape[1] - 1, -(margin - np.abs(means)) / np.where(errors > 0, errors, 1.0))
+    return np.where(inside, np.where(errors > 0, ps, 0.0), 1.0)
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -99,17 +118,3 @@ def compare(found: Finalists, pairs: Sequence[tuple[str, str, str]]) -> list[Com
         Comparison(task, cell, other, mean, error, p, corrected)
         for (task, cell, other), (mean, error, p), corrected in zip(pairs, raw, adjusted, strict=True)
     ]
-
-
-def ratio_of_means(values: Floats, reference: Floats, higher_is_better: bool) -> tuple[float, float]:
-    """Return the ratio of the mean metrics, above 1 if `values` are better, and its standard error.
-
-    The error is that of the linearised ratio (delta method) over paired seeds: with r = mean(a) / mean(b), it is the
-    standard error of the mean of (a - r b) / mean(b). Both are NaN if the denominator is not positive.
-    """
-    above, below = (values, reference) if higher_is_better else (reference, values)
-    found = float(ratio(float(np.mean(values)), float(np.mean(reference)), higher_is_better))
-    residuals = above - found * below
-    with np.errstate(invalid="ignore"):
-        error = np.std(residuals, ddof=1) / np.sqrt(values.size) / np.mean(below)
-    return found, float(error) if np.isfinite(found) else float("nan")

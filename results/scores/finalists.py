@@ -1,5 +1,7 @@
 """Test metrics of the finalists: one for each seed, at the best settings that the search found.
 
+These are the trials of the first round, which ranks; `results.scores.confirmation` has those that judge contenders.
+
 Repeat r of a task has the same seed, so the same data in the same order, for all cells: values of different cells with
 the same task and repeat are paired. The repeats that count are those that all finalists have, which the store's
 information holds (`results.store.information.Retraining`).
@@ -14,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from results.scores.estimates import picks
+from results.scores.estimates import GRU, TEST, picks, stages
 from results.scores.ratio import Floats
+from results.scores.score import constants_of, score_kind, share
 from results.store.store import Store
-from results.store.words import RANKED_STATES
+from results.store.words import COMPLETE, RANKED_STATES
 
 _REPEATS = """
     SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials WHERE repeat BETWEEN 1 AND ?"""
@@ -53,6 +56,38 @@ class Finalists:
         return sorted(set.intersection(*found)) if found else []
 
 
+def first_round_scores(store: Store, tasks: Sequence[str]) -> dict[str, float]:
+    """Return the score of each finalist that passed every stage, from the first round alone: it chooses contenders.
+
+    The score is the smallest, over `tasks`, of the mean test metric's share of the GRU's, by the run's kind of score.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    found = finalists_of(store)
+    cells = found.cells(tasks)
+    if GRU not in cells:
+        return {}
+    known, kind, constants = stages(store, tasks), score_kind(store), constants_of(store, TEST)
+    scores = {
+        cell: min(
+            float(
+                share(
+                    kind,
+                    float(found.on(t, cell).mean()),
+                    float(found.on(t, GRU).mean()),
+                    constants.get(t, np.nan),
+                    found.higher[t],
+                )
+            )
+            for t in tasks
+        )
+        for cell in cells
+        if known.get(cell) == COMPLETE
+    }
+    return {cell: score for cell, score in scores.items() if np.isfinite(score)}
+
+
 def finalists_of(store: Store, best: pd.DataFrame | None = None) -> Finalists:
     """Return the finalists of a run on all tasks.
 
@@ -71,7 +106,8 @@ def finalists_of(store: Store, best: pd.DataFrame | None = None) -> Finalists:
     best = picks(store) if best is None else best
     rows = rows.merge(best[["cell", "task", "setting"]], on=["cell", "task", "setting"])
     rows["diverged"] = ~rows["state"].isin(RANKED_STATES) | rows["test"].isna()
-    guesses = rows["task"].map(marked.constant_guess).astype("float64")
+    # The values are test metrics. Runs of earlier versions know the constant baseline of the validation set alone.
+    guesses = rows["task"].map(marked.constant_guess | constants_of(store, TEST)).astype("float64")
     rows["value"] = rows["test"].astype("float64").where(~rows["diverged"], guesses)
     values, diverged, higher = {}, {}, {}
     for task, own in rows.groupby("task"):

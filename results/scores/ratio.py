@@ -1,7 +1,12 @@
-"""Ratio of a cell's metric to the GRU's, above 1 for the better cell whatever the metric's direction, and its error.
+"""Shares of the GRU's result: the ratio of two metrics, and the ratio of two gains; both with standard errors.
 
-Jozefowicz et al. 2015, section 3.1: a cell's score is the smallest, over the tasks, of its best accuracy divided by the
-GRU's. If lower is better (nats per step), the ratio is inverted.
+*Ratio* (Jozefowicz et al. 2015, section 3.1): a cell's metric over the GRU's. If lower is better (nats per step), the
+ratio is inverted, so that a value above 1 is better whatever the metric's direction.
+
+*Share of the gain*: the improvement of a cell's metric over the constant baseline of the same data, divided by the
+GRU's improvement. It is 0 for a cell that learnt nothing and negative for one that is worse than a constant prediction.
+A ratio of raw metrics has no such zero: where a constant prediction is right half of the time, a cell that learnt
+nothing has a ratio above 0.5.
 """
 
 import math
@@ -28,6 +33,11 @@ def ratio(value: float | Floats, reference: float | Floats, higher_is_better: bo
     return np.asarray(top / safe, np.float64)
 
 
+def gain(value: float | Floats, constant: float | Floats, higher_is_better: bool) -> Floats:
+    """Return the improvement of a metric over the constant baseline, positive if `value` is better."""
+    return np.asarray(direction(higher_is_better) * (np.asarray(value, np.float64) - constant), np.float64)
+
+
 def ratio_error(
     value: float | Floats,
     reference: float | Floats,
@@ -50,6 +60,54 @@ def ratio_error(
     above = np.asarray(error_above, np.float64) / safe
     below = ratio(value, reference, higher_is_better) * np.asarray(error_below, np.float64) / safe
     return np.asarray(np.hypot(above, below), np.float64)
+
+
+def gain_share(
+    value: float | Floats, reference: float | Floats, constant: float | Floats, higher_is_better: bool
+) -> Floats:
+    """Return the gain of `value` as a share of the gain of `reference`; NaN if the latter is not positive."""
+    return ratio(gain(value, constant, higher_is_better), gain(reference, constant, higher_is_better), True)
+
+
+def gain_share_error(
+    value: float | Floats,
+    reference: float | Floats,
+    value_error: float | Floats,
+    reference_error: float | Floats,
+    constant: float | Floats,
+    higher_is_better: bool,
+) -> Floats:
+    """Return the standard error of `gain_share` by the delta method, from the standard errors of both metrics.
+
+    The constant baseline is a number of the data and taken as exact. Otherwise as `ratio_error`.
+    """
+    above, below = (gain(metric, constant, higher_is_better) for metric in (value, reference))
+    return ratio_error(above, below, value_error, reference_error, True)
+
+
+def ratio_of_means(values: Floats, reference: Floats, higher_is_better: bool) -> tuple[float, float]:
+    """Return the ratio of the mean metrics, above 1 if `values` are better, and its standard error.
+
+    The error is that of the linearised ratio (delta method) over paired seeds: with r = mean(a) / mean(b), it is the
+    standard error of the mean of (a - r b) / mean(b). Both are NaN if the denominator is not positive.
+    """
+    above, below = (values, reference) if higher_is_better else (reference, values)
+    found = float(ratio(float(np.mean(values)), float(np.mean(reference)), higher_is_better))
+    residuals = above - found * below
+    with np.errstate(invalid="ignore"):
+        error = np.std(residuals, ddof=1) / np.sqrt(values.size) / np.mean(below)
+    return found, float(error) if np.isfinite(found) else float("nan")
+
+
+def gain_share_of_means(
+    values: Floats, reference: Floats, constant: float, higher_is_better: bool
+) -> tuple[float, float]:
+    """Return the gain of the mean metric as a share of the reference's, and its standard error over paired seeds.
+
+    Both are NaN if the reference has no gain, or the constant baseline is not known.
+    """
+    above, below = (gain(metrics, constant, higher_is_better) for metrics in (values, reference))
+    return ratio_of_means(above, below, True)
 
 
 def error_of_smallest(values: Floats, errors: Floats) -> float:

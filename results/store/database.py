@@ -13,8 +13,10 @@ from typing import Any
 from results.store.errors import StoreError, damaged, one_line
 from results.store.files import write_atomically
 from results.store.schema import (
+    ADDED,
     APPLICATION_ID,
     COLUMNS,
+    OLDEST_VERSION,
     SCHEMA,
     SCHEMA_VERSION,
     TABLES,
@@ -45,6 +47,11 @@ class Database:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+
+    @property
+    def version(self) -> int:
+        """Schema version of the file."""
+        return int(self.select("PRAGMA user_version")[0][0])
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the tables that `results.store.schema` documents."""
@@ -182,18 +189,30 @@ def open_database(folder: Path, *, readonly: bool) -> sqlite3.Connection:
             parts = connection.execute("SELECT name, type, sql FROM sqlite_master").fetchall()
         if application != APPLICATION_ID:
             raise StoreError(f"{path}: not a run's store; restore a backup, or start a run under a new name")
-        if version != SCHEMA_VERSION:
+        if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
             raise StoreError(
-                f"{path}: schema version {version}, but this gatesearch reads version {SCHEMA_VERSION}; "
+                f"{path}: schema version {version}, but this gatesearch reads {OLDEST_VERSION} to {SCHEMA_VERSION}; "
                 "use the gatesearch that wrote it, or start a run under a new name"
             )
-        wrong = misfits({name: (kind, sql) for name, kind, sql in parts})
+        wrong = misfits({name: (kind, sql) for name, kind, sql in parts}, version)
         if wrong:
             raise StoreError(damaged(path, f"its schema is not that of a run: {', '.join(wrong)}"))
+        if version < SCHEMA_VERSION and not readonly:
+            with one_line(path):
+                _upgrade(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Add the tables of the present schema version, in one transaction; another process may have done so."""
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in ADDED:
+        connection.execute(statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -3,12 +3,18 @@
 More keys may be there. The keys below are relied on, so their types are checked.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 MAX_REPEATS = 1000
-"""Largest number of seeds that finalists are retrained with."""
+"""Largest number of seeds that finalists are retrained with, and that a contender is confirmed on."""
+
+FIRST_CONFIRMATION = MAX_REPEATS + 1
+"""Repeat of the first confirmation trial; smaller ones belong to the first round, which chooses the contenders."""
+
+MAX_LOOKS = 100
+"""Largest number of looks at a test."""
 
 _CONFIG = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)
 
@@ -19,6 +25,8 @@ class Simulated(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
     delays: Annotated[float, Field(ge=0.0)]  # factor from a trial's simulated seconds to its waiting time
+    equal: bool = False  # every cell is equally able, so that what a run shows is noise
+    planted: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.0  # what cells with the planted structure learn more
 
 
 class Retraining(BaseModel):
@@ -28,6 +36,46 @@ class Retraining(BaseModel):
 
     repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)]  # seeds that every finalist has
     constant_guess: dict[str, float]  # task -> metric of the constant baseline, which a diverged repeat counts as
+
+
+class Plan(BaseModel):
+    """Plan to confirm a cell on a task: when the tests are looked at. It is declared before its first trial."""
+
+    model_config = _CONFIG
+
+    cell: str  # id of the contender
+    task: str
+    # Numbers of seeds, increasing: a test is looked at when it has so many.
+    looks: Annotated[list[Annotated[int, Field(ge=2, le=MAX_REPEATS)]], Field(min_length=1, max_length=MAX_LOOKS)]
+    least: Annotated[int, Field(ge=0, le=MAX_REPEATS)] = 0  # seeds to train, even if fewer decide; one of the looks
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Self:
+        if self.looks != sorted(set(self.looks)):
+            raise ValueError("the looks of a plan must increase")
+        if self.least and self.least not in self.looks:
+            raise ValueError("`least` of a plan must be one of its looks")
+        return self
+
+
+class Confirming(BaseModel):
+    """Declaration of a confirmation: its tests (each plan's cell against GRU and LSTM), seeds, settings and level."""
+
+    model_config = _CONFIG
+
+    level: Annotated[float, Field(gt=0.0, lt=1.0)]  # of the whole family of tests
+    plans: Annotated[list[Plan], Field(min_length=1)]  # in the order of their declaration
+    settings: dict[str, dict[str, str]]  # cell -> task -> setting; of the contenders, the GRU and the LSTM
+    constant_baseline: dict[str, float]  # task -> metric of the constant baseline, which a diverged trial counts as
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        keys = [(plan.cell, plan.task) for plan in self.plans]
+        if len(set(keys)) < len(keys):
+            raise ValueError("a cell has two plans on one task")
+        if any(plan.task not in self.settings.get(plan.cell, {}) for plan in self.plans):
+            raise ValueError("a plan has no setting")
+        return self
 
 
 class Environment(BaseModel):
@@ -51,6 +99,9 @@ class Information(Environment):
     extended: list[list[str]] = []  # arguments of the commands that raised the number of proposals
     simulated: Simulated | None = None
     retrained: Retraining | None = None
+    constants: dict[str, dict[str, float]] = {}  # task -> split -> metric of the constant baseline; no key: not known
+    ceilings: dict[str, dict[str, float]] = {}  # task -> split -> best metric possible; only where it is known
+    confirmation: Confirming | None = None
     leaderboard_format: Annotated[int, Field(ge=1)] = 1  # of leaderboard.csv; `results.tables.leaderboard.FORMAT`
 
 

@@ -6,6 +6,7 @@ Every query raises `StoreError` if the store cannot be read or holds a value of 
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from results.store.information import MAX_REPEATS
 from results.store.setting_key import read_key
 from results.store.store import Store
 
@@ -72,8 +73,9 @@ def check_setting_keys(store: Store) -> None:
 
 
 def retrained_cells(store: Store) -> list[str]:
-    """Return the ids of the cells with at least one retrained trial, in order."""
-    found = store.typed("SELECT DISTINCT cell FROM trials WHERE repeat > 0 ORDER BY cell", {"cell": str})
+    """Return the ids of the cells with at least one trial of the finalists' first round, in order."""
+    sql = "SELECT DISTINCT cell FROM trials WHERE repeat BETWEEN 1 AND ? ORDER BY cell"
+    found = store.typed(sql, {"cell": str}, (MAX_REPEATS,))
     return [cell for (cell,) in found]
 
 
@@ -104,3 +106,8 @@ def progress_mark(store: Store) -> tuple[int, int, str]:
     sql = "SELECT (SELECT count(*) FROM trials), (SELECT count(*) FROM proposals), (SELECT information FROM run)"
     ((trials, proposals, information),) = store.typed(sql, {"trials": int, "proposals": int, "information": str})
     return trials, proposals, information
+
+
+def metrics_by_task(store: Store) -> dict[str, str]:
+    """Return the metric that ranks each task with a trial in the store."""
+    return dict(store.typed("SELECT task, max(metric) FROM trials GROUP BY task", {"task": str, "metric": str}))

@@ -52,7 +52,11 @@ class TrialRow:
     cell: Annotated[str, "id of the cell"]
     task: Annotated[str, "name of the task; memorization is the task of stage 0"]
     setting: Annotated[str, "hyperparameters as canonical JSON text; with cell, task and repeat the key of the trial"]
-    repeat: Annotated[int, "0: a trial of the search; 1, 2, ...: same setting, other seed, which all finalists share"]
+    repeat: Annotated[
+        int,
+        "0: a trial of the search; 1 to 1000: same setting, other seed, which all finalists share; "
+        "from 1001 on: confirmation, on seeds that chose no cell",
+    ]
     seed: Annotated[int, "random seed of the initial weights and the training data, 0 to 2**63 - 1"]
     state: Annotated[str, "ok, stopped (reached its target), at-chance (given up), diverged, failed"]
     reason: Annotated[str, "why it ended in that state, in words; may be empty"]
@@ -91,6 +95,24 @@ class TrialRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureRow:
+    """Metric of a trial beside the one that ranks its task. Its key is (cell, task, setting, repeat, metric)."""
+
+    cell: Annotated[str, "id of the cell"]
+    task: Annotated[str, "name of the task"]
+    setting: Annotated[str, "hyperparameters of the trial, canonical JSON text"]
+    repeat: Annotated[int, "repeat of the trial"]
+    metric: Annotated[str, "name of the metric: accuracy (fraction), cross_entropy (nats per symbol)"]
+    validation: Annotated[float | None, "its value on the validation set, at the trial's best_step"]
+    validation_se: Annotated[float | None, "standard error from the finite validation set"]
+    test: Annotated[float | None, "its value on the test set, at the trial's best_step"]
+    test_se: Annotated[float | None, "standard error from the finite test set"]
+
+    def __post_init__(self) -> None:
+        _keep_finite(self, "validation", "validation_se", "test", "test_se")
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationRow:
     """One cell's visit to one task within one proposal. Its key is (proposal, cell, task)."""
 
@@ -100,7 +122,11 @@ class EvaluationRow:
     stage: Annotated[int, "0 = memorization, 1 = the first ranked task, ..."]
     settings: Annotated[int, "number of settings tried in this visit"]
     best: Annotated[float | None, "best validation metric of the cell on the task so far"]
-    ratio: Annotated[float | None, "ratio of best to the GRU's best; > 1 is better whatever the metric's direction"]
+    ratio: Annotated[
+        float | None,
+        "ratio of best to the GRU's best, or of their gains over the constant baseline if the run's score is of gains; "
+        "> 1 is better whatever the metric's direction",
+    ]
     threshold: Annotated[
         float | None, "what had to be reached: an accuracy in stage 0, a ratio later; missing if there is no threshold"
     ]
@@ -120,7 +146,8 @@ class ProposalRow:
     parent: Annotated[str | None, "id of the cell that was mutated"]
     outcome: Annotated[str, "complete, stopped at TASK, failed at TASK, no valid child"]
     score: Annotated[
-        float | None, "score at that time: min over the tasks of the ratio to the GRU; missing unless complete"
+        float | None,
+        "score at that time: min over the tasks of the ratio to the GRU, as in evaluations; missing unless complete",
     ]
     rejections: Annotated[dict[str, int], "draws that were rejected before this one, by reason"] = field(
         default_factory=dict

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, TypeAlias, TypeVar, get_args, get_type_hints
 
-from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
+from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from search.cells.text import shorten
 
 APPLICATION_ID = 0x67617465  # "gate": tells a run's store from any other SQLite database
-SCHEMA_VERSION = 3  # kept in user_version; increases whenever a table changes
+SCHEMA_VERSION = 4  # kept in user_version; increases whenever a table changes
+OLDEST_VERSION = 3
+"""Oldest schema version that is read. It lacks the table `measures`, which is added when the run is resumed."""
+
 LARGEST_COUNT = 2**53  # floats represent every whole number up to here
 
 # `gatesearch verify` compares this text, comments included, with that of a store: it changes only with SCHEMA_VERSION.
@@ -77,6 +80,20 @@ SCHEMA = (
         proposal INTEGER,           -- the first that asked for it; -1, -2, ...: only baselines did
         PRIMARY KEY (cell, task, setting, repeat)
     )""",
+    """
+    CREATE TABLE measures (
+        cell TEXT NOT NULL,
+        task TEXT NOT NULL,
+        setting TEXT NOT NULL,
+        repeat INTEGER NOT NULL,
+        metric TEXT NOT NULL,       -- accuracy (fraction), cross_entropy (nats per symbol)
+        validation REAL,            -- its value on the validation set, at the trial's best_step
+        validation_se REAL,         -- its standard error
+        test REAL,                  -- its value on the test set, at the trial's best_step
+        test_se REAL,
+        PRIMARY KEY (cell, task, setting, repeat, metric),
+        FOREIGN KEY (cell, task, setting, repeat) REFERENCES trials (cell, task, setting, repeat)
+    )""",
     # Every column that the leaderboard reads, so that it does not load the curves.
     """
     CREATE INDEX trials_for_ranking ON trials
@@ -107,12 +124,16 @@ SCHEMA = (
     )""",
 )
 
-Row: TypeAlias = CellRow | TrialRow | EvaluationRow | ProposalRow
-R = TypeVar("R", CellRow, TrialRow, EvaluationRow, ProposalRow)
+ADDED = tuple(sql for sql in SCHEMA if sql.split()[2] == "measures")
+"""Statements that schema version 4 added."""
+
+Row: TypeAlias = CellRow | TrialRow | MeasureRow | EvaluationRow | ProposalRow
+R = TypeVar("R", CellRow, TrialRow, MeasureRow, EvaluationRow, ProposalRow)
 
 TABLES: dict[type[Row], str] = {
     CellRow: "cells",
     TrialRow: "trials",
+    MeasureRow: "measures",
     EvaluationRow: "evaluations",
     ProposalRow: "proposals",
 }
@@ -124,12 +145,17 @@ _NAMES_OF_TYPES = {str: "text", int: "a whole number up to 2**53", float: "a fin
 _COMMENT = re.compile(r"--[^\n]*")
 
 
-def misfits(found: Mapping[str, tuple[str, str | None]]) -> list[str]:
+def schema_of(version: int) -> tuple[str, ...]:
+    """Return the statements that make the tables and indices of a readable schema version."""
+    return SCHEMA if version >= SCHEMA_VERSION else tuple(sql for sql in SCHEMA if sql not in ADDED)
+
+
+def misfits(found: Mapping[str, tuple[str, str | None]], version: int = SCHEMA_VERSION) -> list[str]:
     """Return what a run cannot have in its schema (kind and SQL by name): other tables than these, views, triggers.
 
     Additions (an index, a table of one's own) are harmless, and comments may differ.
     """
-    wanted = {sql.split()[2]: sql for sql in SCHEMA if sql.split()[1] == "TABLE"}
+    wanted = {sql.split()[2]: sql for sql in schema_of(version) if sql.split()[1] == "TABLE"}
     wrong = [name for name, sql in wanted.items() if _bare(found.get(name, ("", ""))[1] or "") != _bare(sql)]
     return wrong + [f"{kind} {name}" for name, (kind, _) in found.items() if kind in ("view", "trigger")]
 

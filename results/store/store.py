@@ -29,9 +29,18 @@ from filelock import FileLock, Timeout
 from results.store.database import FILE, PROFILE_FILE, Database, create_database, open_database
 from results.store.errors import AmbiguousCellError, StoreError, damaged, one_line
 from results.store.files import write_atomically
-from results.store.information import Information, Retraining, Simulated, as_json, parse_environment, parse_information
-from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow
-from results.store.schema import COLUMNS, column_list, decode, encode, insertion
+from results.store.information import (
+    Confirming,
+    Information,
+    Retraining,
+    Simulated,
+    as_json,
+    parse_environment,
+    parse_information,
+)
+from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
+from results.store.schema import COLUMNS, SCHEMA_VERSION, column_list, decode, encode, insertion
+from results.store.words import TrialState
 
 __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 
@@ -181,6 +190,16 @@ class Store(Database):
         return self._information.data
 
     @property
+    def constants(self) -> dict[str, dict[str, float]]:
+        """Metric of the constant baseline, by task and split; empty for runs that did not store it."""
+        return self._information.constants
+
+    @property
+    def ceilings(self) -> dict[str, dict[str, float]]:
+        """Best metric possible, by task and split, where the task knows it."""
+        return self._information.ceilings
+
+    @property
     def retraining(self) -> Retraining | None:
         """Retraining that every finalist has, or None before there is any."""
         return self._information.retrained
@@ -189,6 +208,11 @@ class Store(Database):
     def finalist_repeats(self) -> int:
         """Number of seeds that every finalist is retrained on; 0 before there are any."""
         return 0 if self.retraining is None else self.retraining.repeats
+
+    @property
+    def confirmation(self) -> Confirming | None:
+        """Declaration of the confirmation, or None before there is one."""
+        return self._information.confirmation
 
     @property
     def leaderboard_format(self) -> int:
@@ -242,13 +266,35 @@ class Store(Database):
         """Return all cells: the given ones by id, then the found ones by proposal."""
         return self._rows(CellRow, {}, "proposal, id")
 
-    def record(self, evaluation: EvaluationRow | None, trials: Sequence[TrialRow]) -> None:
-        """Store an evaluation and its trials in one transaction. Keys that are stored already keep their first rows."""
-        encoded = [encode(trial) for trial in trials]
+    def record(
+        self, evaluation: EvaluationRow | None, trials: Sequence[TrialRow], measures: Sequence[MeasureRow] = ()
+    ) -> None:
+        """Store an evaluation, trials and their other metrics in one transaction.
+
+        Keys that are stored already keep their first rows.
+        """
+        encoded, others = [encode(trial) for trial in trials], [encode(measure) for measure in measures]
         with self._transaction() as connection:
             connection.executemany(insertion(TrialRow) + _KEEP_FIRST, encoded)
+            if others:
+                connection.executemany(insertion(MeasureRow) + _KEEP_FIRST, others)
             if evaluation is not None:
                 connection.execute(insertion(EvaluationRow) + _KEEP_FIRST, encode(evaluation))
+
+    def forget_failures(self) -> None:
+        """Remove failed trials, and the evaluations, of a search without proposals, so that they are made again.
+
+        The evaluations are those of baselines, which follow from the trials.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM evaluations WHERE NOT EXISTS (SELECT 1 FROM proposals)")
+            connection.execute(
+                "DELETE FROM trials WHERE state = ? AND NOT EXISTS (SELECT 1 FROM proposals)",
+                (TrialState.FAILED.value,),
+            )
 
     def claim(self, cell: str, task: str, setting: str, repeat: int, proposal: int) -> None:
         """Note that this proposal asked for a stored trial. The earliest proposal is kept; baselines come last."""
@@ -289,6 +335,15 @@ class Store(Database):
         """
         without = () if curves else ("curve",)
         return self._rows(TrialRow, {"cell": cell, "task": task}, "cell, task, setting, repeat", without)
+
+    def measures(self, cell: str | None = None, task: str | None = None) -> list[MeasureRow]:
+        """Return the other metrics of trials, of one cell (a whole id) or task if given, in the order of their keys.
+
+        A run of schema version 3 has none.
+        """
+        if self.version < SCHEMA_VERSION:
+            return []
+        return self._rows(MeasureRow, {"cell": cell, "task": task}, "cell, task, setting, repeat, metric")
 
     def evaluations(self, cell: str | None = None, task: str | None = None) -> list[EvaluationRow]:
         """Return evaluations, of one cell (a whole id) or task if given, in the order of proposals and stages."""
@@ -338,7 +393,7 @@ class Store(Database):
         answers = [row[0] for row in self.select("PRAGMA integrity_check(1)")]
         if answers != ["ok"]:
             raise StoreError(damaged(self.path, f"SQLite: {answers[0]}"))
-        _ = self.information, self.environments(), self.evaluations(), self.proposals()
+        _ = self.information, self.environments(), self.evaluations(), self.proposals(), self.measures()
         trials = 0
         self.cells()
         for (cell,) in self.typed("SELECT DISTINCT cell FROM trials", {"cell": str}):

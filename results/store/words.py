@@ -1,4 +1,4 @@
-"""Vocabulary of rows and tables: states of trials, kinds of proposals, origins of cells, evidence for a score."""
+"""Vocabulary of rows and tables: states of trials, kinds of proposals, origins of cells, scores and their evidence."""
 
 from enum import StrEnum
 
@@ -40,8 +40,21 @@ class Origin(StrEnum):
 class Evidence(StrEnum):
     """Evidence for a score: trials on fresh seeds, or the search's own trials."""
 
+    CONFIRMED = "confirmed"  # retrained, and then confirmed on seeds that took no part in choosing the cell
     RETRAINED = "retrained"
     SEARCH = "search"
+
+    @property
+    def is_retrained(self) -> bool:
+        """True if the numbers are means over fresh seeds, without the bias of choosing the best of many trials."""
+        return self is not Evidence.SEARCH
+
+
+class ScoreKind(StrEnum):
+    """Share of the GRU's result whose smallest value over the ranked tasks is the score of a cell."""
+
+    GAIN = "gain"  # improvement of the metric over the constant baseline, as a share of the GRU's
+    RATIO = "ratio"  # ratio of the metric to the GRU's (Jozefowicz et al. 2015, section 3.1)
 
 
 MEMORIZATION = "memorization"

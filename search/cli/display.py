@@ -9,14 +9,16 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from results.scores.verdict import RunVerdict
 from results.store.sanitize import printable
 from search.engine.progress import Progress as Counts
 
 PLAIN_SECONDS = 15.0
 """Least number of seconds between two progress lines if the output is not a terminal."""
 
-_PHASES = ("baselines", "proposals", "finalists")
-"""Phases of a search in order; finalists are counted in trials, the others in cells."""
+_PHASES = ("baselines", "proposals", "finalists", "confirmation")
+"""Phases of a search in order; the last two are counted in trials, the others in cells. Confirmation counts the trials
+up to its next look, after which it may have ended."""
 
 
 class Display:
@@ -25,7 +27,7 @@ class Display:
     def __init__(self, console: Console, stages: tuple[str, ...]) -> None:
         self.console, self.stages = console, stages
         self._bars = Progress(
-            TextColumn("{task.description:10}"),
+            TextColumn("{task.description:12}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -58,11 +60,14 @@ class Display:
             "baselines": (counts.baselines_done, counts.baselines),
             "proposals": (counts.proposals_done, counts.proposals),
             "finalists": (counts.finalists_done, counts.finalists),
+            "confirmation": (counts.confirmation_done, counts.confirmation),
         }
         if counts.baselines_done == counts.baselines:
             self._begin("proposals", counts.proposals_done)
         if counts.finalists:
             self._begin("finalists", counts.finalists_done)
+        if counts.confirmation:
+            self._begin("confirmation", counts.confirmation_done)
         if self.console.is_terminal:
             for name, (completed, total) in done.items():
                 left = self._left(name, completed, total)
@@ -72,7 +77,7 @@ class Display:
         elif time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
             parts = [f"{name} {completed}/{total}" for name, (completed, total) in done.items() if total > 0]
-            latest = "finalists" if counts.finalists else "proposals"
+            latest = "confirmation" if counts.confirmation else "finalists" if counts.finalists else "proposals"
             left = self._left(latest, *done[latest])
             self.console.print(f"{', '.join(parts + [left] * bool(left))}; {self._counts(counts)}", soft_wrap=True)
 
@@ -115,6 +120,18 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
+def say_verdict(console: Console, verdict: RunVerdict) -> None:
+    """Print the verdict of a run and an empty line. Its commands are not broken, so that they can be copied."""
+    for line in verdict.lines(console.width):
+        say(console, line)
+    console.print()
+
+
 def say(console: Console, line: str) -> None:
     """Print a line literally: a path may contain brackets, which are markup to rich, or control characters."""
     console.print(printable(line), soft_wrap=True, highlight=False, markup=False)
+
+
+def warn(console: Console, text: str) -> None:
+    """Print a warning."""
+    console.print(printable(f"warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False)

@@ -1,16 +1,14 @@
 """Baselines: the given cells, evaluated on every task before the first proposal, and the GRU's results as reference."""
 
-from collections.abc import Mapping
-
-from results.store.words import MEMORIZATION, ProposalKind
+from results.store.store import Store
+from results.store.words import MEMORIZATION, ProposalKind, ScoreKind, TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import SearchError
 from search.core.keys import generator_of
 from search.profiles.sections import Profile
 from search.strategies.proposal import Outcome, Proposal
-from search.strategies.scoring import best_values
+from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
-from tasks.task import Metric
 
 
 def baseline_proposal(profile: Profile, seed: int, index: int, graph: GateGraph) -> Proposal:
@@ -25,22 +23,49 @@ def baseline_proposal(profile: Profile, seed: int, index: int, graph: GateGraph)
     return Proposal(index, ProposalKind.BASELINE, graph, settings=settings)
 
 
-def reference_metrics(outcome: Outcome, metrics: Mapping[str, Metric]) -> dict[str, float]:
+def check_reference(outcome: Outcome, store: Store) -> None:
+    """Raise an error with the stored reason if every trial of the reference cell on a task failed.
+
+    Args:
+        outcome: outcome of the reference cell's proposal.
+        store: store of the run, which has its trials.
+
+    Raises:
+        SearchError: all trials of a task failed.
+    """
+    for visit in outcome.visits:
+        trials = store.trials(outcome.proposal.cell, visit.task)
+        if visit.task != MEMORIZATION and trials and all(row.state == TrialState.FAILED for row in trials):
+            raise SearchError(
+                f"every trial of the GRU on {visit.task!r} failed, so nothing can be compared with it: "
+                f"{trials[0].reason}; remove the cause, then rerun with --resume, which trains them again"
+            )
+
+
+def reference_metrics(outcome: Outcome, rule: ScoreRule) -> dict[str, float]:
     """Return the best validation metric of the reference cell on each task.
 
     Args:
         outcome: outcome of the reference cell's proposal.
-        metrics: metric of each task.
+        rule: rule of the score, without a reference.
 
     Raises:
-        SearchError: the reference cell has no result on a task.
+        SearchError: the reference cell has no result on a task, or no gain on a ranked one although the score is of
+            gains.
     """
     visits = {visit.task: visit.results.values() for visit in outcome.visits if visit.task != MEMORIZATION}
-    reference = best_values(visits, metrics)
+    reference = rule.bests(visits)
     for task in visits:
         if task not in reference:
             raise SearchError(
                 f"no setting of the GRU has a result on {task!r}, so nothing can be compared with it; "
                 "try more baseline_settings or smaller learning rates in the profile"
+            )
+        if rule.kind is ScoreKind.GAIN and task in rule.ranked and not rule.gain(task, reference[task]) > 0.0:
+            found, constant = f"{reference[task]:.4g}", f"{rule.constants[task]:.4g}"
+            raise SearchError(
+                f"the GRU's best {rule.metrics[task].name} on {task!r} is {found}, no better than the constant "
+                f"baseline's {constant}, so no gain can be compared with it; raise epochs, epoch_steps or "
+                f"baseline_settings of {task!r} in the profile"
             )
     return reference

@@ -29,15 +29,15 @@ MEASURED_STEPS = 5
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated seconds of one core. Both totals include the baselines and the finalists' trials.
+    """Estimated seconds of one core. Both totals include the baselines, the finalists' trials and the confirmation's.
 
     The actual time differs from both: trials may diverge or stop early, and cells may have more matrices than the GRU.
 
     Attributes:
         baselines: seconds for the trials of the given cells.
         baseline_trials: number of these trials.
-        least: total if every new cell is stopped early in memorization.
-        most: total if every new cell passes every stage.
+        least: total if every new cell is stopped early in memorization, and the first look decides.
+        most: total if every new cell passes every stage, and the confirmation takes its largest number of seeds.
     """
 
     baselines: float
@@ -73,13 +73,19 @@ def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
     least = gate.settings * times[MEMORIZATION].hopeless
     finals = profile.finalists
     finalist = finals.repeats * sum(times[name].full for name in profile.tasks) if finals.cells else 0.0
+    plan, once = profile.confirmation, sum(times[name].full for name in profile.ranked) if finals.cells else 0.0
+    named = len(plan.cells)
+    contenders = named + min(plan.contenders, finals.cells, proposals)
     return Cost(
         given * baseline,
         given * baseline_trials,
-        given * (baseline + finalist) + proposals * (fresh * again + (1 - fresh) * least),
+        given * (baseline + finalist)
+        + proposals * (fresh * again + (1 - fresh) * least)
+        + (named + 2 if named else 0) * plan.repeats * once,
         given * (baseline + finalist)
         + proposals * (fresh * again + (1 - fresh) * candidate)
-        + min(finals.cells, proposals) * finalist,
+        + min(finals.cells, proposals) * finalist
+        + (contenders + 2 if contenders else 0) * plan.max_repeats * once,  # with the GRU and the LSTM
     )
 
 

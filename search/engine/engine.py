@@ -6,16 +6,19 @@ interruptions:
 - every random draw has a generator of its own, seeded by a key (`search.core.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order; W, the window, belongs to the run;
 - a trial is identified by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored trial is
-  not trained again. To resume a run is to run the same search over the same store: the strategy is told what ended
-  before the interruption without drawing it again (`search.engine.history`), except for a sample of proposals, which
-  verifies that this version draws the same ones.
+  not trained again, except one that failed before the baselines were finished. A trial that fails in the code of its
+  task ends the search and is not stored, because the cell is not to blame. To resume a run is to run the same search
+  over the same store: the strategy is told what ended before the interruption without drawing it again
+  (`search.engine.history`), except for a sample of proposals, which verifies that this version draws the same ones.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from results.scores.score import constants_of
 from results.store.graphs import graph_of
+from results.store.queries import proposal_count
 from results.store.records import ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import ProposalKind
@@ -23,7 +26,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import REFERENCE, label_of
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
-from search.engine.baselines import baseline_proposal, reference_metrics
+from search.engine.baselines import baseline_proposal, check_reference, reference_metrics
 from search.engine.budgets import budgets
 from search.engine.history import History, PastProposal
 from search.engine.progress import Progress
@@ -34,13 +37,13 @@ from search.profiles.sections import Profile
 from search.strategies.base import Strategy
 from search.strategies.proposal import Outcome, Proposal
 from search.strategies.registry import strategy_class
-from search.strategies.scoring import best_values, score_of
+from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.executor import Executor
 from search.workers.job import Job
-from tasks.task import Metric, Task
+from tasks.task import Metric, Split, Task
 
 CHECKS = 50
 """Approximate number of stored proposals that are drawn again and compared when a run is resumed."""
@@ -85,14 +88,18 @@ class Engine:
         self.profile, self.seed, self.tasks, self.store, self.executor = profile, seed, tasks, store, executor
         self.simulation, self.on_change, self.on_outcome = simulation, on_change, on_outcome
         self.metrics: dict[str, Metric] = {name: task.metric for name, task in tasks.items()}
+        # A stored run has its constants, so that scores do not depend on the data when it is resumed or verified.
+        stored = constants_of(store, Split.VALIDATION)
+        self._constant_baselines = {
+            name: stored[name] if name in stored else task.constant_baseline() for name, task in tasks.items()
+        }
+        self.rule = ScoreRule(profile.search.score, profile.ranked, self.metrics, self._constant_baselines)
         self.strategy: Strategy = strategy_class(profile.search.strategy)(
-            profile, seed, self.metrics, lru_cache(GRAPHS)(self._graph_of)
+            profile, seed, self.rule, lru_cache(GRAPHS)(self._graph_of)
         )
         self.progress = Progress(len(profile.given), proposals=profile.search.proposals)
         self._names = {graph.id: name for name, graph in reversed(profile.given.items())}
-        self._constant_baselines = {name: task.constant_baseline() for name, task in tasks.items()}
         self._budgets = budgets(profile)
-        self._reference: dict[str, float] = {}
         self._running: dict[int, _Running] = {}  # by proposal
         self._readers: dict[int, list[int]] = {}  # ticket -> proposals that wait for it
         self._tickets: dict[tuple[str, str, Setting], int] = {}  # of the trials that are queued or running
@@ -103,7 +110,8 @@ class Engine:
         """Run the whole search.
 
         Raises:
-            SearchError: the GRU has no result on a ranked task, or the store is that of another search.
+            SearchError: the GRU has no result or no gain on a ranked task, or the store is that of another search.
+            TaskError: a trial failed in the code of its task.
             StoreError: the store cannot be read or written.
         """
         self.run_baselines()
@@ -112,14 +120,18 @@ class Engine:
     def run_baselines(self) -> None:
         """Evaluate the given cells, from which reference metrics and transferred settings come."""
         given = self.profile.given
+        if not proposal_count(self.store):  # nothing depends on a failure yet, and its cause may be gone
+            self.store.forget_failures()
         proposals = [baseline_proposal(self.profile, self.seed, -1 - i, g) for i, g in enumerate(given.values())]
         for proposal in proposals:
             self._start(proposal)
         outcomes = [self._wait_for(proposal.index) for proposal in proposals]
-        self._reference = reference_metrics(outcomes[list(given).index(REFERENCE)], self.metrics)
+        reference = outcomes[list(given).index(REFERENCE)]
+        check_reference(reference, self.store)
+        self.rule = self.rule.against(reference_metrics(reference, self.rule))
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
-        self.strategy.start(outcomes, self._reference, self._names)
+        self.strategy.start(outcomes, self.rule.reference, self._names)
 
     def run_proposals(self) -> None:
         """Run all proposals; the baselines must have been run."""
@@ -185,7 +197,7 @@ class Engine:
     def _start(self, proposal: Proposal) -> None:
         if proposal.cell is not None:
             self.store.add_cell(cell_row(proposal, self._names.get(proposal.cell)))
-        running = _Running(ProposalRun(proposal, self.profile, self.metrics, self._reference))
+        running = _Running(ProposalRun(proposal, self.profile, self.rule))
         self._running[proposal.index] = running
         self._advance(running)
 
@@ -280,9 +292,9 @@ class Engine:
         """Return the cell's score from all results of this proposal and earlier ones."""
         tried = {visit.task: visit.results.values() for visit in outcome.visits}
         before = outcome.proposal.best_before
-        ranked = self.profile.ranked
-        bests = best_values({name: [before.get(name), *tried.get(name, ())] for name in ranked}, self.metrics)
-        return score_of(bests, self._reference, ranked, self.metrics)
+        return self.rule.score(
+            self.rule.bests({name: [before.get(name), *tried.get(name, ())] for name in self.rule.ranked})
+        )
 
 
 def _check_same(proposal: Proposal, row: ProposalRow) -> None:

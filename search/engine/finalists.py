@@ -1,4 +1,4 @@
-"""Finalists: the best cells found and all given cells, retrained on fresh seeds.
+"""Finalists: the best cells found and all given cells, retrained on fresh seeds. The first round, which ranks.
 
 The best of many settings and many cells is biased in favour of the winner (Jozefowicz et al. 2015 report that best
 value). Therefore each finalist is retrained at its best setting on every task, `repeats` times, and the leaderboard
@@ -8,7 +8,8 @@ differ between cells; they are not paired.)
 
 A trial of a finalist is identified by cell, task, setting and repeat (1, 2, ...; repeat 0 is the search's own trial).
 It is stored as soon as it is finished, and not trained again. Retraining depends on nothing but the store, the seed and
-the profile, and is resumed by calling it again.
+the profile, and is resumed by calling it again. The found cells that are best in this round are judged on other seeds
+(`search.engine.confirmation`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,15 +21,12 @@ from results.store.queries import mean_seconds, retrained_cells
 from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.core.errors import SearchError
-from search.core.keys import finalist_seed
-from search.engine.budgets import budgets
+from search.engine.fresh_trials import FreshTrial, is_stored, train_fresh
 from search.engine.progress import Progress
-from search.engine.trial_writer import TrialWriter
 from search.profiles.sections import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
 from search.workers.executor import Executor
-from search.workers.job import Job
 from tasks.task import Task
 
 
@@ -70,11 +68,7 @@ def choose_finalists(profile: Profile, store: Store) -> list[Finalist]:
     return [Finalist(graph, settings.get(cell, {})) for cell, graph in graphs.items()]
 
 
-FinalistTrial = tuple[GateGraph, str, Setting, int]
-"""Cell, task, setting, repeat."""
-
-
-def trials_of(finalists: Sequence[Finalist], profile: Profile) -> list[FinalistTrial]:
+def trials_of(finalists: Sequence[Finalist], profile: Profile) -> list[FreshTrial]:
     """Return the trials of the finalists in the order of training."""
     return [
         (finalist.graph, task, finalist.settings[task], repeat)
@@ -91,13 +85,8 @@ def finalists_seconds(profile: Profile, store: Store, finalists: Sequence[Finali
     A trial is expected to take the mean time of the cell's stored trials on the task.
     """
     means = mean_seconds(store)
-    missing = (trial for trial in trials_of(finalists, profile) if not _stored(store, trial))
+    missing = (trial for trial in trials_of(finalists, profile) if not is_stored(store, trial))
     return sum(means[graph.id, task] for graph, task, _, _ in missing)
-
-
-def _stored(store: Store, trial: FinalistTrial) -> bool:
-    graph, task, setting, repeat = trial
-    return store.trial(graph.id, task, setting.key, repeat) is not None
 
 
 def retrain(
@@ -128,6 +117,7 @@ def retrain(
 
     Raises:
         SearchError: the GRU has no result on a ranked task yet.
+        TaskError: a trial failed in the code of its task.
         StoreError: the store cannot be read or written.
     """
     finalists = choose_finalists(profile, store)
@@ -135,26 +125,18 @@ def retrain(
         return
     repeats = profile.finalists.repeats
     _mark(store, tasks, repeats, only_if_new=True)
-    limits = budgets(profile)
-    constant_baselines = {name: tasks[name].constant_baseline() for name in profile.visited}
     wanted = trials_of(finalists, profile)
-    missing = [trial for trial in wanted if not _stored(store, trial)]
+    missing = [trial for trial in wanted if not is_stored(store, trial)]
     progress.finalists, progress.finalists_done = len(wanted), len(wanted) - len(missing)
     progress.trials_known += len(wanted) - len(missing)
-    waiting: dict[int, FinalistTrial] = {}
-    for priority, (graph, task, setting, repeat) in enumerate(missing):
-        own_seed = finalist_seed(seed, task, repeat)
-        job = Job(graph, task, setting, limits[task], own_seed, constant_baselines[task], simulation)
-        waiting[executor.submit(job, priority)] = (graph, task, setting, repeat)
-    writer = TrialWriter(store, {name: task.metric for name, task in tasks.items()})
     on_change(progress)
-    while waiting:
-        ticket, result = executor.next()
-        graph, task, setting, repeat = waiting.pop(ticket)
-        writer.write(graph.id, task, setting, repeat, finalist_seed(seed, task, repeat), result)
+
+    def on_trial() -> None:
         progress.trials_run += 1
         progress.finalists_done += 1
         on_change(progress)
+
+    train_fresh(profile, seed, tasks, store, executor, missing, simulation=simulation, on_trial=on_trial)
     _mark(store, tasks, repeats)
 
 

@@ -19,6 +19,8 @@ class Progress:
     best_score: float | None = None
     finalists: int = 0  # trials of the finalists; 0 until the finalists are chosen
     finalists_done: int = 0
+    confirmation: int = 0  # trials of contenders, GRU and LSTM up to the next look; 0 until they are declared
+    confirmation_done: int = 0
 
     def count_passed(self, task: str) -> None:
         """Count a new cell that passed the stage of a task."""

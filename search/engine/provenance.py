@@ -1,16 +1,21 @@
 """Provenance of a run: environment, platform, time and data."""
 
 import json
+import math
 import platform
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from results.publication.consistency import Check
-from results.store.queries import trial_count
+from results.store.queries import metrics_by_task, trial_count
 from results.store.store import Store
+from search.core.errors import SearchError
 from search.workers.environment import changes, own_environment
-from tasks.task import Task
+from tasks.task import Split, Task
+
+EVALUATED = (Split.VALIDATION, Split.TEST)
+"""Splits that metrics are measured on."""
 
 
 def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
@@ -21,6 +26,27 @@ def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
         "platform": platform.platform(),
         "data": {name: task.checksum for name, task in tasks.items()},
     }
+
+
+def constants(tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
+    """Return the metric of the constant baseline of each task on its evaluated splits.
+
+    A run stores it when it starts: gains, and so scores, are measured from it ever after.
+
+    Raises:
+        TaskError: the loss mask of an evaluation set is empty.
+    """
+    return {name: {str(split): task.constant_baseline(split) for split in EVALUATED} for name, task in tasks.items()}
+
+
+def ceilings(tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
+    """Return the best metric possible on the evaluated splits, of each task that knows it."""
+    found = {name: {split: task.ceiling(split) for split in EVALUATED} for name, task in tasks.items()}
+    known = {
+        name: {str(split): value for split, value in splits.items() if value is not None}
+        for name, splits in found.items()
+    }
+    return {name: splits for name, splits in known.items() if splits}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -45,10 +71,29 @@ def mark_resumed(store: Store, tasks: Mapping[str, Task]) -> list[str]:
     return differences(information, now)
 
 
+def check_metrics(store: Store, tasks: Mapping[str, Task]) -> None:
+    """Raise `SearchError` if a task is ranked by another metric than the run's trials: they cannot be compared."""
+    for name, metric in metrics_by_task(store).items():
+        if name in tasks and tasks[name].metric.name != metric:
+            raise SearchError(
+                f"run {store.name!r} ranks {name!r} by {metric}, but the task is now ranked by "
+                f"{tasks[name].metric.name}; start a new run, or give the task the metric of the run"
+            )
+
+
 def data_check(store: Store, tasks: Mapping[str, Task]) -> Check:
-    """Check that the data of the tasks have the checksums that the run recorded."""
+    """Check that the data of the tasks have the checksums and the constant baselines that the run recorded."""
     recorded = store.data_checksums
     changed = [name for name, task in tasks.items() if recorded.get(name) != task.checksum]
     if changed:
         return Check("data", False, f"the data of {', '.join(changed)} differ from those that the run trained on")
+    stored = store.constants
+    for name, splits in constants(tasks).items():
+        for split, value in splits.items():
+            old = stored.get(name, {}).get(split, value)  # earlier versions stored none
+            if not math.isclose(old, value, rel_tol=1e-9, abs_tol=1e-12):  # rounding differs between processors
+                detail = (
+                    f"the constant baseline of {name} ({split}) is {old:.6g} in the store, but {value:.6g} by its data"
+                )
+                return Check("data", False, detail)
     return Check("data", True, f"the data of {', '.join(tasks)} are those that the run trained on")

@@ -1,6 +1,6 @@
 """Rows of the store from the types of the search, and results of trials back from their rows."""
 
-from results.store.records import CellRow, EvaluationRow, ProposalRow, TrialRow
+from results.store.records import CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.words import Origin, ProposalKind, TrialState
 from search.cells.notation.formula import format_formula
 from search.cells.operations import Op
@@ -40,7 +40,7 @@ def evaluation_row(proposal: Proposal, judgement: Judgement) -> EvaluationRow:
         stage=judgement.stage,
         settings=judgement.settings,
         best=judgement.best,
-        ratio=judgement.ratio,
+        ratio=judgement.share,
         threshold=judgement.threshold,
         passed=judgement.passed,
     )
@@ -65,7 +65,9 @@ def trial_row(
     environment: str | None,
     proposal: int | None,
 ) -> TrialRow:
-    """Return the row of a finished trial; `trial_result` is its inverse but for the environment's description.
+    """Return the row of a finished trial.
+
+    `trial_result` is its inverse but for the environment's description and the other metrics.
 
     Args:
         cell: id of the cell.
@@ -103,6 +105,24 @@ def trial_row(
         environment=environment,
         proposal=proposal,
     )
+
+
+def measure_rows(trial: TrialRow, result: TrialResult) -> list[MeasureRow]:
+    """Return the rows of the other metrics of a finished trial, whose own row is `trial`."""
+    return [
+        MeasureRow(
+            cell=trial.cell,
+            task=trial.task,
+            setting=trial.setting,
+            repeat=trial.repeat,
+            metric=other.name,
+            validation=other.validation,
+            validation_se=other.validation_se,
+            test=other.test,
+            test_se=other.test_se,
+        )
+        for other in result.others
+    ]
 
 
 def trial_result(row: TrialRow) -> TrialResult:

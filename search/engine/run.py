@@ -1,7 +1,7 @@
 """Runs: start a search, resume it, or retrain its finalists, from a profile to a finished store.
 
-Each function creates or opens the store, starts the workers, records the provenance, runs the engine and the finalists,
-writes the leaderboard, and marks the run as finished. A `RunObserver` sees the progress.
+Each function creates or opens the store, starts the workers, records the provenance, runs the engine, the finalists and
+the confirmation, writes the leaderboard, and marks the run as finished. A `RunObserver` sees the progress.
 """
 
 import os
@@ -17,18 +17,19 @@ from results.store.store import FILE, Store
 from results.tables.leaderboard import write_leaderboard
 from search.core.errors import SearchError
 from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
+from search.engine.confirmation import Demand, confirm, declaration
 from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.engine.provenance import mark_resumed, provenance
+from search.engine.provenance import ceilings, check_metrics, constants, mark_resumed, provenance
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
 from search.profiles.tasks import load_tasks
 from search.strategies.proposal import Outcome
 from search.strategies.registry import strategy_class
-from search.training.simulation import Simulation
+from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task
 
@@ -52,7 +53,7 @@ def run_search(
     command: Sequence[str] = (),
     observer: RunObserver | None = None,
 ) -> Progress:
-    """Run a new search to its end: baselines, proposals, finalists, leaderboard.
+    """Run a new search to its end: baselines, proposals, finalists, confirmation, leaderboard.
 
     Args:
         folder: folder of the run, which is created; its last part is the name of the run.
@@ -71,7 +72,7 @@ def run_search(
 
     Raises:
         SearchError: the folder holds a run, the seed or the number of workers is out of range, the strategy is unknown,
-            the workers cannot be started, or the GRU has no result on a ranked task.
+            the workers cannot be started, or the GRU has no result or no gain on a ranked task.
         StoreError: the store cannot be written.
         TaskError: the data of a task cannot be loaded.
         KeyboardInterrupt: the search was interrupted; `resume_search` continues it.
@@ -85,7 +86,8 @@ def run_search(
     tasks = load(profile)
     # Workers start before the run is created: a cluster that cannot be joined leaves no empty run behind.
     with _executor(executor, tasks, profile, workers, address) as started:
-        information = provenance(tasks) | {"command": list(command)}
+        information = provenance(tasks) | {"constants": constants(tasks), "ceilings": ceilings(tasks)}
+        information["command"] = list(command)
         if simulation is not None:
             information["simulated"] = asdict(simulation)
         store = Store.create(
@@ -142,6 +144,7 @@ def resume_search(
         check_setting_keys(store)
         extended = _extended(store, profile, proposals)
         tasks = load(profile)
+        check_metrics(store, tasks)
         with _executor(executor, tasks, profile, workers, address) as started, store.lock():
             if extended is not None:
                 profile = extended
@@ -156,6 +159,7 @@ def retrain_finalists(
     *,
     cells: int | None = None,
     repeats: int | None = None,
+    demand: Demand | None = None,
     trusted: Collection[str] = (),
     load: TaskLoader = load_tasks,
     executor: Executor | None = None,
@@ -163,12 +167,13 @@ def retrain_finalists(
     address: str | None = None,
     observer: RunObserver | None = None,
 ) -> Progress:
-    """Retrain the finalists of the run in a folder on fresh seeds, and write the leaderboard.
+    """Retrain the finalists of the run in a folder on fresh seeds, confirm its contenders, and write the leaderboard.
 
     Args:
         folder: folder of the run.
         cells: number of found cells; the profile's if None.
         repeats: seeds per task; if None the profile's, or as many as were trained before.
+        demand: cells, tasks and seeds to confirm. With it, the first round is left as it is.
         trusted: import paths of the run's own tasks that may be imported.
         load: loads the tasks.
         executor: trains the trials, as in `run_search`.
@@ -180,7 +185,8 @@ def retrain_finalists(
         The counts of the retraining.
 
     Raises:
-        SearchError: the GRU has no result on a ranked task, or a path is not trusted.
+        SearchError: the GRU has no result on a ranked task, a path is not trusted, or the demand names a cell or task
+            that cannot be confirmed.
         StoreError: there is no run in the folder, another process drives it, or its store cannot be read or written.
         TaskError: the data of a task cannot be loaded.
         KeyboardInterrupt: the retraining was interrupted; calling this again continues it.
@@ -196,24 +202,25 @@ def retrain_finalists(
         )
         profile = replace(profile, finalists=section)
         check_setting_keys(reader)
-        choose_finalists(profile, reader)  # raises its errors before data is loaded and workers are started
-    tasks = load(profile)
+        # These raise their errors before data is loaded and workers are started.
+        choose_finalists(profile, reader)
+        if demand is not None:
+            declaration(profile, reader, {}, demand)
+        tasks = load(profile)
+        check_metrics(reader, tasks)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
         run, progress = OpenRun(store, profile, tasks, started), Progress()
         for line in mark_resumed(store, tasks):
             observer.on_difference(line)
         observer.on_start(run)
         try:
-            _retrain(run, progress, simulation_of(store), observer)
+            if demand is None:
+                _retrain(run, progress, simulation_of(store), observer)
+            _confirm(run, progress, simulation_of(store), observer, demand)
         finally:
             write_leaderboard(store, profile.ranked, run.table)
         observer.on_finish(run, progress)
         return progress
-
-
-def simulation_of(store: Store) -> Simulation | None:
-    """Return the simulation that the run was started with; None if its trials are trained."""
-    return None if store.simulation is None else Simulation(store.simulation.delays)
 
 
 @contextmanager
@@ -275,6 +282,7 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     try:
         engine.run()
         _retrain(run, engine.progress, simulation, observer)
+        _confirm(run, engine.progress, simulation, observer, None)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             observer.on_interrupt(run, engine.progress)
@@ -298,6 +306,24 @@ def _retrain(run: OpenRun, progress: Progress, simulation: Simulation | None, ob
         run.store,
         run.executor,
         progress,
+        simulation=simulation,
+        on_change=observer.on_change,
+    )
+
+
+def _confirm(
+    run: OpenRun, progress: Progress, simulation: Simulation | None, observer: RunObserver, demand: Demand | None
+) -> None:
+    if demand is None and run.profile.finalists.cells == 0:
+        return
+    confirm(
+        run.profile,
+        run.store.seed,
+        run.tasks,
+        run.store,
+        run.executor,
+        progress,
+        demand=demand,
         simulation=simulation,
         on_change=observer.on_change,
     )

@@ -1,22 +1,20 @@
 """Stages of a proposal: which task it visits next, and where it ends (Jozefowicz et al. 2015, section 3.1).
 
-A new cell must first pass memorization, then exceed a share of the GRU's best metric on each ranked task in turn; a
-cell that fails ends there and costs no more. Tasks with the role `check` come last and end no proposal. Given cells and
-cells that are examined again visit every task.
+A new cell must first pass memorization, then exceed a share of the GRU's best result on each ranked task in turn; a
+cell that fails ends there and costs no more. The share is that of the score (`ScoreRule.share`). Tasks with the role
+`check` come last and end no proposal. Given cells and cells that are examined again visit every task.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from results.scores.score import finite_ratio
 from results.store.endings import NO_CHILD, failed_at, stopped_at
 from results.store.words import COMPLETE, MEMORIZATION, ProposalKind, TrialState
 from search.profiles.sections import Profile, Role
 from search.strategies.proposal import Outcome, Proposal, Visit
-from search.strategies.scoring import best_values
+from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
 from search.training.trial import TrialResult
-from tasks.task import Metric
 
 
 @dataclass(frozen=True)
@@ -35,15 +33,15 @@ class Judgement:
     Attributes:
         settings: number of settings tried in this visit.
         best: the cell's best validation metric on the task so far.
-        ratio: ratio of `best` to the GRU's; None in memorization.
-        threshold: accuracy to reach in memorization, ratio to exceed elsewhere; None if the stage ends no proposal.
+        share: share of the GRU's result that `best` is, by the kind of the score; None in memorization.
+        threshold: accuracy to reach in memorization, share to exceed elsewhere; None if the stage ends no proposal.
     """
 
     task: str
     stage: int
     settings: int
     best: float | None
-    ratio: float | None
+    share: float | None
     threshold: float | None
     passed: bool
 
@@ -54,17 +52,13 @@ class ProposalRun:
     Call `step` and `tell` in turn until `step` returns None; then call `outcome`.
 
     Args:
-        reference: the GRU's best validation metric on each task; empty for baselines, which are compared with nothing.
+        proposal: the proposal.
+        profile: profile of the run.
+        rule: rule of the score; without a reference for baselines, which are compared with nothing.
     """
 
-    def __init__(
-        self,
-        proposal: Proposal,
-        profile: Profile,
-        metrics: Mapping[str, Metric],
-        reference: Mapping[str, float],
-    ) -> None:
-        self.proposal, self.profile, self.metrics, self.reference = proposal, profile, metrics, reference
+    def __init__(self, proposal: Proposal, profile: Profile, rule: ScoreRule) -> None:
+        self.proposal, self.profile, self.rule = proposal, profile, rule
         self.gated = proposal.kind is ProposalKind.PROPOSE
         self.visits: list[Visit] = []
         self.ending: str | None = NO_CHILD if proposal.graph is None else None
@@ -120,11 +114,10 @@ class ProposalRun:
         return Judgement(MEMORIZATION, 0, len(self._results), best, None, threshold, passed)
 
     def _judge(self, task: str) -> Judgement:
-        metric, section = self.metrics[task], self.profile.tasks[task]
+        section = self.profile.tasks[task]
         values = [self.proposal.best_before.get(task), *map(_ranked_value, self._results.values())]
-        best = best_values({task: values}, self.metrics).get(task)
-        reference = self.reference.get(task)
-        compared = None if best is None or reference is None else finite_ratio(best, reference, metric.higher_is_better)
+        best = self.rule.bests({task: values}).get(task)
+        compared = None if best is None else self.rule.share(task, best)
         threshold = section.threshold if self.gated and section.role is Role.RANKED else None
         passed = threshold is None or (compared is not None and compared > threshold)
         return Judgement(task, self._stage(task), len(self._results), best, compared, threshold, passed)

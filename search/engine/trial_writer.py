@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from results.store.store import Store
-from search.engine.rows import trial_row
+from search.engine.rows import measure_rows, trial_row
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 from search.workers.environment import environment_id
+from search.workers.job import check_task_failure
 from tasks.task import Metric
 
 
@@ -30,8 +31,10 @@ class TrialWriter:
         """Store the trial of the cell with this id, which `proposal` asked for first.
 
         Raises:
+            TaskError: the trial failed in the code of its task. It is not stored, because the cell is not to blame.
             StoreError: the store cannot be written.
         """
+        check_task_failure(result, task)
         row = trial_row(
             cell,
             task,
@@ -43,7 +46,7 @@ class TrialWriter:
             environment=self._environment_of(result),
             proposal=proposal,
         )
-        self.store.record(None, [row])
+        self.store.record(None, [row], measure_rows(row, result))
 
     def _environment_of(self, result: TrialResult) -> str | None:
         """Return the id of the environment that trained the result, and store the environment if it is new."""

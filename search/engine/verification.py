@@ -20,7 +20,9 @@ from typing import TypeAlias
 import numpy as np
 
 from results.publication.consistency import Check
+from results.scores.confirmation import declared_seeds
 from results.store.errors import ResultsError
+from results.store.information import FIRST_CONFIRMATION, MAX_REPEATS
 from results.store.queries import check_setting_keys, environment_texts, proposal_count
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
 from results.store.setting_key import LaterKeyError
@@ -31,11 +33,11 @@ from search.core.keys import finalist_seed
 from search.engine.engine import Engine
 from search.engine.rows import trial_result
 from search.profiles.sections import Profile
-from search.training.simulation import Simulation
+from search.training.simulation import simulation_of
 from search.training.trial import TrialResult
 from search.workers.environment import changes, own_environment
 from search.workers.executor import Executor, LocalExecutor
-from search.workers.job import Job, run_job
+from search.workers.job import Job, check_task_failure, run_job
 from tasks.task import Task
 
 STANDARD_ERRORS, RELATIVE = 4.0, 0.02
@@ -117,7 +119,7 @@ def replay(
             profile=store.profile,
             strategy=store.strategy,
             window=store.window,
-            information={},
+            information={"constants": store.constants},
         )
         finished = True
         with again:
@@ -127,7 +129,7 @@ def replay(
                 tasks,
                 again,
                 executor,
-                simulation=Simulation() if store.simulated else None,
+                simulation=simulation_of(store),
                 on_outcome=lambda outcome: on_outcome(),
             )
             try:
@@ -173,6 +175,7 @@ def retrain_sample(
         assert row is not None
         job = jobs[_key_of(row)]
         result = run_job(job, tasks[job.task])
+        check_task_failure(result, job.task)
         assert row.environment is not None
         changed = changes(environments[row.environment], json.loads(own_environment()))
         yield _compared(row, result, [f"{what} {old}" for what, (old, _) in changed.items()])
@@ -250,8 +253,10 @@ def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator
     """Yield what is wrong with the finalists' trials; add the jobs of correct trials to `jobs`.
 
     The user may choose which cells are retrained, and how often. But each trial must have a setting that the search
-    tried, and the seed that all cells share.
+    tried, and the seed that all cells share. A trial of the confirmation must have been declared, with its setting.
     """
+    declared = store.confirmation
+    planned = {} if declared is None else declared_seeds(declared)
     searched = {(cell, task, setting): job for (cell, task, setting, repeat), job in jobs.items() if repeat == 0}
     for row in store.trials():
         if row.repeat == 0:
@@ -262,6 +267,10 @@ def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator
             yield f"{name} is stored, but the search never tried this setting"
         elif row.seed != (seed := finalist_seed(store.seed, row.task, row.repeat)):
             yield f"{name}: seed is stored as {row.seed}, but the search gives {seed}"
+        elif row.repeat >= FIRST_CONFIRMATION + planned.get((row.cell, row.task, row.setting), MAX_REPEATS):
+            yield f"{name} is stored, but the confirmation's declaration asks for fewer seeds"
+        elif row.repeat >= FIRST_CONFIRMATION and (row.cell, row.task, row.setting) not in planned:
+            yield f"{name} is stored, but no confirmation at this setting was declared"
         else:
             jobs[_key_of(row)] = replace(job, seed=row.seed)
 

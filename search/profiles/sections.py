@@ -17,10 +17,10 @@ import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from results.store.words import MEMORIZATION
+from results.store.words import MEMORIZATION, ScoreKind
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, SEEDS
+from search.cells.library import LIBRARY, REFERENCE, SEEDS
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
@@ -54,6 +54,9 @@ class SearchSection:
 
     proposals: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
     strategy: str = "paper"
+    # What the score and the tasks' thresholds are shares of: "gain", the GRU's gain over the constant baseline (not in
+    # the study), or "ratio", its metric.
+    score: ScoreKind = ScoreKind.RATIO
     window: Annotated[int, Field(ge=1, le=4096)] = (
         32  # proposal k sees the outcomes up to k - window (not in the study)
     )
@@ -140,7 +143,7 @@ class TaskSection:
 
     role: Role = Role.RANKED
     task: str | None = None  # name, or package.module:Class; the section's name if None
-    threshold: Annotated[float, Field(ge=0.0, le=10.0)] = 0.9  # ratio to the GRU's best that a new cell must exceed
+    threshold: Annotated[float, Field(ge=0.0, le=10.0)] = 0.9  # share of the GRU's best that a new cell must exceed
     settings: Count = 20  # settings tried on a new cell, and on a cell that is examined again
     baseline_settings: Count | Literal["all"] = "all"  # settings tried on each given cell
     parameters: Annotated[tuple[Count, ...], Field(min_length=1)] = (250_000, 1_000_000)
@@ -155,6 +158,29 @@ class FinalistsSection:
 
     cells: Annotated[int, Field(ge=0, le=1000)] = 10  # number of found cells, besides all given ones; 0: no finalists
     repeats: Annotated[int, Field(ge=2, le=1000)] = 5  # seeds per task
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ConfirmationSection:
+    """Confirmation of contenders against the GRU and the LSTM, on seeds that chose no cell, after the finalists.
+
+    The tests, and when they are looked at, are declared before the first of these trials; see
+    `results.scores.confirmation`.
+    """
+
+    contenders: Annotated[int, Field(ge=0, le=100)] = 1  # best found cells by the finalists' first round; 0 for none
+    cells: Annotated[tuple[str, ...], Field(max_length=100)] = ()  # given cells to confirm beside them: names or ids
+    repeats: Annotated[int, Field(ge=2, le=1000)] = 8  # seeds of the first look
+    looks: Annotated[int, Field(ge=1, le=20)] = 3  # planned looks, evenly spaced
+    max_repeats: Annotated[int, Field(ge=2, le=1000)] = 24  # seeds of the last look
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Seeds of each planned look, increasing; fewer than `looks` if there are not as many different numbers."""
+        if self.looks == 1:
+            return (self.max_repeats,)
+        step = (self.max_repeats - self.repeats) / (self.looks - 1)
+        return tuple(dict.fromkeys(round(self.repeats + k * step) for k in range(self.looks)))
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -188,6 +214,7 @@ class Profile:
     grid: GridSection = field(default_factory=GridSection)
     memorization: MemorizationSection = field(default_factory=MemorizationSection)
     finalists: FinalistsSection = field(default_factory=FinalistsSection)
+    confirmation: ConfirmationSection = field(default_factory=ConfirmationSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
     # Further seeds of the search: name = formula.
     cells: Annotated[dict[str, str], Field(max_length=MAX_CELLS)] = field(default_factory=dict)
@@ -219,6 +246,23 @@ class Profile:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
         if MEMORIZATION in self.tasks:
             raise ValueError("tasks has 'memorization', which has its own section, [memorization]")
+        for name in self.confirmation.cells:
+            graph = self.given_cell(name)
+            if graph is None:
+                raise ValueError(
+                    f"confirmation.cells has {quoted(name, 60)}, which is neither the name nor the id of a given cell; "
+                    f"the given cells are {', '.join(self.given)}"
+                )
+            if graph.id == LIBRARY[REFERENCE].graph.id:
+                raise ValueError(
+                    f"confirmation.cells has {quoted(name, 60)}, with which contenders are compared; leave it out"
+                )
+        planned = self.confirmation
+        if planned.max_repeats < planned.repeats:
+            raise ValueError(
+                f"confirmation.max_repeats is {planned.max_repeats}, but the first look has {planned.repeats} seeds; "
+                "it must have at least as many"
+            )
         for name in self.tasks:
             if not NAME.fullmatch(name):
                 raise ValueError(f"tasks has {quoted(name, 60)}; a task's name is {NAME_RULE}")
@@ -239,6 +283,13 @@ class Profile:
         """Cells that are evaluated before the first proposal, by name: the baselines and the profile's own cells."""
         named = {name: LIBRARY[name].graph for name in self.search.baselines}
         return named | {name: parse_formula(formula).canonical() for name, formula in self.cells.items()}
+
+    def given_cell(self, cell: str) -> GateGraph | None:
+        """Return the given cell with this name, or whose id starts with these hex digits (at least 4), or None."""
+        if cell in self.given:
+            return self.given[cell]
+        found = {graph.id: graph for graph in self.given.values() if len(cell) >= 4 and graph.id.startswith(cell)}
+        return next(iter(found.values())) if len(found) == 1 else None
 
     @property
     def seeds(self) -> tuple[str, ...]:

@@ -18,9 +18,8 @@ from search.cells.mutation import Proposed, propose
 from search.core.keys import generator_of
 from search.profiles.sections import MemorizationSection, Profile, TaskSection
 from search.strategies.proposal import Move, Outcome, Proposal, Visit
-from search.strategies.scoring import best_values, score_of
+from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
-from tasks.task import Metric
 
 
 @dataclass
@@ -38,29 +37,26 @@ class Strategy(ABC):
     Args:
         profile: profile of the run.
         seed: seed of the run.
-        metrics: metric of memorization and each task.
+        rule: rule of the score, without the reference.
         graph_of: returns the graph of a cell that was told, by its id.
 
     Attributes:
         records: record of each cell, by id.
         seeds: ids of the cells that the search starts from.
-        reference: the GRU's best validation metric on each ranked task, known after the baselines.
+        rule: rule of the score; it has the GRU's results once the baselines are known.
         best: list of the best cells as (score, id), best first; its length is limited by the profile.
     """
 
     reexamines: ClassVar[bool] = False
     """True if moves may be re-examinations, with the probability `reexamine` of the profile."""
 
-    def __init__(
-        self, profile: Profile, seed: int, metrics: Mapping[str, Metric], graph_of: Callable[[str], GateGraph]
-    ) -> None:
+    def __init__(self, profile: Profile, seed: int, rule: ScoreRule, graph_of: Callable[[str], GateGraph]) -> None:
         self.profile = profile
         self.seed = seed
-        self.metrics = metrics
+        self.rule = rule
         self.graph_of = graph_of
         self.records: dict[str, CellRecord] = {}
         self.seeds: list[str] = []
-        self.reference: dict[str, float] = {}
         self.best: list[tuple[float, str]] = []
         self._proposed: set[str] = set()
         self._asked = self._told = 0
@@ -73,7 +69,7 @@ class Strategy(ABC):
             reference: the GRU's best validation metric on each ranked task.
             names: name of each given cell, by id.
         """
-        self.reference = dict(reference)
+        self.rule = self.rule.against(reference)
         for outcome in baselines:
             cell = outcome.proposal.cell
             assert cell is not None
@@ -136,8 +132,8 @@ class Strategy(ABC):
         """Choose the next move from the records."""
 
     def score(self, record: CellRecord) -> float | None:
-        """Return the cell's smallest ratio to the GRU over the ranked tasks, or None if a task has no result."""
-        return score_of(self._bests(record), self.reference, self.profile.ranked, self.metrics)
+        """Return the cell's smallest share of the GRU's result over the ranked tasks; None if a task has no result."""
+        return self.rule.score(self._bests(record))
 
     def _draw(self, parent: GateGraph, rng: np.random.Generator) -> Proposed:
         rules = self.profile.mutation
@@ -163,11 +159,11 @@ class Strategy(ABC):
             del self.best[self.profile.search.best :]
 
     def _bests(self, record: CellRecord) -> dict[str, float]:
-        return best_values({task: results.values() for task, results in record.tried.items()}, self.metrics)
+        return self.rule.bests({task: results.values() for task, results in record.tried.items()})
 
     def _ordered(self, records: Sequence[CellRecord], task: str) -> list[Setting]:
         """Return the distinct settings tried on a task, best first; settings without a ranked trial come last."""
-        sign = -1.0 if task == MEMORIZATION or self.metrics[task].higher_is_better else 1.0
+        sign = -1.0 if task == MEMORIZATION or self.rule.metrics[task].higher_is_better else 1.0
         found = [(value, setting) for record in records for setting, value in record.tried.get(task, {}).items()]
         ranked = sorted(((value is None, sign * (value or 0.0), setting) for value, setting in found))
         return list(dict.fromkeys(setting for _, _, setting in ranked))

@@ -5,8 +5,8 @@ in all.
 """
 
 import math
-from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,13 +14,10 @@ from torch.nn import functional
 from search.cells.graph import GateGraph
 from search.cells.operations import Op
 from search.core.errors import BudgetError
+from search.kernels.batches import RowScores, check_symbols
 from search.kernels.eager import run_eager
-from search.kernels.errors import KernelError
 from search.training.settings import Setting
 from tasks.task import Batch, Output
-
-UNIT_STEP = 16
-"""The number of units is a multiple of this, the float32 numbers in the widest vector register."""
 
 States = tuple[tuple[Tensor, ...], ...]
 """States of the cell for each layer, (B, H) each."""
@@ -34,48 +31,30 @@ def count_parameters(graph: GateGraph, units: int, layers: int, output_size: int
 
 
 def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Output) -> int:
-    """Return the largest multiple of 16 units whose model fits the setting's budget of parameters.
+    """Return the number of units whose model's count of parameters is nearest to the setting's budget.
+
+    The model may have a few parameters more than the budget. Of two numbers that are equally near, it is the smaller.
 
     Raises:
-        BudgetError: A model of 16 units exceeds the budget.
+        BudgetError: A model of 1 unit exceeds the budget.
     """
 
-    def fits(steps: int) -> bool:
-        return (
-            count_parameters(graph, steps * UNIT_STEP, setting.layers, output_size, output) <= setting.parameter_budget
-        )
+    def count(units: int) -> int:
+        return count_parameters(graph, units, setting.layers, output_size, output)
 
-    if not fits(1):
-        least = count_parameters(graph, UNIT_STEP, setting.layers, output_size, output)
+    budget = setting.parameter_budget
+    if count(1) > budget:
+        layers = f"{setting.layers} layer{'s' if setting.layers > 1 else ''}"
         raise BudgetError(
-            f"a budget of {setting.parameter_budget:,} parameters is too small: {UNIT_STEP} units in "
-            f"{setting.layers} layers take {least:,}"
+            f"a budget of {budget:,} parameters is too small: a model of 1 unit in {layers} takes {count(1):,}"
         )
     low, high = 1, 2
-    while fits(high):
+    while count(high) <= budget:
         low, high = high, high * 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low * UNIT_STEP
-
-
-@dataclass(frozen=True)
-class Score:
-    """Loss and metric of a model, as sums over the `steps` steps in the loss mask. Scores can be added."""
-
-    steps: int
-    nats: float
-    metric: float
-    metric_squared: float
-
-    def __add__(self, other: "Score") -> "Score":
-        return Score(
-            self.steps + other.steps,
-            self.nats + other.nats,
-            self.metric + other.metric,
-            self.metric_squared + other.metric_squared,
-        )
+        low, high = (middle, high) if count(middle) <= budget else (low, middle)
+    return low if budget - count(low) <= count(high) - budget else high
 
 
 class SequenceModel(nn.Module):
@@ -151,11 +130,7 @@ class SequenceModel(nn.Module):
         """
         if self.output is Output.MULTI_LABEL:
             return inputs @ self.entry + self.entry_bias
-        low, high = (int(v) for v in inputs.aminmax()) if inputs.numel() else (0, 0)
-        if low < 0 or high >= self.output_size:
-            raise KernelError(
-                f"symbols of inputs range from {low} to {high}; the model has 0 to {self.output_size - 1}"
-            )
+        check_symbols("inputs", inputs.numpy(), self.output_size)
         return functional.embedding(inputs, self.entry)
 
     def logits(self, outputs: Tensor) -> Tensor:
@@ -166,36 +141,43 @@ class SequenceModel(nn.Module):
         """Return the loss, the number of steps in the loss mask, and the states after the batch.
 
         The loss is that of Jozefowicz et al. (2015): averaged over the batch and summed over time.
+
+        Raises:
+            KernelError: The states do not fit the batch, or an input symbol is not one of the model's.
         """
-        outputs, after = self.outputs(torch.tensor(batch.inputs), states)
-        outputs, targets, steps = _masked(outputs, batch)
+        outputs, targets, after = self._masked(batch, states)
         if self.output is Output.MULTI_LABEL:
             total = functional.binary_cross_entropy_with_logits(self.logits(outputs), targets, reduction="sum")
         else:
             total = functional.cross_entropy(self.logits(outputs), targets, reduction="sum")
-        return total / batch.inputs.shape[1], steps, after
+        return total / batch.inputs.shape[1], len(targets), after
 
     @torch.no_grad()
-    def score(self, batch: Batch, states: States) -> tuple[Score, States]:
-        """Return loss and metric of a batch, and the states after it. The metric is accuracy, for piano rolls nats."""
-        outputs, after = self.outputs(torch.tensor(batch.inputs), states)
-        outputs, targets, steps = _masked(outputs, batch)
+    def score(self, batch: Batch, states: States) -> tuple[RowScores, States]:
+        """Return the score of each step in the loss mask, and the states after the batch.
+
+        Raises:
+            KernelError: As for `loss`.
+        """
+        outputs, targets, after = self._masked(batch, states)
         logits = self.logits(outputs)
         if self.output is Output.SYMBOLS:
-            nats = functional.cross_entropy(logits, targets, reduction="none").double()
-            metric = (logits.argmax(1) == targets).double()
+            nats = functional.cross_entropy(logits, targets, reduction="none")
+            correct = (logits.argmax(1) == targets).float()
         else:
-            cells = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-            nats = metric = cells.double().sum(1)
-        return Score(steps, float(nats.sum()), float(metric.sum()), float(metric.square().sum())), after
+            nats = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1)
+            correct = torch.zeros_like(nats)
+        return RowScores(nats.numpy(), correct.numpy()), after
 
+    def _masked(self, batch: Batch, states: States) -> tuple[Tensor, Tensor, States]:
+        """Return outputs (N, H) and targets of the steps in the loss mask, and the states after the batch.
 
-def _masked(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor, int]:
-    """Return outputs (N, H) and targets of the steps in the loss mask, and N. Other steps need no readout."""
-    outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets).flatten(0, 1)
-    loss_mask = batch.loss_mask.reshape(-1)
-    steps = int(loss_mask.sum())
-    if steps < loss_mask.size:
-        index = torch.tensor(loss_mask).nonzero().squeeze(1)
-        outputs, targets = outputs.index_select(0, index), targets.index_select(0, index)
-    return outputs, targets, steps
+        Steps outside the loss mask need no readout.
+        """
+        kind = torch.float32 if self.output is Output.MULTI_LABEL else torch.long
+        outputs, after = self.outputs(torch.tensor(batch.inputs, dtype=kind), states)
+        outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets, dtype=kind).flatten(0, 1)
+        index = torch.tensor(np.flatnonzero(batch.loss_mask))
+        if len(index) < len(targets):
+            outputs, targets = outputs.index_select(0, index), targets.index_select(0, index)
+        return outputs, targets, after

@@ -10,6 +10,11 @@ constant baseline, cells that diverge. The quality of a cell is invented, but he
   the GRU are worth at least one half: cells found by hand are good, but not perfect.
 - *Stability* is another such mean: cells with little of it diverge, more often at large learning rates.
 - Every cell has its own best learning rate on each task.
+- Trials with one seed share a part of their luck, whatever the cell, as trials that read the same data do.
+
+Two kinds of simulation have a known truth, to measure how often a search finds it. With `equal`, all cells are equally
+able: whatever a run shows is noise. With `planted`, cells that have a relu learn more than they otherwise would (no
+named cell has one, and about 8 % of the children of LSTM and GRU).
 
 The shares of the states are close to those of real runs (`tests/test_search/test_training/test_simulation.py` checks
 their ranges). So are the seconds, which are simulated and the same in every run.
@@ -24,6 +29,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from results.store.store import Store
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
@@ -42,6 +48,12 @@ MARK = "simulated: "
 EVALUATED_STEPS = 10_000
 """Number of steps in the loss mask that standard errors assume for the evaluation sets."""
 
+EQUAL_ABILITY, EQUAL_RATE = 0.8, math.log(0.45)
+"""Ability and stability, and logarithm of the best learning rate, of every cell if all are equally able."""
+
+SHARED_LUCK = 0.5
+"""Share of the variance over seeds that is common to all cells with one seed."""
+
 STEP_SECONDS, LAYER_SECONDS, SECONDS_PER_PRODUCT = 0.6e-3, 0.3e-3, 9e-11
 """Seconds of a training step: fixed, per layer, and per parameter and position of a batch. They were fitted to trials
 of the quick profile on one core of a Zen 4 server, within 20 % of their means on every task."""
@@ -49,9 +61,15 @@ of the quick profile on one core of a Zen 4 server, within 20 % of their means o
 
 @dataclass(frozen=True)
 class Simulation:
-    """Source of simulated trials. Each takes `delays` times its simulated seconds."""
+    """Source of simulated trials. Each takes `delays` times its simulated seconds.
+
+    With `equal` all cells are equally able. Cells with the planted structure learn `planted` more, as a share of what
+    can be learnt.
+    """
 
     delays: float = 0.0
+    equal: bool = False
+    planted: float = 0.0
 
     def trial(
         self,
@@ -68,7 +86,7 @@ class Simulation:
 
         `on_batch` is called at least once a second meanwhile, as in a real trial.
         """
-        result = draw_trial(graph, task, data, setting, budget, seed, constant_baseline)
+        result = draw_trial(graph, task, data, setting, budget, seed, constant_baseline, self)
         self.wait(result.seconds, on_batch)
         return result
 
@@ -81,10 +99,23 @@ class Simulation:
                 on_batch()
 
 
+def simulation_of(store: Store) -> Simulation | None:
+    """Return the simulation that a run was started with; None if its trials are trained."""
+    stored = store.simulation
+    return None if stored is None else Simulation(stored.delays, stored.equal, stored.planted)
+
+
 def draw_trial(
-    graph: GateGraph, task: str, data: Task, setting: Setting, budget: Budget, seed: int, constant_baseline: float
+    graph: GateGraph,
+    task: str,
+    data: Task,
+    setting: Setting,
+    budget: Budget,
+    seed: int,
+    constant_baseline: float,
+    simulation: Simulation | None = None,
 ) -> TrialResult:
-    """Return the simulated outcome of a trial.
+    """Return the simulated outcome of a trial; `simulation` says what the cells are worth.
 
     A budget that no cell size fits gives a failed trial.
     """
@@ -93,16 +124,23 @@ def draw_trial(
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, MARK + str(error))
     parameters = count_parameters(graph, units, setting.layers, data.output_size, data.output)
-    rng = np.random.default_rng(seed)
+    equal = simulation is not None and simulation.equal
+    planted = simulation.planted if simulation is not None and has_planted(graph) else 0.0
+    rng = np.random.default_rng([seed, int(graph.id, 16)])
     noise = rng.standard_normal(budget.epochs)
-    luck, moment, tested = float(rng.standard_normal()), float(rng.random()), float(rng.standard_normal())
+    shared = float(np.random.default_rng(seed).standard_normal())
+    luck = math.sqrt(SHARED_LUCK) * shared + math.sqrt(1.0 - SHARED_LUCK) * float(rng.standard_normal())
+    moment, tested = float(rng.random()), float(rng.standard_normal())
 
-    rate = math.log(setting.learning_rate) - _best_rate(graph, task)
-    diverges = rng.random() < _logistic(20.0 * (0.45 - ability(graph, "stability")) + rate)
+    able = EQUAL_ABILITY if equal else ability(graph, task)
+    stable = EQUAL_ABILITY if equal else ability(graph, "stability")
+    rate = math.log(setting.learning_rate) - (EQUAL_RATE if equal else _best_rate(graph, task))
+    diverges = rng.random() < _logistic(20.0 * (0.45 - stable) + rate)
     lost = 1 + int(moment**6 * budget.steps)  # the step at which it would diverge; mostly early
     # Share of what can be learnt that is learnt in the end. A task with a target is easy for every able cell.
     steep, middle = (8.0, 0.55) if budget.target is None else (40.0, 0.64)
-    level = _logistic(steep * (ability(graph, task) - middle) - 0.1 * rate * rate + 0.15 * luck)
+    level = _logistic(steep * (able - middle) - 0.1 * rate * rate + 0.15 * luck)
+    level = min(max(level + planted, 0.0), 1.0)
     pace = 1.0 + 0.1 * budget.epochs * math.exp(0.3 * luck)  # epochs until all but 1 / e of it is learnt
     metric, loss = data.metric, data.uniform_loss()
     ceiling = 1.0 if metric.higher_is_better else 0.5 * constant_baseline
@@ -154,6 +192,11 @@ def draw_trial(
         units=units,
         curve=tuple(curve),
     )
+
+
+def has_planted(graph: GateGraph) -> bool:
+    """Return whether a graph has the planted structure, a relu."""
+    return any(node.op is Op.RELU for node in graph.nodes)
 
 
 @lru_cache(maxsize=4096)

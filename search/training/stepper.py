@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from search.kernels.batches import RowScores, check_carried, check_types, check_values
 from search.kernels.runtime.buffers import Parameters
 from search.kernels.runtime.native_model import NativeModel, native_model
-from search.training.model import Score, SequenceModel, States
+from search.training.model import SequenceModel, States
+from tasks.metrics import Score
 from tasks.task import Batch, Output
 
 
@@ -62,23 +66,37 @@ class Stepper(ABC):
         weight changes.
 
         Raises:
-            KernelError: A shape or an input symbol does not fit the model.
+            KernelError: A shape, a type, a symbol or a value of the loss mask does not fit the model, or the batch
+                continues from states of another number of sequences.
         """
 
     @abstractmethod
-    def score(self, batch: Batch) -> Score:
-        """Return loss and metric of a batch.
+    def score(self, batch: Batch) -> RowScores:
+        """Return the score of each step in the loss mask of a batch.
 
         Raises:
-            KernelError: A shape or an input symbol does not fit the model.
+            KernelError: As for `train`.
         """
 
     def evaluate(self, batches: Iterable[Batch]) -> Score:
-        """Return the sum of the scores of batches; each says whether it starts from zero states."""
-        total = Score(0, 0.0, 0.0, 0.0)
+        """Return the scores of batches, summed by sequence.
+
+        A batch that starts from zero states begins new sequences, one for each column. Another one continues those of
+        the batch before.
+
+        Raises:
+            KernelError: As for `train`.
+        """
+        sums: list[npt.NDArray[np.float64]] = []  # (3, B) for each run of batches
         for batch in batches:
-            total += self.score(batch)
-        return total
+            found, columns = self.score(batch), batch.loss_mask.shape[1]
+            column = np.flatnonzero(batch.loss_mask) % columns
+            added = [np.bincount(column, weights, columns) for weights in (None, found.nats, found.correct)]
+            if batch.starts or not sums:
+                sums.append(np.array(added, np.float64))
+            else:
+                sums[-1] += added
+        return Score(*np.concatenate(sums, 1)) if sums else Score(np.empty(0), np.empty(0), np.empty(0))
 
 
 class NativeStepper(Stepper):
@@ -95,10 +113,9 @@ class NativeStepper(Stepper):
         result = self.native.train(batch.inputs, batch.targets, batch.loss_mask, batch.starts, rate, max_norm)
         return StepResult(*result)
 
-    def score(self, batch: Batch) -> Score:
-        """Return loss and metric of a batch, by one call of machine code."""
-        *sums, steps = self.native.score(batch.inputs, batch.targets, batch.loss_mask, batch.starts)
-        return Score(steps, *sums)
+    def score(self, batch: Batch) -> RowScores:
+        """Return the score of each step in the loss mask, by one call of machine code."""
+        return self.native.score(batch.inputs, batch.targets, batch.loss_mask, batch.starts)
 
 
 class EagerStepper(Stepper):
@@ -113,22 +130,33 @@ class EagerStepper(Stepper):
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Train on a batch by autograd."""
-        model, columns = self.model, batch.inputs.shape[1]
-        before = model.zero_states(columns) if batch.starts else self._training
-        loss, steps, self._training = model.loss(batch, before)
+        model = self.model
+        loss, steps, self._training = model.loss(batch, self._before(batch, self._training))
         model.flat_grad.zero_()
         torch.autograd.backward(loss)
-        result = StepResult(loss.item() * columns, torch.linalg.vector_norm(model.flat_grad).item(), steps)
+        nats = loss.item() * batch.loss_mask.shape[1]
+        result = StepResult(nats, torch.linalg.vector_norm(model.flat_grad).item(), steps)
         if result.trouble is None:
             factor = min(1.0, max_norm / result.norm) if result.norm > 0 else 1.0
             model.flat.add_(model.flat_grad, alpha=-rate * factor)
         return result
 
-    def score(self, batch: Batch) -> Score:
-        """Return loss and metric of a batch, by PyTorch's operations."""
-        before = self.model.zero_states(batch.inputs.shape[1]) if batch.starts else self._scoring
-        score, self._scoring = self.model.score(batch, before)
+    def score(self, batch: Batch) -> RowScores:
+        """Return the score of each step in the loss mask, by PyTorch's operations."""
+        score, self._scoring = self.model.score(batch, self._before(batch, self._scoring))
         return score
+
+    def _before(self, batch: Batch, carried: States) -> States:
+        """Return the states before a batch, after checking the batch: zeros, or those after the previous batch."""
+        size, multi_label = self.model.output_size, self.model.output is Output.MULTI_LABEL
+        given = batch.inputs, batch.targets, batch.loss_mask, size, multi_label
+        check_types(*given)
+        check_values(*given)
+        columns = batch.loss_mask.shape[1]
+        if batch.starts:
+            return self.model.zero_states(columns)
+        check_carried(columns, next((len(state) for layer in carried for state in layer), 0))
+        return carried
 
 
 def stepper_for(model: SequenceModel) -> Stepper:

@@ -7,7 +7,7 @@ the study's learning rates only make sense with this convention.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,11 @@ import torch
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
-from search.training.model import Score, SequenceModel, units_for
+from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget, Ending, EpochRules
 from search.training.settings import Setting
 from search.training.stepper import stepper_for
+from tasks.metrics import Estimate, Score, metrics_of
 from tasks.task import Batch, Split, Task
 
 EVALUATION_BATCH = 50
@@ -39,6 +40,25 @@ class Point:
     step: int
     loss: float
     validation: float
+
+
+@dataclass(frozen=True)
+class OtherMetric:
+    """Metric of a trial beside the one that ranks its task, with the weights of the best epoch.
+
+    Attributes:
+        name: name of the metric in `tasks.metrics.METRICS`.
+        validation: value on the validation set.
+        validation_se: standard error due to the finite size of that set.
+        test: value on the test set.
+        test_se: standard error due to the finite size of that set.
+    """
+
+    name: str
+    validation: float
+    validation_se: float
+    test: float
+    test_se: float
 
 
 @dataclass(frozen=True)
@@ -63,22 +83,24 @@ class TrialResult:
     parameters: int = 0
     units: int = 0
     curve: tuple[Point, ...] = ()
+    others: tuple[OtherMetric, ...] = ()
     environment: str | None = None  # JSON of `search.workers.environment`; None if a worker died
 
 
 @dataclass(frozen=True)
 class _Measure:
-    """Metric, standard error of the metric, and loss per step in the loss mask (nats) of one evaluation."""
+    """Evaluation of a model: the metric that ranks, loss per step in the loss mask (nats), and every other metric."""
 
-    metric: float
+    value: float
     error: float
     loss: float
+    others: Mapping[str, Estimate]
 
     @classmethod
-    def of(cls, score: Score) -> "_Measure":
-        mean = score.metric / score.steps
-        variance = max(score.metric_squared / score.steps - mean * mean, 0.0)
-        return cls(mean, math.sqrt(variance / score.steps), score.nats / score.steps)
+    def of(cls, score: Score, task: Task) -> "_Measure":
+        ranking = task.metric.measure(score)
+        others = {m.name: m.measure(score) for m in metrics_of(task.output) if m.name != task.metric.name}
+        return cls(*ranking, float(score.nats.sum() / score.steps.sum()), others)
 
 
 def train_trial(
@@ -182,13 +204,13 @@ class _Trial:
 
     def _epoch(self, loss: float) -> Ending | None:
         measure = self._measure(Split.VALIDATION)
-        point = Point(self.steps, loss, measure.metric)
+        point = Point(self.steps, loss, measure.value)
         self.curve.append(point)
         if self.on_epoch is not None:
             self.on_epoch(point)
         if not math.isfinite(measure.loss):
             return Ending(TrialState.DIVERGED, f"the validation loss is not finite at step {self.steps}")
-        ending = self.rules.end_epoch(self.steps, measure.metric, measure.error)
+        ending = self.rules.end_epoch(self.steps, measure.value, measure.error)
         if self.rules.improved:
             self.best = measure
             self.best_weights.copy_(self.model.flat)
@@ -201,12 +223,15 @@ class _Trial:
         self.model.flat.copy_(self.best_weights)
         test = self._measure(Split.TEST)
         return {
-            "validation": self.best.metric,
+            "validation": self.best.value,
             "validation_se": self.best.error,
             "validation_loss": self.best.loss,
-            "test": test.metric,
+            "test": test.value,
             "test_se": test.error,
             "test_loss": test.loss,
+            "others": tuple(
+                OtherMetric(name, *self.best.others[name], *estimate) for name, estimate in test.others.items()
+            ),
         }
 
     def _measure(self, split: Split) -> _Measure:
@@ -214,7 +239,7 @@ class _Trial:
         if split is Split.VALIDATION:
             self.validation = self.validation or tuple(read)  # the same in every epoch
             read = iter(self.validation)
-        return _Measure.of(self.stepper.evaluate(self._announced(read)))
+        return _Measure.of(self.stepper.evaluate(self._announced(read)), self.task)
 
     def _announced(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the batches, and call `on_batch` before each."""

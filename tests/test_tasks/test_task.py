@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from search.training.trial import EVALUATION_BATCH
 from tasks.errors import TaskError
 from tasks.registry import TASKS, Scalar, load_task, parameters_of
 from tasks.streams import windows
-from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
+from tasks.task import ACCURACY, CROSS_ENTROPY, NATS_PER_STEP, Batch, Output, Split, Task
 from tasks.xml import Xml
 
 # Parameters that keep a task small here, and parameters that make other data of it.
@@ -172,6 +174,8 @@ def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
                     notes[note] += 1
     if task.metric == ACCURACY:
         expected = max(symbols.values()) / steps
+    elif task.metric == CROSS_ENTROPY:
+        expected = -sum(count / steps * math.log(count / steps) for count in symbols.values())
     else:
         assert task.metric == NATS_PER_STEP
         shares = [count / steps for count in notes]
@@ -205,7 +209,7 @@ class Clock(Task):
     """Minimal task: a clock with three strikes, and a fourth that equals the third."""
 
     name = "clock"
-    metric = NATS_PER_STEP
+    metric = CROSS_ENTROPY
     output = Output.SYMBOLS
 
     @property
@@ -258,9 +262,37 @@ def test_better_follows_the_metrics_direction_and_nan_is_never_better(
     a: float, b: float, higher: bool, lower: bool
 ) -> None:
     assert ACCURACY.better(a, b) is higher
-    assert NATS_PER_STEP.better(a, b) is lower
+    assert CROSS_ENTROPY.better(a, b) is lower
 
 
 def test_best_and_gain_follow_the_metrics_direction() -> None:
     assert (ACCURACY.best([0.2, 0.9, 0.5]), NATS_PER_STEP.best([0.2, 0.9, 0.5])) == (0.9, 0.2)
     assert (ACCURACY.gain(0.75, 0.5), NATS_PER_STEP.gain(0.75, 0.5)) == (0.25, -0.25)
+
+
+def test_the_ceiling_is_one_where_every_counted_step_follows_from_earlier_ones_and_unknown_for_natural_data(
+    task: Task,
+) -> None:
+    """The samples are parsed and the answers worked out here; the default batch is that of a trial."""
+    assert Task.ceiling.__defaults__ == (EVALUATION_BATCH,)
+    ceilings = [task.ceiling(split) for split in Split]
+    if task.name in ("language", "music"):
+        assert ceilings == [None] * 3
+        return
+    assert all(ceiling is not None and task.constant_baseline() < ceiling <= 1.0 for ceiling in ceilings)
+    if task.name == "xml":
+        return
+    assert ceilings == [1.0] * 3
+    right = steps = 0
+    for window in task.evaluation(Split.TEST, 1, 10_000):
+        text = "".join(map(task.label, (window.inputs[0, 0], *window.targets[:, 0])))
+        for position in np.flatnonzero(window.loss_mask[:, 0]) + 1:
+            if task.name == "memorization":
+                guess = text[position - 5]
+            else:
+                problem, _, answer = re.sub("[a-z]", "", text[:position].rpartition(".")[2]).partition("=")
+                a, operator, b = re.findall(r"^(-?\d+)([+-])(-?\d+)$", problem)[0]
+                guess = f"{int(a) + int(b) if operator == '+' else int(a) - int(b)}."[len(answer)]
+            right += guess == text[position]
+            steps += 1
+    assert right == steps > 100

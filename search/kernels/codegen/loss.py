@@ -4,7 +4,7 @@ The rows in the loss mask are processed in blocks, so that logits and errors sta
 takes no more memory than a small one. A block takes one product, the loss, and in training three more products. The
 gradient of the logits overwrites them, and there is no one-hot matrix.
 
-Legend: R rows of a block, H units, V symbols or notes, W: V rounded up to whole vectors.
+Legend: R rows of a block, H units, V symbols or notes, S and W: H and V rounded up to whole vectors.
 """
 
 from search.kernels.codegen.function import Function
@@ -20,22 +20,23 @@ LOSS_FUNCTIONS = {
 """Names of the functions by (whether the output is multi-label, whether gradients are computed)."""
 
 ARGUMENTS = (
-    "count", "index", "outputs", "packed", "start", "targets", "gathered", "logits", "sums", "picked", "results",
-    "R:i64", "H:i64", "V:i64", "W:i64",
+    "count", "index", "outputs", "packed", "start", "targets", "gathered", "logits", "nats", "correct", "picked",
+    "results", "R:i64", "H:i64", "V:i64", "W:i64",
 )  # fmt: skip
 """Arguments of a score.
 
-`count` and `index` are the number and the indices of the rows in the loss mask; `outputs` (T B, H) and `targets` are
+`count` and `index` are the number and the indices of the rows in the loss mask; `outputs` (T B, S) and `targets` are
 those of all rows; `packed` holds the weights (H, V) in panels. `start` is a row of W numbers: the biases, and beyond V
-minus infinity for symbols, any number for notes. `gathered` (R, H), `logits` (R, W), `sums` and `picked` (R, rounded up
-to whole vectors) are scratch memory. `results` receives three doubles: the sums of nats, of the metric (1 for a correct
-symbol, nats for notes), and of its square.
+minus infinity for symbols, any number for notes. `gathered` (R, S), `logits` (R, W) and `picked` (R) are scratch
+memory. `nats` receives the nats of each row in the loss mask, and `correct`, by a score of symbols only, 1 or 0 for
+each row; both have room for whole blocks of R rows. `results` receives the sum of nats as a double. R is a multiple of
+the vector width.
 """
 
 TRAINING_ARGUMENTS = (*ARGUMENTS, "packed.back", "inverse", "zeros", "one", "d.outputs", "d.readout", "d.bias")
 """Arguments of training: those of a score, then weights (V, H) in panels, 1 / B, a row of zeros, and the number 1.
 
-The gradients of outputs (T B, H), weights (V, H) and biases (W) are added to `d.outputs`, `d.readout` and `d.bias`.
+The gradients of outputs (T B, S), weights (V, H) and biases (W) are added to `d.outputs`, `d.readout` and `d.bias`.
 """
 
 
@@ -56,34 +57,37 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
     f = _Readout(LOSS_FUNCTIONS[multi_label, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
     columns = panel_columns(host)
     total = f.load("i64", "%count")
+    stride = f.value(f"and i64 {f.value(f'add i64 %H, {host.width - 1}')}, {-host.width}")  # S
     panel, panel_back = f.multiply("%H", str(columns)), f.multiply("%V", str(columns))
     f.scale = f.spread(f.load("float", "%inverse")) if train else ""
     with f.loop(total, "%R") as block:
-        sums = tuple(block.carry("double", "0.0") for _ in range(3))
+        nats = block.carry("double", "0.0")
         left = f.value(f"sub i64 {total}, {block.counter}")
         fits = f.value(f"icmp ult i64 {left}, %R")
         rows = f.value(f"select i1 {fits}, i64 {left}, i64 %R")
         index = f.at("%index", block.counter, "i64")
-        f.call(f"{GATHER}{host.width}", f"i64 {rows}", "i64 %H", f"ptr {index}", "ptr %outputs", "ptr %gathered")
-        f.product(rows, "%W", "%H", "%gathered", "%H", "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
-        added = (f.multi_label_rows if multi_label else f.symbol_rows)(rows, index, train)
-        for name, value in zip(sums, added, strict=True):
-            block.leave(name, f.value(f"fadd double {name}, {value}"))
+        f.rows(GATHER, rows, stride, index, "%outputs", "%gathered")
+        f.product(rows, "%W", "%H", "%gathered", stride, "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
+        by_row = f.at("%nats", block.counter), f.at("%correct", block.counter)
+        if multi_label:
+            added = f.multi_label_rows(rows, index, by_row[0], train)
+        else:
+            added = f.symbol_rows(rows, index, *by_row, train)
+        block.leave(nats, f.value(f"fadd double {nats}, {added}"))
         if train:
             f.product(
-                "%V", "%H", rows, "%logits", "1", "%W", "%gathered", str(columns), "%H", "%d.readout", "%H",
+                "%V", "%H", rows, "%logits", "1", "%W", "%gathered", str(columns), stride, "%d.readout", "%H",
                 "%d.readout", "%H",
             )  # fmt: skip
             f.product(
                 "1", "%W", rows, "%one", "0", "0", "%logits", str(columns), "%W", "%d.bias", "%W", "%d.bias", "%W"
             )
             f.product(
-                rows, "%H", "%V", "%logits", "%W", "1", "%packed.back", panel_back, columns, "%zeros", "0",
-                "%gathered", "%H",
+                rows, stride, "%V", "%logits", "%W", "1", "%packed.back", panel_back, columns, "%zeros", "0",
+                "%gathered", stride,
             )  # fmt: skip
-            f.call(f"{SCATTER}{host.width}", f"i64 {rows}", "i64 %H", f"ptr {index}", "ptr %d.outputs", "ptr %gathered")
-    for n, name in enumerate(sums):
-        f.store("double", name, f.at("%results", str(n), "double"))
+            f.rows(SCATTER, rows, stride, index, "%d.outputs", "%gathered")
+    f.store("double", nats, "%results")
     return f.text()
 
 
@@ -98,11 +102,21 @@ class _Readout(Function):
         given = (f"{kind} {value}" for kind, value in zip(kinds, arguments, strict=True))
         self.call(f"{GEMM}{self.width}", *given)
 
-    def symbol_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
-        """Add the softmax loss; return nats, and twice the number of correct rows."""
+    def rows(self, kernel: str, count: str, stride: str, index: str, table: str, rows: str) -> None:
+        """Add a gather or scatter of `count` whole rows of `stride` floats."""
+        self.call(
+            f"{kernel}{self.width}", f"i64 {count}", f"i64 {stride}", f"ptr {index}", f"ptr {table}", f"i64 {stride}",
+            f"ptr {rows}", f"i64 {stride}",
+        )  # fmt: skip
+
+    def symbol_rows(self, rows: str, index: str, nats: str, correct: str, train: bool) -> str:
+        """Add the softmax loss, which stores the nats of each row, and in a score whether it is correct.
+
+        Returns:
+            The sum of nats.
+        """
         vector = self.vector
         with self.loop(rows) as row:
-            hits = row.carry("i64", "0")
             logits = self.at("%logits", self.multiply(row.counter, "%W"))
             target = self.load("i64", self.at("%targets", self.load("i64", self.at(index, row.counter, "i64")), "i64"))
             with self.loop("%W", self.width) as part:
@@ -112,7 +126,8 @@ class _Readout(Function):
             top = self.value(f"call float @llvm.vector.reduce.fmax.v{self.width}f32({vector} {best})")
             chosen = self.load("float", self.at(logits, target))
             if not train:
-                row.leave(hits, self.value(f"add i64 {hits}, {self._hit(logits, target, top, chosen)}"))
+                hit = self.value(f"uitofp i1 {self._hit(logits, target, top, chosen)} to float")
+                self.store("float", hit, self.at(correct, row.counter))
             tops = self.spread(top)
             with self.loop("%W", self.width) as part:
                 sums = part.carry(vector, "zeroinitializer")
@@ -122,7 +137,7 @@ class _Readout(Function):
                     self.store(vector, power, at)
                 part.leave(sums, self.binary("fadd", sums, power))
             total = self.total(sums)
-            self.store("float", total, self.at("%sums", row.counter))
+            self.store("float", total, self.at(nats, row.counter))
             self.store("float", self.value(f"fsub float {chosen}, {top}"), self.at("%picked", row.counter))
             if train:
                 factor = self.binary("fdiv", self.scale, self.spread(total))
@@ -132,18 +147,20 @@ class _Readout(Function):
                 at = self.at(logits, target)
                 one = self.value(f"extractelement {vector} {self.scale}, i64 0")
                 self.store("float", self.value(f"fsub float {self.load('float', at)}, {one}"), at)
-        nats = self._logarithms(rows)
-        found = self.value(f"uitofp i64 {hits} to double")
-        return nats, found, found
+        return self._logarithms(rows, nats)
 
-    def multi_label_rows(self, rows: str, index: str, train: bool) -> tuple[str, str, str]:
-        """Add the loss of independent sigmoids; return nats twice, and the sum of the squares of each row's nats."""
+    def multi_label_rows(self, rows: str, index: str, nats: str, train: bool) -> str:
+        """Add the loss of independent sigmoids, which stores the nats of each row.
+
+        Returns:
+            The sum of nats.
+        """
         vector, masks = self.vector, f"<{self.width} x i1>"
         lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
         integers = f"<{self.width} x i64>"
         ends = self._spread_integer("%V")
         with self.loop(rows) as row:
-            nats, squares = row.carry("double", "0.0"), row.carry("double", "0.0")
+            sum_of_nats = row.carry("double", "0.0")
             logits = self.at("%logits", self.multiply(row.counter, "%W"))
             number = self.load("i64", self.at(index, row.counter, "i64"))
             targets = self.at("%targets", self.multiply(number, "%V"))
@@ -170,13 +187,14 @@ class _Readout(Function):
                     error = self.binary("fsub", self.binary("fdiv", above, below), target)
                     error = self.binary("fmul", error, self.scale)
                     self.store(vector, self.value(f"select {masks} {inside}, {vector} {error}, {vector} {zero}"), at)
-            wide = self.value(f"fpext float {self.total(sums)} to double")
-            row.leave(nats, self.value(f"fadd double {nats}, {wide}"))
-            row.leave(squares, self.value(f"fadd double {squares}, {self.value(f'fmul double {wide}, {wide}')}"))
-        return nats, nats, squares
+            total = self.total(sums)
+            self.store("float", total, self.at(nats, row.counter))
+            wide = self.value(f"fpext float {total} to double")
+            row.leave(sum_of_nats, self.value(f"fadd double {sum_of_nats}, {wide}"))
+        return sum_of_nats
 
     def _hit(self, logits: str, target: str, top: str, chosen: str) -> str:
-        """Return 1 if the target's logit is the largest and no earlier symbol has the same one, else 0."""
+        """Return (as i1) whether the target's logit is the largest and no earlier symbol has the same one."""
         integers = f"<{self.width} x i64>"
         lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
         tops, ends = self.spread(top), self._spread_integer(target)
@@ -192,19 +210,22 @@ class _Readout(Function):
             part.leave(seen, self.value(f"or i1 {seen}, {some}"))
         largest = self.value(f"fcmp oeq float {chosen}, {top}")
         first = self.value(f"xor i1 {seen}, true")
-        return self.value(f"zext i1 {self.value(f'and i1 {largest}, {first}')} to i64")
+        return self.value(f"and i1 {largest}, {first}")
 
-    def _logarithms(self, rows: str) -> str:
-        """Return the sum over the rows of ln(sum) - picked."""
+    def _logarithms(self, rows: str, sums: str) -> str:
+        """Overwrite the sum of each row by its nats, ln(sum) - picked, and return the sum of nats."""
         rounded = self.value(f"add i64 {rows}, {self.width - 1}")
         rounded = self.value(f"and i64 {rounded}, {-self.width}")
         with self.loop(rounded, start=rows) as rest:
-            self.store("float", "1.0", self.at("%sums", rest.counter))
+            self.store("float", "1.0", self.at(sums, rest.counter))
             self.store("float", "0.0", self.at("%picked", rest.counter))
         with self.loop(rounded, self.width) as part:
             nats = part.carry("double", "0.0")
-            logs = self.log(self.load(self.vector, self.at("%sums", part.counter)))
-            lost = self.binary("fsub", logs, self.load(self.vector, self.at("%picked", part.counter)))
+            at = self.at(sums, part.counter)
+            lost = self.binary(
+                "fsub", self.log(self.load(self.vector, at)), self.load(self.vector, self.at("%picked", part.counter))
+            )
+            self.store(self.vector, lost, at)
             wide = self.value(f"fpext float {self.total(lost)} to double")
             part.leave(nats, self.value(f"fadd double {nats}, {wide}"))
         return nats

@@ -1,7 +1,7 @@
 """LLVM text of a training step outside of layers and readout: checks, loss mask, gradient clipping and SGD.
 
 Legend: N steps of all sequences, V symbols, P parameters; `control` is two doubles (learning rate, largest norm), and
-`results` five (nats, sums of the metric and of its square, gradient norm, number of steps in the loss mask).
+`results` three (nats, gradient norm, number of steps in the loss mask).
 """
 
 from search.kernels.codegen.function import Function, call_text
@@ -11,7 +11,10 @@ CHECK = "gatesearch_check"
 """check(numbers, mask, N, V): return 1 if a number with a nonzero mask is not from 0 to V - 1, else 0."""
 
 SELECT = "gatesearch_select"
-"""select(mask, N, index, count, results): write the indices of nonzero entries of the mask, and their number."""
+"""select(mask, N, index, count, results): write the indices of the ones in the mask, and their number.
+
+Return 1 if an entry is neither 0 nor 1, else 0.
+"""
 
 SGD = "gatesearch_sgd"
 """sgd(gradient, parameters, P, control, inverse, results): write the gradient's norm and take a clipped step of SGD.
@@ -22,9 +25,12 @@ If the loss or the norm is not finite in single precision, no parameter changes.
 CLEAR, COPY = "gatesearch_clear", "gatesearch_copy"
 """clear(bytes, to) writes zeros; copy(bytes, from, to) copies."""
 
+COPY_ROWS = "gatesearch_copy_rows"
+"""copy_rows(count, N, from, from_stride, to, to_stride): copy rows of N floats that begin a stride of floats apart."""
+
 
 def sgd_text(host: Host) -> str:
-    """Return the functions `CHECK`, `SELECT`, `SGD`, `CLEAR` and `COPY`."""
+    """Return the functions `CHECK`, `SELECT`, `SGD`, `CLEAR`, `COPY` and `COPY_ROWS`."""
     memory = """\
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
@@ -38,12 +44,23 @@ define void @copy(i64 %bytes, ptr %from, ptr %to) #0 {
 }"""
     return "\n".join(
         [
-            memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _check(host), _select(host),
+            memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _copy_rows(host), _check(host),
+            _select(host),
             f"declare double @llvm.vector.reduce.fadd.v{host.width}f64(double, <{host.width} x double>)",
             "declare double @llvm.sqrt.f64(double)",
             _sgd(host),
         ]
     )  # fmt: skip
+
+
+def _copy_rows(host: Host) -> str:
+    f = Function(COPY_ROWS, ("count:i64", "N:i64", "from", "from_stride:i64", "to", "to_stride:i64"), host)
+    size = f.multiply("%N", "4")
+    with f.loop("%count") as row:
+        source = f.at("%from", f.multiply(row.counter, "%from_stride"))
+        target = f.at("%to", f.multiply(row.counter, "%to_stride"))
+        f.call("llvm.memcpy.p0.p0.i64", f"ptr align 4 {target}", f"ptr align 4 {source}", f"i64 {size}", "i1 false")
+    return f.text()
 
 
 def _check(host: Host) -> str:
@@ -60,13 +77,16 @@ def _check(host: Host) -> str:
 def _select(host: Host) -> str:
     f = Function(SELECT, ("mask", "N:i64", "index", "count", "results"), host)
     with f.loop("%N") as row:
-        found = row.carry("i64", "0")
+        found, bad = row.carry("i64", "0"), row.carry("i1", "0")
         f.store("i64", row.counter, f.at("%index", found, "i64"))  # overwritten by the next one if not in the mask
-        masked = f.value(f"fcmp une float {f.load('float', f.at('%mask', row.counter))}, 0.0")
+        entry = f.load("float", f.at("%mask", row.counter))
+        masked = f.value(f"fcmp oeq float {entry}, 1.0")
         row.leave(found, f.value(f"add i64 {found}, {f.value(f'zext i1 {masked} to i64')}"))
+        neither = f.value(f"and i1 {f.value(f'xor i1 {masked}, true')}, {f.value(f'fcmp une float {entry}, 0.0')}")
+        row.leave(bad, f.value(f"or i1 {bad}, {neither}"))
     f.store("i64", found, "%count")
-    f.store("double", f.value(f"uitofp i64 {found} to double"), f.at("%results", "4", "double"))
-    return f.text()
+    f.store("double", f.value(f"uitofp i64 {found} to double"), f.at("%results", "2", "double"))
+    return f.text(f.value(f"zext i1 {bad} to i64"))
 
 
 def _sgd(host: Host) -> str:
@@ -86,7 +106,7 @@ def _sgd(host: Host) -> str:
     # A sum of squares beyond single precision counts as infinite: such a gradient is of no use.
     single = f.value(f"fpext float {f.value(f'fptrunc double {total} to float')} to double")
     norm = f.value(f"call double @llvm.sqrt.f64(double {single})")
-    f.store("double", norm, f.at("%results", "3", "double"))
+    f.store("double", norm, f.at("%results", "1", "double"))
     loss = f.value(f"fptrunc double {f.load('double', '%results')} to float")
     f.store("double", f.value(f"fpext float {loss} to double"), "%results")
     mean = f.value(f"fmul float {loss}, {f.load('float', '%inverse')}")

@@ -4,7 +4,7 @@ A `NativeModel` records a command buffer for each shape of batch it meets: looku
 forward, readout and loss, layers backward, gradient norm, clipping and update. Its memory is allocated once, for the
 largest batch so far. The states at the end of a batch stay there as the states before the next one.
 
-T steps, B sequences, H units (whole vectors), V symbols or notes.
+T steps, B sequences, H units, V symbols or notes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
+from search.kernels.batches import RowScores, check_carried, check_mask, check_types, check_values
 from search.kernels.errors import KernelError
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
@@ -35,7 +36,7 @@ class NativeModel:
         self._batches: dict[bool, int] = {}  # B of the states kept for training and for scores
         allocate = buffers.arena.allocate
         allocate("one", 1, 1.0)
-        allocate("zeros", buffers.units, 0.0)
+        allocate("zeros", buffers.padded_units, 0.0)
         allocate("start", buffers.padded_output_size, 0.0 if buffers.multi_label else float("-inf"))
 
     def train(
@@ -49,7 +50,7 @@ class NativeModel:
         Args:
             inputs: (T, B) symbols or (T, B, V) piano rolls.
             targets: As `inputs`.
-            loss_mask: (T, B), zero where a step has no part in the loss.
+            loss_mask: (T, B), 1 where a step has a part in the loss, else 0.
             starts: Whether the states before the batch are zero; else they are those after the previous batch.
             rate: Learning rate.
             max_norm: Gradient norm above which the gradient is scaled down to it.
@@ -59,31 +60,30 @@ class NativeModel:
             steps. If loss or norm is not finite, no parameter changes.
 
         Raises:
-            KernelError: A shape or a symbol does not fit the model.
+            KernelError: A shape, a type, a symbol or a value of the loss mask does not fit the model.
         """
         control = self.buffers.control
         control[0], control[1] = rate, max_norm
         self._run(True, inputs, targets, loss_mask, starts)
-        nats, _, _, norm, steps = self.buffers.results.tolist()
+        nats, norm, steps = self.buffers.results.tolist()
         return nats, norm, int(steps)
 
     def score(
         self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool
-    ) -> tuple[float, float, float, int]:
-        """Return sums over the steps in the loss mask: nats, the metric, its square, and 1.
-
-        The metric of a step is 1 or 0 for a symbol predicted right or wrong, and the nats of a step of a piano roll.
-        Arguments and errors are those of `train`.
-        """
+    ) -> RowScores:
+        """Return the score of each step in the loss mask; arguments and errors are those of `train`."""
         self._run(False, inputs, targets, loss_mask, starts)
-        nats, metric, squared, _, steps = self.buffers.results.tolist()
-        return nats, metric, squared, int(steps)
+        arena, steps = self.buffers.arena, int(self.buffers.count[0])
+        nats = arena["nats"][:steps].numpy().copy()
+        if self.buffers.multi_label:
+            return RowScores(nats, np.zeros_like(nats))
+        return RowScores(nats, arena["correct"][:steps].numpy().copy())
 
     def states(self, train: bool) -> Tensor:
         """Return the states after the last batch of training, or of scores: (layers, states, B, H)."""
         buffers = self.buffers
-        shape = buffers.layers, buffers.code.states, self._batches[train], buffers.units
-        return buffers.arena[f"carry {train}"][: int(np.prod(shape))].view(shape)
+        shape = buffers.layers, buffers.code.states, self._batches[train], buffers.padded_units
+        return buffers.arena[f"carry {train}"][: int(np.prod(shape))].view(shape)[..., : buffers.units]
 
     def _run(
         self,
@@ -93,20 +93,13 @@ class NativeModel:
         loss_mask: npt.NDArray[Any],
         starts: bool,
     ) -> None:
-        buffers, shape = self.buffers, loss_mask.shape
-        expected = (*shape, buffers.output_size) if buffers.multi_label else shape
-        if inputs.shape != expected or targets.shape != expected or len(shape) != 2 or 0 in shape:
-            raise KernelError(
-                f"inputs have shape {inputs.shape}, targets {targets.shape} and loss_mask {shape}; they must be "
-                f"(steps, batch), none of them 0, and for piano rolls the first two (steps, batch, "
-                f"{buffers.output_size})"
-            )
-        steps, batch = shape
-        if not starts and self._batches.get(train) != batch:
-            raise KernelError(
-                f"a batch of {batch} sequences continues from states of {self._batches.get(train, 0)}; "
-                "use as many sequences, or set starts"
-            )
+        buffers, given = self.buffers, (inputs, targets, loss_mask)
+        check_types(*given, buffers.output_size, buffers.multi_label)
+        if loss_mask.dtype != np.float32:  # else machine code checks it
+            check_mask(loss_mask)
+        steps, batch = loss_mask.shape
+        if not starts:
+            check_carried(batch, self._batches.get(train, 0))
         step = self._steps.get((train, steps, batch)) or self._recorded(train, steps, batch)
         if starts:
             self._batches[train] = batch
@@ -120,12 +113,8 @@ class NativeModel:
             step.targets[...] = targets
         step.loss_mask[...] = loss_mask
         if step.commands.run():
-            for name, symbols in (("inputs", inputs), ("targets", targets)):
-                low, high = symbols.min(), symbols.max()
-                if low < 0 or high >= buffers.output_size:
-                    raise KernelError(
-                        f"symbols of {name} range from {low} to {high}; the model has 0 to {buffers.output_size - 1}"
-                    )
+            check_values(*given, buffers.output_size, buffers.multi_label)
+            raise KernelError("machine code refused a batch: a symbol or a value of the loss mask is out of range")
 
     def _recorded(self, train: bool, steps: int, batch: int) -> StepCommands:
         """Record and keep the command buffer for a shape of batch."""
@@ -144,12 +133,11 @@ class NativeModel:
 def native_model(graph: GateGraph, values: Parameters, gradients: Parameters, multi_label: bool) -> NativeModel | None:
     """Return a model in machine code, or None if it cannot have one.
 
-    Machine code needs float32 parameters in main memory, at least one layer, and units that fill whole vectors.
+    Machine code needs float32 parameters in main memory and at least one layer.
     """
     code = compile_cell(graph)
     tensors = (values.flat, gradients.flat)
     plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
-    units = values.readout.shape[1]
-    if code is None or not plain or not values.weights or code.pad(units) != units:
+    if code is None or not plain or not values.weights:
         return None
     return NativeModel(ModelBuffers(code, values, gradients, multi_label))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import threading
 from contextlib import closing
@@ -14,8 +15,8 @@ import pytest
 
 import results.store.database
 from results.store.errors import StoreError
-from results.store.records import ProposalRow
-from results.store.schema import APPLICATION_ID, COLUMNS, TABLES
+from results.store.records import MeasureRow, ProposalRow
+from results.store.schema import APPLICATION_ID, COLUMNS, SCHEMA_VERSION, TABLES
 from results.store.store import FILE, PROFILE_FILE, Store
 from tests.test_results.rows import GRU, LSTM, make_baseline, make_cell, make_evaluation, make_store, make_trial
 
@@ -267,8 +268,43 @@ def test_another_schema_version_is_named(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="schema version 99, but this gatesearch reads version 3; use the gatesearch"):
+    with pytest.raises(StoreError, match="schema version 99, but this gatesearch reads 3 to 4; use the gatesearch"):
         Store.open(tmp_path)
+
+
+def test_a_run_of_the_version_before_is_read_and_gets_the_new_table_when_it_is_resumed(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE measures")
+        connection.execute("PRAGMA user_version = 3")
+        connection.commit()
+    with Store.open(tmp_path, readonly=True) as store:
+        assert store.version == 3
+        assert store.measures() == []
+        before = store.trials(curves=True)
+        store.check()
+    measure = MeasureRow(
+        before[0].cell, before[0].task, before[0].setting, before[0].repeat, "accuracy", 0.5, 0.1, 0.4, 0.1
+    )
+    with Store.open(tmp_path) as store:
+        assert store.version == SCHEMA_VERSION
+        store.record(None, [], [measure, measure])
+    with Store.open(tmp_path, readonly=True) as store:
+        assert store.measures() == [measure]
+        assert store.trials(curves=True) == before
+        store.check()
+
+
+def test_other_metrics_are_kept_with_their_trial(store: Store) -> None:
+    trial = make_trial(GRU)
+    measure = MeasureRow(GRU, trial.task, trial.setting, trial.repeat, "accuracy", 0.5, math.nan, 0.4, 0.01)
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        store.record(None, [], [measure])
+    store.add_cell(make_baseline("gru"))
+    store.record(None, [trial], [measure])
+    assert store.measures(GRU) == [measure]
+    assert measure.validation_se is None
+    assert store.measures(LSTM) == []
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

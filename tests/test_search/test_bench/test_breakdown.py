@@ -40,7 +40,7 @@ def test_the_parts_of_a_trial_add_up_to_it() -> None:
         assert min(shown) >= 0.0 < min(total, compiling)
         assert sum(shown) >= total * 0.999  # more only where the timed trials were slower than the others
         assert row.steps == 8
-        assert (row.backend, row.units % 16) == ("native", 0)
+        assert row.backend == "native"
         arithmetic = row.layers_ms + row.readout_ms + row.update_ms + row.evaluation_ms
         assert row.arithmetic == pytest.approx(arithmetic / total)
 
@@ -61,8 +61,9 @@ def test_a_watched_step_is_the_same_step(output: Output) -> None:
         batch = replace(batch, inputs=batch.inputs % 5, targets=batch.targets % 5)
     plain, seen = (stepper_for(model()) for _ in range(2))
     with watched() as watch:
-        found = seen.train(batch, 0.1, 1.0), seen.score(batch)
-    assert found == (plain.train(batch, 0.1, 1.0), plain.score(batch))
+        step, score = seen.train(batch, 0.1, 1.0), seen.score(batch)
+    assert step == plain.train(batch, 0.1, 1.0)
+    np.testing.assert_array_equal(score, plain.score(batch))
     assert torch.equal(seen.model.flat, plain.model.flat)
     assert set(watch.seconds) == {"mask", "layers", "readout", "update", "evaluation"}
 

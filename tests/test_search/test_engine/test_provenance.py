@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from results.store.store import Store
-from search.engine.provenance import data_check, differences, provenance
+from search.core.errors import SearchError
+from search.engine.provenance import check_metrics, data_check, differences, provenance
 from search.workers.environment import commit_of
+from tests.test_results.rows import GRU, make_baseline, make_store, make_trial
 from tests.test_search.small import small_task
 
 
@@ -61,3 +63,15 @@ def test_data_are_checked_against_the_checksums_of_the_run(tmp_path: Path) -> No
         check = data_check(store, tasks)
     assert (check.name, check.ok) == ("data", False)
     assert check.detail == "the data of xml differ from those that the run trained on"
+
+
+def test_a_run_that_ranked_by_another_metric_is_not_continued(tmp_path: Path) -> None:
+    tasks = {"language": small_task("language")}
+    with make_store(tmp_path / "run") as store:
+        store.add_cell(make_baseline("gru"))
+        store.record(None, [make_trial(GRU, task="language", metric=tasks["language"].metric.name)])
+        check_metrics(store, tasks)
+        store.record(None, [make_trial(GRU, task="xml", metric="nats_per_step")])
+        check_metrics(store, tasks)  # not a task of the profile
+        with pytest.raises(SearchError, match="ranks 'xml' by nats_per_step, but the task is now ranked by accuracy;"):
+            check_metrics(store, tasks | {"xml": small_task("xml")})

@@ -2,10 +2,11 @@
 
 from dataclasses import fields, replace
 
+from results.store.records import MeasureRow
 from results.store.words import TrialState
-from search.engine.rows import trial_result, trial_row
+from search.engine.rows import measure_rows, trial_result, trial_row
 from search.training.settings import Setting
-from search.training.trial import Point, TrialResult
+from search.training.trial import OtherMetric, Point, TrialResult
 from tasks.task import NATS_PER_STEP
 
 RESULT = TrialResult(
@@ -23,6 +24,7 @@ RESULT = TrialResult(
     parameters=1000,
     units=16,
     curve=(Point(3, 2.0, 1.5), Point(7, 1.0, 1.6)),
+    others=(OtherMetric("accuracy", 0.5, 0.01, 0.4, 0.02),),
     environment='{"cpu":"one"}',
 )
 
@@ -36,4 +38,6 @@ def test_a_result_survives_its_row_but_for_the_description_of_its_environment() 
     assert (row.cell, row.task, row.setting, row.repeat, row.seed) == ("ab" * 8, "music", setting.key, 2, 5)
     assert (row.metric, row.higher_is_better) == ("nats_per_step", False)
     assert (row.environment, row.proposal) == ("e", -1)
-    assert trial_result(row) == replace(RESULT, environment=None)
+    assert trial_result(row) == replace(RESULT, environment=None, others=())
+    expected = MeasureRow("ab" * 8, "music", setting.key, 2, "accuracy", 0.5, 0.01, 0.4, 0.02)
+    assert measure_rows(row, RESULT) == [expected]

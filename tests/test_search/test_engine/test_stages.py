@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from results.store.words import MEMORIZATION, ProposalKind, TrialState
+from results.store.words import MEMORIZATION, ProposalKind, ScoreKind, TrialState
 from search.cells.library import LIBRARY
 from search.engine.stages import Judgement, ProposalRun, Step
 from search.profiles.sections import MemorizationSection, Profile, Role, TaskSection
 from search.strategies.proposal import Proposal
+from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
@@ -20,6 +21,9 @@ PROFILE = Profile(
     # The check stands between the ranked tasks, and is visited last all the same.
     tasks={"xml": TaskSection(), "extra": TaskSection(role=Role.CHECK), "music": TaskSection(threshold=0.8)},
 )
+RULE = ScoreRule(ScoreKind.RATIO, PROFILE.ranked, METRICS, reference=REFERENCE)
+CONSTANTS = {"xml": 0.25, "music": 6.0, "extra": 0.5}
+GAINS = ScoreRule(ScoreKind.GAIN, PROFILE.ranked, METRICS, CONSTANTS, REFERENCE)
 SETTINGS = tuple(Setting(1.0, 0.1, 1.0, 1, k) for k in range(3))
 
 
@@ -35,12 +39,12 @@ def make_run(
     kind: ProposalKind = ProposalKind.PROPOSE,
     memorized: bool = False,
     best_before: Mapping[str, float] | None = None,
-    reference: Mapping[str, float] = REFERENCE,
+    rule: ScoreRule = RULE,
 ) -> ProposalRun:
     settings = dict.fromkeys(METRICS, SETTINGS)
     graph = LIBRARY["tanh"].graph
     proposal = Proposal(5, kind, graph, settings=settings, memorized=memorized, best_before=best_before or {})
-    return ProposalRun(proposal, PROFILE, METRICS, reference)
+    return ProposalRun(proposal, PROFILE, rule)
 
 
 def tell(run: ProposalRun, *values: float | TrialResult) -> Judgement | None:
@@ -127,6 +131,34 @@ def test_checks_come_last_and_stop_nobody() -> None:
     assert outcome.visits[2].results == {SETTINGS[0]: 0.01, SETTINGS[1]: 0.02, SETTINGS[2]: None}
 
 
+@pytest.mark.parametrize(
+    ("xml", "music", "passed"),
+    [
+        (0.48, 4.3, (True, True)),  # 0.23 / 0.25 = 0.92 and 1.7 / 2 = 0.85
+        (0.48, 4.5, (True, False)),  # 1.5 / 2 = 0.75, though 4 / 4.5 is above the threshold of 0.8
+        (0.47, 4.0, (False, None)),  # 0.22 / 0.25 = 0.88, though 0.47 / 0.5 is above the threshold of 0.9
+        (0.20, 4.0, (False, None)),  # worse than the constant baseline: -0.05 / 0.25
+    ],
+)
+def test_with_gains_a_threshold_is_a_share_of_the_gru_s_gain(
+    xml: float, music: float, passed: tuple[bool, bool | None]
+) -> None:
+    run = make_run(memorized=True, rule=GAINS)
+    judgement = tell(run, xml, 0.1, 0.1)
+    assert judgement is not None
+    assert judgement.share == pytest.approx((xml - 0.25) / (0.5 - 0.25))
+    assert judgement.passed is passed[0]
+    if passed[1] is not None:
+        judgement = tell(run, music, 9.0, 9.0)
+        assert judgement is not None
+        assert judgement.share == pytest.approx((6.0 - music) / (6.0 - 4.0))
+        assert judgement.passed is passed[1]
+    if passed == (True, True):
+        judgement = tell(run, 0.9, 0.1, 0.1)  # the GRU has no gain on this check, which ends no proposal
+        assert judgement is not None
+        assert (judgement.share, judgement.passed) == (None, True)
+
+
 def test_a_cell_that_comes_again_passes_by_what_it_reached_before() -> None:
     run = make_run(memorized=True, best_before={"xml": 0.6, "music": 3.0})
     assert tell(run, 0.1, DIVERGED, 0.2) == Judgement("xml", 1, 3, 0.6, 1.2, 0.9, True)
@@ -138,7 +170,7 @@ def test_a_cell_that_comes_again_passes_by_what_it_reached_before() -> None:
 
 def test_a_visit_without_settings_left_is_judged_by_what_is_known() -> None:
     proposal = Proposal(0, ProposalKind.PROPOSE, LIBRARY["tanh"].graph, memorized=True, best_before={"xml": 0.5})
-    run = ProposalRun(proposal, PROFILE, METRICS, REFERENCE)
+    run = ProposalRun(proposal, PROFILE, RULE)
     assert run.step() == Step("xml", 1, ())
     assert run.tell({}) == Judgement("xml", 1, 0, 0.5, 1.0, 0.9, True)
     assert run.tell({}) == Judgement("music", 2, 0, None, None, 0.8, False)
@@ -159,7 +191,7 @@ def test_a_cell_none_of_whose_trials_could_run_has_failed() -> None:
 
 @pytest.mark.parametrize("kind", [ProposalKind.BASELINE, ProposalKind.REEXAMINE])
 def test_named_and_known_cells_visit_every_task_however_bad(kind: ProposalKind) -> None:
-    run = make_run(kind, reference={} if kind is ProposalKind.BASELINE else REFERENCE)
+    run = make_run(kind, rule=RULE.against({}) if kind is ProposalKind.BASELINE else RULE)
     visited = []
     while (step := run.step()) is not None:
         visited.append(step.task)
@@ -167,14 +199,14 @@ def test_named_and_known_cells_visit_every_task_however_bad(kind: ProposalKind) 
         if judgement is not None and step.task != MEMORIZATION:
             assert judgement.passed
             assert judgement.threshold is None
-            assert judgement.ratio is None
+            assert judgement.share is None
     first = [MEMORIZATION] * 3 if kind is ProposalKind.BASELINE else []
     assert visited == [*first, "xml", "music", "extra"]
     assert run.outcome().ending == "complete"
 
 
 def test_no_child_is_an_outcome_without_visits() -> None:
-    run = ProposalRun(Proposal(3, ProposalKind.PROPOSE, None, "parent"), PROFILE, METRICS, REFERENCE)
+    run = ProposalRun(Proposal(3, ProposalKind.PROPOSE, None, "parent"), PROFILE, RULE)
     assert run.step() is None
     outcome = run.outcome()
     assert (outcome.visits, outcome.ending) == ((), "no valid child")

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from results.scores.score import finite_ratio
-from results.store.words import MEMORIZATION, ProposalKind
+from results.scores.score import finite_share
+from results.store.words import MEMORIZATION, ProposalKind, ScoreKind
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
@@ -20,6 +20,7 @@ from search.strategies.paper import PaperStrategy
 from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.random import RandomStrategy
 from search.strategies.registry import STRATEGIES, strategy_class
+from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
 
@@ -34,6 +35,7 @@ PROFILE = Profile(
         "music": TaskSection(settings=4, parameters=(1000,)),
     },
 )
+RULE = ScoreRule(ScoreKind.RATIO, PROFILE.ranked, METRICS)
 REVISIT = replace(PROFILE, mutation=MutationSection(duplicates="revisit"))
 Answer = Callable[[Proposal], Outcome]
 GRAPHS: dict[str, GateGraph] = {}
@@ -67,9 +69,9 @@ def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
     return Outcome(proposal, tuple(visits), ending or "complete")
 
 
-def started(name: str, profile: Profile = PROFILE, seed: int = 0) -> Strategy:
+def started(name: str, profile: Profile = PROFILE, seed: int = 0, rule: ScoreRule = RULE) -> Strategy:
     """Return a strategy that was told the baselines."""
-    strategy = STRATEGIES[name](profile, seed, METRICS, GRAPHS.__getitem__)
+    strategy = STRATEGIES[name](profile, seed, rule, GRAPHS.__getitem__)
     outcomes = []
     for i, cell in enumerate(profile.search.baselines):
         settings = {task: profile.grid_of(section).settings[:9] for task, section in profile.tasks.items()}
@@ -267,7 +269,7 @@ def test_the_seeds_alone_found_the_list_and_all_ties_are_broken_by_id(name: str)
 @every
 def test_a_cell_that_is_given_twice_under_two_names_is_one_seed(name: str) -> None:
     twin = replace(PROFILE, cells={"mine": LIBRARY["gru"].formula})
-    strategy = STRATEGIES[name](twin, 0, METRICS, GRAPHS.__getitem__)
+    strategy = STRATEGIES[name](twin, 0, RULE, GRAPHS.__getitem__)
     outcomes = []
     for i, graph in enumerate(twin.given.values()):
         settings = {task: twin.grid_of(section).settings[:3] for task, section in twin.tasks.items()}
@@ -381,6 +383,18 @@ def test_the_score_is_the_smallest_ratio_over_the_ranked_tasks() -> None:
         assert score == pytest.approx(min(xml, music))
 
 
+def test_with_gains_the_score_is_the_smallest_share_of_the_gru_s_gain() -> None:
+    constants = {"xml": 0.3, "music": 5.0, "extra": 0.3}
+    strategy = started("paper", rule=ScoreRule(ScoreKind.GAIN, PROFILE.ranked, METRICS, constants))
+    ratios = {cell: score for score, cell in started("paper").best}
+    for score, cell in strategy.best:
+        tried = strategy.records[cell].tried
+        xml = (max(value for value in tried["xml"].values() if value is not None) - 0.3) / (0.5 - 0.3)
+        music = (5.0 - min(value for value in tried["music"].values() if value is not None)) / (5.0 - 4.0)
+        assert score == pytest.approx(min(xml, music))
+        assert score != ratios[cell]
+
+
 @pytest.mark.parametrize(
     ("metric", "value", "reference", "expected"),
     [
@@ -395,7 +409,8 @@ def test_the_score_is_the_smallest_ratio_over_the_ranked_tasks() -> None:
 def test_a_ratio_above_one_is_better_whatever_the_metrics_direction(
     metric: Metric, value: float, reference: float, expected: float | None
 ) -> None:
-    assert finite_ratio(value, reference, metric.higher_is_better) == pytest.approx(expected)
+    found = finite_share(ScoreKind.RATIO, value, reference, 0.3, metric.higher_is_better)
+    assert found == pytest.approx(expected)
 
 
 def test_strategies_are_known_by_name() -> None:

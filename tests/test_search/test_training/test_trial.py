@@ -241,19 +241,32 @@ def test_the_best_epoch_is_reported_and_test_is_measured_with_its_weights() -> N
     assert result.test_loss > 1.0
 
 
-def test_standard_errors_are_those_of_a_mean() -> None:
-    budget = replace(SHORT, epochs=1, halvings=0)
-    result = train_trial(GRU, Chords(), SETTING, budget, 0)
+@pytest.mark.parametrize("task", [XML, Chords()], ids=lambda task: task.name)
+def test_metrics_and_standard_errors_are_those_of_a_plain_loop_over_the_sequences(task: Task) -> None:
+    found: list[SequenceModel] = []
+    result = train_trial(GRU, task, SETTING, replace(SHORT, epochs=1, halvings=0), 0, on_end=found.append)
+    (model,) = found
+    for split, value, error, loss in (
+        (Split.VALIDATION, result.validation, result.validation_se, result.validation_loss),
+        (Split.TEST, result.test, result.test_se, result.test_loss),
+    ):
+        score = EagerStepper(model).evaluate(task.evaluation(split, 50, 50))
+        sums = score.correct if task.metric == ACCURACY else score.nats
+        total, count = 0.0, 0
+        for metric, steps in zip(sums, score.steps, strict=True):
+            if steps:
+                total, count = total + (metric - sums.sum() / score.steps.sum() * steps) ** 2, count + 1
+        assert count > 1
+        assert value == pytest.approx(sums.sum() / score.steps.sum(), rel=1e-5)
+        assert error == pytest.approx(math.sqrt(count / (count - 1) * total) / score.steps.sum(), rel=1e-3)
+        assert loss == pytest.approx(score.nats.sum() / score.steps.sum(), rel=1e-5)
+
+
+def test_a_trial_has_the_units_of_its_budget() -> None:
+    result = train_trial(GRU, Chords(), SETTING, replace(SHORT, epochs=1, halvings=0), 0)
     units = units_for(GRU, SETTING, 4, Output.MULTI_LABEL)
     model = SequenceModel(GRU, units, 1, 4, Output.MULTI_LABEL)
     assert (result.units, result.parameters) == (units, model.flat.numel())
-    accuracy = train_trial(GRU, XML, SETTING, budget, 0)
-    assert accuracy.validation is not None
-    model = SequenceModel(GRU, units_for(GRU, SETTING, XML.output_size, XML.output), 1, XML.output_size, XML.output)
-    steps = EagerStepper(model).evaluate(XML.evaluation(Split.VALIDATION, 50, 50)).steps
-    share = accuracy.validation
-    assert accuracy.validation_se == pytest.approx(math.sqrt(share * (1 - share) / steps), rel=1e-6)
-    assert result.validation == result.validation_loss  # nats are the metric and the loss
 
 
 @pytest.mark.parametrize(

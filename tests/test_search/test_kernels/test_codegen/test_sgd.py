@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, SELECT, SGD
+from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD
 from search.kernels.runtime.library import kernel_library
 from tests.test_search.test_kernels.hosts import HOSTS
 from tests.test_search.test_kernels.machine import Floats, call
@@ -27,18 +27,22 @@ def test_a_number_out_of_range_is_noticed_if_the_mask_has_it(host: Host) -> None
 
 def test_rows_in_the_mask_are_listed_and_counted(host: Host) -> None:
     mask = (np.random.default_rng(0).random(50) < 0.5).astype(np.float32)
-    index, count, results = np.full(50, -1), np.zeros(1, np.int64), np.zeros(5)
-    call(kernel_library(host).addresses[SELECT], mask, 50, index, count, results)
+    index, count, results = np.full(50, -1), np.zeros(1, np.int64), np.zeros(3)
+    select = kernel_library(host).addresses[SELECT]
+    assert call(select, mask, 50, index, count, results) == 0
     expected = np.flatnonzero(mask)
-    assert count[0] == results[4] == len(expected)
+    assert count[0] == results[2] == len(expected)
     np.testing.assert_array_equal(index[: len(expected)], expected)
+    for wrong in (0.5, 2.0, -1.0, np.nan, np.inf, 1e-40):
+        mask[17] = wrong
+        assert call(select, mask, 50, index, count, results) == 1
 
 
 def sgd(
     host: Host, gradient: Floats, parameters: Floats, rate: float, max_norm: float, nats: float = 1.0, batch: int = 4
 ) -> npt.NDArray[np.float64]:
     """Take a step that changes `parameters`, and return the results."""
-    control, results = np.array([rate, max_norm]), np.array([nats, 0.0, 0.0, 0.0, 0.0])
+    control, results = np.array([rate, max_norm]), np.array([nats, 0.0, 0.0])
     inverse = np.array([1 / batch], np.float32)
     call(kernel_library(host).addresses[SGD], gradient, parameters, len(parameters), control, inverse, results)
     return results
@@ -52,7 +56,7 @@ def test_a_step_moves_down_the_clipped_gradient(size: int, max_norm: float, host
     norm = float(np.linalg.norm(gradient.astype(np.float64)))
     expected = parameters - 0.1 * min(1.0, max_norm / norm) * gradient.astype(np.float64)
     results = sgd(host, gradient, parameters, 0.1, max_norm)
-    assert results[3] == pytest.approx(norm, rel=1e-6)
+    assert results[1] == pytest.approx(norm, rel=1e-6)
     np.testing.assert_allclose(parameters, expected, rtol=1e-6, atol=1e-7)
 
 
@@ -70,12 +74,12 @@ def test_a_gradient_norm_that_is_not_finite_changes_nothing(entry: float, host: 
     gradient[19] = entry
     results = sgd(host, gradient, parameters, 0.1, 1.0)
     assert (parameters == 1.0).all()
-    assert not np.isfinite(results[3])
+    assert not np.isfinite(results[1])
 
 
 def test_a_gradient_of_zeros_changes_nothing(host: Host) -> None:
     parameters = np.ones(20, np.float32)
-    assert sgd(host, np.zeros(20, np.float32), parameters, 0.1, 1.0)[3] == 0.0
+    assert sgd(host, np.zeros(20, np.float32), parameters, 0.1, 1.0)[1] == 0.0
     assert (parameters == 1.0).all()
 
 
@@ -86,3 +90,12 @@ def test_memory_is_cleared_and_copied_to_the_byte(host: Host) -> None:
     assert memory.tolist() == [0] * 24 + [7] * 16
     call(addresses[COPY], 12, source, memory)
     assert memory.tolist() == [*range(12), *[0] * 12, *[7] * 16]
+
+
+@pytest.mark.parametrize("strides", [(5, 5), (7, 5), (5, 16)])
+def test_rows_are_copied_between_strides(strides: tuple[int, int], host: Host) -> None:
+    left, right = strides
+    source, target = np.arange(4 * left, dtype=np.float32).reshape(4, left), np.full((4, right), -1.0, np.float32)
+    call(kernel_library(host).addresses[COPY_ROWS], 4, 5, source, left, target, right)
+    np.testing.assert_array_equal(target[:, :5], source[:, :5])
+    assert (target[:, 5:] == -1.0).all()

@@ -113,4 +113,4 @@ def test_sizes_of_a_model_are_those_of_its_parameters() -> None:
     model = ModelBuffers(code, parameters, parameters, multi_label=False)
     assert (model.layers, model.units, model.output_size) == (layers, H, 17)
     assert model.padded_output_size == -(-17 // host.width) * host.width
-    assert (len(model.control), len(model.results), len(model.count)) == (2, 5, 1)
+    assert (len(model.control), len(model.results), len(model.count)) == (2, 3, 1)
