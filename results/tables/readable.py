@@ -1,8 +1,8 @@
 """Readable forms of the leaderboard: for a terminal, as Markdown, as LaTeX.
 
 `results.tables.leaderboard` has all columns and full precision. A retrained cell's metrics are means over the repeats
-with their standard errors; `+` or `-` marks a cell that is better or worse than the GRU beyond the variation over
-seeds. The score of a search estimate is in brackets and has no mark.
+with their standard errors; `+` in green or `-` in red marks a cell that is better or worse than the GRU beyond the
+variation over seeds. The score of a search estimate is in brackets and has no mark and no colour.
 """
 
 import re
@@ -19,8 +19,11 @@ from results.scores.comparison import Verdict
 from results.scores.paper_results import TASKS as PAPER_TASKS
 from results.scores.paper_results import paper_ratio, paper_score
 from results.store.sanitize import printable
-from results.store.words import COMPLETE, Evidence
-from results.tables.leaderboard import SIMULATED
+from results.store.words import COMPLETE, Evidence, ScoreKind
+from results.tables.leaderboard import SIMULATED, is_retrained, kind_of
+
+COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
+"""Colours of a metric in a terminal. They mean the verdict of a corrected test, never that an estimate is larger."""
 
 MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}
 
@@ -60,7 +63,7 @@ _LATEX = str.maketrans(
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$"}
 )
 
-_SIZES = {"parameters": "parameters", "multiply_adds": "mult-adds", "relative_step_seconds": "time"}
+_SIZES = {"relative_parameters": "parameters", "relative_multiply_adds": "mult-adds", "relative_step_seconds": "time"}
 
 
 def tasks_of(frame: pd.DataFrame) -> list[str]:
@@ -79,7 +82,7 @@ def readable(
     rows = []
     ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
     for row in frame.to_dict("records"):
-        retrained = row["evidence"] != Evidence.SEARCH
+        retrained = Evidence(row["evidence"]).is_retrained
         errors = retrained and layout.errors
         name = "" if pd.isna(row["name"]) else str(row["name"])
         known = name
@@ -87,7 +90,10 @@ def readable(
             stage = row["stage"] if layout.stopped else str(row["stage"]).removeprefix("stopped ")
             name = f"{name} {stage}".strip()
         name = printable(name)
-        score = _measured(row["score"], row["score_se"] if errors else None, layout.digits)
+        # The paper's score is a ratio, which has no error of its own in a run that gains rank.
+        ranks = not paper or row["score"] == row["ratio_score"]
+        found = row["ratio_score" if paper else "score"]
+        score = _measured(found, row["score_se"] if errors and ranks else None, layout.digits)
         score = score if retrained or not score else f"({score})"
         shown = {
             "rank": _number(row["rank"], ".0f"),
@@ -104,11 +110,7 @@ def readable(
             if paper:
                 shown[task] = _with_paper(shown[task].rstrip(), paper_ratio(known, task), layout)
         if layout.sizes:
-            shown |= {
-                "parameters": _number(row["parameters"], ",.0f"),
-                "mult-adds": _number(row["multiply_adds"], ",.0f"),
-                "time": _number(row["relative_step_seconds"], ".2f"),
-            }
+            shown |= {heading: _number(row[column], ".2f") for column, heading in _SIZES.items()}
         rows.append(shown)
     headings = ["rank", "cell", "name", "score", *tasks, *(_SIZES.values() if layout.sizes else [])]
     return pd.DataFrame(rows, columns=headings, dtype=object)
@@ -123,9 +125,9 @@ def render_table(
 ) -> Table:
     """Return the first `top` rows of a leaderboard (None: all) as a table for a terminal.
 
-    The layout is the most detailed of `LAYOUTS` that fits. Metrics below the GRU's are red. A cell that did not pass
-    every stage shows where it stopped. The caption explains the numbers, beginning with a warning if they are
-    simulated.
+    The layout is the most detailed of `LAYOUTS` that fits. Metrics that are better or worse than the GRU's beyond the
+    noise are green or red. A cell that did not pass every stage shows where it stopped. The caption explains the
+    numbers, beginning with a warning if they are simulated.
 
     Args:
         frame: a leaderboard.
@@ -159,10 +161,10 @@ def render_table(
             table.add_section()
         # `Text` prints brackets in a name literally; a plain string would be parsed as markup.
         cells = {heading: Text(value) for heading, value in values.items()}
-        cells["score"].stylize("bold" if row["evidence"] != Evidence.SEARCH else "dim")
+        retrained = Evidence(row["evidence"]).is_retrained
+        cells["score"].stylize("bold" if retrained else "dim")
         for task in tasks:
-            if row[f"{task}_ratio"] < 1:
-                cells[task].stylize("red")
+            cells[task].stylize(COLOURS.get(row[f"{task}_vs_gru"], "") if retrained else "")
         table.add_row(*cells.values())
     return table
 
@@ -170,7 +172,7 @@ def render_table(
 def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = False) -> str:
     """Return the explanation of the numbers of `readable`, one fact a line."""
     lines = [SIMULATED] if frame["simulated"].any() else []
-    retrained = frame["evidence"] != Evidence.SEARCH
+    retrained = is_retrained(frame)
     what = "ratio to the GRU's test metric" if paper else "test metric"
     if retrained.any():
         counts = frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy()
@@ -183,8 +185,10 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
         lines.append(f"{what}; (scores) are search estimates on validation data, biased in favour of the cell")
     if paper:
         lines.append("after the slash: Jozefowicz et al. 2015, with larger models and the Penn Treebank as language")
+    if not paper and kind_of(frame) is ScoreKind.GAIN:
+        lines.append("score: smallest gain over a constant prediction, as a share of the GRU's; 1: as good as the GRU")
     if layout.sizes:
-        lines.append("mult-adds: matrix products of one step of the cells; time: of a training step over the LSTM's")
+        lines.append("parameters, mult-adds (products of one step): over the GRU's; time of a step: over the LSTM's")
     mixed = int((frame["environments"] > 1).sum())
     if mixed:
         others = "under other versions, processors or commits than the GRU's"

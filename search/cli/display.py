@@ -130,3 +130,8 @@ def say_verdict(console: Console, verdict: RunVerdict) -> None:
 def say(console: Console, line: str) -> None:
     """Print a line literally: a path may contain brackets, which are markup to rich, or control characters."""
     console.print(printable(line), soft_wrap=True, highlight=False, markup=False)
+
+
+def warn(console: Console, text: str) -> None:
+    """Print a warning."""
+    console.print(printable(f"warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False)

@@ -10,11 +10,10 @@ from typing import Self
 from rich.console import Console
 
 from results.scores.verdict import RunVerdict
-from results.store.sanitize import printable
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table
 from results.tables.run_verdict import verdict_of
-from search.cli.display import Display, say_verdict
+from search.cli.display import Display, say_verdict, warn
 from search.core.errors import SearchError
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
@@ -73,7 +72,7 @@ class RunView(RunObserver):
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self.console.print(printable(f"warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False)
+        warn(self.console, text)
 
     def show_table(self, run: OpenRun) -> None:
         """Print the top of the leaderboard, and keep the verdict for the end."""

@@ -3,9 +3,11 @@
 from importlib.metadata import version
 
 from results.scores.estimates import picks
+from results.scores.score import score_kind
 from results.store.queries import metric_names
 from results.store.runs import open_run
 from results.store.sanitize import printable
+from results.store.words import ScoreKind
 from results.tables.leaderboard import leaderboard
 from results.tables.run_verdict import verdict_of
 from search.cells.library import LIBRARY, name_of
@@ -43,7 +45,7 @@ def _scores(run: str, cell: str) -> list[str]:
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         name, table = printable(store.name), leaderboard(store, ranked, display=False)
-        best = picks(store)
+        best, kind = picks(store), score_kind(store)
         metrics = metric_names(store)
         simulated = " (simulated: nothing was trained)" if store.simulated else ""
         answer = f"Verdict of run {name}: {printable(verdict_of(store, ranked, table).text)}"
@@ -60,5 +62,6 @@ def _scores(run: str, cell: str) -> list[str]:
     if line.empty or line["score"].isna().all():
         return [*paragraphs, answer]
     rank = f"score {line['score'].iloc[0]:.4f}, rank {line['rank'].iloc[0]:.0f} of {table['rank'].count()}"
-    meaning = f"the smallest ratio to the GRU on {', '.join(ranked)}{simulated}"
+    share = "share of the GRU's gain" if kind is ScoreKind.GAIN else "ratio to the GRU"
+    meaning = f"the smallest {share} on {', '.join(ranked)}{simulated}"
     return [f"In run {name}: {rank} ({meaning}).", *paragraphs, answer]
