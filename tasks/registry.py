@@ -10,11 +10,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from tasks.arithmetic import Arithmetic
+from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.language import Language
 from tasks.memorization import Memorization
 from tasks.music import Music
 from tasks.task import Task
+from tasks.watch import STDOUT, one_line
 from tasks.xml import Xml
 
 TASKS: dict[str, type[Task]] = {
@@ -30,7 +32,7 @@ Scalar = str | int | float | bool | None
 
 
 def load_task(name: str, /, **parameters: Scalar) -> Task:
-    """Build a task.
+    """Build a task, and check it (`tasks.checking`).
 
     Args:
         name: a key of `TASKS`, an import path `package.module:Class` (searched in the working directory last), or an
@@ -38,8 +40,16 @@ def load_task(name: str, /, **parameters: Scalar) -> Task:
         parameters: keyword parameters of the task.
 
     Raises:
-        TaskError: there is no such task or parameter, a value is out of range, or data cannot be read.
+        TaskError: there is no such task or parameter, a value is out of range, data cannot be read, or the task breaks
+            a rule of its attributes or batches.
     """
+    task = build_task(name, **parameters)
+    check_task(task)
+    return task
+
+
+def build_task(name: str, /, **parameters: Scalar) -> Task:
+    """Build a task without checking it. Arguments and errors are those of `load_task`."""
     kind = task_class(name)
     known = list(inspect.signature(kind).parameters)
     for parameter in parameters:
@@ -48,13 +58,16 @@ def load_task(name: str, /, **parameters: Scalar) -> Task:
             raise TaskError(
                 f"task {_shown(name)} has no parameter {_shown(parameter)}{hint}; it has {', '.join(known) or 'none'}"
             )
+    STDOUT.divert()
     try:
         return kind(**parameters)
     except TaskError:
         raise
     except (Exception, SystemExit) as error:  # a user's task may fail in any way
-        what = f"{type(error).__name__}: {_one_line(error)}"
+        what = f"{type(error).__name__}: {one_line(error)}"
         raise TaskError(f"task {_shown(name)} cannot be built ({what}); check its parameters") from error
+    finally:
+        STDOUT.restore()
 
 
 def task_class(name: str) -> type[Task]:
@@ -102,15 +115,17 @@ def _imported(path: str, *, installed: bool = False) -> type[Task]:
     added = not installed and here not in sys.path
     if added:
         sys.path.append(here)  # last, so that files beside the user's module shadow no other module
+    STDOUT.divert()
     try:
         found: object = importlib.import_module(module_name)
         for part in class_name.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # a user's module may fail in any way, or be a script
-        what = f"{type(error).__name__}: {_one_line(error)}"
+        what = f"{type(error).__name__}: {one_line(error)}"
         remedy = _shadowed(module_name) or "the form is package.module:Class"
         raise TaskError(f"task {_shown(path)} cannot be imported ({what}); {remedy}") from error
     finally:
+        STDOUT.restore()
         if added and here in sys.path:
             sys.path.remove(here)
     if not isinstance(found, type) or not issubclass(found, Task):
@@ -141,8 +156,3 @@ def _shown(name: str) -> str:
 def _hint(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word[:100], known, 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 500 else f"{text[:497]}..."

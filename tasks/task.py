@@ -9,18 +9,17 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from tasks.batch import Batch, Split
 from tasks.description import Description, reading
 from tasks.errors import TaskError
 from tasks.metrics import ACCURACY, CROSS_ENTROPY, METRICS, NATS_PER_STEP, Metric, Output
+from tasks.watch import watch
 
 __all__ = [
     "ACCURACY",
@@ -35,29 +34,14 @@ __all__ = [
 ]
 
 
-class Split(StrEnum):
-    """Part of the data: training updates weights, validation selects, test is reported."""
-
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Window of B sequences: the input of each step, and the target that follows it."""
-
-    inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) int64; MULTI_LABEL: (T, B, W) float32
-    targets: npt.NDArray[Any]  # same shape and dtype as `inputs`
-    loss_mask: npt.NDArray[np.float32]  # (T, B) of 0 and 1: weight of the step in loss and metric
-    starts: bool  # whether the hidden state is zero before this batch; else it is carried over from the previous one
-
-
 class Task(ABC):
     """Source of batches with a metric. Immutable, picklable, and built from keyword parameters.
 
     A user's task sets `name`, `metric` and `output`, and implements `output_size`, `training` and `evaluation`. For
     samples that are random texts, `tasks.generated.GeneratedTask` takes less code.
+
+    Every batch that a task yields is checked (`tasks.watch`): `training` and `evaluation` raise `TaskError` where one
+    breaks a rule, where the task's own code raises an exception, and where a training stream ends.
     """
 
     name: ClassVar[str]
@@ -65,7 +49,12 @@ class Task(ABC):
     metric: ClassVar[Metric]
     output: ClassVar[Output]
     summary: ClassVar[str] = ""  # one line, for the list of tasks
+    alone: ClassVar[bool] = False  # whether each window is whole samples of any length: `steps` is ignored
     required: ClassVar[tuple[str, ...]] = ("name", "metric", "output")  # attributes that a class must set
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        watch(cls)
 
     @property
     @abstractmethod

@@ -40,6 +40,7 @@ from results.store.information import (
 )
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.schema import COLUMNS, SCHEMA_VERSION, column_list, decode, encode, insertion
+from results.store.words import TrialState
 
 __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 
@@ -279,6 +280,21 @@ class Store(Database):
                 connection.executemany(insertion(MeasureRow) + _KEEP_FIRST, others)
             if evaluation is not None:
                 connection.execute(insertion(EvaluationRow) + _KEEP_FIRST, encode(evaluation))
+
+    def forget_failures(self) -> None:
+        """Remove failed trials, and the evaluations, of a search without proposals, so that they are made again.
+
+        The evaluations are those of baselines, which follow from the trials.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM evaluations WHERE NOT EXISTS (SELECT 1 FROM proposals)")
+            connection.execute(
+                "DELETE FROM trials WHERE state = ? AND NOT EXISTS (SELECT 1 FROM proposals)",
+                (TrialState.FAILED.value,),
+            )
 
     def claim(self, cell: str, task: str, setting: str, repeat: int, proposal: int) -> None:
         """Note that this proposal asked for a stored trial. The earliest proposal is kept; baselines come last."""

@@ -1,6 +1,7 @@
 """Baselines: the given cells, evaluated on every task before the first proposal, and the GRU's results as reference."""
 
-from results.store.words import MEMORIZATION, ProposalKind, ScoreKind
+from results.store.store import Store
+from results.store.words import MEMORIZATION, ProposalKind, ScoreKind, TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import SearchError
 from search.core.keys import generator_of
@@ -20,6 +21,25 @@ def baseline_proposal(profile: Profile, seed: int, index: int, graph: GateGraph)
         count = len(grid) if section.baseline_settings == "all" else section.baseline_settings
         settings[task] = grid.draw(count, generator_of(seed, "baseline", task))
     return Proposal(index, ProposalKind.BASELINE, graph, settings=settings)
+
+
+def check_reference(outcome: Outcome, store: Store) -> None:
+    """Raise an error with the stored reason if every trial of the reference cell on a task failed.
+
+    Args:
+        outcome: outcome of the reference cell's proposal.
+        store: store of the run, which has its trials.
+
+    Raises:
+        SearchError: all trials of a task failed.
+    """
+    for visit in outcome.visits:
+        trials = store.trials(outcome.proposal.cell, visit.task)
+        if visit.task != MEMORIZATION and trials and all(row.state == TrialState.FAILED for row in trials):
+            raise SearchError(
+                f"every trial of the GRU on {visit.task!r} failed, so nothing can be compared with it: "
+                f"{trials[0].reason}; remove the cause, then rerun with --resume, which trains them again"
+            )
 
 
 def reference_metrics(outcome: Outcome, rule: ScoreRule) -> dict[str, float]:

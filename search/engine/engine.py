@@ -6,9 +6,10 @@ interruptions:
 - every random draw has a generator of its own, seeded by a key (`search.core.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order; W, the window, belongs to the run;
 - a trial is identified by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored trial is
-  not trained again. To resume a run is to run the same search over the same store: the strategy is told what ended
-  before the interruption without drawing it again (`search.engine.history`), except for a sample of proposals, which
-  verifies that this version draws the same ones.
+  not trained again, except one that failed before the baselines were finished. A trial that fails in the code of its
+  task ends the search and is not stored, because the cell is not to blame. To resume a run is to run the same search
+  over the same store: the strategy is told what ended before the interruption without drawing it again
+  (`search.engine.history`), except for a sample of proposals, which verifies that this version draws the same ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from functools import lru_cache
 
 from results.scores.score import constants_of
 from results.store.graphs import graph_of
+from results.store.queries import proposal_count
 from results.store.records import ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import ProposalKind
@@ -24,7 +26,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import REFERENCE, label_of
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
-from search.engine.baselines import baseline_proposal, reference_metrics
+from search.engine.baselines import baseline_proposal, check_reference, reference_metrics
 from search.engine.budgets import budgets
 from search.engine.history import History, PastProposal
 from search.engine.progress import Progress
@@ -109,6 +111,7 @@ class Engine:
 
         Raises:
             SearchError: the GRU has no result or no gain on a ranked task, or the store is that of another search.
+            TaskError: a trial failed in the code of its task.
             StoreError: the store cannot be read or written.
         """
         self.run_baselines()
@@ -117,11 +120,15 @@ class Engine:
     def run_baselines(self) -> None:
         """Evaluate the given cells, from which reference metrics and transferred settings come."""
         given = self.profile.given
+        if not proposal_count(self.store):  # nothing depends on a failure yet, and its cause may be gone
+            self.store.forget_failures()
         proposals = [baseline_proposal(self.profile, self.seed, -1 - i, g) for i, g in enumerate(given.values())]
         for proposal in proposals:
             self._start(proposal)
         outcomes = [self._wait_for(proposal.index) for proposal in proposals]
-        self.rule = self.rule.against(reference_metrics(outcomes[list(given).index(REFERENCE)], self.rule))
+        reference = outcomes[list(given).index(REFERENCE)]
+        check_reference(reference, self.store)
+        self.rule = self.rule.against(reference_metrics(reference, self.rule))
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
         self.strategy.start(outcomes, self.rule.reference, self._names)

@@ -117,6 +117,7 @@ def retrain(
 
     Raises:
         SearchError: the GRU has no result on a ranked task yet.
+        TaskError: a trial failed in the code of its task.
         StoreError: the store cannot be read or written.
     """
     finalists = choose_finalists(profile, store)

@@ -49,6 +49,7 @@ def train_fresh(
 
     Raises:
         StoreError: the store cannot be written.
+        TaskError: a trial failed in the code of its task.
     """
     limits = budgets(profile)
     constant_baselines = {name: tasks[name].constant_baseline() for name in {task for _, task, _, _ in trials}}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 
 from search.cells.graph import GateGraph
+from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.core.ranges import MAX_SEED, check_positive, check_whole
 from search.engine.budgets import budget_of
@@ -14,6 +15,7 @@ from search.profiles.tasks import load_section, section_of, task_names
 from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
 from search.training.trial import Point, TrialResult, train_trial
+from tasks.checking import check_task
 from tasks.task import Task
 
 
@@ -80,12 +82,16 @@ def plan_trial(
 
     Raises:
         SearchError: a value of `overrides` is out of range.
-        TaskError: there is no such task, or its data cannot be read.
+        TaskError: there is no such task, its data cannot be read, or it breaks a rule of tasks.
     """
     _check(overrides)
+    if not isinstance(task, str | Task):
+        raise SearchError(f"task = {task!r}; it must be a task, or the name or import path of one")
     section = _section(profile, task if isinstance(task, str) else task.name)
     if isinstance(task, str):
         task = load_named_task(profile, task, options)
+    else:
+        check_task(task)
     return SingleTrial(task, _setting(profile.grid_of(section), overrides), _budget(section, overrides))
 
 

@@ -7,6 +7,7 @@ from search.engine.rows import measure_rows, trial_row
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 from search.workers.environment import environment_id
+from search.workers.job import check_task_failure
 from tasks.task import Metric
 
 
@@ -30,8 +31,10 @@ class TrialWriter:
         """Store the trial of the cell with this id, which `proposal` asked for first.
 
         Raises:
+            TaskError: the trial failed in the code of its task. It is not stored, because the cell is not to blame.
             StoreError: the store cannot be written.
         """
+        check_task_failure(result)
         row = trial_row(
             cell,
             task,

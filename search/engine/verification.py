@@ -37,7 +37,7 @@ from search.training.simulation import simulation_of
 from search.training.trial import TrialResult
 from search.workers.environment import changes, own_environment
 from search.workers.executor import Executor, LocalExecutor
-from search.workers.job import Job, run_job
+from search.workers.job import Job, check_task_failure, run_job
 from tasks.task import Task
 
 STANDARD_ERRORS, RELATIVE = 4.0, 0.02
@@ -175,6 +175,7 @@ def retrain_sample(
         assert row is not None
         job = jobs[_key_of(row)]
         result = run_job(job, tasks[job.task])
+        check_task_failure(result)
         assert row.environment is not None
         changed = changes(environments[row.environment], json.loads(own_environment()))
         yield _compared(row, result, [f"{what} {old}" for what, (old, _) in changed.items()])

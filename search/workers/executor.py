@@ -88,7 +88,8 @@ class RayExecutor(Executor):
     (`search.workers.isolation`), so a trial that crashes does not end the Ray worker. A Ray worker that is killed
     counts as one try of its trial; a node that leaves the cluster does not, since no trial causes that.
 
-    Raises `SearchError` if Ray cannot be started or reached, here and in `next`.
+    Raises `SearchError` if Ray cannot be started or reached, here and in `next`, and `TaskError` if a task cannot be
+    sent to worker processes.
     """
 
     def __init__(
@@ -99,10 +100,11 @@ class RayExecutor(Executor):
         address: str | None = None,
     ) -> None:
         super().__init__()
+        packed = {name: pack_task(task) for name, task in tasks.items()}  # before Ray starts, which takes seconds
         self._cluster = Cluster(workers, address)
         self._ray = self._cluster.ray
         # One object for each task: a worker reads only the task that it trains.
-        self._tasks = {name: self._ray.put(pack_task(task)) for name, task in tasks.items()}
+        self._tasks = {name: self._ray.put(data) for name, data in packed.items()}
         self._limits = astuple(limits)
         # Tries are counted here, where the cause of a failure is known.
         self._remote = self._ray.remote(num_cpus=1, max_retries=0)(_ray_function(ROOT, first=address is None))

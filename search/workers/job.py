@@ -10,7 +10,11 @@ from search.training.settings import Setting
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult, train_trial
 from search.workers.environment import own_environment
+from tasks.errors import TaskError
 from tasks.task import Task
+
+TASK_FAILED = "the task failed: "
+"""Prefix of the reason of a trial that failed in the code of its task."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,22 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
                 constant_baseline=job.constant_baseline,
                 on_batch=on_batch,
             )
+    except TaskError as error:
+        result = TrialResult(TrialState.FAILED, TASK_FAILED + str(error))
     except Exception as error:
         result = TrialResult(TrialState.FAILED, f"{type(error).__name__}: {one_line(error)}")
     return replace(result, environment=own_environment())
+
+
+def check_task_failure(result: TrialResult) -> None:
+    """Raise the error of a task in whose code a trial failed.
+
+    Raises:
+        TaskError: the trial failed so.
+    """
+    if result.state is TrialState.FAILED and result.reason.startswith(TASK_FAILED):
+        reason = result.reason.removeprefix(TASK_FAILED)
+        raise TaskError(f"{reason}; finished trials are kept, so rerun with --resume after that")
 
 
 def one_line(what: object) -> str:

@@ -3,12 +3,24 @@
 import pickle
 
 from search.core.import_path import add_last, place_of
+from tasks.checking import unpicklable
+from tasks.errors import TaskError
 from tasks.task import Task
 
 
 def pack_task(task: Task) -> bytes:
-    """Pickle a task for a worker process, which may have neither the working directory nor PYTHONPATH on its path."""
+    """Pickle a task for a worker process, which may have neither the working directory nor PYTHONPATH on its path.
+
+    Raises:
+        TaskError: the task cannot be pickled.
+    """
     places = [place_of(kind.__module__) for kind in type(task).__mro__]
+    reason = unpicklable(task)
+    if reason is not None:
+        raise TaskError(
+            f"task {task.name!r} cannot be sent to worker processes ({reason}); keep parameters and arrays as "
+            "attributes, no functions or open files, or use --workers 0"
+        )
     return pickle.dumps(([place for place in places if place is not None], pickle.dumps(task)))
 
 

@@ -96,7 +96,7 @@ def serve(connection: Connection, stderr: int) -> None:
 def _result(tasks: dict[str, "Task"], key: str, task: bytes, job: bytes, heartbeat: _Heartbeat) -> "TrialResult":
     from results.store.words import TrialState
     from search.training.trial import TrialResult
-    from search.workers.job import Job, one_line, run_job
+    from search.workers.job import TASK_FAILED, Job, one_line, run_job
     from search.workers.packing import unpack_task
 
     try:
@@ -105,7 +105,7 @@ def _result(tasks: dict[str, "Task"], key: str, task: bytes, job: bytes, heartbe
         read: Job = pickle.loads(job)  # noqa: S301 - the driver pickled it
     except Exception as error:  # a user's task may fail in any way
         what = one_line(f"{type(error).__name__}: {error}")
-        return TrialResult(TrialState.FAILED, f"a worker cannot read the trial: {what}")
+        return TrialResult(TrialState.FAILED, f"{TASK_FAILED}a worker cannot read it: {what}")
     return run_job(read, tasks[key], on_batch=heartbeat)
 
 

@@ -46,7 +46,7 @@ class Chords(Task):
     def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
         rng = np.random.default_rng(list(Split).index(split))
         for k in range(4):
-            yield self._window(rng, 5, 20, starts=k == 0)
+            yield self._window(rng, batch, steps, starts=k == 0)
 
     def _window(self, rng: np.random.Generator, batch: int, steps: int, starts: bool) -> Batch:
         turn = (np.arange(steps + 1)[:, None, None] % 4 == np.arange(4)).repeat(batch, axis=1)

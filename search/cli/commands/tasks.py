@@ -1,6 +1,7 @@
 """`gatesearch tasks`: list the tasks, or print samples of one."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,9 +13,12 @@ from search.cli.display import say, warn
 from search.core.errors import SearchError
 from search.engine.single import load_named_task
 from search.profiles.loading import load_profile
+from search.profiles.sections import Profile
 from search.profiles.tasks import task_names
+from tasks.checking import check_task
 from tasks.registry import TASKS, parameters_of
 from tasks.task import Split
+from tasks.watch import OwnCode
 
 _EPILOG = """\b
 Examples:
@@ -22,6 +26,7 @@ Examples:
   gatesearch tasks --profile paper --json
   gatesearch tasks arithmetic --samples 3
   gatesearch tasks package.module:MyTask
+  gatesearch tasks package.module:MyTask --check
   gatesearch tasks language --data FOLDER
 """
 
@@ -31,16 +36,22 @@ Examples:
 @click.option("--profile", default="quick", show_default=True, help="Profile for the sizes of the tasks.")
 @click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Number of samples of NAME.")
 @click.option("--data", metavar="PATH", help="Read the data of NAME from this file or folder.")
+@click.option("--check", is_flag=True, help="Check every rule of tasks, and print what was checked.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
-def tasks(name: str | None, profile: str, samples: int, data: str | None, as_json: bool) -> None:
+def tasks(name: str | None, profile: str, samples: int, data: str | None, check: bool, as_json: bool) -> None:
     """List the tasks with the sizes of a profile: metric, output size, and baselines that use no input.
 
-    With NAME, a task or package.module:MyTask, also print what was read, by split, and samples of its sequences.
+    With NAME, a task or package.module:MyTask, also print what was read, by split, and samples of its sequences. With
+    --check, read several hundred windows in several shapes instead, and check batches, sets and attributes; what breaks
+    a rule is an error.
     """
     if data is not None and name is None:
         raise SearchError(f"--data {data!r} needs the name of a task, as in: gatesearch tasks language --data {data}")
     chosen = load_profile(profile)
     names = [name] if name is not None else list(dict.fromkeys([*TASKS, *task_names(chosen)]))
+    if check:
+        _check(chosen, names, data, as_json)
+        return
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
     warnings: list[str] = []
@@ -102,4 +113,19 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, as_jso
     if name is not None:
         batch = next(task.evaluation(Split.VALIDATION, samples, 60))
         for column in range(min(samples, batch.inputs.shape[1])):
-            click.echo("\n" + task.render(batch, column))
+            with OwnCode(task, "render"):
+                text = task.render(batch, column)
+            click.echo("\n" + text)
+
+
+def _check(profile: Profile, names: list[str], data: str | None, as_json: bool) -> None:
+    """Check tasks, and print what was checked. Raises `TaskError` at the first rule that is broken."""
+    rows = []
+    for name in names:
+        found = check_task(load_named_task(profile, name, {} if data is None else {"data": data}), thorough=True)
+        sets = {part.name: {k: v for k, v in asdict(part).items() if k != "name"} for part in found.sets}
+        rows.append({"name": name, "sets": sets, "unpicklable": found.unpicklable, "checked": found.lines()})
+        if not as_json:
+            click.echo("\n  ".join([f"{name}: no rule is broken", *found.lines()]))
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))

@@ -167,7 +167,7 @@ def test_a_search_outlives_a_trial_that_kills_its_process(
 def test_a_task_that_a_worker_cannot_read_is_a_failed_trial_with_its_reason(ray: RayExecutor) -> None:
     result = trained(ray, make_job(task="unreadable"))
     assert result.state is TrialState.FAILED
-    assert result.reason == "a worker cannot read the trial: RuntimeError: no such luck"
+    assert result.reason == "the task failed: a worker cannot read it: RuntimeError: no such luck"
 
 
 @pytest.mark.ray
