@@ -4,16 +4,34 @@
         print(finding.claim, finding.ruling, finding.why)
 
 Rulings rest on cells that were retrained on fresh seeds (`results.scores.run_evidence`). Search estimates alone decide
-nothing. A conclusion that does not hold at a run's size is a result; the paper's models are larger.
+nothing. Found cells are judged by their confirmation alone, because the seeds of the first round also chose the
+contenders among them. A ruling names the tasks on which the conclusion holds and on which it is reversed. A conclusion
+that does not hold at a run's size is a result; the paper's models are larger.
+
+`sections` is what a run shows beside these conclusions.
 """
 
 from collections.abc import Iterable, Sequence
 
+from results.publication.confirmation_text import confirmation_lines
+from results.publication.discrimination_text import discrimination_lines
+from results.publication.findings_text import (
+    WIDTH,
+    Price,
+    findings_markdown,
+    findings_text,
+    section_markdown,
+    section_text,
+)
+from results.scores.discrimination import discrimination
 from results.scores.estimates import GRU, LSTM
-from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
-from results.scores.run_evidence import MARGIN, RunEvidence
+from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Section, Standing, Way
+from results.scores.run_evidence import RunEvidence
+from results.scores.verdict_words import joined
+from results.store.sanitize import printable
 from results.store.store import Store
-from search.cells.library import LIBRARY, label_of
+from results.tables.run_verdict import verdict_of
+from search.cells.library import LIBRARY
 
 LANGUAGE = "language"
 
@@ -42,6 +60,43 @@ def findings(store: Store, tasks: Sequence[str]) -> list[Finding]:
         _bias(evidence, "lstm-ob", "output"),
         _gates(evidence),
     ]
+
+
+def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price, *, markdown: bool) -> str:
+    """Return a run's verdict, its findings and its sections as one text.
+
+    Args:
+        store: the run.
+        tasks: its ranked tasks.
+        run: the run, as a command names it.
+        price: cost of a remedy as text.
+        markdown: whether the text is Markdown; else it is for a terminal.
+
+    Raises:
+        ResultsError: the table of the run, which the verdict needs, cannot be made.
+        StoreError: the store cannot be read.
+    """
+    answer, found, others = verdict_of(store, tasks), findings(store, tasks), sections(store, tasks)
+    if markdown:
+        verdict = f"**{printable(answer.text)}**"
+        return "\n\n".join((verdict, findings_markdown(found, run, price), *map(section_markdown, others)))
+    verdict = "\n".join(answer.lines(WIDTH))
+    return "\n\n".join((verdict, findings_text(found, run, price), *map(section_text, others)))
+
+
+def sections(store: Store, tasks: Sequence[str]) -> list[Section]:
+    """Return what a run shows beside the paper's conclusions, without the sections that have nothing to show.
+
+    Args:
+        store: the run.
+        tasks: its ranked tasks.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    title, *lines = discrimination_lines(discrimination(store, tasks)) or ("",)
+    found = [Section("Confirmation of the contenders", tuple(confirmation_lines(store))), Section(title, tuple(lines))]
+    return [section for section in found if section.lines]
 
 
 def _most(needed: Sequence[int | None]) -> int | None:
@@ -83,25 +138,31 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
         "the GRU and the LSTM are hard to beat: no other cell beats both on every task",
     )
     forms = {LIBRARY[name].graph.id for name in FORMS}
-    others = [cell for cell in evidence.finalists if cell not in forms]
+    others = [cell for cell in evidence.finalists if cell not in forms and cell not in evidence.chosen]
+    contenders = {cell: own for cell, own in evidence.contenders().items() if cell not in forms}
     early = _open(evidence, key, claim, ("gru", "lstm"), ())
     if early is not None:
         return early
-    if not others:
-        why = "no cell was retrained other than forms of the two"
+    if not others and not contenders:
+        why = "no other named cell was retrained, and no found cell was confirmed"
         return Finding(key, claim, Ruling.OPEN, why, (), _ANOTHER_RUN)
+    others = [cell for cell in others if cell not in contenders]
     pairs = [(task, cell, two) for cell in others for task in evidence.ranked for two in (GRU, LSTM)]
     every = evidence.figures(pairs)
+    shown = {cell: [f for f, pair in zip(every, pairs, strict=True) if pair[1] == cell] for cell in others}
     worst, beats, still, needed = [], [], [], []
-    for cell in others:
-        own = [figure for figure, pair in zip(every, pairs, strict=True) if pair[1] == cell]
-        order = {Standing.WORSE: 0, Standing.EVEN: 1, Standing.UNDECIDED: 2, Standing.BETTER: 3}
-        weakest = min(own, key=lambda figure: (order[figure.standing], figure.advantage))
+    remedy = None
+    for cell, own in (shown | contenders).items():
+        order = (Standing.WORSE, Standing.EVEN, Standing.UNDECIDED, Standing.BETTER)
+        weakest = min(own, key=lambda figure: (order.index(figure.standing), figure.advantage))
         worst.append(weakest)
         if weakest.standing is Standing.BETTER:
-            beats.append(label_of(cell))
+            beats.append(weakest.cell)
         elif not weakest.standing.behind:
-            still.append(label_of(cell))
+            still.append(weakest.cell)
+            if cell in contenders:
+                remedy = remedy or evidence.confirm_remedy(cell, own)
+                continue
             # One task on which it is shown to be behind is enough; if none looks so, it may be better on all.
             against = [figure for figure in _undecided(own) if figure.advantage < 0]
             needed.append(_first(against) if against else _last(_undecided(own)))
@@ -109,8 +170,10 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
         return Finding(key, claim, Ruling.FAILS, f"better than both on every task: {', '.join(beats)}", tuple(worst))
     if still:
         why = f"on no task shown to be worse than, or even with, one of the two: {_listed(still)}"
-        return Finding(key, claim, Ruling.OPEN, why, tuple(worst), evidence.repeats_remedy(_most(needed)))
-    why = f"each of {len(others)} other cells is worse than, or even with, one of the two on some task"
+        return Finding(key, claim, Ruling.OPEN, why, tuple(worst), remedy or evidence.repeats_remedy(_most(needed)))
+    why = f"each of {len(worst)} other cells is worse than, or even with, one of the two on some task"
+    if evidence.chosen & set(evidence.finalists) - contenders.keys():
+        why += "; found cells that were not confirmed are not judged, because the seeds of the first round chose them"
     return Finding(key, claim, Ruling.HOLDS, why, tuple(worst))
 
 
@@ -125,10 +188,15 @@ def _gru_beats_lstm(evidence: RunEvidence) -> Finding:
     against = [f"{f.standing} on {f.task}" for f in others if f.standing.behind]
     against += [f"better on {f.task}" for f in language if f.standing is Standing.BETTER]
     if against:
-        return Finding(key, claim, Ruling.FAILS, f"the GRU is {', '.join(against)}", tuple(figures))
+        in_favour = [f.task for f in others if f.standing is Standing.BETTER]
+        why = f"the GRU is {', '.join(against)}"
+        why += f"; it is better on {', '.join(in_favour)}" if in_favour else ""
+        return Finding(key, claim, Ruling.FAILS, why, tuple(figures))
     undecided = _undecided(figures)
     if undecided:
+        decided = [f"{f.standing} on {f.task}" for f in figures if f.standing is not Standing.UNDECIDED]
         why = f"undecided on {', '.join(figure.task for figure in undecided)}"
+        why += f"; the GRU is {', '.join(decided)}" if decided else ""
         contrary = [f for f in undecided if (f.advantage > 0 if f.task == LANGUAGE else f.advantage < 0)]
         needed = _first(contrary) if contrary else _last(undecided)  # one task that contradicts it is enough
         return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.repeats_remedy(needed))
@@ -159,11 +227,14 @@ def _bias(evidence: RunEvidence, name: str, gate: str) -> Finding:
     behind = [figure for figure in against_gru if figure.standing is Standing.WORSE]
     if behind:
         parts = ", ".join(f"{f.task} ({_closed(figures, f.task, name)})" for f in behind)
-        return Finding(key, claim, Ruling.FAILS, f"{name} remains behind the GRU on {parts}", tuple(figures))
+        closed = [f.task for f in against_gru if f.standing in (Standing.BETTER, Standing.EVEN)]
+        why = f"{name} remains behind the GRU on {parts}"
+        why += f"; it closes the gap on {', '.join(closed)}" if closed else ""
+        return Finding(key, claim, Ruling.FAILS, why, tuple(figures))
     undecided = _undecided(against_gru)
     if undecided:
         why = f"undecided against the GRU on {', '.join(f.task for f in undecided)}"
-        contrary = [figure for figure in undecided if figure.advantage < -MARGIN]
+        contrary = [figure for figure in undecided if figure.advantage < -figure.margin]
         needed = _first(contrary) if contrary else _last(undecided)
         return Finding(key, claim, Ruling.OPEN, why, tuple(figures), evidence.repeats_remedy(needed))
     why = f"{name} is {', '.join(f'{f.standing} on {f.task}' for f in against_gru)}, where the GRU beats the LSTM"
@@ -184,21 +255,37 @@ def _gates(evidence: RunEvidence) -> Finding:
     without = {name: LIBRARY[name].graph.id for name in names}
     order = [(ALL_TASKS, without["lstm-i"], without["lstm-f"]), (ALL_TASKS, without["lstm-o"], without["lstm-i"])]
     figures = evidence.figures(order)
+    # Two families: the order over all tasks, and the same order on each task.
+    each = evidence.figures([(task, cell, other) for task in evidence.ranked for _, cell, other in order])
     losses = [(task, without[name], LSTM) for name in names[1:] for task in (ALL_TASKS, *evidence.ranked)]
-    shown = (*figures, *evidence.figures(losses))
+    shown = (*figures, *each, *evidence.figures(losses))
     early = _open(evidence, key, claim, names, shown)
     if early is not None:
         return early
+    by_task = [
+        f"{words} {_where([figure for figure in each if figure.cell == left])}"
+        for words, left in (("forget before input", "lstm-i"), ("input before output", "lstm-o"))
+    ]
+    tasks = f"; by task: {'; '.join(by_task)}"
     wrong = [figure for figure in figures if figure.standing.behind]
     if wrong:
         why = f"over all tasks {', '.join(f'{f.cell} against {f.other} is {f.standing}' for f in wrong)}"
-        return Finding(key, claim, Ruling.FAILS, why, shown)
+        return Finding(key, claim, Ruling.FAILS, why + tasks, shown)
     undecided = _undecided(figures)
     if undecided:
         why = ", ".join(f"over all tasks {f.cell} against {f.other} is undecided" for f in undecided)
-        return Finding(key, claim, Ruling.OPEN, why, shown, evidence.repeats_remedy(_last(undecided)))
+        return Finding(key, claim, Ruling.OPEN, why + tasks, shown, evidence.repeats_remedy(_last(undecided)))
+    ruling = Ruling.PARTLY if any(figure.standing is Standing.WORSE for figure in each) else Ruling.HOLDS
     why = "over all tasks the loss is largest without the forget gate, smaller without the input gate, smallest without"
-    return Finding(key, claim, Ruling.HOLDS, f"{why} the output gate", shown)
+    return Finding(key, claim, ruling, f"{why} the output gate{tasks}", shown)
+
+
+def _where(figures: Sequence[Figure]) -> str:
+    """Return the tasks on which an order holds, and on which it does not, by the standing of each figure."""
+    words = {Standing.BETTER: "on", Standing.WORSE: "reversed on", Standing.EVEN: "even on"}
+    words[Standing.UNDECIDED] = "undecided on"
+    known = {word: [f.task for f in figures if f.standing is standing] for standing, word in words.items()}
+    return ", ".join(f"{word} {joined(tasks)}" for word, tasks in known.items() if tasks)
 
 
 def _listed(names: Sequence[str]) -> str:

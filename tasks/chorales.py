@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from tasks.cache import key_of, load_or_build
+import numpy as np
+
+from tasks.cache import Arrays, key_of, load_or_build
 from tasks.errors import TaskError
 from tasks.piano_rolls import PACKED, Note, Pieces, packed, roll_of, unpacked
 from tasks.scores import score_parts
 from tasks.splits import split_of
 from tasks.task import Split
 
-_FORMAT = "chorales 1"  # version of the cache's content; increases when the same scores give other piano rolls
+_FORMAT = "chorales 2"  # version of the cache's content; increases when the same scores give other arrays
 _RUN = 12  # number of successive intervals that two settings of one tune share
 
 Voices = list[list[Note]]  # soprano, alto, tenor, bass
@@ -30,9 +32,23 @@ def chorales() -> Pieces:
     Raises:
         TaskError: music21 or its scores are not installed.
     """
+    return unpacked(_arrays())
+
+
+def chorale_tunes() -> dict[Split, int]:
+    """Return the number of different tunes of the chorales in each split.
+
+    Raises:
+        TaskError: music21 or its scores are not installed.
+    """
+    return dict(zip(Split, _arrays()["tunes"].tolist(), strict=True))
+
+
+def _arrays() -> Arrays:
+    """Return the packed pieces, and in `tunes` the number of tunes of each split."""
     files = {path.stem: path for path in _score_files()}
     key = key_of([_FORMAT, *(part for name, path in files.items() for part in (name, path.read_bytes()))])
-    return unpacked(load_or_build("chorales", key, PACKED, lambda: packed(_parsed(files))))
+    return load_or_build("chorales", key, (*PACKED, "tunes"), lambda: _parsed(files))
 
 
 def tunes(voices: Mapping[str, Voices]) -> dict[str, str]:
@@ -70,14 +86,16 @@ def _intervals(melody: Sequence[Note]) -> list[int]:
     return [after - before for before, after in pairwise(pitches)]
 
 
-def _parsed(files: Mapping[str, Path]) -> Pieces:
+def _parsed(files: Mapping[str, Path]) -> Arrays:
     scores = {name: score_parts(path) for name, path in files.items()}
     voices = {name: parts for name, parts in scores.items() if len(parts) == 4}
     pieces: Pieces = {split: [] for split in Split}
-    for name, tune in tunes(voices).items():
+    tune_of = tunes(voices)
+    for name, tune in tune_of.items():
         notes = [note for part in voices[name] for note in part]
         pieces[split_of(tune)].append(roll_of(notes, name))
-    return pieces
+    splits = [split_of(tune) for tune in set(tune_of.values())]
+    return packed(pieces) | {"tunes": np.array([splits.count(split) for split in Split], np.int64)}
 
 
 def _score_files() -> list[Path]:

@@ -28,11 +28,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tasks.description import Description
 from tasks.errors import TaskError
 from tasks.parameters import check_integer
-from tasks.splits import codes_of, octant_splits, octants_of
+from tasks.splits import codes_of, hashes_of, octant_splits, octants_of
 from tasks.streams import windows
-from tasks.task import ACCURACY, Batch, Output, Split, Task
+from tasks.task import ACCURACY, CROSS_ENTROPY, Batch, Output, Split, Task
 
 FIXED_SEED = 20150706  # random seed of validation and test sets, independent of the seed of a run
 PATIENCE = 10_000  # successive samples without one of the wanted split, after which the task is too small
@@ -189,9 +190,37 @@ class GeneratedTask(Task):
             lengths = np.pad(group.lengths, (0, batch - len(group.lengths)))
             yield from self._padded(group.characters, group.marks(), lengths, None)
 
+    def describe(self) -> dict[Split, Description]:
+        """Describe the samples of the fixed sets; that of training is a sample, as large as that of validation.
+
+        Keys are in one split by construction, so that only equal texts with different keys can be in two.
+        """
+        blocks = {split: self._fixed_set(split) for split in Split}
+        hashes = {split: hashes_of(block.characters, block.lengths) for split, block in blocks.items()}
+        found = {}
+        for split, block in blocks.items():
+            again = np.isin(hashes[split], np.concatenate([hashes[other] for other in Split if other is not split]))
+            marks = block.marks()
+            begins = np.cumsum(block.lengths) - block.lengths
+            begins = begins if self.alone else begins[:1]  # nothing predicts the first character after a zero state
+            steps = block.lengths.copy()
+            steps[: len(begins)] -= 1
+            found[split] = Description(
+                source="random samples",
+                sequences=len(block.lengths),
+                unit="samples",
+                steps=int(steps.sum()),
+                counted=int(marks.sum() - marks[begins].sum()),
+                seen=int(np.count_nonzero(np.bincount(block.characters))),
+                repeated=int(again.sum()),
+                repeated_steps=int(steps[again].sum()),
+                endless=split is Split.TRAIN,
+            )
+        return found
+
     def _determined(self) -> float | None:
         """Return the ceiling of a task of which every step in the loss mask follows from earlier ones."""
-        return {"accuracy": 1.0, "cross_entropy": 0.0}.get(self.metric.name)
+        return {ACCURACY: 1.0, CROSS_ENTROPY: 0.0}.get(self.metric)
 
     def _groups(self, blocks: Iterator[Block], batch: int) -> Iterator[Batch]:
         """Yield endless batches of whole samples, each from a zero state."""

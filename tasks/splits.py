@@ -20,8 +20,8 @@ def split_of(key: str) -> Split:
     return Split.VALIDATION if octant == 0 else Split.TEST if octant == 1 else Split.TRAIN
 
 
-def octants_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """Return a hash from 0 to 7 for each of many texts, (N,).
+def hashes_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Return a hash of 64 bits for each of many texts, (N,).
 
     The hash is a polynomial of the character codes in a prime, modulo 2**64, followed by the last steps of SplitMix64
     (Steele, Lea and Flood 2014). A cryptographic hash of each text would take longer than drawing the texts.
@@ -40,7 +40,22 @@ def octants_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.N
         mixed = np.add.reduceat(numbers * powers[np.arange(len(characters)) - np.repeat(begins, lengths)], begins)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
-    octants: npt.NDArray[np.uint64] = mixed >> np.uint64(61)
+    found: npt.NDArray[np.uint64] = mixed
+    return found
+
+
+def runs_of(tokens: npt.NDArray[Any], length: int) -> npt.NDArray[np.uint64]:
+    """Return a hash of each run of `length` successive tokens, (L - length + 1,); none if there are fewer tokens."""
+    numbers = tokens.astype(np.uint64) + np.uint64(1)
+    found = np.zeros(max(len(tokens) - length + 1, 0), np.uint64)
+    for place, power in enumerate(np.cumprod(np.full(length, _PRIME))):
+        found += numbers[place : place + len(found)] * power
+    return found
+
+
+def octants_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Return the first three bits of `hashes_of`, 0 to 7, for each of many texts, (N,)."""
+    octants: npt.NDArray[np.uint64] = hashes_of(characters, lengths) >> np.uint64(61)
     return octants
 
 

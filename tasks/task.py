@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tasks.batch import Batch, Split
+from tasks.description import Description, reading
 from tasks.errors import TaskError
 from tasks.metrics import ACCURACY, CROSS_ENTROPY, METRICS, NATS_PER_STEP, Metric, Output
 from tasks.watch import watch
@@ -122,6 +123,34 @@ class Task(ABC):
         """
         del split, batch
         return None
+
+    def description(self, split: Split) -> Description:
+        """Return what was read for a split; worked out once (see `describe`)."""
+        return self._descriptions[split]
+
+    def describe(self) -> dict[Split, Description]:
+        """Work out the descriptions of all splits from batches: the fixed sets, and the start of a training stream.
+
+        A task that knows more about its data overrides this, and may add facts with `dataclasses.replace`.
+        """
+        streams = {
+            Split.TRAIN: islice(self.training(8, 64, np.random.default_rng(0)), 64),
+            Split.VALIDATION: self.evaluation(Split.VALIDATION, 8, 64),
+            Split.TEST: self.evaluation(Split.TEST, 8, 64),
+        }
+        readings = {split: reading(stream, self.output_size) for split, stream in streams.items()}
+        return {
+            split: read.description(
+                f"{type(self).__module__}:{type(self).__qualname__}",
+                [readings[other] for other in Split if other is not split],
+                endless=split is Split.TRAIN,
+            )
+            for split, read in readings.items()
+        }
+
+    @cached_property
+    def _descriptions(self) -> dict[Split, Description]:
+        return self.describe()
 
     def uniform_loss(self) -> float:
         """Return the loss of a uniform prediction in nats per step: ln W for symbols, W ln 2 for notes."""

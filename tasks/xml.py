@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tasks.generated import Block, BlockTask, column_lengths
 from tasks.parameters import check_integer
-from tasks.task import Split
+from tasks.task import ACCURACY, CROSS_ENTROPY, Split
 from tasks.xml_inference import Predictability, predictability
 
 _DOCUMENTS = 1024  # documents drawn at once
@@ -54,7 +54,7 @@ class Xml(BlockTask):
         documents shifts the probabilities by chance: the accuracy by less than 0.0005 for names of two letters or
         more (over a million characters), and by 0.002 for names of one letter, which make few different documents.
         """
-        if self.metric.name not in ("accuracy", "cross_entropy"):
+        if self.metric not in (ACCURACY, CROSS_ENTROPY):
             return None
         if (split, batch) not in self._ceilings:
             block = self._fixed_set(split)
@@ -66,7 +66,7 @@ class Xml(BlockTask):
                 begin += length
             self._ceilings[split, batch] = total
         total = self._ceilings[split, batch]
-        return (total.correct if self.metric.name == "accuracy" else total.nats) / total.steps
+        return (total.correct if self.metric == ACCURACY else total.nats) / total.steps
 
     @cached_property
     def _ceilings(self) -> dict[tuple[Split, int], Predictability]:

@@ -14,6 +14,8 @@ layers = [1]
 [finalists]
 cells = 2
 repeats = 2
+[confirmation]
+contenders = 0
 [memorization]
 accuracy = 0.0
 parameters = [8000]

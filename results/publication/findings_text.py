@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from results.scores.finding import Figure, Finding, Remedy, Standing, Way
+from results.scores.finding import Figure, Finding, Remedy, Section, Standing, Way
+from results.store.sanitize import printable
 
 Price = Callable[[Remedy], str]
 """Cost of a remedy as text, such as `15 min`; the command line estimates it for the profile baselines."""
@@ -27,6 +28,17 @@ def findings_text(findings: Sequence[Finding], run: str, price: Price) -> str:
     return "\n\n".join(_text(finding, remedy_text(finding.remedy, run, price)) for finding in findings)
 
 
+def section_markdown(section: Section) -> str:
+    """Return a section as Markdown, its lines as they are."""
+    lines = "\n".join(printable(line) for line in section.lines)
+    return f"### {printable(section.title)}\n\n```text\n{lines}\n```"
+
+
+def section_text(section: Section) -> str:
+    """Return a section as plain text: its title, and its lines indented by two spaces."""
+    return "\n".join((printable(section.title), *(f"  {printable(line)}" for line in section.lines)))
+
+
 def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
     """Return the command that would decide the question, and its cost; empty if there is none."""
     if remedy is None:
@@ -36,6 +48,9 @@ def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
     if remedy.way is Way.BASELINES:
         return f"gatesearch search base --profile baselines ({price(remedy)} of one core)"
     run = shlex.quote(run)
+    if remedy.way is Way.CONFIRM:
+        asked = f" --cell {remedy.cell} --task {remedy.task} --repeats {remedy.repeats}" if remedy.task else ""
+        return f"gatesearch finalists {run}{asked}"
     if remedy.seconds is None:
         return f"gatesearch finalists {run} (some cells lack some of their {remedy.repeats} seeds)"
     cost = f"about {price(remedy)} of one core, by the times of this run"

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from results.scores.comparison import Verdict
-from results.store.words import Origin
-from results.tables.leaderboard import COLUMNS
+from results.store.words import Origin, ScoreKind
+from results.tables.leaderboard import COLUMNS, kind_of
 from search.cells.text import shorten
 
 MOST_ROWS = 1000
@@ -67,8 +67,8 @@ _BEFORE = (
     _Column("score", "score", ".4f", True),
 )
 _AFTER = (
-    _Column("parameters", "parameters", ",.0f"),
-    _Column("multiply_adds", "multiply-adds", ",.0f"),
+    _Column("relative_parameters", "parameters", ".2f"),
+    _Column("relative_multiply_adds", "multiply-adds", ".2f"),
     _Column("relative_step_seconds", "time per step", ".2f"),
     _Column("diverged_share", "diverged", ".0%"),
     _Column("parent", "parent", printed=False),
@@ -87,7 +87,7 @@ def headings(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, boo
     """
     found = []
     for column in _columns(frame, tasks, higher):
-        task = next((task for task in tasks if column.name in (f"{task}_test", f"{task}_ratio")), None)
+        task = next((task for task in tasks if column.name in (f"{task}_test", *_share_columns(task))), None)
         key = column.name if task is None else column.name.replace(task, "TASK", 1)
         meaning = COLUMNS.get(key, "")
         if task is not None and task in higher and column.name == f"{task}_test":
@@ -106,15 +106,20 @@ def rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
 
 
 def _columns(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, bool]) -> list[_Column]:
+    kind = kind_of(frame)
     metrics = [
         column
         for task in tasks
         for column in (
             _Column(f"{task}_test", task, ".4f", higher.get(task, False)),
-            _Column(f"{task}_ratio", "to GRU", ".3f", True),
+            _Column(f"{task}_{kind}", "to GRU", ".3f", True),
         )
     ]
     return [column for column in (*_BEFORE, *metrics, *_AFTER) if column.name in frame.columns]
+
+
+def _share_columns(task: str) -> tuple[str, ...]:
+    return tuple(f"{task}_{kind}" for kind in ScoreKind)
 
 
 def _entry(name: str, style: str, record: dict[Any, Any]) -> Entry:
@@ -129,7 +134,8 @@ def _entry(name: str, style: str, record: dict[Any, Any]) -> Entry:
     number = float(value)
     error = record.get(f"{name}_se")
     note = "" if error is None or pd.isna(error) else f"standard error {float(error):.2g}"
-    verdict = record.get(f"{name.removesuffix('_ratio')}_vs_gru") if name.endswith("_ratio") else None
+    task = next((name.removesuffix(f"_{kind}") for kind in ScoreKind if name.endswith(f"_{kind}")), None)
+    verdict = None if task is None else record.get(f"{task}_vs_gru")
     if verdict is not None and not pd.isna(verdict):
         note = "; ".join(part for part in (note, f"against the GRU: {verdict}") if part)
     css = str(verdict) if verdict in (Verdict.BETTER, Verdict.WORSE) else ""

@@ -23,18 +23,17 @@ from markupsafe import Markup
 
 from results.report import plots
 from results.report.page_table import MOST_ROWS, headings, rows
-from results.scores.estimates import GRU, LSTM, picks
+from results.scores.estimates import GRU, LSTM, VALIDATION, picks
 from results.scores.importance import SPLITS, importance, marginals
-from results.scores.ratio import ratio
-from results.scores.score import scores
+from results.scores.score import constants_of, score_kind, scores, share
 from results.store.files import write_atomically
 from results.store.lineage import Relative, family_tree
 from results.store.queries import totals
 from results.store.store import Store
 from results.store.summary import funnel
-from results.store.words import Evidence, Origin
+from results.store.words import Origin, ScoreKind
 from results.tables.failures import stage_stops, trial_reasons, trial_states
-from results.tables.leaderboard import SIMULATED, displayed, leaderboard
+from results.tables.leaderboard import SIMULATED, displayed, is_retrained, leaderboard
 from results.tables.progress import history, with_best
 from search.cells.drawing.picture import LEGEND, draw_formula
 from search.cells.errors import CellError
@@ -104,7 +103,7 @@ def write_report(store: Store, tasks: Sequence[str], path: Path, **options: Any)
 class _Page:
     def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]]) -> None:
         self.store, self.tasks = store, list(tasks)
-        self.frame = leaderboard(store, tasks)
+        self.frame, self.kind = leaderboard(store, tasks), score_kind(store)
         self.picks = picks(store)
         # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
         self.scores = self.frame["search_score"]
@@ -125,12 +124,13 @@ class _Page:
         return environment.get_template("report.html").render(
             store=self.store,
             tasks=self.tasks,
+            by_gain=self.kind is ScoreKind.GAIN,
             simulated=SIMULATED if self.store.simulated else "",
             finished=self.store.finished,
             tiles=self._tiles(),
             headings=headings(self.frame, self.tasks, self._higher()),
             rows=rows(self.frame, self.tasks),
-            retrained=bool((self.frame["evidence"] == Evidence.RETRAINED).any()),
+            retrained=bool(is_retrained(self.frame).any()),
             left_out=max(0, len(self.frame) - MOST_ROWS),
             few=FEW_ROWS,
             drawn=[_drawing(cell) for cell in (*self.found[:1], *self.shown[-2:])],
@@ -198,14 +198,15 @@ class _Page:
         kinds = {"proposal": int, "cell": str, "task": str, "best": float | None}
         evaluations = self.store.typed(f"SELECT {', '.join(kinds)} FROM evaluations", kinds)
         visits = pd.DataFrame(evaluations, columns=list(kinds))
-        higher, ratios = self._higher(), []
+        higher, shares, constants = self._higher(), [], constants_of(self.store, VALIDATION)
         for task in self.tasks:
             reference = self.picks.loc[(self.picks["task"] == task) & (self.picks["cell"] == GRU), "validation"]
             own = visits[visits["task"] == task].set_index(["proposal", "cell"])["best"].astype("float64")
             best = np.asarray(own.reindex(pd.MultiIndex.from_frame(frame[["proposal", "cell"]])), np.float64)
-            ratios.append(ratio(best, float(reference.iloc[0]) if len(reference) else np.nan, higher.get(task, True)))
+            gru = float(reference.iloc[0]) if len(reference) else np.nan
+            shares.append(share(self.kind, best, gru, constants.get(task, np.nan), higher.get(task, True)))
         known = frame["score"].notna()
-        then = pd.Series(scores(np.column_stack(ratios)), frame.index).fillna(frame["cell"].map(self.scores))
+        then = pd.Series(scores(np.column_stack(shares)), frame.index).fillna(frame["cell"].map(self.scores))
         frame["score"] = then.where(known)
         return with_best(frame)
 

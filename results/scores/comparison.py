@@ -16,7 +16,7 @@ from enum import StrEnum
 import numpy as np
 
 from results.scores.finalists import Finalists
-from results.scores.ratio import Floats, direction, ratio
+from results.scores.ratio import Floats, direction
 
 LEVEL = 0.05
 """Level of a whole family of tests: the probability that any of its verdicts is wrong."""
@@ -118,17 +118,3 @@ def compare(found: Finalists, pairs: Sequence[tuple[str, str, str]]) -> list[Com
         Comparison(task, cell, other, mean, error, p, corrected)
         for (task, cell, other), (mean, error, p), corrected in zip(pairs, raw, adjusted, strict=True)
     ]
-
-
-def ratio_of_means(values: Floats, reference: Floats, higher_is_better: bool) -> tuple[float, float]:
-    """Return the ratio of the mean metrics, above 1 if `values` are better, and its standard error.
-
-    The error is that of the linearised ratio (delta method) over paired seeds: with r = mean(a) / mean(b), it is the
-    standard error of the mean of (a - r b) / mean(b). Both are NaN if the denominator is not positive.
-    """
-    above, below = (values, reference) if higher_is_better else (reference, values)
-    found = float(ratio(float(np.mean(values)), float(np.mean(reference)), higher_is_better))
-    residuals = above - found * below
-    with np.errstate(invalid="ignore"):
-        error = np.std(residuals, ddof=1) / np.sqrt(values.size) / np.mean(below)
-    return found, float(error) if np.isfinite(found) else float("nan")

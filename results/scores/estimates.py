@@ -9,11 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from results.scores.ratio import Floats, ratio, ratio_error
-from results.scores.score import scores
+from results.scores.ratio import Floats
+from results.scores.score import constants_of, score_kind, scores, share, share_error
 from results.store.store import Store
-from results.store.words import COMPLETE, RANKED_STATES, Origin
+from results.store.words import COMPLETE, RANKED_STATES, Origin, ScoreKind
 from search.cells.library import REFERENCE, named_cell
+
+VALIDATION, TEST = "validation", "test"
+"""Splits that metrics are measured on."""
 
 GRU, LSTM = named_cell(REFERENCE).graph.id, named_cell("lstm").graph.id
 
@@ -48,18 +51,27 @@ def picks(store: Store) -> pd.DataFrame:
     return frame
 
 
-def compared(cells: pd.Index, own: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Return validation ratios to the GRU and their standard errors, from the picks of one task; NaN if missing."""
+def shares(kind: ScoreKind, cells: pd.Index, own: pd.DataFrame, constant: float) -> tuple[Floats, Floats]:
+    """Return shares of the GRU's validation result and their standard errors; NaN if missing.
+
+    Args:
+        kind: kind of the shares.
+        cells: whole ids of the cells.
+        own: the picks of one task, by cell.
+        constant: validation metric of the task's constant baseline; NaN if it is not known.
+    """
     if GRU not in own.index:
         return np.full(len(cells), np.nan), np.full(len(cells), np.nan)
     value, error = (own[name].reindex(cells).to_numpy(np.float64) for name in ("validation", "validation_se"))
     best, best_error = (own[name].loc[[GRU]].to_numpy(np.float64) for name in ("validation", "validation_se"))
     higher = bool(own["higher_is_better"].loc[[GRU]].all())
-    ratios, errors = ratio(value, best, higher), ratio_error(value, best, error, best_error, higher)
-    # The GRU is the reference itself, not an independent measurement of it.
-    ratios[cells == GRU] = 1.0
-    errors[cells == GRU] = 0.0
-    return ratios, errors
+    found = share(kind, value, best, constant, higher)
+    errors = share_error(kind, value, best, error, best_error, constant, higher)
+    if kind is ScoreKind.RATIO or np.isfinite(share(kind, best, best, constant, higher)).all():
+        # The GRU is the reference itself, not an independent measurement of it.
+        found[cells == GRU] = 1.0
+        errors[cells == GRU] = 0.0
+    return found, errors
 
 
 def stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
@@ -82,17 +94,19 @@ def stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
 def best_found(store: Store, tasks: Sequence[str], count: int) -> list[str]:
     """Return the ids of the best found cells that passed every stage, by search score over `tasks`, best first.
 
-    Equal scores: fewer parameters first, then the smaller id, as in the leaderboard.
+    The score is of the run's kind. Equal scores: fewer parameters first, summed over the tasks, then the smaller id, as
+    in the leaderboard.
     """
     complete = [cell for cell, stage in stages(store, tasks).items() if stage == COMPLETE]
     found = {cell for (cell,) in store.typed("SELECT id FROM cells WHERE origin = ?", {"id": str}, (Origin.FOUND,))}
     index = pd.Index([cell for cell in complete if cell in found], dtype=object)
     best = picks(store)
-    ratios, parameters = np.full((len(index), len(tasks)), np.nan), np.full(len(index), np.nan)
+    kind, constants = score_kind(store), constants_of(store, VALIDATION)
+    found_shares, parameters = np.full((len(index), len(tasks)), np.nan), np.zeros(len(index))
     for k, task in enumerate(tasks):
         own = best[best["task"] == task].set_index("cell")
-        ratios[:, k], _ = compared(index, own)
-        parameters = np.fmax(parameters, own["parameters"].reindex(index).to_numpy(np.float64))
-    values = scores(ratios)
+        found_shares[:, k], _ = shares(kind, index, own, constants.get(task, np.nan))
+        parameters += own["parameters"].reindex(index).fillna(0).to_numpy(np.float64)
+    values = scores(found_shares)
     order = np.lexsort((index.to_numpy(dtype=str), parameters, -values))
     return [str(index[k]) for k in order if np.isfinite(values[k])][:count]

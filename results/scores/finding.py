@@ -11,6 +11,7 @@ class Ruling(StrEnum):
     """Ruling of the data on a claim."""
 
     HOLDS = "holds"
+    PARTLY = "holds on some tasks"  # over all tasks together, but some task shows the opposite
     FAILS = "does not hold"
     OPEN = "not decided"
 
@@ -25,6 +26,11 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
 
     @property
+    def reversed(self) -> "Standing":
+        """Verdict on the other cell."""
+        return {Standing.BETTER: Standing.WORSE, Standing.WORSE: Standing.BETTER}.get(self, self)
+
+    @property
     def behind(self) -> bool:
         """True if the cell is shown not to be better."""
         return self in (Standing.WORSE, Standing.EVEN)
@@ -34,11 +40,12 @@ class Standing(StrEnum):
 class Figure:
     """Comparison of two cells, by name, on one task.
 
-    `value` and `reference` are the metrics of `cell` and `other`: test means, or the search's best validation metrics;
-    on all tasks together, geometric means of the ratios to the LSTM. `advantage` is their difference over `reference`,
-    above 0 if `cell` is better, and `error` its standard error. `p` is the p value of the paired t-test, `even_p` that
-    of the test that the two are even, both corrected within the finding. `needed` is the number of repeats that would
-    probably decide it.
+    `value` and `reference` are the metrics of `cell` and `other`: test means, or the search's best validation metrics.
+    `advantage` is their difference, above 0 if `cell` is better, and `error` its standard error: as a share of the
+    GRU's gain over the constant baseline if `of_gain`, else of `reference`. On all tasks together, `value` and
+    `reference` are means of the shares of the GRU's gain, else geometric means of the ratios to the LSTM. `p` is the p
+    value of the paired t-test, `even_p` that of the test that the advantage is within `margin`, both corrected within
+    the finding. `repeats` is the number of seeds, and `needed` that which would probably decide it.
     """
 
     task: str
@@ -52,12 +59,16 @@ class Figure:
     even_p: float | None
     standing: Standing
     needed: int | None = None
+    of_gain: bool = False
+    margin: float = 0.01
+    repeats: int = 0
 
 
 class Way(StrEnum):
     """Way to decide an open question."""
 
     REPEAT = "more seeds for the finalists of this run"
+    CONFIRM = "more seeds for a contender of this run"
     BASELINES = "a run of the profile baselines, which has the missing cells and tasks"
     LARGER = "a run of a larger profile: the cells differ too little here, more than 200 seeds would be needed"
 
@@ -66,12 +77,15 @@ class Way(StrEnum):
 class Remedy:
     """Remedy for an open question; for `Way.REPEAT` the total number of repeats and the cost of the missing ones.
 
-    `seconds` are of one core, by the times of the run; None if some cells lack some of the repeats.
+    `seconds` are of one core, by the times of the run; None if some cells lack some of the repeats, or for `CONFIRM`.
+    That way has the contender (label) and the task that get `repeats` seeds, or no task for the rest of its looks.
     """
 
     way: Way
     repeats: int | None = None
     seconds: float | None = None
+    cell: str | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,3 +98,11 @@ class Finding:
     why: str
     figures: tuple[Figure, ...]
     remedy: Remedy | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """Section of a run's findings beside the paper's conclusions: a title and lines of text."""
+
+    title: str
+    lines: tuple[str, ...]

@@ -85,6 +85,31 @@ def gain_share_error(
     return ratio_error(above, below, value_error, reference_error, True)
 
 
+def ratio_of_means(values: Floats, reference: Floats, higher_is_better: bool) -> tuple[float, float]:
+    """Return the ratio of the mean metrics, above 1 if `values` are better, and its standard error.
+
+    The error is that of the linearised ratio (delta method) over paired seeds: with r = mean(a) / mean(b), it is the
+    standard error of the mean of (a - r b) / mean(b). Both are NaN if the denominator is not positive.
+    """
+    above, below = (values, reference) if higher_is_better else (reference, values)
+    found = float(ratio(float(np.mean(values)), float(np.mean(reference)), higher_is_better))
+    residuals = above - found * below
+    with np.errstate(invalid="ignore"):
+        error = np.std(residuals, ddof=1) / np.sqrt(values.size) / np.mean(below)
+    return found, float(error) if np.isfinite(found) else float("nan")
+
+
+def gain_share_of_means(
+    values: Floats, reference: Floats, constant: float, higher_is_better: bool
+) -> tuple[float, float]:
+    """Return the gain of the mean metric as a share of the reference's, and its standard error over paired seeds.
+
+    Both are NaN if the reference has no gain, or the constant baseline is not known.
+    """
+    above, below = (gain(metrics, constant, higher_is_better) for metrics in (values, reference))
+    return ratio_of_means(above, below, True)
+
+
 def error_of_smallest(values: Floats, errors: Floats) -> float:
     """Return the standard deviation of the minimum of independent normal values with these means and deviations.
 

@@ -1,27 +1,33 @@
 """Evidence of a run on its cells: pairwise comparisons on the retrained finalists, or else on search estimates.
 
-Paired t-tests with Holm's correction over the tests of one question (`results.scores.comparison`). A cell is *even*
-with another on a task if the difference is shown to be smaller than `MARGIN` of the other's metric, by two one-sided
-tests: a difference that is not significant does not show that there is none.
+Paired t-tests with Holm's correction over the tests of one question (`results.scores.comparison`).
+
+Differences are shares of the GRU's gain over the constant baseline, as the score is. Over all tasks, a cell has the
+mean of its shares. Runs of earlier versions did not store the constant baselines: their differences are shares of the
+other cell's metric, and over all tasks a cell has the geometric mean of its ratios to the LSTM.
+
+A cell is *even* with another on a task if the difference is shown to be smaller than a margin, by two one-sided tests:
+`EVEN_MARGIN` of the GRU's gain, or `METRIC_MARGIN` of the other's metric. A difference that is not significant does not
+show that there is none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from results.scores.comparison import LEVEL, even_rows, holm, paired
+from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN, ConfirmationTest, confirmation_of
 from results.scores.estimates import GRU, LSTM, picks
 from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import ALL_TASKS, Figure, Remedy, Standing, Way
 from results.scores.power import repeats_needed
-from results.scores.ratio import Floats, direction
+from results.scores.ratio import Floats, direction, gain
+from results.scores.score import constants_of
 from results.store.information import MAX_REPEATS
 from results.store.store import Store
 from results.store.words import MEMORIZATION, Origin
 from search.cells.library import LIBRARY, label_of
-
-MARGIN = 0.01
-"""Largest difference, as a share of the metric, of cells that are even. (The paper gives no errors.)"""
 
 FIRST_REPEATS = 5
 """Number of seeds to begin with, if no cell was retrained yet."""
@@ -36,16 +42,24 @@ class RunEvidence:
     def __init__(self, store: Store, tasks: Sequence[str]) -> None:
         """Read the evidence of a run whose ranked tasks are `tasks`. Raise `StoreError` if it cannot be read."""
         self.ranked = tuple(tasks)
-        self.found: Finalists = finalists_of(store)
+        best = picks(store)
+        self.found: Finalists = finalists_of(store, best)
         self.tasks = self.ranked + tuple(sorted(task for task in self.found.values if task not in self.ranked))
         cells = self.found.cells(self.ranked)
         self.finalists = cells if GRU in cells else []
         self.estimates: dict[tuple[str, str], float] = {}
         self.higher: dict[str, bool] = {}
-        best = picks(store)[["task", "cell", "validation", "higher_is_better"]]
-        for task, cell, value, higher in best.itertuples(index=False):
+        known = best[["task", "cell", "validation", "higher_is_better"]]
+        for task, cell, value, higher in known.itertuples(index=False):
             self.estimates[str(task), str(cell)] = float(value)
             self.higher[str(task)] = bool(higher)
+        self.gains = _gains(self.found, constants_of(store, "test"))
+        self.estimated_gains = _estimated_gains(self.estimates, self.higher, constants_of(store, "validation"))
+        self.confirmation = confirmation_of(store)
+        rows = store.typed("SELECT id, name, origin FROM cells", {"id": str, "name": str | None, "origin": str})
+        self.labels = {cell: label_of(cell, name) for cell, name, _ in rows}
+        # The seeds that chose a found cell cannot judge it: only its confirmation can.
+        self.chosen = {cell for cell, _, origin in rows if origin == Origin.FOUND}
         self.repeat_seconds = _repeat_seconds(store, retrained=self.found.repeats > 0)
 
     def retrained(self, names: Iterable[str]) -> bool:
@@ -61,21 +75,67 @@ class RunEvidence:
         shown = {pair: values for pair in pairs if (values := self._both(*pair)) is not None}
         relative = {pair: self._relative(pair[0], *values) for pair, values in shown.items()}
         tests = [paired(differences) for differences in relative.values()]
+        margins = [EVEN_MARGIN if self._of_gain(task) else METRIC_MARGIN for task, _, _ in shown]
         adjusted = holm([p for _, _, p in tests])
-        even = holm([_even_p(differences) for differences in relative.values()])
+        even = holm([float(even_rows(one[None], m)[0]) for one, m in zip(relative.values(), margins, strict=True)])
         known = {
             (task, cell, other): Figure(
-                *(task, label_of(cell), label_of(other), float(own.mean()), float(reference.mean())),
+                *(task, self._label(cell), self._label(other), float(own.mean()), float(reference.mean())),
                 *(mean, error, p, even_p),
                 _standing(mean, p, even_p),
-                _needed(differences, p, even_p, len(shown)),
+                _needed(differences, p, even_p, len(shown), margin),
+                self._of_gain(task),
+                margin,
+                self.found.repeats,
             )
-            for ((task, cell, other), (own, reference)), differences, (mean, error, _), p, even_p in zip(
-                shown.items(), relative.values(), tests, adjusted, even, strict=True
+            for ((task, cell, other), (own, reference)), differences, (mean, error, _), p, even_p, margin in zip(
+                shown.items(), relative.values(), tests, adjusted, even, margins, strict=True
             )
         }
         found = (known.get(pair) or self._estimate(*pair) for pair in pairs)
         return [figure for figure in found if figure is not None]
+
+    def contenders(self) -> dict[str, list[Figure]]:
+        """Return the figures of each contender that had a look on every ranked task, by its id."""
+        if self.confirmation is None:
+            return {}
+        found = {
+            cell: [test for test in self.confirmation.of(cell) if test.repeats] for cell in self.confirmation.contenders
+        }
+        return {
+            cell: [self._confirmed(test) for test in tests]
+            for cell, tests in found.items()
+            if {test.task for test in tests} >= set(self.ranked)
+        }
+
+    def _confirmed(self, test: ConfirmationTest) -> Figure:
+        """Return a declared test as a figure: means over its seeds, its verdict, and its corrected p values."""
+        assert self.confirmation is not None
+        values = self.confirmation.measured.values
+        own, reference = (float(values[test.task, cell][: test.repeats].mean()) for cell in (test.cell, test.other))
+        share = abs(test.effect / test.difference) if test.difference else 0.0  # from metrics to shares
+        return Figure(
+            *(test.task, self._label(test.cell), self._label(test.other), own, reference),
+            *(test.effect, test.error * share, test.adjusted, test.even_adjusted),
+            standing=test.standing,
+            needed=test.needed,
+            of_gain=test.of_gain,
+            margin=EVEN_MARGIN if test.of_gain else METRIC_MARGIN,
+            repeats=test.repeats,
+        )
+
+    def confirm_remedy(self, cell: str, figures: Sequence[Figure]) -> Remedy:
+        """Return the remedy for a contender whose figures leave a question open: the rest of its looks, or more seeds.
+
+        One task with the fewest seeds to decide it is named; a larger run if every task needs too many.
+        """
+        if self.confirmation is not None and not self.confirmation.ended:
+            return Remedy(Way.CONFIRM, cell=self._label(cell))
+        likely = [(f.needed, f.task) for f in figures if f.standing is Standing.UNDECIDED and f.needed is not None]
+        if not likely:
+            return Remedy(Way.LARGER)
+        seeds, task = min(likely)
+        return Remedy(Way.CONFIRM, seeds, cell=self._label(cell), task=task)
 
     def retrain_remedy(self) -> Remedy:
         """Return the remedy for missing repeats: retrain the finalists that lack some."""
@@ -94,12 +154,25 @@ class RunEvidence:
         own, reference = self._values(task, cell), self._values(task, other)
         return None if own is None or reference is None else (own, reference)
 
+    def _label(self, cell: str) -> str:
+        return self.labels.get(cell) or label_of(cell)
+
+    def _of_gain(self, task: str) -> bool:
+        """Return whether differences on a task are shares of the GRU's gain."""
+        return all(one in self.gains for one in self.ranked) if task == ALL_TASKS else task in self.gains
+
     def _values(self, task: str, cell: str) -> Floats | None:
-        """Return a cell's metrics over the seeds; on all tasks, the geometric mean of its ratios to the LSTM's."""
+        """Return a cell's metrics over the seeds; on all tasks, the mean of its shares or of its log ratios."""
         if cell not in self.finalists:
             return None
         if task != ALL_TASKS:
             return self.found.on(task, cell) if cell in self.found.values[task].index else None
+        if self._of_gain(ALL_TASKS):
+            shares = [
+                gain(self.found.on(t, cell), self.gains[t].constant, self.found.higher[t]) / self.gains[t].reference
+                for t in self.ranked
+            ]
+            return np.asarray(np.mean(shares, axis=0), np.float64)
         if LSTM not in self.finalists:
             return None
         logs = [
@@ -109,31 +182,71 @@ class RunEvidence:
         return np.asarray(np.exp(np.mean(logs, axis=0)), np.float64)
 
     def _relative(self, task: str, own: Floats, other: Floats) -> Floats:
-        """Return differences over the seeds as shares of the other's mean metric, above 0 if `own` is better."""
-        sign = 1.0 if task == ALL_TASKS else direction(self.found.higher[task])
-        return np.asarray(sign * (own - other) / other.mean(), np.float64)
+        """Return differences over the seeds in the unit of the task, above 0 if `own` is better."""
+        if task == ALL_TASKS:
+            return np.asarray((own - other) / (1.0 if self._of_gain(task) else other.mean()), np.float64)
+        unit = self.gains[task].reference if self._of_gain(task) else other.mean()
+        return np.asarray(direction(self.found.higher[task]) * (own - other) / unit, np.float64)
 
     def _estimate(self, task: str, cell: str, other: str) -> Figure | None:
         """Return the figure of the search estimates, or None if one is missing."""
+        tasks = self.ranked if task == ALL_TASKS else (task,)
+        of_gain = all(one in self.estimated_gains for one in tasks)
+        needed = (cell, other) if of_gain or task != ALL_TASKS else (cell, other, LSTM)
+        if any((t, one) not in self.estimates for t in tasks for one in needed):
+            return None
         if task == ALL_TASKS:
-            if any((t, one) not in self.estimates for t in self.ranked for one in (cell, other, LSTM)):
-                return None
-            value, reference = (
-                float(np.exp(np.mean([self._log_ratio(t, one) for t in self.ranked]))) for one in (cell, other)
-            )
-            advantage = value / reference - 1.0
+            value, reference = (self._estimate_over_all(one, of_gain) for one in (cell, other))
+            advantage = value - reference if of_gain else value / reference - 1.0
         else:
-            if (task, cell) not in self.estimates or (task, other) not in self.estimates:
-                return None
             value, reference = self.estimates[task, cell], self.estimates[task, other]
-            advantage = (value - reference) / reference * direction(self.higher[task])
-        names = label_of(cell), label_of(other)
-        return Figure(task, *names, value, reference, advantage, None, None, None, Standing.UNKNOWN)
+            unit = self.estimated_gains[task].reference if of_gain else reference
+            advantage = (value - reference) / unit * direction(self.higher[task])
+        names = self._label(cell), self._label(other)
+        margin = EVEN_MARGIN if of_gain else METRIC_MARGIN
+        nothing = (None, None, None)
+        return Figure(task, *names, value, reference, advantage, *nothing, Standing.UNKNOWN, None, of_gain, margin)
+
+    def _estimate_over_all(self, cell: str, of_gain: bool) -> float:
+        """Return the mean of a cell's shares, or the geometric mean of its ratios to the LSTM, by search estimates."""
+        if not of_gain:
+            return float(np.exp(np.mean([self._log_ratio(t, cell) for t in self.ranked])))
+        known = {t: self.estimated_gains[t] for t in self.ranked}
+        shares = [gain(self.estimates[t, cell], g.constant, self.higher[t]) / g.reference for t, g in known.items()]
+        return float(np.mean(shares))
 
     def _log_ratio(self, task: str, cell: str) -> float:
         """Return the log ratio of the search's best metric to the LSTM's, above 0 if the cell is better."""
         log = float(np.log(self.estimates[task, cell] / self.estimates[task, LSTM]))
         return direction(self.higher[task]) * log
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """Constant baseline of a task, and the GRU's gain over it, which is above 0."""
+
+    constant: float
+    reference: float
+
+
+def _gains(found: Finalists, constants: Mapping[str, float]) -> dict[str, _Gain]:
+    """Return the GRU's gain on the tasks where the constant baseline is known, over its repeats."""
+    means = {task: float(found.on(task, GRU).mean()) for task, own in found.values.items() if GRU in own.index}
+    return _positive(means, found.higher, constants)
+
+
+def _estimated_gains(
+    estimates: Mapping[tuple[str, str], float], higher: Mapping[str, bool], constants: Mapping[str, float]
+) -> dict[str, _Gain]:
+    """Return the GRU's gain on the tasks where the constant baseline is known, by search estimates."""
+    return _positive({task: value for (task, cell), value in estimates.items() if cell == GRU}, higher, constants)
+
+
+def _positive(
+    metrics: Mapping[str, float], higher: Mapping[str, bool], constants: Mapping[str, float]
+) -> dict[str, _Gain]:
+    known = {t: float(gain(value, constants[t], higher[t])) for t, value in metrics.items() if t in constants}
+    return {task: _Gain(constants[task], reference) for task, reference in known.items() if reference > 0}
 
 
 def _repeat_seconds(store: Store, retrained: bool) -> float:
@@ -151,12 +264,7 @@ def _standing(mean: float, p: float, even_p: float) -> Standing:
     return Standing.EVEN if even_p < LEVEL else Standing.UNDECIDED
 
 
-def _needed(differences: Floats, p: float, even_p: float, tests: int) -> int | None:
+def _needed(differences: Floats, p: float, even_p: float, tests: int, margin: float) -> int | None:
     """Return the repeats that would decide an undecided comparison at its share of the level, one of `tests`."""
     decided = _standing(float(differences.mean()), p, even_p) is not Standing.UNDECIDED
-    return None if decided else repeats_needed(differences, MARGIN, LEVEL / tests)
-
-
-def _even_p(differences: Floats) -> float:
-    """Return the p value of two one-sided t-tests that the mean is between -MARGIN and MARGIN."""
-    return float(even_rows(differences[None], MARGIN)[0])
+    return None if decided else repeats_needed(differences, margin, LEVEL / tests)

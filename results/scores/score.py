@@ -10,7 +10,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from results.scores.ratio import Floats, gain_share, gain_share_error, ratio, ratio_error
+from results.scores.ratio import (
+    Floats,
+    gain_share,
+    gain_share_error,
+    gain_share_of_means,
+    ratio,
+    ratio_error,
+    ratio_of_means,
+)
 from results.store.errors import StoreError, damaged
 from results.store.store import Store
 from results.store.toml import parse_toml
@@ -61,6 +69,23 @@ def share_error(
     return gain_share_error(value, reference, value_error, reference_error, constant, higher_is_better)
 
 
+def share_of_means(
+    kind: ScoreKind, values: Floats, reference: Floats, constant: float, higher_is_better: bool
+) -> tuple[float, float]:
+    """Return the mean metric's share of the reference's mean, and its standard error over paired seeds.
+
+    Args:
+        kind: kind of the share.
+        values: metrics of the cell, one for each seed.
+        reference: metrics of the reference cell on the same seeds.
+        constant: metric of the constant baseline on the same data; NaN if it is not known.
+        higher_is_better: direction of the metric.
+    """
+    if kind is ScoreKind.RATIO:
+        return ratio_of_means(values, reference, higher_is_better)
+    return gain_share_of_means(values, reference, constant, higher_is_better)
+
+
 def finite_share(
     kind: ScoreKind, value: float, reference: float, constant: float, higher_is_better: bool
 ) -> float | None:
@@ -85,3 +110,8 @@ def score_kind(store: Store) -> ScoreKind:
 def constants_of(store: Store, split: str) -> dict[str, float]:
     """Return the metric of each task's constant baseline on a split; without those that the run did not store."""
     return {task: splits[split] for task, splits in store.constants.items() if split in splits}
+
+
+def ceilings_of(store: Store, split: str) -> dict[str, float]:
+    """Return the best metric possible on a split, of each task whose ceiling is known."""
+    return {task: splits[split] for task, splits in store.ceilings.items() if split in splits}

@@ -10,13 +10,16 @@ from search.cells.text import quoted
 
 
 def graph_of(row: CellRow) -> GateGraph:
-    """Return the canonical graph of a stored cell's formula.
+    """Return the canonical graph of a stored cell's formula; in a store of an earlier version, in that version's form.
 
     Raises:
         StoreError: the formula is invalid, or that of another cell.
     """
     try:
-        graph = parse_formula(row.formula).canonical()
+        written = parse_formula(row.formula)
+        graph = written.canonical()
+        if graph.id != row.id and (earlier := written.as_of_earlier_versions()).id == row.id:
+            return earlier
     except CellError as error:
         raise StoreError(
             f"cell {quoted(row.id, ID_DIGITS)} has an invalid formula ({error}); restore the store from a backup"

@@ -123,10 +123,12 @@ class EvaluationRow:
     settings: Annotated[int, "number of settings tried in this visit"]
     best: Annotated[float | None, "best validation metric of the cell on the task so far"]
     ratio: Annotated[
-        float | None, "share of the GRU's best that best is, by the run's kind of score: of its metric, or of its gain"
+        float | None,
+        "ratio of best to the GRU's best, or of their gains over the constant baseline if the run's score is of gains; "
+        "> 1 is better whatever the metric's direction",
     ]
     threshold: Annotated[
-        float | None, "what had to be reached: an accuracy in stage 0, a share later; missing if there is no threshold"
+        float | None, "what had to be reached: an accuracy in stage 0, a ratio later; missing if there is no threshold"
     ]
     passed: Annotated[bool, "True if the cell passed to the next stage"]
 
@@ -143,7 +145,10 @@ class ProposalRow:
     cell: Annotated[str | None, "id of the cell that was evaluated; missing if no valid child was found"]
     parent: Annotated[str | None, "id of the cell that was mutated"]
     outcome: Annotated[str, "complete, stopped at TASK, failed at TASK, no valid child"]
-    score: Annotated[float | None, "score at that time: smallest share over the ranked tasks; missing unless complete"]
+    score: Annotated[
+        float | None,
+        "score at that time: min over the tasks of the ratio to the GRU, as in evaluations; missing unless complete",
+    ]
     rejections: Annotated[dict[str, int], "draws that were rejected before this one, by reason"] = field(
         default_factory=dict
     )

@@ -37,10 +37,26 @@ def relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) -
     times = rows[rows["task"].isin(tasks) & (rows["seconds"] > 0)].pivot(index="cell", columns="task", values="seconds")
     if LSTM not in times.index:
         return np.full(len(cells), np.nan)
-    logs = times.astype("float64").map(math.log)
-    means = (logs - logs.loc[LSTM]).mean(axis=1).reindex(cells)
+    return _geometric_means(times.astype("float64"), LSTM).reindex(cells).to_numpy(np.float64)
+
+
+def relative_sizes(sizes: pd.DataFrame) -> Floats:
+    """Return the sizes of cells over the GRU's: the geometric mean over the tasks that both have.
+
+    `sizes` has a row for each cell (whole id) and a column for each task; NaN if the cell has no model there.
+    """
+    if GRU not in sizes.index:
+        return np.full(len(sizes), np.nan)
+    positive = sizes.astype("float64").where(sizes > 0)
+    return _geometric_means(positive, GRU).to_numpy(np.float64)
+
+
+def _geometric_means(values: pd.DataFrame, reference: str) -> pd.Series:
+    """Return the geometric mean over the columns of each row's values over those of the reference row."""
     # Python's functions, because NumPy's differ with the width of vectors: the table is the same on any processor.
-    return np.array([math.exp(mean) for mean in means], np.float64)
+    logs = values.map(math.log)
+    means = (logs - logs.loc[reference]).mean(axis=1)
+    return pd.Series([math.exp(mean) for mean in means], means.index, dtype="float64")
 
 
 def environments(store: Store, cells: pd.Index) -> list[int]:

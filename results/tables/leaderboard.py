@@ -5,9 +5,10 @@
 
 The order of the rows:
 
-1. Cells that were retrained on fresh seeds (`evidence` is retrained), best score first. Their metrics are means over
-   these trials, without the bias of choosing a best trial. The score is the minimum of several noisy ratios, so it is
-   biased low: most cells that equal the GRU score below 1.
+1. Cells that were retrained on fresh seeds (`evidence` is confirmed or retrained), best score first. Their metrics are
+   means over these trials, without the bias of choosing a best trial. Found cells that were chosen by these very
+   trials, and not confirmed on others, still look better than they are. The score is the minimum of several noisy
+   shares, so it is biased low: most cells that equal the GRU score below 1.
 2. Other cells that passed every stage, by search estimates, which are biased in favour of the cell.
 3. Cells that stopped after memorization, without a rank, best first. Cells that stopped at memorization have no row.
 
@@ -24,19 +25,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results.scores.comparison import compare, ratio_of_means
-from results.scores.estimates import GRU, LSTM, compared, picks, stages
+from results.scores.comparison import compare
+from results.scores.confirmation import Confirmation, confirmation_of
+from results.scores.estimates import GRU, LSTM, TEST, VALIDATION, picks, shares, stages
 from results.scores.finalists import Finalists, finalists_of
+from results.scores.finding import Standing
+from results.scores.front import on_front, on_fronts
+from results.scores.ranks import TaskRepeats, rank_ranges
 from results.scores.ratio import Floats, error_of_smallest
-from results.scores.score import scores
+from results.scores.score import constants_of, score_kind, scores, share_of_means
 from results.store.errors import ResultsError
 from results.store.files import write_atomically
 from results.store.sanitize import csv_text
 from results.store.schema import LARGEST_COUNT
 from results.store.setting_key import fields_in
 from results.store.store import Store
-from results.store.words import COMPLETE, RUNNING, Evidence
-from results.tables.costs import environments, relative_step_seconds, totals
+from results.store.words import COMPLETE, RUNNING, Evidence, Origin, ScoreKind
+from results.tables.costs import environments, relative_sizes, relative_step_seconds, totals
+from results.tables.trial_figures import TrialFigures, trial_figures
 from search.cells.errors import CellError
 from search.cells.library import display_formula, label_of
 from search.cells.notation.formula import parse_formula
@@ -45,66 +51,107 @@ from search.cells.text import SHORT_ID
 TABLE_FILE = "leaderboard.csv"
 """Name of the table in a run's folder."""
 
-FORMAT = 2
+FORMAT = 3
 """Format of the table. It increases with every change of a column or of a column's text, and `CHANGED_COLUMNS` says
 which. A store and a published run keep the format of their table, so that `gatesearch verify` knows an older one."""
 
-CHANGED_COLUMNS: Mapping[int, tuple[str, ...]] = {2: ("formula",)}
+CHANGED_COLUMNS: Mapping[int, tuple[str, ...]] = {
+    2: ("formula",),
+    3: (
+        *("rank", "rank_best", "rank_worst", "gain_score", "ratio_score"),
+        *("TASK_test_set_se", "TASK_gain", "TASK_gain_se", "TASK_accuracy", "TASK_perplexity"),
+        *("TASK_units", "TASK_parameters", "TASK_multiply_adds", "parameters", "multiply_adds"),
+        *("relative_parameters", "relative_multiply_adds", "front", "front_step_seconds"),
+    ),
+}
 """Names (as in `COLUMNS`) of the columns that changed, joined or left with each format after the first."""
 
 SIMULATED = "SIMULATED: every number is made up, no cell was trained"
 """Warning wherever results of a simulated run are shown."""
 
 COLUMNS = {
-    "rank": "1 = best; retrained cells first; empty for a cell that did not pass every stage or has no score",
+    "rank": "1 = best; retrained cells first; equal scores share a rank, as in 1, 2, 2, 4; empty for a cell that did "
+    "not pass every stage or has no score",
     "cell": "first 8 hex digits of the cell's id",
     "name": "name of a library cell or of the file it came from; empty for a found cell",
     "origin": "baseline (given) or found (by the search)",
     "parent": "name, or else first 8 hex digits, of the cell that it was mutated from",
     "stage": "complete, or where it stopped, or running",
     "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
-    "evidence": "basis of score, TASK_test and TASK_ratio. retrained: trials on fresh seeds, the same for all cells, "
-    "at the setting with the best validation metric. search: the search's own best trial, biased in favour of the cell",
-    "score": "smallest TASK_ratio over all ranked tasks; higher is better, the GRU has 1; empty unless every ranked "
-    "task has a ratio. The minimum of noisy ratios is biased low: a cell equal to the GRU usually scores below 1",
-    "score_se": "standard error of the score. retrained: of a minimum of ratios, given all TASK_ratio_se. search: "
-    "TASK_ratio_se of the weakest task",
-    "search_score": "score of the search alone, whatever the evidence: smallest ratio of best validation metrics",
-    "weakest_task": "task with the smallest ratio so far",
+    "evidence": "basis of score, TASK_test, TASK_gain and TASK_ratio. confirmed: trials on fresh seeds that chose no "
+    "cell, of the contenders, the GRU and the LSTM. retrained: trials of the first round, on fresh seeds that are the "
+    "same for all cells; the best found cells of this round are biased in their favour. search: the search's own best "
+    "trial, biased in favour of the cell. What the columns below say of retrained holds for confirmed too",
+    "score": "gain_score or ratio_score, whichever ranks the run (search.score in its profile); higher is better, the "
+    "GRU has 1",
+    "score_se": "standard error of the score. retrained: of a minimum, given the errors of all tasks. search: that of "
+    "the weakest task",
+    "rank_best": "retrained only: best rank in the first round that the variation over seeds allows, at 95 % (by "
+    "simulation of the mean test metrics)",
+    "rank_worst": "worst such rank",
+    "gain_score": "smallest TASK_gain over all ranked tasks; empty unless every ranked task has one. The minimum of "
+    "noisy numbers is biased low: a cell equal to the GRU usually scores below 1",
+    "ratio_score": "smallest TASK_ratio over all ranked tasks, the score of Jozefowicz et al. 2015; empty unless every "
+    "ranked task has one",
+    "search_score": "score of the search alone, whatever the evidence: by the best validation metrics",
+    "weakest_task": "task with the smallest share so far, of the kind of the score",
     "TASK_test": "metric on the test set, in the task's unit and direction. retrained: mean over the repeats, where "
     "one that diverged or failed counts as the constant baseline. search: of the trial with the best validation metric",
-    "TASK_test_se": "standard error of TASK_test. retrained: of the mean over the repeats. search: from the finite "
-    "test set; assumes independent steps; too small where steps are correlated, as in music",
+    "TASK_test_se": "standard error of TASK_test. retrained: over the seeds, of the mean over the repeats. search: "
+    "TASK_test_set_se",
+    "TASK_test_set_se": "standard error of TASK_test from the choice of the test set, by its sequences (in music: its "
+    "pieces); repeats do not reduce it, and retrained has the mean over the repeats. Runs of earlier versions took the "
+    "steps as independent",
+    "TASK_gain": "share of the GRU's gain; gain: improvement of the metric over the constant baseline on the same "
+    "data. 1: as good as the GRU, 0: learnt nothing, below 0: worse than a constant prediction. retrained: of the mean "
+    "test metrics. search: of the best validation metrics. Empty for a run of an earlier version",
+    "TASK_gain_se": "standard error of the share, as TASK_ratio_se",
     "TASK_ratio": "ratio to the GRU, above 1 is better. retrained: of the mean test metrics. search: of the best "
     "validation metrics. If lower is better: the GRU's metric over the cell's",
     "TASK_ratio_se": "standard error of the ratio, 0 for the GRU. retrained: over the paired repeats (delta method). "
     "search: from the finite validation sets alone",
-    "TASK_vs_gru": "retrained only: better or worse than the GRU beyond the variation over seeds (paired t-test on the "
-    "test metrics at 5 %, Holm's correction over all such tests of the table), or undecided",
-    "TASK_vs_gru_p": "corrected p value of that test",
+    "TASK_vs_gru": "better or worse than the GRU beyond the variation over seeds, even (shown to differ by less than "
+    "2 % of the GRU's gain), or undecided. Contenders: by the tests that were declared for the confirmation, corrected "
+    "over those and over the looks. Other given cells: paired t-test of the first round, with Holm's correction over "
+    "the given cells, tasks and both references; no even. Level 5 % each. Other found cells: empty, because the seeds "
+    "that chose them cannot judge them",
+    "TASK_vs_gru_p": "corrected p value of that verdict",
     "TASK_vs_lstm": "the same against the LSTM",
-    "TASK_vs_lstm_p": "corrected p value of that test",
-    "TASK_repeats": "number of seeds that the cell was retrained on; 0 if the evidence is the search",
+    "TASK_vs_lstm_p": "corrected p value of that verdict",
+    "TASK_repeats": "number of seeds of TASK_test; 0 if the evidence is the search",
     "TASK_lost": "number of these repeats that diverged or failed",
     "TASK_validation": "best validation metric of the search, over trials that ended ok, stopped or at-chance",
+    "TASK_accuracy": "accuracy on the test set, whatever metric ranks the task; symbols only; retrained: mean over the "
+    "repeats; empty if it was not measured or a repeat was lost",
+    "TASK_perplexity": "exp of the mean test loss in nats per symbol; lower is better; symbols only; retrained: of the "
+    "mean loss over the repeats; empty if a repeat was lost",
     "TASK_settings": "number of settings tried on the task",
+    "TASK_units": "units of each layer at the best setting",
+    "TASK_parameters": "trained parameters of the model at the best setting",
+    "TASK_multiply_adds": "multiply-adds in the matrix products of the cells for one time step of one sequence at the "
+    "best setting: layers x matrices x units^2. Not counted: biases, elementwise operations, embedding or projection, "
+    "readout",
     "diverged_share": "share of all its trials, 0 to 1, that diverged or failed; lower is better",
-    "parameters": "trained parameters at the best settings: the largest number over the ranked tasks",
-    "multiply_adds": "multiply-adds in the matrix products of the cells for one time step of one sequence at the best "
-    "settings: layers x matrices x units^2, the largest over the ranked tasks. Not counted: biases, elementwise "
-    "operations, embedding or projection, readout",
+    "relative_parameters": "TASK_parameters over the GRU's: geometric mean over the ranked tasks",
+    "relative_multiply_adds": "TASK_multiply_adds over the GRU's: geometric mean over the ranked tasks",
+    "front": "costs (parameters, multiply_adds) for which the cell is on the Pareto front, separated by spaces: no "
+    "other retrained cell has at least its score at no more of that relative cost, and more score or less cost. Only "
+    "retrained cells count. By point estimates: neighbours on the front need not differ beyond the noise",
     "trials": "number of trials on all tasks, memorization and repeats included",
     "steps": "training steps of all these trials",
     "seconds": "wall-clock time of all these trials; differs between equal runs",
     "relative_step_seconds": "time of a training step at the best settings, evaluation included, over the LSTM's: "
     "geometric mean over the ranked tasks; unreliable if the machine had other work; differs between equal runs",
+    "front_step_seconds": "True if the cell is on the front for relative_step_seconds; differs between equal runs",
     "environments": "number of environments (versions, processor, commit) that its trials and the GRU's were trained "
     "in; above 1, as after resuming under other versions, small differences may come from that",
     "formula": "formula of the cell, its lines joined by '; '",
 }
 """Columns in order, with meaning, unit and direction; those with TASK are there once for each ranked task."""
 
-TIME_COLUMNS = ("seconds", "relative_step_seconds")
+RANK_RANGE = ("rank_best", "rank_worst")
+
+TIME_COLUMNS = ("seconds", "relative_step_seconds", "front_step_seconds")
 """Columns that differ between two runs with the same seed, profile and versions."""
 
 TASK_COLUMNS = tuple(column for column in COLUMNS if column.startswith("TASK_"))
@@ -135,7 +182,7 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     """Return the table of a run: one row a cell, with the columns of `COLUMNS`.
 
     The index, named id, is the cell's whole id; it is not part of the CSV. Missing values are NaN or None, empty in the
-    CSV. Equal scores: fewer parameters first, then the smaller id.
+    CSV. Equal scores: fewer parameters first, summed over the ranked tasks, then the smaller id.
 
     Args:
         store: the run.
@@ -154,22 +201,28 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     known["stage"] = pd.Series(stages(store, tasks), dtype=object).reindex(known.index).fillna(RUNNING)
     frame = known[known.index.isin(visited) | (known["stage"] == COMPLETE)].copy()
     best = picks(store)
-    columns_of_tasks = _estimates(store, tasks, frame, best)
+    kind, found = score_kind(store), finalists_of(store, best)
+    figures = trial_figures(store, found.repeats)
+    columns_of_tasks = _estimates(tasks, frame, best, figures, constants_of(store, VALIDATION))
     for task in tasks:
         counts = settings[settings["task"] == task].set_index("cell")["settings"].reindex(frame.index)
         columns_of_tasks[f"{task}_settings"] = counts.fillna(0).astype("int64")
     frame = pd.concat([frame, pd.DataFrame(columns_of_tasks, index=frame.index)], axis=1)
-    frame["search_score"] = scores(frame[[f"{task}_ratio" for task in tasks]].to_numpy(np.float64))
+    frame["search_score"] = scores(_shares(frame, tasks, kind))
     frame["evidence"] = str(Evidence.SEARCH)
-    _put_retrained(frame, finalists_of(store, best), tasks)
-    weakest = _put_scores(frame, tasks)
+    frame[list(RANK_RANGE)] = np.nan
+    _put_retrained(frame, found, confirmation_of(store), tasks, figures, constants_of(store, TEST), kind)
+    weakest = _put_scores(frame, tasks, kind)
+    for size in ("parameters", "multiply_adds"):
+        frame[f"relative_{size}"] = relative_sizes(frame[[f"{task}_{size}" for task in tasks]])
     frame = pd.concat([frame, totals(store, frame.index)], axis=1)
     frame["relative_step_seconds"] = relative_step_seconds(store, tasks, frame.index)
+    _put_fronts(frame)
     frame["simulated"] = store.simulated
     frame["environments"] = environments(store, frame.index)
     if display:
         frame["formula"] = ["; ".join(displayed(formula).splitlines()) for formula in frame["formula"]]
-    return _ranked(frame, weakest)[list(columns(tasks))]
+    return _ranked(frame, weakest, tasks)[list(columns(tasks))]
 
 
 def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
@@ -186,10 +239,24 @@ def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
         store.mark(leaderboard_format=FORMAT)
 
 
+def kind_of(frame: pd.DataFrame) -> ScoreKind:
+    """Return the kind of the scores that rank a leaderboard, or some of its rows."""
+    by_gain = frame["score"].notna().any() and frame["score"].equals(frame["gain_score"])
+    return ScoreKind.GAIN if by_gain else ScoreKind.RATIO
+
+
+def is_retrained(frame: pd.DataFrame) -> pd.Series:
+    """Return for each row of a leaderboard whether its numbers are means over fresh seeds."""
+    return frame["evidence"].map(lambda evidence: Evidence(evidence).is_retrained).astype(bool)
+
+
 def sorted_by(frame: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return a leaderboard by one task's ratio, best first; retrained cells before others, no ratio last."""
+    """Return a leaderboard by one task's ratio, best first; retrained cells before others, no ratio last.
+
+    Gains are in the same order, but a run of an earlier version has none.
+    """
     ratios = frame[f"{task}_ratio"].fillna(-np.inf).to_numpy(np.float64)
-    order = np.lexsort((np.arange(len(frame)), -ratios, (frame["evidence"] != Evidence.RETRAINED).to_numpy()))
+    order = np.lexsort((np.arange(len(frame)), -ratios, (~is_retrained(frame)).to_numpy()))
     return frame.iloc[order]
 
 
@@ -213,88 +280,172 @@ def displayed(formula: str) -> str:
         return formula
 
 
-def _put_scores(frame: pd.DataFrame, tasks: Sequence[str]) -> Floats:
-    """Add score, its error and the weakest task; return each cell's smallest ratio so far, infinite without any."""
-    ratios = frame[[f"{task}_ratio" for task in tasks]].to_numpy(np.float64)
-    errors = frame[[f"{task}_ratio_se" for task in tasks]].to_numpy(np.float64)
-    finite = np.where(np.isnan(ratios), np.inf, ratios)
+def _shares(frame: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind, suffix: str = "") -> Floats:
+    """Return the shares of this kind, or with the suffix `_se` their errors, as (cells, tasks)."""
+    return frame[[f"{task}_{kind}{suffix}" for task in tasks]].to_numpy(np.float64)
+
+
+def _put_scores(frame: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind) -> Floats:
+    """Add the scores, the error of the one that ranks and the weakest task.
+
+    Return each cell's smallest share so far, infinite without any.
+    """
+    for each in ScoreKind:
+        frame[f"{each}_score"] = scores(_shares(frame, tasks, each))
+    found, errors = _shares(frame, tasks, kind), _shares(frame, tasks, kind, "_se")
+    finite = np.where(np.isnan(found), np.inf, found)
     weakest, place = finite.min(axis=1), finite.argmin(axis=1)
-    frame["score"] = scores(ratios)
+    frame["score"] = frame[f"{kind}_score"]
     score_errors = np.where(frame["score"].isna(), np.nan, errors[np.arange(len(frame)), place])
-    for k in np.flatnonzero((frame["evidence"] == Evidence.RETRAINED) & frame["score"].notna()):
-        score_errors[k] = error_of_smallest(ratios[k], errors[k])
+    for k in np.flatnonzero(is_retrained(frame) & frame["score"].notna()):
+        score_errors[k] = error_of_smallest(found[k], errors[k])
     frame["score_se"] = score_errors
     frame["weakest_task"] = pd.Series(
-        [tasks[k] if np.isfinite(ratio) else None for k, ratio in zip(place, weakest, strict=True)],
+        [tasks[k] if np.isfinite(share) else None for k, share in zip(place, weakest, strict=True)],
         index=frame.index,
         dtype=object,
     )
     return np.asarray(weakest, np.float64)
 
 
-def _ranked(frame: pd.DataFrame, weakest: Floats) -> pd.DataFrame:
+def _put_fronts(frame: pd.DataFrame) -> None:
+    """Add for which costs a retrained cell is on the front of score against cost."""
+    score = frame["score"].where(is_retrained(frame) & (frame["stage"] == COMPLETE)).to_numpy(np.float64)
+    costs = {name: frame[f"relative_{name}"].to_numpy(np.float64) for name in ("parameters", "multiply_adds")}
+    frame["front"] = pd.Series([names or None for names in on_fronts(score, costs)], frame.index, dtype=object)
+    frame["front_step_seconds"] = on_front(score, frame["relative_step_seconds"].to_numpy(np.float64))
+
+
+def _ranked(frame: pd.DataFrame, weakest: Floats, tasks: Sequence[str]) -> pd.DataFrame:
     """Return the rows in the order of the table, with ranks."""
     ranked = (frame["stage"] == COMPLETE) & frame["score"].notna()
+    parameters = frame[[f"{task}_parameters" for task in tasks]].sum(axis=1, min_count=1)
     order = np.lexsort(
         (
             frame.index.to_numpy(dtype=str),
-            frame["parameters"].fillna(np.inf).to_numpy(),
-            np.where(np.isinf(weakest), np.inf, -weakest),  # a cell without any ratio comes last
-            (frame["evidence"] != Evidence.RETRAINED).to_numpy(),
+            parameters.fillna(np.inf).to_numpy(),
+            np.where(np.isinf(weakest), np.inf, -weakest),  # a cell without any share comes last
+            (~is_retrained(frame)).to_numpy(),
             ~ranked.to_numpy(),
         )
     )
     frame = frame.iloc[order].copy()
-    places = pd.Series(range(1, len(frame) + 1), index=frame.index, dtype="Int64")
-    frame["rank"] = places.where(ranked.iloc[order])
-    whole = ["parameters", "multiply_adds"]
+    ranked = ranked.iloc[order]
+    # A row shares the rank of the row before if both have the same score and the same kind of evidence.
+    retrained, found = is_retrained(frame).to_numpy(), frame["score"].to_numpy(np.float64)
+    tied = np.zeros(len(frame), np.bool_)
+    tied[1:] = (found[1:] == found[:-1]) & (retrained[1:] == retrained[:-1])
+    places = np.maximum.accumulate(np.where(tied, 0, np.arange(1, len(frame) + 1)))
+    frame["rank"] = pd.Series(places, index=frame.index, dtype="Int64").where(ranked)
+    whole = list(RANK_RANGE)
+    whole += [f"{task}_{name}" for task in tasks for name in ("units", "parameters", "multiply_adds")]
     frame[whole] = frame[whole].astype("Int64")
     frame["cell"] = frame.index.str[:SHORT_ID]
     return frame
 
 
-def _estimates(store: Store, tasks: Sequence[str], frame: pd.DataFrame, best: pd.DataFrame) -> dict[str, Any]:
+def _estimates(
+    tasks: Sequence[str],
+    frame: pd.DataFrame,
+    best: pd.DataFrame,
+    figures: TrialFigures,
+    constants: Mapping[str, float],
+) -> dict[str, Any]:
     """Return the search estimates on each task, and the sizes of the picked trials."""
     found: dict[str, Any] = {}
-    nothing = pd.Series(np.nan, index=frame.index)
-    parameters, multiply_adds = nothing, nothing
     for task in tasks:
         own = best[best["task"] == task].set_index("cell")
-        ratios, errors = compared(frame.index, own)
         picked = own.reindex(frame.index)
         found |= {f"{task}_{name}": picked[name].to_numpy(np.float64) for name in ("test", "test_se", "validation")}
-        found |= {f"{task}_ratio": ratios, f"{task}_ratio_se": errors}
+        for kind in ScoreKind:
+            names = f"{task}_{kind}", f"{task}_{kind}_se"
+            found |= dict(zip(names, shares(kind, frame.index, own, constants.get(task, math.nan)), strict=True))
+        found |= {f"{task}_{name}": values for name, values in figures.of_search(task, frame.index).items()}
         found |= {f"{task}_{name}": pd.Series(None, frame.index, object) for name in ("vs_gru", "vs_lstm")}
         found |= {f"{task}_{name}": np.nan for name in ("vs_gru_p", "vs_lstm_p")}
         found |= {f"{task}_{name}": 0 for name in ("repeats", "lost")}
         layers = own["setting"].map(lambda key: fields_in(key).get("layers", math.nan))
         layers = layers.reindex(frame.index).astype("float64")
-        parameters = parameters.combine(picked["parameters"].astype("float64"), np.fmax)
-        products = layers * frame["products"].astype("float64") * picked["units"].astype("float64") ** 2
-        multiply_adds = multiply_adds.combine(products, np.fmax)
-    # No real cell has a count above 2**53, which a float cannot hold.
-    return found | {"parameters": parameters, "multiply_adds": multiply_adds.where(multiply_adds < LARGEST_COUNT)}
+        units = picked["units"].astype("float64")
+        products = layers * frame["products"].astype("float64") * units**2
+        # No real cell has a count above 2**53, which a float cannot hold.
+        products = products.where(products < LARGEST_COUNT)
+        found |= {f"{task}_units": units, f"{task}_parameters": picked["parameters"].astype("float64")}
+        found[f"{task}_multiply_adds"] = products
+    return found
 
 
-def _put_retrained(frame: pd.DataFrame, found: Finalists, tasks: Sequence[str]) -> None:
-    """Replace the search's numbers by those of retraining, for cells that have all of them."""
+def _put_retrained(
+    frame: pd.DataFrame,
+    found: Finalists,
+    confirmed: Confirmation | None,
+    tasks: Sequence[str],
+    figures: TrialFigures,
+    constants: Mapping[str, float],
+    kind: ScoreKind,
+) -> None:
+    """Replace the search's numbers by those on fresh seeds: of the first round, or of the confirmation where it is."""
     cells = [cell for cell in found.cells(tasks) if cell in frame.index and frame.at[cell, "stage"] == COMPLETE]
-    if GRU not in cells:
-        return
     # column -> cell -> value
-    changes: dict[str, dict[str, Any]] = {"evidence": dict.fromkeys(cells, str(Evidence.RETRAINED))}
-    for task in tasks:
-        reference = found.on(task, GRU)
-        for cell in cells:
-            own = found.on(task, cell)
-            error = np.std(own, ddof=1) / np.sqrt(own.size)
-            numbers = (own.mean(), error, *ratio_of_means(own, reference, found.higher[task]))
-            for name, number in zip(("test", "test_se", "ratio", "ratio_se"), numbers, strict=True):
-                changes.setdefault(f"{task}_{name}", {})[cell] = number
-        changes[f"{task}_repeats"] = dict.fromkeys(cells, found.repeats)
-        changes[f"{task}_lost"] = {cell: found.diverged[task][cell] for cell in cells}
-    others = [name for name in (GRU, LSTM) if name in cells]
-    pairs = [(task, cell, other) for task in tasks for other in others for cell in cells if cell != other]
+    changes: dict[str, dict[str, Any]] = {}
+    if GRU in cells:
+        changes["evidence"] = dict.fromkeys(cells, str(Evidence.RETRAINED))
+        for task in tasks:
+            constant, higher = constants.get(task, math.nan), found.higher[task]
+            for cell in cells:
+                lost = found.diverged[task][cell]
+                _put_numbers(changes, task, cell, found.on(task, cell), found.on(task, GRU), constant, higher, lost)
+            for figure, means in figures.of_repeats(task, pd.Index(cells)).items():
+                changes[f"{task}_{figure}"] = dict(zip(cells, means, strict=True))
+        repeats = [
+            TaskRepeats(
+                found.values[task].loc[cells].to_numpy(np.float64), found.higher[task], constants.get(task, math.nan)
+            )
+            for task in tasks
+        ]
+        ranges = rank_ranges(kind, repeats, cells.index(GRU))
+        changes |= {name: dict(zip(cells, ranks, strict=True)) for name, ranks in zip(RANK_RANGE, ranges, strict=True)}
+        named = [cell for cell in cells if frame.at[cell, "origin"] != Origin.FOUND]
+        _put_first_round_verdicts(changes, found, named, tasks)
+    if confirmed is not None:
+        _put_confirmed(changes, frame, confirmed, tasks, figures, constants)
+    for column, values in changes.items():  # a column at a time: pandas takes as long for one entry as for all
+        frame.loc[list(values), column] = list(values.values())
+
+
+def _put_numbers(
+    changes: dict[str, dict[str, Any]],
+    task: str,
+    cell: str,
+    own: Floats,
+    reference: Floats,
+    constant: float,
+    higher: bool,
+    lost: int,
+) -> None:
+    """Enter the numbers of a cell on a task from its metrics and the GRU's on the same seeds."""
+    numbers = {
+        "test": own.mean(),
+        "test_se": np.std(own, ddof=1) / np.sqrt(own.size),
+        "repeats": own.size,
+        "lost": lost,
+    }
+    for kind in ScoreKind:
+        value, error = share_of_means(kind, own, reference, constant, higher)
+        numbers |= {f"{kind}": value, f"{kind}_se": error}
+    for name, number in numbers.items():
+        changes.setdefault(f"{task}_{name}", {})[cell] = number
+
+
+def _put_first_round_verdicts(
+    changes: dict[str, dict[str, Any]], found: Finalists, named: Sequence[str], tasks: Sequence[str]
+) -> None:
+    """Enter the verdicts on the named cells: one family, which does not depend on how many cells the search found.
+
+    Found cells have no verdict here: the seeds that chose them cannot judge them.
+    """
+    others = [name for name in (GRU, LSTM) if name in named]
+    pairs = [(task, cell, other) for task in tasks for other in others for cell in named if cell != other]
     # The GRU against the LSTM is the same test as the LSTM against the GRU.
     pairs = [pair for pair in pairs if pair[1:] != (GRU, LSTM)]
     for result in compare(found, pairs):
@@ -304,5 +455,56 @@ def _put_retrained(frame: pd.DataFrame, found: Finalists, tasks: Sequence[str]) 
         if (result.cell, result.other) == (LSTM, GRU):
             changes.setdefault(f"{result.task}_vs_lstm", {})[GRU] = str(result.verdict.reversed)
             changes.setdefault(f"{result.task}_vs_lstm_p", {})[GRU] = result.adjusted
-    for column, values in changes.items():  # a column at a time: pandas takes as long for one entry as for all
-        frame.loc[list(values), column] = list(values.values())
+
+
+def _put_confirmed(
+    changes: dict[str, dict[str, Any]],
+    frame: pd.DataFrame,
+    confirmed: Confirmation,
+    tasks: Sequence[str],
+    figures: TrialFigures,
+    constants: Mapping[str, float],
+) -> None:
+    """Enter the numbers of the contenders, the GRU and the LSTM on the confirmation's seeds, and the declared tests.
+
+    A cell's numbers are replaced once every task has had a look. The GRU's seeds are those of its longest test; another
+    cell is paired with as many of them as it has itself.
+    """
+    measured = confirmed.measured
+    for cell in (*confirmed.contenders, LSTM, GRU):
+        seeds = {task: _seeds_looked_at(confirmed, task, cell) for task in tasks}
+        if cell not in frame.index or min(seeds.values()) == 0:
+            continue
+        changes.setdefault("evidence", {})[cell] = str(Evidence.CONFIRMED)
+        for task, count in seeds.items():
+            own, reference = measured.values[task, cell][:count], measured.values[task, GRU]
+            # Where only the LSTM was left to be compared with, the GRU has fewer seeds.
+            paired = min(count, reference.size)
+            lost = sum(measured.diverged[task, cell][:paired])
+            _put_numbers(
+                changes,
+                task,
+                cell,
+                own[:paired],
+                reference[:paired],
+                constants.get(task, math.nan),
+                measured.higher[task],
+                lost,
+            )
+            for figure, means in figures.of_confirmation(task, cell, paired).items():
+                changes.setdefault(f"{task}_{figure}", {})[cell] = means.iloc[0]
+    for test in confirmed.tests:
+        if test.cell in frame.index and test.repeats:
+            column = f"{test.task}_vs_{'gru' if test.other == GRU else 'lstm'}"
+            even = test.standing is Standing.EVEN
+            changes.setdefault(column, {})[test.cell] = str(test.standing)
+            changes.setdefault(f"{column}_p", {})[test.cell] = test.even_adjusted if even else test.adjusted
+            if (test.cell, test.other) == (LSTM, GRU):
+                changes.setdefault(f"{test.task}_vs_lstm", {})[GRU] = str(test.standing.reversed)
+                changes.setdefault(f"{test.task}_vs_lstm_p", {})[GRU] = changes[f"{column}_p"][LSTM]
+
+
+def _seeds_looked_at(confirmed: Confirmation, task: str, cell: str) -> int:
+    """Return the seeds of the furthest look at a test of a cell on a task, whichever of the two it is."""
+    own = (test.repeats for test in confirmed.tests if test.task == task and cell in (test.cell, test.other))
+    return max(own, default=0)

@@ -19,7 +19,7 @@ COLUMNS = {
     "name": "name of the cell, if it has one",
     "origin": "baseline or found",
     "outcome": "complete, or where it stopped",
-    "score": "smallest ratio to the GRU by the search's own trials; empty unless it is complete",
+    "score": "smallest share of the GRU's result by the search's own trials; empty unless it is complete",
     "trials": "trials of the search so far; a trial that two proposals share is split between them",
     "core_hours": "hours of one core that these trials took",
     "best": "best score of a found cell so far; empty before there is one",

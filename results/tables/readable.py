@@ -1,15 +1,16 @@
 """Readable forms of the leaderboard: for a terminal, as Markdown, as LaTeX.
 
 `results.tables.leaderboard` has all columns and full precision. A retrained cell's metrics are means over the repeats
-with their standard errors; `+` or `-` marks a cell that is better or worse than the GRU beyond the variation over
-seeds. The score of a search estimate is in brackets and has no mark.
+with their standard errors; `+` in green or `-` in red marks a cell that is better or worse than the GRU beyond the
+variation over seeds. The score of a search estimate is in brackets and has no mark and no colour.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -19,8 +20,12 @@ from results.scores.comparison import Verdict
 from results.scores.paper_results import TASKS as PAPER_TASKS
 from results.scores.paper_results import paper_ratio, paper_score
 from results.store.sanitize import printable
-from results.store.words import COMPLETE, Evidence
-from results.tables.leaderboard import SIMULATED
+from results.store.words import COMPLETE, Evidence, ScoreKind
+from results.tables.leaderboard import SIMULATED, is_retrained, kind_of
+from search.cells.library import REFERENCE
+
+COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
+"""Colours of a metric in a terminal. They mean the verdict of a corrected test, never that an estimate is larger."""
 
 MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}
 
@@ -60,7 +65,7 @@ _LATEX = str.maketrans(
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$"}
 )
 
-_SIZES = {"parameters": "parameters", "multiply_adds": "mult-adds", "relative_step_seconds": "time"}
+_SIZES = {"relative_parameters": "parameters", "relative_multiply_adds": "mult-adds", "relative_step_seconds": "time"}
 
 
 def tasks_of(frame: pd.DataFrame) -> list[str]:
@@ -74,12 +79,14 @@ def readable(
     """Return the rows of a leaderboard as text, with the columns rank, cell, name, score, the tasks, sizes and time.
 
     With `paper`, a task's column has the ratio to the GRU instead of the metric, and the paper's score and ratios
-    follow after a slash, if the paper has the cell.
+    follow after a slash, if the paper has the cell. The paper's numbers are accuracies: see `with_study`.
     """
     rows = []
     ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
+    if paper and "study_score" not in frame:
+        frame = with_study(frame)
     for row in frame.to_dict("records"):
-        retrained = row["evidence"] == Evidence.RETRAINED
+        retrained = Evidence(row["evidence"]).is_retrained
         errors = retrained and layout.errors
         name = "" if pd.isna(row["name"]) else str(row["name"])
         known = name
@@ -87,7 +94,10 @@ def readable(
             stage = row["stage"] if layout.stopped else str(row["stage"]).removeprefix("stopped ")
             name = f"{name} {stage}".strip()
         name = printable(name)
-        score = _measured(row["score"], row["score_se"] if errors else None, layout.digits)
+        # The paper's score is a ratio, which has no error of its own in a run that gains rank.
+        ranks = not paper or row["score"] == row["study_score"]
+        found = row["study_score" if paper else "score"]
+        score = _measured(found, row["score_se"] if errors and ranks else None, layout.digits)
         score = score if retrained or not score else f"({score})"
         shown = {
             "rank": _number(row["rank"], ".0f"),
@@ -96,22 +106,51 @@ def readable(
             "score": _with_paper(score, paper_score(known, ranked), layout) if paper else score,
         }
         for task in tasks:
-            kind = "ratio" if paper else "test"
-            error = row[f"{task}_{kind}_se"] if errors else None
-            metric = _measured(row[f"{task}_{kind}"], error, 3 if paper else layout.digits)
-            mark = MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained else "  "
+            # The verdict is on the metric that ranks, as is the error.
+            same = not paper or row[f"{task}_study"] == row[f"{task}_ratio"]
+            error = row[f"{task}_{'ratio' if paper else 'test'}_se"] if errors and same else None
+            metric = _measured(row[f"{task}_{'study' if paper else 'test'}"], error, 3 if paper else layout.digits)
+            mark = MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained and same else "  "
             shown[task] = metric and metric + mark
             if paper:
                 shown[task] = _with_paper(shown[task].rstrip(), paper_ratio(known, task), layout)
         if layout.sizes:
             shown |= {
-                "parameters": _number(row["parameters"], ",.0f"),
-                "mult-adds": _number(row["multiply_adds"], ",.0f"),
-                "time": _number(row["relative_step_seconds"], ".2f"),
+                heading: _number(row[column], ".2f") + _front_mark(row, column) for column, heading in _SIZES.items()
             }
         rows.append(shown)
     headings = ["rank", "cell", "name", "score", *tasks, *(_SIZES.values() if layout.sizes else [])]
     return pd.DataFrame(rows, columns=headings, dtype=object)
+
+
+def with_study(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a whole leaderboard with the columns TASK_study and study_score, to be compared with the paper's ratios.
+
+    The paper's numbers are accuracies. TASK_study is therefore the ratio of the accuracies, also where another metric
+    ranks the task, as cross entropy does language; it is missing where accuracies were not measured. A task that the
+    paper does not have keeps TASK_ratio. study_score is the smallest ratio over the paper's tasks.
+    """
+    frame = frame.copy()
+    tasks = tasks_of(frame)
+    gru = frame[frame["name"] == REFERENCE]
+    for task in tasks:
+        ratios = frame[f"{task}_ratio"]
+        if task in PAPER_TASKS:
+            own, reference = frame[f"{task}_accuracy"], gru[f"{task}_accuracy"].max()
+            by_accuracy = bool(np.isclose(gru[f"{task}_test"], gru[f"{task}_accuracy"]).all()) and len(gru) > 0
+            ratios = ratios if by_accuracy else own / reference
+        frame[f"{task}_study"] = ratios.astype("float64")
+    common = [f"{task}_study" for task in tasks if task in PAPER_TASKS] or [f"{task}_study" for task in tasks]
+    frame["study_score"] = frame[common].min(axis=1, skipna=False)
+    return frame
+
+
+def _front_mark(row: Mapping[Any, Any], column: str) -> str:
+    """Return `*` if the cell of a row is on the front of this cost, else a space, so that numbers stay aligned."""
+    if column == "relative_step_seconds":
+        return "*" if row["front_step_seconds"] else " "
+    names = row["front"]
+    return "*" if isinstance(names, str) and column.removeprefix("relative_") in names.split() else " "
 
 
 def render_table(
@@ -123,9 +162,9 @@ def render_table(
 ) -> Table:
     """Return the first `top` rows of a leaderboard (None: all) as a table for a terminal.
 
-    The layout is the most detailed of `LAYOUTS` that fits. Metrics below the GRU's are red. A cell that did not pass
-    every stage shows where it stopped. The caption explains the numbers, beginning with a warning if they are
-    simulated.
+    The layout is the most detailed of `LAYOUTS` that fits. Metrics that are better or worse than the GRU's beyond the
+    noise are green or red. A cell that did not pass every stage shows where it stopped. The caption explains the
+    numbers, beginning with a warning if they are simulated.
 
     Args:
         frame: a leaderboard.
@@ -153,16 +192,16 @@ def render_table(
     for heading in texts.columns:
         left = heading in ("cell", "name", *tasks)
         table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
-    evidence = list(shown["evidence"])
+    searched = list(shown["evidence"] == Evidence.SEARCH)
     for place, (row, values) in enumerate(zip(shown.to_dict("records"), texts.to_dict("records"), strict=True)):
-        if place and evidence[place] != evidence[place - 1]:
+        if place and searched[place] != searched[place - 1]:
             table.add_section()
         # `Text` prints brackets in a name literally; a plain string would be parsed as markup.
         cells = {heading: Text(value) for heading, value in values.items()}
-        cells["score"].stylize("bold" if row["evidence"] == Evidence.RETRAINED else "dim")
+        retrained = Evidence(row["evidence"]).is_retrained
+        cells["score"].stylize("bold" if retrained else "dim")
         for task in tasks:
-            if row[f"{task}_ratio"] < 1:
-                cells[task].stylize("red")
+            cells[task].stylize(COLOURS.get(row[f"{task}_vs_gru"], "") if retrained else "")
         table.add_row(*cells.values())
     return table
 
@@ -170,10 +209,11 @@ def render_table(
 def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = False) -> str:
     """Return the explanation of the numbers of `readable`, one fact a line."""
     lines = [SIMULATED] if frame["simulated"].any() else []
-    retrained = frame["evidence"] == Evidence.RETRAINED
+    retrained = is_retrained(frame)
     what = "ratio to the GRU's test metric" if paper else "test metric"
     if retrained.any():
-        seeds = int(frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy().max())
+        counts = frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy()
+        seeds = f"{counts.max()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
         errors = " ± standard error" if layout.errors else ""
         lines.append(f"{what}, mean over {seeds} fresh seeds{errors}; + or -: differs from the GRU's (paired t-test)")
         if not retrained.all():
@@ -181,9 +221,14 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
     else:
         lines.append(f"{what}; (scores) are search estimates on validation data, biased in favour of the cell")
     if paper:
+        lines.append("ratios of accuracies, also where another metric ranks a task, in the tasks of the study")
         lines.append("after the slash: Jozefowicz et al. 2015, with larger models and the Penn Treebank as language")
+    if not paper and kind_of(frame) is ScoreKind.GAIN:
+        lines.append("score: smallest gain over a constant prediction, as a share of the GRU's; 1: as good as the GRU")
     if layout.sizes:
-        lines.append("mult-adds: matrix products of one step of the cells; time: of a training step over the LSTM's")
+        lines.append("parameters, mult-adds (products of one step): over the GRU's; time of a step: over the LSTM's")
+        if frame["front"].notna().any():
+            lines.append("*: on the front of score against this cost, by point estimates")
     mixed = int((frame["environments"] > 1).sum())
     if mixed:
         others = "under other versions, processors or commits than the GRU's"

@@ -1,9 +1,10 @@
-"""Canonical form of a cell: graphs that differ only in numbering, dead nodes or repeated expressions share one.
+"""Canonical form of a cell: graphs that differ only in numbering, dead parts or repeated expressions share one.
 
 The canonical form is built in three steps.
 
-1. *Prune*: keep only what the visible output depends on, over any number of time steps. A state that never reaches `h`
-   is removed together with everything that computes it.
+1. *Simplify* (`search.cells.simplify`): keep only what the visible output depends on, over any number of time steps. A
+   state that never reaches `h` is removed together with everything that computes it, and so is what is always zero,
+   such as `v - v`.
 2. *Merge*: nodes with equal operation and equal inputs become one (inputs of `add` and `mul` in any order), except
    `linear`: two of them on the same input are two matrices, and one matrix read twice is not two.
 3. *Order*: colour refinement along the edges, upwards and then downwards, separates nodes with different surroundings.
@@ -18,10 +19,11 @@ The functions work on anything with `nodes` and `outputs`; `search.cells.graph` 
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TypeAlias
 
 from search.cells.errors import GraphError
 from search.cells.operations import COMMUTATIVE, Node, Op
+from search.cells.simplify import Form, Structure, prune, simplify, simplify_positions
 
 MAX_REFINEMENTS = 2000
 """Limit of colour refinements for one graph. Ordinary cells need 1 to 5; only large symmetric ones come near it."""
@@ -33,42 +35,41 @@ _RANK = {op: rank for rank, op in enumerate(Op)}
 _Certificate: TypeAlias = tuple[tuple[tuple[int, int, float, float, tuple[int, ...]], ...], tuple[int, ...]]
 
 
-class Structure(Protocol):
-    """Nodes in topological order, and for each state the position of the node that computes its new value."""
-
-    @property
-    def nodes(self) -> tuple[Node, ...]: ...
-
-    @property
-    def outputs(self) -> tuple[int, ...]: ...
-
-
-class Form(NamedTuple):
-    """Nodes and outputs of a graph that was pruned, merged or ordered: `GateGraph(*form)` is the graph."""
-
-    nodes: tuple[Node, ...]
-    outputs: tuple[int, ...]
-
-
 def canonical_form(graph: Structure) -> Form:
-    """Return the pruned and merged graph in canonical order.
+    """Return the simplified and merged graph in canonical order.
 
     Raises:
         GraphError: the graph is too symmetric to be ordered within `MAX_REFINEMENTS`.
     """
-    (entries, outputs), _ = _Ordering(merge(prune(graph))).smallest()
-    ops = tuple(Op)
-    nodes = tuple(Node(ops[rank], inputs, state, identity, bias) for rank, state, identity, bias, inputs in entries)
-    return Form(nodes, outputs)
+    return _ordered(merge(simplify(graph)))
+
+
+def earlier_form(graph: Structure) -> Form:
+    """Return the canonical form of versions that kept hidden zeros: pruned, merged and ordered, but not simplified.
+
+    Stores of these versions contain its ids. Raises `GraphError` as `canonical_form` does.
+    """
+    return _ordered(merge(prune(graph)))
 
 
 def canonical_positions(graph: Structure) -> dict[int, int]:
-    """Return the position in the canonical form of each node that is not pruned. Raises as `canonical_form` does."""
-    pruned, kept = prune_positions(graph)
-    merged, place = _merge(pruned)
+    """Return by node of the graph the position in the canonical form of the node that has its value.
+
+    Nodes without a position are those of `search.cells.simplify.simplify_positions`. Raises as `canonical_form` does.
+    """
+    simplified, kept = simplify_positions(graph)
+    merged, place = _merge(simplified)
     _, order = _Ordering(merged).smallest()
     position = {i: k for k, i in enumerate(order)}
     return {old: position[place[new]] for old, new in kept.items()}
+
+
+def _ordered(merged: Form) -> Form:
+    """Return the graph in canonical order."""
+    (entries, outputs), _ = _Ordering(merged).smallest()
+    ops = tuple(Op)
+    nodes = tuple(Node(ops[rank], inputs, state, identity, bias) for rank, state, identity, bias, inputs in entries)
+    return Form(nodes, outputs)
 
 
 def identify(canonical: Structure) -> str:
@@ -79,47 +80,6 @@ def identify(canonical: Structure) -> str:
     ]
     lines.append("outputs " + ",".join(map(str, canonical.outputs)))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:ID_DIGITS]
-
-
-def prune(graph: Structure) -> Form:
-    """Return the graph without nodes and states that the visible output never depends on, over any number of steps."""
-    return prune_positions(graph)[0]
-
-
-def live_states(graph: Structure) -> tuple[int, ...]:
-    """Return the states that `prune` keeps, in order."""
-    return tuple(sorted(_live(graph)[1]))
-
-
-def _live(graph: Structure) -> tuple[set[int], set[int]]:
-    """Return the nodes and the states that the visible output depends on, over any number of steps."""
-    live: set[int] = set()
-    states = {0}
-    pending = [graph.outputs[0]]
-    while pending:
-        i = pending.pop()
-        if i in live:
-            continue
-        live.add(i)
-        node = graph.nodes[i]
-        pending.extend(node.inputs)
-        if node.op is Op.STATE and node.state not in states:
-            states.add(node.state)
-            pending.append(graph.outputs[node.state])
-    return live, states
-
-
-def prune_positions(graph: Structure) -> tuple[Form, dict[int, int]]:
-    """Return the pruned graph, and the new position of each node that it keeps."""
-    live, kept = _live(graph)
-    states = {old: new for new, old in enumerate(sorted(kept))}
-    position = {old: new for new, old in enumerate(sorted(live))}
-    nodes = []
-    for old in sorted(live):
-        node = graph.nodes[old]
-        state = states[node.state] if node.op is Op.STATE else 0
-        nodes.append(Node(node.op, tuple(position[j] for j in node.inputs), state, node.identity, node.bias))
-    return Form(tuple(nodes), tuple(position[graph.outputs[k]] for k in states)), position
 
 
 def merge(graph: Structure) -> Form:

@@ -10,11 +10,11 @@ raises `GraphError` if a rule is broken. Two graphs that compute the same thing 
 and an id (`search.cells.canonical`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from search.cells.canonical import canonical_form, identify
+from search.cells.canonical import canonical_form, earlier_form, identify
 from search.cells.errors import GraphError
 from search.cells.operations import ARITY, LEAVES, Node, Op
 
@@ -33,7 +33,7 @@ class GateGraph:
     """A cell: nodes in topological order, and for each state the position of the node that computes its new value.
 
     `outputs[k]` is the position of the new value of state k; `outputs[0]` is the visible output. A graph may contain
-    nodes that nothing reads and equal subexpressions; `canonical()` removes both.
+    nodes that nothing reads, equal subexpressions and zeros such as `v - v`; `canonical()` removes them.
 
     Raises:
         GraphError: a rule is broken; the message names the node and the rule.
@@ -42,6 +42,7 @@ class GateGraph:
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
     _ordered = False  # whether this is known to be a canonical form, which need not be computed again
+    _earlier = False  # whether this is the canonical form of an earlier version
 
     def __post_init__(self) -> None:
         _validate(self.nodes, self.outputs)
@@ -49,9 +50,9 @@ class GateGraph:
     def __hash__(self) -> int:
         return self._hash
 
-    def __reduce__(self) -> tuple[type["GateGraph"], tuple[tuple[Node, ...], tuple[int, ...]]]:
+    def __reduce__(self) -> tuple[Callable[..., "GateGraph"], tuple[object, ...]]:
         # Leave cached values behind: a worker process validates the nodes and computes the rest on demand.
-        return GateGraph, (self.nodes, self.outputs)
+        return (_of_earlier_version if self._earlier else GateGraph), (self.nodes, self.outputs)
 
     @cached_property
     def _hash(self) -> int:
@@ -102,12 +103,20 @@ class GateGraph:
         return form
 
     def canonical(self) -> "GateGraph":
-        """Return the same cell without dead nodes, dead states and repeated subexpressions, in canonical order.
+        """Return the same cell without dead parts, hidden zeros and repeated subexpressions, in canonical order.
 
         Raises:
             GraphError: the graph is too symmetric to be ordered in reasonable time.
         """
         return self if self._ordered else self._canonical
+
+    def as_of_earlier_versions(self) -> "GateGraph":
+        """Return the form that versions before the removal of hidden zeros trained, stored and took the id of.
+
+        It counts as canonical, so that a stored cell keeps its id and is trained again as it was. Raises `GraphError`
+        as `canonical` does.
+        """
+        return _of_earlier_version(*earlier_form(self))
 
     @cached_property
     def id(self) -> str:
@@ -119,6 +128,13 @@ class GateGraph:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+
+def _of_earlier_version(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> GateGraph:
+    """Return a graph in the canonical form of an earlier version, which is left as it is."""
+    graph = GateGraph(nodes, outputs)
+    graph.__dict__["_ordered"] = graph.__dict__["_earlier"] = True
+    return graph
 
 
 def _validate(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from search.cells.errors import GraphError
 from search.cells.graph import MAX_NODES, GateGraph
 from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
+from search.cells.simplify import zeros
 from search.cells.text import state_name
 
 ACTIVATION_CHOICES = (
@@ -164,10 +165,17 @@ def mutate(
 
 
 def weakness(graph: GateGraph) -> Rejection | None:
-    """Return why a canonical graph is no recurrent cell (no input, no state, or no operation), or None if it is one."""
+    """Return why a canonical graph is no recurrent cell (no input, no state, or no operation), or None if it is one.
+
+    A cell whose output is always zero ignores its input.
+    """
     if not any(node.op is Op.INPUT for node in graph):
         return Rejection.IGNORES_INPUT
-    if not any(node.op is Op.STATE for node in graph):
+    zero = zeros(graph)  # `h - h` stands for the constant: reading it is not reading h
+    if not any(
+        node.op is Op.STATE and (i in graph.outputs or not zero.issuperset(graph.consumers[i]))
+        for i, node in enumerate(graph)
+    ):
         return Rejection.STATELESS
     if all(node.op in LEAVES for node in graph):
         return Rejection.NO_OPERATION  # nor could it be mutated: it has no node to transform

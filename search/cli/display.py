@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from results.scores.verdict import RunVerdict
 from results.store.sanitize import printable
 from search.engine.progress import Progress as Counts
 
@@ -119,6 +120,18 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
+def say_verdict(console: Console, verdict: RunVerdict) -> None:
+    """Print the verdict of a run and an empty line. Its commands are not broken, so that they can be copied."""
+    for line in verdict.lines(console.width):
+        say(console, line)
+    console.print()
+
+
 def say(console: Console, line: str) -> None:
     """Print a line literally: a path may contain brackets, which are markup to rich, or control characters."""
     console.print(printable(line), soft_wrap=True, highlight=False, markup=False)
+
+
+def warn(console: Console, text: str) -> None:
+    """Print a warning."""
+    console.print(printable(f"warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False)

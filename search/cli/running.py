@@ -9,10 +9,11 @@ from typing import Self
 
 from rich.console import Console
 
-from results.store.sanitize import printable
+from results.scores.verdict import RunVerdict
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table
-from search.cli.display import Display
+from results.tables.run_verdict import verdict_of
+from search.cli.display import Display, say_verdict, warn
 from search.core.errors import SearchError
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
@@ -44,6 +45,7 @@ class RunView(RunObserver):
     def __init__(self, console: Console, workers: int, address: str | None) -> None:
         self.console, self.workers, self.address = console, workers, address
         self._display: Display | None = None
+        self._verdict: RunVerdict | None = None
         self._started = ExitStack()
 
     @property
@@ -70,12 +72,19 @@ class RunView(RunObserver):
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self.console.print(printable(f"warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False)
+        warn(self.console, text)
 
     def show_table(self, run: OpenRun) -> None:
-        """Print the top of the leaderboard."""
+        """Print the top of the leaderboard, and keep the verdict for the end."""
         table = leaderboard(run.store, run.profile.ranked, display=False)
         self.console.print(render_table(table, TABLE_ROWS, self.console.width))
+        self._verdict = verdict_of(run.store, run.profile.ranked, table)
+
+    def show_verdict(self) -> None:
+        """Print the verdict of the table that was shown."""
+        if self._verdict is not None:
+            self.console.print()
+            say_verdict(self.console, self._verdict)
 
     def on_difference(self, line: str) -> None:
         self.warn(f"{line}; the leaderboard marks cells with trials from before and after (`environments`)")

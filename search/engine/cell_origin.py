@@ -3,10 +3,13 @@
 from importlib.metadata import version
 
 from results.scores.estimates import picks
+from results.scores.score import score_kind
 from results.store.queries import metric_names
 from results.store.runs import open_run
 from results.store.sanitize import printable
+from results.store.words import ScoreKind
 from results.tables.leaderboard import leaderboard
+from results.tables.run_verdict import verdict_of
 from search.cells.library import LIBRARY, name_of
 from search.cells.text import short_id
 from search.engine.cell_lookup import FoundCell, lineage
@@ -38,13 +41,14 @@ def describe_origin(found: FoundCell) -> list[str]:
 
 
 def _scores(run: str, cell: str) -> list[str]:
-    """Return the cell's score and rank in the leaderboard, and its best trial on each task."""
+    """Return the cell's score and rank in the leaderboard, its best trial on each task, and the run's verdict."""
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         name, table = printable(store.name), leaderboard(store, ranked, display=False)
-        best = picks(store)
+        best, kind = picks(store), score_kind(store)
         metrics = metric_names(store)
         simulated = " (simulated: nothing was trained)" if store.simulated else ""
+        answer = f"Verdict of run {name}: {printable(verdict_of(store, ranked, table).text)}"
     own = best[best["cell"] == cell].sort_values("task")
     tasks = [
         f"{row.task} {metrics[str(row.task)].replace('_', ' ')} {row.validation:.4f} on validation, "
@@ -56,7 +60,8 @@ def _scores(run: str, cell: str) -> list[str]:
     paragraphs = [f"Best setting by validation in run {name}: {'; '.join(tasks)}."]
     line = table[table.index == cell]
     if line.empty or line["score"].isna().all():
-        return paragraphs
+        return [*paragraphs, answer]
     rank = f"score {line['score'].iloc[0]:.4f}, rank {line['rank'].iloc[0]:.0f} of {table['rank'].count()}"
-    meaning = f"the smallest ratio to the GRU on {', '.join(ranked)}{simulated}"
-    return [f"In run {name}: {rank} ({meaning}).", *paragraphs]
+    share = "share of the GRU's gain" if kind is ScoreKind.GAIN else "ratio to the GRU"
+    meaning = f"the smallest {share} on {', '.join(ranked)}{simulated}"
+    return [f"In run {name}: {rank} ({meaning}).", *paragraphs, answer]

@@ -207,6 +207,18 @@ def constant_baselines(profile: Profile, tasks: Mapping[str, Task], store: Store
     }
 
 
+def planned_declaration(
+    profile: Profile, tasks: Mapping[str, Task], store: Store, demand: Demand | None = None
+) -> Confirming | None:
+    """Return the declaration that `confirm` would write, as far as the first round is known, or None if there is none.
+
+    Raises:
+        SearchError: a cell or task that the demand names cannot be confirmed.
+        StoreError: the store cannot be read.
+    """
+    return declaration(profile, store, constant_baselines(profile, tasks, store), demand)
+
+
 def confirm(
     profile: Profile,
     seed: int,
@@ -236,7 +248,7 @@ def confirm(
         SearchError: a cell or task that the demand names cannot be confirmed.
         StoreError: the store cannot be read or written.
     """
-    declared = declaration(profile, store, constant_baselines(profile, tasks, store), demand)
+    declared = planned_declaration(profile, tasks, store, demand)
     if declared is None:
         return
     if declared != store.confirmation:

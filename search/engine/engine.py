@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from results.scores.score import constants_of
+from results.store.graphs import graph_of
 from results.store.queries import proposal_count
 from results.store.records import ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import ProposalKind
 from search.cells.graph import GateGraph
 from search.cells.library import REFERENCE, label_of
-from search.cells.notation.formula import parse_formula
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics
@@ -189,7 +189,7 @@ class Engine:
             self.progress.note_score(self._label(row.cell), row.score)
 
     def _graph_of(self, cell: str) -> GateGraph:
-        return parse_formula(self.store.cell(cell).formula).canonical()
+        return graph_of(self.store.cell(cell))
 
     def _label(self, cell: str) -> str:
         return label_of(cell, self._names.get(cell))

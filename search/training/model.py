@@ -19,9 +19,6 @@ from search.kernels.eager import run_eager
 from search.training.settings import Setting
 from tasks.task import Batch, Output
 
-UNIT_STEP = 16
-"""The number of units is a multiple of this, the float32 numbers in the widest vector register."""
-
 States = tuple[tuple[Tensor, ...], ...]
 """States of the cell for each layer, (B, H) each."""
 
@@ -34,30 +31,30 @@ def count_parameters(graph: GateGraph, units: int, layers: int, output_size: int
 
 
 def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Output) -> int:
-    """Return the largest multiple of 16 units whose model fits the setting's budget of parameters.
+    """Return the number of units whose model's count of parameters is nearest to the setting's budget.
+
+    The model may have a few parameters more than the budget. Of two numbers that are equally near, it is the smaller.
 
     Raises:
-        BudgetError: A model of 16 units exceeds the budget.
+        BudgetError: A model of 1 unit exceeds the budget.
     """
 
-    def fits(steps: int) -> bool:
-        return (
-            count_parameters(graph, steps * UNIT_STEP, setting.layers, output_size, output) <= setting.parameter_budget
-        )
+    def count(units: int) -> int:
+        return count_parameters(graph, units, setting.layers, output_size, output)
 
-    if not fits(1):
-        least = count_parameters(graph, UNIT_STEP, setting.layers, output_size, output)
+    budget = setting.parameter_budget
+    if count(1) > budget:
+        layers = f"{setting.layers} layer{'s' if setting.layers > 1 else ''}"
         raise BudgetError(
-            f"a budget of {setting.parameter_budget:,} parameters is too small: {UNIT_STEP} units in "
-            f"{setting.layers} layers take {least:,}"
+            f"a budget of {budget:,} parameters is too small: a model of 1 unit in {layers} takes {count(1):,}"
         )
     low, high = 1, 2
-    while fits(high):
+    while count(high) <= budget:
         low, high = high, high * 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low * UNIT_STEP
+        low, high = (middle, high) if count(middle) <= budget else (low, middle)
+    return low if budget - count(low) <= count(high) - budget else high
 
 
 class SequenceModel(nn.Module):

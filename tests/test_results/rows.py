@@ -23,22 +23,34 @@ ENVIRONMENTS = ("0a1b2c3d", "4e5f6071")
 STATES = ("ok", "stopped", "at-chance", "diverged", "failed")
 
 
-def make_store(folder: Path) -> Store:
+CONSTANTS = {
+    "arithmetic": {"validation": 0.1, "test": 0.125},
+    "music": {"validation": 8.0, "test": 7.0},
+}
+"""Metrics of the constant baseline, for runs that are ranked by gain."""
+
+
+def make_store(folder: Path, profile: str = 'name = "quick"\n', **information: object) -> Store:
     return Store.create(
         folder,
         name="test",
         seed=7,
-        profile='name = "quick"\n',
+        profile=profile,
         strategy="study",
         window=4,
-        information={"version": "1"},
+        information={"version": "1"} | information,
     )
+
+
+def make_gain_store(folder: Path) -> Store:
+    """Return a store of a run that is ranked by gain."""
+    return make_store(folder, '[search]\nscore = "gain"\n', constants=CONSTANTS)
 
 
 def make_cell(cell: str, **changes: object) -> CellRow:
     row = CellRow(
         id=cell,
-        formula="z = sigmoid(linear(x) + linear(h))\nh' = z * h",
+        formula="z = sigmoid(linear(x) + linear(h))\nh' = z * x",
         name=None,
         parent=None,
         mutations=(),

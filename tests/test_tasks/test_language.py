@@ -13,6 +13,7 @@ import pytest
 from tasks.errors import TaskError
 from tasks.language import Language
 from tasks.task import Split
+from tasks.text import addresses, tokenized
 
 TRAIN = "the cat sat\n the dog sat on the cat\n a <unk> ran\n"
 VALID = "the cow sat\n"
@@ -141,3 +142,37 @@ def test_a_cache_that_cannot_be_written_is_no_error(
 def test_bad_parameters_are_refused(parameters: dict[str, object], message: str) -> None:
     with pytest.raises(TaskError, match=message):
         Language(**parameters)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_no_twenty_successive_words_of_validation_or_test_are_in_the_training_messages() -> None:
+    """Carter's message of 1981 repeats pages of that of 1980, which is a test year."""
+    task = Language(vocabulary=1_000_000)
+    text = {split: "\n".join(words_of(task, split)).split("\n") for split in Split}
+    number: dict[str, int] = {}
+    data = {
+        split: np.array([number.setdefault(word, len(number)) for word in words], "<i4").tobytes()
+        for split, words in text.items()
+    }
+    seen = {
+        data[split][place : place + 80]
+        for split in (Split.VALIDATION, Split.TEST)
+        for place in range(0, len(data[split]) - 79, 4)
+    }
+    train = data[Split.TRAIN]
+    assert not any(train[place : place + 80] in seen for place in range(0, len(train) - 79, 4))
+    messages = addresses()
+    whole = sum(len(list(tokenized(message))) for message in messages[Split.TRAIN])
+    assert 0.98 * whole < len(text[Split.TRAIN]) < whole  # little is left out
+    for split in (Split.VALIDATION, Split.TEST):
+        expected = list(tokenized("\n\n".join(messages[split])))
+        known = set(text[Split.TRAIN])
+        assert text[split] == [word if word in known else "<unk>" for word in expected]
+
+
+def test_a_folder_keeps_lines_that_are_in_two_splits(tmp_path: Path) -> None:
+    line = " ".join(f"w{number}" for number in range(30))
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.txt").write_text(f"{line}\n{name} only\n")
+    task = Language(data=str(tmp_path))
+    assert words_of(task, Split.TRAIN) == [*line.split(), "<eos>", "train", "only", "<eos>"]

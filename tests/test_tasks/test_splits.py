@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.splits import codes_of, octant_splits, octants_of, split_of
+from tasks.splits import codes_of, octant_splits, octants_of, runs_of, split_of
 from tasks.task import Split
 from tests.test_tasks.text_splits import split_of_text
 
@@ -55,3 +55,12 @@ def test_a_text_alone_has_the_split_that_it_has_among_others(text: str) -> None:
     octant = polynomial(text)
     expected = {0: Split.VALIDATION, 1: Split.TEST}.get(octant, Split.TRAIN)
     assert split_of_text(text) is expected
+
+
+@pytest.mark.parametrize("length", [1, 3, 12, 13])
+def test_runs_have_equal_hashes_where_their_tokens_are_equal(length: int) -> None:
+    tokens = np.array([4, 0, 7, 4, 0, 7, 4, 1, 0, 7, 4, 0], np.int32)
+    hashes = runs_of(tokens, length)
+    runs = [tuple(tokens[place : place + length].tolist()) for place in range(len(tokens) - length + 1)]
+    assert len(hashes) == len(runs)
+    assert [[a == b for b in hashes] for a in hashes] == [[a == b for b in runs] for a in runs]

@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from search.cells.canonical import live_states, prune_positions
 from search.cells.graph import GateGraph
 from search.cells.notation.formula import parse_written
 from search.cells.operations import ACTIVATIONS, Op
 from search.cells.patterns import private_complement
+from search.cells.simplify import live_states, simplify_positions
 from search.cells.text import state_name
 
 
@@ -70,14 +70,14 @@ def diagram(
 ) -> tuple[Part, ...]:
     """Return the parts of a graph's diagram in topological order, the new states last.
 
-    Nodes and states that the visible output never depends on are left out, as in the canonical form.
+    Dead parts and hidden zeros are left out, as in the canonical form.
 
     Args:
         graph: the graph, in any form.
         names: names of some of its nodes by position, as in the formula it was parsed from.
         states: names of its states in order; by default h, c, c2, ...
     """
-    form, kept = prune_positions(graph)
+    form, kept = simplify_positions(graph)
     given = [state_name(state) for state in range(graph.states)] if states is None else states
     names = {kept[i]: name for i, name in (names or {}).items() if i in kept}
     return _Folder(GateGraph(*form), names, [given[state] for state in live_states(graph)]).parts()

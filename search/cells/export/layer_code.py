@@ -18,11 +18,12 @@ import keyword
 import re
 from dataclasses import dataclass
 
-from search.cells.canonical import canonical_positions, live_states, prune_positions
+from search.cells.canonical import canonical_positions
 from search.cells.graph import GateGraph
 from search.cells.notation.formula import Written
 from search.cells.operations import LEAVES, SIGNS, Op
 from search.cells.patterns import Complement, private_complement
+from search.cells.simplify import live_states, simplify_positions
 
 LINE_WIDTH = 88
 _INDENT = 8
@@ -70,7 +71,7 @@ def layer_code(written: Written) -> LayerCode:
 
 class _Writer:
     def __init__(self, written: Written) -> None:
-        form, kept = prune_positions(written.graph)
+        form, kept = simplify_positions(written.graph)
         self.graph = GateGraph(*form)
         self.nodes = self.graph.nodes
         self.taken = {*_TAKEN, "x"}

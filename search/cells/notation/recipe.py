@@ -29,6 +29,7 @@ from search.cells.errors import RecipeError
 from search.cells.graph import MAX_NODES, MAX_STATES, GateGraph
 from search.cells.operations import LEAVES, Node, Op
 from search.cells.patterns import convex_combination
+from search.cells.simplify import zeros
 from search.cells.text import shorten
 
 MAX_CHARACTERS = 262_144
@@ -259,6 +260,8 @@ class _RecipeWriter:
                     )
                 return "linear", node.inputs
             case Op.SUB:
+                if i in zeros(self.graph):
+                    self._refuse("it has the constant 0", "blend, sums and products")
                 self._refuse("it has a difference outside z * a + (1 - z) * b", "blend, sums and products")
             case _:
                 self._refuse(f"it has {node.op}", "tanh, sigm and leaky_relu")

@@ -1,14 +1,19 @@
-"""`gatesearch finalists`: retrain the best cells of a run on fresh seeds."""
+"""`gatesearch finalists`: retrain the best cells of a run on fresh seeds, and confirm its contenders."""
 
 from functools import partial
 
 import click
 from rich.console import Console
 
+from results.publication.confirmation_text import confirmation_lines
+from results.scores.confirmation import declared_tests
+from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
 from search.cli.running import RunView, terminable, worker_count
+from search.core.errors import SearchError
+from search.engine.confirmation import Demand, confirmation_seconds, planned_declaration
 from search.engine.finalists import choose_finalists, finalists_seconds
 from search.engine.observer import OpenRun
 from search.engine.progress import Progress
@@ -17,8 +22,10 @@ from search.engine.run import retrain_finalists
 _EPILOG = """\b
 Examples:
   gatesearch finalists night                   the numbers of its profile
-  gatesearch finalists night --repeats 12      more seeds, to decide more
+  gatesearch finalists night --repeats 12      more seeds for the first round
   gatesearch finalists night --cells 30
+  gatesearch finalists night --cell 3f2a       confirm one more cell
+  gatesearch finalists night --cell 3f2a --task xml --repeats 40
 """
 
 
@@ -28,7 +35,15 @@ Examples:
 @click.option(
     "--repeats",
     type=click.IntRange(2, 1000),
-    help="Seeds per task.  [default: the profile's, or as many as there are]",
+    help="Seeds per task, of the first round; with --cell or --task, of the confirmation.  [default: the profile's, "
+    "or as many as there are]",
+)
+@click.option(
+    "--cell",
+    "contenders",
+    multiple=True,
+    metavar="CELL",
+    help="Confirm this cell (a name, or digits of its id) on fresh seeds; may be given several times.",
 )
 @click.option(
     "--workers",
@@ -37,7 +52,11 @@ Examples:
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option(
-    "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="A task of the run that may be imported."
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    help="Confirm on this task only; or, as MODULE:CLASS, a task of the run that may be imported.",
 )
 def finalists(
     run: str,
@@ -45,24 +64,39 @@ def finalists(
     repeats: int | None,
     workers: int | None,
     address: str | None,
-    trusted: tuple[str, ...],
+    contenders: tuple[str, ...],
+    tasks: tuple[str, ...],
 ) -> None:
     """Retrain the best cells of RUN and all given cells at their best settings, on fresh seeds.
 
     A search does this at its end, with the numbers of its profile. The leaderboard then ranks by the test metrics of
     these trials. Ctrl-C stops, the same command continues. Cells that were retrained before are included.
+
+    The best found cells of this first round are contenders: they are confirmed on further seeds, against the GRU and
+    the LSTM, look by look as the profile's section `confirmation` says, until every test is decided. --cell declares
+    one more contender; with --task and --repeats N, it is confirmed there on N seeds. --task TASK --repeats N gives
+    the contenders more seeds on that task. Both leave the first round as it is.
     """
+    named = tuple(task for task in tasks if ":" not in task)
+    demand = Demand(contenders, named, repeats) if contenders or named else None
+    if demand is not None and cells is not None:
+        raise SearchError(
+            f"--cells {cells} is a number for the first round, which --cell and --task leave as it is; leave one out"
+        )
+    if demand is not None and not contenders and repeats is None:
+        raise SearchError(f"--task {named[0]} needs --repeats N, the seeds to confirm the contenders on; add it")
     console = Console()
     count = worker_count(workers, address)
-    view = FinalistsView(console, count, address)
+    view = FinalistsView(console, count, address, demand)
     with open_run(run) as reader:
         folder = reader.folder
     with terminable(), view:
         retrain_finalists(
             folder,
             cells=cells,
-            repeats=repeats,
-            trusted=trusted,
+            repeats=None if demand is not None else repeats,
+            demand=demand,
+            trusted=tuple(task for task in tasks if ":" in task),
             load=partial(load_tasks, console=console),
             workers=count,
             address=address,
@@ -71,20 +105,52 @@ def finalists(
 
 
 class FinalistsView(RunView):
-    """View of the retraining of finalists: an announcement with the estimated time, progress, and the table."""
+    """View of the retraining: an announcement with the estimated time, progress, and the table."""
+
+    def __init__(self, console: Console, workers: int, address: str | None, demand: Demand | None) -> None:
+        super().__init__(console, workers, address)
+        self._demand = demand
 
     def on_start(self, run: OpenRun) -> None:
-        profile = run.profile
-        chosen = choose_finalists(profile, run.store)
-        left = finalists_seconds(profile, run.store, chosen)
+        profile, store = run.profile, run.store
+        if self._demand is None:
+            chosen = choose_finalists(profile, store)
+            left = finalists_seconds(profile, store, chosen)
+            say(
+                self.console,
+                f"{len(chosen)} cells, {profile.finalists.repeats} seeds on each of {', '.join(profile.visited)}; "
+                f"{self._duration(left)}, estimated from the run's trials",
+            )
+        declared = planned_declaration(profile, run.tasks, store, self._demand)
+        if declared is not None:
+            self._announce(run, declared)
+        self.start(())
+
+    def _announce(self, run: OpenRun, declared: Confirming) -> None:
+        """Print the contenders, the number of tests and the estimated time of the confirmation."""
+        before = run.store.confirmation
+        least, most = confirmation_seconds(run.store, declared)
+        names = ", ".join(dict.fromkeys(run.store.cell(plan.cell).label for plan in declared.plans))
+        tests = len(declared_tests(declared))
         say(
             self.console,
-            f"{len(chosen)} cells, {profile.finalists.repeats} seeds on each of {', '.join(profile.visited)}; "
-            f"{duration(left / self.cores)}{' of one core' if self.address else ''}, estimated from the run's trials",
+            f"confirmation of {names} on up to {max(plan.looks[-1] for plan in declared.plans)} fresh seeds, "
+            f"{tests} tests; {self._duration(least)} to {self._duration(most)}, estimated from the run's trials",
         )
-        self.start(())
+        grown = tests - len(declared_tests(before)) if before is not None else 0
+        if before is not None and grown > 0:
+            self.warn(
+                f"the family of tests grows from {tests - grown} to {tests}: what was decided may not be any more, and "
+                "the level of 5 % holds only if the cells were not added because of the confirmation's results"
+            )
+
+    def _duration(self, seconds: float) -> str:
+        return f"{duration(seconds / self.cores)}{' of one core' if self.address else ''}"
 
     def on_finish(self, run: OpenRun, progress: Progress) -> None:
         self.stop()
         self.show_table(run)
+        for line in confirmation_lines(run.store):
+            say(self.console, line)
         say(self.console, f"{progress.trials_run} trials; the table is {run.table}")
+        self.show_verdict()

@@ -6,9 +6,10 @@ from dataclasses import asdict
 import click
 
 from results.findings import findings as judge
-from results.publication.findings_text import findings_markdown, findings_text, remedy_text
+from results.findings import findings_document, sections
+from results.publication.findings_text import remedy_text
 from results.store.runs import open_run
-from results.tables.leaderboard import SIMULATED
+from results.tables.run_verdict import verdict_of
 from search.cli.prices import price
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
@@ -28,24 +29,42 @@ Examples:
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: text]")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 def findings(run: str, form: str | None, as_json: bool) -> None:
-    """Judge the paper's four conclusions on the data of RUN: holds, does not hold, or not decided, and why.
+    """Say what RUN decided, and judge the paper's four conclusions on its data: holds, does not hold, or not decided.
 
-    An open question comes with what would decide it and what that costs. RUN is a name in results/runs (or in
-    GATESEARCH_RUNS), or the path of a run's folder.
+    A ruling names the tasks on which a conclusion holds, and on which it is reversed. An open question comes with what
+    would decide it and what that costs. RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's
+    folder.
 
-    advantage: difference of the cell to the other, in percent of the other's metric, with its standard error over
-    paired seeds. p: p value of the paired t-test, or, if the verdict is `even`, of the two one-sided tests that the
-    difference is below 1 %; with Holm's correction over the tests of one question.
+    advantage: difference of the cell to the other, in percent of the GRU's gain over the constant baseline, with its
+    standard error over paired seeds; in percent of the other's metric for a run of an earlier version. p: p value of
+    the paired t-test, or, if the verdict is `even`, of the two one-sided tests that the difference is below 2 % of the
+    gain (1 % of the metric); with Holm's correction over the tests of one question.
     """
     if as_json and form not in (None, "json"):
         raise SearchError(f"--json and --format {form} are mutually exclusive; leave one out")
     form = "json" if as_json else form or "text"
     with open_run(run) as store:
-        found, simulated = judge(store, profile_of(store).ranked), store.simulated
-    if form == "json":
-        rows = [asdict(finding) | {"to_decide_it": remedy_text(finding.remedy, run, price)} for finding in found]
-        click.echo(json.dumps({"run": run, "simulated": simulated, "findings": rows}, indent=2))
-        return
-    if simulated:
-        click.echo(f"{SIMULATED}\n")
-    click.echo(findings_markdown(found, run, price) if form == "markdown" else findings_text(found, run, price))
+        ranked = profile_of(store).ranked
+        if form != "json":
+            click.echo(findings_document(store, ranked, run, price, markdown=form == "markdown"))
+            return
+        answer, found, others, simulated = (
+            verdict_of(store, ranked),
+            judge(store, ranked),
+            sections(store, ranked),
+            store.simulated,
+        )
+    content = {
+        "run": run,
+        "simulated": simulated,
+        "verdict": {
+            "text": answer.text,
+            "kind": answer.kind,
+            "cell": answer.cell,
+            "better": answer.better,
+            "to_decide_it": answer.command or "",
+        },
+        "findings": [asdict(finding) | {"to_decide_it": remedy_text(finding.remedy, run, price)} for finding in found],
+        "sections": [asdict(section) for section in others],
+    }
+    click.echo(json.dumps(content, indent=2))

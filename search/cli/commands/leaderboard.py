@@ -8,13 +8,16 @@ import click
 import pandas as pd
 from rich.console import Console
 
+from results.scores.verdict import RunVerdict
 from results.store.files import write_atomically
 from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
 from results.store.words import Origin
 from results.tables.leaderboard import COLUMNS, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
-from results.tables.readable import render_table, to_latex, to_markdown
+from results.tables.readable import render_table, to_latex, to_markdown, with_study
+from results.tables.run_verdict import verdict_of
+from search.cli.display import say_verdict
 from search.cli.outputs import check_replaceable
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
@@ -59,7 +62,9 @@ def leaderboard(
     as_csv: bool,
     output: Path | None,
 ) -> None:
-    """Print the ranked table of RUN, finished or not.
+    """Print the verdict and the ranked table of RUN, finished or not.
+
+    The verdict is made from tests on fresh seeds alone; in Markdown and LaTeX it is a comment, and the CSV has none.
 
     RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder. If --task is given several
     times, the first task sorts.
@@ -74,6 +79,9 @@ def leaderboard(
             if task not in ranked:
                 raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")
         frame = table_of(store, ranked, display=form == "csv")
+        answer = None if form == "csv" else verdict_of(store, ranked, frame)
+    if study:
+        frame = with_study(frame)  # before rows are left out: the ratios are to the GRU's
     if baselines:
         frame = frame[frame["origin"] == Origin.BASELINE]
     if tasks:
@@ -82,9 +90,11 @@ def leaderboard(
     shown = tasks or ranked
     if form == "table" and output is None:
         console = Console()
+        if answer is not None:
+            say_verdict(console, answer)
         console.print(render_table(frame, None, console.width, shown, study))
         return
-    text = _text(frame, shown, form, study)
+    text = _text(frame, shown, form, study, answer)
     if output is None:
         click.echo(text, nl=False)
         return
@@ -92,14 +102,15 @@ def leaderboard(
     click.echo(f"written to {printable(str(output))}")
 
 
-def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool) -> str:
-    if form == "csv":
+def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool, answer: RunVerdict | None) -> str:
+    if answer is None:
         return csv_text(frame)
     if form == "markdown":
-        return to_markdown(frame, tasks, study)
+        return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{to_markdown(frame, tasks, study)}"
     if form == "latex":
-        return to_latex(frame, tasks, study)
+        return f"% {printable(answer.text)}\n{to_latex(frame, tasks, study)}"
     console = Console(width=FILE_WIDTH, no_color=True, force_terminal=False)
     with console.capture() as capture:
+        say_verdict(console, answer)
         console.print(render_table(frame, None, None, tasks, study))
     return capture.get()

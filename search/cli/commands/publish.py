@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from results.findings import findings
-from results.publication.findings_text import findings_markdown
+from results.findings import findings_document
 from results.publication.publication import publish as write_folder
 from results.store.runs import open_run
 from results.store.sanitize import printable
@@ -31,7 +30,7 @@ def publish(run: str, folder: Path) -> None:
     """
     with open_run(run) as store:
         ranked = profile_of(store).ranked
-        text = findings_markdown(findings(store, ranked), store.name, price) + "\n"
+        text = findings_document(store, ranked, store.name, price, markdown=True) + "\n"
         manifest = write_folder(store, folder, ranked, text)
     size = sum(path.stat().st_size for path in folder.iterdir())
     click.echo(

@@ -17,6 +17,7 @@ from results.store.store import FILE
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
+from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
 from search.cli.running import RunView, terminable, worker_count
@@ -142,8 +143,12 @@ class SearchView(RunView):
             f"{len(profile.given)} given cells, {profile.search.proposals:,} proposals "
             f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",
         )
+        for name, task in run.tasks.items():
+            say(self.console, summary_line(name, task))
+            for warning in warnings_of(name, task):
+                self.warn(warning)
         if store.simulated:
-            self.console.print(f"{SIMULATED}", style="bold red", soft_wrap=True)
+            self.console.print(f"{SIMULATED}", style="bold yellow", soft_wrap=True)
         else:
             self._announce_cost(run)
         processors, busy = run.executor.processors(), busy_processors(profile)
@@ -193,6 +198,7 @@ class SearchView(RunView):
             reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
             say(self.console, f"draws rejected before training: {reasons}")
         say(self.console, f"done in {duration(seconds)}; the table is {run.table}")
+        self.show_verdict()
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:

@@ -6,12 +6,12 @@ import click
 
 from results.store.files import write_atomically
 from results.store.sanitize import printable
-from search.cells.canonical import live_states
 from search.cells.drawing.picture import draw_formula
 from search.cells.drawing.tree import draw_tree
 from search.cells.measure import measure
 from search.cells.notation.display import format_display
 from search.cells.notation.formula import parse_written
+from search.cells.simplify import live_states
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage

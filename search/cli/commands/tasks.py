@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from search.cli.descriptions import description_json, description_table, summary_line, warnings_of
+from search.cli.display import say, warn
 from search.core.errors import SearchError
 from search.engine.single import load_named_task
 from search.profiles.loading import load_profile
@@ -38,8 +41,9 @@ Examples:
 def tasks(name: str | None, profile: str, samples: int, data: str | None, check: bool, as_json: bool) -> None:
     """List the tasks with the sizes of a profile: metric, output size, and baselines that use no input.
 
-    With NAME, a task or package.module:MyTask, also print samples of its sequences. With --check, read several hundred
-    windows in several shapes instead, and check batches, sets and attributes; what breaks a rule is an error.
+    With NAME, a task or package.module:MyTask, also print what was read, by split, and samples of its sequences. With
+    --check, read several hundred windows in several shapes instead, and check batches, sets and attributes; what breaks
+    a rule is an error.
     """
     if data is not None and name is None:
         raise SearchError(f"--data {data!r} needs the name of a task, as in: gatesearch tasks language --data {data}")
@@ -48,7 +52,9 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
     if check:
         _check(chosen, names, data, as_json)
         return
-    rows = []
+    rows: list[dict[str, Any]] = []
+    lines: list[str] = []
+    warnings: list[str] = []
     for task_name in names:
         task = load_named_task(chosen, task_name, {} if data is None else {"data": data})
         rows.append(
@@ -59,17 +65,21 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
                 "higher_is_better": task.metric.higher_is_better,
                 "output_size": task.output_size,
                 "constant_baseline": task.constant_baseline(),
+                "ceiling": task.ceiling(Split.VALIDATION),
                 "uniform_loss_nats": task.uniform_loss(),
                 "parameters": parameters_of(task),
                 "checksum": task.checksum,
                 "summary": task.summary,
+                "splits": description_json(task),
             }
         )
+        lines.append(summary_line(task_name, task))
+        warnings += warnings_of(task_name, task)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("task", "metric", "output size", "constant baseline", "uniform loss"):
+    for heading in ("task", "metric", "outputs", "constant", "ceiling", "uniform"):
         table.add_column(heading, justify="left" if heading in ("task", "metric") else "right", no_wrap=True)
     for row in rows:
         arrow = "↑" if row["higher_is_better"] else "↓"
@@ -78,6 +88,7 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
             f"{row['metric']} {arrow}",
             f"{row['output_size']:,}",
             f"{row['constant_baseline']:.4f}",
+            "" if row["ceiling"] is None else f"{row['ceiling']:.4f}",
             f"{row['uniform_loss_nats']:.4f}",
         )
     console = Console()
@@ -85,8 +96,19 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
     console.print()
     for row in rows:
         console.print(f"{row['name']}: {row['summary']}", soft_wrap=True, highlight=False, markup=False)
+    console.print()
+    if name is not None:
+        console.print(description_table(task))
+        console.print()
+    for line in lines:
+        say(console, line)
+    for warning in warnings:
+        warn(console, warning)
     console.print(
-        "↑ higher is better, ↓ lower is better; the uniform loss is in nats per step in the loss mask", style="dim"
+        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation; ceiling: the "
+        "best value on average that any predictor could reach there; uniform: the loss of equal probabilities in nats "
+        "per step in the loss mask; steps of training + validation + test",
+        style="dim",
     )
     if name is not None:
         batch = next(task.evaluation(Split.VALIDATION, samples, 60))

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from results.store.words import TrialState
 from search.cells.text import short_id
-from search.cli.display import duration, say
+from search.cli.descriptions import summary_line, warnings_of
+from search.cli.display import duration, say, warn
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
 from search.engine.single import Overrides, plan_trial
@@ -59,6 +60,9 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
         f"at most {trial.budget.steps:,} steps",
         highlight=False,
     )
+    say(console, summary_line(task, trial.task))
+    for warning in warnings_of(task, trial.task):
+        warn(console, warning)
     result = trial.train(found.graph, seed, on_epoch=lambda point: _show_epoch(console, point, metric))
     _show_curve(result, metric, console.width)
     _show_result(console, result, metric, trial.task.constant_baseline())

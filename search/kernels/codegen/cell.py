@@ -1,7 +1,10 @@
 """LLVM text of a cell: one function for each segment of its program, with the time loop in it.
 
 These functions call the cell's own stages (`pointwise`) and the matrix product that all cells share (`gemm`). T steps,
-B sequences, H units, a multiple of the vector width.
+B sequences, H units.
+
+A row of an array has S floats: H rounded up to whole vectors. Stages compute all S of them. Products read H columns of
+their left matrix, so that what is in the padding stays there. Weights and their gradients have no padding.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +23,7 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     """Return a function (table, T, B, H) that runs a segment over T steps.
 
     `table` holds pointers: the packed weights, the rows that sums start from (zeros in the backward), the gradients of
-    the weights and of the sums' biases (unused in the forward), then the segment's buffers.
+    the weights (H, H) and of the sums' biases (S), unused in the forward, then the segment's buffers.
     """
     numbers = {buffer: n for n, buffer in enumerate(segment.buffers)}
     calls = _Calls(name, numbers, program, host, backward)
@@ -38,9 +41,11 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
         f"define void @{name}(ptr %table, i64 %T, i64 %B, i64 %H) #1 {{",
         "entry:",
         *pointers,
-        "  %step = mul i64 %B, %H",
+        f"  %S.up = add i64 %H, {host.width - 1}",
+        f"  %S = and i64 %S.up, {-host.width}",
+        "  %step = mul i64 %B, %S",
         "  %rows = mul i64 %T, %B",
-        "  %all = mul i64 %rows, %H",
+        "  %all = mul i64 %rows, %S",
         f"  %panel = mul i64 %H, {columns}",
         f"  %H.up = add i64 %H, {columns - 1}",
         f"  %panels = udiv i64 %H.up, {columns}",
@@ -118,18 +123,18 @@ class _Calls:
         return f"""\
   {offset} = mul i64 %gradient, {matrix.number}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
-  call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 %rows, ptr %base{left}, i64 1, i64 %H, ptr %base{right}, \
-i64 {panel_columns(self.host)}, i64 %H, ptr %starts, i64 0, ptr {at}, i64 %H)"""
+  call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 %rows, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
+i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
 
     def bias_gradient(self, s: int) -> str:
         """Return the product of a row of ones with a sum's gradient, which adds up all rows."""
         rows = f"%base{self.numbers[Buffer(BufferKind.SUM, s, True)]}"
         offset, at = self._fresh(), self._fresh()
         return f"""\
-  {offset} = mul i64 %H, {s}
+  {offset} = mul i64 %S, {s}
   {at} = getelementptr float, ptr %biases, i64 {offset}
-  call void @{GEMM}{self.host.width}(i64 1, i64 %H, i64 %rows, ptr @one, i64 0, i64 0, ptr {rows}, \
-i64 {panel_columns(self.host)}, i64 %H, ptr %starts, i64 0, ptr {at}, i64 %H)"""
+  call void @{GEMM}{self.host.width}(i64 1, i64 %S, i64 %rows, ptr @one, i64 0, i64 0, ptr {rows}, \
+i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
 
     def _at_step(self, buffer: Buffer) -> tuple[list[str], str]:
         base = f"%base{self.numbers[buffer]}"
@@ -166,13 +171,13 @@ i64 {panel_columns(self.host)}, i64 %H, ptr %starts, i64 0, ptr {at}, i64 %H)"""
         offset, weight = self._fresh(), self._fresh()
         yield f"  {offset} = mul i64 %matrix, {gemm.matrix}"
         yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
-        start, stride = destination, "%H"
+        start, stride = destination, "%S"
         if gemm.first:
             row, start, stride = self._fresh(), self._fresh(), "0"
-            yield f"  {row} = mul i64 %H, {0 if self.backward else gemm.destination.index}"
+            yield f"  {row} = mul i64 %S, {0 if self.backward else gemm.destination.index}"
             yield f"  {start} = getelementptr float, ptr %starts, i64 {row}"
         yield (
-            f"  call void @{GEMM}{self.host.width}(i64 {rows}, i64 %H, i64 %H, ptr {source}, i64 %H, i64 1, "
+            f"  call void @{GEMM}{self.host.width}(i64 {rows}, i64 %S, i64 %H, ptr {source}, i64 %S, i64 1, "
             f"ptr {weight}, i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, "
-            f"ptr {destination}, i64 %H)"
+            f"ptr {destination}, i64 %S)"
         )

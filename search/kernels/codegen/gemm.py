@@ -8,7 +8,8 @@ left one. The same code computes the products of all steps at once, and the grad
 read along its columns.
 
 Legend: M rows, N columns, K the reduction; `rs` is the distance from row to row and `ks` that from one k to the next,
-both in floats. N is a multiple of the vector width.
+both in floats. N is any number: where the last vector of a row is not whole, only the columns below N of C and of its
+start are read and written. The rows of B hold whole vectors, whose columns beyond N may have any value.
 """
 
 from search.kernels.codegen.host import Host
@@ -41,23 +42,69 @@ def gemm_text(host: Host) -> str:
     """Return the functions `GEMM` and `PACK`."""
     vector = f"<{host.width} x float>"
     rows = (10, 4, 1) if host.registers >= 32 else (6, 2, 1)
-    parts = [f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})"]
+    parts = [f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})", masks_text(host.width)]
     for columns in (2, 1):
-        parts += [_block(host.width, r, columns) for r in rows]
-        parts.append(_all_rows(rows, columns))
+        for partial in (False, True):
+            parts += [_block(host.width, r, columns, partial) for r in rows]
+            parts.append(_all_rows(rows, columns, partial))
     parts += [_gemm(host.width), _pack(2 * host.width)]
     return "\n".join(parts)
 
 
-def _block(width: int, rows: int, columns: int) -> str:
-    """Return the function of one block, `rows` rows by `columns` vectors, kept in registers over one pass."""
+def masks_text(width: int) -> str:
+    """Return the declarations of loads and stores of the first columns of a vector."""
+    vector, mask = f"<{width} x float>", f"<{width} x i1>"
+    return f"""\
+declare {vector} @llvm.masked.load.v{width}f32.p0(ptr, i32, {mask}, {vector})
+declare void @llvm.masked.store.v{width}f32.p0({vector}, ptr, i32, {mask})"""
+
+
+def mask_text(width: int, count: str, name: str) -> str:
+    """Return the instructions that set the mask `name` for the first `count` columns of a vector."""
+    lanes = f"<{', '.join(f'i64 {n}' for n in range(width))}>"
+    return f"""\
+  {name}.one = insertelement <{width} x i64> poison, i64 {count}, i64 0
+  {name}.all = shufflevector <{width} x i64> {name}.one, <{width} x i64> poison, <{width} x i32> zeroinitializer
+  {name} = icmp ult <{width} x i64> {lanes}, {name}.all"""
+
+
+def load_text(width: int, name: str, address: str, mask: str | None = None) -> str:
+    """Return the load of a vector, with a mask of its first columns only: the others are zero."""
+    vector = f"<{width} x float>"
+    if mask is None:
+        return f"  {name} = load {vector}, ptr {address}, align 4"
+    return (
+        f"  {name} = call {vector} @llvm.masked.load.v{width}f32.p0(ptr {address}, i32 4, <{width} x i1> {mask}, "
+        f"{vector} zeroinitializer)"
+    )
+
+
+def store_text(width: int, value: str, address: str, mask: str | None = None) -> str:
+    """Return the store of a vector, with a mask of its first columns only: memory beyond them stays untouched."""
+    vector = f"<{width} x float>"
+    if mask is None:
+        return f"  store {vector} {value}, ptr {address}, align 4"
+    return (
+        f"  call void @llvm.masked.store.v{width}f32.p0({vector} {value}, ptr {address}, i32 4, <{width} x i1> {mask})"
+    )
+
+
+def _block(width: int, rows: int, columns: int, partial: bool) -> str:
+    """Return the function of one block, `rows` rows by `columns` vectors, kept in registers over one pass.
+
+    With `partial`, the last vector of a row has `tail` columns.
+    """
     vector = f"<{width} x float>"
     cells = [(r, c) for r in range(rows) for c in range(columns)]
+
+    def mask(c: int) -> str | None:
+        return "%mask" if partial and c == columns - 1 else None
+
     start = [
         f"""\
   %start{r}.{c}.offset = add i64 %start{r}.row, {c * width}
   %start{r}.{c}.at = getelementptr float, ptr %start, i64 %start{r}.{c}.offset
-  %start{r}.{c} = load {vector}, ptr %start{r}.{c}.at, align 4"""
+{load_text(width, f"%start{r}.{c}", f"%start{r}.{c}.at", mask(c))}"""
         for r, c in cells
     ]
     sums = [f"  %sum{r}.{c} = phi {vector} [%start{r}.{c}, %entry], [%next{r}.{c}, %pass]" for r, c in cells]
@@ -83,7 +130,7 @@ def _block(width: int, rows: int, columns: int) -> str:
         f"""\
   %c{r}.{c}.offset = add i64 %c{r}.row, {c * width}
   %c{r}.{c}.at = getelementptr float, ptr %C, i64 %c{r}.{c}.offset
-  store {vector} %next{r}.{c}, ptr %c{r}.{c}.at, align 4"""
+{store_text(width, f"%next{r}.{c}", f"%c{r}.{c}.at", mask(c))}"""
         for r, c in cells
     ]
 
@@ -91,9 +138,10 @@ def _block(width: int, rows: int, columns: int) -> str:
         return [f"  %{name}{r}.row = mul i64 %{stride}, {r}" for r in range(rows)]
 
     lines = [
-        f"define internal void @block_{rows}_{columns}(i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_ks, "
-        "ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {",
+        f"define internal void @block_{rows}_{_shape(columns, partial)}(i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, "
+        "i64 %B_ks, ptr %start, i64 %start_rs, ptr %C, i64 %C_rs, i64 %tail) #0 {",
         "entry:",
+        *([mask_text(width, "%tail", "%mask")] if partial else []),
         *offsets("a", "A_rs"),
         *offsets("start", "start_rs"),
         *start,
@@ -120,11 +168,15 @@ def _block(width: int, rows: int, columns: int) -> str:
     return "\n".join(lines)
 
 
-def _all_rows(rows: tuple[int, ...], columns: int) -> str:
+def _shape(columns: int, partial: bool) -> str:
+    return f"{columns}{'_partial' if partial else ''}"
+
+
+def _all_rows(rows: tuple[int, ...], columns: int, partial: bool) -> str:
     """Return the function of all rows of a panel: as many blocks of the largest height as fit, then smaller ones."""
     lines = [
-        f"define internal void @rows_{columns}(i64 %M, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_ks, "
-        "ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {",
+        f"define internal void @rows_{_shape(columns, partial)}(i64 %M, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, "
+        "i64 %B_ks, ptr %start, i64 %start_rs, ptr %C, i64 %C_rs, i64 %tail) #0 {",
         "entry:",
         f"  br label %test{rows[0]}",
     ]
@@ -144,16 +196,19 @@ do{r}:
   %a{r} = getelementptr float, ptr %A, i64 %a{r}.offset
   %s{r} = getelementptr float, ptr %start, i64 %s{r}.offset
   %c{r} = getelementptr float, ptr %C, i64 %c{r}.offset
-  call void @block_{r}_{columns}(i64 %K, ptr %a{r}, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_ks, \
-ptr %s{r}, i64 %start_rs, ptr %c{r}, i64 %C_rs)
+  call void @block_{r}_{_shape(columns, partial)}(i64 %K, ptr %a{r}, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_ks, \
+ptr %s{r}, i64 %start_rs, ptr %c{r}, i64 %C_rs, i64 %tail)
   br label %test{r}""")
         before = str(r)
     return "\n".join([*lines, "end:", "  ret void", "}"])
 
 
 def _gemm(width: int) -> str:
-    """Return the product: passes over the reduction, in each all panels; the last panel may be one vector wide."""
-    arguments = "ptr %B.here, i64 %B_ks, ptr %start.here, i64 %rs, ptr %C.here, i64 %C_rs"
+    """Return the product: passes over the reduction, in each all panels; the last panel may be narrower."""
+    arguments = (
+        "i64 %M, i64 %K.here, ptr %A.here, i64 %A_rs, i64 %A_ks, ptr %B.here, i64 %B_ks, ptr %start.here, i64 %rs, "
+        "ptr %C.here, i64 %C_rs"
+    )
     return f"""\
 define void @{GEMM}{width}(i64 %M, i64 %N, i64 %K, ptr %A, i64 %A_rs, i64 %A_ks, ptr %B, i64 %B_panel, i64 %B_ks, \
 ptr %start, i64 %start_rs, ptr %C, i64 %C_rs) #0 {{
@@ -184,12 +239,26 @@ panel:
   %n.next = add i64 %n, {2 * width}
   %B.next = getelementptr float, ptr %B.here, i64 %B_panel
   %full = icmp ule i64 %n.next, %N
-  br i1 %full, label %two, label %one
+  br i1 %full, label %two, label %narrow
 two:
-  call void @rows_2(i64 %M, i64 %K.here, ptr %A.here, i64 %A_rs, i64 %A_ks, {arguments})
+  call void @rows_2({arguments}, i64 0)
   br label %panel.end
+narrow:
+  %columns = sub i64 %N, %n
+  %second = sub i64 %columns, {width}
+  %is.one = icmp eq i64 %second, 0
+  br i1 %is.one, label %one, label %partial
 one:
-  call void @rows_1(i64 %M, i64 %K.here, ptr %A.here, i64 %A_rs, i64 %A_ks, {arguments})
+  call void @rows_1({arguments}, i64 0)
+  br label %panel.end
+partial:
+  %is.more = icmp sgt i64 %second, 0
+  br i1 %is.more, label %two.partial, label %one.partial
+two.partial:
+  call void @rows_2_partial({arguments}, i64 %second)
+  br label %panel.end
+one.partial:
+  call void @rows_1_partial({arguments}, i64 %columns)
   br label %panel.end
 panel.end:
   %more.panels = icmp ult i64 %n.next, %N

@@ -10,17 +10,17 @@ from search.kernels.codegen.gather import GATHER, SCATTER, gather_text
 from search.kernels.codegen.gemm import GEMM, PACK, gemm_text
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.loss import LOSS_FUNCTIONS, loss_text
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, SELECT, SGD, sgd_text
+from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD, sgd_text
 
-KERNELS = {GEMM: "iiipiipiipipi", PACK: "iiiiiipp", GATHER: "iippp", SCATTER: "iippp"}
+KERNELS = {GEMM: "iiipiipiipipi", PACK: "iiiiiipp", GATHER: "iippipi", SCATTER: "iippipi"}
 """Arguments of each kernel: `i` for an integer, `p` for a pointer."""
 
 CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER = (f"{name}_call" for name in KERNELS)
 """The kernels as functions of a command buffer, with the same arguments."""
 
 CALLABLE = (
-    CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, SGD, CLEAR, COPY,
-    *LOSS_FUNCTIONS.values(),
+    CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, SGD, CLEAR, COPY, COPY_ROWS,
+        *LOSS_FUNCTIONS.values(),
 )  # fmt: skip
 """All functions that a command buffer may call."""
 

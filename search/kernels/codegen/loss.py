@@ -4,7 +4,7 @@ The rows in the loss mask are processed in blocks, so that logits and errors sta
 takes no more memory than a small one. A block takes one product, the loss, and in training three more products. The
 gradient of the logits overwrites them, and there is no one-hot matrix.
 
-Legend: R rows of a block, H units, V symbols or notes, W: V rounded up to whole vectors.
+Legend: R rows of a block, H units, V symbols or notes, S and W: H and V rounded up to whole vectors.
 """
 
 from search.kernels.codegen.function import Function
@@ -25,9 +25,9 @@ ARGUMENTS = (
 )  # fmt: skip
 """Arguments of a score.
 
-`count` and `index` are the number and the indices of the rows in the loss mask; `outputs` (T B, H) and `targets` are
+`count` and `index` are the number and the indices of the rows in the loss mask; `outputs` (T B, S) and `targets` are
 those of all rows; `packed` holds the weights (H, V) in panels. `start` is a row of W numbers: the biases, and beyond V
-minus infinity for symbols, any number for notes. `gathered` (R, H), `logits` (R, W) and `picked` (R) are scratch
+minus infinity for symbols, any number for notes. `gathered` (R, S), `logits` (R, W) and `picked` (R) are scratch
 memory. `nats` receives the nats of each row in the loss mask, and `correct`, by a score of symbols only, 1 or 0 for
 each row; both have room for whole blocks of R rows. `results` receives the sum of nats as a double. R is a multiple of
 the vector width.
@@ -36,7 +36,7 @@ the vector width.
 TRAINING_ARGUMENTS = (*ARGUMENTS, "packed.back", "inverse", "zeros", "one", "d.outputs", "d.readout", "d.bias")
 """Arguments of training: those of a score, then weights (V, H) in panels, 1 / B, a row of zeros, and the number 1.
 
-The gradients of outputs (T B, H), weights (V, H) and biases (W) are added to `d.outputs`, `d.readout` and `d.bias`.
+The gradients of outputs (T B, S), weights (V, H) and biases (W) are added to `d.outputs`, `d.readout` and `d.bias`.
 """
 
 
@@ -57,6 +57,7 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
     f = _Readout(LOSS_FUNCTIONS[multi_label, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
     columns = panel_columns(host)
     total = f.load("i64", "%count")
+    stride = f.value(f"and i64 {f.value(f'add i64 %H, {host.width - 1}')}, {-host.width}")  # S
     panel, panel_back = f.multiply("%H", str(columns)), f.multiply("%V", str(columns))
     f.scale = f.spread(f.load("float", "%inverse")) if train else ""
     with f.loop(total, "%R") as block:
@@ -65,8 +66,8 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
         fits = f.value(f"icmp ult i64 {left}, %R")
         rows = f.value(f"select i1 {fits}, i64 {left}, i64 %R")
         index = f.at("%index", block.counter, "i64")
-        f.call(f"{GATHER}{host.width}", f"i64 {rows}", "i64 %H", f"ptr {index}", "ptr %outputs", "ptr %gathered")
-        f.product(rows, "%W", "%H", "%gathered", "%H", "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
+        f.rows(GATHER, rows, stride, index, "%outputs", "%gathered")
+        f.product(rows, "%W", "%H", "%gathered", stride, "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
         by_row = f.at("%nats", block.counter), f.at("%correct", block.counter)
         if multi_label:
             added = f.multi_label_rows(rows, index, by_row[0], train)
@@ -75,17 +76,17 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
         block.leave(nats, f.value(f"fadd double {nats}, {added}"))
         if train:
             f.product(
-                "%V", "%H", rows, "%logits", "1", "%W", "%gathered", str(columns), "%H", "%d.readout", "%H",
+                "%V", "%H", rows, "%logits", "1", "%W", "%gathered", str(columns), stride, "%d.readout", "%H",
                 "%d.readout", "%H",
             )  # fmt: skip
             f.product(
                 "1", "%W", rows, "%one", "0", "0", "%logits", str(columns), "%W", "%d.bias", "%W", "%d.bias", "%W"
             )
             f.product(
-                rows, "%H", "%V", "%logits", "%W", "1", "%packed.back", panel_back, columns, "%zeros", "0",
-                "%gathered", "%H",
+                rows, stride, "%V", "%logits", "%W", "1", "%packed.back", panel_back, columns, "%zeros", "0",
+                "%gathered", stride,
             )  # fmt: skip
-            f.call(f"{SCATTER}{host.width}", f"i64 {rows}", "i64 %H", f"ptr {index}", "ptr %d.outputs", "ptr %gathered")
+            f.rows(SCATTER, rows, stride, index, "%d.outputs", "%gathered")
     f.store("double", nats, "%results")
     return f.text()
 
@@ -100,6 +101,13 @@ class _Readout(Function):
         kinds = ("i64",) * 3 + ("ptr", "i64", "i64") * 2 + ("ptr", "i64") * 2
         given = (f"{kind} {value}" for kind, value in zip(kinds, arguments, strict=True))
         self.call(f"{GEMM}{self.width}", *given)
+
+    def rows(self, kernel: str, count: str, stride: str, index: str, table: str, rows: str) -> None:
+        """Add a gather or scatter of `count` whole rows of `stride` floats."""
+        self.call(
+            f"{kernel}{self.width}", f"i64 {count}", f"i64 {stride}", f"ptr {index}", f"ptr {table}", f"i64 {stride}",
+            f"ptr {rows}", f"i64 {stride}",
+        )  # fmt: skip
 
     def symbol_rows(self, rows: str, index: str, nats: str, correct: str, train: bool) -> str:
         """Add the softmax loss, which stores the nats of each row, and in a score whether it is correct.

@@ -1,7 +1,8 @@
 """LLVM text of a pointwise stage.
 
 A stage is one function over flat arrays, one vector at a time. All arrays of a stage have the same size, a multiple of
-the vector width, so that there is no remainder to handle.
+the vector width, so that there is no remainder to handle: the rows of arrays are padded to whole vectors. What a stage
+computes in the padding is read by no product.
 """
 
 from collections.abc import Sequence

@@ -25,9 +25,12 @@ If the loss or the norm is not finite in single precision, no parameter changes.
 CLEAR, COPY = "gatesearch_clear", "gatesearch_copy"
 """clear(bytes, to) writes zeros; copy(bytes, from, to) copies."""
 
+COPY_ROWS = "gatesearch_copy_rows"
+"""copy_rows(count, N, from, from_stride, to, to_stride): copy rows of N floats that begin a stride of floats apart."""
+
 
 def sgd_text(host: Host) -> str:
-    """Return the functions `CHECK`, `SELECT`, `SGD`, `CLEAR` and `COPY`."""
+    """Return the functions `CHECK`, `SELECT`, `SGD`, `CLEAR`, `COPY` and `COPY_ROWS`."""
     memory = """\
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
@@ -41,12 +44,23 @@ define void @copy(i64 %bytes, ptr %from, ptr %to) #0 {
 }"""
     return "\n".join(
         [
-            memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _check(host), _select(host),
+            memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _copy_rows(host), _check(host),
+            _select(host),
             f"declare double @llvm.vector.reduce.fadd.v{host.width}f64(double, <{host.width} x double>)",
             "declare double @llvm.sqrt.f64(double)",
             _sgd(host),
         ]
     )  # fmt: skip
+
+
+def _copy_rows(host: Host) -> str:
+    f = Function(COPY_ROWS, ("count:i64", "N:i64", "from", "from_stride:i64", "to", "to_stride:i64"), host)
+    size = f.multiply("%N", "4")
+    with f.loop("%count") as row:
+        source = f.at("%from", f.multiply(row.counter, "%from_stride"))
+        target = f.at("%to", f.multiply(row.counter, "%to_stride"))
+        f.call("llvm.memcpy.p0.p0.i64", f"ptr align 4 {target}", f"ptr align 4 {source}", f"i64 {size}", "i1 false")
+    return f.text()
 
 
 def _check(host: Host) -> str:

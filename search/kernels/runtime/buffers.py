@@ -1,7 +1,8 @@
 """Memory that machine code reads and writes: parameters, an arena, and the addresses of a program's buffers.
 
-T steps, B sequences, H units (whole vectors), K matrices of a layer, V symbols or notes, P parameters. All arrays are
-float32 without gaps.
+T steps, B sequences, H units, S: H rounded up to whole vectors, K matrices of a layer, V symbols or notes, P
+parameters. All arrays are float32. Parameters and their gradients have rows of H numbers without gaps, all other arrays
+rows of S, of which those from H on are padding.
 """
 
 from __future__ import annotations
@@ -99,6 +100,11 @@ class ModelBuffers:
         return self.values.readout.shape[1]
 
     @property
+    def padded_units(self) -> int:
+        """S, the number of units rounded up to whole vectors."""
+        return self.code.pad(self.units)
+
+    @property
     def output_size(self) -> int:
         """V, the number of symbols or notes."""
         return self.values.readout.shape[0]
@@ -110,21 +116,20 @@ class ModelBuffers:
 
 
 def value_addresses(
-    program: Program, blocks: tuple[int, int, int, int], states: int, steps: int, batch: int, units: int
+    program: Program, blocks: tuple[int, int, int, int], states: int, steps: int, batch: int, stride: int
 ) -> Addresses:
     """Return the addresses of a layer's values.
 
     Args:
         program: Program of the cell.
-        blocks: Addresses of x (T, B, H), states (`states`, T + 1, B, H), sums (S, T, B, H), and values (W, T, B, H) for
-            the program's S sums and W values.
+        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each).
         states: Number of states of the cell.
         steps: T.
         batch: B.
-        units: H.
+        stride: S.
     """
     x, first_state, sums, values = blocks
-    row = 4 * batch * units
+    row = 4 * batch * stride
     found = {(BufferKind.X, 0): x}
     for k in range(states):
         found[BufferKind.OLD, k] = first_state + k * (steps + 1) * row
@@ -137,22 +142,22 @@ def value_addresses(
 
 
 def gradient_addresses(
-    program: Program, x: int, states: Sequence[int], free: int, output: int, steps: int, batch: int, units: int
+    program: Program, x: int, states: Sequence[int], free: int, output: int, steps: int, batch: int, stride: int
 ) -> Addresses:
     """Return the addresses of a layer's gradients.
 
     Args:
         program: Program of the cell.
-        x: Address of the gradient of x (T, B, H).
-        states: Address of each state's gradient: (T + 1, B, H) if the program tracks the state, else (2, B, H) for even
+        x: Address of the gradient of x (T, B, S).
+        states: Address of each state's gradient: (T + 1, B, S) if the program tracks the state, else (2, B, S) for even
             and odd steps in turn.
         free: Address of `gradient_floats` numbers, for the gradients of sums and values.
-        output: Address of the gradient of the visible output (T, B, H).
+        output: Address of the gradient of the visible output (T, B, S).
         steps: T.
         batch: B.
-        units: H.
+        stride: S.
     """
-    row = 4 * batch * units
+    row = 4 * batch * stride
     found = {(BufferKind.X, 0): x, (BufferKind.OUTPUT, 0): output}
     for k, state in enumerate(states):
         found[BufferKind.OLD, k] = state
@@ -166,7 +171,7 @@ def gradient_addresses(
     return found
 
 
-def gradient_floats(program: Program, steps: int, batch: int, units: int) -> int:
+def gradient_floats(program: Program, steps: int, batch: int, stride: int) -> int:
     """Return how many numbers the gradients of a layer's sums and values take."""
     rows = sum(1 if v in program.scratch else steps for v in range(program.values))
-    return (program.sums * steps + rows) * batch * units
+    return (program.sums * steps + rows) * batch * stride

@@ -4,7 +4,7 @@ A `NativeModel` records a command buffer for each shape of batch it meets: looku
 forward, readout and loss, layers backward, gradient norm, clipping and update. Its memory is allocated once, for the
 largest batch so far. The states at the end of a batch stay there as the states before the next one.
 
-T steps, B sequences, H units (whole vectors), V symbols or notes.
+T steps, B sequences, H units, V symbols or notes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class NativeModel:
         self._batches: dict[bool, int] = {}  # B of the states kept for training and for scores
         allocate = buffers.arena.allocate
         allocate("one", 1, 1.0)
-        allocate("zeros", buffers.units, 0.0)
+        allocate("zeros", buffers.padded_units, 0.0)
         allocate("start", buffers.padded_output_size, 0.0 if buffers.multi_label else float("-inf"))
 
     def train(
@@ -82,8 +82,8 @@ class NativeModel:
     def states(self, train: bool) -> Tensor:
         """Return the states after the last batch of training, or of scores: (layers, states, B, H)."""
         buffers = self.buffers
-        shape = buffers.layers, buffers.code.states, self._batches[train], buffers.units
-        return buffers.arena[f"carry {train}"][: int(np.prod(shape))].view(shape)
+        shape = buffers.layers, buffers.code.states, self._batches[train], buffers.padded_units
+        return buffers.arena[f"carry {train}"][: int(np.prod(shape))].view(shape)[..., : buffers.units]
 
     def _run(
         self,
@@ -133,12 +133,11 @@ class NativeModel:
 def native_model(graph: GateGraph, values: Parameters, gradients: Parameters, multi_label: bool) -> NativeModel | None:
     """Return a model in machine code, or None if it cannot have one.
 
-    Machine code needs float32 parameters in main memory, at least one layer, and units that fill whole vectors.
+    Machine code needs float32 parameters in main memory and at least one layer.
     """
     code = compile_cell(graph)
     tensors = (values.flat, gradients.flat)
     plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
-    units = values.readout.shape[1]
-    if code is None or not plain or not values.weights or code.pad(units) != units:
+    if code is None or not plain or not values.weights:
         return None
     return NativeModel(ModelBuffers(code, values, gradients, multi_label))

@@ -1,7 +1,11 @@
 """Command buffer of a training step, or of a score, for one shape of batch.
 
 Lookup or projection of the inputs, layers forward, readout and loss; in training also layers backward, gradient norm,
-clipping and update. T steps, B sequences, H units (whole vectors), V symbols or notes, K matrices of a layer.
+clipping and update. T steps, B sequences, H units, S: H rounded up to whole vectors, V symbols or notes, K matrices of
+a layer.
+
+Parameters have rows of H numbers and all other arrays rows of S. What is in the padding beyond H stays there: products
+read H columns of their left matrix, and parameters' gradients are written up to H.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from torch import Tensor
 from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CALL_SCATTER
 from search.kernels.codegen.loss import LOSS_FUNCTIONS
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, SELECT, SGD
+from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD
 from search.kernels.plan.adjoint import BufferKind
 from search.kernels.runtime.buffers import (
     Addresses,
@@ -46,6 +50,7 @@ class StepCommands:
         self.model, self.train = model, train
         self.code, self.program = model.code, model.code.program
         self.steps, self.batch, self.units, self.output_size = steps, batch, model.units, model.output_size
+        self.stride = model.padded_units  # S
         self.rows = steps * batch
         self.allocate, self.values, self.gradients = model.arena.allocate, model.values, model.gradients
         self.columns = panel_columns(self.code.host)
@@ -53,7 +58,7 @@ class StepCommands:
         self.by_symbol = not model.multi_label and self.output_size < self.rows
         self.table_rows = (1, self.output_size) if self.by_symbol else (steps, batch)
         self.packed_floats = self.matrices * self._panels(self.units) * self.units
-        self.starts_floats = (self.program.sums + 2) * self.units
+        self.starts_floats = (self.program.sums + 2) * self.stride
         self.early: list[Addresses] = []  # of each layer, for the segments before the loop
         self.late: list[Addresses] = []  # of each layer, for the segments with the loop
         self.commands = CommandBuffer(kernel_library(self.code.host))
@@ -106,44 +111,61 @@ class StepCommands:
             )  # fmt: skip
 
     def _entered(self) -> int:
-        """Record how inputs enter; return the address of the first layer's input, the table of symbols or (T, B, H)."""
-        entry = self.values.entry.data_ptr()
+        """Record how inputs enter; return the address of the first layer's input, the table (V, S) or (T, B, S)."""
         if self.by_symbol:
-            return entry
-        x = self.allocate("x", self.rows * self.units)
+            return self._padded_entry()
+        x = self._first_input()
         if self.model.multi_label:
             self._gemm(
-                self.rows, self.units, self.output_size, self.input_address, self.output_size, 1, entry, self.columns,
-                self.units, self.values.entry_bias.data_ptr(), 0, x,
+                self.rows, self.units, self.output_size, self.input_address, self.output_size, 1, self._padded_entry(),
+                self.columns, self.stride, self.values.entry_bias.data_ptr(), 0, x, self.stride,
             )  # fmt: skip
         else:
-            self.commands.call(CALL_GATHER, self.rows, self.units, self.input_address, entry, x)
+            entry = self.values.entry.data_ptr()
+            self.commands.call(
+                CALL_GATHER, self.rows, self.units, self.input_address, entry, self.units, x, self.stride
+            )
         return x
 
+    def _first_input(self) -> int:
+        """Return the address of the first layer's input (T, B, S), whose padding is zero."""
+        return self.allocate("x", self.rows * self.stride, 0.0)
+
+    def _padded_entry(self) -> int:
+        """Record a copy of the embedding or projection with rows of whole vectors; return its address."""
+        entry = self.values.entry.data_ptr()
+        if self.stride == self.units:
+            return entry
+        padded = self.allocate("entry", self.output_size * self.stride, 0.0)
+        self.commands.call(COPY_ROWS, self.output_size, self.units, entry, self.units, padded, self.stride)
+        return padded
+
     def _forward(self, layer: int, x: int) -> int:
-        """Record a layer's forward over all steps; return the address of its outputs (T, B, H)."""
+        """Record a layer's forward over all steps; return the address of its outputs (T, B, S)."""
         packed = self._packed(self.values.weights[layer], transposed=True)
         starts = self.allocate("starts", self.starts_floats)
         self.commands.call(CLEAR, 4 * self.starts_floats, starts)
         numbers = self.code.sums_of_matrices.ctypes.data
         if self.matrices:
             biases = self.values.biases[layer].data_ptr()
-            self.commands.call(CALL_SCATTER, self.matrices, self.units, numbers, starts, biases)
+            self.commands.call(
+                CALL_SCATTER, self.matrices, self.units, numbers, starts, self.stride, biases, self.units
+            )
         weights = packed, starts, 0, 0
         looks_up = layer == 0 and self.by_symbol
-        late_x = self.allocate("x", self.rows * self.units) if looks_up and self.code.reads_x_late else x
+        late_x = self._first_input() if looks_up and self.code.reads_x_late else x
         late = self._arrays(f"{layer}", late_x, self.steps, self.batch)
         early = self._arrays("table", x, *self.table_rows) if looks_up else late
         self.early.append(early)
         self.late.append(late)
-        one = 4 * self.batch * self.units
-        carry = self.allocate(f"carry {self.train}", self.model.layers * self.code.states * self.batch * self.units)
+        one = 4 * self.batch * self.stride
+        carry = self.allocate(f"carry {self.train}", self.model.layers * self.code.states * self.batch * self.stride)
         for k in range(self.code.states):
             self.commands.call(COPY, one, carry + (layer * self.code.states + k) * one, late[BufferKind.OLD, k])
         self._segment("before", weights, early, {}, self.table_rows if looks_up else (self.steps, self.batch))
         if looks_up:
             for key in self.code.handed_over:
-                self.commands.call(CALL_GATHER, self.rows, self.units, self.input_address, early[key], late[key])
+                self._by_symbol(CALL_GATHER, early[key], late[key])
         self._segment("forward", weights, late, {}, (self.steps, self.batch))
         for k in range(self.code.states):
             last = late[BufferKind.OLD, k] + self.steps * one
@@ -159,7 +181,7 @@ class StepCommands:
         self._pack(1, self.units, self.output_size, 1, self.units, readout, packed)
         most = max(BLOCK_ROWS, BLOCK_FLOATS // padded)
         block = self.code.pad(min(most, self.rows))
-        gathered = self.allocate("gathered", block * self.units)
+        gathered = self.allocate("gathered", block * self.stride)
         logits = self.allocate("logits", block * padded)
         whole_blocks = -(-self.rows // block) * block
         arguments: list[int | str] = [
@@ -173,53 +195,68 @@ class StepCommands:
             return 0
         back = self.allocate("readout back", self._panels(self.units) * self.output_size)
         self._pack(1, self.output_size, self.units, self.units, 1, readout, back)
-        d_outputs = self.allocate("d 0", self.rows * self.units)
+        d_outputs = self.allocate("d 0", self.rows * self.stride)
         d_bias = self.allocate("d readout bias", padded)
         self.commands.call(CLEAR, 4 * self.gradients.flat.numel(), self.gradients.flat.data_ptr())
-        self.commands.call(CLEAR, 4 * self.rows * self.units, d_outputs)
+        self.commands.call(CLEAR, 4 * self.rows * self.stride, d_outputs)
         self.commands.call(CLEAR, 4 * padded, d_bias)
         d_readout = self.gradients.readout.data_ptr()
-        one, zeros = self.allocate("one", 1), self.allocate("zeros", self.units)
+        one, zeros = self.allocate("one", 1), self.allocate("zeros", self.stride)
         self.commands.call(name, *arguments, back, self._inverse(), zeros, one, d_outputs, d_readout, d_bias)
         self.commands.call(COPY, 4 * self.output_size, d_bias, self.gradients.readout_bias.data_ptr())
         return d_outputs
 
     def _backward(self, layer: int, d_output: int) -> int:
         """Record a layer's backward; return the address of its input's gradient."""
-        program, code, size = self.program, self.code, 4 * self.rows * self.units
+        program, code, size = self.program, self.code, 4 * self.rows * self.stride
         late, early, looks_up = self.late[layer], self.early[layer], layer == 0 and self.by_symbol
         states = [self._state_gradient(k, d_output) for k in range(code.states)]
-        d_x = self.allocate(f"d {(self.model.layers - layer) % 2}", self.rows * self.units)
+        d_x = self.allocate(f"d {(self.model.layers - layer) % 2}", self.rows * self.stride)
         if not program.reads_x:
             self.commands.call(CLEAR, size, d_x)
         totals = self.allocate("starts", self.starts_floats)
         self.commands.call(CLEAR, 4 * self.starts_floats, totals)
-        last = totals + 4 * (self.starts_floats - self.units)
+        last = totals + 4 * (self.starts_floats - self.stride)
         packed = self._packed(self.values.weights[layer], transposed=False)
         weights = packed, last, self.gradients.weights[layer].data_ptr(), totals
-        free = self.allocate("gradients", gradient_floats(program, self.steps, self.batch, self.units))
-        shape = self.steps, self.batch, self.units
+        shape = self.steps, self.batch, self.stride
+        free = self.allocate("gradients", gradient_floats(program, *shape))
         gradients = late_gradients = gradient_addresses(program, d_x, states, free, d_output, *shape)
         self._segment("backward", weights, late, late_gradients, (self.steps, self.batch))
         if looks_up:
             floats = self._array_floats(*self.table_rows)
             table = self.allocate("table gradients", sum(floats))
             self.commands.call(CLEAR, 4 * sum(floats), table)
-            gradients = self._cut(self.gradients.entry.data_ptr(), table, floats, *self.table_rows)
+            d_entry = self._padded_entry_gradient()
+            gradients = self._cut(d_entry, table, floats, *self.table_rows)
             for key in code.gradients_handed_over:
-                self.commands.call(
-                    CALL_SCATTER, self.rows, self.units, self.input_address, gradients[key], late_gradients[key]
-                )
+                self._by_symbol(CALL_SCATTER, gradients[key], late_gradients[key])
         rows = self.table_rows if looks_up else (self.steps, self.batch)
         self._segment("before_backward", weights, early, gradients, rows)
+        if looks_up and self.stride > self.units:
+            entry = self.gradients.entry.data_ptr()
+            self.commands.call(COPY_ROWS, self.output_size, self.units, d_entry, self.stride, entry, self.units)
         if self.matrices:
             numbers, biases = self.code.sums_of_matrices.ctypes.data, self.gradients.biases[layer].data_ptr()
-            self.commands.call(CALL_GATHER, self.matrices, self.units, numbers, totals, biases)
+            self.commands.call(CALL_GATHER, self.matrices, self.units, numbers, totals, self.stride, biases, self.units)
         return d_x
+
+    def _by_symbol(self, kernel: str, table: int, rows: int) -> None:
+        """Record a gather or scatter of whole rows, by the inputs' symbols."""
+        self.commands.call(kernel, self.rows, self.stride, self.input_address, table, self.stride, rows, self.stride)
+
+    def _padded_entry_gradient(self) -> int:
+        """Record zeros for the gradient of the embedding with rows of whole vectors; return its address."""
+        if self.stride == self.units:
+            return self.gradients.entry.data_ptr()  # zero already
+        floats = self.output_size * self.stride
+        padded = self.allocate("d entry", floats)
+        self.commands.call(CLEAR, 4 * floats, padded)
+        return padded
 
     def _state_gradient(self, k: int, d_output: int) -> int:
         """Record the initial gradient of state k: zero, plus that of the outputs if all steps are kept."""
-        one = self.batch * self.units
+        one = self.batch * self.stride
         tracked = k in self.program.tracked
         floats = (self.steps + 1 if tracked else 2) * one
         found = self.allocate(f"d state {k}", floats)
@@ -233,16 +270,18 @@ class StepCommands:
         if self.by_symbol:
             return  # done by the first layer's backward
         if not self.model.multi_label:
-            self.commands.call(CALL_SCATTER, self.rows, self.units, self.input_address, entry, d_x)
+            self.commands.call(
+                CALL_SCATTER, self.rows, self.units, self.input_address, entry, self.units, d_x, self.stride
+            )
             return
-        zeros = self.allocate("zeros", self.units)
+        zeros = self.allocate("zeros", self.stride)
         self._gemm(
             self.output_size, self.units, self.rows, self.input_address, 1, self.output_size, d_x, self.columns,
-            self.units, zeros, 0, entry,
+            self.stride, zeros, 0, entry, self.units,
         )  # fmt: skip
         self._gemm(
-            1, self.units, self.rows, self.allocate("one", 1), 0, 0, d_x, self.columns, self.units, zeros, 0,
-            self.gradients.entry_bias.data_ptr(),
+            1, self.units, self.rows, self.allocate("one", 1), 0, 0, d_x, self.columns, self.stride, zeros, 0,
+            self.gradients.entry_bias.data_ptr(), self.units,
         )  # fmt: skip
 
     def _arrays(self, name: str, x: int, steps: int, batch: int) -> Addresses:
@@ -251,7 +290,7 @@ class StepCommands:
         return self._cut(x, self.allocate(f"layer {name}", sum(floats)), floats, steps, batch)
 
     def _array_floats(self, steps: int, batch: int) -> tuple[int, int, int]:
-        row = batch * self.units
+        row = batch * self.stride
         return (
             self.code.states * (steps + 1) * row, self.program.sums * steps * row, self.program.values * steps * row
         )  # fmt: skip
@@ -259,7 +298,7 @@ class StepCommands:
     def _cut(self, x: int, start: int, floats: Sequence[int], steps: int, batch: int) -> Addresses:
         sums = start + 4 * floats[0]
         blocks = x, start, sums, sums + 4 * floats[1]
-        return value_addresses(self.program, blocks, self.code.states, steps, batch, self.units)
+        return value_addresses(self.program, blocks, self.code.states, steps, batch, self.stride)
 
     def _segment(
         self, name: str, weights: Sequence[int], values: Addresses, gradients: Addresses, rows: tuple[int, int]
@@ -286,8 +325,8 @@ class StepCommands:
         return -(-columns // self.columns) * self.columns
 
     def _gemm(self, *arguments: int | str) -> None:
-        """Record C = start + A @ B for a C whose rows are contiguous."""
-        self.commands.call(CALL_GEMM, *arguments, arguments[1])
+        """Record C = start + A @ B; arguments are those of `gemm.GEMM`."""
+        self.commands.call(CALL_GEMM, *arguments)
 
     def _inverse(self) -> int:
         return self.allocate(f"inverse {self.batch}", 1, 1.0 / self.batch)

@@ -20,8 +20,8 @@ from search.cells.operations import Op
 from tests.test_results.rows import TASKS, make_store, make_trial
 
 FORMULAS = {
-    "gru-like": "z = sigmoid(linear(x) + linear(h))\nh' = z * h",
-    "child": "z = tanh(linear(x) + linear(h))\nh' = z * h",
+    "gru-like": "z = sigmoid(linear(x) + linear(h))\nh' = z + h",
+    "child": "z = tanh(linear(x) + linear(h))\nh' = z + h",
     "grandchild": "z = tanh(linear(x) + linear(h))\nh' = z - h",
 }
 

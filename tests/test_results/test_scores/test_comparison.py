@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from results.scores.comparison import LEVEL, Verdict, compare, holm, paired, ratio_of_means
+from results.scores.comparison import LEVEL, Verdict, compare, holm, paired
 from results.scores.finalists import Finalists
+from results.scores.ratio import ratio_of_means
 
 
 @pytest.mark.parametrize("size", [2, 3, 10])

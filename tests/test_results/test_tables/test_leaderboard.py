@@ -16,12 +16,14 @@ from rich.console import Console
 from scipy import stats
 
 from results.store.errors import ResultsError, StoreError
-from results.store.records import CellRow, ProposalRow, TrialRow
+from results.store.records import CellRow, MeasureRow, ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import COMPLETE
-from results.tables.leaderboard import COLUMNS, columns, leaderboard, write_leaderboard
-from results.tables.readable import render_table
+from results.tables.leaderboard import COLUMNS, columns, kind_of, leaderboard, write_leaderboard
+from results.tables.readable import render_table, with_study
+from results.tables.trial_figures import trial_figures
 from tests.test_results.rows import (
+    CONSTANTS,
     GRU,
     LSTM,
     TASKS,
@@ -29,6 +31,7 @@ from tests.test_results.rows import (
     make_baseline,
     make_cell,
     make_evaluation,
+    make_gain_store,
     make_store,
     make_trial,
     random_run,
@@ -36,16 +39,21 @@ from tests.test_results.rows import (
 
 
 def of_task(task: str) -> list[str]:
-    names = "test test_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost validation settings"
+    names = (
+        "test test_se test_set_se gain gain_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost "
+        "validation accuracy perplexity settings units parameters multiply_adds"
+    )
     return [f"{task}_{name}" for name in names.split()]
 
 
 HEADER = [
     *("rank", "cell", "name", "origin", "parent", "stage", "simulated"),
-    *("evidence", "score", "score_se", "search_score", "weakest_task"),
+    *("evidence", "score", "score_se", "rank_best", "rank_worst", "gain_score", "ratio_score", "search_score"),
+    "weakest_task",
     *of_task("arithmetic"),
     *of_task("music"),
-    *("diverged_share", "parameters", "multiply_adds", "trials", "steps", "seconds", "relative_step_seconds"),
+    *("diverged_share", "relative_parameters", "relative_multiply_adds", "front", "trials", "steps", "seconds"),
+    *("relative_step_seconds", "front_step_seconds"),
     *("environments", "formula"),
 ]
 
@@ -80,9 +88,9 @@ def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
 
 
 def expected_rows(
-    cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow]
+    cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow], kind: str
 ) -> list[dict[str, object]]:
-    """Return the leaderboard, computed by plain loops."""
+    """Return the leaderboard, computed by plain loops; without constant baselines for a run that ratios rank."""
     names = {cell.id: cell.name or cell.id[:8] for cell in cells}
     rows = []
     reference = [trial for trial in trials if trial.cell == GRU]
@@ -104,71 +112,100 @@ def expected_rows(
             "steps": sum(trial.steps for trial in own),
             "seconds": pytest.approx(sum(trial.seconds for trial in own)),
             "environments": len({trial.environment for trial in (*own, *reference)} - {None}),
-            "formula": "g1 = sigmoid(linear(x) + linear(h)); h' = g1 * h",
+            "formula": "g1 = sigmoid(linear(x) + linear(h)); h' = g1 * x",
         }
         ratios: dict[str, float] = {}
-        parameters, multiply_adds, times = [], [], []
+        gains: dict[str, float] = {}
+        parameters, relative, products, times = [], [], [], []
         errors: dict[str, Any] = {}
         for task in TASKS:
             best, gru = pick(trials, cell.id, task), pick(trials, GRU, task)
             assert gru is not None
             assert gru.validation is not None
             ratio: float | None = None
+            gain: float | None = None
             error: Any = None
+            gain_error: Any = None
+            sizes: list[Any] = [None, None, None]
             if best is not None and best.validation is not None:
+                sizes = [best.units, best.parameters, json.loads(best.setting)["layers"] * 2 * 16**2]
                 parameters.append(best.parameters)
-                multiply_adds.append(json.loads(best.setting)["layers"] * 2 * 16**2)
+                relative.append(best.parameters / gru.parameters)
+                products.append(json.loads(best.setting)["layers"] / json.loads(gru.setting)["layers"])
                 times += relative_time(trials, best)
                 ratio = best.validation / gru.validation if task != "music" else gru.validation / best.validation
                 ratios[task] = ratio
+                constant = CONSTANTS[task]["validation"]
+                if kind == "gain":
+                    gain = (best.validation - constant) / (gru.validation - constant)
+                    gains[task] = gain
                 if cell.id == GRU:
                     error = 0.0
+                    gain_error = 0.0 if kind == "gain" else None
                 elif best.validation_se is not None and gru.validation_se is not None:
-                    relative = (best.validation_se / best.validation) ** 2 + (gru.validation_se / gru.validation) ** 2
-                    error = pytest.approx(ratio * math.sqrt(relative))
-            errors[task] = error
+                    squares = (best.validation_se / best.validation) ** 2 + (gru.validation_se / gru.validation) ** 2
+                    error = pytest.approx(ratio * math.sqrt(squares))
+                    if gain is not None:
+                        variance = best.validation_se**2 + (gain * gru.validation_se) ** 2
+                        gain_error = pytest.approx(math.sqrt(variance) / abs(gru.validation - constant))
+            errors[task] = gain_error if kind == "gain" else error
             row |= dict.fromkeys(of_task(task)) | {
                 f"{task}_repeats": 0,
                 f"{task}_lost": 0,
                 f"{task}_test_se": best.test_se if best else None,
+                f"{task}_test_set_se": best.test_se if best else None,
+                f"{task}_gain": None if gain is None else pytest.approx(gain),
+                f"{task}_gain_se": gain_error,
+                f"{task}_accuracy": best.test if best and task != "music" else None,
+                f"{task}_perplexity": pytest.approx(math.exp(1.75)) if best and task != "music" else None,
+                f"{task}_units": sizes[0],
+                f"{task}_parameters": sizes[1],
+                f"{task}_multiply_adds": sizes[2],
                 f"{task}_validation": best.validation if best else None,
                 f"{task}_test": best.test if best else None,
                 f"{task}_ratio": ratio,
                 f"{task}_ratio_se": error,
                 f"{task}_settings": len({trial.setting for trial in own if trial.task == task}),
             }
-        row["score"] = min(ratios.values()) if len(ratios) == len(TASKS) else None
-        row["weakest_task"] = min(ratios, key=lambda task: ratios[task]) if ratios else None
+        shares = gains if kind == "gain" else ratios
+        for name, values in (("score", shares), ("gain_score", gains), ("ratio_score", ratios)):
+            row[name] = pytest.approx(min(values.values())) if len(values) == len(TASKS) else None
+        row |= {"rank_best": None, "rank_worst": None, "front": None, "front_step_seconds": False}
+        row["weakest_task"] = min(shares, key=lambda task: shares[task]) if shares else None
         row["score_se"] = errors[str(row["weakest_task"])] if row["score"] is not None else None
         row["search_score"] = row["score"]
-        row["parameters"] = max(parameters) if parameters else None
-        row["multiply_adds"] = max(multiply_adds) if parameters else None
+        row["relative_parameters"] = pytest.approx(stats.gmean(relative)) if relative else None
+        row["relative_multiply_adds"] = pytest.approx(stats.gmean(products)) if products else None
         row["relative_step_seconds"] = pytest.approx(math.exp(sum(times) / len(times))) if times else None
         ranked = stage == COMPLETE and row["score"] is not None
         row["order"] = (
             not ranked,
-            -min(ratios.values()) if ratios else math.inf,
-            row["parameters"] or math.inf,
+            -round(min(shares.values()), 9) if shares else math.inf,
+            sum(parameters) or math.inf,
             cell.id,
         )
-        row["rank"] = ranked
         rows.append(row)
-    rows.sort(key=lambda row: row.pop("order"))  # type: ignore[arg-type, return-value]
-    for place, row in enumerate(rows, start=1):
-        row["rank"] = place if row["rank"] else None
+    rows.sort(key=lambda row: row["order"])  # type: ignore[arg-type, return-value]
+    orders = [row.pop("order") for row in rows]
+    ranked_scores = [order[1] for order in orders if not order[0]]  # type: ignore[index]
+    for place, row in enumerate(rows):
+        # One more than the number of better cells: equal scores share a rank.
+        row["rank"] = 1 + ranked_scores.index(ranked_scores[place]) if place < len(ranked_scores) else None
     return rows
 
 
+@pytest.mark.parametrize("kind", ["ratio", "gain"])
 @pytest.mark.parametrize("seed", range(8))
-def test_every_number_is_that_of_a_plain_loop(store: Store, seed: int) -> None:
+def test_every_number_is_that_of_a_plain_loop(tmp_path: Path, seed: int, kind: str) -> None:
     run = random_run(np.random.default_rng(seed))
-    fill(store, *run)
-    frame = leaderboard(store, TASKS)
+    with make_gain_store(tmp_path / "run") if kind == "gain" else make_store(tmp_path / "run") as store:
+        fill(store, *run)
+        frame = leaderboard(store, TASKS)
     found = [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
         for row in frame.to_dict("records")
     ]
-    expected = expected_rows(*run)
+    expected = expected_rows(*run, kind)
     assert [row["cell"] for row in found] == [row["cell"] for row in expected]
     assert frame.index.name == "id"
     assert set(frame.index) <= {cell.id for cell in run[0]}
@@ -176,6 +213,7 @@ def test_every_number_is_that_of_a_plain_loop(store: Store, seed: int) -> None:
     assert found == expected
     assert any(row["rank"] is None for row in found)
     assert sum(row["rank"] is not None for row in found) > 3
+    assert kind_of(frame) == kind
 
 
 def test_the_gru_is_exactly_one(store: Store) -> None:
@@ -206,7 +244,7 @@ def test_lost_trials_never_rank(store: Store) -> None:
     assert frame["music_validation"].tolist() == [0.5, 0.5]
     assert frame["score"].tolist() == [1.0, 1.0]
     assert frame["diverged_share"].tolist() == [4 / 12, 4 / 12]
-    assert frame["rank"].tolist() == [1, 2]
+    assert frame["rank"].tolist() == [1, 1]
     assert frame["stage"].tolist() == [COMPLETE, COMPLETE]
 
 
@@ -218,7 +256,7 @@ def test_only_lost_trials_leave_a_row_without_numbers_at_the_end(store: Store) -
     assert last["cell"] == "ffffffff"
     assert last["stage"] == "running"
     assert last["diverged_share"] == 1.0
-    assert last[["rank", "score", "weakest_task", "arithmetic_ratio", "parameters"]].isna().all()
+    assert last[["rank", "score", "weakest_task", "arithmetic_ratio", "arithmetic_parameters"]].isna().all()
 
 
 def test_without_the_gru_there_are_metrics_but_no_ratios(store: Store) -> None:
@@ -320,14 +358,20 @@ def test_the_same_rows_make_the_same_bytes_in_whatever_order_they_came(tmp_path:
     assert len(texts) == 1
 
 
-def test_ties_go_to_fewer_parameters_then_to_the_smaller_id(store: Store) -> None:
+def test_ties_share_a_rank_and_go_to_fewer_parameters_in_all_then_to_the_smaller_id(store: Store) -> None:
     store.add_cell(make_baseline("gru"))
-    sizes = {GRU: 500, "d" * 16: 100, "b" * 16: 1000, "c" * 16: 100}
-    for cell, parameters in sizes.items():
+    sizes = {GRU: (500, 500), "d" * 16: (150, 50), "b" * 16: (100, 1000), "c" * 16: (100, 100)}
+    for index, (cell, parameters) in enumerate(sizes.items()):
         store.add_cell(make_cell(cell))
-        store.record(None, [make_trial(cell, task, parameters=parameters) for task in TASKS])
-        store.add_proposal(ProposalRow(parameters + len(cell) + ord(cell[0]), "propose", cell, None, COMPLETE, 1.0))
-    assert leaderboard(store, TASKS)["cell"].tolist() == ["c" * 8, "d" * 8, GRU[:8], "b" * 8]
+        trials = [make_trial(cell, task, parameters=size) for task, size in zip(TASKS, parameters, strict=True)]
+        store.record(None, trials)
+        store.add_proposal(ProposalRow(index, "propose", cell, None, COMPLETE, 1.0))
+    store.add_cell(make_cell("e" * 16))
+    store.record(None, [make_trial("e" * 16, task, validation=0.49 if task != "music" else 0.51) for task in TASKS])
+    store.add_proposal(ProposalRow(9, "propose", "e" * 16, None, COMPLETE, 0.98))
+    frame = leaderboard(store, TASKS)
+    assert frame["cell"].tolist() == ["c" * 8, "d" * 8, GRU[:8], "b" * 8, "e" * 8]
+    assert frame["rank"].tolist() == [1, 1, 1, 1, 5]
 
 
 def test_a_cell_stays_complete_whatever_comes_of_it_later(store: Store) -> None:
@@ -357,8 +401,11 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_pat
 
 
 def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> dict[str, dict[str, list[TrialRow]]]:
-    """Make a run with five finalists and another cell; return the repeats by task and cell."""
-    cells = [make_baseline("gru"), make_baseline("lstm"), *(make_cell(digit * 16) for digit in "abc")]
+    """Make a run with five finalists, of which one was found, and another cell; return the repeats by task and cell."""
+    cells = [
+        *(make_baseline(name) for name in ("gru", "lstm")),
+        *(make_cell(digit * 16, origin="found" if digit == "c" else "baseline") for digit in "abc"),
+    ]
     found: dict[str, dict[str, list[TrialRow]]] = {task: {} for task in TASKS}
     noise = {task: rng.normal(0, 0.02, repeats) for task in TASKS}  # of the seed: shared by all cells
     for k, cell in enumerate([*cells, make_cell("d" * 16)]):
@@ -422,8 +469,10 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
             assert row[f"{task}_repeats"] == 4
             assert row[f"{task}_lost"] == (1 if (cell, task) == ("b" * 16, "arithmetic") else 0)
             for name, other in (("gru", GRU), ("lstm", LSTM)):
-                if cell != other and (cell, other) != (GRU, LSTM):
+                if cell not in (other, "c" * 16) and (cell, other) != (GRU, LSTM):
                     tests[task, cell, name] = float(stats.ttest_rel(own, values[other]).pvalue)
+    for task in TASKS:  # the seeds that chose a found cell cannot judge it
+        assert pd.isna([rows["c" * 8][f"{task}_vs_{name}"] for name in ("gru", "lstm", "gru_p", "lstm_p")]).all()
     verdicts = set()
     for (task, cell, name), p in zip(tests, holm_by_loop(list(tests.values())), strict=True):
         row = rows[{LSTM: "lstm"}.get(cell, cell[:8])]
@@ -456,8 +505,150 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
     assert gru_best.validation is not None
     assert rows["a" * 8]["search_score"] <= gru_best.validation / (best.validation or 0.0)
     assert rows["d" * 8]["score"] == rows["d" * 8]["search_score"]
-    layers = [json.loads(found[task]["a" * 16][0].setting)["layers"] for task in TASKS]
-    assert rows["a" * 8]["multiply_adds"] == max(layers) * 2 * 32**2
+    for task in TASKS:
+        layers = json.loads(found[task]["a" * 16][0].setting)["layers"]
+        assert (rows["a" * 8][f"{task}_units"], rows["a" * 8][f"{task}_multiply_adds"]) == (32, layers * 2 * 32**2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gains_of_retrained_cells_are_measured_from_the_test_set_s_constant_baseline(tmp_path: Path, seed: int) -> None:
+    with make_gain_store(tmp_path / "run") as store:
+        found = make_finalists(store, np.random.default_rng(seed))
+        frame = leaderboard(store, TASKS)
+    assert frame["evidence"].tolist() == ["retrained"] * 5 + ["search"]
+    rows = named(frame)
+    rng = np.random.default_rng(1)
+    for task in TASKS:
+        constant = CONSTANTS[task]["test"]
+        values = {
+            cell: np.array([0.2 if t.test is None else t.test for t in trials]) for cell, trials in found[task].items()
+        }
+        gru = values[GRU] - constant
+        for cell, own in values.items():
+            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, cell[:8])]
+            gain = own - constant
+            share = gain.mean() / gru.mean()
+            assert row[f"{task}_gain"] == pytest.approx(share)
+            # The error of a ratio of means, by drawing both means with their covariance.
+            covariance = np.cov(gain, gru) / gain.size
+            drawn = rng.multivariate_normal([gain.mean(), gru.mean()], covariance, 100_000)
+            deviation = float((drawn[:, 0] / drawn[:, 1]).std())
+            assert row[f"{task}_gain_se"] == pytest.approx(deviation, rel=0.03, abs=1e-9)
+    for name, row in rows.items():
+        if row["evidence"] == "retrained":
+            assert row["gain_score"] == min(row[f"{task}_gain"] for task in TASKS), name
+            assert row["ratio_score"] == min(row[f"{task}_ratio"] for task in TASKS), name
+            errors = [float(row[f"{task}_gain_se"]) for task in TASKS]
+            drawn = rng.normal([row[f"{task}_gain"] for task in TASKS], errors, (200_000, len(TASKS))).min(axis=1)
+            assert row["score_se"] == pytest.approx(drawn.std(), rel=0.02), name
+        assert row["score"] == row["gain_score"]
+    assert frame["score"][:5].is_monotonic_decreasing
+    assert [rows["gru"][c] for c in ("score", "score_se", "arithmetic_gain_se", "music_gain")] == [1, 0, 0, 1]
+
+
+def test_a_run_that_gains_rank_has_no_scores_without_its_constant_baselines(tmp_path: Path) -> None:
+    with make_store(tmp_path / "run", '[search]\nscore = "gain"\n') as store:
+        fill(store, *random_run(np.random.default_rng(0)))
+        frame = leaderboard(store, TASKS)
+    assert frame[["score", "gain_score", "arithmetic_gain", "rank"]].isna().all(axis=None)
+    assert frame["ratio_score"].notna().any()
+
+
+@pytest.mark.parametrize("profile", ["[search", "search = 1", '[search]\nscore = "best"'])
+def test_a_profile_without_a_known_kind_of_score_is_refused_in_one_line(tmp_path: Path, profile: str) -> None:
+    with (
+        make_store(tmp_path / "run", profile) as store,
+        pytest.raises(StoreError, match=r"run\.sqlite: .* \(invalid profile: ") as caught,
+    ):
+        leaderboard(store, TASKS)
+    assert "\n" not in str(caught.value)
+
+
+def test_accuracy_perplexity_and_the_error_of_the_test_set_are_means_over_the_repeats(store: Store) -> None:
+    found = make_finalists(store, np.random.default_rng(0))
+    extra = [
+        replace(trial, repeat=trial.repeat, test_loss=1.0 + 0.1 * trial.repeat, test_se=0.01 * trial.repeat)
+        for trial in found["music"][LSTM]
+    ]
+    # A symbols task that is ranked by cross entropy, with accuracy beside it.
+    trials = [replace(t, task="text", metric="cross_entropy", test=t.test_loss, higher_is_better=False) for t in extra]
+    base = replace(trials[0], repeat=0, validation=0.9, test=1.5, test_loss=1.5, test_se=0.25)
+    measures = [
+        MeasureRow(LSTM, "text", t.setting, t.repeat, "accuracy", 0.3, 0.01, 0.3 + 0.02 * t.repeat, 0.01)
+        for t in (base, *trials)
+    ]
+    store.record(None, [base, *trials], measures)
+    figures = trial_figures(store, 4)
+    cells = pd.Index([LSTM, GRU, "b" * 16])
+    search, repeats = figures.of_search("text", cells), figures.of_repeats("text", cells)
+    assert list(search.loc[LSTM]) == pytest.approx([0.25, 0.3, math.exp(1.5)])
+    assert list(repeats.loc[LSTM]) == pytest.approx([0.025, 0.35, math.exp(1.25)])
+    assert search.loc[GRU].isna().all()
+    rows = named(leaderboard(store, TASKS))
+    tests = [t.test for t in found["arithmetic"][LSTM] if t.test is not None]
+    assert rows["lstm"]["arithmetic_accuracy"] == pytest.approx(np.mean(tests)) == rows["lstm"]["arithmetic_test"]
+    assert rows["lstm"]["arithmetic_perplexity"] == pytest.approx(math.exp(1.75))
+    assert rows["lstm"]["arithmetic_test_set_se"] == pytest.approx(0.02)
+    assert rows["lstm"]["arithmetic_test_se"] == pytest.approx(stats.sem(tests))
+    assert math.isnan(rows["lstm"]["music_perplexity"])
+    # A repeat was lost: a mean over the others would favour the cell.
+    lost = rows["b" * 8]
+    assert (lost["arithmetic_lost"], math.isnan(lost["arithmetic_accuracy"])) == (1, True)
+    assert math.isnan(lost["arithmetic_perplexity"])
+    assert lost["arithmetic_test_set_se"] == pytest.approx(0.02)
+
+
+def confirm(store: Store, found: dict[str, dict[str, list[TrialRow]]], rng: np.random.Generator) -> None:
+    """Declare the found finalist as a contender with looks at 5 and 8 seeds, and store the trials of the first look."""
+    contender = "c" * 16
+    settings = {cell: {task: found[task][cell][0].setting for task in TASKS} for cell in (contender, GRU, LSTM)}
+    for task in TASKS:
+        shared = rng.normal(0, 0.02, 5)
+        for cell, level in ((GRU, 0.5), (LSTM, 0.6), (contender, 0.55)):
+            tests = level + shared + rng.normal(0, 0.003, 5)
+            first = found[task][cell][0]
+            store.record(None, [replace(first, repeat=1001 + r, test=float(test)) for r, test in enumerate(tests)])
+    plans = [{"cell": contender, "task": task, "looks": [5, 8]} for task in TASKS]
+    constant = {"arithmetic": 0.1, "music": 9.0}
+    store.mark(
+        constants={task: {"test": value, "validation": 0.0} for task, value in constant.items()},
+        confirmation={"level": 0.05, "plans": plans, "settings": settings, "constant_baseline": constant},
+    )
+
+
+def test_contenders_have_the_numbers_and_verdicts_of_their_confirmation(store: Store) -> None:
+    found = make_finalists(store, np.random.default_rng(1))
+    before = named(leaderboard(store, TASKS))
+    confirm(store, found, np.random.default_rng(2))
+    frame = leaderboard(store, TASKS)
+    rows = named(frame)
+    assert {name: row["evidence"] for name, row in rows.items()} == {
+        **{"gru": "confirmed", "lstm": "confirmed", "c" * 8: "confirmed"},
+        **{"a" * 8: "retrained", "b" * 8: "retrained", "d" * 8: "search"},
+    }
+    fresh = [trial for trial in store.trials() if trial.repeat > 1000]
+    raw: dict[tuple[str, str], float] = {}
+    for task in TASKS:
+        values = {
+            cell: np.array([t.test for t in fresh if (t.cell, t.task) == (cell, task)], np.float64)
+            for cell in (GRU, LSTM, "c" * 16)
+        }
+        for name, cell in (("gru", GRU), ("lstm", LSTM), ("c" * 8, "c" * 16)):
+            assert rows[name][f"{task}_test"] == pytest.approx(values[cell].mean())
+            assert rows[name][f"{task}_repeats"] == 5
+        ratio = values["c" * 16].mean() / values[GRU].mean()
+        assert rows["c" * 8][f"{task}_ratio"] == pytest.approx(ratio if task == "arithmetic" else 1 / ratio)
+        for name, other in (("gru", GRU), ("lstm", LSTM)):
+            raw[task, name] = 2 * float(stats.ttest_rel(values["c" * 16], values[other]).pvalue)
+    for (task, name), p in zip(raw, holm_by_loop(list(raw.values())), strict=True):
+        assert rows["c" * 8][f"{task}_vs_{name}_p"] == pytest.approx(p)
+        # Above the GRU and below the LSTM by 0.05, where music is better when lower.
+        ahead = (name == "gru") == (task == "arithmetic")
+        assert rows["c" * 8][f"{task}_vs_{name}"] == ("better" if ahead else "worse")
+    # Named cells keep the family of the first round, which the confirmation does not change.
+    for name in ("a" * 8, "b" * 8, "lstm"):
+        for column in (f"{task}_vs_gru{end}" for task in TASKS for end in ("", "_p")):
+            assert rows[name][column] == before[name][column]
 
 
 def test_a_finalist_counts_once_it_has_every_repeat_at_the_best_setting_of_the_search(store: Store) -> None:
@@ -482,7 +673,7 @@ def rendered(frame: pd.DataFrame, top: int | None, width: int = 120) -> list[str
 def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> None:
     for cell, score in ((make_baseline("gru"), 0.5), (make_baseline("lstm"), 0.45)):
         store.add_cell(replace(cell, name="[red]lstm" if cell.name == "lstm" else "gru"))
-        trials = [make_trial(cell.id, "a", validation=score, test=score / 2, parameters=12_345)]
+        trials = [make_trial(cell.id, "a", validation=score, test=score / 2, parameters=round(4000 * score))]
         store.record(make_evaluation(cell.id, "a"), trials)
     store.add_cell(make_cell("e" * 16, parent=GRU))
     store.record(None, [make_trial("e" * 16, "a", validation=None, test=None, state="diverged")])
@@ -490,8 +681,8 @@ def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> No
     frame = leaderboard(store, ["a"])
     lines = rendered(frame, None)
     assert lines[0].split() == ["rank", "cell", "name", "score", "a", "parameters", "mult-adds", "time"]
-    assert lines[2].split() == ["1", GRU[:8], "gru", "(1.0000)", "0.2500", "12,345", "512", "1.00"]
-    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "(0.9000)", "0.2250", "12,345", "512", "1.00"]
+    assert lines[2].split() == ["1", GRU[:8], "gru", "(1.0000)", "0.2500", "1.00", "1.00", "1.00"]
+    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "(0.9000)", "0.2250", "0.90", "1.00", "1.00"]
     assert lines[4].split() == ["e" * 8, "stopped", "at", "a"]
     assert lines[5].startswith("test metric; (scores) are search estimates")
     assert not any(LSTM[:8] in line for line in rendered(frame, 1))
@@ -510,7 +701,7 @@ def test_the_terminal_shows_errors_and_what_is_beyond_the_noise_as_far_as_they_f
     lines = rendered(frame, None, width)
     assert max(len(line) for line in lines) <= width
     assert not any("…" in line for line in lines)
-    line = next(line for line in lines if "a" * 8 in line)
+    line = next(line for line in lines if "a" * 8 in line)  # a given cell, which has a verdict
     row = named(frame)["a" * 8]
     mark = {"better": " +", "worse": " -", "undecided": ""}[row["arithmetic_vs_gru"]]
     error = "" if digits is None else f"±{row['arithmetic_test_se']:.{digits}f}"
@@ -528,3 +719,44 @@ def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Sto
     assert "…" not in text
     for score in frame["score"].head(3):
         assert f"{score:.4f}" in text
+
+
+def test_the_front_is_that_of_the_retrained_cells_by_brute_force(store: Store) -> None:
+    make_finalists(store, np.random.default_rng(4))
+    for k, cell in enumerate((GRU, LSTM, "a" * 16, "b" * 16, "c" * 16, "d" * 16)):
+        parameters, units = (1000, 900, 1000, 1200, 800, 10)[k], (32, 16, 64, 32, 32, 8)[k]
+        store.select("UPDATE trials SET parameters = ?, units = ? WHERE cell = ?", (parameters, units, cell))
+    frame = leaderboard(store, TASKS)
+    retrained = frame[frame["evidence"] == "retrained"]
+    assert len(retrained) == 5
+    assert frame.loc["d" * 16, ["front", "front_step_seconds"]].tolist() == [None, False]  # cheapest, by search only
+    rows = retrained.to_dict("records")
+    for cost in ("parameters", "multiply_adds"):
+        points = [(row["score"], row[f"relative_{cost}"]) for row in rows]
+        for row, (score, size) in zip(rows, points, strict=True):
+            beaten = any(s >= score and c <= size and (s > score or c < size) for s, c in points)
+            assert (cost in str(row["front"]).split()) is not beaten, (cost, row["cell"])
+    assert 1 <= len(retrained["front"].dropna()) < 5
+    assert retrained["front_step_seconds"].any()
+
+
+def test_ratios_beside_the_study_s_are_ratios_of_accuracies() -> None:
+    """Language is ranked by cross entropy here, arithmetic by accuracy; the study does not have music."""
+    frame = pd.DataFrame({"name": ["gru", "lstm", "mut1"], "score": [1.0, 0.5, 0.9], "ratio_score": [1.0, 0.5, 0.9]})
+    numbers = {
+        "arithmetic": ([0.8, 0.6, 0.7], [0.8, 0.6, 0.7], [1.0, 0.75, 0.875]),
+        "language": ([3.0, 6.0, 3.3], [0.3, 0.24, np.nan], [1.0, 0.5, 0.9]),
+        "music": ([8.0, 8.8, 8.0], [np.nan] * 3, [1.0, 0.9, 1.0]),
+    }
+    for task, (test, accuracy, ratios) in numbers.items():
+        frame = frame.assign(**{f"{task}_test": test, f"{task}_accuracy": accuracy, f"{task}_ratio": ratios})
+        frame[f"{task}_ratio_se"] = 0.01
+    found = with_study(frame)
+    assert found["arithmetic_study"].tolist() == [1.0, 0.75, 0.875]
+    assert found["language_study"].tolist()[:2] == pytest.approx([1.0, 0.8])
+    assert np.isnan(found["language_study"].iloc[2])
+    assert found["music_study"].tolist() == [1.0, 0.9, 1.0]
+    assert found["study_score"].tolist()[:2] == pytest.approx([1.0, 0.75])  # over the tasks of the study
+    assert np.isnan(found["study_score"].iloc[2])
+    without = with_study(frame.assign(language_accuracy=np.nan))
+    assert without["language_study"].isna().all()  # never the ratio of another quantity

@@ -40,7 +40,7 @@ def test_the_parts_of_a_trial_add_up_to_it() -> None:
         assert min(shown) >= 0.0 < min(total, compiling)
         assert sum(shown) >= total * 0.999  # more only where the timed trials were slower than the others
         assert row.steps == 8
-        assert (row.backend, row.units % 16) == ("native", 0)
+        assert row.backend == "native"
         arithmetic = row.layers_ms + row.readout_ms + row.update_ms + row.evaluation_ms
         assert row.arithmetic == pytest.approx(arithmetic / total)
 

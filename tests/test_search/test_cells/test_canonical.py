@@ -155,16 +155,16 @@ TIED = {
         tree_of_pairs(["ab", "ef", "cd", "gi", "bc", "fg", "da", "ie"], "abcdefgi"),
     ),
     "one ring of four states against two of two": (
-        "a' = tanh(b)\nb' = tanh(c)\nc' = tanh(d)\nd' = tanh(a)\nh' = x + ((a + b) + (c + d))",
-        "a' = tanh(b)\nb' = tanh(a)\nc' = tanh(d)\nd' = tanh(c)\nh' = x + ((a + b) + (c + d))",
+        "a' = tanh(b + x)\nb' = tanh(c + x)\nc' = tanh(d + x)\nd' = tanh(a + x)\nh' = x + ((a + b) + (c + d))",
+        "a' = tanh(b + x)\nb' = tanh(a + x)\nc' = tanh(d + x)\nd' = tanh(c + x)\nh' = x + ((a + b) + (c + d))",
     ),
     "a ring of four states, neighbours or opposites added first": (
-        "a' = tanh(b)\nb' = tanh(c)\nc' = tanh(d)\nd' = tanh(a)\nh' = x + ((a + b) + (c + d))",
-        "a' = tanh(b)\nb' = tanh(c)\nc' = tanh(d)\nd' = tanh(a)\nh' = x + ((a + c) + (b + d))",
+        "a' = tanh(b + x)\nb' = tanh(c + x)\nc' = tanh(d + x)\nd' = tanh(a + x)\nh' = x + ((a + b) + (c + d))",
+        "a' = tanh(b + x)\nb' = tanh(c + x)\nc' = tanh(d + x)\nd' = tanh(a + x)\nh' = x + ((a + c) + (b + d))",
     ),
     "two rings of two states, within or across the sums": (
-        "a' = tanh(b)\nb' = tanh(a)\nc' = tanh(d)\nd' = tanh(c)\nh' = x + ((a + b) + (c + d))",
-        "a' = tanh(b)\nb' = tanh(a)\nc' = tanh(d)\nd' = tanh(c)\nh' = x + ((a + c) + (b + d))",
+        "a' = tanh(b + x)\nb' = tanh(a + x)\nc' = tanh(d + x)\nd' = tanh(c + x)\nh' = x + ((a + b) + (c + d))",
+        "a' = tanh(b + x)\nb' = tanh(a + x)\nc' = tanh(d + x)\nd' = tanh(c + x)\nh' = x + ((a + c) + (b + d))",
     ),
 }
 DIFFERENT = TIED | {
@@ -179,8 +179,8 @@ DIFFERENT = TIED | {
     "a bias": ("h' = linear(x) + h", "h' = linear(x, bias=1) + h"),
     "an identity": ("h' = linear(x, 0.9) + h", "h' = linear(x, 1.1) + h"),
     "one ring of six states against two of three": (
-        "a' = b\nb' = c\nc' = d\nd' = e\ne' = f\nf' = tanh(a)\nh' = x + h + (a + b + c) * (d + e + f)",
-        "a' = b\nb' = c\nc' = a\nd' = e\ne' = f\nf' = tanh(d)\nh' = x + h + (a + b + c) * (d + e + f)",
+        "a' = b\nb' = c\nc' = d\nd' = e\ne' = f\nf' = tanh(a + x)\nh' = x + h + (a + b + c) * (d + e + f)",
+        "a' = b\nb' = c\nc' = a + x\nd' = e\ne' = f\nf' = tanh(d + x)\nh' = x + h + (a + b + c) * (d + e + f)",
     ),
 }
 

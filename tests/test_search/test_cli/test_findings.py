@@ -9,6 +9,7 @@ import pytest
 
 from results.findings import findings
 from results.store.store import Store
+from results.tables.run_verdict import verdict_of
 from tests.test_search.test_cli.conftest import Gatesearch
 
 TASKS = ("xml", "arithmetic")
@@ -22,13 +23,19 @@ def kept(here: Path, finished: Path) -> Path:
 
 def test_text_markdown_and_json_say_the_same(gatesearch: Gatesearch, kept: Path) -> None:
     with Store.open(kept, readonly=True) as store:
-        expected = findings(store, TASKS)
+        expected, verdict = findings(store, TASKS), verdict_of(store, TASKS)
     said = gatesearch("findings", "kept")
     assert (said.status, said.err) == (0, "")
-    blocks = said.out.split("\n\n")
+    head, *blocks = said.out.split("\n\n")
+    assert head == "\n".join(verdict.lines(100))
     markdown = gatesearch("findings", "kept", "--format", "markdown").out
     data = json.loads(gatesearch("findings", "kept", "--json").out)
     assert (data["run"], data["simulated"]) == ("kept", False)
+    assert markdown.startswith(f"**{verdict.text}**\n\n### ")
+    assert verdict.command is not None
+    assert (data["verdict"]["text"], data["verdict"]["kind"]) == (verdict.text, "untested")
+    assert data["verdict"]["to_decide_it"] == verdict.command
+    assert data["sections"] == []
     assert len(blocks) == len(data["findings"]) == len(expected) == 5
     for finding, block, row in zip(expected, blocks, data["findings"], strict=True):
         assert finding.claim in block
@@ -41,7 +48,7 @@ def test_text_markdown_and_json_say_the_same(gatesearch: Gatesearch, kept: Path)
             shown = rf"{figure.task} +{figure.cell} +{figure.other} +{figure.value:.4f} / {figure.reference:.4f}"
             assert re.search(shown, block)
             assert f"{figure.value:.4f} / {figure.reference:.4f}" in markdown
-    assert max(len(line) for line in said.out.splitlines()) <= 100
+    assert max(len(line) for line in said.out.splitlines() if "`" not in line) <= 100
 
 
 def test_what_is_missing_is_had_by_a_run_of_the_baselines_which_has_a_price(gatesearch: Gatesearch, kept: Path) -> None:

@@ -32,9 +32,11 @@ def test_the_table_has_the_cells_in_order_and_fits_80_columns(
     monkeypatch.setenv("COLUMNS", "80")
     table = pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--csv").out))
     said = gatesearch("leaderboard", "kept")
-    lines = said.out.splitlines()
+    head, _, body = said.out.partition("\n\n")
+    lines = body.splitlines()
     assert max(len(line) for line in lines) <= 80
-    places = [said.out.index(cell) for cell in table["cell"]]
+    assert head.startswith("Nothing is decided about the found cells: none was confirmed on fresh seeds. The\nbest of")
+    places = [body.index(cell) for cell in table["cell"]]
     assert places == sorted(places)
     gru = next(line for line in lines if " gru " in line)
     assert "1.0000" in gru
@@ -66,7 +68,7 @@ def test_one_task_sorts_and_stands_alone(gatesearch: Gatesearch, kept: Path) -> 
     assert len(ranked) == 5
     assert read["evidence"].tolist() == sorted(read["evidence"])  # retrained, then search
     assert sorted(read["cell"]) == sorted(table["cell"])
-    screen = gatesearch("leaderboard", "kept", "--task", "arithmetic").out
+    screen = gatesearch("leaderboard", "kept", "--task", "arithmetic").out.partition("\n\n")[2]
     assert screen.splitlines()[0].split()[:5] == ["rank", "cell", "name", "score", "arithmetic"]
     assert "xml" not in screen.splitlines()[0]
     places = [screen.index(cell) for cell in read["cell"]]
@@ -105,12 +107,17 @@ def test_ratios_stand_beside_those_of_the_study(gatesearch: Gatesearch, kept: Pa
 def test_markdown_and_latex_have_what_the_screen_has(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
     table = pd.read_csv(kept / "leaderboard.csv")
     markdown = gatesearch("leaderboard", "kept", "--format", "markdown", "--top", "3").out
-    lines = markdown.splitlines()
+    comment, _, rest = markdown.partition("\n\n")
+    assert comment.startswith("<!-- Nothing is decided about the found cells")
+    assert "`gatesearch finalists kept --cell " in comment
+    assert comment.index("-->") == len(comment) - 3
+    lines = rest.splitlines()
     assert [cell.strip() for cell in lines[0].strip("|").split("|")][:6] == [
         *("rank", "cell", "name", "score", "xml", "arithmetic")
     ]
     assert len({line.count("|") for line in lines[:5]}) == 1
     latex = gatesearch("leaderboard", "kept", "--format", "latex", "--top", "3").out
+    assert latex.startswith("% Nothing is decided about the found cells")
     assert latex.count(r"\\") == 4
     for row in table.head(3).to_dict("records"):
         (line,) = (line for line in lines if str(row["cell"]) in line)

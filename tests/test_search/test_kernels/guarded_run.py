@@ -48,7 +48,7 @@ def separate_arrays(commands: StepCommands, name: str, x: int, steps: int, batch
     """Allocate a layer's states, sums and values apart, so that each has guards of its own."""
     sizes = commands._array_floats(steps, batch)
     states, sums, values = (commands.allocate(f"layer {name} {n}", floats) for n, floats in enumerate(sizes))
-    shape = commands.code.states, steps, batch, commands.units
+    shape = commands.code.states, steps, batch, commands.stride
     return value_addresses(commands.program, (x, states, sums, values), *shape)
 
 
@@ -64,7 +64,7 @@ def run(at_end: bool, mutants: int) -> None:
         for _ in range(3):
             graphs[-1] = getattr(propose(graphs[-1], rng).child, "graph", graphs[-1])
     for graph in graphs:
-        for units, batch in ((16, 10), (48, 5), (32, 1)):
+        for units, batch in ((16, 10), (48, 5), (32, 1), (1, 3), (15, 2), (33, 4), (50, 1)):
             train(graph, units, batch, at_end)
     print("ran", len(graphs))
 

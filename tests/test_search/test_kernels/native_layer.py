@@ -5,6 +5,7 @@ It records the commands that a training step records for its first layer, and no
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -72,7 +73,7 @@ def _run(
     code = compile_cell(graph)
     assert code is not None
     weight, bias, x = (t.contiguous() for t in (weight, bias, x))
-    units, batch = x.shape[-1], states[0].shape[0]
+    units, batch, width = x.shape[-1], states[0].shape[0], code.pad(x.shape[-1])
     steps = len(x) if symbols is None else len(symbols)
     table = x if symbols is not None else torch.zeros(1, units)
     values, gradients = (
@@ -84,19 +85,23 @@ def _run(
     )
     model = ModelBuffers(code, values, gradients, multi_label=False)
     model.arena.allocate("one", 1, 1.0)
-    model.arena.allocate("zeros", units, 0.0)
+    model.arena.allocate("zeros", width, 0.0)
     for _ in range(2):  # the first pass sizes the arena, whose blocks then stay where they are
         layer = _LayerCommands(model, steps, batch, None if symbols is not None else x, d_results)
     if symbols is not None:
         layer.inputs[...] = symbols.numpy()
-    layer.carried[: code.states * batch * units] = torch.stack(states).flatten().numpy()
+    shape = code.states, batch, width
+    carried = torch.from_numpy(layer.carried)[: prod(shape)].view(shape)[..., :units]
+    carried.copy_(torch.stack(states))
     assert layer.commands.run() == 0
-    size = steps * batch * units
-    carried = torch.from_numpy(layer.carried.copy())[: code.states * batch * units].view(code.states, batch, units)
-    blocks = [model.arena[f"d state {k}"][: batch * units].view(batch, units).clone() for k in range(code.states)]
-    d_x = gradients.entry if symbols is not None else model.arena["d 1"][:size].view(steps, batch, units).clone()
-    outputs = model.arena["outputs"][:size].view(steps, batch, units).clone()
-    return _Result(outputs, list(carried), gradients.weights[0], gradients.biases[0], d_x, blocks)
+
+    def read(name: str, *rows: int) -> Tensor:
+        return model.arena[name][: prod(rows) * width].view(*rows, width)[..., :units].clone()
+
+    blocks = [read(f"d state {k}", batch) for k in range(code.states)]
+    d_x = gradients.entry if symbols is not None else read("d 1", steps, batch)
+    outputs = read("outputs", steps, batch)
+    return _Result(outputs, list(carried.clone()), gradients.weights[0], gradients.biases[0], d_x, blocks)
 
 
 class _LayerCommands(StepCommands):
@@ -105,20 +110,21 @@ class _LayerCommands(StepCommands):
     def __init__(
         self, model: ModelBuffers, steps: int, batch: int, x: Tensor | None, d_results: tuple[Tensor, ...] | None
     ) -> None:
-        self._x = x
+        padding = model.padded_units - model.units
+        self._x = None if x is None else _padded(x, padding)
         shape = batch, model.units
-        zeros = [torch.zeros(steps, *shape), *(torch.zeros(shape) for _ in range(model.code.states))]
-        d_outputs, d_first, *d_others = zeros if d_results is None else [d.clone() for d in d_results]
-        d_outputs = d_outputs.contiguous()
+        zeros = (torch.zeros(steps, *shape), *(torch.zeros(shape) for _ in range(model.code.states)))
+        d_outputs, d_first, *d_others = (_padded(d, padding) for d in d_results or zeros)
         d_outputs[-1] += d_first  # state 0 after the last step is the last output
-        self._d_outputs, self._d_last = d_outputs, [None, *(d.contiguous() for d in d_others)]
+        self._d_outputs, self._d_last = d_outputs, [None, *d_others]
         super().__init__(model, True, steps, batch)
 
     def _record(self) -> None:
         if self._x is not None:
             self.by_symbol, self.table_rows = False, (self.steps, self.batch)
         outputs = self._forward(0, self._entered() if self._x is None else self._x.data_ptr())
-        self.commands.call(COPY, 4 * self.rows * self.units, outputs, self.allocate("outputs", self.rows * self.units))
+        floats = self.rows * self.stride
+        self.commands.call(COPY, 4 * floats, outputs, self.allocate("outputs", floats))
         d_x = self._backward(0, self._d_outputs.data_ptr())
         if self._x is None:
             self._entry_gradient(d_x)
@@ -127,7 +133,12 @@ class _LayerCommands(StepCommands):
         address = super()._state_gradient(k, d_output)
         d_last = self._d_last[k]
         if d_last is not None:
-            row = 4 * self.batch * self.units
+            row = 4 * self.batch * self.stride
             at = self.steps if k in self.program.tracked else self.steps % 2
             self.commands.call(COPY, row, d_last.data_ptr(), address + at * row)
         return address
+
+
+def _padded(rows: Tensor, padding: int) -> Tensor:
+    """Return a copy with rows of whole vectors, whose padding is NaN: no result may depend on it."""
+    return torch.nn.functional.pad(rows.detach(), (0, padding), value=float("nan")).clone()

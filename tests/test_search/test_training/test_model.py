@@ -5,14 +5,17 @@ T steps, B sequences, H units, V symbols or notes.
 
 import itertools
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from search.bench.steps import random_mutants
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
@@ -26,6 +29,7 @@ from tasks.task import Batch, Output, Split, Task
 from tests.test_search.small import Chords, small_task
 
 V, H, B, T = 11, 16, 3, 7
+MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "100"))
 LSTM, GRU = LIBRARY["lstm"].graph, LIBRARY["gru"].graph
 GATES = """\
 i = sigmoid(linear(x, bias=0.11) + linear(h))
@@ -131,25 +135,52 @@ def test_the_count_of_parameters_is_the_number_of_numbers_in_the_model(name: str
 
 
 @pytest.mark.parametrize("output", Output)
-@pytest.mark.parametrize("parameters", [4_000, 25_000, 26_001, 250_000, 1_000_000])
-def test_units_are_the_most_that_a_plain_search_finds(parameters: int, output: Output) -> None:
-    for graph, layers, output_size in itertools.product((LIBRARY["tanh"].graph, LSTM, GRU), (1, 3), (26, 40)):
-        setting = Setting(1.0, 1.0, 5.0, layers, parameters)
-        fitting = [
-            h for h in range(16, 1200, 16) if count_parameters(graph, h, layers, output_size, output) <= parameters
-        ]
-        if fitting:
-            assert units_for(graph, setting, output_size, output) == fitting[-1]
-        else:
-            with pytest.raises(BudgetError):
-                units_for(graph, setting, output_size, output)
+@pytest.mark.parametrize("budget", [300, 4_000, 25_000, 26_001, 250_000, 1_000_000])
+def test_units_are_those_of_the_nearest_model_that_a_plain_search_finds(budget: int, output: Output) -> None:
+    for graph, layers, output_size in itertools.product((LIBRARY["tanh"].graph, LSTM, GRU), (1, 3), (2, 26, 40)):
+        setting = Setting(1.0, 1.0, 5.0, layers, budget)
+        distances = [(abs(count_parameters(graph, h, layers, output_size, output) - budget), h) for h in range(1, 1200)]
+        assert units_for(graph, setting, output_size, output) == min(distances)[1]
 
 
-def test_a_budget_that_16_units_exceed_is_an_error_with_both_numbers() -> None:
+def test_of_two_models_that_are_equally_near_the_smaller_one_is_taken() -> None:
+    graph = parse_formula("h' = tanh(x) * h")  # 2 V H + V numbers: 10 a unit
+    for budget, units in ((34, 3), (35, 3), (39, 3), (40, 3), (41, 4), (45, 4)):
+        assert units_for(graph, Setting(1.0, 1.0, 5.0, 1, budget), 5, Output.SYMBOLS) == units
+
+
+def test_a_budget_that_a_model_of_1_unit_exceeds_is_an_error_with_both_numbers() -> None:
+    least = count_parameters(LSTM, 1, 2, 26, Output.SYMBOLS)
+    assert least == 2 * 8 * 2 + 3 * 26
+    assert units_for(LSTM, Setting(1.0, 1.0, 5.0, 2, least), 26, Output.SYMBOLS) == 1
     with pytest.raises(
-        BudgetError, match=r"^a budget of 100 parameters is too small: 16 units in 2 layers take 5,2\d\d$"
+        BudgetError,
+        match=rf"^a budget of {least - 1} parameters is too small: a model of 1 unit in 2 layers takes {least}$",
     ):
-        units_for(LSTM, Setting(1.0, 1.0, 5.0, 2, 100), 26, Output.SYMBOLS)
+        units_for(LSTM, Setting(1.0, 1.0, 5.0, 2, least - 1), 26, Output.SYMBOLS)
+
+
+SIZES = {"arithmetic": (40, Output.SYMBOLS), "xml": (29, Output.SYMBOLS), "music": (88, Output.MULTI_LABEL)}
+
+
+@pytest.mark.parametrize("name", [*SIZES, "language"])
+def test_models_of_one_budget_are_of_one_size(name: str) -> None:
+    """One layer of named cells and mutants. A word takes 2 numbers a unit, so that 1,000 words need larger budgets."""
+    output_size, output = SIZES.get(name, (1000, Output.SYMBOLS))
+    graphs = [cell.graph for cell in LIBRARY.values()]
+    graphs += [graph.canonical() for graph in random_mutants(MUTANTS)]
+
+    def distances(budget: int) -> npt.NDArray[np.float64]:
+        setting = Setting(1.0, 1.0, 5.0, 1, budget)
+        units = [units_for(graph, setting, output_size, output) for graph in graphs]
+        found = [count_parameters(g, h, 1, output_size, output) for g, h in zip(graphs, units, strict=True)]
+        return np.abs(np.array(found) / budget - 1.0)
+
+    least, large = (80_000, (150_000, 250_000, 1_000_000)) if name == "language" else (24_000, (100_000, 1_000_000))
+    assert np.median(distances(least)) <= 0.01
+    assert distances(least).max() <= 0.03
+    for budget in large:
+        assert distances(budget).max() <= 0.01
 
 
 def test_initial_numbers_fill_the_interval_evenly_in_every_tensor() -> None:

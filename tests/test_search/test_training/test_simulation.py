@@ -102,7 +102,7 @@ def test_an_outcome_has_a_real_trials_form(task: str) -> None:
 
 
 def test_a_budget_that_is_too_small_fails_as_a_real_trial_does() -> None:
-    setting = replace(SETTING, parameter_budget=100)
+    setting = replace(SETTING, parameter_budget=50)
     real = train_trial(GRU, TASKS["xml"], setting, BUDGET, 0)
     assert drawn(setting=setting) == replace(real, reason=MARK + real.reason)
 

@@ -5,6 +5,7 @@ T steps, B sequences, H units, V symbols or notes.
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from search.kernels.errors import KernelError
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
 from search.kernels.runtime.compiled import compile_cell
+from search.kernels.runtime.native_model import NativeModel
 from search.training.model import SequenceModel, States
 from search.training.schedule import Budget
 from search.training.settings import Setting
@@ -130,7 +132,7 @@ def test_mutants_train_as_the_reference_does(output: Output) -> None:
     graphs = [*map(parse_formula, ODD), *random_mutants(MUTANTS)]
     held = 0
     for k, graph in enumerate(graphs):
-        units, layers = int(rng.choice([16, 32, 48])), int(rng.choice([1, 1, 2, 4]))
+        units, layers = int(rng.choice([1, 3, 7, 15, 16, 17, 31, 32, 33, 47, 50])), int(rng.choice([1, 1, 2, 4]))
         output_size, steps, batch = int(rng.choice([2, 7, 29, 300])), int(rng.integers(1, 7)), int(rng.integers(1, 8))
         first = draw(rng, steps, batch, output_size, output)
         second = replace(draw(rng, steps, batch, output_size, output), starts=False)
@@ -148,6 +150,58 @@ def test_any_shape_trains_as_the_reference_does(steps: int, batch: int, output_s
     for share in (0.5, 1.0):
         batches = [draw(rng, steps, batch, output_size, output, share) for _ in range(2)]
         assert assert_same_training(*pair(GRU, 32, 1, output_size, output), batches, "gru")
+
+
+@pytest.mark.parametrize("output", Output)
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("name", ["tanh", "lstm", "gru", "mut1", "mut2", "mut3"])
+def test_any_number_of_units_trains_as_the_reference_does(name: str, layers: int, output: Output) -> None:
+    """Three batches, the last two with the states carried over; symbols by table and by step."""
+    rng = np.random.default_rng(0)
+    for units, output_size in itertools.product((1, 2, 3, 7, 15, 17, 31, 33, 47, 50), (5, 30)):
+        batches = [draw(rng, 4, 5, output_size, output) for _ in range(3)]
+        batches[1:] = [replace(batch, starts=False) for batch in batches[1:]]
+        steppers = pair(LIBRARY[name].graph, units, layers, output_size, output)
+        assert assert_same_training(*steppers, batches, f"{name} of {units} units")
+
+
+UNTOUCHED = ("one", "ones", "inverse", "start", "zeros", "carry", "loss_mask", "inputs", "targets")
+"""Memory that a step reads before it writes, or that holds the batch."""
+
+
+@pytest.mark.parametrize("output", Output)
+@pytest.mark.parametrize("output_size", [5, 30])
+@pytest.mark.parametrize("units", [1, 15, 17, 50])
+def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(
+    units: int, output_size: int, output: Output
+) -> None:
+    """NaN in the padding of states and of the row of zeros, and in all of the memory that a step writes itself."""
+    rng = np.random.default_rng(0)
+    graphs = [LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut2", "mut3")]
+    for graph in [*graphs, *map(parse_formula, ODD), *random_mutants(8)]:
+        (clean, _), (poisoned, _) = (pair(graph, units, 2, output_size, output) for _ in range(2))
+        batches = [replace(draw(rng, 4, 3, output_size, output), starts=k == 0) for k in range(3)]
+        for batch in batches:
+            for act in ("train", "score"):
+                arguments = (0.1, 1.0) if act == "train" else ()
+                expected = getattr(clean, act)(batch, *arguments)
+                poison(poisoned.native)
+                np.testing.assert_array_equal(getattr(poisoned, act)(batch, *arguments), expected)
+            assert torch.equal(poisoned.model.flat.view(torch.int32), clean.model.flat.view(torch.int32))
+            assert torch.equal(poisoned.model.flat_grad.view(torch.int32), clean.model.flat_grad.view(torch.int32))
+
+
+def poison(native: NativeModel) -> None:
+    """Fill padding and scratch memory with NaN; nothing before the first step, which allocates it."""
+    buffers, poisoned = native.buffers, 0
+    for name, block in buffers.arena._blocks.items():
+        if name.split()[0] in ("carry", "zeros"):
+            rows = block[: block.numel() // buffers.padded_units * buffers.padded_units]
+            rows.view(-1, buffers.padded_units)[:, buffers.units :] = float("nan")
+        elif name.split()[0] not in UNTOUCHED:
+            block.fill_(float("nan"))
+            poisoned += 1
+    assert poisoned >= 10 or not native._steps
 
 
 def test_the_first_of_equal_logits_is_the_guess() -> None:
@@ -339,7 +393,8 @@ def test_any_vector_width_trains_as_the_reference_does(
     try:
         for steps, batch, output_size in ((4, 3, 9), (6, 20, 50), (1, 1, 88)):
             batches = [draw(rng, steps, batch, output_size, output) for _ in range(2)]
-            assert assert_same_training(*pair(GRU, 16, 2, output_size, output), batches, "gru")
+            for units in (16, 13):
+                assert assert_same_training(*pair(GRU, units, 2, output_size, output), batches, "gru")
     finally:
         compile_cell.cache_clear()
 
@@ -377,13 +432,14 @@ print(step.nats.hex(), hashlib.sha256(model.flat.numpy().tobytes()).hexdigest())
 
 
 def test_a_model_without_machine_code_is_trained_by_the_eager_backend() -> None:
-    odd_units, no_layer, double = (SequenceModel(GRU, *size, 9, Output.SYMBOLS) for size in ((19, 1), (16, 0), (16, 1)))
+    no_layer, double = (SequenceModel(GRU, *size, 9, Output.SYMBOLS) for size in ((16, 0), (16, 1)))
     double.flat = double.flat.double()
-    for model in (odd_units, no_layer, double):
+    for model in (no_layer, double):
         stepper = stepper_for(model)
         assert isinstance(stepper, EagerStepper)
         assert stepper.backend == "eager"
-    assert stepper_for(SequenceModel(GRU, 16, 1, 9, Output.SYMBOLS)).backend == "native"
+    for units in (1, 16, 19):
+        assert stepper_for(SequenceModel(GRU, units, 1, 9, Output.SYMBOLS)).backend == "native"
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "gru-after", "mut1", "mut2", "mut3"])

@@ -143,7 +143,7 @@ def test_every_part_and_every_line_of_the_diagram_is_drawn(name: str) -> None:
 
 
 def test_a_drawing_is_the_same_every_time_and_says_names_as_they_are() -> None:
-    text = "gate = sigmoid(linear(x) + linear(h))\nh' = gate * h"
+    text = "gate = sigmoid(linear(x) + linear(h))\nh' = gate * x"
     assert draw_formula(text, 'a <b> & "c"') == draw_formula(text, 'a <b> & "c"')
     drawn = elements(draw_formula(text, 'a <b> & "c"'))
     assert drawn.findtext(f"{SVG}title") == 'a <b> & "c"'

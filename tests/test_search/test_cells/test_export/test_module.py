@@ -28,6 +28,7 @@ from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Node, Op
+from search.cells.simplify import live_states
 from search.kernels.eager import run_eager
 from tests.paths import ROOT
 from tests.test_search.test_cells.shapes import MUTANTS
@@ -63,6 +64,8 @@ ODD = {
     )
     + "; h' = x + "
     + " * ".join(f"v{k}" for k in range(8)),
+    "hidden zeros": "z = h - h; c' = c * linear(x); a' = tanh(linear(x) + c + a); b = tanh(a') + z; "
+    "h' = h * b + linear(c, 0.9) - linear(z * x + c) * (c - tanh(a)) + sigmoid(c)",
     "initial values": "f = sigmoid(linear(x, bias=1) + linear(h, 0.9)); h' = f * h + linear(tanh(x), bias=-2) * f",
 }
 
@@ -125,7 +128,7 @@ def hidden_leaves(formula: str) -> list[int]:
     written = parse_formula(formula)
     position = canonical_positions(written)
     leaves = {node.state: i for i, node in enumerate(written) if node.op is Op.STATE and node.state}
-    return [position[leaves[k]] for k in sorted(leaves) if leaves[k] in position]
+    return [position[leaves[k]] for k in live_states(written) if k]
 
 
 def assert_same(found: Tensor, expected: Tensor, tolerance: float) -> None:

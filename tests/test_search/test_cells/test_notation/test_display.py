@@ -97,8 +97,8 @@ SHOWN = {
     ),
     "a complement among other factors": ("h' = (1 - h) * tanh(x) * x", "h' = x * ((1 - h) * tanh(x))"),
     "a product that is read elsewhere": (
-        "z = tanh(linear(x)); p = z * h; h' = p + (h - p) + relu(p)",
-        "v1 = h * tanh(linear(x))\nh' = v1 + (h - v1) + relu(v1)",
+        "z = tanh(linear(x)); p = z * x; h' = p + (x - p) + relu(p)",
+        "v1 = x * tanh(linear(x))\nh' = v1 + (x - v1) + relu(v1)",
     ),
 }
 

@@ -34,21 +34,35 @@ def panels(host: Host, weight: Floats) -> Floats:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(host: Host) -> None:
-    """h' = tanh(W0 x + b0 + W1 h + b1): the buffers of each segment, over all steps, and by hand the chain rule."""
-    units = 3 * host.width
+@pytest.mark.parametrize("padding", [0, 1, 3])
+def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(padding: int, host: Host) -> None:
+    """h' = tanh(W0 x + b0 + W1 h + b1): the buffers of each segment, over all steps, and by hand the chain rule.
+
+    Rows are padded to whole vectors, with NaN.
+    """
+    units = 3 * host.width - padding
+
+    def rows(*shape: int, fill: float = np.nan) -> Floats:
+        found = np.full((*shape, 3 * host.width), np.nan, np.float32)
+        found[..., :units] = fill
+        return found
+
+    def drawn(*shape: int) -> Floats:
+        found = rows(*shape)
+        found[..., :units] = rng.normal(size=(*shape, units))
+        return found
+
     rng = np.random.default_rng(0)
     program = program_of(LIBRARY["tanh"].graph)
     publish_kernels(host)
     code = MachineCode(cell_text(program, host), host)
     weight = (rng.normal(size=(2, units, units)) / units**0.5).astype(np.float32)
-    bias = rng.normal(size=units).astype(np.float32)  # b0 + b1, what the sum starts from
-    x = rng.normal(size=(T, B, units)).astype(np.float32)
-    states = np.full((T + 1, B, units), np.nan, np.float32)
-    states[0] = rng.normal(size=(B, units))
-    d_output = rng.normal(size=(T, B, units)).astype(np.float32)
-    d_weight, d_bias = np.full_like(weight, np.nan), np.full(units, np.nan, np.float32)
-    d_x, d_sum, d_state = np.full_like(x, np.nan), np.full_like(x, np.nan), np.zeros((2, B, units), np.float32)
+    bias = drawn()  # b0 + b1, what the sum starts from
+    x, d_output = drawn(T, B), drawn(T, B)
+    states = rows(T + 1, B)
+    states[0] = drawn(B)
+    d_weight, d_bias = np.full_like(weight, np.nan), rows()
+    d_x, d_sum, d_state = rows(T, B), rows(T, B), rows(2, B, fill=0.0)
     arrays: dict[Buffer, npt.NDArray[np.float32]] = {
         Buffer(BufferKind.X): x,
         Buffer(BufferKind.OLD): states,
@@ -62,7 +76,7 @@ def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(ho
     }
     assert program.tracked == frozenset()
     packed = {False: panels(host, np.ascontiguousarray(weight.transpose(0, 2, 1))), True: panels(host, weight)}
-    starts = {False: bias, True: np.zeros(units, np.float32)}
+    starts = {False: bias, True: rows(fill=0.0)}
     for name in SEGMENTS:
         backward = name.endswith("backward")
         given = [packed[backward], starts[backward], d_weight, d_bias]
@@ -72,6 +86,9 @@ def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(ho
         function(table.ctypes.data, T, B, units)
 
     w0, w1 = weight.astype(np.float64)
+    x, bias, states, d_output, d_x, d_sum, d_state, d_bias = (
+        array[..., :units] for array in (x, bias, states, d_output, d_x, d_sum, d_state, d_bias)
+    )
     h = [states[0].astype(np.float64)]
     for t in range(T):
         h.append(np.tanh(x[t] @ w0.T + h[t] @ w1.T + bias))

@@ -69,6 +69,29 @@ def test_products_of_any_number_of_rows_equal_numpys(rows: int, host: Host) -> N
 
 
 @pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("rows", [1, 5, 10, 17])
+def test_a_last_vector_that_is_not_whole_leaves_what_is_beyond_it_alone(rows: int, host: Host) -> None:
+    """Rows of N numbers without gaps: of the start, of the result, and a start that is the result."""
+    rng = np.random.default_rng(rows)
+    gemm, width = kernel_library(host).addresses[CALL_GEMM], panel_columns(host)
+    for columns in range(1, 3 * host.width + 1):
+        inner = int(rng.choice([1, 9, 300]))
+        left, start = numbers(rng, rows, inner), numbers(rng, rows, columns)
+        right = np.full((inner, 3 * host.width), np.nan, np.float32)  # rows of whole vectors: NaN in the padding
+        right[:, :columns] = numbers(rng, inner, columns)
+        memory = np.full(rows * columns + host.width, 7.0, np.float32)
+        result = memory[: rows * columns].reshape(rows, columns)
+        exact = left.astype(np.float64) @ right[:, :columns]
+        for times, (first, stride) in enumerate([(start, columns), (result, columns)], 1):
+            call(
+                gemm, rows, columns, inner, left, inner, 1, right, width, 3 * host.width, first, stride, result,
+                columns,
+            )  # fmt: skip
+            np.testing.assert_allclose(result, start + times * exact, rtol=1e-5, atol=4e-6 * inner)
+        assert (memory[rows * columns :] == 7.0).all()
+
+
+@pytest.mark.parametrize("host", HOSTS)
 def test_a_result_may_be_its_own_start(host: Host) -> None:
     rng = np.random.default_rng(0)
     columns, width = 2 * host.width, panel_columns(host)

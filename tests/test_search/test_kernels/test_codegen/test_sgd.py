@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, SELECT, SGD
+from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD
 from search.kernels.runtime.library import kernel_library
 from tests.test_search.test_kernels.hosts import HOSTS
 from tests.test_search.test_kernels.machine import Floats, call
@@ -90,3 +90,12 @@ def test_memory_is_cleared_and_copied_to_the_byte(host: Host) -> None:
     assert memory.tolist() == [0] * 24 + [7] * 16
     call(addresses[COPY], 12, source, memory)
     assert memory.tolist() == [*range(12), *[0] * 12, *[7] * 16]
+
+
+@pytest.mark.parametrize("strides", [(5, 5), (7, 5), (5, 16)])
+def test_rows_are_copied_between_strides(strides: tuple[int, int], host: Host) -> None:
+    left, right = strides
+    source, target = np.arange(4 * left, dtype=np.float32).reshape(4, left), np.full((4, right), -1.0, np.float32)
+    call(kernel_library(host).addresses[COPY_ROWS], 4, 5, source, left, target, right)
+    np.testing.assert_array_equal(target[:, :5], source[:, :5])
+    assert (target[:, 5:] == -1.0).all()

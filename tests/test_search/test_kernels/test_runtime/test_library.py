@@ -29,5 +29,5 @@ def test_code_of_several_vector_widths_is_used_in_one_process(host: Host) -> Non
     """Rows of one vector: a kernel of a wider host would copy beyond the row."""
     width = host.width
     table, rows = np.arange(2 * width, dtype=np.float32), np.full(width + 1, -1, np.float32)
-    call(kernel_library(host).addresses[CALL_GATHER], 1, width, np.array([1]), table, rows)
+    call(kernel_library(host).addresses[CALL_GATHER], 1, width, np.array([1]), table, width, rows, width)
     assert rows.tolist() == [*range(width, 2 * width), -1]

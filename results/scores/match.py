@@ -1,0 +1,95 @@
+"""Matches of cells against the GRU and the LSTM, and their costs: what the verdict of a run is made from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from results.scores.finding import Standing
+
+LEAST_SAVING = 0.05
+"""Smallest saving that counts as less cost, as a share of the GRU's cost."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Test of a cell against the GRU or the LSTM on a task. Cells are named by their labels.
+
+    Attributes:
+        standing: corrected verdict on `cell`.
+        effect: mean difference, above 0 if `cell` is better, as a share of the GRU's gain over the constant baseline;
+            of the other cell's metric if `of_gain` is False.
+        low: lower end of the 95 % interval of the effect.
+        high: upper end of that interval.
+        of_gain: whether the unit of the effect is the GRU's gain.
+        repeats: seeds that were trained.
+        needed: seeds that would probably decide an undecided test; None if too many.
+        margin: largest effect of cells that are even.
+    """
+
+    task: str
+    cell: str
+    other: str
+    standing: Standing
+    effect: float
+    low: float
+    high: float
+    of_gain: bool
+    repeats: int
+    needed: int | None = None
+    margin: float = 0.02
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of a cell relative to the GRU's: geometric means over the ranked tasks; None if not known."""
+
+    parameters: float | None = None
+    multiply_adds: float | None = None
+    step_seconds: float | None = None
+
+    def savings(self) -> list[str]:
+        """Return in words by how much it costs less than the GRU, the largest saving first."""
+        units = ((self.parameters, "fewer parameters"), (self.multiply_adds, "fewer multiply-adds"))
+        known = [(1.0 - cost, words) for cost, words in (*units, (self.step_seconds, "less time a step")) if cost]
+        counted = sorted((one for one in known if one[0] >= LEAST_SAVING), key=lambda one: -one[0])
+        return [f"{100 * share:.0f} % {words}" for share, words in counted]
+
+    @property
+    def largest_saving(self) -> float:
+        """Largest saving, as a share of the GRU's cost."""
+        return max((1.0 - cost for cost in (self.parameters, self.multiply_adds, self.step_seconds) if cost), default=0)
+
+
+Course = dict[str, list[Match]]
+"""Matches of one cell, by task."""
+
+
+def by_cell(matches: Iterable[Match]) -> dict[str, Course]:
+    """Return the matches that were looked at, by cell."""
+    found: dict[str, Course] = {}
+    for match in matches:
+        if match.repeats:
+            found.setdefault(match.cell, {}).setdefault(match.task, []).append(match)
+    return found
+
+
+def standing_of(matches: Sequence[Match]) -> Standing:
+    """Return the standing against all of the opponents: better than each, or else the worst that is shown."""
+    known = {match.standing for match in matches}
+    if known == {Standing.BETTER}:
+        return Standing.BETTER
+    return next((behind for behind in (Standing.WORSE, Standing.EVEN) if behind in known), Standing.UNDECIDED)
+
+
+def tasks_with(course: Course, standing: Standing) -> list[str]:
+    """Return the tasks on which a cell has this standing against all of its opponents."""
+    return [task for task, matches in course.items() if standing_of(matches) is standing]
+
+
+def winners_of(cells: Mapping[str, Course]) -> dict[str, list[str]]:
+    """Return the tasks on which a cell is better than its opponents, for each cell that is better somewhere."""
+    return {cell: tasks for cell, course in cells.items() if (tasks := tasks_with(course, Standing.BETTER))}
+
+
+def closest(matches: Sequence[Match]) -> Match:
+    """Return the match against the harder opponent: the one with the smaller effect."""
+    return min(matches, key=lambda match: (match.effect, match.other))

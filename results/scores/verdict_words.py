@@ -1,0 +1,154 @@
+"""Words of a verdict: how cells stand on tasks, by how much, with which interval."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from results.scores.finding import Standing
+from results.scores.match import Course, Match, closest, tasks_with
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_TITLES = {"gru": "GRU", "lstm": "LSTM"}
+
+
+def opponents(matches: Iterable[Match]) -> str:
+    """Return the cells that these matches are against, in words."""
+    names = sorted({match.other for match in matches})
+    return f"the {_title(names[0])}" if len(names) == 1 else " and ".join(_title(name) for name in names)
+
+
+def account(course: Course, ranked: Sequence[str]) -> str:
+    """Return how a cell stands on each task, in words that follow its name."""
+    once = _Once()
+    ahead = tasks_with(course, Standing.BETTER)
+    parts = []
+    if ahead:
+        against = opponents([match for task in ahead for match in course[task]])
+        each = joined([f"{task} ({_lead(course[task], once)})" for task in ahead])
+        everywhere = f"all {count_word(ranked)} tasks: " if len(ahead) == len(ranked) > 1 else ""
+        parts.append(f"better than {against} on {everywhere}{each}")
+    behind: dict[str, dict[str, Match]] = {}
+    for task in tasks_with(course, Standing.WORSE):
+        worse = sorted((m for m in course[task] if m.standing is Standing.WORSE), key=lambda match: match.other)
+        behind.setdefault(joined([f"the {_title(match.other)}" for match in worse]), {})[task] = closest(worse)
+    parts += [f"worse than {names} on {_losses(matches, ranked, once)}" for names, matches in behind.items()]
+    even: dict[str, list[str]] = {}
+    for task in tasks_with(course, Standing.EVEN):
+        names = sorted(match.other for match in course[task] if match.standing is Standing.EVEN)
+        even.setdefault(joined([f"the {_title(name)}" for name in names]), []).append(task)
+    parts += [f"as good as {names} on {all_of(tasks, ranked)}" for names, tasks in even.items()]
+    undecided = tasks_with(course, Standing.UNDECIDED)
+    if undecided:
+        parts.append(f"undecided on {all_of(undecided, ranked)}")
+    # Commas inside the brackets are many, so the parts are divided by more.
+    return f"is {parts[0]}" + "".join(
+        f"{', but' if ahead and behind and k == 0 else '; it is'} {part}" for k, part in enumerate(parts[1:])
+    )
+
+
+class _Once:
+    """Chooser of words that are written in full the first time only."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, first: str, later: str) -> str:
+        known = first in self._said
+        self._said.add(first)
+        return later if known else first
+
+
+def _lead(matches: Sequence[Match], once: _Once) -> str:
+    """Return by how much a cell is better, as in `ahead of the LSTM, the closer one, by 8.1 % of the GRU's gain`."""
+    match = closest(matches)
+    if len(matches) == 1:
+        return f"by {_amount(match, once)}"
+    return f"ahead of the {_title(match.other)}{once(', the closer one,', '')} by {_amount(match, once)}"
+
+
+def _losses(matches: Mapping[str, Match], ranked: Sequence[str], once: _Once) -> str:
+    """Return tasks with the amounts by which a cell is behind; their range if there are more than two."""
+    if len(matches) <= 2:
+        return joined([f"{task} (by {_amount(match, once)})" for task, match in matches.items()])
+    effects = sorted(-match.effect for match in matches.values())
+    units = {_unit(match) for match in matches.values()}
+    unit = units.pop() if len(units) == 1 else "the metric"
+    digits = _digits(effects[-1] - effects[0])
+    ends = f"{_percent(effects[0], digits)} to {_percent(effects[-1], digits)} %"
+    return f"{all_of(list(matches), ranked)} (by {ends} of {unit})"
+
+
+def _amount(match: Match, once: _Once) -> str:
+    """Return the size of an effect whatever its sign, with its interval."""
+    sign = 1.0 if match.effect >= 0 else -1.0
+    low, high = sorted((sign * match.low, sign * match.high))
+    digits = _digits(high - low)
+    of, interval = once(f" of {_unit(match)}", ""), once("95 % interval ", "")
+    ends = f"{_percent(low, digits)} to {_percent(high, digits)} %"
+    return f"{_percent(sign * match.effect, digits)} %{of}, {interval}{ends}"
+
+
+def distance(match: Match) -> str:
+    """Return where a cell stands, as in `+2.1 % of the GRU's gain against the GRU (95 % interval -0.4 to +4.6 %)`."""
+    digits = _digits(match.high - match.low)
+    effect, low, high = (_percent(share, digits, "+") for share in (match.effect, match.low, match.high))
+    return (
+        f"{effect} % of {_unit(match)} against the {_title(match.other)} "
+        f"(95 % interval {low} to {high} %, {match.repeats} seeds)"
+    )
+
+
+def _unit(match: Match) -> str:
+    return "the GRU's gain" if match.of_gain else f"the {_title(match.other)}'s metric"
+
+
+def _digits(width: float) -> int:
+    """Return the decimals of percentages whose interval has this width: further digits would be noise."""
+    return 0 if width >= 0.2 else 1 if width >= 0.01 else 2
+
+
+def _percent(share: float, digits: int, sign: str = "-") -> str:
+    """Return a share in percent; with the sign `+`, positive numbers have one too."""
+    text = f"{100 * share:{sign}.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def better_words(cells: Mapping[str, Course], winners: Mapping[str, Sequence[str]], ranked: Sequence[str]) -> str:
+    """Return which of these cells are better than their opponents, and on what tasks."""
+    groups: dict[str, list[str]] = {}
+    for cell, tasks in winners.items():
+        against = opponents([match for task in tasks for match in cells[cell][task]])
+        groups.setdefault(against, []).append(f"{cell} on {all_of(tasks, ranked)}")
+    return "; ".join(f"better than {against}: {', '.join(words)}" for against, words in groups.items())
+
+
+def worse_words(cells: Mapping[str, Course], ranked: Sequence[str]) -> str:
+    """Return which of these cells are worse than the GRU, grouped by tasks; empty if none is."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for cell, course in cells.items():
+        lost = {match.task for own in course.values() for match in own if _lost_to_gru(match)}
+        if lost:
+            groups.setdefault(tuple(task for task in course if task in lost), []).append(cell)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[0]))
+    return "; ".join(f"{joined(names)} on {all_of(tasks, ranked)}" for tasks, names in ordered)
+
+
+def _lost_to_gru(match: Match) -> bool:
+    return match.other == "gru" and match.standing is Standing.WORSE
+
+
+def all_of(tasks: Sequence[str], ranked: Sequence[str]) -> str:
+    """Return the tasks in words; `all four tasks` if these are all of the ranked ones."""
+    return f"all {count_word(ranked)} tasks" if len(tasks) == len(ranked) > 1 else joined(tasks)
+
+
+def count_word(things: Sequence[object]) -> str:
+    """Return the number of things in words, in figures above ten."""
+    return _NUMBERS[len(things)] if len(things) < len(_NUMBERS) else str(len(things))
+
+
+def joined(words: Sequence[str]) -> str:
+    """Return words as `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, name)
