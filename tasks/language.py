@@ -82,7 +82,8 @@ class Language(Task):
                 words = int((tokens == _UNKNOWN).sum())
                 raise TaskError(
                     f"task 'language': all {words:,} words of {split} are unknown: none is among the "
-                    f"{self.output_size:,} of the vocabulary; separate the words of the texts by blanks, or set a larger vocabulary"
+                    f"{self.output_size:,} of the vocabulary; separate the words of the texts by blanks, or set a "
+                    "larger vocabulary"
                 )
 
     @property
