@@ -14,6 +14,7 @@ that does not hold at a run's size is a result; the paper's models are larger.
 from collections.abc import Iterable, Sequence
 
 from results.publication.confirmation_text import confirmation_lines
+from results.publication.discrimination_text import discrimination_lines
 from results.publication.findings_text import (
     WIDTH,
     Price,
@@ -22,6 +23,7 @@ from results.publication.findings_text import (
     section_markdown,
     section_text,
 )
+from results.scores.discrimination import discrimination
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Section, Standing, Way
 from results.scores.run_evidence import RunEvidence
@@ -74,7 +76,7 @@ def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price
         ResultsError: the table of the run, which the verdict needs, cannot be made.
         StoreError: the store cannot be read.
     """
-    answer, found, others = verdict_of(store, tasks), findings(store, tasks), sections(store)
+    answer, found, others = verdict_of(store, tasks), findings(store, tasks), sections(store, tasks)
     if markdown:
         verdict = f"**{printable(answer.text)}**"
         return "\n\n".join((verdict, findings_markdown(found, run, price), *map(section_markdown, others)))
@@ -82,16 +84,18 @@ def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price
     return "\n\n".join((verdict, findings_text(found, run, price), *map(section_text, others)))
 
 
-def sections(store: Store) -> list[Section]:
+def sections(store: Store, tasks: Sequence[str]) -> list[Section]:
     """Return what a run shows beside the paper's conclusions, without the sections that have nothing to show.
 
     Args:
         store: the run.
+        tasks: its ranked tasks.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    found = [Section("Confirmation of the contenders", tuple(confirmation_lines(store)))]
+    title, *lines = discrimination_lines(discrimination(store, tasks)) or ("",)
+    found = [Section("Confirmation of the contenders", tuple(confirmation_lines(store))), Section(title, tuple(lines))]
     return [section for section in found if section.lines]
 
 

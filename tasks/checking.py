@@ -21,7 +21,7 @@ from tasks.batch import Batch, Split
 from tasks.errors import TaskError
 from tasks.metrics import METRICS, Metric, Output, metrics_of
 from tasks.task import Task
-from tasks.watch import TRAINING, OwnCode, one_line
+from tasks.watch import TRAINING, BatchRules, OwnCode, one_line
 
 COLUMNS, STEPS = 8, 64
 """Shape of the batches that are asked for; the two differ, so that a swapped shape is found."""
@@ -236,10 +236,10 @@ def _check_disjoint(task: Task, training: _Read, validation: _Read, test: _Read)
 
 
 def _read(task: Task, name: str, windows: Iterator[Batch]) -> _Read:
-    """Read windows, and check that each keeps its content while the next ones are read.
+    """Read windows, and check each value, and that each keeps its content while the next ones are read.
 
     Raises:
-        TaskError: a window was changed after it was yielded, or there is no end.
+        TaskError: a value is neither 0 nor 1, a window was changed after it was yielded, or there is no end.
     """
     kept: deque[tuple[int, bytes, Batch]] = deque()
     digests: list[bytes] = []
@@ -253,7 +253,11 @@ def _read(task: Task, name: str, windows: Iterator[Batch]) -> _Read:
                 "yield new arrays each time, or copies"
             )
 
+    rules = BatchRules(task, COLUMNS, STEPS, exact=True)
     for window in windows:
+        breach = rules.breach(window, first=not digests)
+        if breach is not None:
+            raise TaskError(f"task {task.name!r}, {name}, window {len(digests) + 1}: {breach}")
         if len(digests) == MOST_WINDOWS:
             raise TaskError(f"task {task.name!r}, {name}: has more than {MOST_WINDOWS:,} windows; it must end")
         digests.append(_digest(window))

@@ -116,10 +116,11 @@ class BatchRules:
         task: the task.
         batch: columns that were asked for.
         steps: largest number of steps that was asked for; tasks of whole samples ignore it.
+        exact: compares every value with 0 and 1. Otherwise 1/2, 1/4, ... beside a 1 are not found, which is quicker.
     """
 
-    def __init__(self, task: Watched, batch: int, steps: int) -> None:
-        self.batch, self.steps = batch, steps
+    def __init__(self, task: Watched, batch: int, steps: int, *, exact: bool = False) -> None:
+        self.batch, self.steps, self.exact = batch, steps, exact
         self.size = task.output_size
         self.symbols = task.output is Output.SYMBOLS
         self.alone = task.alone
@@ -145,10 +146,10 @@ class BatchRules:
         for name, array in (("inputs", window.inputs), ("targets", window.targets)):
             if array.shape != expected:
                 return f"{name} has the shape {array.shape}, but loss_mask {shape}; {name} must be {expected}"
-            wrong = self._symbols(array) if self.symbols else _not_binary(array)
+            wrong = self._symbols(array) if self.symbols else self._not_binary(array)
             if wrong is not None:
                 return f"{name} has {wrong}"
-        wrong = _not_binary(mask)
+        wrong = self._not_binary(mask)
         if wrong is not None:
             return f"loss_mask has {wrong}"
         if type(window.starts) not in (bool, np.bool_):
@@ -166,24 +167,29 @@ class BatchRules:
     def _symbols(self, array: npt.NDArray[Any]) -> str | None:
         if array.dtype.kind not in "iu":
             return f"the dtype {array.dtype}; symbols must be integers, so use .astype(np.int64)"
+        # Read as unsigned, a negative number is a large one: one pass finds both.
+        if np.maximum.reduce(array.view(_UNSIGNED[array.dtype.itemsize]), axis=None) < self.size:
+            return None
         low, high = array.min(), array.max()
-        if low < 0 or high >= self.size:
-            value = low if low < 0 else high
-            return (
-                f"the symbol {value}; symbols must be 0 to {self.size - 1} (output_size {self.size}), "
-                "and steps that do not count are marked in loss_mask"
-            )
-        return None
+        return (
+            f"the symbol {low if low < 0 else high}; symbols must be 0 to {self.size - 1} (output_size {self.size}), "
+            "and steps that do not count are marked in loss_mask"
+        )
+
+    def _not_binary(self, array: npt.NDArray[Any]) -> str | None:
+        """Return what is wrong with an array that must be float32 of 0 and 1."""
+        if array.dtype != np.float32:
+            return f"the dtype {array.dtype}; it must be float32, so use .astype(np.float32)"
+        if not self.exact and np.bitwise_or.reduce(array.view(np.uint32), axis=None) in _BITS:
+            return None
+        others = array[(array != 0) & (array != 1)]
+        return f"the value {others[0]:g}; every value must be 0 or 1" if others.size else None
 
 
-def _not_binary(array: npt.NDArray[Any]) -> str | None:
-    """Return what is wrong with an array that must be float32 of 0 and 1."""
-    if array.dtype != np.float32:
-        return f"the dtype {array.dtype}; it must be float32, so use .astype(np.float32)"
-    if np.count_nonzero(array == 0) + np.count_nonzero(array == 1) != array.size:
-        value = array[(array != 0) & (array != 1)][0]
-        return f"the value {value:g}; every value must be 0 or 1"
-    return None
+_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+
+_BITS = (0, int(np.float32(1).view(np.uint32)))
+"""Bits of 0 and 1 as float32. Any other value but the powers of 2 below 1 has bits that these two lack."""
 
 
 class OwnCode:

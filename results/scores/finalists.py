@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from results.scores.estimates import GRU, picks, stages
-from results.scores.ratio import Floats, ratio
+from results.scores.estimates import GRU, TEST, picks, stages
+from results.scores.ratio import Floats
+from results.scores.score import constants_of, score_kind, share
 from results.store.store import Store
 from results.store.words import COMPLETE, RANKED_STATES
 
@@ -58,7 +59,7 @@ class Finalists:
 def first_round_scores(store: Store, tasks: Sequence[str]) -> dict[str, float]:
     """Return the score of each finalist that passed every stage, from the first round alone: it chooses contenders.
 
-    The score is the smallest, over `tasks`, of the ratio of the mean test metric to the GRU's.
+    The score is the smallest, over `tasks`, of the mean test metric's share of the GRU's, by the run's kind of score.
 
     Raises:
         StoreError: the store cannot be read.
@@ -67,10 +68,18 @@ def first_round_scores(store: Store, tasks: Sequence[str]) -> dict[str, float]:
     cells = found.cells(tasks)
     if GRU not in cells:
         return {}
-    known = stages(store, tasks)
+    known, kind, constants = stages(store, tasks), score_kind(store), constants_of(store, TEST)
     scores = {
         cell: min(
-            float(ratio(float(found.on(t, cell).mean()), float(found.on(t, GRU).mean()), found.higher[t]))
+            float(
+                share(
+                    kind,
+                    float(found.on(t, cell).mean()),
+                    float(found.on(t, GRU).mean()),
+                    constants.get(t, np.nan),
+                    found.higher[t],
+                )
+            )
             for t in tasks
         )
         for cell in cells
@@ -97,7 +106,8 @@ def finalists_of(store: Store, best: pd.DataFrame | None = None) -> Finalists:
     best = picks(store) if best is None else best
     rows = rows.merge(best[["cell", "task", "setting"]], on=["cell", "task", "setting"])
     rows["diverged"] = ~rows["state"].isin(RANKED_STATES) | rows["test"].isna()
-    guesses = rows["task"].map(marked.constant_guess).astype("float64")
+    # The values are test metrics. Runs of earlier versions know the constant baseline of the validation set alone.
+    guesses = rows["task"].map(marked.constant_guess | constants_of(store, TEST)).astype("float64")
     rows["value"] = rows["test"].astype("float64").where(~rows["diverged"], guesses)
     values, diverged, higher = {}, {}, {}
     for task, own in rows.groupby("task"):

@@ -6,12 +6,8 @@ front, or neither. The definition uses point estimates: that a cell is on the fr
 a neighbour, which is the business of the tests.
 """
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from results.scores.ratio import Floats
 
@@ -36,39 +32,7 @@ def on_front(scores: Floats, costs: Floats) -> Flags:
     return front
 
 
-def relative_means(values: pd.DataFrame, reference: str) -> pd.Series:
-    """Return each row's geometric mean, over the columns, of its values relative to the reference's.
-
-    Args:
-        values: costs above 0, with a row for each cell (whole id) and a column for each task.
-        reference: id of the cell that has 1.
-
-    Returns:
-        A number for each row; NaN for a row with a missing value, and for all rows without the reference.
-    """
-    if reference not in values.index:
-        return pd.Series(np.nan, index=values.index, dtype="float64")
-    numbers = values.astype("float64")
-    logs = numbers.where(numbers > 0).map(math.log)
-    means = (logs - logs.loc[reference]).mean(axis=1, skipna=False)
-    # Python's functions, because NumPy's differ with the width of vectors: the table is the same on any processor.
-    return pd.Series([math.exp(mean) for mean in means], index=values.index, dtype="float64")
-
-
 def on_fronts(scores: Floats, costs: dict[str, Floats]) -> list[str]:
     """Return for each point the names of the costs for which it is on the front, joined by spaces."""
     fronts = {name: on_front(scores, values) for name, values in costs.items()}
     return [" ".join(name for name, front in fronts.items() if front[k]) for k in range(len(scores))]
-
-
-def indistinguishable(verdicts: Sequence[Sequence[str | None]]) -> list[bool | None]:
-    """Return for each cell whether no test tells it from the GRU on any task; None if no test has judged it.
-
-    Args:
-        verdicts: for each cell its verdicts against the GRU, one for each task, None where there is none.
-    """
-    found: list[bool | None] = []
-    for own in verdicts:
-        known = [verdict for verdict in own if verdict is not None]
-        found.append(None if not known else not {"better", "worse"} & set(known))
-    return found

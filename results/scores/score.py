@@ -110,3 +110,8 @@ def score_kind(store: Store) -> ScoreKind:
 def constants_of(store: Store, split: str) -> dict[str, float]:
     """Return the metric of each task's constant baseline on a split; without those that the run did not store."""
     return {task: splits[split] for task, splits in store.constants.items() if split in splits}
+
+
+def ceilings_of(store: Store, split: str) -> dict[str, float]:
+    """Return the best metric possible on a split, of each task whose ceiling is known."""
+    return {task: splits[split] for task, splits in store.ceilings.items() if split in splits}

@@ -30,6 +30,7 @@ from results.scores.confirmation import Confirmation, confirmation_of
 from results.scores.estimates import GRU, LSTM, TEST, VALIDATION, picks, shares, stages
 from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import Standing
+from results.scores.front import on_front, on_fronts
 from results.scores.ranks import TaskRepeats, rank_ranges
 from results.scores.ratio import Floats, error_of_smallest
 from results.scores.score import constants_of, score_kind, scores, share_of_means
@@ -60,7 +61,7 @@ CHANGED_COLUMNS: Mapping[int, tuple[str, ...]] = {
         *("rank", "rank_best", "rank_worst", "gain_score", "ratio_score"),
         *("TASK_test_set_se", "TASK_gain", "TASK_gain_se", "TASK_accuracy", "TASK_perplexity"),
         *("TASK_units", "TASK_parameters", "TASK_multiply_adds", "parameters", "multiply_adds"),
-        *("relative_parameters", "relative_multiply_adds"),
+        *("relative_parameters", "relative_multiply_adds", "front", "front_step_seconds"),
     ),
 }
 """Names (as in `COLUMNS`) of the columns that changed, joined or left with each format after the first."""
@@ -133,11 +134,15 @@ COLUMNS = {
     "diverged_share": "share of all its trials, 0 to 1, that diverged or failed; lower is better",
     "relative_parameters": "TASK_parameters over the GRU's: geometric mean over the ranked tasks",
     "relative_multiply_adds": "TASK_multiply_adds over the GRU's: geometric mean over the ranked tasks",
+    "front": "costs (parameters, multiply_adds) for which the cell is on the Pareto front, separated by spaces: no "
+    "other retrained cell has at least its score at no more of that relative cost, and more score or less cost. Only "
+    "retrained cells count. By point estimates: neighbours on the front need not differ beyond the noise",
     "trials": "number of trials on all tasks, memorization and repeats included",
     "steps": "training steps of all these trials",
     "seconds": "wall-clock time of all these trials; differs between equal runs",
     "relative_step_seconds": "time of a training step at the best settings, evaluation included, over the LSTM's: "
     "geometric mean over the ranked tasks; unreliable if the machine had other work; differs between equal runs",
+    "front_step_seconds": "True if the cell is on the front for relative_step_seconds; differs between equal runs",
     "environments": "number of environments (versions, processor, commit) that its trials and the GRU's were trained "
     "in; above 1, as after resuming under other versions, small differences may come from that",
     "formula": "formula of the cell, its lines joined by '; '",
@@ -146,7 +151,7 @@ COLUMNS = {
 
 RANK_RANGE = ("rank_best", "rank_worst")
 
-TIME_COLUMNS = ("seconds", "relative_step_seconds")
+TIME_COLUMNS = ("seconds", "relative_step_seconds", "front_step_seconds")
 """Columns that differ between two runs with the same seed, profile and versions."""
 
 TASK_COLUMNS = tuple(column for column in COLUMNS if column.startswith("TASK_"))
@@ -212,6 +217,7 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
         frame[f"relative_{size}"] = relative_sizes(frame[[f"{task}_{size}" for task in tasks]])
     frame = pd.concat([frame, totals(store, frame.index)], axis=1)
     frame["relative_step_seconds"] = relative_step_seconds(store, tasks, frame.index)
+    _put_fronts(frame)
     frame["simulated"] = store.simulated
     frame["environments"] = environments(store, frame.index)
     if display:
@@ -300,6 +306,14 @@ def _put_scores(frame: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind) -> F
         dtype=object,
     )
     return np.asarray(weakest, np.float64)
+
+
+def _put_fronts(frame: pd.DataFrame) -> None:
+    """Add for which costs a retrained cell is on the front of score against cost."""
+    score = frame["score"].where(is_retrained(frame) & (frame["stage"] == COMPLETE)).to_numpy(np.float64)
+    costs = {name: frame[f"relative_{name}"].to_numpy(np.float64) for name in ("parameters", "multiply_adds")}
+    frame["front"] = pd.Series([names or None for names in on_fronts(score, costs)], frame.index, dtype=object)
+    frame["front_step_seconds"] = on_front(score, frame["relative_step_seconds"].to_numpy(np.float64))
 
 
 def _ranked(frame: pd.DataFrame, weakest: Floats, tasks: Sequence[str]) -> pd.DataFrame:

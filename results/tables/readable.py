@@ -6,10 +6,11 @@ variation over seeds. The score of a search estimate is in brackets and has no m
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -21,6 +22,7 @@ from results.scores.paper_results import paper_ratio, paper_score
 from results.store.sanitize import printable
 from results.store.words import COMPLETE, Evidence, ScoreKind
 from results.tables.leaderboard import SIMULATED, is_retrained, kind_of
+from search.cells.library import REFERENCE
 
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 """Colours of a metric in a terminal. They mean the verdict of a corrected test, never that an estimate is larger."""
@@ -77,10 +79,12 @@ def readable(
     """Return the rows of a leaderboard as text, with the columns rank, cell, name, score, the tasks, sizes and time.
 
     With `paper`, a task's column has the ratio to the GRU instead of the metric, and the paper's score and ratios
-    follow after a slash, if the paper has the cell.
+    follow after a slash, if the paper has the cell. The paper's numbers are accuracies: see `with_study`.
     """
     rows = []
     ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
+    if paper and "study_score" not in frame:
+        frame = with_study(frame)
     for row in frame.to_dict("records"):
         retrained = Evidence(row["evidence"]).is_retrained
         errors = retrained and layout.errors
@@ -91,8 +95,8 @@ def readable(
             name = f"{name} {stage}".strip()
         name = printable(name)
         # The paper's score is a ratio, which has no error of its own in a run that gains rank.
-        ranks = not paper or row["score"] == row["ratio_score"]
-        found = row["ratio_score" if paper else "score"]
+        ranks = not paper or row["score"] == row["study_score"]
+        found = row["study_score" if paper else "score"]
         score = _measured(found, row["score_se"] if errors and ranks else None, layout.digits)
         score = score if retrained or not score else f"({score})"
         shown = {
@@ -102,18 +106,51 @@ def readable(
             "score": _with_paper(score, paper_score(known, ranked), layout) if paper else score,
         }
         for task in tasks:
-            kind = "ratio" if paper else "test"
-            error = row[f"{task}_{kind}_se"] if errors else None
-            metric = _measured(row[f"{task}_{kind}"], error, 3 if paper else layout.digits)
-            mark = MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained else "  "
+            # The verdict is on the metric that ranks, as is the error.
+            same = not paper or row[f"{task}_study"] == row[f"{task}_ratio"]
+            error = row[f"{task}_{'ratio' if paper else 'test'}_se"] if errors and same else None
+            metric = _measured(row[f"{task}_{'study' if paper else 'test'}"], error, 3 if paper else layout.digits)
+            mark = MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained and same else "  "
             shown[task] = metric and metric + mark
             if paper:
                 shown[task] = _with_paper(shown[task].rstrip(), paper_ratio(known, task), layout)
         if layout.sizes:
-            shown |= {heading: _number(row[column], ".2f") for column, heading in _SIZES.items()}
+            shown |= {
+                heading: _number(row[column], ".2f") + _front_mark(row, column) for column, heading in _SIZES.items()
+            }
         rows.append(shown)
     headings = ["rank", "cell", "name", "score", *tasks, *(_SIZES.values() if layout.sizes else [])]
     return pd.DataFrame(rows, columns=headings, dtype=object)
+
+
+def with_study(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a whole leaderboard with the columns TASK_study and study_score, to be compared with the paper's ratios.
+
+    The paper's numbers are accuracies. TASK_study is therefore the ratio of the accuracies, also where another metric
+    ranks the task, as cross entropy does language; it is missing where accuracies were not measured. A task that the
+    paper does not have keeps TASK_ratio. study_score is the smallest ratio over the paper's tasks.
+    """
+    frame = frame.copy()
+    tasks = tasks_of(frame)
+    gru = frame[frame["name"] == REFERENCE]
+    for task in tasks:
+        ratios = frame[f"{task}_ratio"]
+        if task in PAPER_TASKS:
+            own, reference = frame[f"{task}_accuracy"], gru[f"{task}_accuracy"].max()
+            by_accuracy = bool(np.isclose(gru[f"{task}_test"], gru[f"{task}_accuracy"]).all()) and len(gru) > 0
+            ratios = ratios if by_accuracy else own / reference
+        frame[f"{task}_study"] = ratios.astype("float64")
+    common = [f"{task}_study" for task in tasks if task in PAPER_TASKS] or [f"{task}_study" for task in tasks]
+    frame["study_score"] = frame[common].min(axis=1, skipna=False)
+    return frame
+
+
+def _front_mark(row: Mapping[Any, Any], column: str) -> str:
+    """Return `*` if the cell of a row is on the front of this cost, else a space, so that numbers stay aligned."""
+    if column == "relative_step_seconds":
+        return "*" if row["front_step_seconds"] else " "
+    names = row["front"]
+    return "*" if isinstance(names, str) and column.removeprefix("relative_") in names.split() else " "
 
 
 def render_table(
@@ -184,11 +221,14 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
     else:
         lines.append(f"{what}; (scores) are search estimates on validation data, biased in favour of the cell")
     if paper:
+        lines.append("ratios of accuracies, also where another metric ranks a task, in the tasks of the study")
         lines.append("after the slash: Jozefowicz et al. 2015, with larger models and the Penn Treebank as language")
     if not paper and kind_of(frame) is ScoreKind.GAIN:
         lines.append("score: smallest gain over a constant prediction, as a share of the GRU's; 1: as good as the GRU")
     if layout.sizes:
         lines.append("parameters, mult-adds (products of one step): over the GRU's; time of a step: over the LSTM's")
+        if frame["front"].notna().any():
+            lines.append("*: on the front of score against this cost, by point estimates")
     mixed = int((frame["environments"] > 1).sum())
     if mixed:
         others = "under other versions, processors or commits than the GRU's"

@@ -45,7 +45,7 @@ def known_of(store: Store, tasks: Sequence[str], table: pd.DataFrame | None = No
     confirmation = evidence.confirmation
     tests = () if confirmation is None else confirmation.tests
     return Known(
-        run=store.name if store.folder.parent == runs_folder() else str(store.folder),
+        run=store.folder.name if store.folder.parent == runs_folder() else str(store.folder),
         tasks=tuple(tasks),
         confirmed=tuple(_tested(test, evidence) for test in tests if test.task in tasks),
         named=_named(evidence),

@@ -12,7 +12,7 @@ from tasks.task import Task
 
 
 def load_tasks(profile: Profile, console: Console) -> dict[str, Task]:
-    """Build memorization and every task of a profile; a terminal shows which one is being read."""
+    """Build and check memorization and every task of a profile; a terminal shows which one is being read."""
     loaded = {}
     for name in task_names(profile):
         with console.status(f"reading the data of {name}") if console.is_terminal else nullcontext():

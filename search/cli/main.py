@@ -111,6 +111,8 @@ def run(arguments: Sequence[str]) -> int:
             hint = f"; see '{error.ctx.command_path} --help'"
         return _fail(error.format_message() + hint)
     except USER_ERRORS as error:
+        if os.environ.get("GATESEARCH_TRACEBACK") and error.__cause__ is not None:  # of a user's task, for example
+            traceback.print_exc()
         return _fail(str(error))
     except (KeyboardInterrupt, click.Abort):
         click.echo("gatesearch: interrupted", err=True)

@@ -39,6 +39,16 @@ def constants(tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
     return {name: {str(split): task.constant_baseline(split) for split in EVALUATED} for name, task in tasks.items()}
 
 
+def ceilings(tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
+    """Return the best metric possible on the evaluated splits, of each task that knows it."""
+    found = {name: {split: task.ceiling(split) for split in EVALUATED} for name, task in tasks.items()}
+    known = {
+        name: {str(split): value for split, value in splits.items() if value is not None}
+        for name, splits in found.items()
+    }
+    return {name: splits for name, splits in known.items() if splits}
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return a line for each difference between two records that can change numbers."""
     changed = changes(before, now)

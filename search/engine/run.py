@@ -22,7 +22,7 @@ from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.engine.provenance import check_metrics, constants, mark_resumed, provenance
+from search.engine.provenance import ceilings, check_metrics, constants, mark_resumed, provenance
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
@@ -86,7 +86,8 @@ def run_search(
     tasks = load(profile)
     # Workers start before the run is created: a cluster that cannot be joined leaves no empty run behind.
     with _executor(executor, tasks, profile, workers, address) as started:
-        information = provenance(tasks) | {"constants": constants(tasks), "command": list(command)}
+        information = provenance(tasks) | {"constants": constants(tasks), "ceilings": ceilings(tasks)}
+        information["command"] = list(command)
         if simulation is not None:
             information["simulated"] = asdict(simulation)
         store = Store.create(

@@ -96,7 +96,7 @@ def plan_trial(
 
 
 def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] | None = None) -> Task:
-    """Build a task: one of the profile with its options, a registered one, or `package.module:Class`.
+    """Build and check a task: one of the profile with its options, a registered one, or `package.module:Class`.
 
     Args:
         profile: source of the options of its own tasks.
@@ -104,7 +104,7 @@ def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] |
         options: arguments of the task's constructor, on top of the profile's.
 
     Raises:
-        TaskError: there is no such task, or its data cannot be read.
+        TaskError: there is no such task, its data cannot be read, or it breaks a rule of tasks.
     """
     return load_section(_section(profile, name), name, options)
 

@@ -34,7 +34,7 @@ class TrialWriter:
             TaskError: the trial failed in the code of its task. It is not stored, because the cell is not to blame.
             StoreError: the store cannot be written.
         """
-        check_task_failure(result)
+        check_task_failure(result, task)
         row = trial_row(
             cell,
             task,

@@ -19,18 +19,18 @@ def section_of(profile: Profile, name: str) -> TaskSection | MemorizationSection
 
 
 def load_task_of(profile: Profile, name: str) -> Task:
-    """Build a task of the profile, or memorization. Raises `TaskError` as `tasks.registry.load_task`."""
+    """Build and check a task of the profile, or memorization. Raises `TaskError` as `tasks.registry.load_task`."""
     return load_section(section_of(profile, name), name)
 
 
 def load_section(
     section: TaskSection | MemorizationSection, name: str, options: Mapping[str, Scalar] | None = None
 ) -> Task:
-    """Build the task `name` of a section; `options` take precedence over the section's. Raises as `load_task_of`."""
+    """Build and check the task `name` of a section; `options` take precedence over the section's. Raises as `load_task_of`."""
     path = section.task if isinstance(section, TaskSection) and section.task else name
     return load_task(path, **section.options | dict(options or {}))
 
 
 def load_tasks(profile: Profile) -> dict[str, Task]:
-    """Build memorization and every task of the profile. Raises `TaskError` as `tasks.registry.load_task`."""
+    """Build and check memorization and every task of the profile. Raises `TaskError` as `tasks.registry.load_task`."""
     return {name: load_task_of(profile, name) for name in task_names(profile)}

@@ -59,15 +59,20 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
     return replace(result, environment=own_environment())
 
 
-def check_task_failure(result: TrialResult) -> None:
+def check_task_failure(result: TrialResult, task: str) -> None:
     """Raise the error of a task in whose code a trial failed.
+
+    Args:
+        result: result of the trial.
+        task: name of the task.
 
     Raises:
         TaskError: the trial failed so.
     """
     if result.state is TrialState.FAILED and result.reason.startswith(TASK_FAILED):
         reason = result.reason.removeprefix(TASK_FAILED)
-        raise TaskError(f"{reason}; finished trials are kept, so rerun with --resume after that")
+        named = reason if reason.startswith("task ") else f"task {task!r}: {reason}"
+        raise TaskError(f"{named}; then rerun with --resume, which keeps the finished trials")
 
 
 def one_line(what: object) -> str:

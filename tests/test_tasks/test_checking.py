@@ -14,7 +14,8 @@ import pytest
 from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.registry import TASKS, build_task, load_task
-from tasks.task import Split
+from tasks.task import Batch, Split
+from tasks.watch import BatchRules
 
 HERE = Path(__file__).parent
 FILE = HERE / "own_tasks.py"
@@ -37,6 +38,7 @@ BREACHES = {
     "Missing": "task 'sound', validation, window 1: inputs has the dtype float64; symbols must be integers",
     "BatchFirst": "window 1: loss_mask has the shape (8, 64); (steps, columns) must be at most 64 steps and exactly 8",
     "Weights": "task 'sound', validation, window 1: loss_mask has the value 0.00195312; every value must be 0 or 1",
+    "Halves": "task 'sound', validation, window 1: loss_mask has the value 0.5; every value must be 0 or 1",
     "NothingCounts": "task 'sound', training: no step of the first 64 windows is in loss_mask, so nothing could be",
     "OneBuffer": "task 'sound', validation, window 1: its arrays were changed after it was yielded; yield new arrays",
     "TwoBuffers": "task 'sound', training, window 1: its arrays were changed after it was yielded; yield new arrays",
@@ -144,6 +146,27 @@ def test_every_batch_is_checked_whoever_reads_it() -> None:
         list(task.evaluation(Split.TEST, 30, 40))
     with pytest.raises(TaskError, match="validation, window 1: inputs has the symbol 8"):
         task.constant_baseline()
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.int32, np.uint64, np.int64])
+@pytest.mark.parametrize("value", [-1, 0, 7, 8, 100, -100])
+def test_symbols_of_every_integer_type_are_compared_with_the_output_size(kind: type, value: int) -> None:
+    """The quick comparison of unsigned numbers finds what a plain one finds, also in arrays that are not contiguous."""
+    rules = BatchRules(build_task("own_tasks:Sound"), 5, 6)
+    symbols = np.zeros((5, 12), np.int64)
+    symbols[3, 4] = value
+    given: np.ndarray = symbols.astype(kind)[:, ::2].T
+    breach = rules.breach(Batch(given, given, np.ones((6, 5), np.float32), True), first=True)
+    assert (breach is None) == (0 <= int(given[2, 3]) < 8)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, 0.3, 80.0, -1.0, 2.0, np.nan, np.inf, 1e-40])
+def test_rolls_of_other_values_than_0_and_1_are_found(value: float) -> None:
+    rules = BatchRules(build_task("own_tasks:Roll"), 5, 6)
+    roll = np.ones((6, 8, 5), np.float32).transpose(0, 2, 1)
+    roll[2, 3, 4] = value
+    breach = rules.breach(Batch(roll, roll, np.ones((6, 5), np.float32), True), first=True)
+    assert (breach is None) == (value in (0.0, 1.0))
 
 
 def test_what_a_task_prints_goes_to_the_error_stream(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.bench.breakdown import Breakdown, break_down
+from search.bench.confirmation import measure_confirmation, with_confirmation
 from search.bench.engine import measure_engine
 from search.bench.screening import screen
 from search.bench.steps import PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
@@ -33,6 +34,7 @@ Examples:
   gatesearch bench --screening 300 --profile overnight
   gatesearch bench gru --trial --profile quick
   gatesearch bench --engine
+  gatesearch bench --confirmation 20 --effect 0.03
 """
 )
 @click.argument("cells", metavar="[CELL]...", nargs=-1)
@@ -70,6 +72,19 @@ Examples:
 @click.option("--trial", is_flag=True, help="Instead, break down the time of a profile's trials.")
 @click.option("--engine", is_flag=True, help="Instead, measure a search without its training.")
 @click.option(
+    "--confirmation",
+    type=click.IntRange(1, 100_000),
+    metavar="RUNS",
+    help="Instead, count what this number of simulated searches with a known truth confirm.",
+)
+@click.option(
+    "--effect",
+    type=click.FloatRange(-1.0, 1.0),
+    default=0.03,
+    show_default=True,
+    help="For --confirmation: what the planted cells learn more, as a share of what can be learnt.",
+)
+@click.option(
     "--proposals", type=click.IntRange(2, 1_000_000), default=10_000, show_default=True, help="Proposals for --engine."
 )
 @click.option(
@@ -80,14 +95,16 @@ Examples:
     help="Processors of the virtual cluster for --engine.",
 )
 @click.option(
-    "--profile", help="Profile for --screening, --trial and --engine.  [default: overnight; quick for --trial]"
+    "--profile",
+    help="Profile for --screening, --trial, --engine and --confirmation.  [default: overnight; quick for --trial and "
+    "--confirmation]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
-    help="Random seed for --screening and --engine.",
+    help="Random seed for --screening, --engine and --confirmation.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def bench(
@@ -104,6 +121,8 @@ def bench(
     screening: int | None,
     trial: bool,
     engine: bool,
+    confirmation: int | None,
+    effect: float,
     proposals: int,
     processors: int,
     profile: str | None,
@@ -117,6 +136,10 @@ def bench(
 
     --screening sends random mutants through the memorization gate of a profile, on one core. --engine measures all of a
     search but the training: simulated searches in this process, through Ray, and on a cluster in virtual time.
+
+    --confirmation runs whole simulated searches, in this process: RUNS in which every cell is equally able, and RUNS in
+    which cells with a planted structure learn more. It counts how often such a cell is found and confirmed, and how
+    often a run confirms what is not so.
 
     --trial trains one trial of each task of a profile, with the first CELL or the GRU, and prints the milliseconds per
     step of: reading data; the layers' matrix products and pointwise operations; readout and loss; clipping and update;
@@ -139,6 +162,9 @@ def bench(
         return
     if engine:
         _engine(load_profile("overnight" if profile is None else profile), proposals, processors, seed, as_json)
+        return
+    if confirmation is not None:
+        _confirm(load_profile("quick" if profile is None else profile), confirmation, effect, seed, as_json)
         return
     graphs = {(one := find_cell(cell)).label: one.graph for cell in cells or DEFAULT_CELLS}
     rows: list[Timing] = []
@@ -219,6 +245,24 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
     ):
         table.add_row(what, figure)
     Console().print(table)
+
+
+def _confirm(profile: Profile, runs: int, effect: float, seed: int, as_json: bool) -> None:
+    """Print what simulated searches confirm."""
+    found = measure_confirmation(with_confirmation(profile), runs, effect, seed)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+        return
+    click.echo(
+        f"{found.runs} null runs, in which all cells are equally able: {found.null_wrong} call a contender better or "
+        f"worse than the GRU or the LSTM, {found.null_better} call one better; {found.null_seeds:.0f} seeds on average"
+    )
+    click.echo(
+        f"{found.runs} runs in which cells with a relu learn {found.planted:g} more: {found.proposed} propose such a "
+        f"cell; in {found.finalist} it is a finalist, in {found.contender} a contender, in {found.confirmed} it is "
+        f"confirmed as better than the GRU on some task, in {found.confirmed_on_all} on every task; "
+        f"{found.planted_wrong} confirm what is not so; {found.planted_seeds:.0f} seeds on average"
+    )
 
 
 def _table(rows: list[Timing]) -> Table:

@@ -51,7 +51,7 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
         answer, found, others, simulated = (
             verdict_of(store, ranked),
             judge(store, ranked),
-            sections(store),
+            sections(store, ranked),
             store.simulated,
         )
     content = {

@@ -15,7 +15,7 @@ from results.store.sanitize import csv_text, printable
 from results.store.words import Origin
 from results.tables.leaderboard import COLUMNS, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
-from results.tables.readable import render_table, to_latex, to_markdown
+from results.tables.readable import render_table, to_latex, to_markdown, with_study
 from results.tables.run_verdict import verdict_of
 from search.cli.display import say_verdict
 from search.cli.outputs import check_replaceable
@@ -80,6 +80,8 @@ def leaderboard(
                 raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")
         frame = table_of(store, ranked, display=form == "csv")
         answer = None if form == "csv" else verdict_of(store, ranked, frame)
+    if study:
+        frame = with_study(frame)  # before rows are left out: the ratios are to the GRU's
     if baselines:
         frame = frame[frame["origin"] == Origin.BASELINE]
     if tasks:

@@ -3,10 +3,8 @@
 import math
 
 import numpy as np
-import pandas as pd
-import pytest
 
-from results.scores.front import indistinguishable, on_front, on_fronts, relative_means
+from results.scores.front import on_front, on_fronts
 from results.scores.ratio import Floats
 
 
@@ -39,22 +37,8 @@ def test_equal_points_are_on_the_front_together_and_an_equal_score_at_more_cost_
     assert on_front(scores, costs).tolist() == [True, True, False, False, True]
 
 
-def test_costs_are_relative_to_the_reference_by_the_geometric_mean() -> None:
-    values = pd.DataFrame({"xml": [100, 200, 50, 0], "music": [1000, 500, np.nan, 10]}, index=["gru", "a", "b", "c"])
-    found = relative_means(values, "gru")
-    assert found[["gru", "a"]].tolist() == pytest.approx([1.0, math.sqrt(200 / 100 * 500 / 1000)])
-    assert found[["b", "c"]].isna().all()
-    assert relative_means(values, "lstm").isna().all()
-
-
 def test_fronts_are_named_by_their_costs() -> None:
     found = on_fronts(
         np.array([1.0, 0.9, np.nan]), {"parameters": np.array([2.0, 1, 0]), "adds": np.array([1.0, 1, 0])}
     )
     assert found == ["parameters adds", "parameters", ""]
-
-
-def test_a_cell_without_a_verdict_is_neither_told_apart_nor_equal() -> None:
-    verdicts: list[list[str | None]]
-    verdicts = [[None, None], ["undecided", None], ["even", "undecided"], ["undecided", "worse"], ["better", None]]
-    assert indistinguishable(verdicts) == [None, True, True, False, False]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from rich.text import Text
 from scipy import stats
 
 from results.store.errors import ResultsError, StoreError
@@ -20,7 +21,7 @@ from results.store.records import CellRow, MeasureRow, ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import COMPLETE
 from results.tables.leaderboard import COLUMNS, columns, kind_of, leaderboard, write_leaderboard
-from results.tables.readable import render_table
+from results.tables.readable import render_table, with_study
 from results.tables.trial_figures import trial_figures
 from tests.test_results.rows import (
     CONSTANTS,
@@ -52,8 +53,8 @@ HEADER = [
     "weakest_task",
     *of_task("arithmetic"),
     *of_task("music"),
-    *("diverged_share", "relative_parameters", "relative_multiply_adds", "trials", "steps", "seconds"),
-    "relative_step_seconds",
+    *("diverged_share", "relative_parameters", "relative_multiply_adds", "front", "trials", "steps", "seconds"),
+    *("relative_step_seconds", "front_step_seconds"),
     *("environments", "formula"),
 ]
 
@@ -170,7 +171,7 @@ def expected_rows(
         shares = gains if kind == "gain" else ratios
         for name, values in (("score", shares), ("gain_score", gains), ("ratio_score", ratios)):
             row[name] = pytest.approx(min(values.values())) if len(values) == len(TASKS) else None
-        row |= {"rank_best": None, "rank_worst": None}
+        row |= {"rank_best": None, "rank_worst": None, "front": None, "front_step_seconds": False}
         row["weakest_task"] = min(shares, key=lambda task: shares[task]) if shares else None
         row["score_se"] = errors[str(row["weakest_task"])] if row["score"] is not None else None
         row["search_score"] = row["score"]
@@ -719,3 +720,62 @@ def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Sto
     assert "…" not in text
     for score in frame["score"].head(3):
         assert f"{score:.4f}" in text
+
+
+def test_the_front_is_that_of_the_retrained_cells_by_brute_force(store: Store) -> None:
+    make_finalists(store, np.random.default_rng(4))
+    for k, cell in enumerate((GRU, LSTM, "a" * 16, "b" * 16, "c" * 16, "d" * 16)):
+        parameters, units = (1000, 900, 1000, 1200, 800, 10)[k], (32, 16, 64, 32, 32, 8)[k]
+        store.select("UPDATE trials SET parameters = ?, units = ? WHERE cell = ?", (parameters, units, cell))
+    frame = leaderboard(store, TASKS)
+    retrained = frame[frame["evidence"] == "retrained"]
+    assert len(retrained) == 5
+    assert list(frame.loc["d" * 16, ["front", "front_step_seconds"]]) == [None, False]  # cheapest, by search only
+    rows = retrained.to_dict("records")
+    for cost in ("parameters", "multiply_adds"):
+        points = [(row["score"], row[f"relative_{cost}"]) for row in rows]
+        for row, (score, size) in zip(rows, points, strict=True):
+            beaten = any(s >= score and c <= size and (s > score or c < size) for s, c in points)
+            assert (cost in str(row["front"]).split()) is not beaten, (cost, row["cell"])
+    assert 1 <= len(retrained["front"].dropna()) < 5
+    assert retrained["front_step_seconds"].any()
+
+
+def test_ratios_beside_the_study_s_are_ratios_of_accuracies() -> None:
+    """Language is ranked by cross entropy here, arithmetic by accuracy; the study does not have music."""
+    frame = pd.DataFrame({"name": ["gru", "lstm", "mut1"], "score": [1.0, 0.5, 0.9], "ratio_score": [1.0, 0.5, 0.9]})
+    numbers = {
+        "arithmetic": ([0.8, 0.6, 0.7], [0.8, 0.6, 0.7], [1.0, 0.75, 0.875]),
+        "language": ([3.0, 6.0, 3.3], [0.3, 0.24, np.nan], [1.0, 0.5, 0.9]),
+        "music": ([8.0, 8.8, 8.0], [np.nan] * 3, [1.0, 0.9, 1.0]),
+    }
+    for task, (test, accuracy, ratios) in numbers.items():
+        frame = frame.assign(**{f"{task}_test": test, f"{task}_accuracy": accuracy, f"{task}_ratio": ratios})
+        frame[f"{task}_ratio_se"] = 0.01
+    found = with_study(frame)
+    assert found["arithmetic_study"].tolist() == [1.0, 0.75, 0.875]
+    assert found["language_study"].tolist()[:2] == pytest.approx([1.0, 0.8])
+    assert np.isnan(found["language_study"].iloc[2])
+    assert found["music_study"].tolist() == [1.0, 0.9, 1.0]
+    assert found["study_score"].tolist()[:2] == pytest.approx([1.0, 0.75])  # over the tasks of the study
+    assert np.isnan(found["study_score"].iloc[2])
+    without = with_study(frame.assign(language_accuracy=np.nan))
+    assert without["language_study"].isna().all()  # never the ratio of another quantity
+
+
+def test_colours_are_verdicts_of_corrected_tests_and_never_estimates(store: Store) -> None:
+    make_finalists(store, np.random.default_rng(0))
+    frame = leaderboard(store, TASKS)
+    table = render_table(frame, None, 120)
+    colours = {"better": "green", "worse": "red"}
+    seen = set()
+    for task in TASKS:
+        column = next(column for column in table.columns if str(column.header) == task)
+        for cell, (_, row) in zip(column.cells, frame.iterrows(), strict=True):
+            assert isinstance(cell, Text)
+            styles = {str(span.style) for span in cell.spans} - {""}
+            expected = colours.get(row[f"{task}_vs_gru"]) if row["evidence"] == "retrained" else None
+            assert styles == ({expected} if expected else set())
+            seen.add((expected, row[f"{task}_ratio"] < 1))
+    # A cell below the GRU by no more than the noise is not red.
+    assert {("green", False), ("red", True), (None, True)} <= seen

@@ -31,7 +31,9 @@ def test_a_published_run_is_whole_and_reads_like_any_other(gatesearch: Gatesearc
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     assert (folder / "leaderboard.csv").read_bytes() == (kept / "leaderboard.csv").read_bytes()
     assert (folder / "profile.toml").read_bytes() == (kept / "profile.toml").read_bytes()
-    assert (folder / "findings.md").read_text() == gatesearch("findings", "kept", "--format", "markdown").out
+    findings = gatesearch("findings", "kept", "--format", "markdown").out
+    # A remedy names the folder in one and the run in the other.
+    assert (folder / "findings.md").read_text() == findings.replace("finalists kept ", "finalists done ")
     with closing(sqlite3.connect(kept / "run.sqlite")) as connection:
         trials, seconds = connection.execute("SELECT count(*), sum(seconds) FROM trials").fetchone()
     assert manifest["trials"] == trials == sum(each["trials"] for each in manifest["environments"])

@@ -29,7 +29,7 @@ def test_a_simulated_run_says_so_in_every_place_and_for_good(gatesearch: Gatesea
     assert reasons.str.startswith("simulated: ").all()
     with Store.open(run, readonly=True) as store:
         assert store.simulated
-        assert store.information["simulated"] == {"delays": 0.0}
+        assert store.information["simulated"] == {"delays": 0.0, "equal": False, "planted": 0.0}
 
 
 def test_a_trained_run_is_not_marked(finished: Path) -> None:

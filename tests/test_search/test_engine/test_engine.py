@@ -22,6 +22,7 @@ from search.strategies.proposal import Outcome, Proposal
 from search.strategies.registry import STRATEGIES
 from search.training.trial import TrialResult
 from search.workers.environment import own_environment
+from tasks.errors import TaskError
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, rows_of, run
 from tests.test_search.test_workers.executors import Counting, KilledError, Killing, Sabotaged, Shuffled
 
@@ -214,6 +215,42 @@ def test_without_a_result_of_the_gru_there_is_nothing_to_compare_with(tmp_path: 
     executor = Sabotaged(TASKS, LIBRARY["gru"].graph.id, result, "xml")
     with pytest.raises(SearchError, match=r"^no setting of the GRU has a result on 'xml', so nothing can be compared"):
         run(tmp_path, executor)
+
+
+def test_where_all_trials_of_the_gru_failed_their_reason_is_told_and_they_are_trained_again(
+    tmp_path: Path, undisturbed: Rows
+) -> None:
+    """A failure before the first proposal leaves no trace in a resumed search, whatever its cause was."""
+    for cell, task in (("gru", "xml"), ("lstm", "chords")):
+        folder = tmp_path / f"{cell}-{task}"
+        failed = Sabotaged(TASKS, LIBRARY[cell].graph.id, TrialResult(TrialState.FAILED, "made up"), task)
+        if cell == "gru":
+            with pytest.raises(SearchError, match=r"^every trial of the GRU on '\w+' failed, so .*: made up; remove"):
+                run(folder, failed)
+        else:
+            with pytest.raises(KilledError):
+                run(folder, failed, on_outcome=_kill)
+        assert any(row.reason == "made up" for row in rows_of(folder))
+        found, _ = run(folder)
+        assert found == undisturbed
+
+
+def _kill(outcome: Outcome) -> None:
+    if outcome.proposal.cell == LIBRARY["lstm"].graph.id:
+        raise KilledError
+
+
+def test_a_trial_that_fails_in_the_code_of_its_task_ends_the_search_and_blames_no_cell(
+    tmp_path: Path, undisturbed: Rows
+) -> None:
+    cell = child_of(undisturbed)
+    result = TrialResult(TrialState.FAILED, "the task failed: task 'xml' raised OSError in training: made up")
+    executor = Sabotaged(TASKS, cell, result)
+    with pytest.raises(TaskError, match=r"^task 'xml' raised OSError in training: made up; then rerun with --resume"):
+        run(tmp_path, executor)
+    assert not by_cell(rows_of(tmp_path), cell)
+    found, _ = run(tmp_path)
+    assert found == undisturbed
 
 
 def test_every_setting_of_the_grid_is_tried_on_baselines_where_the_profile_says_all(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from search.core.errors import SearchError
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
 from search.engine.run import resume_search, retrain_finalists, run_search
-from search.profiles.sections import FinalistsSection, Profile, TaskSection
+from search.profiles.sections import ConfirmationSection, FinalistsSection, Profile, TaskSection
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.environment import own_environment
@@ -26,7 +26,7 @@ from search.workers.executor import LocalExecutor
 from tasks.task import Task
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, rows
 
-SMALL = replace(PROFILE, finalists=FinalistsSection(cells=1, repeats=2))
+SMALL = replace(PROFILE, finalists=FinalistsSection(cells=1, repeats=2), confirmation=ConfirmationSection(contenders=0))
 
 
 class Recording(RunObserver):

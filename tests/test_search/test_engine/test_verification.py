@@ -10,7 +10,8 @@ import pytest
 
 from results.publication.consistency import Check
 from results.store.store import FILE, Store
-from search.engine.verification import replay, retrain_sample
+from search.engine.verification import Key, replay, retrain_sample
+from search.workers.job import Job
 from tests.test_search.test_engine.searches import PROFILE, TASKS, make_store, run
 from tests.test_search.test_workers.executors import KilledError, Killing
 
@@ -36,6 +37,14 @@ def replayed(store: Store) -> Check:
 
 def retrained(store: Store, count: int, seed: int = 0) -> list[Check]:
     return list(retrain_sample(store, TASKS, replay(store, PROFILE, TASKS).jobs, count, seed))
+
+
+def measured(store: Store) -> dict[Key, Job]:
+    """Return the jobs of the trials that have metrics: a trial that diverged has none to be changed."""
+    keys = {(row.cell, row.task, row.setting, row.repeat) for row in store.trials() if row.validation is not None}
+    jobs = {key: job for key, job in replay(store, PROFILE, TASKS).jobs.items() if key in keys}
+    assert len(jobs) >= 3
+    return jobs
 
 
 def test_a_replay_gives_every_row_of_the_run_and_trains_nothing(
@@ -108,7 +117,7 @@ def test_a_figure_that_training_does_not_give_is_found(done: Path, tmp_path: Pat
     # None of these enters a decision, so only training again can tell.
     with changed(done, tmp_path, f"UPDATE trials SET {column} = {value}") as store:
         assert replayed(store).ok
-        checks = retrained(store, 3)
+        checks = list(retrain_sample(store, TASKS, measured(store), 3, 0))
     assert all(check.ok is False and check.detail.startswith(f"{column} was stored as") for check in checks), checks
 
 
@@ -120,12 +129,13 @@ def test_elsewhere_figures_may_differ_a_little_and_it_is_said(done: Path, tmp_pa
         equal = retrained(store, 2)
     assert all(check.ok and "equal to the last bit; trained under cpu other" in check.detail for check in equal)
     with changed(done, tmp_path / "equal") as store:
-        jobs = replay(store, PROFILE, TASKS).jobs
+        jobs = measured(store)
     with changed(done, tmp_path / "near", OTHER, "UPDATE trials SET validation = validation * 1.001") as store:
         checks = list(retrain_sample(store, TASKS, jobs, 3, 0))
     assert all(check.ok and "; trained under cpu other" in check.detail for check in checks), checks
     with changed(done, tmp_path / "far", OTHER, "UPDATE trials SET validation = validation * 1.5 + 1") as store:
-        checks = list(retrain_sample(store, TASKS, jobs, 3, 0))
+        checks = [check for check in retrain_sample(store, TASKS, jobs, 6, 0) if "diverged" not in check.detail]
+    assert len(checks) >= 3
     assert all(check.ok is False for check in checks), checks
 
 
@@ -141,3 +151,12 @@ def test_a_malformed_setting_fails_the_replay(done: Path, tmp_path: Path) -> Non
         found = replayed(store)
     assert found.ok is False
     assert "is not in canonical form: the store is corrupt" in found.detail
+
+
+def test_another_metric_that_training_does_not_give_is_found(done: Path, tmp_path: Path) -> None:
+    with changed(done, tmp_path / "other", "UPDATE measures SET test = test + 1e-12 WHERE task = 'xml'") as store:
+        assert len(store.measures(task="xml")) > 0
+        checks = retrained(store, 10_000)
+    wrong = [check for check in checks if not check.ok]
+    assert {check.name.split()[-1] for check in wrong} == {"xml"}
+    assert all(check.detail.startswith("others was stored as") for check in wrong)
