@@ -73,7 +73,15 @@ class Language(Task):
                 f"task 'language': ranked_by = {self.ranked_by!r}, but it must be one of {', '.join(fitting)}"
             )
         object.__setattr__(self, "metric", METRICS[self.ranked_by])
-        _ = self._arrays  # read here, so that a bad folder is an error before any worker starts
+        for split in (Split.VALIDATION, Split.TEST):  # read here, so that bad texts are an error before workers start
+            tokens = self._tokens(split)
+            if not np.any(tokens > _UNKNOWN):
+                words = int((tokens == _UNKNOWN).sum())
+                raise TaskError(
+                    f"task 'language': all {words:,} words of {split} are unknown: none is among the "
+                    f"{self.output_size:,} of the vocabulary; separate the words of the texts by blanks, or set a "
+                    "larger vocabulary"
+                )
 
     @property
     def output_size(self) -> int:

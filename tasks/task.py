@@ -19,7 +19,7 @@ from tasks.batch import Batch, Split
 from tasks.description import Description, reading
 from tasks.errors import TaskError
 from tasks.metrics import ACCURACY, CROSS_ENTROPY, METRICS, NATS_PER_STEP, Metric, Output
-from tasks.watch import watch
+from tasks.watch import OwnCode, watch
 
 __all__ = [
     "ACCURACY",
@@ -150,7 +150,8 @@ class Task(ABC):
 
     @cached_property
     def _descriptions(self) -> dict[Split, Description]:
-        return self.describe()
+        with OwnCode(self, "describe"):
+            return self.describe()
 
     def uniform_loss(self) -> float:
         """Return the loss of a uniform prediction in nats per step: ln W for symbols, W ln 2 for notes."""

@@ -68,8 +68,8 @@ _BEFORE = (
 )
 _AFTER = (
     _Column("relative_parameters", "parameters", ".2f"),
-    _Column("relative_multiply_adds", "multiply-adds", ".2f"),
-    _Column("relative_step_seconds", "time per step", ".2f"),
+    _Column("relative_multiply_adds", "mult-adds", ".2f"),
+    _Column("relative_step_seconds", "time", ".2f"),
     _Column("diverged_share", "diverged", ".0%"),
     _Column("parent", "parent", printed=False),
     _Column("stage", "stage", printed=False),

@@ -1,8 +1,9 @@
 """Charts of the report, as Vega-Lite specifications made by Altair.
 
-The script of the page draws them (`results.report.report`). The colours of Okabe and Ito 2008 are distinguishable by
-the colour-blind; dashes and shapes repeat them for print. Every function takes plain frames. Names of unknown origin go
-into the data, never into an expression.
+The script of the page draws them (`results.report.report`). Green and red mean one thing: better or worse than the GRU
+beyond the noise, by a corrected test. Cells and states have other colours, most of them of Okabe and Ito 2008, which
+are distinguishable by the colour-blind; dashes and shapes repeat them for print. Every function takes plain frames.
+Names of unknown origin go into the data, never into an expression.
 """
 
 import json
@@ -13,15 +14,20 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from results.report.front import STANDINGS
 from results.store.words import Origin, ProposalKind, TrialState
 from search.cells.text import SHORT_ID
 
 Spec = dict[str, Any]
 """Vega-Lite specification, ready for JSON."""
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7f7f7f", "#5d3a9b")
-"""Colours of cells, in the order in which a chart names them; the first eight are Okabe and Ito's without yellow."""
+COLOURS = ("#0072b2", "#e69f00", "#cc79a7", "#000000", "#56b4e9", "#8c6d31", "#5d3a9b", "#7f7f7f")
+"""Colours of cells, in the order in which a chart names them; none is red or green."""
 
+BETTER, WORSE = "#1a7f37", "#c62828"
+"""Green and red: better or worse than the GRU beyond the noise."""
+
+_BLUE, _ORANGE, _BLACK, _SKY = COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[4]
 _DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (10, 4), (4, 2, 1, 2), (1, 3), (12, 2, 2, 2), (3, 3), (5, 1))
 _GREY = "#767676"
 _FONT = "system-ui, Helvetica, Arial, DejaVu Sans, sans-serif"
@@ -78,11 +84,9 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
         scale=alt.Scale(domain=list(kinds.values()), range=["circle", "triangle-up"]),
         legend=alt.Legend(symbolFillColor="transparent"),
     )
-    scatter = (
-        alt.Chart(points).mark_point(size=28, opacity=0.65, color=COLOURS[2]).encode(x, y, shapes, tooltip=tooltip)
-    )
+    scatter = alt.Chart(points).mark_point(size=28, opacity=0.65, color=_BLUE).encode(x, y, shapes, tooltip=tooltip)
     best = _values({"x": steps[against], "score": steps["best"]})
-    line = alt.Chart(best).mark_line(interpolate="step-after", color=COLOURS[6], strokeWidth=1.8).encode(x, y)
+    line = alt.Chart(best).mark_line(interpolate="step-after", color=_BLACK, strokeWidth=1.8).encode(x, y)
     rules = _values({"score": list(baselines.values()), "name": list(baselines)})
     rule = alt.Chart(rules).mark_rule(color=_GREY, strokeDash=[5, 4]).encode(alt.Y("score:Q"))
     words = (
@@ -91,6 +95,49 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
         .encode(alt.Y("score:Q"), x=alt.value("width"), text=alt.Text("name:N"))
     )
     return _spec(rule + scatter + line + words, 250)
+
+
+def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
+    """Return a chart of score against a cost, with the Pareto front as a line of steps.
+
+    Args:
+        points: as `results.report.front.front_points` returns it.
+        cost: column of the cost.
+        title: title of its axis.
+    """
+    known = points[points[cost].notna()].sort_values([cost, "score"])
+    columns = {name: known[name] for name in ("cell", "score", "low", "high", "standing")}
+    rows = _values({"cost": known[cost], **columns})
+    front = known[known[f"{cost}_front"]]
+    present = [standing for standing in STANDINGS if (known["standing"] == standing).any()]
+    colours = dict(zip(STANDINGS, (BETTER, WORSE, _ORANGE, _BLUE, _GREY), strict=True))
+    shapes = dict(zip(STANDINGS, ("triangle-up", "triangle-down", "diamond", "circle", "cross"), strict=True))
+    legend = alt.Legend(title="against the GRU, by corrected tests", titleLimit=400, columns=2, symbolOpacity=1)
+    x = alt.X("cost:Q", title=title, scale=alt.Scale(zero=False, padding=20), axis=alt.Axis(tickCount=6))
+    y = alt.Y("score:Q", title="score (GRU = 1)", scale=alt.Scale(zero=False))
+    colour = alt.Color(
+        "standing:N", scale=alt.Scale(domain=present, range=[colours[s] for s in present]), legend=legend
+    )
+    shape = alt.Shape("standing:N", scale=alt.Scale(domain=present, range=[shapes[s] for s in present]), legend=legend)
+    tooltip = [
+        alt.Tooltip("cell:N"),
+        alt.Tooltip("score:Q", format=".4f"),
+        alt.Tooltip("cost:Q", title=title, format=".3f"),
+        alt.Tooltip("standing:N", title="against the GRU"),
+    ]
+    steps = (
+        alt.Chart(_values({"cost": front[cost], "score": front["score"]}))
+        .mark_line(interpolate="step-after", color=_BLACK, strokeWidth=1.4, strokeDash=[5, 3])
+        .encode(x, y)
+    )
+    bars = alt.Chart(rows).mark_rule(strokeWidth=1.3, opacity=0.6).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
+    dots = alt.Chart(rows).mark_point(filled=True, size=62, opacity=1).encode(x, y, colour, shape, tooltip=tooltip)
+    names = (
+        alt.Chart(_values({"cost": front[cost], "score": front["score"], "cell": front["cell"]}))
+        .mark_text(align="left", baseline="bottom", dx=6, dy=-4, fontSize=11, color="#222222")
+        .encode(x, y, text=alt.Text("cell:N"))
+    )
+    return _spec(steps + bars + dots + names, 280)
 
 
 def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
@@ -114,7 +161,7 @@ def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
             alt.Color(
                 "what:N",
                 title=None,
-                scale=alt.Scale(domain=["passed", "stopped here"], range=[COLOURS[0], "#d9d9d9"]),
+                scale=alt.Scale(domain=["passed", "stopped here"], range=[_BLUE, "#d9d9d9"]),
             ),
             order=alt.Order("place:Q"),
             tooltip=[alt.Tooltip("stage:N"), alt.Tooltip("what:N", title="cells"), alt.Tooltip("share:N")],
@@ -128,7 +175,7 @@ def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
 
     `states` has the columns task, state, trials; `order` is that of the tasks.
     """
-    colours = dict(zip(TrialState, (COLOURS[0], COLOURS[5], "#d9d9d9", COLOURS[4], COLOURS[1]), strict=True))
+    colours = dict(zip(TrialState, (_BLUE, _SKY, "#d9d9d9", _ORANGE, _BLACK), strict=True))
     chart = (
         alt.Chart(_values({name: states[name] for name in ("task", "state", "trials")}))
         .mark_bar(stroke="#333333", strokeWidth=0.5)
@@ -188,7 +235,7 @@ def importance_chart(shares: Mapping[str, tuple[float, float]]) -> Spec:
     tooltip = [alt.Tooltip("hyperparameter:N"), alt.Tooltip("loss:Q", format=".3f")]
     bar = (
         alt.Chart(rows)
-        .mark_bar(color=COLOURS[5], stroke="#333333", strokeWidth=0.5)
+        .mark_bar(color=_SKY, stroke="#333333", strokeWidth=0.5)
         .encode(alt.X("loss:Q", title="loss of R² when shuffled", axis=alt.Axis(tickCount=5)), y, tooltip=tooltip)
     )
     error = alt.Chart(rows).mark_rule(color="#000000").encode(alt.X("low:Q", title=""), y, x2="high:Q")

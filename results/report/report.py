@@ -22,6 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from results.report import plots
+from results.report.front import COSTS, front_points, front_words
 from results.report.page_table import MOST_ROWS, headings, rows
 from results.scores.estimates import GRU, LSTM, VALIDATION, picks
 from results.scores.importance import SPLITS, importance, marginals
@@ -35,6 +36,7 @@ from results.store.words import Origin, ScoreKind
 from results.tables.failures import stage_stops, trial_reasons, trial_states
 from results.tables.leaderboard import SIMULATED, displayed, is_retrained, leaderboard
 from results.tables.progress import history, with_best
+from results.tables.run_verdict import verdict_of
 from search.cells.drawing.picture import LEGEND, draw_formula
 from search.cells.errors import CellError
 from search.cells.library import LIBRARY, label_of
@@ -104,6 +106,8 @@ class _Page:
     def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]]) -> None:
         self.store, self.tasks = store, list(tasks)
         self.frame, self.kind = leaderboard(store, tasks), score_kind(store)
+        self.verdict = verdict_of(store, tasks, self.frame)
+        self.points = front_points(self.frame, tasks)
         self.picks = picks(store)
         # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
         self.scores = self.frame["search_score"]
@@ -126,6 +130,7 @@ class _Page:
             tasks=self.tasks,
             by_gain=self.kind is ScoreKind.GAIN,
             simulated=SIMULATED if self.store.simulated else "",
+            verdict=_pieces(self.verdict.text),
             finished=self.store.finished,
             tiles=self._tiles(),
             headings=headings(self.frame, self.tasks, self._higher()),
@@ -136,6 +141,8 @@ class _Page:
             drawn=[_drawing(cell) for cell in (*self.found[:1], *self.shown[-2:])],
             others=[_drawing(cell) for cell in self.found[1:]],
             legend=LEGEND,
+            fronts=self._fronts(),
+            front_words=front_words(self.points),
             scores=self._scores(),
             funnel=funnel(self.store),
             stops=stage_stops(self.store).to_dict("records"),
@@ -211,12 +218,17 @@ class _Page:
         return with_best(frame)
 
     def _scores(self) -> list[str]:
-        if not self.history["score"].notna().any():
+        if not (self.history["score"].notna() & (self.history["origin"] == Origin.FOUND)).any():
             return []
         named = self.frame[self.frame["name"].isin(["gru", "lstm"]) & self.frame["search_score"].notna()]
         baselines = dict(zip(named["name"], named["search_score"], strict=True))
         axes = (("trials", "trials of the search"), ("core_hours", "core-hours"))
         return [self._add(plots.score_chart(self.history, column, title, baselines)) for column, title in axes]
+
+    def _fronts(self) -> list[str]:
+        """Return the charts of score against each cost, if there are cells to compare."""
+        known = {cost: int(self.points[cost].notna().sum()) for cost in COSTS}
+        return [self._add(plots.front_chart(self.points, c, COSTS[c])) for c, count in known.items() if count > 1]
 
     def _funnel(self) -> str | None:
         stages = [(stage.task, stage.tried, stage.passed) for stage in funnel(self.store).stages]
@@ -278,6 +290,11 @@ class _Page:
         cells = [*self.labels, *(name for name in dict.fromkeys(known["cell"]) if name not in self.labels)]
         titles = (("hidden", "norm with respect to h"), ("states", "norm with respect to all states"))
         return [self._add(plots.gradients_chart(known, column, title, cells)) for column, title in titles]
+
+
+def _pieces(text: str) -> list[tuple[str, bool]]:
+    """Return the pieces of a text and whether each is a command, which the text has in backticks."""
+    return [(piece, k % 2 == 1) for k, piece in enumerate(text.split("`")) if piece]
 
 
 def _shown(store: Store, frame: pd.DataFrame) -> list[Shown]:

@@ -6,8 +6,6 @@ front, or neither. The definition uses point estimates: that a cell is on the fr
 a neighbour, which is the business of the tests.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -38,16 +36,3 @@ def on_fronts(scores: Floats, costs: dict[str, Floats]) -> list[str]:
     """Return for each point the names of the costs for which it is on the front, joined by spaces."""
     fronts = {name: on_front(scores, values) for name, values in costs.items()}
     return [" ".join(name for name, front in fronts.items() if front[k]) for k in range(len(scores))]
-
-
-def indistinguishable(verdicts: Sequence[Sequence[str | None]]) -> list[bool | None]:
-    """Return for each cell whether no test tells it from the GRU on any task; None if no test has judged it.
-
-    Args:
-        verdicts: for each cell its verdicts against the GRU, one for each task, None where there is none.
-    """
-    found: list[bool | None] = []
-    for own in verdicts:
-        known = [verdict for verdict in own if verdict is not None]
-        found.append(None if not known else not {"better", "worse"} & set(known))
-    return found

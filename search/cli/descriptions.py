@@ -6,6 +6,7 @@ from rich.table import Table
 
 from tasks.description import Description, Fact, Kind
 from tasks.task import Output, Split, Task
+from tasks.watch import OwnCode
 
 REPEATED = 0.05
 """Share of a split's steps in sequences of another split, above which the task is warned about."""
@@ -61,7 +62,7 @@ def description_table(task: Task) -> Table:
     table.add_row("steps of those", *(_percent(each.repeated_share) for each in shown))
     constants = (f"{task.constant_baseline(split):.4f}" for split in (Split.VALIDATION, Split.TEST))
     table.add_row(f"constant baseline, {task.metric.name}", "", *constants)
-    ceilings = [task.ceiling(split) for split in Split]
+    ceilings = [ceiling_of(task, split) for split in Split]
     if any(ceiling is not None for ceiling in ceilings):
         table.add_row(f"ceiling, {task.metric.name}", *("" if it is None else f"{it:.4f}" for it in ceilings))
     return table
@@ -84,9 +85,15 @@ def description_json(task: Task) -> dict[str, dict[str, Any]]:
             "endless": each.endless,
             "facts": {fact.name: fact.value for fact in each.facts},
             "constant_baseline": None if split is Split.TRAIN else task.constant_baseline(split),
-            "ceiling": task.ceiling(split),
+            "ceiling": ceiling_of(task, split),
         }
     return found
+
+
+def ceiling_of(task: Task, split: Split) -> float | None:
+    """Return a task's ceiling; an error in a user's task becomes a `TaskError`."""
+    with OwnCode(task, "ceiling"):
+        return task.ceiling(split)
 
 
 def _fact(description: Description, name: str) -> Fact | None:

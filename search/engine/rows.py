@@ -1,5 +1,8 @@
 """Rows of the store from the types of the search, and results of trials back from their rows."""
 
+import math
+from collections.abc import Iterable
+
 from results.store.records import CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.words import Origin, ProposalKind, TrialState
 from search.cells.notation.formula import format_formula
@@ -7,7 +10,7 @@ from search.cells.operations import Op
 from search.engine.stages import Judgement
 from search.strategies.proposal import Outcome, Proposal
 from search.training.settings import Setting
-from search.training.trial import Point, TrialResult
+from search.training.trial import OtherMetric, Point, TrialResult
 from tasks.task import Metric
 
 
@@ -123,6 +126,15 @@ def measure_rows(trial: TrialRow, result: TrialResult) -> list[MeasureRow]:
         )
         for other in result.others
     ]
+
+
+def other_metrics(rows: Iterable[MeasureRow]) -> tuple[OtherMetric, ...]:
+    """Return the other metrics of a trial from their rows; the inverse of `measure_rows` but for the order."""
+    found = []
+    for row in rows:
+        values = (row.validation, row.validation_se, row.test, row.test_se)
+        found.append(OtherMetric(row.metric, *(math.nan if value is None else value for value in values)))
+    return tuple(found)
 
 
 def trial_result(row: TrialRow) -> TrialResult:

@@ -24,17 +24,18 @@ from results.scores.confirmation import declared_seeds
 from results.store.errors import ResultsError
 from results.store.information import FIRST_CONFIRMATION, MAX_REPEATS
 from results.store.queries import check_setting_keys, environment_texts, proposal_count
-from results.store.records import EvaluationRow, ProposalRow, TrialRow
+from results.store.records import EvaluationRow, MeasureRow, ProposalRow, TrialRow
+from results.store.schema import SCHEMA_VERSION
 from results.store.setting_key import LaterKeyError
 from results.store.store import Store
 from search.cells.text import short_id, shorten
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.engine import Engine
-from search.engine.rows import trial_result
+from search.engine.rows import other_metrics, trial_result
 from search.profiles.sections import Profile
 from search.training.simulation import simulation_of
-from search.training.trial import TrialResult
+from search.training.trial import OtherMetric, TrialResult
 from search.workers.environment import changes, own_environment
 from search.workers.executor import Executor, LocalExecutor
 from search.workers.job import Job, check_task_failure, run_job
@@ -178,18 +179,29 @@ def retrain_sample(
         check_task_failure(result, job.task)
         assert row.environment is not None
         changed = changes(environments[row.environment], json.loads(own_environment()))
-        yield _compared(row, result, [f"{what} {old}" for what, (old, _) in changed.items()])
+        measures = [measure for measure in store.measures(row.cell, row.task) if _key_of(measure) == _key_of(row)]
+        others = other_metrics(measures) if store.version >= SCHEMA_VERSION else None
+        yield _compared(row, others, result, [f"{what} {old}" for what, (old, _) in changed.items()])
 
 
-def _key_of(row: TrialRow) -> Key:
+def _key_of(row: TrialRow | MeasureRow) -> Key:
     return row.cell, row.task, row.setting, row.repeat
 
 
-def _compared(row: TrialRow, result: TrialResult, changed: list[str]) -> Check:
-    """Compare a stored trial with its repetition. `changed` lists the differences between the two environments."""
+def _compared(row: TrialRow, others: tuple[OtherMetric, ...] | None, result: TrialResult, changed: list[str]) -> Check:
+    """Compare a stored trial with its repetition.
+
+    Args:
+        row: the stored trial.
+        others: its other metrics; None for a run that does not store them.
+        result: the repetition.
+        changed: the differences between the two environments.
+    """
     name = f"{short_id(row.cell)} on {row.task}"
     there = f"; trained under {', '.join(changed)}" if changed else ""
-    stored = trial_result(row)
+    by_name = sorted(result.others, key=lambda other: other.name)
+    result = replace(result, others=() if others is None else tuple(by_name))
+    stored = replace(trial_result(row), others=others or ())
     different = [
         field.name
         for field in fields(TrialResult)

@@ -48,8 +48,8 @@ MARK = "simulated: "
 EVALUATED_STEPS = 10_000
 """Number of steps in the loss mask that standard errors assume for the evaluation sets."""
 
-EQUAL_ABILITY, EQUAL_RATE = 0.8, math.log(0.45)
-"""Ability and stability, and logarithm of the best learning rate, of every cell if all are equally able."""
+EQUAL_ABILITY = 0.8
+"""Ability and stability of every cell if all are equally able."""
 
 SHARED_LUCK = 0.5
 """Share of the variance over seeds that is common to all cells with one seed."""
@@ -134,7 +134,8 @@ def draw_trial(
 
     able = EQUAL_ABILITY if equal else ability(graph, task)
     stable = EQUAL_ABILITY if equal else ability(graph, "stability")
-    rate = math.log(setting.learning_rate) - (EQUAL_RATE if equal else _best_rate(graph, task))
+    # Equal cells are equal at every setting: two cells at different settings would differ otherwise.
+    rate = 0.0 if equal else math.log(setting.learning_rate) - _best_rate(graph, task)
     diverges = rng.random() < _logistic(20.0 * (0.45 - stable) + rate)
     lost = 1 + int(moment**6 * budget.steps)  # the step at which it would diverge; mostly early
     # Share of what can be learnt that is learnt in the end. A task with a target is easy for every able cell.

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from search.cli.descriptions import description_json, description_table, summary_line, warnings_of
+from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
 from search.cli.display import say, warn
 from search.core.errors import SearchError
 from search.engine.single import load_named_task
@@ -65,7 +65,7 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
                 "higher_is_better": task.metric.higher_is_better,
                 "output_size": task.output_size,
                 "constant_baseline": task.constant_baseline(),
-                "ceiling": task.ceiling(Split.VALIDATION),
+                "ceiling": ceiling_of(task, Split.VALIDATION),
                 "uniform_loss_nats": task.uniform_loss(),
                 "parameters": parameters_of(task),
                 "checksum": task.checksum,

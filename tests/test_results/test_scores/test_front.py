@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from results.scores.front import indistinguishable, on_front, on_fronts
+from results.scores.front import on_front, on_fronts
 from results.scores.ratio import Floats
 
 
@@ -42,9 +42,3 @@ def test_fronts_are_named_by_their_costs() -> None:
         np.array([1.0, 0.9, np.nan]), {"parameters": np.array([2.0, 1, 0]), "adds": np.array([1.0, 1, 0])}
     )
     assert found == ["parameters adds", "parameters", ""]
-
-
-def test_a_cell_without_a_verdict_is_neither_told_apart_nor_equal() -> None:
-    verdicts: list[list[str | None]]
-    verdicts = [[None, None], ["undecided", None], ["even", "undecided"], ["undecided", "worse"], ["better", None]]
-    assert indistinguishable(verdicts) == [None, True, True, False, False]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from rich.text import Text
 from scipy import stats
 
 from results.store.errors import ResultsError, StoreError
@@ -729,7 +730,7 @@ def test_the_front_is_that_of_the_retrained_cells_by_brute_force(store: Store) -
     frame = leaderboard(store, TASKS)
     retrained = frame[frame["evidence"] == "retrained"]
     assert len(retrained) == 5
-    assert frame.loc["d" * 16, ["front", "front_step_seconds"]].tolist() == [None, False]  # cheapest, by search only
+    assert list(frame.loc["d" * 16, ["front", "front_step_seconds"]]) == [None, False]  # cheapest, by search only
     rows = retrained.to_dict("records")
     for cost in ("parameters", "multiply_adds"):
         points = [(row["score"], row[f"relative_{cost}"]) for row in rows]
@@ -760,3 +761,21 @@ def test_ratios_beside_the_study_s_are_ratios_of_accuracies() -> None:
     assert np.isnan(found["study_score"].iloc[2])
     without = with_study(frame.assign(language_accuracy=np.nan))
     assert without["language_study"].isna().all()  # never the ratio of another quantity
+
+
+def test_colours_are_verdicts_of_corrected_tests_and_never_estimates(store: Store) -> None:
+    make_finalists(store, np.random.default_rng(0))
+    frame = leaderboard(store, TASKS)
+    table = render_table(frame, None, 120)
+    colours = {"better": "green", "worse": "red"}
+    seen = set()
+    for task in TASKS:
+        column = next(column for column in table.columns if str(column.header) == task)
+        for cell, (_, row) in zip(column.cells, frame.iterrows(), strict=True):
+            assert isinstance(cell, Text)
+            styles = {str(span.style) for span in cell.spans} - {""}
+            expected = colours.get(row[f"{task}_vs_gru"]) if row["evidence"] == "retrained" else None
+            assert styles == ({expected} if expected else set())
+            seen.add((expected, row[f"{task}_ratio"] < 1))
+    # A cell below the GRU by no more than the noise is not red.
+    assert {("green", False), ("red", True), (None, True)} <= seen

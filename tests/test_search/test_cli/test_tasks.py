@@ -11,11 +11,12 @@ from tasks.task import Split
 from tests.test_search.test_cli.conftest import Gatesearch
 
 
-def lines(path: Path, words: str) -> Path:
-    """Write a folder of three texts, each of lines that occur once."""
+def texts(path: Path, before: str) -> Path:
+    """Write a folder of three texts; each line is these words, and two that occur once."""
     path.mkdir()
     for number, split in enumerate(("train", "valid", "test")):
-        (path / f"{split}.txt").write_text("".join(f"{words} {number * 100 + k}\n" for k in range(40)))
+        lines = (f"{before} a{number}-{k} b{number}-{k}\n" for k in range(40 + number))
+        (path / f"{split}.txt").write_text("".join(lines))
     return path
 
 
@@ -53,15 +54,36 @@ def test_the_table_of_a_task_has_what_was_read_by_split(gatesearch: Gatesearch) 
     assert "xml: 29 symbols, endless + " in said.out
 
 
-def test_text_without_blanks_between_words_is_warned_of(gatesearch: Gatesearch, here: Path) -> None:
-    folder = lines(here / "texts", "")
+def test_text_of_words_that_are_not_in_the_training_text_is_refused(gatesearch: Gatesearch, here: Path) -> None:
+    """So is text without blanks between words: each line is then a word that occurs once."""
+    said = gatesearch("tasks", "language", "--data", str(texts(here / "texts", "")))
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert "all 82 words of validation are unknown: none is among the 82 of the vocabulary; separate the" in said.err
+
+
+def test_text_of_mostly_unknown_words_is_warned_of(gatesearch: Gatesearch, here: Path) -> None:
+    folder = texts(here / "texts", "the")
     said = gatesearch("tasks", "language", "--data", str(folder))
     assert (said.status, said.err) == (0, "")
-    assert "warning: language: 100 % unknown words in validation; separate the words by blanks" in said.out
-    assert "warning: language: of 40 lines in validation, 40 are in another split, too (100 % of the steps)" in said.out
+    assert "warning: language: 66.7 % unknown words in validation; separate the words by blanks" in said.out
+    assert "warning: language: of 41 lines in validation, 41 are in another split, too (100 % of the steps)" in said.out
     quick = ("--epochs", "1", "--epoch-steps", "1", "--parameters", "2000")
     said = gatesearch("train", "gru", "language", "--data", str(folder), *quick)
-    assert "warning: language: 100 % unknown words in validation" in said.out
+    assert "warning: language: 66.7 % unknown words in validation" in said.out
+
+
+def test_an_error_in_the_description_or_the_ceiling_of_ones_own_task_names_it(
+    gatesearch: Gatesearch, here: Path
+) -> None:
+    for method in ("describe(self)", "ceiling(self, split, batch=50)"):
+        name = method.partition("(")[0]
+        (here / f"own{name}.py").write_text(
+            "from tasks.memorization import Memorization\n\n\nclass Copy(Memorization):\n"
+            f'    name = "copy"\n\n    def {method}:\n        return 1 / 0\n'
+        )
+        said = gatesearch("tasks", f"own{name}:Copy")
+        assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+        assert f"task 'copy' raised ZeroDivisionError in {name}" in said.err
 
 
 def test_music_that_is_mostly_silent_is_warned_of(here: Path) -> None:

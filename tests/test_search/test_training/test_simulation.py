@@ -12,11 +12,12 @@ from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Child, Rule, mutate
+from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node
 from search.profiles.loading import load_profile
 from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.simulation import MARK, Simulation, ability, draw_trial
+from search.training.simulation import MARK, Simulation, ability, draw_trial, has_planted
 from search.training.trial import TrialResult, train_trial
 from search.workers.job import Job, run_job
 from tasks.task import Task
@@ -195,3 +196,53 @@ def test_a_job_with_a_simulation_is_drawn() -> None:
     constant_baseline = TASKS["xml"].constant_baseline()
     result = run_job(Job(GRU, "xml", SETTING, BUDGET, 3, constant_baseline, Simulation()), TASKS["xml"])
     assert replace(result, environment=None) == drawn(seed=3)
+
+
+def test_equal_cells_differ_by_luck_alone_whatever_their_settings() -> None:
+    """Over many seeds, the means of unlike cells at unlike settings agree within their errors."""
+    equal = Simulation(equal=True)
+    cells = {name: LIBRARY[name].graph for name in ("gru", "tanh", "lstm-f")}
+    rates = {"gru": 0.1, "tanh": 0.5, "lstm-f": 2.0}
+    constant = TASKS["xml"].constant_baseline()
+    tests = {
+        name: np.array(
+            [
+                draw_trial(
+                    graph,
+                    "xml",
+                    TASKS["xml"],
+                    replace(SETTING, learning_rate=rates[name]),
+                    BUDGET,
+                    seed,
+                    constant,
+                    equal,
+                ).test
+                for seed in range(400)
+            ],
+            np.float64,
+        )
+        for name, graph in cells.items()
+    }
+    for name in ("tanh", "lstm-f"):
+        whole = ~np.isnan(tests[name] + tests["gru"])  # about one trial in 1,000 diverges
+        assert whole.sum() >= 390
+        differences = (tests[name] - tests["gru"])[whole]
+        assert abs(differences.mean()) < 3 * differences.std(ddof=1) / np.sqrt(differences.size)
+        assert differences.std() > 0  # not paired in everything
+        assert 0.2 < np.corrcoef(tests[name][whole], tests["gru"][whole])[0, 1] < 0.8  # but in the data that they share
+
+
+def test_planted_cells_learn_more_by_the_planted_amount() -> None:
+    relu = parse_formula("h' = relu(linear(x) + linear(h))").canonical()
+    assert has_planted(relu)
+    assert not any(has_planted(cell.graph) for cell in LIBRARY.values())
+    long = replace(BUDGET, epochs=100)
+    constant = TASKS["xml"].constant_baseline()
+    means = {}
+    for planted in (0.0, 0.08):
+        simulation = Simulation(equal=True, planted=planted)
+        tests = [
+            draw_trial(relu, "xml", TASKS["xml"], SETTING, long, seed, constant, simulation).test for seed in range(50)
+        ]
+        means[planted] = np.nanmean(np.array(tests, np.float64))
+    assert means[0.08] - means[0.0] == pytest.approx(0.08 * (1.0 - constant), rel=0.1)
