@@ -23,10 +23,13 @@ from results.publication.findings_text import (
     section_markdown,
     section_text,
 )
+from results.publication.motifs_text import difference_lines, motif_lines
 from results.scores.discrimination import discrimination
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Section, Standing, Way
+from results.scores.motifs import motifs
 from results.scores.run_evidence import RunEvidence
+from results.scores.score import score_kind
 from results.scores.verdict_words import joined
 from results.store.sanitize import printable
 from results.store.store import Store
@@ -95,7 +98,15 @@ def sections(store: Store, tasks: Sequence[str]) -> list[Section]:
         StoreError: the store cannot be read.
     """
     title, *lines = discrimination_lines(discrimination(store, tasks)) or ("",)
-    found = [Section("Confirmation of the contenders", tuple(confirmation_lines(store))), Section(title, tuple(lines))]
+    found = [
+        Section("Confirmation of the contenders", tuple(confirmation_lines(store))),
+        Section("What the best found cells are", tuple(difference_lines(store, tasks))),
+        Section(
+            "What goes with a better or worse result (over all found cells)",
+            tuple(motif_lines(motifs(store, tasks), score_kind(store))),
+        ),
+        Section(title, tuple(lines)),
+    ]
     return [section for section in found if section.lines]
 
 

@@ -73,10 +73,7 @@ class Language(Task):
                 f"task 'language': ranked_by = {self.ranked_by!r}, but it must be one of {', '.join(fitting)}"
             )
         object.__setattr__(self, "metric", METRICS[self.ranked_by])
-        for split in (
-            Split.VALIDATION,
-            Split.TEST,
-        ):  # read here, so that bad texts are an error before any worker starts
+        for split in (Split.VALIDATION, Split.TEST):  # read here, so that bad texts are an error before workers start
             tokens = self._tokens(split)
             if not np.any(tokens > _UNKNOWN):
                 words = int((tokens == _UNKNOWN).sum())

@@ -26,7 +26,7 @@ def load_task_of(profile: Profile, name: str) -> Task:
 def load_section(
     section: TaskSection | MemorizationSection, name: str, options: Mapping[str, Scalar] | None = None
 ) -> Task:
-    """Build and check a section's task; `options` take precedence over the section's. Raises as `load_task_of`."""
+    """Build and check the task `name` of a section; `options` take precedence over its own. Raises `TaskError`."""
     path = section.task if isinstance(section, TaskSection) and section.task else name
     return load_task(path, **section.options | dict(options or {}))
 

@@ -7,7 +7,8 @@ pass through it as bytes. This is no security boundary.
 
 The outcome of a trial must not depend on seconds or on the machine. The limits are therefore far beyond the needs of a
 trial, and a job is tried `MAX_TRIES` times before its cell is blamed. The trial is then stored as failed, with the
-reason, and stays so when the search is resumed, because later proposals depend on it.
+reason, and stays so when the search is resumed, because later proposals depend on it. A trial that failed before the
+baselines were finished is trained again.
 """
 
 import os

@@ -1,11 +1,13 @@
 """`gatesearch show`: show one cell."""
 
+import textwrap
 from pathlib import Path
 
 import click
 
 from results.store.files import write_atomically
 from results.store.sanitize import printable
+from search.cells.difference import describe, nearest_named
 from search.cells.drawing.picture import draw_formula
 from search.cells.drawing.tree import draw_tree
 from search.cells.measure import measure
@@ -40,7 +42,7 @@ Examples:
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")
 def show(cell: str, units: int, run: str | None, output: Path | None, force: bool, kernels: bool) -> None:
-    """Show CELL: formula, states, parameters, matrix products, pointwise operations, a text diagram, and lineage.
+    """Show CELL: formula, size, difference from the nearest named cell, a text diagram, and lineage.
 
     The diagram is a tree: an operator joins the entries below it. W is a matrix that multiplies a value computed from
     the input alone, U any other matrix.
@@ -67,6 +69,11 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     click.echo(f"matrix products       {size.products} per step")
     click.echo(f"pointwise operations  {size.pointwise} per step")
     click.echo(f"parameters            {size.parameters(units):,} per layer of {units} units")
+    near = nearest_named(found.graph)[1]
+    if near.distance:
+        edits = f"{near.distance} edit{'' if near.distance == 1 else 's'}"
+        click.echo(f"nearest named cell    {near.name} ({edits if near.proven else f'at most {edits}'})")
+        click.echo(_indent(textwrap.fill(describe(near), 100)))
     click.echo("\ndiagram:")
     click.echo(_indent(draw_tree(formula)))
     for line in _lineage(found):

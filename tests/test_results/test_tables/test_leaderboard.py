@@ -522,7 +522,9 @@ def test_gains_of_retrained_cells_are_measured_from_the_test_set_s_constant_base
     for task in TASKS:
         constant = CONSTANTS[task]["test"]
         values = {
-            cell: np.array([0.2 if t.test is None else t.test for t in trials]) for cell, trials in found[task].items()
+            # A lost repeat has no gain at all.
+            cell: np.array([constant if t.test is None else t.test for t in trials])
+            for cell, trials in found[task].items()
         }
         gru = values[GRU] - constant
         for cell, own in values.items():

@@ -148,14 +148,16 @@ def test_a_formula_file_and_a_task_of_ones_own_are_searched_with(gatesearch: Gat
 
 
 def test_tasks_read_files_of_ones_own(gatesearch: Gatesearch, here: Path) -> None:
-    words = np.random.default_rng(0).choice(["the", "cell", "was", "<unk>", "N"], size=(60, 8))
+    rng = np.random.default_rng(0)
     (here / "ptb").mkdir()
     for split in ("train", "valid", "test"):
+        words = rng.choice(["the", "cell", "was", "<unk>", "N"], size=(60, 8))
         (here / "ptb" / f"ptb.{split}.txt").write_text("\n".join(" " + " ".join(line) + " " for line in words))
-    pieces = np.empty(3, dtype=object)
-    for k in range(3):
-        pieces[k] = (np.arange(40)[:, None] % 5 + 40 == np.arange(88)).astype(np.uint8)
-    savemat(here / "piano.mat", {"traindata": pieces, "validdata": pieces, "testdata": pieces})
+    parts = {part: np.empty(3, dtype=object) for part in ("traindata", "validdata", "testdata")}
+    for lowest, pieces in zip((40, 41, 42), parts.values(), strict=True):
+        for k in range(3):
+            pieces[k] = (np.arange(40)[:, None] % 5 + lowest == np.arange(88)).astype(np.uint8)
+    savemat(here / "piano.mat", parts)
     schedule = "{ batch = 3, unroll = 10, epoch_steps = 2, epochs = 2, halvings = 1 }"
     (here / "tiny.toml").write_text(
         (here / "tiny.toml").read_text()
@@ -168,8 +170,8 @@ def test_tasks_read_files_of_ones_own(gatesearch: Gatesearch, here: Path) -> Non
     said = gatesearch(*SEARCH, "files", *data)
     assert (said.status, said.err) == (0, "")
     table = pd.read_csv(here / "runs" / "files" / "leaderboard.csv").set_index("name")
-    # 5 words and <eos>: no model of them does worse than 88 ln 2 nats on notes, or gets all random words right.
-    assert 0 < table["language_test"]["gru"].item() < 0.9
+    # 5 words and <eos>: no model does much worse than ln 6 nats on a word or 88 ln 2 on a chord.
+    assert 0 < table["language_test"]["gru"].item() < 1.1 * np.log(6)
     assert 0 < table["music_test"]["gru"].item() < 88 * np.log(2)
     with Store.open(here / "runs" / "files", readonly=True) as store:
         kept = parse_profile(store.profile, "the run's")

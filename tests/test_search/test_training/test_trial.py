@@ -221,7 +221,7 @@ class Turning(Task):
 
     def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
         # On validation the early answer is right; on test it is the late one, so test tells which weights it met.
-        inputs = np.random.default_rng(0).integers(3, size=(10, 30))
+        inputs = np.random.default_rng(0).integers(3, size=(10, batch))
         yield self._batch(inputs, 1 if split is Split.VALIDATION else 2)
 
     def _batch(self, inputs: np.ndarray[tuple[int, ...], np.dtype[np.int64]], shift: int) -> Batch:

@@ -1,0 +1,48 @@
+"""Scores of the first round, which choose the contenders, by plain loops and in both kinds of score."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from results.scores.finalists import first_round_scores
+from results.store.records import ProposalRow
+from results.store.store import Store
+from results.store.words import COMPLETE
+from tests.test_results.rows import GRU, TASKS, make_baseline, make_cell, make_trial
+
+CONSTANTS = {"arithmetic": 0.4, "music": 0.9}
+
+
+@pytest.mark.parametrize("kind", ["ratio", "gain"])
+def test_the_score_is_the_smallest_share_of_the_means_in_the_run_s_kind(tmp_path: Path, kind: str) -> None:
+    rng = np.random.default_rng(0)
+    profile = f"[search]\nscore = '{kind}'\n"
+    tests: dict[tuple[str, str], float] = {}
+    with Store.create(tmp_path, name="x", seed=0, profile=profile, strategy="paper", window=1, information={}) as store:
+        for k, cell in enumerate([make_baseline("gru"), *(make_cell(digit * 16) for digit in "abc")]):
+            store.add_cell(cell)
+            store.add_proposal(ProposalRow(k, "propose", cell.id, None, COMPLETE, 1.0))
+            for task in TASKS:
+                values = 0.6 + 0.1 * rng.random(3)
+                search = make_trial(cell.id, task)
+                fresh = [replace(search, repeat=r, test=float(value)) for r, value in enumerate(values, 1)]
+                late = replace(search, repeat=1001, test=0.0)  # of the confirmation, which chooses nothing
+                store.record(None, [search, *fresh, late])
+                tests[cell.id, task] = values.mean()
+        store.mark(
+            retrained={"repeats": 3, "constant_guess": CONSTANTS},
+            constants={task: {"test": value} for task, value in CONSTANTS.items()},
+        )
+        found = first_round_scores(store, TASKS)
+    assert set(found) == {GRU, *(digit * 16 for digit in "abc")}
+    for one, value in found.items():
+        shares = []
+        for task in TASKS:
+            own, gru, constant = tests[one, task], tests[GRU, task], CONSTANTS[task]
+            if kind == "gain":
+                shares.append((own - constant) / (gru - constant))
+            else:
+                shares.append(own / gru if task == "arithmetic" else gru / own)
+        assert value == pytest.approx(min(shares))
