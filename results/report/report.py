@@ -37,9 +37,11 @@ from results.tables.failures import stage_stops, trial_reasons, trial_states
 from results.tables.leaderboard import SIMULATED, displayed, is_retrained, leaderboard
 from results.tables.progress import history, with_best
 from results.tables.run_verdict import verdict_of
+from search.cells.difference import difference_of
 from search.cells.drawing.picture import LEGEND, draw_formula
 from search.cells.errors import CellError
 from search.cells.library import LIBRARY, label_of
+from search.cells.notation.formula import parse_formula
 
 FILE = "report.html"
 """Name of the page in a run's folder."""
@@ -56,11 +58,16 @@ VEGA_LITE = "6.4"
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell that the page shows in detail: its whole id, its label, its formula with the authors' names if known."""
+    """A cell that the page shows in detail.
+
+    `id` is whole, `formula` has the authors' names if known. `difference` says what a found cell differs in from the
+    nearest named cell.
+    """
 
     id: str
     label: str
     formula: str
+    difference: str = ""
 
 
 def shown_cells(store: Store, tasks: Sequence[str]) -> list[Shown]:
@@ -300,8 +307,19 @@ def _pieces(text: str) -> list[tuple[str, bool]]:
 def _shown(store: Store, frame: pd.DataFrame) -> list[Shown]:
     cells = [Shown(GRU, "gru", LIBRARY["gru"].formula), Shown(LSTM, "lstm", LIBRARY["lstm"].formula)]
     best = frame[(frame["origin"] == Origin.FOUND) & frame["rank"].notna()].head(SHOWN)
-    found = [Shown(str(cell), label_of(str(cell)), displayed(store.cell(str(cell)).formula)) for cell in best.index]
+    found = []
+    for cell in map(str, best.index):
+        formula = store.cell(cell).formula
+        found.append(Shown(cell, label_of(cell), displayed(formula), _difference(formula)))
     return [*found, *cells]
+
+
+def _difference(formula: str) -> str:
+    """Return the difference from the nearest named cell; empty if this version cannot read the formula."""
+    try:
+        return difference_of(parse_formula(formula))
+    except CellError:
+        return ""
 
 
 def _drawing(cell: Shown) -> tuple[Shown, Markup | None, int]:

@@ -30,7 +30,7 @@ def publish(run: str, folder: Path) -> None:
     """
     with open_run(run) as store:
         ranked = profile_of(store).ranked
-        text = findings_document(store, ranked, store.name, price, markdown=True) + "\n"
+        text = findings_document(store, ranked, store.folder.name, price, markdown=True) + "\n"
         manifest = write_folder(store, folder, ranked, text)
     size = sum(path.stat().st_size for path in folder.iterdir())
     click.echo(

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from results.report import plots
+from results.report.front import front_points, front_words
 from results.report.page_table import MOST_ROWS
 from results.report.report import report, shown_cells, write_report
 from results.store.records import CellRow, ProposalRow, TrialRow
@@ -20,7 +22,10 @@ from results.store.summary import funnel
 from results.store.words import COMPLETE
 from results.tables.leaderboard import SIMULATED, leaderboard
 from results.tables.progress import history
+from results.tables.run_verdict import verdict_of
+from search.cells.difference import difference_of
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from tests.test_results.rows import (
     GRU,
     TASKS,
@@ -32,6 +37,8 @@ from tests.test_results.rows import (
     make_trial,
     random_run,
 )
+from tests.test_results.truths import TASKS as STUDY_TASKS
+from tests.test_results.truths import make_run
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{ 7 * 7 }}<!--"
 
@@ -290,3 +297,46 @@ def test_gradients_are_drawn_from_what_is_passed_in(filled: Store) -> None:
     for spec, base in ((hidden, 0.5), (states, 0.75)):
         assert {row["cell"] for row in values(spec)} == {*(cell.label for cell in cells), "tanh"}
         assert all(row["norm"] == pytest.approx(base ** row["k"], rel=1e-5) for row in values(spec))
+
+
+def test_the_verdict_stands_before_everything_else_and_found_cells_say_what_they_differ_in(filled: Store) -> None:
+    page = report(filled, TASKS)
+    text = " ".join(Reader(page).text.split())
+    verdict = verdict_of(filled, TASKS)
+    assert verdict.text.replace("`", "") in text
+    assert page.index('<p class="verdict">') < page.index('<dl class="tiles">') < page.index("<nav")
+    assert verdict.command is not None
+    assert f"<code>{verdict.command}</code>" in page
+    cell = shown_cells(filled, TASKS)[0]
+    assert cell.difference == difference_of(parse_formula(filled.cell(cell.id).formula))
+    assert f"Nearest named cell: {cell.difference}." in text
+
+
+def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_path: Path) -> None:
+    truth = dict.fromkeys(("gru", "lstm", "lstm-o", "lstm-i"), 0.0) | {"mut1": 0.1, "tanh": -0.3}
+    with make_run(tmp_path, truth, noise=0.001) as store:
+        frame = leaderboard(store, STUDY_TASKS)
+        points = front_points(frame, STUDY_TASKS)
+        specs = [json.loads(text) for text in Reader(report(store, STUDY_TASKS)).specs.values()]
+    standings = dict(zip(points["cell"], points["standing"], strict=True))
+    assert standings["tanh"] == "worse on some task, better on none"
+    assert standings["mut1"] == "better on some task, worse on none"
+    assert standings["gru"] == "not told apart on any task"
+    cost = "relative_multiply_adds"
+    for cell, row in points.to_dict("index").items():
+        score, error = (float(frame.loc[[str(cell)], name].iloc[0]) for name in ("score", "score_se"))
+        assert (row["low"], row["high"]) == pytest.approx((score - error, score + error))
+        beaten = (points["score"] >= row["score"]) & (points[cost] <= row[cost])
+        beaten &= (points["score"] > row["score"]) | (points[cost] < row[cost])
+        assert row[f"{cost}_front"] == (not beaten.any())
+        assert row[f"{cost}_front"] == ("multiply_adds" in str(frame.loc[[str(cell)], "front"].iloc[0]).split())
+    (chart,) = (spec for spec in specs if "multiply-adds of a step" in json.dumps(spec))
+    drawn = {row["cell"]: row for row in values(chart) if "low" in row}
+    assert set(drawn) == set(points["cell"])
+    assert drawn["tanh"]["score"] == pytest.approx(frame.loc[frame["name"] == "tanh", "score"].iloc[0], rel=1e-5)
+    colours = next(layer["encoding"]["color"]["scale"] for layer in chart["layer"] if "color" in layer["encoding"])
+    known = dict(zip(colours["domain"], colours["range"], strict=True))
+    assert known["worse on some task, better on none"] == plots.WORSE
+    assert known["better on some task, worse on none"] == plots.BETTER
+    assert "worse on some task, better on none" not in front_words(points[points["cell"] != "tanh"])
+    assert not {plots.BETTER, plots.WORSE} & set(plots.COLOURS)

@@ -18,7 +18,7 @@ def test_a_simulated_run_says_so_in_every_place_and_for_good(gatesearch: Gatesea
     said = gatesearch(*SEARCH, "--simulate")
     assert (said.status, said.err) == (0, "")
     assert said.out.startswith("run simulated-tiny-1 in ")
-    assert said.out.count(SAYS) == 2  # before it starts, and at the table
+    assert said.out.count(SAYS) == 3  # before it starts, at the table, and in the verdict
     run = here / "runs" / "simulated-tiny-1"
     table = pd.read_csv(run / "leaderboard.csv")
     assert table["simulated"].all()
@@ -46,7 +46,7 @@ def test_a_simulated_run_stays_simulated_when_it_is_resumed(gatesearch: Gatesear
         for table, proposal in (("trials", "proposal"), ("evaluations", "proposal"), ("proposals", '"index"')):
             connection.execute(f"DELETE FROM {table} WHERE {proposal} >= 2")
     said = gatesearch("search", "part", "--resume", "--workers", "0")
-    assert (said.status, said.out.count(SAYS)) == (0, 2)
+    assert (said.status, said.out.count(SAYS)) == (0, 3)
     assert_same_table(here / "runs" / "part", here / "runs" / "whole")
     with Store.open(here / "runs" / "part", readonly=True) as store:
         assert all(row.reason.startswith("simulated: ") for row in store.trials())
