@@ -26,7 +26,9 @@ from results.report.front import COSTS, front_points, front_words
 from results.report.page_table import MOST_ROWS, headings, rows
 from results.scores.estimates import GRU, LSTM, VALIDATION, picks
 from results.scores.importance import SPLITS, importance, marginals
+from results.scores.motifs import REAL, motifs
 from results.scores.score import constants_of, score_kind, scores, share
+from results.store.errors import StoreError
 from results.store.files import write_atomically
 from results.store.lineage import Relative, family_tree
 from results.store.queries import totals
@@ -49,8 +51,8 @@ FILE = "report.html"
 SHOWN, WITH_CURVES = 5, 3
 """Number of best found cells that are drawn, with ancestors and gradients; number of those with learning curves."""
 
-FEW_ROWS, MOST_REASONS = 25, 15
-"""Rows that the table shows at first; reasons that are listed."""
+FEW_ROWS, MOST_REASONS, MOST_MOTIFS = 25, 15, 20
+"""Rows that the table shows at first; reasons that are listed; motifs and edits that are listed."""
 
 VEGA_LITE = "6.4"
 """Version of Vega-Lite that Altair 6 writes; vl-convert has several."""
@@ -150,6 +152,7 @@ class _Page:
             legend=LEGEND,
             fronts=self._fronts(),
             front_words=front_words(self.points),
+            motifs=self._motifs(),
             scores=self._scores(),
             funnel=funnel(self.store),
             stops=stage_stops(self.store).to_dict("records"),
@@ -231,6 +234,15 @@ class _Page:
         baselines = dict(zip(named["name"], named["search_score"], strict=True))
         axes = (("trials", "trials of the search"), ("core_hours", "core-hours"))
         return [self._add(plots.score_chart(self.history, column, title, baselines)) for column, title in axes]
+
+    def _motifs(self) -> list[dict[str, Any]]:
+        """Return the motifs and edits with an effect beyond the noise, the most certain first."""
+        try:
+            frame = motifs(self.store, self.tasks)
+        except StoreError:  # a formula that this version cannot read; `verify` names it
+            return []
+        real = frame[frame["adjusted"] < REAL].head(MOST_MOTIFS)
+        return [{str(name): value for name, value in row.items()} for row in real.to_dict("records")]
 
     def _fronts(self) -> list[str]:
         """Return the charts of score against each cost, if there are cells to compare."""

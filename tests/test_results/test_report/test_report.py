@@ -340,3 +340,14 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert known["better on some task, worse on none"] == plots.BETTER
     assert "worse on some task, better on none" not in front_words(points[points["cell"] != "tanh"])
     assert not {plots.BETTER, plots.WORSE} & set(plots.COLOURS)
+
+
+def test_motifs_with_an_effect_beyond_the_noise_are_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`results.scores.motifs` has its own tests; here are its rows, as the page shows them."""
+    columns = {"kind": "motif", "task": "arithmetic", "cells": 7, "of": 30, "low": -0.1, "high": 0.3}
+    rows = [columns | {"name": HOSTILE, "effect": 0.2, "adjusted": 0.01}]
+    rows += [columns | {"name": "hidden in noise", "effect": 0.1, "adjusted": 0.2}]
+    monkeypatch.setattr("results.report.report.motifs", lambda store, tasks: pd.DataFrame(rows))
+    reader = Reader(report(store, TASKS))
+    assert ["arithmetic", HOSTILE, "motif", "+20.0 %", "-10.0 to +30.0 %", "7 of 30"] in reader.rows
+    assert "hidden in noise" not in reader.text

@@ -32,7 +32,6 @@ def test_a_published_run_is_whole_and_reads_like_any_other(gatesearch: Gatesearc
     assert (folder / "leaderboard.csv").read_bytes() == (kept / "leaderboard.csv").read_bytes()
     assert (folder / "profile.toml").read_bytes() == (kept / "profile.toml").read_bytes()
     findings = gatesearch("findings", "kept", "--format", "markdown").out
-    # A remedy names the folder in one and the run in the other.
     assert (folder / "findings.md").read_text() == findings
     with closing(sqlite3.connect(kept / "run.sqlite")) as connection:
         trials, seconds = connection.execute("SELECT count(*), sum(seconds) FROM trials").fetchone()
