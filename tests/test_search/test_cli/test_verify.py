@@ -64,6 +64,8 @@ def test_a_decision_that_was_not_made_fails(gatesearch: Gatesearch, copy: Path) 
 def test_finalists_that_were_tampered_with_fail(gatesearch: Gatesearch, copy: Path, change: str, words: str) -> None:
     with closing(sqlite3.connect(copy / "run.sqlite")) as connection, connection:
         assert connection.execute(f"UPDATE trials SET {change} WHERE repeat = 1 AND task = 'xml'").rowcount > 0
+        if change.startswith("setting"):  # part of the key that other metrics refer to
+            connection.execute(f"UPDATE measures SET {change} WHERE repeat = 1 AND task = 'xml'")
     said = gatesearch("verify", "done", "--retrain", "1000")
     assert (said.status, said.err) == (1, "")
     assert words in said.out
