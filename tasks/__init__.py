@@ -1,1 +1,1 @@
-"""Sequence tasks: inputs, targets and metrics."""
+"""Sequence tasks: inputs, targets, metrics, and the checks of all of them."""

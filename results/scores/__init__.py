@@ -1,1 +1,1 @@
-"""Scores and statistics: ratios, paired tests, power, picked settings."""
+"""Scores and statistics: shares of gains, ratios, paired tests, confirmation, power, fronts, motifs, the verdict."""

@@ -1,1 +1,1 @@
-"""Tables made from a store: the leaderboard, failures, progress."""
+"""Tables made from a store: the leaderboard, the verdict, failures, progress."""

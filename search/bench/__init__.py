@@ -1,1 +1,1 @@
-"""Benchmarks: training steps against peers, screening, whole trials, and the engine's overhead."""
+"""Benchmarks: training steps against peers, screening, whole trials, the engine's overhead, errors of confirmation."""

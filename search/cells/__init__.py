@@ -1,1 +1,1 @@
-"""Cells as data: gate graphs, their notations, the named cells, mutation, drawing and export. Imports no PyTorch."""
+"""Cells as data: gate graphs, notations, named cells, mutation, differences, drawing and export. Imports no PyTorch."""

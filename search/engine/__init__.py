@@ -1,1 +1,1 @@
-"""Engine of the search: baselines, proposals, stages, finalists, runs and their verification."""
+"""Engine of the search: baselines, proposals, stages, finalists, confirmation, runs and their verification."""
