@@ -70,17 +70,19 @@ def first_round_scores(store: Store, tasks: Sequence[str]) -> dict[str, float]:
         return {}
     known, kind, constants = stages(store, tasks), score_kind(store), constants_of(store, TEST)
     scores = {
-        cell: min(
-            float(
-                share(
-                    kind,
-                    float(found.on(t, cell).mean()),
-                    float(found.on(t, GRU).mean()),
-                    constants.get(t, np.nan),
-                    found.higher[t],
-                )
+        cell: float(
+            np.min(  # NaN if one share is, unlike Python's minimum
+                [
+                    share(
+                        kind,
+                        float(found.on(t, cell).mean()),
+                        float(found.on(t, GRU).mean()),
+                        constants.get(t, np.nan),
+                        found.higher[t],
+                    )
+                    for t in tasks
+                ]
             )
-            for t in tasks
         )
         for cell in cells
         if known.get(cell) == COMPLETE

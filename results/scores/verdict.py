@@ -206,11 +206,15 @@ def _contest(cells: Mapping[str, Course], what: str, known: Known) -> RunVerdict
     ]
     if undecided:
         cell, task, matches = max(undecided, key=lambda pair: min(match.low for match in pair[2]))
-        beyond = min(match.low for match in matches) > 0.0
+        # What is decided against one of the two is not what keeps the cell from being better than both.
+        still = [match for match in matches if match.standing is Standing.UNDECIDED]
+        beyond = min(match.low for match in still) > 0.0
         caution = ", which the correction over all tests leaves undecided" if beyond else ""
+        beaten = [match for match in matches if match.standing is Standing.BETTER]
+        ahead = f"better than {opponents(beaten)} and " if beaten else ""
         sentence = (
             f"No {what} is shown to be better than {against} on any task; the nearest is {cell} on {task}, "
-            f"{distance(closest(matches))}{caution}."
+            f"{ahead}{distance(closest(still))}{caution}."
         )
         advice, command = _advice(known, cell, task, matches)
         return RunVerdict(Kind.NEAR, (sentence, advice), cell, (), command)

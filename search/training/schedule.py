@@ -4,6 +4,7 @@ The schedule is that of Jozefowicz et al. 2015, section 3.2, and ends a short bu
 is counted in training steps, never in seconds, so that a trial's outcome depends on its inputs alone.
 """
 
+import math
 from dataclasses import dataclass
 
 from results.store.words import TrialState
@@ -94,7 +95,7 @@ class EpochRules:
         Args:
             step: number of training steps so far.
             value: validation metric of the epoch, finite.
-            error: standard error of `value`.
+            error: standard error of `value`; NaN if it is not known, as with a single sequence.
 
         Returns:
             How the trial ends, or None if it continues.
@@ -108,7 +109,8 @@ class EpochRules:
         over = self._rate.epoch_ended(self.improved)
         if self._rate.epoch == self.budget.chance_epochs or over:
             gain = self.metric.gain(self.best, self.constant_baseline)
-            if gain <= BASELINE_ERRORS * self._best_error:
+            error = 0.0 if math.isnan(self._best_error) else self._best_error
+            if gain <= BASELINE_ERRORS * error:
                 return Ending(
                     TrialState.AT_CHANCE,
                     f"not above the best constant guess, {self.constant_baseline:.4f}, at step {step}",

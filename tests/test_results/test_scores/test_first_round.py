@@ -46,3 +46,22 @@ def test_the_score_is_the_smallest_share_of_the_means_in_the_run_s_kind(tmp_path
             else:
                 shares.append(own / gru if task == "arithmetic" else gru / own)
         assert value == pytest.approx(min(shares))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_cell_has_a_score_if_the_gru_has_no_gain_on_one_task(tmp_path: Path, task: str) -> None:
+    profile = "[search]\nscore = 'gain'\n"
+    with Store.create(tmp_path, name="x", seed=0, profile=profile, strategy="paper", window=1, information={}) as store:
+        for k, cell in enumerate([make_baseline("gru"), make_cell("a" * 16)]):
+            store.add_cell(cell)
+            store.add_proposal(ProposalRow(k, "propose", cell.id, None, COMPLETE, 1.0))
+            for each in TASKS:
+                search = make_trial(cell.id, each)
+                gru_is_constant = replace(search, test=CONSTANTS[each] if each == task else 0.6)
+                fresh = search if cell.name is None else gru_is_constant
+                store.record(None, [search, *(replace(fresh, repeat=r) for r in (1, 2))])
+        store.mark(
+            retrained={"repeats": 2, "constant_guess": CONSTANTS},
+            constants={each: {"test": value} for each, value in CONSTANTS.items()},
+        )
+        assert first_round_scores(store, TASKS) == {}

@@ -107,6 +107,16 @@ def test_the_nearest_has_the_highest_lower_end_of_its_interval_and_both_tests_ar
     assert (found.kind, found.cell, found.better) == (Kind.NEAR, CELL, ())
 
 
+def test_of_two_opponents_one_of_which_is_beaten_the_undecided_one_is_shown() -> None:
+    beaten, open_ = match("xml", BETTER, 0.065, "gru"), match("xml", UNDECIDED, 0.2, "lstm", half=0.258, needed=40)
+    found = judged([beaten, open_, *both("music", WORSE, -0.1)])
+    assert found.text == (
+        "No found cell is shown to be better than GRU and LSTM on any task; the nearest is 3fa21b08 on xml, better "
+        "than the GRU and +20 % of the GRU's gain against the LSTM (95 % interval -6 to +46 %, 20 seeds). About 40 "
+        "seeds would decide it: `gatesearch finalists night --cell 3fa21b08 --task xml --repeats 40`."
+    )
+
+
 def test_where_no_number_of_seeds_decides_no_command_is_given() -> None:
     found = judged([match("xml", UNDECIDED, 0.0001, needed=None), match("xml", UNDECIDED, 0.3, "lstm", needed=5)])
     assert found.command is None

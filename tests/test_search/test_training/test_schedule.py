@@ -93,6 +93,14 @@ def test_the_standard_error_is_that_of_the_best_epoch() -> None:
         assert (rules.end_epoch(2, 0.9, errors[1]) is not None) == ended
 
 
+@pytest.mark.parametrize(("metric", "worse", "better"), [(ACCURACY, 0.4, 0.6), (NATS_PER_STEP, 0.6, 0.4)])
+def test_with_an_unknown_error_a_model_no_better_than_the_baseline_is_at_chance(
+    metric: Metric, worse: float, better: float
+) -> None:
+    for value, ended in ((worse, True), (0.5, True), (better, False)):
+        assert (judged([worse, value], metric, error=float("nan"))[1][1] is not None) == ended
+
+
 def test_chance_is_judged_at_its_epoch_and_when_the_schedule_is_over() -> None:
     budget = Budget(epochs=3, halvings=0, chance_epochs=2)
     assert judged([0.9, 0.9, 0.9], budget=budget)[1] == [None, None, Ending(TrialState.OK, "the schedule ran out")]
