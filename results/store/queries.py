@@ -106,8 +106,3 @@ def progress_mark(store: Store) -> tuple[int, int, str]:
     sql = "SELECT (SELECT count(*) FROM trials), (SELECT count(*) FROM proposals), (SELECT information FROM run)"
     ((trials, proposals, information),) = store.typed(sql, {"trials": int, "proposals": int, "information": str})
     return trials, proposals, information
-
-
-def metrics_by_task(store: Store) -> dict[str, str]:
-    """Return the metric that ranks each task with a trial in the store."""
-    return dict(store.typed("SELECT task, max(metric) FROM trials GROUP BY task", {"task": str, "metric": str}))

@@ -15,8 +15,8 @@ _TOTALS = f"""
     SELECT cell, count(*), sum(state IN {UNRANKED_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
 _TOTAL_KINDS = {"cell": str, "trials": int, "diverged": int, "steps": int, "seconds": float}
 _STEP_SECONDS = f"""
-    SELECT picked.cell, picked.task, sum(seconds) / sum(steps) FROM ({PICKS}) AS picked
-    JOIN trials USING (cell, task, setting) GROUP BY picked.cell, picked.task HAVING sum(steps) > 0"""
+    SELECT picked.cell, picked.task, seconds / steps FROM ({PICKS}) AS picked
+    JOIN trials USING (cell, task, setting) WHERE steps > 0"""
 _STEP_SECONDS_KINDS = {"cell": str, "task": str, "seconds": float}
 _ENVIRONMENTS = "SELECT DISTINCT cell, environment FROM trials WHERE environment IS NOT NULL"
 
@@ -32,9 +32,14 @@ def totals(store: Store, cells: pd.Index) -> pd.DataFrame:
 
 
 def relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) -> Floats:
-    """Return the time of a training step over the LSTM's: the geometric mean over the tasks that both have."""
+    """Return the time of a training step over the LSTM's: the geometric mean over the tasks that both have.
+
+    The time on a task is the median over the trials at the best setting.
+    """
     rows = pd.DataFrame(store.typed(_STEP_SECONDS, _STEP_SECONDS_KINDS), columns=list(_STEP_SECONDS_KINDS))
-    times = rows[rows["task"].isin(tasks) & (rows["seconds"] > 0)].pivot(index="cell", columns="task", values="seconds")
+    rows = rows[rows["task"].isin(tasks) & (rows["seconds"] > 0)]
+    # The median over the trials, because a few of them may have shared the processor with other work.
+    times = rows.groupby(["cell", "task"])["seconds"].median().unstack("task")
     if LSTM not in times.index:
         return np.full(len(cells), np.nan)
     return _geometric_means(times.astype("float64"), LSTM).reindex(cells).to_numpy(np.float64)

@@ -36,6 +36,7 @@ from results.scores.ratio import Floats, error_of_smallest
 from results.scores.score import constants_of, score_kind, scores, share_of_means
 from results.store.errors import ResultsError
 from results.store.files import write_atomically
+from results.store.queries import metric_names
 from results.store.sanitize import csv_text
 from results.store.schema import LARGEST_COUNT
 from results.store.setting_key import fields_in
@@ -59,7 +60,7 @@ CHANGED_COLUMNS: Mapping[int, tuple[str, ...]] = {
     2: ("formula",),
     3: (
         *("rank", "rank_best", "rank_worst", "gain_score", "ratio_score"),
-        *("TASK_test_set_se", "TASK_gain", "TASK_gain_se", "TASK_accuracy", "TASK_perplexity"),
+        *("TASK_metric", "TASK_test_set_se", "TASK_gain", "TASK_gain_se", "TASK_accuracy", "TASK_perplexity"),
         *("TASK_units", "TASK_parameters", "TASK_multiply_adds", "parameters", "multiply_adds"),
         *("relative_parameters", "relative_multiply_adds", "front", "front_step_seconds"),
     ),
@@ -95,6 +96,8 @@ COLUMNS = {
     "ranked task has one",
     "search_score": "score of the search alone, whatever the evidence: by the best validation metrics",
     "weakest_task": "task with the smallest share so far, of the kind of the score",
+    "TASK_metric": "metric that ranks the task: accuracy (fraction; higher is better), cross_entropy (nats per symbol; "
+    "lower is better) or nats_per_step (negative log-likelihood of a piano roll; lower is better)",
     "TASK_test": "metric on the test set, in the task's unit and direction. retrained: mean over the repeats, where "
     "one that diverged or failed counts as the constant baseline. search: of the trial with the best validation metric",
     "TASK_test_se": "standard error of TASK_test. retrained: over the seeds, of the mean over the repeats. search: "
@@ -141,7 +144,8 @@ COLUMNS = {
     "steps": "training steps of all these trials",
     "seconds": "wall-clock time of all these trials; differs between equal runs",
     "relative_step_seconds": "time of a training step at the best settings, evaluation included, over the LSTM's: "
-    "geometric mean over the ranked tasks; unreliable if the machine had other work; differs between equal runs",
+    "median over the trials, geometric mean over the ranked tasks; unreliable if the machine had other work; differs "
+    "between equal runs",
     "front_step_seconds": "True if the cell is on the front for relative_step_seconds; differs between equal runs",
     "environments": "number of environments (versions, processor, commit) that its trials and the GRU's were trained "
     "in; above 1, as after resuming under other versions, small differences may come from that",
@@ -203,9 +207,11 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     best = picks(store)
     kind, found = score_kind(store), finalists_of(store, best)
     figures = trial_figures(store, found.repeats)
+    metrics = metric_names(store)
     columns_of_tasks = _estimates(tasks, frame, best, figures, constants_of(store, VALIDATION))
     for task in tasks:
         counts = settings[settings["task"] == task].set_index("cell")["settings"].reindex(frame.index)
+        columns_of_tasks[f"{task}_metric"] = pd.Series(metrics.get(task), frame.index, object)
         columns_of_tasks[f"{task}_settings"] = counts.fillna(0).astype("int64")
     frame = pd.concat([frame, pd.DataFrame(columns_of_tasks, index=frame.index)], axis=1)
     frame["search_score"] = scores(_shares(frame, tasks, kind))

@@ -22,6 +22,7 @@ from results.scores.paper_results import paper_ratio, paper_score
 from results.store.sanitize import printable
 from results.store.words import COMPLETE, Evidence, ScoreKind
 from results.tables.leaderboard import SIMULATED, is_retrained, kind_of
+from results.tables.trial_figures import CROSS_ENTROPY
 from search.cells.library import REFERENCE
 
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
@@ -57,6 +58,9 @@ LAYOUTS = (
 )
 """Layouts from the most detailed one; the first that fits the terminal is used."""
 
+PERPLEXITY_DIGITS = 2
+"""Decimals of a perplexity."""
+
 _MARKDOWN = re.compile(r"[\\`\[\]<>|]")
 """Characters that end a cell of a Markdown table, or begin a link or HTML."""
 
@@ -78,7 +82,8 @@ def readable(
 ) -> pd.DataFrame:
     """Return the rows of a leaderboard as text, with the columns rank, cell, name, score, the tasks, sizes and time.
 
-    With `paper`, a task's column has the ratio to the GRU instead of the metric, and the paper's score and ratios
+    A task that cross entropy ranks shows the perplexity instead. With `paper`, a task's column has the ratio to the GRU
+    instead of the metric, and the paper's score and ratios
     follow after a slash, if the paper has the cell. The paper's numbers are accuracies: see `with_study`.
     """
     rows = []
@@ -109,7 +114,11 @@ def readable(
             # The verdict is on the metric that ranks, as is the error.
             same = not paper or row[f"{task}_study"] == row[f"{task}_ratio"]
             error = row[f"{task}_{'ratio' if paper else 'test'}_se"] if errors and same else None
-            metric = _measured(row[f"{task}_{'study' if paper else 'test'}"], error, 3 if paper else layout.digits)
+            if not paper and row.get(f"{task}_metric") == CROSS_ENTROPY and pd.notna(row[f"{task}_perplexity"]):
+                perplexity = row[f"{task}_perplexity"]
+                metric = _measured(perplexity, error and error * perplexity, PERPLEXITY_DIGITS)
+            else:
+                metric = _measured(row[f"{task}_{'study' if paper else 'test'}"], error, 3 if paper else layout.digits)
             mark = MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained and same else "  "
             shown[task] = metric and metric + mark
             if paper:
@@ -206,6 +215,11 @@ def render_table(
     return table
 
 
+def _is_ranked_by_cross_entropy(frame: pd.DataFrame, task: str) -> bool:
+    column = f"{task}_metric"
+    return column in frame and bool((frame[column] == CROSS_ENTROPY).any())
+
+
 def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = False) -> str:
     """Return the explanation of the numbers of `readable`, one fact a line."""
     lines = [SIMULATED] if frame["simulated"].any() else []
@@ -220,6 +234,9 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
             lines.append("(in brackets): search estimates, not retrained; biased in favour of the cell (best of many)")
     else:
         lines.append(f"{what}; (scores) are search estimates on validation data, biased in favour of the cell")
+    perplexed = [] if paper else [task for task in tasks_of(frame) if _is_ranked_by_cross_entropy(frame, task)]
+    if perplexed:
+        lines.append(f"{', '.join(perplexed)}: perplexity, exp of the cross entropy that ranks; lower is better")
     if paper:
         lines.append("ratios of accuracies, also where another metric ranks a task, in the tasks of the study")
         lines.append("after the slash: Jozefowicz et al. 2015, with larger models and the Penn Treebank as language")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from results.publication.consistency import Check
-from results.store.queries import metrics_by_task, trial_count
+from results.store.queries import metric_names, trial_count
 from results.store.store import Store
 from search.core.errors import SearchError
 from search.workers.environment import changes, own_environment
@@ -73,7 +73,7 @@ def mark_resumed(store: Store, tasks: Mapping[str, Task]) -> list[str]:
 
 def check_metrics(store: Store, tasks: Mapping[str, Task]) -> None:
     """Raise `SearchError` if a task is ranked by another metric than the run's trials: they cannot be compared."""
-    for name, metric in metrics_by_task(store).items():
+    for name, metric in metric_names(store).items():
         if name in tasks and tasks[name].metric.name != metric:
             raise SearchError(
                 f"run {store.name!r} ranks {name!r} by {metric}, but the task is now ranked by "

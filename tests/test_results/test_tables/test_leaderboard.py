@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import statistics
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from results.store.records import CellRow, MeasureRow, ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import COMPLETE
 from results.tables.leaderboard import COLUMNS, columns, kind_of, leaderboard, write_leaderboard
-from results.tables.readable import render_table, with_study
+from results.tables.readable import caption, readable, render_table, with_study
 from results.tables.trial_figures import trial_figures
 from tests.test_results.rows import (
     CONSTANTS,
@@ -41,7 +42,7 @@ from tests.test_results.rows import (
 
 def of_task(task: str) -> list[str]:
     names = (
-        "test test_se test_set_se gain gain_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost "
+        "metric test test_se test_set_se gain gain_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost "
         "validation accuracy perplexity settings units parameters multiply_adds"
     )
     return [f"{task}_{name}" for name in names.split()]
@@ -84,7 +85,7 @@ def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
     spent = []
     for pick_of in (best, lstm):
         same = [t for t in trials if (t.cell, t.task, t.setting) == (pick_of.cell, pick_of.task, pick_of.setting)]
-        spent.append(sum(t.seconds for t in same) / sum(t.steps for t in same))
+        spent.append(statistics.median(t.seconds / t.steps for t in same if t.steps))
     return [math.log(spent[0] / spent[1])]
 
 
@@ -151,6 +152,7 @@ def expected_rows(
                         gain_error = pytest.approx(math.sqrt(variance) / abs(gru.validation - constant))
             errors[task] = gain_error if kind == "gain" else error
             row |= dict.fromkeys(of_task(task)) | {
+                f"{task}_metric": gru.metric,
                 f"{task}_repeats": 0,
                 f"{task}_lost": 0,
                 f"{task}_test_se": best.test_se if best else None,
@@ -781,3 +783,16 @@ def test_colours_are_verdicts_of_corrected_tests_and_never_estimates(store: Stor
             seen.add((expected, row[f"{task}_ratio"] < 1))
     # A cell below the GRU by no more than the noise is not red.
     assert {("green", False), ("red", True), (None, True)} <= seen
+
+
+def test_a_task_that_cross_entropy_ranks_shows_the_perplexity(store: Store) -> None:
+    fill(store, *random_run(np.random.default_rng(0)))
+    frame = leaderboard(store, TASKS).head(1)
+    frame = frame.assign(arithmetic_metric="cross_entropy", arithmetic_test=4.0, arithmetic_perplexity=math.exp(4.0))
+    frame = frame.assign(arithmetic_test_se=0.01, evidence="retrained", arithmetic_repeats=4, music_repeats=4)
+    text = readable(frame, TASKS)["arithmetic"].item()
+    assert text.strip() == f"{math.exp(4.0):.2f}±{0.01 * math.exp(4.0):.2f}"  # the error by the delta method
+    assert "arithmetic: perplexity, exp of the cross entropy that ranks" in caption(frame)
+    other = frame.assign(arithmetic_metric="accuracy")
+    assert readable(other, TASKS)["arithmetic"].item().strip() == "4.0000±0.0100"
+    assert "perplexity" not in caption(other)
