@@ -8,11 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from results.publication.consistency import Check
+from results.store.graphs import graph_of
 from results.store.queries import metric_names, trial_count
 from results.store.store import Store
+from results.store.words import Origin
 from search.core.errors import SearchError
+from search.training.model import units_for
+from search.training.settings import Setting
 from search.workers.environment import changes, own_environment
 from tasks.task import Split, Task
+
+_SIZES = """
+    SELECT cell, task, setting, units FROM trials JOIN cells ON cells.id = cell
+    WHERE origin = ? AND repeat = 0 AND units > 0 GROUP BY cell, task ORDER BY cell, task"""
+_SIZE_KINDS = {"cell": str, "task": str, "setting": str, "units": int}
 
 EVALUATED = (Split.VALIDATION, Split.TEST)
 """Splits that metrics are measured on."""
@@ -78,6 +87,23 @@ def check_metrics(store: Store, tasks: Mapping[str, Task]) -> None:
             raise SearchError(
                 f"run {store.name!r} ranks {name!r} by {metric}, but the task is now ranked by "
                 f"{tasks[name].metric.name}; start a new run, or give the task the metric of the run"
+            )
+
+
+def check_sizes(store: Store, tasks: Mapping[str, Task]) -> None:
+    """Raise `SearchError` if a trial of a given cell has other units than its setting gives now.
+
+    Earlier versions took multiples of 16. More trials would put models of two sizes under one setting.
+    """
+    for cell, task, key, units in store.typed(_SIZES, _SIZE_KINDS, (Origin.BASELINE,)):
+        if task not in tasks:
+            continue
+        graph = graph_of(store.cell(cell))
+        now = units_for(graph, Setting.from_key(key), tasks[task].output_size, tasks[task].output)
+        if now != units:
+            raise SearchError(
+                f"run {store.name!r} has models of {units} units on {task!r} where this version trains {now}, so their "
+                "results cannot be compared; start a new run, or continue it with the version that began it"
             )
 
 

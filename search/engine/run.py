@@ -22,7 +22,7 @@ from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.engine.provenance import ceilings, check_metrics, constants, mark_resumed, provenance
+from search.engine.provenance import ceilings, check_metrics, check_sizes, constants, mark_resumed, provenance
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
@@ -145,6 +145,7 @@ def resume_search(
         extended = _extended(store, profile, proposals)
         tasks = load(profile)
         check_metrics(store, tasks)
+        check_sizes(store, tasks)
         with _executor(executor, tasks, profile, workers, address) as started, store.lock():
             if extended is not None:
                 profile = extended
@@ -208,6 +209,7 @@ def retrain_finalists(
             declaration(profile, reader, {}, demand)
         tasks = load(profile)
         check_metrics(reader, tasks)
+        check_sizes(reader, tasks)
     with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
         run, progress = OpenRun(store, profile, tasks, started), Progress()
         for line in mark_resumed(store, tasks):

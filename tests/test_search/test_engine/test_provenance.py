@@ -1,14 +1,18 @@
 """Provenance of a run, and the differences between two of them."""
 
 import subprocess
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from results.store.store import Store
+from search.cells.library import named_cell
+from search.cells.notation.formula import format_formula
 from search.core.errors import SearchError
-from search.engine.provenance import check_metrics, data_check, differences, provenance
+from search.engine.provenance import check_metrics, check_sizes, data_check, differences, provenance
+from search.training.settings import Setting
 from search.workers.environment import commit_of
 from tests.test_results.rows import GRU, make_baseline, make_store, make_trial
 from tests.test_search.small import small_task
@@ -75,3 +79,23 @@ def test_a_run_that_ranked_by_another_metric_is_not_continued(tmp_path: Path) ->
         check_metrics(store, tasks)  # not a task of the profile
         with pytest.raises(SearchError, match="ranks 'xml' by nats_per_step, but the task is now ranked by accuracy;"):
             check_metrics(store, tasks | {"xml": small_task("xml")})
+
+
+def test_a_run_whose_models_have_another_size_is_not_continued(tmp_path: Path) -> None:
+    gru = replace(make_baseline("gru"), formula=format_formula(named_cell("gru").graph))
+    tasks = {"xml": small_task("xml")}
+    key = Setting(1.0, 0.3, 2.5, 1, 8000).key
+    size = tasks["xml"].output_size
+    # GRU: three matrices with a bias for x and three for h; embedding and readout.
+    distance = {u: abs(6 * (u * u + u) + size * u + u * size + size - 8000) for u in range(1, 60)}
+    units = min(distance, key=lambda u: distance[u])
+    with make_store(tmp_path / "run") as store:
+        store.add_cell(gru)
+        store.record(None, [make_trial(GRU, task="language", units=1)])  # not a task of the profile
+        store.record(None, [replace(make_trial(GRU, task="xml", units=units), setting=key)])
+        check_sizes(store, tasks)
+    with make_store(tmp_path / "earlier") as store:
+        store.add_cell(gru)
+        store.record(None, [replace(make_trial(GRU, task="xml", units=units // 16 * 16), setting=key)])
+        with pytest.raises(SearchError, match=f"has models of 16 units on 'xml' where this version trains {units}, so"):
+            check_sizes(store, tasks)
