@@ -33,15 +33,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "120")
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "published").symlink_to(ROOT / "results" / "published")
-    text = "the cat sat on the mat and the dog sat on the cat\n" * 60
     (tmp_path / "ptb").mkdir()
-    for name in ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"):
-        (tmp_path / "ptb" / name).write_text(text)
+    for name, animal in (("train", "cat"), ("valid", "dog"), ("test", "mat")):
+        text = f"the cat sat on the mat and the dog sat on the {animal}\n" * 60
+        (tmp_path / "ptb" / f"ptb.{name}.txt").write_text(text)
     rng = np.random.default_rng(0)
-    rolls = np.empty((1, 3), dtype=object)
-    for k in range(3):
-        rolls[0, k] = (rng.random((40, 88)) < 0.05).astype(float)
-    savemat(tmp_path / "rolls.mat", {"traindata": rolls, "validdata": rolls, "testdata": rolls})
+    splits = {}
+    for name in ("traindata", "validdata", "testdata"):
+        splits[name] = np.empty((1, 3), dtype=object)
+        for k in range(3):
+            splits[name][0, k] = (rng.random((40, 88)) < 0.05).astype(float)
+    savemat(tmp_path / "rolls.mat", splits)
     return tmp_path
 
 

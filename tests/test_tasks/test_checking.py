@@ -44,7 +44,7 @@ BREACHES = {
     "TwoBuffers": "task 'sound', training, window 1: its arrays were changed after it was yielded; yield new arrays",
     "OutputText": "task 'sound': output = 'symbols'; it must be Output.SYMBOLS or Output.MULTI_LABEL",
     "Bits": "task 'sound': metric 'bits' is none of gatesearch's; import ACCURACY or CROSS_ENTROPY from gatesearch",
-    "SameSets": "task 'sound': validation and test are the same data; give each its own, by `split`",
+    "SameSets": "task 'sound': validation and test are the same data; give each split its own",
     "TrainsOnTest": "task 'sound': all of test is among the first 64 windows of training; keep its data out of",
     "Drifts": "task 'sound', validation, window 1: is not the same when it is read again; seed its random numbers by",
     "Grows": "task 'sound', validation, window 2: is not the same when it is read again",
