@@ -30,24 +30,24 @@ def gru() -> str:
     return gatesearch.cell("gru")._repr_svg_()
 
 
-def ratios() -> str:
-    """Return a chart of each named cell's test metric over the GRU's, for each task of the published run."""
+def gains() -> str:
+    """Return a chart of each named cell's share of the GRU's gain, for each task of the published run."""
     run = gatesearch.load(BASELINES)
     table = run.leaderboard()
     parts = []
     for task in run.tasks:
-        # The repeats are paired by seed, so the ratio's interval has one degree of freedom less than there are seeds.
-        half = stats.t.ppf(0.975, table[f"{task}_repeats"] - 1) * table[f"{task}_ratio_se"]
-        ratio = table[f"{task}_ratio"]
+        # The repeats are paired by seed, so the share's interval has one degree of freedom less than there are seeds.
+        half = stats.t.ppf(0.975, table[f"{task}_repeats"] - 1) * table[f"{task}_gain_se"]
+        share = table[f"{task}_gain"]
         parts.append(
             pd.DataFrame(
                 {
                     "cell": table["name"],
                     "gru": 1.0,
                     "task": task,
-                    "ratio": ratio.round(5),
-                    "low": (ratio - half).round(5),
-                    "high": (ratio + half).round(5),
+                    "share": share.round(5),
+                    "low": (share - half).round(5),
+                    "high": (share + half).round(5),
                     "verdict": table[f"{task}_vs_gru"].fillna("undecided"),
                 }
             )
@@ -58,7 +58,7 @@ def ratios() -> str:
 
     base = alt.Chart(alt.InlineData(values=values.to_dict("records")))
     scale = alt.Scale(domain=[0.5, 1.1], zero=False, nice=False)
-    x = alt.X("ratio:Q", title="ratio to the GRU", scale=scale, axis=alt.Axis(values=[0.6, 0.8, 1.0]))
+    x = alt.X("share:Q", title="share of the GRU's gain", scale=scale, axis=alt.Axis(values=[0.6, 0.8, 1.0]))
     y = alt.Y("cell:N", sort=order, title=None)
     legend = {"title": "difference from the GRU, after correction for multiple tests", "titleLimit": 400}
     names, colours = list(VERDICTS), list(VERDICTS.values())
@@ -76,7 +76,7 @@ def ratios() -> str:
     return str(vl_convert.vegalite_to_svg(chart.to_json())) + "\n"
 
 
-FIGURES: dict[str, Callable[[], str]] = {"gru.svg": gru, "ratios.svg": ratios}
+FIGURES: dict[str, Callable[[], str]] = {"gru.svg": gru, "gains.svg": gains}
 """What is drawn, by file name."""
 
 
