@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from results.scores.confirmation import Confirmation, ConfirmationTest, confirmation_of
 from results.scores.finding import Standing
+from results.store.runs import name_for_commands
 from results.store.store import Store
 from search.cells.library import label_of
 
@@ -25,7 +26,7 @@ def confirmation_lines(store: Store) -> list[str]:
         f"{len(found.tests)} declared tests, {found.level:.0%} for all of them together (Holm)"
     ]
     lines += [line_of(test, names.get(test.cell)) for test in found.tests]
-    return [*lines, *remedy_lines(found, store.name)]
+    return [*lines, *remedy_lines(found, name_for_commands(store))]
 
 
 def line_of(test: ConfirmationTest, label: str | None) -> str:

@@ -59,3 +59,11 @@ def known_runs() -> list[str]:
     except OSError:
         return []
     return [name for name in sorted(times, key=lambda name: times[name], reverse=True) if RUN_NAME.fullmatch(name)]
+
+
+def name_for_commands(store: Store) -> str:
+    """Return how a command names a run: by its folder's name in the folder of runs, or else by its path.
+
+    A copied run's stored name is that of the original.
+    """
+    return store.folder.name if store.folder.parent == runs_folder() else str(store.folder)

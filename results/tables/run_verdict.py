@@ -11,7 +11,7 @@ from results.scores.finding import Figure, Standing
 from results.scores.match import Costs, Match
 from results.scores.run_evidence import RunEvidence
 from results.scores.verdict import BestFound, Known, RunVerdict, verdict
-from results.store.files import runs_folder
+from results.store.runs import name_for_commands
 from results.store.store import Store
 from results.store.words import Evidence, Origin, ProposalKind
 from results.tables.leaderboard import leaderboard
@@ -45,7 +45,7 @@ def known_of(store: Store, tasks: Sequence[str], table: pd.DataFrame | None = No
     confirmation = evidence.confirmation
     tests = () if confirmation is None else confirmation.tests
     return Known(
-        run=store.folder.name if store.folder.parent == runs_folder() else str(store.folder),
+        run=name_for_commands(store),
         tasks=tuple(tasks),
         confirmed=tuple(_tested(test, evidence) for test in tests if test.task in tasks),
         named=_named(evidence),
