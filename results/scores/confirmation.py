@@ -15,7 +15,9 @@ has the level 1 - 0.05 / K for the same reason: all K intervals of a test are ri
 better or worse, at 5 %. Tests that are not decided yet count with their p value so far. Whether a pair is *even*, that
 is, differs by less than `EVEN_MARGIN`, has two one-sided tests (Schuirmann 1987), the same K looks, and a family of its
 own over the same pairs, at 5 % too: two kinds of verdict, each with at most 5 % of runs in which any is wrong.
-Declaring another cell later enlarges both families; the 5 % hold for a family that does not depend on the results.
+Declaring another cell later enlarges both families; the 5 % hold for a family that does not depend on the results. A
+look that is added after the planned ones, because they did not decide, costs level, too: with K planned looks and one
+more, the bound is 5 % x (1 + 1 / (K + 1)).
 """
 
 from collections.abc import Mapping, Sequence

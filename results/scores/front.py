@@ -1,9 +1,10 @@
 """Pareto front: the cells that no other cell beats in score without costing more.
 
-A cell is *dominated* if another one has at least its score at no more than its cost, and is strictly better in one of
-the two. The front is what is left. Cells with equal score and equal cost do not dominate each other: both are on the
-front, or neither. The definition uses point estimates: that a cell is on the front does not show that it is better than
-a neighbour, which is the business of the tests.
+A cell is *dominated* if another one has a higher score at no more than its cost, or at least its score at less than its
+cost. The front is what is left. Costs that differ by less than `SAME_COST` count as equal: models of one budget differ
+by as much because units are whole numbers. Cells with equal score and equal cost do not dominate each other: both are
+on the front, or neither. The definition uses point estimates: that a cell is on the front does not show that it is
+better than a neighbour, which is the business of the tests.
 """
 
 import numpy as np
@@ -11,24 +12,30 @@ import numpy.typing as npt
 
 from results.scores.ratio import Floats
 
+SAME_COST = 0.03
+"""Largest difference of two costs that count as equal, as a share of the smaller one."""
+
 Flags = npt.NDArray[np.bool_]
 
 
-def on_front(scores: Floats, costs: Floats) -> Flags:
+def on_front(scores: Floats, costs: Floats, same: float = SAME_COST) -> Flags:
     """Return which points are not dominated; higher scores and lower costs are better.
 
     A point with a score or cost that is NaN is not on the front and dominates nothing.
+
+    Args:
+        scores: (N,) scores.
+        costs: (N,) costs, above 0.
+        same: largest difference of two costs that count as equal, as a share of the smaller one.
     """
     scores, costs = np.asarray(scores, np.float64), np.asarray(costs, np.float64)
     front = np.zeros(scores.size, bool)
     known = np.flatnonzero(~np.isnan(scores) & ~np.isnan(costs))
-    best = None
-    for cost in np.unique(costs[known]):  # in ascending order
-        tied = known[costs[known] == cost]
-        top = scores[tied].max()
-        if best is None or top > best:
-            front[tied[scores[tied] == top]] = True
-            best = top
+    score, cost = scores[known], costs[known]
+    # Entry (i, j): whether point j dominates point i.
+    better = (score > score[:, None]) & (cost <= (1.0 + same) * cost[:, None])
+    cheaper = (score >= score[:, None]) & ((1.0 + same) * cost < cost[:, None])
+    front[known] = ~(better | cheaper).any(axis=1)
     return front
 
 

@@ -87,9 +87,9 @@ COLUMNS = {
     "GRU has 1",
     "score_se": "standard error of the score. retrained: of a minimum, given the errors of all tasks. search: that of "
     "the weakest task",
-    "rank_best": "retrained only: best rank in the first round that the variation over seeds allows, at 95 % (by "
-    "simulation of the mean test metrics)",
-    "rank_worst": "worst such rank",
+    "rank_best": "retrained only: best rank that the variation over the seeds of the first round allows, at 95 % "
+    "(by simulation of the mean test metrics); the rank itself if that is better",
+    "rank_worst": "worst such rank; the rank itself if that is worse",
     "gain_score": "smallest TASK_gain over all ranked tasks; empty unless every ranked task has one. The minimum of "
     "noisy numbers is biased low: a cell equal to the GRU usually scores below 1",
     "ratio_score": "smallest TASK_ratio over all ranked tasks, the score of Jozefowicz et al. 2015; empty unless every "
@@ -138,8 +138,9 @@ COLUMNS = {
     "relative_parameters": "TASK_parameters over the GRU's: geometric mean over the ranked tasks",
     "relative_multiply_adds": "TASK_multiply_adds over the GRU's: geometric mean over the ranked tasks",
     "front": "costs (parameters, multiply_adds) for which the cell is on the Pareto front, separated by spaces: no "
-    "other retrained cell has at least its score at no more of that relative cost, and more score or less cost. Only "
-    "retrained cells count. By point estimates: neighbours on the front need not differ beyond the noise",
+    "other retrained cell has a higher score at no more of that relative cost, or at least its score at less. Costs "
+    "within 3 % count as equal. Only retrained cells count. By point estimates: neighbours on the front need not differ "
+    "beyond the noise",
     "trials": "number of trials on all tasks, memorization and repeats included",
     "steps": "training steps of all these trials",
     "seconds": "wall-clock time of all these trials; differs between equal runs",
@@ -343,6 +344,9 @@ def _ranked(frame: pd.DataFrame, weakest: Floats, tasks: Sequence[str]) -> pd.Da
     tied[1:] = (found[1:] == found[:-1]) & (retrained[1:] == retrained[:-1])
     places = np.maximum.accumulate(np.where(tied, 0, np.arange(1, len(frame) + 1)))
     frame["rank"] = pd.Series(places, index=frame.index, dtype="Int64").where(ranked)
+    # The range is that of the first round. A cell may have another rank by the seeds of its confirmation.
+    frame["rank_best"] = frame["rank_best"].clip(upper=frame["rank"].astype("float64"))
+    frame["rank_worst"] = frame["rank_worst"].clip(lower=frame["rank"].astype("float64"))
     whole = list(RANK_RANGE)
     whole += [f"{task}_{name}" for task in tasks for name in ("units", "parameters", "multiply_adds")]
     frame[whole] = frame[whole].astype("Int64")

@@ -8,12 +8,12 @@ from results.scores.front import on_front, on_fronts
 from results.scores.ratio import Floats
 
 
-def brute(scores: Floats, costs: Floats) -> list[bool]:
+def brute(scores: Floats, costs: Floats, same: float) -> list[bool]:
     points = list(zip(scores.tolist(), costs.tolist(), strict=True))
     known = [point for point in points if not any(math.isnan(number) for number in point)]
 
     def beaten(score: float, cost: float) -> bool:
-        return any(s >= score and c <= cost and (s > score or c < cost) for s, c in known)
+        return any((s > score and c <= cost * (1 + same)) or (s >= score and c * (1 + same) < cost) for s, c in known)
 
     return [point in known and not beaten(*point) for point in points]
 
@@ -23,11 +23,12 @@ def test_the_front_is_its_definition_whatever_the_ties() -> None:
     sizes = set()
     for _ in range(300):
         count = int(rng.integers(1, 30))
-        values = rng.choice([0.0, 1.0, 2.0, 3.0, np.nan, np.inf, -np.inf], (2, count))
+        values = rng.choice([0.5, 1.0, 2.0, 3.0, np.nan, np.inf], (2, count))
         if rng.random() < 0.5:
-            values = np.where(rng.random((2, count)) < 0.1, np.nan, rng.normal(size=(2, count)).round(1))
-        found = on_front(values[0], values[1])
-        assert found.tolist() == brute(values[0], values[1]), values
+            values = np.where(rng.random((2, count)) < 0.1, np.nan, rng.lognormal(size=(2, count)).round(1))
+        same = float(rng.choice([0.0, 0.03, 0.5]))
+        found = on_front(values[0], values[1], same)
+        assert found.tolist() == brute(values[0], values[1], same), values
         sizes.add(int(found.sum()))
     assert len(sizes) > 5
 
@@ -35,6 +36,14 @@ def test_the_front_is_its_definition_whatever_the_ties() -> None:
 def test_equal_points_are_on_the_front_together_and_an_equal_score_at_more_cost_is_not() -> None:
     scores, costs = np.array([1.0, 1.0, 1.0, 0.9, 1.2]), np.array([2.0, 2.0, 3.0, 2.0, 9.0])
     assert on_front(scores, costs).tolist() == [True, True, False, False, True]
+
+
+def test_costs_that_differ_by_the_rounding_of_units_are_equal() -> None:
+    scores, costs = np.array([1.0, 0.7, 0.9]), np.array([1.0, 0.995, 0.95])
+    assert on_front(scores, costs).tolist() == [True, False, True]
+    assert on_front(scores, costs, 0.0).tolist() == [True, False, True]  # the last dominates the second anyway
+    assert on_front(scores[:2], costs[:2], 0.0).tolist() == [True, True]
+    assert on_front(scores[:2], costs[:2]).tolist() == [True, False]
 
 
 def test_fronts_are_named_by_their_costs() -> None:
