@@ -139,8 +139,8 @@ COLUMNS = {
     "relative_multiply_adds": "TASK_multiply_adds over the GRU's: geometric mean over the ranked tasks",
     "front": "costs (parameters, multiply_adds) for which the cell is on the Pareto front, separated by spaces: no "
     "other retrained cell has a higher score at no more of that relative cost, or at least its score at less. Costs "
-    "within 3 % count as equal. Only retrained cells count. By point estimates: neighbours on the front need not differ "
-    "beyond the noise",
+    "within 3 % count as equal. Only retrained cells count. By point estimates: neighbours on the front need not "
+    "differ beyond the noise",
     "trials": "number of trials on all tasks, memorization and repeats included",
     "steps": "training steps of all these trials",
     "seconds": "wall-clock time of all these trials; differs between equal runs",
