@@ -41,6 +41,9 @@ KEPT = 8
 MOST_WINDOWS = 500_000
 """Windows of an evaluation set, above which it is taken for endless."""
 
+MOST_OUTPUTS = 10_000_000
+"""Largest output size, which is also the largest parameter budget of a profile: a model has several for each output."""
+
 SHAPES = ((50, 50), (1, 7))
 """Other shapes, columns and steps, that a thorough check asks for. The first is that of the evaluations of a trial."""
 
@@ -90,7 +93,7 @@ class TaskCheck:
             "name, metric, output and output size: they fit",
             *each,
             "every window: shape, types, range of symbols or 0 and 1, loss mask, start",
-            "training, validation and test: different data, and no window is changed after it was yielded",
+            "training, validation and test: not the same data, and no window is changed after it was yielded",
             sent,
         ]
 
@@ -150,8 +153,15 @@ def check_attributes(task: Task) -> None:
         )
     with OwnCode(task, "output_size"):
         size: object = task.output_size
+    if isinstance(size, np.integer):
+        raise TaskError(f"task {name!r}: output_size has the type {type(size).__name__}; it must be int, so use int()")
     if type(size) is not int or size < 1:
         raise TaskError(f"task {name!r}: output_size = {size!r}; it must be a whole number of at least 1")
+    if size > MOST_OUTPUTS:
+        raise TaskError(
+            f"task {name!r}: output_size = {size}; it must be at most {MOST_OUTPUTS:,}, since no model has more "
+            "parameters than that; use fewer symbols"
+        )
     if type(task.version) is not int:
         raise TaskError(f"task {name!r}: version = {task.version!r}; it must be a whole number")
     summary: object = task.summary

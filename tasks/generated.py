@@ -129,6 +129,9 @@ class GeneratedTask(Task):
     def __post_init__(self) -> None:
         check_integer(self.name, "validation", self.validation, 1, 100_000_000)
         check_integer(self.name, "test", self.test, 1, 100_000_000)
+        vocabulary: object = self.vocabulary
+        if not isinstance(vocabulary, str):
+            raise TaskError(f"task {self.name!r}: its vocabulary is {vocabulary!r}; give its characters as one text")
         if len(self.vocabulary) < 2 or len(set(self.vocabulary)) < len(self.vocabulary):
             raise TaskError(
                 f"task {self.name!r}: its vocabulary is {self.vocabulary!r}; give two or more different characters"
@@ -145,6 +148,11 @@ class GeneratedTask(Task):
         source = self.samples(rng)
         while some := list(islice(source, SAMPLES)):
             for sample in some:
+                if not isinstance(sample, Sample) or not isinstance(sample.text, str):
+                    shown = "Sample whose text is no str" if isinstance(sample, Sample) else type(sample).__name__
+                    raise TaskError(
+                        f"task {self.name!r}: samples() yielded a {shown}; yield gatesearch.Sample(text, counts_from)"
+                    )
                 length = len(sample.text)
                 if length == 0:
                     raise TaskError(f"task {self.name!r}: a sample is empty; each needs at least one character")

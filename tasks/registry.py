@@ -5,8 +5,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 import sys
+import traceback
 from importlib.metadata import entry_points
+from itertools import islice
 from pathlib import Path
 
 from tasks.arithmetic import Arithmetic
@@ -16,7 +19,7 @@ from tasks.language import Language
 from tasks.memorization import Memorization
 from tasks.music import Music
 from tasks.task import Task
-from tasks.watch import STDOUT, one_line
+from tasks.watch import STDOUT, one_line, own_files, place_of
 from tasks.xml import Xml
 
 TASKS: dict[str, type[Task]] = {
@@ -64,8 +67,10 @@ def build_task(name: str, /, **parameters: Scalar) -> Task:
     except TaskError:
         raise
     except (Exception, SystemExit) as error:  # a user's task may fail in any way
-        what = f"{type(error).__name__}: {one_line(error)}"
-        raise TaskError(f"task {_shown(name)} cannot be built ({what}); check its parameters") from error
+        place = place_of(error, own_files(kind))
+        what = f"{type(error).__name__}{place}: {one_line(error) or 'without a message'}"
+        remedy = "correct it there, or give other parameters" if place else "check its parameters"
+        raise TaskError(f"task {_shown(name)} cannot be built ({what}); {remedy}") from error
     finally:
         STDOUT.restore()
 
@@ -121,8 +126,9 @@ def _imported(path: str, *, installed: bool = False) -> type[Task]:
         for part in class_name.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # a user's module may fail in any way, or be a script
-        what = f"{type(error).__name__}: {one_line(error)}"
-        remedy = _shadowed(module_name) or "the form is package.module:Class"
+        place = place_of(error, _file_of_import(error))
+        what = f"{type(error).__name__}{place}: {one_line(error) or 'without a message'}"
+        remedy = _shadowed(module_name) or ("correct it there" if place else "the form is package.module:Class")
         raise TaskError(f"task {_shown(path)} cannot be imported ({what}); {remedy}") from error
     finally:
         STDOUT.restore()
@@ -137,6 +143,14 @@ def _imported(path: str, *, installed: bool = False) -> type[Task]:
     if not isinstance(found.name, str):
         raise TaskError(f"task {_shown(path)} has the name {found.name!r}; it must be a text")
     return found
+
+
+def _file_of_import(error: BaseException) -> set[str]:
+    """Return the file whose import raised an exception; nothing if it was not found or did not compile."""
+    files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
+    loaders = f"{Path(importlib.__file__).parent}{os.sep}"
+    own = (file for file in files if file != __file__ and not file.startswith((loaders, "<frozen ")))
+    return set(islice(own, 1))
 
 
 def _shadowed(module: str) -> str | None:

@@ -216,11 +216,11 @@ class OwnCode:
         if error is None or isinstance(error, TaskError) or not isinstance(error, Exception | SystemExit):
             return
         task_class = self.task if isinstance(self.task, type) else type(self.task)
-        files = _own_files(task_class)
+        files = own_files(task_class)
         if not files:  # a task of this package: an exception that is no TaskError is a bug of the project
             return
         name = getattr(task_class, "name", task_class.__name__)
-        place = _place(error, files)
+        place = place_of(error, files) or place_of(error)
         raise TaskError(
             f"task {name!r} raised {type(error).__name__} in {self.where}{place}: "
             f"{one_line(error) or 'without a message'}; correct it there"
@@ -233,18 +233,17 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 500 else f"{text[:497]}..."
 
 
-def _own_files(task_class: type) -> set[str]:
+def own_files(task_class: type) -> set[str]:
     """Return the files of the classes of a task that are not of this package."""
     modules = [kind.__module__ for kind in task_class.__mro__]
     own = [sys.modules.get(name) for name in modules if name.partition(".")[0] not in ("tasks", "abc", "builtins")]
     return {str(getattr(module, "__file__", None) or getattr(module, "__name__", "")) for module in own}
 
 
-def _place(error: BaseException, files: set[str]) -> str:
-    """Return the line at which an exception left the user's code, as ", my_tasks.py line 12"."""
+def place_of(error: BaseException, files: set[str] | None = None) -> str:
+    """Return the last line of these files, or of any, that an exception passed, as ", my_tasks.py line 12"; or ""."""
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    lines = [(file, line) for file, line in lines if file != __file__]
-    own = [(file, line) for file, line in lines if file in files] or lines
+    own = [(file, line) for file, line in lines if (file != __file__ if files is None else file in files)]
     return f", {Path(own[-1][0]).name} line {own[-1][1]}" if own else ""
 
 

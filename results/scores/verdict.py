@@ -115,8 +115,12 @@ class RunVerdict:
         return " ".join(self.sentences)
 
     def lines(self, width: int) -> list[str]:
-        """Return the verdict broken into lines of at most `width` characters; a command stays on one line."""
+        """Return the verdict broken into lines of at most `width` characters.
+
+        A command stays on one line, and a number beside its percent sign.
+        """
         kept = _COMMAND.sub(lambda found: found[0].replace(" ", _SPACE), printable(self.text))
+        kept = kept.replace(" %", f"{_SPACE}%")
         found = textwrap.wrap(kept, max(width, 1), break_long_words=False, break_on_hyphens=False)
         return [line.replace(_SPACE, " ") for line in found]
 
@@ -206,15 +210,14 @@ def _contest(cells: Mapping[str, Course], what: str, known: Known) -> RunVerdict
     ]
     if undecided:
         cell, task, matches = max(undecided, key=lambda pair: min(match.low for match in pair[2]))
-        # What is decided against one of the two is not what keeps the cell from being better than both.
-        still = [match for match in matches if match.standing is Standing.UNDECIDED]
-        beyond = min(match.low for match in still) > 0.0
-        caution = ", which the correction over all tests leaves undecided" if beyond else ""
-        beaten = [match for match in matches if match.standing is Standing.BETTER]
-        ahead = f"better than {opponents(beaten)} and " if beaten else ""
+        # What is decided against one opponent is said, and the numbers are those of the other, which is open.
+        nearest = closest([match for match in matches if match.standing is Standing.UNDECIDED])
+        caution = ", which the correction over all tests leaves undecided" if nearest.low > 0.0 else ""
+        ahead = [match for match in matches if match.standing is Standing.BETTER]
+        known_better = f"better than {opponents(ahead)}, but undecided at " if ahead else ""
         sentence = (
             f"No {what} is shown to be better than {against} on any task; the nearest is {cell} on {task}, "
-            f"{ahead}{distance(closest(still))}{caution}."
+            f"{known_better}{distance(nearest)}{caution}."
         )
         advice, command = _advice(known, cell, task, matches)
         return RunVerdict(Kind.NEAR, (sentence, advice), cell, (), command)

@@ -109,7 +109,7 @@ def run(arguments: Sequence[str]) -> int:
         hint = ""
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f"; see '{error.ctx.command_path} --help'"
-        return _fail(error.format_message() + hint)
+        return _fail((error.format_message().removesuffix(".") if hint else error.format_message()) + hint)
     except USER_ERRORS as error:
         if os.environ.get("GATESEARCH_TRACEBACK") and error.__cause__ is not None:  # of a user's task, for example
             traceback.print_exc()

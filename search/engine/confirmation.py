@@ -150,7 +150,13 @@ def _cell_of(profile: Profile, store: Store, cell: str) -> str:
 
 
 def _with_seeds(plan: Plan, repeats: int) -> Plan:
-    """Return the plan with so many seeds, whatever fewer would decide. A number that is no look yet becomes one."""
+    """Return the plan with at least so many seeds, whatever fewer would decide.
+
+    A number up to the last planned look is raised to the next one: a further look would cost a part of the level. A
+    larger number becomes a look.
+    """
+    if repeats <= plan.looks[-1]:
+        return plan.model_copy(update={"least": max(plan.least, min(look for look in plan.looks if look >= repeats))})
     if repeats > MAX_REPEATS or len(plan.looks) >= MAX_LOOKS:
         raise SearchError(f"--repeats {repeats}: a cell is confirmed on at most {MAX_REPEATS} seeds; ask for fewer")
     looks = sorted({*plan.looks, repeats})

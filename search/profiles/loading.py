@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import fields as fields_of
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,21 +14,14 @@ from pydantic_core import ErrorDetails
 from results.store.sanitize import printable
 from results.store.store import Store
 from results.store.toml import parse_toml
-from results.store.words import MEMORIZATION
 from search.cells.text import shorten
 from search.core.errors import SearchError
 from search.profiles.sections import (
     MAX_BYTES,
-    FinalistsSection,
     GridSection,
-    LimitsSection,
-    MemorizationSection,
-    MutationSection,
     Profile,
     ScheduleSection,
-    SearchSection,
     TaskSection,
-    TransferSection,
 )
 
 _ADAPTER = TypeAdapter(Profile)
@@ -138,16 +132,8 @@ def _one_line(text: str) -> str:
 
 def _near(where: str) -> str:
     section, _, key = where.rpartition(".")
-    fields: dict[str, Any] = {
-        "": Profile,
-        "search": SearchSection,
-        "mutation": MutationSection,
-        "transfer": TransferSection,
-        "grid": GridSection,
-        MEMORIZATION: MemorizationSection,
-        "finalists": FinalistsSection,
-        "limits": LimitsSection,
-    }
+    sections = {name: kind for name, kind in get_type_hints(Profile).items() if is_dataclass(kind)}
+    fields: dict[str, Any] = {"": Profile, **sections}
     tail = section.rpartition(".")[2]
     owner = fields.get(section) or {"grid": GridSection, "schedule": ScheduleSection}.get(tail, TaskSection)
     names = [f.name for f in fields_of(owner)]

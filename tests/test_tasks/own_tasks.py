@@ -286,6 +286,14 @@ class SizeText(Sound):
     output_size = "8"  # type: ignore[assignment]
 
 
+class SizeOfNumPy(Sound):
+    output_size = np.int64(8)  # type: ignore[assignment]
+
+
+class HugeSize(Sound):
+    output_size = 10**9  # type: ignore[assignment]
+
+
 class KeepsFunction(Sound):
     name = "keeps-function"
 

@@ -74,6 +74,8 @@ BREACHES = {
     "NoSize": "task 'sound' raised AttributeError in output_size, own_tasks.py line {line}: 'NoSize' object has no",
     "MetricText": "task 'sound': metric 'accuracy' is none of gatesearch's; import ACCURACY or CROSS_ENTROPY",
     "SizeText": "task 'sound': output_size = '8'; it must be a whole number of at least 1",
+    "SizeOfNumPy": "task 'sound': output_size has the type int64; it must be int, so use int()",
+    "HugeSize": "task 'sound': output_size = 1000000000; it must be at most 10,000,000, since no model has more",
 }
 LINES = {
     "Raises": "raise FileNotFoundError",

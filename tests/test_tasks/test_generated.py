@@ -189,3 +189,33 @@ def test_a_sample_of_which_nothing_counts_is_refused() -> None:
 def test_a_vocabulary_with_a_character_twice_is_refused() -> None:
     with pytest.raises(TaskError, match="'twice': its vocabulary is 'aba'; give two or more different characters"):
         Twice()
+
+
+class NoVocabulary(Late):
+    name = "numbers"
+    vocabulary = 7  # type: ignore[assignment]
+
+
+class Texts(Late):
+    name = "texts"
+
+    def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
+        while True:
+            yield "ab"  # type: ignore[misc]
+
+
+class Numbers(Late):
+    name = "numbers"
+
+    def samples(self, rng: np.random.Generator) -> Iterator[Sample]:
+        while True:
+            yield Sample(3)  # type: ignore[arg-type]
+
+
+def test_a_vocabulary_and_samples_of_the_wrong_type_are_refused() -> None:
+    with pytest.raises(TaskError, match="'numbers': its vocabulary is 7; give its characters as one text"):
+        NoVocabulary()
+    with pytest.raises(TaskError, match=r"'texts': samples\(\) yielded a str; yield gatesearch\.Sample"):
+        Texts()
+    with pytest.raises(TaskError, match=r"'numbers': samples\(\) yielded a Sample whose text is no str; yield"):
+        Numbers()

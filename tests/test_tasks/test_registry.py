@@ -110,9 +110,9 @@ def test_an_unknown_parameter_is_answered_with_the_known_ones() -> None:
 
 @pytest.mark.usefixtures("in_this_folder")
 def test_a_module_that_fails_on_import_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "breaks_on_import.py").write_text("raise RuntimeError('first\\nsecond')")
+    (tmp_path / "breaks_on_import.py").write_text("\n\nraise RuntimeError('first\\nsecond')")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TaskError, match=r"\(RuntimeError: first second\)"):
+    with pytest.raises(TaskError, match=r"\(RuntimeError, breaks_on_import.py line 3: first second\); correct"):
         load_task("breaks_on_import:Task")
 
 
@@ -126,7 +126,7 @@ def test_a_task_that_fails_when_it_is_built_is_one_line(tmp_path: Path, monkeypa
     )
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TaskError, match=r"'breaks_when_built:Broken' cannot be built \(OSError: no disk\); check"):
+    with pytest.raises(TaskError, match=r"cannot be built \(OSError, breaks_when_built.py line 4: no disk\); c"):
         load_task("breaks_when_built:Broken", size=3)
     with pytest.raises(TaskError, match=r"cannot be built \(TypeError: .*'size'\); check its parameters"):
         load_task("breaks_when_built:Broken")
@@ -148,7 +148,7 @@ def test_an_installed_package_can_add_tasks(tmp_path: Path, monkeypatch: pytest.
 def test_a_module_that_is_a_script_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a_script.py").write_text("import sys\nsys.exit(3)\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TaskError, match=r"'a_script:Task' cannot be imported \(SystemExit: 3\)"):
+    with pytest.raises(TaskError, match=r"'a_script:Task' cannot be imported \(SystemExit, a_script.py line 2: 3\)"):
         load_task("a_script:Task")
 
 

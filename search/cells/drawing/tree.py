@@ -19,7 +19,7 @@ def draw_tree(formula: str) -> str:
     The parts and labels are those of `search.cells.drawing.picture`, the names those of the formula. Raises
     `FormulaError`.
     """
-    console = Console(file=io.StringIO(), width=_WIDTH)
+    console = Console(file=io.StringIO(), width=_WIDTH, emoji=False)
     with console.capture() as captured:
         console.print(*_Forest(formula_diagram(formula)).trees(), sep="\n", soft_wrap=True)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

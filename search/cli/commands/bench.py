@@ -179,7 +179,7 @@ def bench(
     else:
         kind = "notes" if roll else "symbols"
         click.echo(f"One training step: batch {batch}, {steps} steps, {output_size} {kind}, layers {layers}; medians.")
-        Console().print(_table(rows))
+        Console(emoji=False).print(_table(rows))
 
 
 def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None:
@@ -213,7 +213,7 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
     for row in rows:
         times = (f"{getattr(row, f'{heading}_ms'):.3f}" for heading in headings)
         table.add_row(row.task, str(row.units), *times, f"{row.arithmetic:.0%}")
-    Console().print(table)
+    Console(emoji=False).print(table)
     backends = "/".join(sorted({row.backend for row in rows}))
     compiling = max(row.compile_ms for row in rows)
     click.echo(f"Backend: {backends}. Compiling the cell took up to {compiling:.0f} ms, once per process.")
@@ -244,7 +244,7 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
         (f"{found.processors} processors in virtual time, window {found.window}", f"{found.busy:.1%} busy"),
     ):
         table.add_row(what, figure)
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def _confirm(profile: Profile, runs: int, effect: float, seed: int, as_json: bool) -> None:

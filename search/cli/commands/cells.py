@@ -50,4 +50,4 @@ def cells(as_json: bool) -> None:
             str(row["pointwise_operations"]),
             str(row["summary"]),
         )
-    Console().print(table)
+    Console(emoji=False).print(table)

@@ -85,7 +85,7 @@ def finalists(
         )
     if demand is not None and not contenders and repeats is None:
         raise SearchError(f"--task {named[0]} needs --repeats N, the seeds to confirm the contenders on; add it")
-    console = Console()
+    console = Console(emoji=False)
     count = worker_count(workers, address)
     view = FinalistsView(console, count, address, demand)
     with open_run(run) as reader:

@@ -89,7 +89,7 @@ def leaderboard(
     frame = frame if top is None else frame.head(top)
     shown = tasks or ranked
     if form == "table" and output is None:
-        console = Console()
+        console = Console(emoji=False)
         if answer is not None:
             say_verdict(console, answer)
         console.print(render_table(frame, None, console.width, shown, study))
@@ -109,7 +109,7 @@ def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool, ans
         return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{to_markdown(frame, tasks, study)}"
     if form == "latex":
         return f"% {printable(answer.text)}\n{to_latex(frame, tasks, study)}"
-    console = Console(width=FILE_WIDTH, no_color=True, force_terminal=False)
+    console = Console(width=FILE_WIDTH, emoji=False, no_color=True, force_terminal=False)
     with console.capture() as capture:
         say_verdict(console, answer)
         console.print(render_table(frame, None, None, tasks, study))

@@ -90,7 +90,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     --simulate tests the procedure, a profile or a cluster: strategy, workers, store and table are real, but every
     result is made up, and the run is marked as simulated permanently.
     """
-    console = Console(stderr=False)
+    console = Console(emoji=False)
     count = worker_count(workers, address)
     view = SearchView(console, count, address)
     load = partial(load_tasks, console=console)

@@ -91,7 +91,7 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
             "" if row["ceiling"] is None else f"{row['ceiling']:.4f}",
             f"{row['uniform_loss_nats']:.4f}",
         )
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     console.print()
     for row in rows:

@@ -49,7 +49,7 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     is a task of the profile, another task by name, or package.module:MyTask. CELL is a named cell (`gatesearch cells`),
     a file with a formula or a recipe, or the first digits of the id of a cell in a run.
     """
-    console = Console()
+    console = Console(emoji=False)
     found = find_cell(cell, run)
     trial = plan_trial(load_profile(profile), task, Overrides(**given), {} if data is None else {"data": data})
     setting, metric = trial.setting, trial.task.metric

@@ -47,7 +47,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
     makes every decision again. Nothing is written. No code that the run names is executed, except tasks allowed by
     --task.
     """
-    console = Console()
+    console = Console(emoji=False)
     with open_run(run) as store:
         begin_snapshot(store)
         profile = profile_of(store)

@@ -113,3 +113,25 @@ def test_a_search_begins_with_what_was_read(gatesearch: Gatesearch, here: Path) 
     assert found[2].startswith("memorization: 26 symbols, endless + 225 + 225 steps, 66.7 % of them in the loss mask")
     assert [line.partition(":")[0] for line in found[3:5]] == ["xml", "arithmetic"]
     assert (here / "runs" / "r" / "run.sqlite").exists()
+
+
+def test_a_class_with_the_name_of_an_emoji_is_shown_by_its_name(
+    gatesearch: Gatesearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rich shows `:sound:` as a picture unless it is told not to."""
+    (tmp_path / "own_parity.py").write_text(PARITY)
+    monkeypatch.chdir(tmp_path)
+    said = gatesearch("tasks", "own_parity:Sound")
+    assert "own_parity:Sound: 3 symbols" in said.out
+
+
+PARITY = """
+from gatesearch import GeneratedTask, Sample
+class Sound(GeneratedTask):
+    name = "parity"
+    vocabulary = "01="
+    def samples(self, rng):
+        while True:
+            bits = rng.integers(2, size=10)
+            yield Sample("".join(map(str, bits)) + f"={bits.sum() % 2}", counts_from=11)
+"""

@@ -207,6 +207,14 @@ def test_more_seeds_for_one_cell_and_task_are_one_more_look(store: Store) -> Non
     assert {test.repeats for test in judged.tests if test.cell == TANH} == {5}
 
 
+def test_fewer_seeds_than_planned_are_no_further_look_which_would_cost_a_part_of_the_level(store: Store) -> None:
+    found, _ = again(store, demand=Demand(("tanh",), ("xml",), 5))
+    declared = store.confirmation
+    for repeats in (2, 4, 5):
+        assert again(store, demand=Demand(("tanh",), ("xml",), repeats)) == (found, 0)
+        assert store.confirmation == declared
+
+
 def test_a_declaration_keeps_its_settings_when_the_search_finds_better_ones(store: Store) -> None:
     found, _ = again(store)
     declared = store.confirmation
