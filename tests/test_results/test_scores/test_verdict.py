@@ -113,7 +113,8 @@ def test_of_two_opponents_one_of_which_is_beaten_the_undecided_one_is_shown() ->
     assert found.text == (
         "No found cell is shown to be better than GRU and LSTM on any task; the nearest is 3fa21b08 on xml, better "
         "than the GRU, but undecided at +20 % of the GRU's gain against the LSTM (95 % interval -6 to +46 %, "
-        "20 seeds). About 40 seeds would decide it: `gatesearch finalists night --cell 3fa21b08 --task xml --repeats 40`."
+        "20 seeds). About 40 seeds would decide it: "
+        "`gatesearch finalists night --cell 3fa21b08 --task xml --repeats 40`."
     )
 
 
