@@ -57,8 +57,8 @@ def gains() -> str:
     order = [name for name in table["name"] if name != "gru"]
 
     base = alt.Chart(alt.InlineData(values=values.to_dict("records")))
-    scale = alt.Scale(domain=[0.5, 1.1], zero=False, nice=False)
-    x = alt.X("share:Q", title="share of the GRU's gain", scale=scale, axis=alt.Axis(values=[0.6, 0.8, 1.0]))
+    scale = alt.Scale(domain=[0.3, 1.15], zero=False, nice=False)
+    x = alt.X("share:Q", title="share of the GRU's gain", scale=scale, axis=alt.Axis(values=[0.4, 0.6, 0.8, 1.0]))
     y = alt.Y("cell:N", sort=order, title=None)
     legend = {"title": "difference from the GRU, after correction for multiple tests", "titleLimit": 400}
     names, colours = list(VERDICTS), list(VERDICTS.values())
