@@ -781,3 +781,11 @@ def test_colours_are_verdicts_of_corrected_tests_and_never_estimates(store: Stor
             seen.add((expected, row[f"{task}_ratio"] < 1))
     # A cell below the GRU by no more than the noise is not red.
     assert {("green", False), ("red", True), (None, True)} <= seen
+
+
+def test_where_no_cell_has_a_gain_the_ratios_are_not_taken_for_the_score() -> None:
+    """A run scored by gain whose GRU has learnt nothing has ratios, and neither a gain nor a score."""
+    none = [float("nan")] * 2
+    assert kind_of(pd.DataFrame({"score": none, "gain_score": none, "ratio_score": [1.0, 0.9]})) == "gain"
+    by_ratio = pd.DataFrame({"score": [1.0, 0.9], "gain_score": none, "ratio_score": [1.0, 0.9]})
+    assert kind_of(by_ratio) == "ratio"
