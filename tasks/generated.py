@@ -148,10 +148,10 @@ class GeneratedTask(Task):
         source = self.samples(rng)
         while some := list(islice(source, SAMPLES)):
             for sample in some:
-                if not isinstance(sample, Sample) or not isinstance(sample.text, str):
-                    shown = "Sample whose text is no str" if isinstance(sample, Sample) else type(sample).__name__
+                wrong = _wrong_type(sample)
+                if wrong is not None:
                     raise TaskError(
-                        f"task {self.name!r}: samples() yielded a {shown}; yield gatesearch.Sample(text, counts_from)"
+                        f"task {self.name!r}: samples() yielded a {wrong}; yield gatesearch.Sample(text, counts_from)"
                     )
                 length = len(sample.text)
                 if length == 0:
@@ -372,6 +372,14 @@ class _Source:
 
 def _joined(blocks: Sequence[Block]) -> Block:
     return Block(*(np.concatenate(parts) for parts in zip(*blocks, strict=True))) if len(blocks) > 1 else blocks[0]
+
+
+def _wrong_type(sample: object) -> str | None:
+    """Return what a user's generator yielded instead of a sample; None if it is one."""
+    if not isinstance(sample, Sample):
+        return type(sample).__name__
+    text: object = sample.text
+    return None if isinstance(text, str) else "Sample whose text is no str"
 
 
 def _of_rows(

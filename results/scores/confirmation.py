@@ -41,6 +41,9 @@ EVEN_MARGIN = 0.02
 METRIC_MARGIN = 0.01
 """The same as a share of the other cell's metric, in runs that did not store the constant baselines."""
 
+LEAST_GAIN = 4.0
+"""Smallest gain of the GRU, in standard errors over its seeds, that is a unit for differences."""
+
 _TRIALS = """
     SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials WHERE repeat >= ?
     ORDER BY cell, task, repeat"""
@@ -90,13 +93,15 @@ class Measurements:
     def unit(self, test: DeclaredTest, seeds: int) -> tuple[float, bool]:
         """Return the unit of a test's effect, and whether it is the GRU's gain; else it is the other cell's metric.
 
-        The unit is taken as exact: its own error changes an effect of a few percent by a few percent of itself.
+        The unit is taken as exact: its own error changes an effect of a few percent by a few percent of itself. That
+        does not hold for a gain of less than `LEAST_GAIN` standard errors, so such a gain is no unit.
         """
         constant = self.constants.get(test.task)
         reference = self.values.get((test.task, GRU))
         if constant is not None and reference is not None and reference.size:
             gain = direction(self.higher[test.task]) * (float(reference[:seeds].mean()) - constant)
-            if gain > 0:
+            error = float(np.std(reference[:seeds], ddof=1)) / np.sqrt(min(seeds, reference.size)) if seeds > 1 else 0.0
+            if gain > LEAST_GAIN * error:
                 return gain, True
         return abs(float(self.values[test.task, test.other][:seeds].mean())), False
 

@@ -248,7 +248,10 @@ def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
 
 def kind_of(frame: pd.DataFrame) -> ScoreKind:
     """Return the kind of the scores that rank a leaderboard, or some of its rows."""
-    by_gain = frame["score"].notna().any() and frame["score"].equals(frame["gain_score"])
+    if frame["score"].isna().all():  # no cell has a gain, since the GRU has none on some task
+        by_gain = not frame["score"].equals(frame["ratio_score"])
+    else:
+        by_gain = frame["score"].equals(frame["gain_score"])
     return ScoreKind.GAIN if by_gain else ScoreKind.RATIO
 
 

@@ -291,7 +291,7 @@ class SizeOfNumPy(Sound):
 
 
 class HugeSize(Sound):
-    output_size = 10**9  # type: ignore[assignment]
+    output_size = 10**9
 
 
 class KeepsFunction(Sound):

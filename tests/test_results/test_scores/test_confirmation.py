@@ -267,3 +267,16 @@ def test_cells_that_differ_by_the_margin_are_rarely_called_even() -> None:
         course = follow(declared(["a"], MANY, (18,)), found, LEVEL)
         wrong += bool((course.even_adjusted < LEVEL).any())
     assert wrong <= 65  # 5 % of 1,000, and two standard errors
+
+
+def test_a_gain_within_its_noise_is_no_unit() -> None:
+    """The GRU is 4.1 or 3.9 standard errors above the constant baseline; below 4 the metric is the unit."""
+    gru = np.array([0.50, 0.52, 0.54, 0.56])
+    error = float(np.std(gru, ddof=1)) / 2.0
+    test = DeclaredTest("xml", LSTM, GRU, (4,))
+    for errors, expected in ((4.1, (4.1 * error, True)), (3.9, (0.53, False))):
+        values = {("xml", GRU): gru, ("xml", LSTM): gru}
+        none = {key: [False] * 4 for key in values}
+        measured = Measurements(values, none, {"xml": True}, {"xml": float(gru.mean()) - errors * error})
+        unit, of_gain = measured.unit(test, 4)
+        assert (pytest.approx(unit), of_gain) == expected

@@ -796,3 +796,11 @@ def test_a_task_that_cross_entropy_ranks_shows_the_perplexity(store: Store) -> N
     other = frame.assign(arithmetic_metric="accuracy")
     assert readable(other, TASKS)["arithmetic"].item().strip() == "4.0000±0.0100"
     assert "perplexity" not in caption(other)
+
+
+def test_where_no_cell_has_a_gain_the_ratios_are_not_taken_for_the_score() -> None:
+    """A run scored by gain whose GRU has learnt nothing has ratios, and neither a gain nor a score."""
+    none = [float("nan")] * 2
+    assert kind_of(pd.DataFrame({"score": none, "gain_score": none, "ratio_score": [1.0, 0.9]})) == "gain"
+    by_ratio = pd.DataFrame({"score": [1.0, 0.9], "gain_score": none, "ratio_score": [1.0, 0.9]})
+    assert kind_of(by_ratio) == "ratio"
