@@ -212,9 +212,14 @@ def _contest(cells: Mapping[str, Course], what: str, known: Known) -> RunVerdict
         cell, task, matches = max(undecided, key=lambda pair: min(match.low for match in pair[2]))
         # What is decided against one opponent is said, and the numbers are those of the other, which is open.
         nearest = closest([match for match in matches if match.standing is Standing.UNDECIDED])
-        caution = ", which the correction over all tests leaves undecided" if nearest.low > 0.0 else ""
         ahead = [match for match in matches if match.standing is Standing.BETTER]
         known_better = f"better than {opponents(ahead)}, but undecided at " if ahead else ""
+        left_open = (
+            " after the correction over all tests"
+            if ahead
+            else ", which the correction over all tests leaves undecided"
+        )
+        caution = left_open if nearest.low > 0.0 else ""
         sentence = (
             f"No {what} is shown to be better than {against} on any task; the nearest is {cell} on {task}, "
             f"{known_better}{distance(nearest)}{caution}."

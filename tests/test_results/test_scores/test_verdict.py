@@ -290,7 +290,7 @@ def test_better_than_the_gru_the_open_test_is_the_one_against_the_lstm_though_it
     assert found.text.startswith(
         "No found cell is shown to be better than GRU and LSTM on any task; the nearest is 3fa21b08 on xml, better "
         "than the GRU, but undecided at +30.0 % of the GRU's gain against the LSTM (95 % interval +28.0 to +32.0 %, "
-        "20 seeds), which the correction over all tests leaves undecided. About 40 seeds would decide it"
+        "20 seeds) after the correction over all tests. About 40 seeds would decide it"
     )
 
 
