@@ -264,7 +264,9 @@ def _cheaper(cells: Mapping[str, Course], known: Known) -> list[str]:
         return []
     _, cell, better = max(found)
     good = "at least as good as" if better else "as good as"
-    match = next(match for own in cells[cell].values() for match in own if match.other == "gru")
-    margin = f"within {100 * match.margin:.0f} % of {'its gain' if match.of_gain else 'its metric'}"
+    # The unit is the metric on a task whose gain is too small to be one.
+    matches = [match for own in cells[cell].values() for match in own if match.other == "gru"]
+    units = dict.fromkeys(f"{100 * m.margin:.0f} % of {'its gain' if m.of_gain else 'its metric'}" for m in matches)
+    margin = f"within {' or '.join(units)}"
     tasks, savings = all_of(known.tasks, known.tasks), joined(known.costs[cell].savings())
     return [f"{cell} is {good} the GRU on {tasks} ({margin}) with {savings}."]
