@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.batch import Batch, Split
-from tasks.errors import TaskError
+from tasks.errors import TaskCodeError, TaskError
 from tasks.metrics import Output
 
 TRAINING = "training"
@@ -221,7 +221,7 @@ class OwnCode:
             return
         name = getattr(task_class, "name", task_class.__name__)
         place = place_of(error, files) or place_of(error)
-        raise TaskError(
+        raise TaskCodeError(
             f"task {name!r} raised {type(error).__name__} in {self.where}{place}: "
             f"{one_line(error) or 'without a message'}; correct it there"
         ) from error

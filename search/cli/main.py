@@ -22,7 +22,7 @@ from results.store.sanitize import printable
 from search.cells.errors import CellError
 from search.cells.text import quoted
 from search.core.errors import SearchError
-from tasks.errors import TaskError
+from tasks.errors import TaskCodeError, TaskError
 
 USER_ERRORS = (CellError, TaskError, SearchError, ResultsError)
 """Base classes of user errors, one for each package."""
@@ -111,7 +111,7 @@ def run(arguments: Sequence[str]) -> int:
             hint = f"; see '{error.ctx.command_path} --help'"
         return _fail((error.format_message().removesuffix(".") if hint else error.format_message()) + hint)
     except USER_ERRORS as error:
-        if os.environ.get("GATESEARCH_TRACEBACK") and error.__cause__ is not None:  # of a user's task, for example
+        if os.environ.get("GATESEARCH_TRACEBACK") and isinstance(error, TaskCodeError):
             traceback.print_exc()
         return _fail(str(error))
     except (KeyboardInterrupt, click.Abort):
