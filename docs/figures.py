@@ -77,7 +77,7 @@ def gains() -> str:
 
 
 FIGURES: dict[str, Callable[[], str]] = {"gru.svg": gru, "gains.svg": gains}
-"""What is drawn, by file name."""
+"""Functions that draw the figures, by file name."""
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What one split of a task holds.
+    """Content of one split of a task.
 
     Attributes:
         source: package and version, or path, of the data; or how they are made.
@@ -90,7 +90,7 @@ class Window(Protocol):
 
     @property
     def starts(self) -> bool:
-        """Whether the sequences begin with this window."""
+        """True if the sequences begin with this window."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ MOST_ACCOUNTS = 2
 
 
 class Kind(StrEnum):
-    """What a verdict says."""
+    """Kind of a verdict."""
 
     BETTER = "better"  # a cell is better than GRU and LSTM on a task
     NEAR = "near"  # none is, and on some task it is undecided
@@ -62,7 +62,7 @@ class BestFound:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a run, for its verdict.
+    """Evidence of a run, on which its verdict rests.
 
     Attributes:
         run: the run, as a command names it.

@@ -45,7 +45,7 @@ class ConfirmationFigures:
 
 @dataclass(frozen=True)
 class _Ending:
-    """What a run came to: planted cells that were proposed, retrained, contenders; and what the tests say."""
+    """Outcome of a run: planted cells that were proposed, retrained and contenders, and the verdicts of the tests."""
 
     proposed: bool
     finalist: bool

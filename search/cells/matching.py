@@ -80,7 +80,7 @@ def _prepared(graph: GateGraph) -> "_Prepared":
 
 
 class _Prepared:
-    """What the search reads of a graph: classes, labels, readers, and the order of the nodes."""
+    """View of a graph for the search: classes, labels, readers, and the order of the nodes."""
 
     def __init__(self, graph: GateGraph) -> None:
         self.graph = graph

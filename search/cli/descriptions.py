@@ -1,4 +1,4 @@
-"""What was read for a task, on the screen: a line, a table by split, warnings, and JSON."""
+"""Display of the data that a task read: a line, a table by split, warnings, and JSON."""
 
 from typing import Any
 

@@ -43,7 +43,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class BrokenRuleError(Exception):
-    """What an input did that none may do."""
+    """Breach of a rule by an input."""
 
 
 def _of_library(frame: FrameType | None) -> bool:

@@ -21,7 +21,7 @@ COMMAND = Path(sys.executable).with_name("gatesearch")
 
 @dataclass(frozen=True)
 class Said:
-    """What a command line came to."""
+    """Outcome of a command line."""
 
     status: int
     out: str

@@ -18,7 +18,7 @@ def copy(finished: Path, here: Path) -> Path:
 
 
 def words(out: str) -> dict[str, str]:
-    """What was said of each check, by its name."""
+    """Return the outcome of each check, by its name."""
     return {line.split()[0]: line.split()[1] for line in out.splitlines()}
 
 
