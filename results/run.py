@@ -52,7 +52,7 @@ TRIALS = {
     "learning_rate": "learning rate for a loss averaged over the batch and summed over time",
     "max_norm": "norm that longer gradients are clipped to",
     "layers": "number of stacked cells",
-    "budget": "largest number of parameters; the units follow from it",
+    "budget": "number of parameters that the model comes nearest to; the units follow from it",
     **_TRIAL,
 }
 CURVES = {

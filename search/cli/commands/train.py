@@ -56,7 +56,7 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     say(console, f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit})")
     console.print(
         f"initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, gradient norm at most "
-        f"{setting.max_norm:g}, layers {setting.layers}, at most {setting.parameter_budget:,} parameters, "
+        f"{setting.max_norm:g}, layers {setting.layers}, a budget of {setting.parameter_budget:,} parameters, "
         f"at most {trial.budget.steps:,} steps",
         highlight=False,
     )
@@ -108,3 +108,13 @@ def _show_result(console: Console, result: TrialResult, metric: Metric, constant
         highlight=False,
         soft_wrap=True,
     )
+    for line in other_numbers(result, metric):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def other_numbers(result: TrialResult, metric: Metric) -> list[str]:
+    """Return the test metric of a trial in its other units, and the other metrics, a line each."""
+    lines = [
+        f"test {view.name} {view.of(result.test):.4f} ({view.unit})" for view in metric.views if result.test is not None
+    ]
+    return lines + [f"test {other.name} {other.test:.4f} ± {other.test_se:.4f}" for other in result.others]

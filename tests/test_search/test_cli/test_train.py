@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from results.store.words import TrialState
 from search.cells.library import LIBRARY
+from search.cli.commands.train import other_numbers
 from search.core.keys import trial_seed
 from search.profiles.loading import load_profile
 from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.trial import train_trial
+from search.training.trial import OtherMetric, TrialResult, train_trial
+from tasks.metrics import ACCURACY, CROSS_ENTROPY
 from tasks.registry import TASKS, load_task
 from tests.test_search.test_cli.conftest import Gatesearch
 
@@ -34,7 +37,19 @@ def test_training_prints_every_epoch_the_curve_and_the_result_that_the_trial_has
     assert f"{result.units} units, {result.parameters:,} parameters" in said.out
     assert f"validation {result.validation:.4f} ± " in said.out
     assert f"test {result.test:.4f} ± " in said.out
+    (other,) = result.others
+    assert f"test cross_entropy {other.test:.4f} ± {other.test_se:.4f}" in said.out
     assert "\x1b" not in said.out
+
+
+def test_a_cross_entropy_is_shown_in_its_other_units() -> None:
+    result = TrialResult(TrialState.OK, "", test=math.log(8.0), others=(OtherMetric("accuracy", 0.5, 0.1, 0.25, 0.02),))
+    assert other_numbers(result, CROSS_ENTROPY) == [
+        "test bits 3.0000 (bits per symbol)",
+        "test perplexity 8.0000 (effective number of symbols)",
+        "test accuracy 0.2500 ± 0.0200",
+    ]
+    assert other_numbers(TrialResult(TrialState.OK, "", test=0.5), ACCURACY) == []
 
 
 def test_a_trial_without_a_result_says_why_and_what_to_do(gatesearch: Gatesearch) -> None:
