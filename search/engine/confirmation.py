@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from results.scores.comparison import LEVEL
 from results.scores.confirmation import Course, course_of, declared_tests, follow, measurements
-from results.scores.estimates import GRU, LSTM, picks
+from results.scores.estimates import GRU, LSTM, TEST, picks
 from results.scores.finalists import first_round_scores
+from results.scores.score import constants_of
 from results.store.errors import StoreError
 from results.store.graphs import graph_of
 from results.store.information import FIRST_CONFIRMATION, MAX_LOOKS, MAX_REPEATS, Confirming, Plan
@@ -206,11 +207,8 @@ def confirmation_seconds(store: Store, declared: Confirming | None) -> tuple[flo
 
 def constant_baselines(profile: Profile, tasks: Mapping[str, Task], store: Store) -> dict[str, float]:
     """Return the constant baseline of each ranked task on the test set, or, in an older run, on the validation set."""
-    known = store.constants
-    return {
-        name: known[name]["test"] if "test" in known.get(name, {}) else float(tasks[name].constant_baseline())
-        for name in profile.ranked
-    }
+    known = constants_of(store, TEST)
+    return {name: known[name] if name in known else float(tasks[name].constant_baseline()) for name in profile.ranked}
 
 
 def planned_declaration(

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from results.scores.estimates import VALIDATION
+from results.scores.score import constants_of
 from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.core.keys import finalist_seed
@@ -52,7 +54,11 @@ def train_fresh(
         TaskError: a trial failed in the code of its task.
     """
     limits = budgets(profile)
-    constant_baselines = {name: tasks[name].constant_baseline() for name in {task for _, task, _, _ in trials}}
+    known = constants_of(store, VALIDATION)  # an older run has none
+    constant_baselines = {
+        name: known[name] if name in known else tasks[name].constant_baseline()
+        for name in {task for _, task, _, _ in trials}
+    }
     waiting: dict[int, FreshTrial] = {}
     for priority, (graph, task, setting, repeat) in enumerate(trials):
         own_seed = finalist_seed(seed, task, repeat)

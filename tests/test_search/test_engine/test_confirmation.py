@@ -30,7 +30,7 @@ from search.training.simulation import Simulation
 from search.workers.executor import Executor, LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE as SEARCH
 from tests.test_search.test_engine.searches import TASKS, make_store
-from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled
+from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled, through_kills
 
 PLAN = ConfirmationSection(contenders=1, cells=("tanh",), repeats=2, looks=2, max_repeats=3)
 PROFILE = replace(
@@ -133,17 +133,8 @@ def test_order_and_kills_change_no_row_and_nothing_is_trained_twice(
     verdicts = confirmation_of(store)
     (tmp_path / "killed").mkdir()
     (tmp_path / "killed" / "run.sqlite").write_bytes((retrained / "run.sqlite").read_bytes())
-    trained, kills = Counter[tuple[str, str, str]](), 0
     with Store.open(tmp_path / "killed") as other:
-        while True:
-            executor = Killing(TASKS, kills, 3)
-            try:
-                found, _ = again(other, executor=executor)
-                break
-            except KilledError:
-                kills += 1
-            finally:
-                trained += executor.trained
+        (found, _), trained, kills = through_kills(TASKS, 3, lambda executor: again(other, executor=executor))
         assert kills >= 2
         assert found == undisturbed
         assert trained.total() == len(found)

@@ -22,7 +22,7 @@ from search.training.trial import TrialResult
 from search.workers.executor import Executor, LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE as SEARCH
 from tests.test_search.test_engine.searches import TASKS, make_store
-from tests.test_search.test_workers.executors import KilledError, Killing, Sabotaged, Shuffled
+from tests.test_search.test_workers.executors import KilledError, Killing, Sabotaged, Shuffled, through_kills
 
 PROFILE = replace(SEARCH, finalists=FinalistsSection(cells=1, repeats=2))
 
@@ -110,17 +110,8 @@ def test_order_and_kills_change_no_row_and_nothing_is_trained_twice(
     undisturbed, _ = again(store)
     (tmp_path / "killed").mkdir()
     (tmp_path / "killed" / "run.sqlite").write_bytes((searched / "run.sqlite").read_bytes())
-    trained, kills = Counter[tuple[str, str, str]](), 0
     with Store.open(tmp_path / "killed") as other:
-        while True:
-            executor = Killing(TASKS, kills, 6)
-            try:
-                found, _ = again(other, executor=executor)
-                break
-            except KilledError:
-                kills += 1
-            finally:
-                trained += executor.trained
+        (found, _), trained, kills = through_kills(TASKS, 6, lambda executor: again(other, executor=executor))
     assert kills == 2
     assert found == undisturbed
     assert trained.total() == len(found)

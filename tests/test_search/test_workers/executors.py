@@ -1,7 +1,8 @@
 """Executors that train every job for real, and count, shuffle, interrupt or replace results."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from search.training.trial import TrialResult
 from search.workers.executor import LocalExecutor
 from search.workers.job import run_job
 from tasks.task import Task
+
+Result = TypeVar("Result")
 
 
 class Counting(LocalExecutor):
@@ -54,6 +57,23 @@ class Killing(Shuffled):
             raise KilledError
         self._left -= 1
         return super().next()
+
+
+def through_kills(
+    tasks: Mapping[str, Task], jobs: int, work: Callable[[Killing], Result]
+) -> tuple[Result, Counter[tuple[str, str, str]], int]:
+    """Repeat interrupted work, each time for at most `jobs` jobs, until it is done.
+
+    Return its result, how often each job was trained, and the number of interruptions.
+    """
+    trained, kills = Counter[tuple[str, str, str]](), 0
+    while True:
+        executor = Killing(tasks, kills, jobs)
+        try:
+            return work(executor), trained + executor.trained, kills
+        except KilledError:
+            kills += 1
+            trained += executor.trained
 
 
 class Sabotaged(Counting):
