@@ -73,8 +73,9 @@ def module_weights(model: SequenceModel, blocks: Sequence[Block]) -> dict[str, T
     for k, (weight, bias) in enumerate(zip(model.weights, model.biases, strict=True)):
         for block in blocks:
             name, chosen = f"cell.layers.{k}.{block.attribute}", list(block.matrices)
-            found[f"{name}.weight"] = weight[chosen].flatten(0, 1)
-            found[f"{name}.bias"] = bias[chosen].flatten()
+            signs = weight.new_tensor(block.signs)
+            found[f"{name}.weight"] = (weight[chosen] * signs[:, None, None]).flatten(0, 1)
+            found[f"{name}.bias"] = (bias[chosen] * signs[:, None]).flatten()
     found |= {"readout.weight": model.readout, "readout.bias": model.readout_bias}
     return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
 

@@ -18,9 +18,10 @@ import keyword
 import re
 from dataclasses import dataclass
 
-from search.cells.canonical import canonical_positions
+from search.cells.canonical import correspondence
 from search.cells.graph import GateGraph
-from search.cells.notation.formula import Written
+from search.cells.notation.display import format_display
+from search.cells.notation.formula import Written, parse_written
 from search.cells.operations import LEAVES, SIGNS, Op
 from search.cells.patterns import Complement, private_complement
 from search.cells.simplify import live_states, simplify_positions
@@ -42,12 +43,14 @@ _TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor"})
 class Block:
     """Matrices that read the same value, stacked in one `nn.Linear`.
 
-    `matrices` are their numbers in the canonical graph, from the top of the stack downwards.
+    `matrices` are their numbers in the canonical graph, from the top of the stack downwards; those with the sign -1 are
+    minus the canonical ones, biases included.
     """
 
     attribute: str
     reads_input: bool  # whether it has input_size columns rather than hidden_size
     matrices: tuple[int, ...]
+    signs: tuple[float, ...]
     targets: tuple[str, ...]  # name of the value that each result contributes to
     identities: tuple[float, ...]
     biases: tuple[float, ...]
@@ -69,16 +72,30 @@ def layer_code(written: Written) -> LayerCode:
     return _Writer(written).code()
 
 
+def _with_all_matrices(written: Written) -> Written:
+    """Return the formula if it has the matrices and states of its canonical form, else that form's text for people."""
+    _, kept = simplify_positions(written.graph)
+    found = correspondence(written.graph)
+    canonical, graph = found.opposites | found.positions, written.graph.canonical()
+    linears = [i for i in kept if written.graph.nodes[i].op is Op.LINEAR]
+    same = {canonical.get(i) for i in linears} == set(graph.linears) and len(linears) == len(graph.linears)
+    same = same and len(live_states(written.graph)) == graph.states
+    return written if same else parse_written(format_display(graph))
+
+
 class _Writer:
     def __init__(self, written: Written) -> None:
+        written = _with_all_matrices(written)
         form, kept = simplify_positions(written.graph)
         self.graph = GateGraph(*form)
         self.nodes = self.graph.nodes
         self.taken = {*_TAKEN, "x"}
         self.state_names = [self._fresh(self._clean(written.states[k])) for k in live_states(written.graph)]
-        canonical = canonical_positions(written.graph)
+        found = correspondence(written.graph)
+        canonical = found.opposites | found.positions
         number = {position: k for k, position in enumerate(written.graph.canonical().linears)}
         self.matrix = {kept[i]: number[canonical[i]] for i in kept if written.graph.nodes[i].op is Op.LINEAR}
+        self.signs = {kept[i]: -1.0 if i in found.negated else 1.0 for i in kept}
         self.names = self._names({n: kept[i] for n, i in written.names.items() if i in kept})
         self.by_x = self._depending_on_x_alone()
         self.complements = self._complements()
@@ -235,6 +252,7 @@ class _Writer:
                 self.attributes[source],
                 wide[source],
                 tuple(self.matrix[i] for i in group),
+                tuple(self.signs[i] for i in group),
                 tuple(self._short_target(i) for i in group),
                 tuple(self.nodes[i].identity for i in group),
                 tuple(bias if isinstance(bias := self.nodes[i].bias, float) else 0.0 for i in group),

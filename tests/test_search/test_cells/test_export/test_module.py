@@ -120,8 +120,9 @@ def give_weights(cell: Any, exported: Exported, weights: list[Tensor], biases: l
         for layer, weight, bias in zip(cell.layers, weights, biases, strict=True):
             for block in exported.blocks:
                 linear = getattr(layer, block.attribute)
-                linear.weight.copy_(torch.cat([weight[k] for k in block.matrices]))
-                linear.bias.copy_(torch.cat([bias[k] for k in block.matrices]))
+                signed = list(zip(block.matrices, block.signs, strict=True))
+                linear.weight.copy_(torch.cat([sign * weight[k] for k, sign in signed]))
+                linear.bias.copy_(torch.cat([sign * bias[k] for k, sign in signed]))
 
 
 def hidden_leaves(formula: str) -> list[int]:
