@@ -83,7 +83,7 @@ WU_2016 = Reference(
 
 _STUDY = "Jozefowicz et al. 2015, sections 2 and 4"
 _ODYSSEY = "second source: https://github.com/debajyotidatta/RecurrentArchitectures@5a470eda816d variants"
-_TWO_BIASES = "The study's formula: two biases a gate, of which one is redundant."
+_TWO_BIASES = "Each gate has two biases, as in the study, of which one is redundant."
 
 CELLS = (
     NamedCell(
@@ -175,7 +175,6 @@ o = sigmoid(linear(x) + linear(h))
 c' = f * c + i * g
 h' = o * tanh(c')""",
         verified=_STUDY,
-        remarks=("Gers et al. 2000 start the forget gate's bias above zero too.",),
     ),
     NamedCell(
         name="lstm-ob",
@@ -195,7 +194,7 @@ h' = o * tanh(c')""",
         name="lstm-1997",
         title="LSTM of 1997, with its squashing functions",
         reference=HOCHREITER_1997,
-        summary="no forget gate, new values between -2 and 2, outputs between -1 and 1 by a half-as-steep curve",
+        summary="no forget gate; new values squashed to between -2 and 2, the cell to between -1 and 1",
         formula="""\
 i = sigmoid(linear(x) + linear(h, bias=False))
 o = sigmoid(linear(x) + linear(h, bias=False))
@@ -244,7 +243,7 @@ h' = o * c'""",
         name="lstm-cifg",
         title="LSTM with coupled input and forget gate (CIFG without peepholes)",
         reference=GREFF_2015,
-        summary="what is not forgotten is not written: one gate for both",
+        summary="one gate for writing and forgetting: as much is forgotten as is written",
         formula="""\
 z = tanh(linear(x) + linear(h, bias=False))
 i = sigmoid(linear(x) + linear(h, bias=False))
@@ -344,7 +343,7 @@ h' = o * tanh(c')""",
         verified="first author's code: https://github.com/state-spaces/s4@a0c724aae456 src/models/nn/gate.py",
         remarks=(
             "That code adds the drawn vector to a learned bias as a constant; to start the bias there is the same.",
-            "It leaves out the refine gate's opposite bias, which three reimplementations of the paper have.",
+            "It leaves out the refine gate's opposite bias, which two reimplementations of the paper have.",
         ),
     ),
     NamedCell(
@@ -374,7 +373,7 @@ f = sigmoid(linear(x, bias=1) + linear(h, bias=False, random=orthogonal))
 o = sigmoid(linear(x) + linear(h, bias=False, random=orthogonal))
 c' = f * c + i * g
 h' = o * tanh(c')""",
-        verified="first author's code: https://github.com/hardmaru/supercell supercell.py, LSTMCell",
+        verified="first author's code: https://github.com/hardmaru/supercell@063b01e75e6e supercell.py, LSTMCell",
         remarks=("Keras draws one matrix with orthonormal rows for all gates, not an orthogonal one for each.",),
     ),
 )

@@ -77,9 +77,11 @@ j = tanh(linear(x, groups=2) + linear(h, groups=2, bias=False))
 o = sigmoid(linear(x, groups=2) + linear(h, groups=2, bias=False))
 c' = f * c + i * j
 h' = o * tanh(c')""",
-        verified="second source: https://github.com/tensorflow/tensorflow@9aca4c62e8c4"
-        " tensorflow/contrib/rnn/python/ops/rnn_cell.py, GLSTMCell",
-        remarks=("The input is split like the state, as in the code.",),
+        verified="authors' code: https://github.com/okuchaiev/f-lm@1470a9da1c8c factorized_lstm_cells.py, GLSTMCell",
+        remarks=(
+            "The input is split like the state, as in the code.",
+            "TensorFlow's GLSTMCell uses one group's matrix for all groups.",
+        ),
     ),
     NamedCell(
         name="g-lstm-4",
@@ -93,9 +95,11 @@ j = tanh(linear(x, groups=4) + linear(h, groups=4, bias=False))
 o = sigmoid(linear(x, groups=4) + linear(h, groups=4, bias=False))
 c' = f * c + i * j
 h' = o * tanh(c')""",
-        verified="second source: https://github.com/tensorflow/tensorflow@9aca4c62e8c4"
-        " tensorflow/contrib/rnn/python/ops/rnn_cell.py, GLSTMCell",
-        remarks=("The input is split like the state, as in the code.",),
+        verified="authors' code: https://github.com/okuchaiev/f-lm@1470a9da1c8c factorized_lstm_cells.py, GLSTMCell",
+        remarks=(
+            "The input is split like the state, as in the code.",
+            "TensorFlow's GLSTMCell uses one group's matrix for all groups.",
+        ),
     ),
     NamedCell(
         name="layernorm-lstm",
@@ -109,10 +113,10 @@ f = sigmoid(norm(linear(x) + linear(h, bias=False, random=orthogonal)) + 1)
 o = sigmoid(norm(linear(x) + linear(h, bias=False, random=orthogonal)))
 c' = f * c + i * g
 h' = o * tanh(norm(c'))""",
-        verified="first author's code: https://github.com/hardmaru/supercell supercell.py, LSTMCell",
+        verified="first author's code: https://github.com/hardmaru/supercell@063b01e75e6e supercell.py, LSTMCell",
         remarks=(
             "Ba et al. 2016, who proposed it, normalise the products with x and with h apart, each over all four gates"
-            " at once: https://github.com/ryankiros/layer-norm layers.py; no norm here spans several vectors.",
+            " at once, which no norm here can: https://github.com/ryankiros/layer-norm@7a9a1bf7c655 layers.py.",
             "The code's epsilon is 0.001, here 0.00001.",
         ),
     ),

@@ -47,9 +47,7 @@ OSTMEYER_2017 = Reference(
 _XLSTM = "authors' code: https://github.com/NX-AI/xlstm@032a6fb8ee19 xlstm/blocks/slstm"
 _STATES = "q is the paper's c / n, and l the logarithm of its n, so three states stand for four."
 _ZERO = "The normaliser starts at 1, as if a zero had been written; the authors' code starts it at 0."
-_CLAMPS = (
-    "The code of xlstm clamps the stabilised gates at 1, that of flashrnn the normaliser; nothing is clamped here."
-)
+_CLAMPS = "The clamps in the code of xlstm and of flashrnn change nothing: their values are within bounds without them."
 
 CELLS = (
     NamedCell(

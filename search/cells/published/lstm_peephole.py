@@ -1,6 +1,6 @@
 """LSTM variants whose gates read the cell: peepholes, and what grew from them."""
 
-from search.cells.published.entry import NamedCell, Reference, SharedName
+from search.cells.published.entry import NamedCell, Reference
 from search.cells.published.lstm import GREFF_2015
 from search.cells.published.lstm_composed import SAK_2014
 
@@ -130,10 +130,9 @@ h' = o * c'""",
         verified=f"{_ODYSSEY}/noaf.py",
         remarks=(
             _START,
-            "Gers et al. 2002 left out the output activation when they introduced peepholes, says Greff et al.,"
-            " section II; their squashing of the new values was not verified.",
+            "Gers et al. 2002 left out the output activation when they introduced peepholes, as Greff et al. say;"
+            " how they squash the new values was not verified.",
         ),
-        same_as=(SharedName("lstm-gers", GERS_2002),),
     ),
     NamedCell(
         name="lstm-cifg-peephole",
@@ -252,7 +251,7 @@ c' = f * c + (1 - f) * z
 h' = sigmoid(linear(x) + linear(c', bias=False)) * c'""",
         verified="authors' code: https://github.com/IDSIA/rtrl-elstm@b56cade7dd04"
         " reinforcement_learning/torchbeast/layer.py, QuasiLSTMlayer",
-        remarks=("The code draws the factors from a normal curve of width 0.1.",),
+        remarks=("The code draws the factors from a normal distribution with a standard deviation of 0.1.",),
     ),
 )
 """Cells of the family."""

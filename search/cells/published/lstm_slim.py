@@ -31,7 +31,8 @@ LU_2017 = Reference(
     arxiv="1701.03441",
 )
 
-_SLIM = "authors' code: https://github.com/atrakriv/Slim-LSTMs@fdf02283c609 slim22.py"
+_CODE = "https://github.com/atrakriv/Slim-LSTMs@fdf02283c609 slim22.py"
+_PAPER = "Read in the authors' code; which paper prints it was not verified."
 _HARD = "The code's gates are hard sigmoids unless told otherwise, as Keras's were; the papers print the sigmoid."
 _START = "The code starts the factors as columns of an orthogonal matrix; here they start between -0.1 and 0.1."
 
@@ -47,7 +48,7 @@ f = sigmoid(linear(h))
 o = sigmoid(linear(h))
 c' = f * c + i * tanh(linear(x) + linear(h, bias=False))
 h' = o * tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell1",
+        verified=f"second author's code: {_CODE}, LSTMCell1",
         remarks=(_HARD,),
         same_as=(SharedName("lstm1", AKANDEH_2017),),
     ),
@@ -62,7 +63,7 @@ f = sigmoid(linear(h, bias=False))
 o = sigmoid(linear(h, bias=False))
 c' = f * c + i * tanh(linear(x) + linear(h, bias=False))
 h' = o * tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell2",
+        verified=f"second author's code: {_CODE}, LSTMCell2",
         remarks=(_HARD,),
         same_as=(SharedName("lstm2", AKANDEH_2017),),
     ),
@@ -77,7 +78,7 @@ f = sigmoid(param(0))
 o = sigmoid(param(0))
 c' = f * c + i * tanh(linear(x) + linear(h, bias=False))
 h' = o * tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell3",
+        verified=f"second author's code: {_CODE}, LSTMCell3",
         remarks=(_HARD,),
         same_as=(SharedName("lstm3", AKANDEH_2017),),
     ),
@@ -92,7 +93,7 @@ f = sigmoid(param(uniform(-0.1, 0.1)) * h)
 o = sigmoid(param(uniform(-0.1, 0.1)) * h)
 c' = f * c + i * tanh(linear(x) + linear(h, bias=False))
 h' = o * tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell4",
+        verified=f"authors' code: {_CODE}, LSTMCell4",
         remarks=(_START, _HARD),
     ),
     NamedCell(
@@ -104,8 +105,8 @@ h' = o * tanh(c')""",
 i = sigmoid(param(uniform(-0.1, 0.1)) * h)
 c' = 0.96 * c + i * tanh(linear(x) + linear(h, bias=False))
 h' = tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell4a",
-        remarks=(_START, _HARD),
+        verified=f"authors' code: {_CODE}, LSTMCell4a",
+        remarks=(_PAPER, _START, _HARD),
     ),
     NamedCell(
         name="slim-lstm5",
@@ -118,7 +119,7 @@ f = sigmoid(param(uniform(-0.1, 0.1)) * h + param(0))
 o = sigmoid(param(uniform(-0.1, 0.1)) * h + param(0))
 c' = f * c + i * tanh(linear(x) + linear(h, bias=False))
 h' = o * tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell5",
+        verified=f"authors' code: {_CODE}, LSTMCell5",
         remarks=(_START, _HARD),
     ),
     NamedCell(
@@ -130,8 +131,8 @@ h' = o * tanh(c')""",
 i = sigmoid(param(uniform(-0.1, 0.1)) * h + param(0))
 c' = 0.96 * c + i * tanh(linear(x) + linear(h, bias=False))
 h' = tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell5a",
-        remarks=(_START, _HARD),
+        verified=f"authors' code: {_CODE}, LSTMCell5a",
+        remarks=(_PAPER, _START, _HARD),
     ),
     NamedCell(
         name="slim-lstm6",
@@ -141,7 +142,8 @@ h' = tanh(c')""",
         formula="""\
 c' = 0.4 * c + tanh(linear(x) + linear(h, bias=False))
 h' = tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell6",
+        verified=f"authors' code: {_CODE}, LSTMCell6",
+        remarks=(_PAPER,),
     ),
     NamedCell(
         name="slim-lstm10",
@@ -154,8 +156,8 @@ f = sigmoid(param(uniform(-0.1, 0.1)) * h)
 o = sigmoid(param(uniform(-0.1, 0.1)) * h)
 c' = f * c + i * tanh(linear(x) + param(uniform(-0.1, 0.1)) * h)
 h' = o * tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell10",
-        remarks=("Read in the authors' code; which paper prints it was not verified.", _START, _HARD),
+        verified=f"authors' code: {_CODE}, LSTMCell10",
+        remarks=(_PAPER, _START, _HARD),
     ),
     NamedCell(
         name="slim-lstm11",
@@ -168,8 +170,8 @@ f = sigmoid(param(uniform(-0.1, 0.1)) * h + param(0))
 o = sigmoid(param(uniform(-0.1, 0.1)) * h + param(0))
 c' = f * c + i * tanh(linear(x) + param(uniform(-0.1, 0.1)) * h)
 h' = o * tanh(c')""",
-        verified=f"{_SLIM}, LSTMCell11",
-        remarks=("Read in the authors' code; which paper prints it was not verified.", _START, _HARD),
+        verified=f"authors' code: {_CODE}, LSTMCell11",
+        remarks=(_PAPER, _START, _HARD),
     ),
     NamedCell(
         name="indy-lstm",

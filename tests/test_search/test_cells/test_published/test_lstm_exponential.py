@@ -108,6 +108,21 @@ def test_over_2000_steps_the_softplus_form_is_the_stabilised_form_with_its_state
         torch.testing.assert_close(log_n, torch.log(n) + m, rtol=0, atol=1e-11)
 
 
+def test_the_clamps_of_xlstm_and_flashrnn_change_nothing() -> None:
+    """Compare the forms without clamp, with both gates at most 1, and with the normaliser at least 1, from n = 0."""
+    generator = torch.Generator().manual_seed(2)
+    c, n, m = (torch.zeros(shape, dtype=torch.float64) for shape in ((3, 4, 5), (3, 4, 5), (4, 5)))
+    for step in range(200):
+        z, i, f = torch.randn(3, 4, 5, generator=generator, dtype=torch.float64) * 3
+        new_m = i if step == 0 else torch.maximum(logsigmoid(f) + m, i)
+        keep, write, m = exp(logsigmoid(f) + m - new_m), exp(i - new_m), new_m
+        keeps = torch.stack([keep, torch.clamp(keep, max=1), keep])
+        writes = torch.stack([write, torch.clamp(write, max=1), write])
+        c, n = keeps * c + writes * z, keeps * n + writes
+        n = torch.cat([n[:2], torch.clamp(n[2:], min=1)])
+        torch.testing.assert_close(c[1:] / n[1:], (c[:1] / n[:1]).expand(2, 4, 5), rtol=0, atol=1e-12)
+
+
 def test_slstm_starts_its_forget_bias_evenly_spaced_from_3_to_6() -> None:
     for name in ("slstm", "slstm-heads"):
         torch.testing.assert_close(starts_of(name, units=16).biases[2], torch.linspace(3, 6, 16))
