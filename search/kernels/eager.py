@@ -12,19 +12,18 @@ from torch.nn.functional import linear
 from search.cells.graph import GateGraph
 from search.cells.operations import Op
 from search.kernels.errors import KernelError
-from search.kernels.plan.plan import Level, Phase, Product, plan_of
-from search.kernels.reference import apply_pointwise
+from search.kernels.parameters import LayerParameters, NodeParameters
+from search.kernels.plan.plan import Phase, Product, plan_of
 
 
 def run_eager(
-    graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
+    graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run one layer of a cell over a sequence, differentiable in weight, bias, x and states.
+    """Run one layer of a cell over a sequence, differentiable in parameters, x and states.
 
     Args:
         graph: The cell.
-        weight: (K, H, H); matrix k belongs to node `graph.linears[k]` and computes v @ weight[k].T.
-        bias: (K, H).
+        parameters: The layer's parameters; a matrix computes v @ W.T.
         x: (T, B, H).
         states: The values of the `graph.states` states before the first step, (B, H) each.
 
@@ -34,8 +33,8 @@ def run_eager(
     Raises:
         KernelError: A shape does not fit the graph or the other arguments.
     """
-    _check_shapes(graph, weight, bias, x, states)
-    run = _Run(graph, weight, bias, x, states)
+    _check_shapes(graph, parameters, x, states)
+    run = _Run(graph, parameters, x, states)
     for phase in plan_of(graph).phases:
         if phase.loops:
             run.step_by_step(phase)
@@ -48,11 +47,19 @@ def run_eager(
 class _Run:
     """Values of a cell's nodes while its phases run."""
 
-    def __init__(self, graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]) -> None:
-        self.graph, self.weight, self.bias, self.states = graph, weight, bias, states
-        self.steps = x.shape[0]
-        self.matrix = {i: k for k, i in enumerate(graph.linears)}
-        self.known = {i: x for i, node in enumerate(graph) if node.op is Op.INPUT}  # node -> (T, B, H)
+    def __init__(self, graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]) -> None:
+        self.graph, self.states = graph, states
+        self.of_node = NodeParameters(graph, parameters)
+        self.steps, _, units = x.shape
+        self.zero = x.new_zeros(units)
+        self.known: dict[int, Tensor] = {}  # node -> its values at all steps, (T, B, H)
+        for i, node in enumerate(graph):
+            if node.op is Op.INPUT:
+                self.known[i] = x
+            elif node.op is Op.PARAM:
+                self.known[i] = self.of_node.vectors[i][0].expand_as(x)
+            elif node.op is Op.NUMBER:
+                self.known[i] = x.new_tensor(node.value).expand_as(x)
 
     def whole(self, i: int) -> Tensor:
         """Return a node's values at all steps, (T, B, H); what is not known is computed from what is."""
@@ -62,20 +69,20 @@ class _Run:
                 new = self.whole(self.graph.outputs[node.state])
                 self.known[i] = torch.cat([self.states[node.state][None], new[:-1]])
             else:
-                self.known[i] = apply_pointwise(node.op, *(self.whole(j) for j in node.inputs))
+                self.known[i] = self.of_node.apply(self.graph, i, {j: self.whole(j) for j in node.inputs})
         return self.known[i]
 
     def at_once(self, phase: Phase) -> None:
         """Compute a phase for all steps at once."""
-        for level, stacked in self._stacked(phase):
-            for product, parts in stacked:
-                self._multiply(product, parts, self.whole(product.source), self.known)
+        for level in phase.levels:
+            for product in level.products:
+                self._multiply(product, self._stacked(product), self.whole(product.source), self.known)
             for i in level.targets:
                 self.whole(i)
 
     def step_by_step(self, phase: Phase) -> None:
         """Compute a phase step by step, and keep its products and targets."""
-        levels = self._stacked(phase)
+        levels = [(level, [(product, self._stacked(product)) for product in level.products]) for level in phase.levels]
         linears = {i for level in phase.levels for product in level.products for i in product.linears}
         kept = linears | {i for level in phase.levels for i in level.targets}
         here = linears | {i for level in phase.levels for i in level.nodes}
@@ -90,9 +97,9 @@ class _Run:
         for t in range(self.steps):
             values = {i: steps[t] for i, steps in early.items()}
             values.update(current)
-            for level, stacked in levels:
-                for product, parts in stacked:
-                    self._multiply(product, parts, self._value(product.source, values), values)
+            for level, products in levels:
+                for product, stacked in products:
+                    self._multiply(product, stacked, self._value(product.source, values), values)
                 for i in level.targets:
                     self._value(i, values)
             for i, steps in found.items():
@@ -103,40 +110,35 @@ class _Run:
     def _value(self, i: int, values: dict[int, Tensor]) -> Tensor:
         """Return a node's value at one step, from those known at that step."""
         if i not in values:
-            node = self.graph.nodes[i]
-            values[i] = apply_pointwise(node.op, *(self._value(j, values) for j in node.inputs))
+            read = {j: self._value(j, values) for j in self.graph.nodes[i].inputs}
+            values[i] = self.of_node.apply(self.graph, i, read)
         return values[i]
 
-    def _stacked(self, phase: Phase) -> list[tuple[Level, list[tuple[Product, tuple[Tensor, Tensor]]]]]:
-        """Return the levels of a phase with the stacked matrices and biases of their products."""
-        found = []
-        for level in phase.levels:
-            products = []
-            for product in level.products:
-                chosen = [self.matrix[i] for i in product.linears]
-                products.append((product, (self.weight[chosen].flatten(0, 1), self.bias[chosen].flatten())))
-            found.append((level, products))
-        return found
+    def _stacked(self, product: Product) -> tuple[Tensor, Tensor]:
+        """Return the stacked matrices and biases of a product, of those with one group only."""
+        chosen = self._of_one_group(product)
+        if not chosen:
+            return self.zero, self.zero
+        weights = torch.cat([self.of_node.weight[i] for i in chosen])
+        return weights, torch.cat([self.of_node.bias.get(i, self.zero) for i in chosen])
 
     def _multiply(
-        self, product: Product, parts: tuple[Tensor, Tensor], source: Tensor, values: dict[int, Tensor]
+        self, product: Product, stacked: tuple[Tensor, Tensor], source: Tensor, values: dict[int, Tensor]
     ) -> None:
-        results = linear(source, *parts).chunk(len(product.linears), dim=-1)
-        values.update(zip(product.linears, results, strict=True))
+        chosen = self._of_one_group(product)
+        if chosen:
+            values.update(zip(chosen, linear(source, *stacked).chunk(len(chosen), dim=-1), strict=True))
+        values.update((i, self.of_node.linear(i, source)) for i in product.linears if i not in chosen)
+
+    def _of_one_group(self, product: Product) -> list[int]:
+        return [i for i in product.linears if i in self.of_node.weight]
 
 
-def _check_shapes(graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]) -> None:
+def _check_shapes(graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]) -> None:
     if x.dim() != 3 or 0 in x.shape:
         raise KernelError(f"x has shape {tuple(x.shape)}; it must be (steps, batch, units), none of them 0")
     _, batch, units = x.shape
-    matrices = len(graph.linears)
-    if weight.shape != (matrices, units, units):
-        raise KernelError(
-            f"weight has shape {tuple(weight.shape)}; {matrices} matrices of {units} units need "
-            f"({matrices}, {units}, {units})"
-        )
-    if bias.shape != (matrices, units):
-        raise KernelError(f"bias has shape {tuple(bias.shape)}; it must be ({matrices}, {units}) to match weight")
+    parameters.check(graph, units)
     if len(states) != graph.states:
         raise KernelError(f"{len(states)} states given; the graph has {graph.states}, pass one tensor for each")
     for k, state in enumerate(states):

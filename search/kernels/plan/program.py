@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from search.cells.graph import GateGraph
-from search.cells.operations import ACTIVATIONS, Op
+from search.cells.operations import OPERATIONS, Op
 from search.kernels.plan.adjoint import (
     Buffer,
     BufferKind,
@@ -221,7 +221,7 @@ class _Builder:
             readers = [i for i in self.graph.consumers[part.node] if self.plan.phase_of[i] is not None]
             if len(readers) == 1 and part.node not in self.graph.outputs:
                 reader = readers[0]
-                if self.graph.nodes[reader].op in ACTIVATIONS - {Op.LINEAR}:
+                if _from_result(self.graph.nodes[reader].op):
                     found[reader] = s
         return found
 
@@ -286,3 +286,9 @@ def _used_in_one_loop(parts: list[Part], buffers: set[Buffer]) -> bool:
 
 def _not_empty(parts: Iterable[Part]) -> tuple[Part, ...]:
     return tuple(part for part in parts if part.operations)
+
+
+def _from_result(op: Op) -> bool:
+    """Return whether an operation is an activation whose derivative needs its result alone."""
+    found = OPERATIONS[op]
+    return found.arity == 1 and found.elementwise and not found.needs_input

@@ -42,8 +42,7 @@ LAYERED = {
     "three layers": "a' = tanh(linear(x) + linear(a)); b' = tanh(linear(a') + linear(b)); h' = tanh(linear(b') + h)",
     "loops that meet": "a' = tanh(linear(x) + linear(a)); b' = tanh(linear(x) + b * p); p' = x;"
     "h' = relu(linear(a') - linear(b) * h) + linear(b')",
-    "SRU": "f = sigmoid(linear(x)); r = sigmoid(linear(x)); c' = f * c + (1 - f) * linear(x);"
-    "h' = r * c' + (1 - r) * x",
+    "SRU": "f = sigmoid(linear(x)); r = sigmoid(linear(x)); c' = f * c + (1 - f) * linear(x);h' = r * c' + (1 - r) * x",
 }
 """Formulas of cells that need no loop for some of their products, or several loops."""
 
