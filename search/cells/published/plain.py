@@ -57,8 +57,7 @@ SONG_2016 = Reference(
     key="song2016",
     authors=("H. Francis Song", "Guangyu Robert Yang", "Xiao-Jing Wang"),
     title=(
-        "Training Excitatory-Inhibitory Recurrent Neural Networks for Cognitive Tasks: "
-        "A Simple and Flexible Framework"
+        "Training Excitatory-Inhibitory Recurrent Neural Networks for Cognitive Tasks: A Simple and Flexible Framework"
     ),
     year=2016,
     doi="10.1371/journal.pcbi.1004792",
@@ -202,7 +201,7 @@ CELLS = (
         "h' = tanh(linear(x) + linear(h, random=orthogonal, bias=False) + h)",
         title="Simple recurrent network with a residual connection (Flax)",
         reference=HU_2018,
-        verified="second source: https://github.com/google/flax@18f8f31 flax/nnx/nn/recurrent.py (SimpleCell, residual)",
+        verified="second source: https://github.com/google/flax@18f8f31 flax/nnx/nn/recurrent.py (SimpleCell)",
         remarks=("Flax names this paper as the source of its option; the paper itself has rectified linear units.",),
     ),
     NamedCell(

@@ -192,7 +192,9 @@ def test_orthogonal_starts(name: str) -> None:
     torch.testing.assert_close(of_h @ of_h.T, torch.eye(16), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [("indrnn", 0, 1), ("indrnn-tanh", -1, 1), ("indrnn-layer-norm", -0.5, 0.5)])
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("indrnn", 0, 1), ("indrnn-tanh", -1, 1), ("indrnn-layer-norm", -0.5, 0.5)]
+)
 def test_factors_of_independent_units_start_uniformly(name: str, low: float, high: float) -> None:
     factors = starts_of(name, units=4096).vectors[-1]
     assert low <= factors.min() < low + 0.01
