@@ -124,7 +124,10 @@ _SALEM = (
 _STAROVEROV = (
     "authors' code: https://github.com/winkelee/Minimal-Exponential-Recurrent-Cells@54e1ae5 custom_models_for_lm.py"
 )
-_SGU = "second source: https://github.com/chainer/chainer@02ecf3d chainer/links/connection/sgu.py"
+_SGU = (
+    "second source: https://github.com/MartinuzziFrancesco/torchrecurrent, which quotes the paper's equations; "
+    "activations: https://github.com/chainer/chainer@02ecf3d chainer/links/connection/sgu.py"
+)
 _BRC = "authors' code: https://github.com/nvecoven/BRC@1b99539 cells/cells.py"
 _DTMT = "authors' code: https://github.com/fandongmeng/DTMT_InDec@3963152 THUMT/thumt/layers/rnn_cell.py"
 _HARD_SIGMOID = (
@@ -311,7 +314,7 @@ h' = z * h + (1 - z) * n""",
         "sgu",
         "the input multiplies the state before a matrix, and a hard sigmoid is the update gate",
         """\
-g = tanh(linear(linear(x) * h))
+g = tanh(linear(linear(x) * h, bias=False))
 n = softplus(g * h)
 v = 0.2 * (linear(x) + linear(h, bias=False)) + 0.5
 z = relu(v) - relu(v - 1)
@@ -325,8 +328,8 @@ h' = (1 - z) * h + z * n""",
         "dsgu",
         "the simple gated unit with one more matrix",
         """\
-g = tanh(linear(linear(x) * h))
-n = sigmoid(linear(g * h))
+g = tanh(linear(linear(x) * h, bias=False))
+n = sigmoid(linear(g * h, bias=False))
 v = 0.2 * (linear(x) + linear(h, bias=False)) + 0.5
 z = relu(v) - relu(v - 1)
 h' = (1 - z) * h + z * n""",
@@ -391,7 +394,10 @@ d' = h""",
         title="tau-GRU with a delay of one step",
         reference=ERICHSON_2022,
         verified="second source: https://github.com/MartinuzziFrancesco/torchrecurrent@16bc0dd cells/taugru_cell.py",
-        remarks=("The paper chooses the delay for each task; longer ones need more states.",),
+        remarks=(
+            "The paper chooses the delay for each task; longer ones need more states.",
+            "The paper's equations were not seen; other public code delays the input too.",
+        ),
     ),
     NamedCell(
         "caru",

@@ -128,7 +128,7 @@ YE_2024 = Reference(
 )
 
 _RECURRENT_LAYERS = "https://github.com/MartinuzziFrancesco/RecurrentLayers.jl@ffed898 src/cells"
-_TORCHRECURRENT = "https://github.com/MartinuzziFrancesco/torchrecurrent@e5c5999 documentation"
+_TORCHRECURRENT = "https://github.com/MartinuzziFrancesco/torchrecurrent@e5c5999 documentation of"
 _ATR = "authors' code: https://github.com/bzhangGo/ATR@4283f69 README.md, lm/pytorch-lm/rnn/atr.py"
 _LRN = "authors' code: https://github.com/bzhangGo/lrn@26e6f6f README.md, lm/code/rnn.py"
 _RAN = "authors' code: https://github.com/kentonl/ran@bcee2c8 ran.py"
@@ -227,7 +227,7 @@ n = tanh(linear(x) + linear(f * h, bias=False))
 h' = (1 - f) * h + f * n""",
         title="MGU1",
         reference=HECK_2017,
-        verified=f"second source: {_TORCHRECURRENT} of MGU1Cell",
+        verified=f"second source: {_TORCHRECURRENT} MGU1Cell",
     ),
     NamedCell(
         "mgu2",
@@ -238,7 +238,7 @@ n = tanh(linear(x) + linear(f * h, bias=False))
 h' = (1 - f) * h + f * n""",
         title="MGU2",
         reference=HECK_2017,
-        verified=f"second source: {_TORCHRECURRENT} of MGU2Cell",
+        verified=f"second source: {_TORCHRECURRENT} MGU2Cell",
     ),
     NamedCell(
         "mgu3",
@@ -249,7 +249,7 @@ n = tanh(linear(x) + linear(f * h, bias=False))
 h' = (1 - f) * h + f * n""",
         title="MGU3",
         reference=HECK_2017,
-        verified=f"second source: {_TORCHRECURRENT} of MGU3Cell",
+        verified=f"second source: {_TORCHRECURRENT} MGU3Cell",
     ),
     NamedCell(
         "rhn-3",

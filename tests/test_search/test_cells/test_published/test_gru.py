@@ -106,8 +106,8 @@ def hard_sigmoid(value: Tensor) -> Tensor:
 
 def simple(w: Weights, x: Tensor, states: States) -> States:
     """Gao and Glowacka 2016: x_g = W_xh x + b, z_g = tanh(W_zxh (x_g h)), z_out = softplus(z_g h)."""
-    (h,), (w_xh, w_zxh, w_xz, w_hz), (b, b_g, b_z) = states, w.matrices, w.biases
-    z_g = torch.tanh(((x @ w_xh.T + b) * h) @ w_zxh.T + b_g)
+    (h,), (w_xh, w_zxh, w_xz, w_hz), (b, b_z) = states, w.matrices, w.biases
+    z_g = torch.tanh(((x @ w_xh.T + b) * h) @ w_zxh.T)
     z_out = torch.log(1 + torch.exp(z_g * h))
     z_t = hard_sigmoid(x @ w_xz.T + h @ w_hz.T + b_z)
     return ((1 - z_t) * h + z_t * z_out,)
@@ -115,9 +115,9 @@ def simple(w: Weights, x: Tensor, states: States) -> States:
 
 def deep_simple(w: Weights, x: Tensor, states: States) -> States:
     """Gao and Glowacka 2016: z_out = sigmoid(W_go (z_g h))."""
-    (h,), (w_xh, w_zxh, w_go, w_xz, w_hz), (b, b_g, b_o, b_z) = states, w.matrices, w.biases
-    z_g = torch.tanh(((x @ w_xh.T + b) * h) @ w_zxh.T + b_g)
-    z_out = sigmoid((z_g * h) @ w_go.T + b_o)
+    (h,), (w_xh, w_zxh, w_go, w_xz, w_hz), (b, b_z) = states, w.matrices, w.biases
+    z_g = torch.tanh(((x @ w_xh.T + b) * h) @ w_zxh.T)
+    z_out = sigmoid((z_g * h) @ w_go.T)
     z_t = hard_sigmoid(x @ w_xz.T + h @ w_hz.T + b_z)
     return ((1 - z_t) * h + z_t * z_out,)
 
