@@ -4,6 +4,8 @@ A recipe is an object of nodes, each with an operation and the names it reads:
 
     {"f": {"op": "linear", "input": ["x", "h_prev_0"]}, "h_new_0": {"op": "activation_tanh", "input": ["f"]}}
 
+Files in which recipes are published, such as logs and lists, are read by `search.cells.notation.recipe_file`.
+
 `x` is the input, `h_prev_k` is state k at the previous time step, `h_new_k` its new value, and `h_new_0` the output.
 
 | recipe | graph |
@@ -53,36 +55,61 @@ def parse_recipe(text: str) -> GateGraph:
         RecipeError: the text contains something that the module's docstring does not list; the message names the node
             and the rule.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise RecipeError(f"the recipe has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
+    return graph_of_recipe(load_json(text, MAX_CHARACTERS, "the recipe"))
+
+
+class JsonObject(dict[str, Any]):
+    """A JSON object, and the first name that occurs twice in it, if one does."""
+
+    repeated: str | None = None
+
+    def check(self) -> None:
+        """Raise `RecipeError` if a name occurs twice."""
+        if self.repeated is not None:
+            raise RecipeError(f"{shown(self.repeated)} occurs twice; names must be unique")
+
+
+def load_json(text: str, most: int, what: str) -> Any:
+    """Return the values of a JSON text of at most `most` characters; its objects are `JsonObject`.
+
+    Args:
+        text: the text.
+        most: limit of its length.
+        what: name of the text in the message about that limit.
+
+    Raises:
+        RecipeError: the text is too long, is not JSON, or is nested too deeply.
+    """
+    if len(text) > most:
+        raise RecipeError(f"{what} has {len(text)} characters; at most {most} are allowed")
     try:
-        data = json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise RecipeError("the JSON is nested too deeply; a recipe is an object of nodes, two levels deep") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise RecipeError(f"{where}: invalid JSON ({error.msg})") from None
-    except RecipeError:
-        raise
     except ValueError as error:  # a number of thousands of digits
         raise RecipeError(f"the JSON cannot be read ({error})") from None
-    if isinstance(data, list):
-        raise RecipeError(f"this is a list of {len(data)}, not one recipe; put each recipe into a file of its own")
-    if not isinstance(data, dict):
-        raise RecipeError(f"a recipe is an object of nodes, not {_shown(data)}")
-    return _Reader(data).graph()
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise RecipeError(f"{_shown(name)} occurs twice; names must be unique")
-        found[name] = value
+def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
+    found = JsonObject(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        found.repeated = next(name for i, name in enumerate(names) if name in names[:i])
     return found
 
 
-def _shown(value: object) -> str:
+def graph_of_recipe(recipe: Any) -> GateGraph:
+    """Return the graph of a recipe that `load_json` read. Raises `RecipeError` as `parse_recipe` does."""
+    if not isinstance(recipe, JsonObject):
+        raise RecipeError(f"a recipe is an object of nodes, not {shown(recipe)}")
+    recipe.check()
+    return _Reader(recipe).graph()
+
+
+def shown(value: object) -> str:
     """Return a value from the JSON for a message."""
     return shorten(ascii(value), 60)
 
@@ -96,17 +123,19 @@ class _Reader:
 
     def _checked(self, name: str, node: Any) -> tuple[str, list[str]]:
         """Return the operation and inputs of a node, checked."""
-        where = f"node {_shown(name)}"
+        where = f"node {shown(name)}"
         match = _STATE.fullmatch(name)
         if name == "x" or (match and match[1] == "prev"):
             raise RecipeError(f"{where} is defined, but x and h_prev_0, h_prev_1, ... are inputs; rename it")
+        if isinstance(node, JsonObject):
+            node.check()
         if not isinstance(node, dict) or set(node) != {"op", "input"}:
-            raise RecipeError(f'{where} is {_shown(node)}; it must be of the form {{"op": ..., "input": [...]}}')
+            raise RecipeError(f'{where} is {shown(node)}; it must be of the form {{"op": ..., "input": [...]}}')
         op, inputs = node["op"], node["input"]
         if not isinstance(op, str) or op not in _OPERATIONS:
-            raise RecipeError(f"{where} has the operation {_shown(op)}; the operations are {', '.join(_OPERATIONS)}")
+            raise RecipeError(f"{where} has the operation {shown(op)}; the operations are {', '.join(_OPERATIONS)}")
         if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
-            raise RecipeError(f"{where} has the input {_shown(inputs)}; it must be a list of names")
+            raise RecipeError(f"{where} has the input {shown(inputs)}; it must be a list of names")
         exact = 3 if op == "blend" else 1 if op in _ACTIVATIONS else None
         if len(inputs) != exact if exact else len(inputs) < _LEAST[op]:
             rule = exact or f"at least {_LEAST[op]}"
@@ -133,7 +162,7 @@ class _Reader:
         try:
             order = list(TopologicalSorter({name: inputs for name, (_, inputs) in self.recipe.items()}).static_order())
         except CycleError as error:
-            path = " -> ".join(_shown(name) for name in error.args[1][:6])
+            path = " -> ".join(shown(name) for name in error.args[1][:6])
             raise RecipeError(f"nodes form a cycle: {path}; a time step has no cycles") from None
         for name in order:
             self.known[name] = self._node(name) if name in self.recipe else self._leaf(name)
@@ -146,11 +175,11 @@ class _Reader:
         if match and match[1] == "prev":
             if int(match[2]) >= self.states:
                 raise RecipeError(
-                    f"node {_shown(name)} reads {item}, but nothing computes h_new_{match[2]}; add it, or read another"
+                    f"node {shown(name)} reads {item}, but nothing computes h_new_{match[2]}; add it, or read another"
                 )
             return
         raise RecipeError(
-            f"node {_shown(name)} reads {_shown(item)}, which is neither a node, nor x, nor a state h_prev_k"
+            f"node {shown(name)} reads {shown(item)}, which is neither a node, nor x, nor a state h_prev_k"
         )
 
     def _leaf(self, name: str) -> int:

@@ -231,12 +231,12 @@ def with_node(name: str, value: Any) -> str:
 
 BAD = {
     "no JSON": ('{"h_new_0": ', "line 1, column 13: invalid JSON (Expecting value)"),
-    "a list": (json.dumps([GRU, LSTM]), "this is a list of 2, not one recipe; put each recipe into a file of its own"),
+    "a list": (json.dumps([GRU, LSTM]), "this is a list of 2, not one recipe; name one of them as in 'FILE#0'"),
     "a number": ("3", "a recipe is an object of nodes, not 3"),
     "a number of many digits": ("1" * 5000, "the JSON cannot be read (Exceeds the limit"),
     "nothing": ("{}", "there is no node h_new_0; every cell"),
     "depth": ("[" * 100_000, "the JSON is nested too deeply"),
-    "size": (" " * 262_145, "the recipe has 262145 characters; at most 262144 are allowed"),
+    "size": ("{" + " " * 262_143 + "}", "the recipe has 262145 characters; at most 262144 are allowed"),
     "a name twice": ('{"a": 1, "a": 2}', "'a' occurs twice; names must be unique"),
     "a key twice": ('{"h_new_0": {"op": "linear", "op": "blend"}}', "'op' occurs twice"),
     "x given": (with_node("x", node("linear", "x")), "node 'x' is defined, but x and h_prev_0, h_prev_1, ... are"),
