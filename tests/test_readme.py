@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from search.cells.library import LIBRARY
+from search.cells.library import STUDY
 from search.cells.notation.formula import parse_formula
 from search.cli.main import COMMANDS, gatesearch
 from tasks.registry import load_task
@@ -58,7 +58,7 @@ def test_the_cell_of_ones_own_is_a_formula() -> None:
     formula = "\n".join(line for line in lines if not line.startswith("$"))
     graph = parse_formula(formula)
     assert graph.states == 1
-    assert graph.id not in {cell.graph.id for cell in LIBRARY.values()}
+    assert graph.id not in {cell.graph.id for cell in STUDY.values()}
 
 
 def test_every_command_and_option_that_is_shown_exists() -> None:

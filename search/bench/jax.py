@@ -6,13 +6,12 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from search.cells.graph import GateGraph
-from search.cells.operations import LEAKY_SLOPE, Op
+from search.cells.operations import OPERATIONS, POINTWISE, Op
 from tasks.task import Batch, Output
 
 
@@ -43,15 +42,7 @@ def jax_step(
     output_size = int(data.inputs.max()) + 1 if output is Output.SYMBOLS else data.inputs.shape[-1]
     inputs, targets = jnp.asarray(data.inputs), jnp.asarray(data.targets)
     batch, matrices = data.inputs.shape[1], len(graph.linears)
-    meaning: dict[Op, Callable[..., Any]] = {
-        Op.SIGMOID: jax.nn.sigmoid,
-        Op.TANH: jnp.tanh,
-        Op.RELU: jax.nn.relu,
-        Op.LEAKY_RELU: partial(jax.nn.leaky_relu, negative_slope=LEAKY_SLOPE),
-        Op.ADD: jnp.add,
-        Op.SUB: jnp.subtract,
-        Op.MUL: jnp.multiply,
-    }
+    meaning: dict[Op, Callable[..., Any]] = {op: _function(OPERATIONS[op].jax) for op in POINTWISE}
 
     def run_layer(weight: Any, bias: Any, x: Any) -> Any:
         number = {i: k for k, i in enumerate(graph.linears)}
@@ -110,3 +101,10 @@ def jax_step(
         return float(value)
 
     return run
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """Return the function of a dotted name."""
+    module, _, attribute = name.rpartition(".")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return function

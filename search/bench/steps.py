@@ -197,8 +197,8 @@ class _ByPath(SequenceModel):
 
     def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
         values = _entered(self, inputs)
-        for weight, bias, before in zip(self.weights, self.biases, states, strict=True):
-            values, _ = self.run(self.graph, weight, bias, values, before)
+        for parameters, before in zip(self.layer_parameters(), states, strict=True):
+            values, _ = self.run(self.graph, parameters, values, before)
         return values, states
 
 

@@ -6,7 +6,7 @@ The canonical form is built in three steps.
    state that never reaches `h` is removed together with everything that computes it, and so is what is always zero,
    such as `v - v`.
 2. *Merge*: nodes with equal operation and equal inputs become one (inputs of `add` and `mul` in any order), except
-   `linear`: two of them on the same input are two matrices, and one matrix read twice is not two.
+   those with parameters of their own: two `linear` on the same input are two matrices, and one read twice is not two.
 3. *Order*: colour refinement along the edges, upwards and then downwards, separates nodes with different surroundings.
    Nodes that are still alike (such as the two matrices in `linear(x) + linear(x)`) are separated by individualising
    each in turn, unless an automorphism shows that the result is the same, and the smallest certificate wins. Graph
@@ -19,11 +19,13 @@ The functions work on anything with `nodes` and `outputs`; `search.cells.graph` 
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from search.cells.errors import GraphError
-from search.cells.operations import COMMUTATIVE, Node, Op
+from search.cells.operations import COMMUTATIVE, PARAMETRIC, Node, Op
 from search.cells.simplify import Form, Structure, prune, simplify, simplify_positions
+from search.cells.starts import Start, StartRule, start_key
 
 MAX_REFINEMENTS = 2000
 """Limit of colour refinements for one graph. Ordinary cells need 1 to 5; only large symmetric ones come near it."""
@@ -32,7 +34,8 @@ ID_DIGITS = 16
 """Hexadecimal digits of a cell's id."""
 
 _RANK = {op: rank for rank, op in enumerate(Op)}
-_Certificate: TypeAlias = tuple[tuple[tuple[int, int, float, float, tuple[int, ...]], ...], tuple[int, ...]]
+_Label: TypeAlias = tuple[float, float, tuple[object, ...]]
+_Certificate: TypeAlias = tuple[tuple[tuple[int, int, _Label, tuple[int, ...]], ...], tuple[int, ...]]
 
 
 def canonical_form(graph: Structure) -> Form:
@@ -66,24 +69,39 @@ def canonical_positions(graph: Structure) -> dict[int, int]:
 
 def _ordered(merged: Form) -> Form:
     """Return the graph in canonical order."""
-    (entries, outputs), _ = _Ordering(merged).smallest()
-    ops = tuple(Op)
-    nodes = tuple(Node(ops[rank], inputs, state, identity, bias) for rank, state, identity, bias, inputs in entries)
-    return Form(nodes, outputs)
+    (entries, outputs), order = _Ordering(merged).smallest()
+    nodes = (
+        merged.nodes[i].reading(inputs, state=state) for i, (_, state, _, inputs) in zip(order, entries, strict=True)
+    )
+    return Form(tuple(nodes), outputs)
 
 
 def identify(canonical: Structure) -> str:
     """Return the id of a graph in canonical form: the first `ID_DIGITS` digits of a hash of its text."""
-    lines = [
-        f"{node.op} {node.state} {node.identity!r} {node.bias!r} {','.join(map(str, node.inputs))}"
-        for node in canonical.nodes
-    ]
+    lines = []
+    for node in canonical.nodes:
+        identity, bias, further = _label(node)
+        text = f"{node.op} {node.state} {identity!r} {bias!r} {','.join(map(str, node.inputs))}"
+        lines.append(f"{text} {further!r}" if further else text)
     lines.append("outputs " + ",".join(map(str, canonical.outputs)))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:ID_DIGITS]
 
 
+def _label(node: Node) -> _Label:
+    """Return the numbers of a node: the identity's factor, the bias, and all others if one is not its default.
+
+    Cells of earlier versions have no others, and keep their ids.
+    """
+    plain = not isinstance(node.bias, StartRule) and node.bias is not None
+    bias = 0.0 if isinstance(node.bias, StartRule) or node.bias is None else float(node.bias)
+    if plain and node.reading((), state=0) == Node(node.op, identity=node.identity, bias=bias):
+        return node.identity, bias, ()
+    others = (start_key(node.bias), node.random, node.orthogonal, node.groups, start_key(node.start), node.value)
+    return node.identity, bias, others
+
+
 def merge(graph: Structure) -> Form:
-    """Return the graph with equal subexpressions made one. `linear` nodes are never merged."""
+    """Return the graph with equal subexpressions made one. Nodes with parameters of their own are never merged."""
     return _merge(graph)[0]
 
 
@@ -96,15 +114,34 @@ def _merge(graph: Structure) -> tuple[Form, list[int]]:
         inputs = tuple(position[j] for j in node.inputs)
         if node.op in COMMUTATIVE:
             inputs = tuple(sorted(inputs))
-        # Integers, NumPy floats and -0.0 become the equal Python float, so that equal numbers have equal text.
-        moved = Node(node.op, inputs, node.state, float(node.identity) + 0.0, float(node.bias) + 0.0)
-        if node.op is not Op.LINEAR and moved in known:
+        moved = _plain(node.reading(inputs))
+        if node.op not in PARAMETRIC and moved in known:
             position.append(known[moved])
             continue
         known[moved] = len(nodes)
         position.append(len(nodes))
         nodes.append(moved)
     return Form(tuple(nodes), tuple(position[i] for i in graph.outputs)), position
+
+
+def _plain(node: Node) -> Node:
+    """Return the node with integers, NumPy floats and -0.0 as the equal Python float: equal numbers have equal text."""
+
+    def number(start: Start) -> Start:
+        if isinstance(start, StartRule):
+            return replace(start, arguments=tuple(float(a) + 0.0 for a in start.arguments))
+        return float(start) + 0.0
+
+    return replace(
+        node,
+        identity=float(node.identity) + 0.0,
+        bias=None if node.bias is None else number(node.bias),
+        random=float(node.random) + 0.0,
+        orthogonal=bool(node.orthogonal),
+        groups=int(node.groups),
+        start=number(node.start),
+        value=float(node.value) + 0.0,
+    )
 
 
 class _Ordering:
@@ -132,10 +169,10 @@ class _Ordering:
         for i, level in enumerate(height):
             self.layers[level].append(i)
         # State 0 has a role of its own; other states are distinguished only by what reads and computes them.
-        self.labels = [
-            (_RANK[node.op], int(node.op is Op.STATE and node.state == 0), node.identity, node.bias)
-            for node in graph.nodes
-        ]
+        self.labels: list[tuple[object, ...]] = []
+        for node in graph.nodes:
+            label = (_RANK[node.op], int(node.op is Op.STATE and node.state == 0), *_label(node))
+            self.labels.append(label if label[-1] else label[:-1])
 
     def smallest(self) -> tuple[_Certificate, tuple[int, ...]]:
         """Return the smallest certificate, and the nodes in its order."""
@@ -218,13 +255,13 @@ class _Ordering:
         return self._certificate(colours)
 
     def _tied(self, colours: list[int]) -> list[int]:
-        """Return the nodes of the first colour that several matrices or states share, or an empty list.
+        """Return the nodes of the first colour that several matrices, vectors or states share, or an empty list.
 
-        Once matrices and states are distinct, so is every other node.
+        Once these are distinct, so is every other node.
         """
         groups: dict[int, list[int]] = {}
         for i, colour in enumerate(colours):
-            if self.nodes[i].op in (Op.LINEAR, Op.STATE):
+            if self.nodes[i].op is Op.STATE or self.nodes[i].op in PARAMETRIC:
                 groups.setdefault(colour, []).append(i)
         shared = [colour for colour, group in groups.items() if len(group) > 1]
         return groups[min(shared)] if shared else []
@@ -246,7 +283,7 @@ class _Ordering:
         order_of_states = [0, *hidden]
         state_number = {k: new for new, k in enumerate(order_of_states)}
         position: dict[int, int] = {}
-        entries: list[tuple[int, int, float, float, tuple[int, ...]]] = []
+        entries: list[tuple[int, int, _Label, tuple[int, ...]]] = []
 
         def visit(root: int) -> None:
             pending = [(root, False)]
@@ -267,7 +304,7 @@ class _Ordering:
                     places = tuple(sorted(places))
                 state = state_number[node.state] if node.op is Op.STATE else 0
                 position[i] = len(entries)
-                entries.append((_RANK[node.op], state, node.identity, node.bias, places))
+                entries.append((_RANK[node.op], state, _label(node), places))
 
         for k in order_of_states:
             visit(self.outputs[k])

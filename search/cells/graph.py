@@ -11,12 +11,13 @@ and an id (`search.cells.canonical`).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from search.cells.canonical import canonical_form, earlier_form, identify
 from search.cells.errors import GraphError
-from search.cells.operations import ARITY, LEAVES, Node, Op
+from search.cells.operations import ARITY, Node, Op
+from search.cells.starts import MAX_NUMBER, broken_rule
 
 MAX_NODES = 256
 """Largest number of nodes in a graph. An LSTM has 24; algorithms on graphs may rely on a small number."""
@@ -24,8 +25,8 @@ MAX_NODES = 256
 MAX_STATES = 8
 """Largest number of states in a graph."""
 
-MAX_NUMBER = 1000.0
-"""Largest absolute value of an identity's factor and of a bias."""
+MAX_GROUPS = 64
+"""Largest number of blocks of a block-diagonal matrix."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _validate(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> None:
         for j in node.inputs:
             if not 0 <= j < i:
                 raise GraphError(f"{where} reads node {j}; a node may only read nodes before it (no cycles)")
-        if node.op in LEAVES:
+        if node.op in (Op.INPUT, Op.STATE):
             if node.op is Op.STATE and not 0 <= node.state < len(outputs):
                 raise GraphError(f"{where} reads state {node.state}; the graph has outputs for {len(outputs)} states")
             first = leaves.setdefault((node.op, node.state), i)
@@ -160,13 +161,32 @@ def _validate(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> None:
                 raise GraphError(f"{where} repeats node {first}; the input and each state are read by one node")
         if node.op is not Op.STATE and node.state != 0:
             raise GraphError(f"{where} has state {node.state}; only state nodes have one")
-        if not (abs(node.identity) <= MAX_NUMBER and abs(node.bias) <= MAX_NUMBER):  # written so that NaN fails
-            raise GraphError(
-                f"{where} has identity {node.identity} and bias {node.bias}; "
-                f"both must be between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
-            )
-        if node.op is not Op.LINEAR and (node.identity != 0.0 or node.bias != 0.0):
-            raise GraphError(f"{where} has an identity or a bias; only linear nodes have them")
+        if broken := _broken_number(node):
+            raise GraphError(f"{where} {broken}")
     for k, i in enumerate(outputs):
         if not 0 <= i < len(nodes):
             raise GraphError(f"output {k} is node {i}; the graph has nodes 0 to {len(nodes) - 1}")
+
+
+def _broken_number(node: Node) -> str:
+    """Return what is wrong with a node's numbers, in words that follow its name, or an empty text."""
+    for name, number in (("identity", node.identity), ("random", node.random), ("value", node.value)):
+        if not abs(number) <= MAX_NUMBER:  # written so that NaN fails
+            return f"has {name} {number}; it must be between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
+    for name, start in (("bias", node.bias), ("start", node.start)):
+        if broken := broken_rule(start):
+            return f"has {name} {start}; it {broken}"
+    if not 1 <= node.groups <= MAX_GROUPS or int(node.groups) != node.groups:
+        return f"has groups {node.groups}; it must be a whole number from 1 to {MAX_GROUPS}"
+    if node.random < 0.0:
+        return f"has random {node.random}; it must not be negative"
+    if node.orthogonal and (node.identity != 0.0 or node.random != 1.0):
+        return "starts orthogonal with an identity or a factor of its random part; give one of them"
+    given = Node(node.op, node.inputs, node.state)
+    if node.op is Op.LINEAR:
+        given = replace(node, start=0.0, value=0.0)
+    elif node.op is Op.PARAM:
+        given = replace(given, start=node.start)
+    elif node.op is Op.NUMBER:
+        given = replace(given, value=node.value)
+    return "" if node == given else "has a number of another operation; only linear, param and number nodes have any"

@@ -1,129 +1,53 @@
-"""Named cells: the baselines of Jozefowicz et al. 2015, its three winners, and the variants that its claims concern.
+"""Library of published cells: look-up by name and by id.
 
-Sources: Jozefowicz et al. 2015, sections 2 and 4 (LSTM, its variants, MUT1 to MUT3); Cho et al. 2014 (GRU).
-`gru-after` is the GRU of deep-learning libraries, with the reset gate after the matrix product. The paper prints tanh
-for the LSTM's output gate, while public code of one of its authors has sigmoid: `lstm` has sigmoid, `lstm-tanh-o` the
-printed form. `z` weights the old state in the GRU and the new value in MUT1 to MUT3.
+The entries are data in `search.cells.published`, one file a family.
 """
 
-from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cache
 
 from search.cells.errors import UnknownCellError
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
-from search.cells.notation.formula import parse_formula
+from search.cells.published import (
+    continuous,
+    found_by_search,
+    gru,
+    linear,
+    lstm,
+    multiplicative,
+    plain,
+    single_gate,
+)
+from search.cells.published.entry import NamedCell
 from search.cells.text import quoted, short_id, shorten
 
+FAMILIES: dict[str, tuple[NamedCell, ...]] = {
+    "plain": plain.CELLS,
+    "lstm": lstm.CELLS,
+    "gru": gru.CELLS,
+    "single_gate": single_gate.CELLS,
+    "linear": linear.CELLS,
+    "multiplicative": multiplicative.CELLS,
+    "continuous": continuous.CELLS,
+    "found_by_search": found_by_search.CELLS,
+}
+"""Published cells by family."""
 
-@dataclass(frozen=True)
-class NamedCell:
-    """A cell with a name: its formula in its authors' names, and a summary of what distinguishes it."""
+LIBRARY: dict[str, NamedCell] = {cell.name: cell for cells in FAMILIES.values() for cell in cells}
+"""Published cells by name, in the order of tables."""
 
-    name: str
-    summary: str
-    formula: str
+FAMILY_OF: dict[str, str] = {cell.name: family for family, cells in FAMILIES.items() for cell in cells}
+"""Family of each published cell, by name."""
 
-    @cached_property
-    def graph(self) -> GateGraph:
-        """Canonical graph of the formula."""
-        return parse_formula(self.formula).canonical()
-
-
-_LSTM = """\
-i = sigmoid(linear(x) + linear(h))
-f = sigmoid(linear(x) + linear(h))
-g = tanh(linear(x) + linear(h))
-o = sigmoid(linear(x) + linear(h))
-c' = f * c + i * g
-h' = o * tanh(c')"""
-
-
-def _lstm(*changes: tuple[str, str]) -> str:
-    """Return the LSTM's formula with each old text replaced by a new one; empty lines are dropped."""
-    text = _LSTM
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return "\n".join(line for line in text.splitlines() if line)
-
-
-def _without(gate: str) -> str:
-    """Return the LSTM's formula without one of the gates i, f and o."""
-    return _lstm((f"{gate} = sigmoid(linear(x) + linear(h))\n", ""), (f"{gate} * ", ""))
-
-
-_CELLS = (
-    NamedCell("tanh", "the plain recurrent network", "h' = tanh(linear(x) + linear(h))"),
-    NamedCell("lstm", "long short-term memory, sigmoid on all three gates", _LSTM),
-    NamedCell(
-        "lstm-tanh-o",
-        "the LSTM as the study prints it: tanh on the output gate",
-        _lstm(("o = sigmoid(", "o = tanh(")),
-    ),
-    NamedCell("lstm-f", "the LSTM without a forget gate", _without("f")),
-    NamedCell("lstm-i", "the LSTM without an input gate", _without("i")),
-    NamedCell("lstm-o", "the LSTM without an output gate", _without("o")),
-    NamedCell(
-        "lstm-b",
-        "the LSTM with 1 added to the forget gate's bias",
-        _lstm(("f = sigmoid(linear(x)", "f = sigmoid(linear(x, bias=1)")),
-    ),
-    NamedCell(
-        "lstm-ob",
-        "the LSTM with 1 added to the output gate's bias",
-        _lstm(("o = sigmoid(linear(x)", "o = sigmoid(linear(x, bias=1)")),
-    ),
-    NamedCell(
-        "gru",
-        "the gated recurrent unit, reset gate before the matrix product",
-        """\
-r = sigmoid(linear(x) + linear(h))
-z = sigmoid(linear(x) + linear(h))
-n = tanh(linear(x) + linear(r * h))
-h' = z * h + (1 - z) * n""",
-    ),
-    NamedCell(
-        "gru-after",
-        "the GRU of torch.nn.GRU, reset gate after the matrix product",
-        """\
-r = sigmoid(linear(x) + linear(h))
-z = sigmoid(linear(x) + linear(h))
-n = tanh(linear(x) + r * linear(h))
-h' = z * h + (1 - z) * n""",
-    ),
-    NamedCell(
-        "mut1",
-        "the study's first mutant",
-        """\
-z = sigmoid(linear(x))
-r = sigmoid(linear(x) + linear(h))
-n = tanh(linear(r * h) + tanh(x))
-h' = z * n + (1 - z) * h""",
-    ),
-    NamedCell(
-        "mut2",
-        "the study's second mutant",
-        """\
-z = sigmoid(linear(x) + linear(h))
-r = sigmoid(x + linear(h))
-n = tanh(linear(r * h) + linear(x))
-h' = z * n + (1 - z) * h""",
-    ),
-    NamedCell(
-        "mut3",
-        "the study's third mutant",
-        """\
-z = sigmoid(linear(x) + linear(tanh(h)))
-r = sigmoid(linear(x) + linear(h))
-n = tanh(linear(r * h) + linear(x))
-h' = z * n + (1 - z) * h""",
-    ),
-)
-
-LIBRARY: dict[str, NamedCell] = {cell.name: cell for cell in _CELLS}
-"""Named cells by name, in the order of tables."""
+STUDY: dict[str, NamedCell] = {
+    name: LIBRARY[name]
+    for name in (
+        *("tanh", "lstm", "lstm-tanh-o", "lstm-f", "lstm-i", "lstm-o", "lstm-b", "lstm-ob"),
+        *("gru", "gru-after", "mut1", "mut2", "mut3"),
+    )
+}
+"""Cells of Jozefowicz et al. 2015, and `gru-after`: the baselines of a search unless its profile names others."""
 
 REFERENCE = "gru"
 """Name of the cell that scores are ratios to."""
@@ -136,7 +60,7 @@ def named_cell(name: str) -> NamedCell:
     """Return the named cell. Raises `UnknownCellError`, listing similar names, if there is none."""
     if name not in LIBRARY:
         near = get_close_matches(shorten(name), LIBRARY, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"the named cells are {', '.join(LIBRARY)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else "`gatesearch cells` lists them"
         raise UnknownCellError(f"{quoted(name)} is not a named cell; {hint}")
     return LIBRARY[name]
 
@@ -163,4 +87,4 @@ def display_formula(graph: GateGraph) -> str:
 @cache
 def _names() -> dict[str, str]:
     """Return the names of the library's cells by id."""
-    return {cell.graph.id: cell.name for cell in _CELLS}
+    return {cell.graph.id: cell.name for cell in LIBRARY.values()}

@@ -4,19 +4,21 @@ from dataclasses import dataclass
 
 from search.cells.graph import GateGraph
 from search.cells.operations import LEAVES, Op
+from search.cells.parameters import ParameterLayout, layout_of
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Size of a cell: states, `products` with a matrix (H, H) and a bias, `pointwise` operations on vectors (H,)."""
+    """Size of a cell: states, `products` with a matrix, `pointwise` operations on vectors (H,), and its parameters."""
 
     states: int
     products: int
     pointwise: int
+    layout: ParameterLayout
 
     def parameters(self, units: int) -> int:
-        """Return the number of weights and biases in one layer of `units` units."""
-        return self.products * (units * units + units)
+        """Return the number of parameters of one layer of `units` units."""
+        return self.layout.count(units)
 
 
 def measure(graph: GateGraph) -> Measure:
@@ -24,4 +26,4 @@ def measure(graph: GateGraph) -> Measure:
     graph = graph.canonical()
     inner = [node for node in graph if node.op not in LEAVES]
     products = sum(node.op is Op.LINEAR for node in inner)
-    return Measure(graph.states, products, len(inner) - products)
+    return Measure(graph.states, products, len(inner) - products, layout_of(graph))

@@ -239,7 +239,7 @@ class Draft:
             return
         node = self.nodes[reader]
         inputs = tuple(target if p == place else j for p, j in enumerate(node.inputs))
-        self.nodes[reader] = Node(node.op, inputs, node.state, node.identity, node.bias)
+        self.nodes[reader] = node.reading(inputs)
 
     def replace(self, i: int, target: int) -> None:
         """Redirect all readers of node `i` to node `target`."""
@@ -259,7 +259,7 @@ class Draft:
         nodes = []
         for i in order:
             node = self.nodes[i]
-            nodes.append(Node(node.op, tuple(position[j] for j in node.inputs), node.state, node.identity, node.bias))
+            nodes.append(node.reading(tuple(position[j] for j in node.inputs)))
         return GateGraph(tuple(nodes), tuple(position[i] for i in self.outputs))
 
     def describe(self, i: int) -> str:

@@ -23,9 +23,10 @@ A cell whose output is always zero is the graph of `h' = h - h`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from search.cells.operations import COMMUTATIVE, LEAVES, Node, Op
+from search.cells.operations import COMMUTATIVE, LEAVES, PARAMETRIC, Node, Op
 
 _ZERO = -1
 """Stands for the value zero where a position of a node is expected."""
@@ -99,7 +100,7 @@ def prune_positions(graph: Structure) -> tuple[Form, dict[int, int]]:
     for old in sorted(live):
         node = graph.nodes[old]
         state = states[node.state] if node.op is Op.STATE else 0
-        nodes.append(Node(node.op, tuple(position[j] for j in node.inputs), state, node.identity, node.bias))
+        nodes.append(node.reading(tuple(position[j] for j in node.inputs), state=state))
     return Form(tuple(nodes), tuple(position[graph.outputs[k]] for k in states)), position
 
 
@@ -164,13 +165,13 @@ class _Values:
                 self.made.append(None)
                 self.number.append(self._number(found))
                 continue
-            self.changed |= found != Node(node.op, inputs, node.state, node.identity, node.bias)
+            self.changed |= found != node.reading(inputs)
             self.source.append(i)
             self.made.append(found)
             key = tuple(self._number(j) for j in found.inputs)
             key = tuple(sorted(key)) if found.op in COMMUTATIVE else key
-            equal = Node(found.op, key, found.state, found.identity, found.bias)
-            self.number.append(i if found.op is Op.LINEAR else known.setdefault(equal, i))
+            equal = found.reading(key)
+            self.number.append(i if found.op in PARAMETRIC else known.setdefault(equal, i))
 
     def rewritten(self, outputs: Sequence[int]) -> tuple[Form, dict[int, int]]:
         """Return the graph after the rules, and the new position of each node's value."""
@@ -184,7 +185,7 @@ class _Values:
                 place[i] = 0
                 continue
             place[i] = len(nodes)
-            nodes.append(Node(node.op, tuple(place[j] for j in node.inputs), node.state, node.identity, node.bias))
+            nodes.append(node.reading(tuple(place[j] for j in node.inputs)))
         position = {i: place[source] for i, source in enumerate(self.source)}
         return Form(tuple(nodes), tuple(position[i] for i in outputs)), position
 
@@ -201,8 +202,8 @@ class _Values:
             return self._difference(*inputs)
         if _ZERO in inputs and (node.op is Op.MUL or node.op in _ZERO_OF_ZERO):
             return _ZERO
-        identity = 0.0 if _ZERO in inputs else node.identity
-        return Node(node.op, inputs, identity=identity, bias=node.bias)
+        found = node.reading(inputs)
+        return replace(found, identity=0.0) if _ZERO in inputs and node.identity else found
 
     def _sum(self, a: int, b: int) -> int | Node:
         if _ZERO in (a, b):

@@ -11,19 +11,18 @@ from torch.nn.functional import linear
 from search.cells.graph import GateGraph
 from search.cells.operations import Op
 from search.kernels.errors import KernelError
+from search.kernels.parameters import LayerParameters, NodeParameters
 from search.kernels.plan.plan import Level, Phase, plan_of
-from search.kernels.reference import apply_pointwise
 
 
 def run_eager(
-    graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
+    graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run one layer of a cell over a sequence, differentiable in weight, bias, x and states.
+    """Run one layer of a cell over a sequence, differentiable in parameters, x and states.
 
     Args:
         graph: The cell.
-        weight: (K, H, H); matrix k belongs to node `graph.linears[k]` and computes v @ weight[k].T.
-        bias: (K, H).
+        parameters: The layer's parameters; a matrix computes v @ W.T.
         x: (T, B, H).
         states: The values of the `graph.states` states before the first step, (B, H) each.
 
@@ -33,32 +32,46 @@ def run_eager(
     Raises:
         KernelError: A shape does not fit the graph or the other arguments.
     """
-    _check_shapes(graph, weight, bias, x, states)
+    _check_shapes(graph, parameters, x, states)
     plan = plan_of(graph)
-    matrix = {i: k for k, i in enumerate(graph.linears)}
+    of_node = NodeParameters(graph, parameters)
 
     def stack(levels: tuple[Level, ...]) -> list[tuple[Level, list[tuple[Tensor, Tensor]]]]:
+        """Return each level with the matrices and biases of its stacked products, those with one group only."""
+        zero = x.new_zeros(x.shape[-1])
         stacked = []
         for level in levels:
             parts = []
             for product in level.products:
-                chosen = [matrix[i] for i in product.linears]
-                parts.append((weight[chosen].flatten(0, 1), bias[chosen].flatten()))
+                whole = [i for i in product.linears if i in of_node.weight]
+                matrices = torch.cat([of_node.weight[i] for i in whole]) if whole else x.new_zeros(0, x.shape[-1])
+                biases = torch.cat([of_node.bias.get(i, zero) for i in whole]) if whole else x.new_zeros(0)
+                parts.append((matrices, biases))
             stacked.append((level, parts))
         return stacked
 
     def compute(levels: list[tuple[Level, list[tuple[Tensor, Tensor]]]], values: dict[int, Tensor]) -> None:
         for level, parts in levels:
             for product, (matrices, biases) in zip(level.products, parts, strict=True):
-                result = linear(values[product.source], matrices, biases)
-                values.update(zip(product.linears, result.chunk(len(product.linears), dim=-1), strict=True))
+                whole = [i for i in product.linears if i in of_node.weight]
+                if whole:
+                    result = linear(values[product.source], matrices, biases)
+                    values.update(zip(whole, result.chunk(len(whole), dim=-1), strict=True))
+                for i in product.linears:
+                    if i not in of_node.weight:
+                        values[i] = of_node.linear(i, values[product.source])
             for i in level.nodes:
-                node = graph.nodes[i]
-                values[i] = apply_pointwise(node.op, *(values[j] for j in node.inputs))
+                values[i] = of_node.apply(graph, i, values)
 
-    inputs = {i: x for i, node in enumerate(graph) if node.op is Op.INPUT}
+    whole: dict[int, Tensor] = {}  # node -> its values at all steps, (T, B, H)
+    for i, node in enumerate(graph):
+        if node.op is Op.INPUT:
+            whole[i] = x
+        elif node.op is Op.PARAM:
+            whole[i] = of_node.vectors[i][0].expand_as(x)
+        elif node.op is Op.NUMBER:
+            whole[i] = x.new_tensor(node.value).expand_as(x)
     leaves = {node.state: i for i, node in enumerate(graph) if node.op is Op.STATE}
-    whole = dict(inputs)  # node -> its values at all steps, (T, B, H)
     compute(stack(plan.before), whole)
 
     read_later = [i for i in leaves.values() if plan.phases[i] is not None]
@@ -86,18 +99,11 @@ def run_eager(
     return whole[graph.outputs[0]], tuple(whole[i][-1] for i in graph.outputs)
 
 
-def _check_shapes(graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]) -> None:
+def _check_shapes(graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]) -> None:
     if x.dim() != 3 or 0 in x.shape:
         raise KernelError(f"x has shape {tuple(x.shape)}; it must be (steps, batch, units), none of them 0")
     _, batch, units = x.shape
-    matrices = len(graph.linears)
-    if weight.shape != (matrices, units, units):
-        raise KernelError(
-            f"weight has shape {tuple(weight.shape)}; {matrices} matrices of {units} units need "
-            f"({matrices}, {units}, {units})"
-        )
-    if bias.shape != (matrices, units):
-        raise KernelError(f"bias has shape {tuple(bias.shape)}; it must be ({matrices}, {units}) to match weight")
+    parameters.check(graph, units)
     if len(states) != graph.states:
         raise KernelError(f"{len(states)} states given; the graph has {graph.states}, pass one tensor for each")
     for k, state in enumerate(states):

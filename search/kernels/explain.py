@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
-from search.cells.operations import LEAKY_SLOPE, SIGNS, Op
+from search.cells.operations import SIGNS, Op
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import Instruction, Stage
@@ -87,17 +87,18 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
     if instruction.buffer is not None:
         return f"[{instruction.buffer}]" if " " in str(instruction.buffer) else str(instruction.buffer)
     match instruction.op:
-        case "one":
-            return "1"
+        case "number":
+            return f"{instruction.number:g}"
         case "neg":
             return f"-{_bracket(arguments[0])}"
         case "gate":
             return f"({arguments[1]} where {arguments[0]} > 0, else 0)"
-        case "leaky_gate":
-            return f"({arguments[1]} where {arguments[0]} > 0, else {LEAKY_SLOPE} of it)"
-        case Op.ADD | Op.SUB | Op.MUL as op:
-            return f"{_bracket(arguments[0])} {SIGNS[Op(op)]} {_bracket(arguments[1])}"
+        case "choose":
+            return f"({arguments[1]} where {arguments[0]} > 0, else {arguments[2]})"
         case op:
+            sign = SIGNS.get(Op(op))
+            if sign:
+                return f"{_bracket(arguments[0])} {sign} {_bracket(arguments[1])}"
             return f"{op}({arguments[0]})"
 
 

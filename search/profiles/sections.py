@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 from results.store.words import MEMORIZATION, ScoreKind
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, REFERENCE, SEEDS
+from search.cells.library import LIBRARY, REFERENCE, SEEDS, STUDY
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
@@ -62,7 +62,7 @@ class SearchSection:
     )
     best: Count = 100  # length of the list of the best cells, from which parents are drawn
     reexamine: Share = 0.5  # probability of fresh settings instead of a child (not in the study)
-    baselines: tuple[str, ...] = tuple(LIBRARY)
+    baselines: tuple[str, ...] = tuple(STUDY)
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -84,23 +84,22 @@ def _norms(model: SequenceModel, x: Tensor, probe: Probe, generator: torch.Gener
     One backward pass gives v^T J for all k at once, with a random v for each sequence. E |v^T J|^2 is the squared
     Frobenius norm for v ~ N(0, I) (Hutchinson 1990), so the result has a relative error of a few per cent.
     """
-    layers = [(w.detach().double(), b.detach().double()) for w, b in zip(model.weights, model.biases, strict=True)]
+    layers = [layer.map(lambda tensor: tensor.detach().double()) for layer in model.layer_parameters()]
     sequences, units = x.shape[1:]
     direction = torch.randn(sequences, units, generator=generator, dtype=torch.float64)
     zeros = tuple(torch.zeros(sequences, units, dtype=torch.float64) for _ in range(model.graph.states))
     steps = min(probe.steps, len(x) - 1)
     run_in = len(x) - steps
     with torch.no_grad():
-        for weight, bias in layers[:-1]:
-            x, _ = run_eager(model.graph, weight, bias, x, zeros)
-        weight, bias = layers[-1]
-        _, states = run_eager(model.graph, weight, bias, x[:run_in], zeros)
+        for layer in layers[:-1]:
+            x, _ = run_eager(model.graph, layer, x, zeros)
+        _, states = run_eager(model.graph, layers[-1], x[:run_in], zeros)
     read: list[tuple[Tensor, ...]] = []  # before each step
     for t in range(run_in, len(x)):
         # Copies: h may be computed from the same step's c, and the derivative by c must hold h constant.
         states = tuple(state.clone().requires_grad_() for state in states)
         read.append(states)
-        _, states = run_eager(model.graph, weight, bias, x[t : t + 1], states)
+        _, states = run_eager(model.graph, layers[-1], x[t : t + 1], states)
     flat = [state for before in reversed(read) for state in before]
     # The second term is 0; without it, autograd rejects an output that depends on no state.
     end = (states[0] * direction).sum() + 0.0 * read[0][0].sum()

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from search.cells.graph import GateGraph
-from search.cells.operations import Op
+from search.cells.parameters import layout_of
 from search.core.errors import BudgetError
 from search.kernels.batches import RowScores, check_symbols
 from search.kernels.eager import run_eager
+from search.kernels.parameters import LayerParameters
+from search.training.initialisation import apply_starts
 from search.training.settings import Setting
 from tasks.task import Batch, Output
 
@@ -25,7 +27,7 @@ States = tuple[tuple[Tensor, ...], ...]
 
 def count_parameters(graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> int:
     """Return the number of weights and biases of a model: embedding or projection, layers, readout."""
-    cell = len(graph.linears) * (units * units + units)
+    cell = layout_of(graph).count(units)
     entry = output_size * units + (units if output is Output.MULTI_LABEL else 0)
     return entry + layers * cell + units * output_size + output_size
 
@@ -34,19 +36,22 @@ def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Outp
     """Return the number of units whose model's count of parameters is nearest to the setting's budget.
 
     The model may have a few parameters more than the budget. Of two numbers that are equally near, it is the smaller.
+    The units of a cell with block-diagonal matrices are a multiple of its groups.
 
     Raises:
-        BudgetError: A model of 1 unit exceeds the budget.
+        BudgetError: The smallest model, of 1 unit without groups, exceeds the budget.
     """
+    multiple = layout_of(graph).unit_multiple
 
-    def count(units: int) -> int:
-        return count_parameters(graph, units, setting.layers, output_size, output)
+    def count(blocks: int) -> int:
+        return count_parameters(graph, blocks * multiple, setting.layers, output_size, output)
 
     budget = setting.parameter_budget
     if count(1) > budget:
         layers = f"{setting.layers} layer{'s' if setting.layers > 1 else ''}"
         raise BudgetError(
-            f"a budget of {budget:,} parameters is too small: a model of 1 unit in {layers} takes {count(1):,}"
+            f"a budget of {budget:,} parameters is too small: a model of "
+            f"{multiple} unit{'s' if multiple > 1 else ''} in {layers} takes {count(1):,}"
         )
     low, high = 1, 2
     while count(high) <= budget:
@@ -54,7 +59,7 @@ def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Outp
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(middle) <= budget else (low, middle)
-    return low if budget - count(low) <= count(high) - budget else high
+    return multiple * (low if budget - count(low) <= count(high) - budget else high)
 
 
 class SequenceModel(nn.Module):
@@ -68,11 +73,15 @@ class SequenceModel(nn.Module):
         super().__init__()
         self.graph = graph.canonical()
         self.units, self.output_size, self.output = units, output_size, output
-        matrices = len(self.graph.linears)
+        layout = layout_of(self.graph)
         self.entry = nn.Parameter(torch.empty(output_size, units))
         self.entry_bias = nn.Parameter(torch.empty(units if output is Output.MULTI_LABEL else 0))
-        self.weights = nn.ParameterList(torch.empty(matrices, units, units) for _ in range(layers))
-        self.biases = nn.ParameterList(torch.empty(matrices, units) for _ in range(layers))
+        self.weights = nn.ParameterList(torch.empty(len(layout.full), units, units) for _ in range(layers))
+        self.biases = nn.ParameterList(torch.empty(len(layout.biased), units) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            nn.ParameterList(torch.empty(g, units // g, units // g) for g in layout.groups) for _ in range(layers)
+        )
+        self.vectors = nn.ParameterList(torch.empty(len(layout.vectors), units) for _ in range(layers))
         self.readout = nn.Parameter(torch.empty(output_size, units))
         self.readout_bias = nn.Parameter(torch.empty(output_size))
         self.flat, self.flat_grad = self._flatten()
@@ -89,15 +98,23 @@ class SequenceModel(nn.Module):
         return flat, grad
 
     def initialise(self, scale: float, generator: torch.Generator) -> None:
-        """Draw all parameters from U[-s, s], s = scale / sqrt(H), then add the identity and bias of each matrix."""
+        """Draw all parameters from U[-s, s], s = scale / sqrt(H), then apply each node's start.
+
+        Entries of a block-diagonal matrix are drawn from the same interval as those of a full one.
+        """
         bound = scale / math.sqrt(self.units)
         with torch.no_grad():
             self.flat.uniform_(-bound, bound, generator=generator)
-            linears = [node for node in self.graph if node.op is Op.LINEAR]
-            for weight, bias in zip(self.weights, self.biases, strict=True):
-                for k, node in enumerate(linears):
-                    weight[k].diagonal().add_(node.identity)
-                    bias[k].add_(node.bias)
+            for layer in self.layer_parameters():
+                apply_starts(self.graph, layer, generator)
+
+    def layer_parameters(self) -> tuple[LayerParameters, ...]:
+        """Return the parameters of each layer of the cell, as views."""
+        layers = zip(self.weights, self.biases, self.blocks, self.vectors, strict=True)
+        return tuple(
+            LayerParameters(weights, biases, tuple(blocks.parameters()), vectors)
+            for weights, biases, blocks, vectors in layers
+        )
 
     def zero_states(self, batch: int) -> States:
         """Return the zero states before a sequence, for `batch` sequences."""
@@ -117,8 +134,8 @@ class SequenceModel(nn.Module):
         """
         values = self.enter(inputs)
         after = []
-        for weight, bias, before in zip(self.weights, self.biases, states, strict=True):
-            values, final = run_eager(self.graph, weight, bias, values, before)
+        for parameters, before in zip(self.layer_parameters(), states, strict=True):
+            values, final = run_eager(self.graph, parameters, values, before)
             after.append(tuple(state.detach() for state in final))
         return values, tuple(after)
 

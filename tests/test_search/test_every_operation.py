@@ -14,7 +14,7 @@ from search.cells.notation.display import format_display
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import ARITY, LEAVES, Node, Op
 from search.kernels.explain import explain
-from search.kernels.reference import apply_pointwise
+from search.kernels.parameters import apply_pointwise
 from search.training.model import SequenceModel
 from search.training.stepper import EagerStepper, NativeStepper, stepper_for
 from tasks.task import Batch, Output

@@ -20,6 +20,7 @@ from search.cells.notation.formula import parse_written
 from search.cells.operations import ACTIVATIONS, Op
 from search.cells.patterns import private_complement
 from search.cells.simplify import live_states, simplify_positions
+from search.cells.starts import StartRule
 from search.cells.text import state_name
 
 
@@ -215,6 +216,8 @@ class _Folder:
         if node.identity:
             factor = "" if abs(node.identity) == 1 else f"{abs(node.identity):g}"
             label += f"{'+' if node.identity > 0 else MINUS}{factor}I"
-        if node.bias:
+        if isinstance(node.bias, StartRule):
+            label += f" b={node.bias}"
+        elif node.bias:
             label += f" b{'+' if node.bias > 0 else MINUS}{abs(node.bias):g}"
         return label

@@ -237,7 +237,7 @@ class _Writer:
                 tuple(self.matrix[i] for i in group),
                 tuple(self._short_target(i) for i in group),
                 tuple(self.nodes[i].identity for i in group),
-                tuple(self.nodes[i].bias for i in group),
+                tuple(bias if isinstance(bias := self.nodes[i].bias, float) else 0.0 for i in group),
             )
             for source, group in self.groups.items()
         )

@@ -9,11 +9,17 @@ Each line is an assignment. A name with a prime is the new value of a state, and
 
 - `x` is the input; `h`, and any other name `c` with a line `c' = ...`, are states and denote their values at the
   previous time step. A primed name may be read after its line: `h' = o * tanh(c')`.
-- Functions: `sigmoid` (or `sigm`), `tanh`, `relu`, `leaky_relu` (slope 0.01 for negative numbers), and `linear(v)`, a
-  product by a matrix plus a bias. Every `linear` has its own matrix and bias: two `linear(x)` are two matrices; a name
-  assigned to one shares it. At initialisation, `linear(v, 0.9)` adds 0.9 times the identity to the random matrix, and
-  `linear(v, bias=1)` adds 1 to the random bias.
-- Operators: `+`, `-`, `*`. There are no constants, but `1 - z` is accepted as a factor: `(1 - z) * n` is `n - z * n`.
+- Functions: `sigmoid` (or `sigm`), `tanh`, `relu`, `leaky_relu` (slope 0.01 for negative numbers), `softplus`
+  (log(1 + e^v)), and `norm` (layer norm with a gain and an offset of its own).
+- `linear(v)` is a product by a matrix plus a bias. Every `linear` has its own matrix and bias: two `linear(x)` are two
+  matrices; a name assigned to one shares it. Options describe the matrix and its start:
+  `linear(v, 0.9)` or `linear(v, identity=0.9)` adds 0.9 times the identity to the random matrix, `random=0.1` scales
+  the random part, and `random=orthogonal` starts from a random orthogonal matrix. `bias=1` adds 1 to the random bias,
+  `bias=RULE` draws the bias by a rule, `bias=False` leaves it out. `groups=4` makes the matrix block-diagonal.
+- `param(START)` is a learned vector, the same at all steps. Every `param` is a vector of its own.
+- START is a number or a RULE: `uniform(a, b)`, `chrono(T)`, `uniform_gate`, `uniform_gate(n)` or `linspace(a, b)`,
+  possibly with a minus sign (`search.cells.starts`).
+- Operators: `+`, `-`, `*`, and numbers: `0.5 * v`, `v + 1`, `1 - z`.
 - `#` starts a comment.
 
 Python's own parser reads the text, but nothing is executed: anything not listed here is rejected.
@@ -25,9 +31,10 @@ import warnings
 from dataclasses import dataclass
 
 from search.cells.errors import FormulaError, GraphError
-from search.cells.graph import MAX_NODES, MAX_NUMBER, GateGraph
+from search.cells.graph import MAX_GROUPS, MAX_NODES, GateGraph
 from search.cells.notation.printing import Printer
-from search.cells.operations import LEAVES, Node, Op
+from search.cells.operations import LEAVES, OPERATIONS, Node, Op
+from search.cells.starts import MAX_NUMBER, RULES, Rule, Start, StartRule, broken_rule
 from search.cells.text import quoted, shorten
 
 MAX_CHARACTERS = 32_768
@@ -41,20 +48,14 @@ _PRIMED = re.compile(r"([A-Za-z][A-Za-z0-9_]*)'")
 _SHOWN = 60  # characters of a user's text in a message
 _NEW = "\N{MODIFIER LETTER PRIME}"
 """Replacement of a name's prime while Python parses it: a letter to Python, and not ASCII, so not in any formula."""
-_FUNCTIONS = {
-    "sigmoid": Op.SIGMOID,
-    "sigm": Op.SIGMOID,
-    "tanh": Op.TANH,
-    "relu": Op.RELU,
-    "leaky_relu": Op.LEAKY_RELU,
-    "linear": Op.LINEAR,
-}
+_FUNCTIONS = {name: op for op, operation in OPERATIONS.items() for name in operation.functions}
+_OPTIONS = ("identity", "bias", "groups", "random")  # of linear
 _OPERATORS: dict[type[ast.operator], Op] = {ast.Add: Op.ADD, ast.Sub: Op.SUB, ast.Mult: Op.MUL}
 
 
 @dataclass(frozen=True)
 class _OneMinus:
-    """The factor `1 - v`, which is no node by itself because a cell has no constants; a product with it is one."""
+    """The value `1 - v`: as a factor of a product with `n` it becomes `n - v * n`, which needs no number."""
 
     node: int
 
@@ -158,9 +159,7 @@ class _Builder:
             reason = shorten(reason.replace(_NEW, "'"), _SHOWN)
             raise self.error(f"{shown!r} is not an expression ({reason})") from None
         value = self.value(tree.body, 0)
-        if primed and isinstance(value, _OneMinus):
-            raise self.error(_ONE_MINUS_ALONE)
-        self.names[key] = value
+        self.names[key] = self.plain(value) if primed else value
 
     def value(self, tree: ast.expr, depth: int) -> int | _OneMinus:
         if depth > MAX_DEPTH:
@@ -171,12 +170,13 @@ class _Builder:
             return self.call(tree, depth)
         if isinstance(tree, ast.BinOp) and type(tree.op) in _OPERATORS:
             return self.operator(_OPERATORS[type(tree.op)], tree, depth)
-        if isinstance(tree, ast.Constant):
-            raise self.error(
-                f"{shorten(_source(tree), _SHOWN)} is a constant; the only one allowed is the 1 in (1 - z) * n"
-            )
+        if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub) and not _is_number(tree.operand):
+            return self.add(Node(Op.SUB, (self.constant_node(0.0), self.node(tree.operand, depth + 1))))
+        if _is_number(tree):
+            return self.constant_node(self.constant(tree))
         raise self.error(
-            f"{quoted(_source(tree), _SHOWN)} is not allowed; use names, + - *, and {', '.join(sorted(_FUNCTIONS))}"
+            f"{quoted(_source(tree), _SHOWN)} is not allowed; use names, numbers, + - *, and "
+            f"{', '.join(sorted(_FUNCTIONS))}"
         )
 
     def name(self, name: str) -> int | _OneMinus:
@@ -199,27 +199,73 @@ class _Builder:
                 f"the functions are {', '.join(sorted(_FUNCTIONS))}"
             )
         op = _FUNCTIONS[function]
-        identity = bias = 0.0
         if op is Op.LINEAR:
-            if not 1 <= len(tree.args) <= 2 or any(k.arg not in ("identity", "bias") for k in tree.keywords):
-                raise self.error(
-                    "linear takes a value and optionally the identity's factor and a bias: linear(x, 0.9, bias=1)"
-                )
-            given = ["identity"] * (len(tree.args) - 1) + [k.arg for k in tree.keywords]
-            if len(given) != len(set(given)):
-                raise self.error("linear is given the identity's factor or the bias twice; give each once")
-            numbers = {k.arg: self.constant(k.value) for k in tree.keywords}
-            identity = self.constant(tree.args[1]) if len(tree.args) == 2 else numbers.get("identity", 0.0)
-            bias = numbers.get("bias", 0.0)
-        elif len(tree.args) != 1 or tree.keywords:
+            return self.linear(tree, depth)
+        if len(tree.args) != 1 or tree.keywords:
             raise self.error(f"{function} takes one value, not {len(tree.args) + len(tree.keywords)}")
-        return self.add(Node(op, (self.node(tree.args[0], depth + 1),), identity=identity, bias=bias))
+        if op is Op.PARAM:
+            return self.add(Node(op, start=self.start(tree.args[0])))
+        return self.add(Node(op, (self.node(tree.args[0], depth + 1),)))
+
+    def linear(self, tree: ast.Call, depth: int) -> int:
+        if not 1 <= len(tree.args) <= 2 or any(k.arg not in _OPTIONS for k in tree.keywords):
+            raise self.error(
+                "linear takes a value and optionally the identity's factor, a bias, groups and random: "
+                "linear(x, 0.9, bias=1)"
+            )
+        given = ["identity"] * (len(tree.args) - 1) + [str(k.arg) for k in tree.keywords]
+        if len(given) != len(set(given)):
+            twice = next(name for name in given if given.count(name) > 1)
+            raise self.error(f"linear is given {twice} twice; give each option once")
+        options = {str(k.arg): k.value for k in tree.keywords}
+        if len(tree.args) == 2:
+            options["identity"] = tree.args[1]
+        identity = self.constant(options["identity"]) if "identity" in options else 0.0
+        bias: Start | None = 0.0
+        if "bias" in options:
+            given_bias = options["bias"]
+            none = isinstance(given_bias, ast.Constant) and given_bias.value is False
+            bias = None if none else self.start(given_bias)
+        groups = self.constant(options["groups"]) if "groups" in options else 1.0
+        if groups != int(groups) or not 1 <= groups <= MAX_GROUPS:
+            raise self.error(f"linear has groups={groups:g}; it must be a whole number from 1 to {MAX_GROUPS}")
+        written = options.get("random", ast.Constant(1.0))
+        orthogonal = isinstance(written, ast.Name) and written.id == "orthogonal"
+        random = 1.0 if orthogonal else self.constant(written)
+        if random < 0.0:
+            raise self.error(f"linear has random={random:g}; it must not be negative")
+        if orthogonal and identity:
+            raise self.error("linear is given random=orthogonal and the identity's factor; give one of them")
+        value = self.node(tree.args[0], depth + 1)
+        return self.add(
+            Node(
+                Op.LINEAR, (value,), identity=identity, bias=bias, random=random, orthogonal=orthogonal,
+                groups=int(groups),
+            )
+        )  # fmt: skip
+
+    def start(self, tree: ast.expr) -> Start:
+        """Return the start that is written: a number, or a rule with a sign."""
+        if _is_number(tree):
+            return self.constant(tree)
+        written, negative = tree, False
+        while isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+            negative, tree = not negative, tree.operand
+        name = tree.func if isinstance(tree, ast.Call) else tree
+        known = isinstance(name, ast.Name) and name.id in list(Rule)
+        if not known or (isinstance(tree, ast.Call) and tree.keywords):
+            rules = ", ".join(f"{rule.value}({found.arguments})" for rule, found in RULES.items())
+            raise self.error(f"{quoted(_source(written), _SHOWN)} is not a start; write a number, or one of {rules}")
+        assert isinstance(name, ast.Name)
+        arguments = tuple(self.constant(a) for a in tree.args) if isinstance(tree, ast.Call) else ()
+        rule = StartRule(Rule(name.id), arguments, negative)
+        if broken := broken_rule(rule):
+            raise self.error(f"{quoted(_source(written), _SHOWN)} {broken}")
+        return rule
 
     def operator(self, op: Op, tree: ast.BinOp, depth: int) -> int | _OneMinus:
-        if isinstance(tree.left, ast.Constant) and op in (Op.SUB, Op.MUL) and _is_one(tree.left):
+        if isinstance(tree.left, ast.Constant) and op is Op.SUB and _is_one(tree.left):
             right = self.value(tree.right, depth + 1)
-            if op is Op.MUL:
-                return right
             return right.node if isinstance(right, _OneMinus) else _OneMinus(right)
         left, right = self.value(tree.left, depth + 1), self.value(tree.right, depth + 1)
         if op is Op.MUL and isinstance(left, _OneMinus) != isinstance(right, _OneMinus):
@@ -228,15 +274,18 @@ class _Builder:
             assert isinstance(other, int)
             product = self.add(Node(Op.MUL, (minus.node, other)))
             return self.add(Node(Op.SUB, (other, product)))
-        if isinstance(left, _OneMinus) or isinstance(right, _OneMinus):
-            raise self.error(_ONE_MINUS_ALONE)
-        return self.add(Node(op, (left, right)))
+        return self.add(Node(op, (self.plain(left), self.plain(right))))
 
     def node(self, tree: ast.expr, depth: int) -> int:
-        value = self.value(tree, depth)
-        if isinstance(value, _OneMinus):
-            raise self.error(_ONE_MINUS_ALONE)
-        return value
+        return self.plain(self.value(tree, depth))
+
+    def plain(self, value: int | _OneMinus) -> int:
+        if isinstance(value, int):
+            return value
+        return self.add(Node(Op.SUB, (self.constant_node(1.0), value.node)))
+
+    def constant_node(self, number: float) -> int:
+        return self.leaf(Node(Op.NUMBER, value=number))
 
     def constant(self, tree: ast.expr) -> float:
         sign, written = 1.0, tree
@@ -280,7 +329,11 @@ class _Builder:
         return FormulaError(f"line {self.number}: {message}")
 
 
-_ONE_MINUS_ALONE = "1 - v is only allowed as a factor of a product, as in (1 - z) * n; a cell has no constants"
+def _is_number(tree: ast.expr) -> bool:
+    """Return whether an expression is a number, possibly with signs."""
+    while isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+        tree = tree.operand
+    return isinstance(tree, ast.Constant)
 
 
 def _is_one(tree: ast.Constant) -> bool:

@@ -3,8 +3,12 @@
 from collections import Counter
 
 from search.cells.graph import GateGraph
-from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, SIGNS, Node, Op
+from search.cells.operations import ACTIVATIONS, ELEMENTWISE, OPERATIONS, SIGNS, Node, Op
+from search.cells.starts import StartRule
 from search.cells.text import state_name
+
+_ATOMS = frozenset({Op.INPUT, Op.STATE, Op.NUMBER})
+"""Operations that are written as a name or a number, and never get a line of their own."""
 
 LINE_WIDTH = 72
 """Longest expression on one line; parts of longer ones get a name and a line of their own."""
@@ -33,8 +37,8 @@ class Printer:
         expressions: dict[int, str] = {}
         for i in self.order():
             node = self.nodes[i]
-            if node.op in LEAVES:
-                expressions[i] = "x" if node.op is Op.INPUT else state_name(node.state)
+            if node.op in _ATOMS:
+                expressions[i] = atom_text(node)
                 continue
             expression = self.expression(i, [expressions[j] for j in self.reads(i)])
             letter = self.letter(i)
@@ -48,7 +52,7 @@ class Printer:
             lines.append(f"{name} = {expression}")
             expressions[i] = name
         for k, i in enumerate(self.outputs):
-            if self.state_of[i] != k or self.nodes[i].op in LEAVES:
+            if self.state_of[i] != k or self.nodes[i].op in _ATOMS:
                 lines.append(f"{state_name(k)}' = {expressions[i]}")
         return "\n".join(lines)
 
@@ -79,8 +83,10 @@ class Printer:
     def expression(self, i: int, inputs: list[str]) -> str:
         """Return the expression of node `i` over the expressions of the nodes that it reads."""
         node = self.nodes[i]
+        if node.op is Op.PARAM:
+            return f"{node.op.value}({node.start if isinstance(node.start, StartRule) else number_text(node.start)})"
         if node.op in ACTIVATIONS:
-            return f"{node.op.value}({inputs[0]}{_numbers(node)})"
+            return f"{OPERATIONS[node.op].functions[0]}({inputs[0]}{linear_options(node)})"
         assert node.op in ELEMENTWISE
         left, right = inputs
         if node.op is Op.MUL:
@@ -90,11 +96,25 @@ class Printer:
         return f"{left} {SIGNS[node.op]} {right}"
 
 
-def _numbers(node: Node) -> str:
-    """Return the arguments of `linear` after its value, as far as they are not zero."""
+def linear_options(node: Node) -> str:
+    """Return the arguments of `linear` after its value, as far as they are not the defaults; empty for others."""
     identity = f", {node.identity!r}" if node.identity else ""
-    bias = f", bias={node.bias!r}" if node.bias else ""
-    return identity + bias
+    bias = ", bias=False" if node.bias is None else f", bias={node.bias}" if node.bias != 0.0 else ""
+    groups = f", groups={node.groups}" if node.groups != 1 else ""
+    random = ", random=orthogonal" if node.orthogonal else f", random={node.random!r}" if node.random != 1.0 else ""
+    return identity + bias + groups + random
+
+
+def atom_text(node: Node) -> str:
+    """Return the text of the input, a state or a number."""
+    if node.op is Op.NUMBER:
+        return number_text(node.value)
+    return "x" if node.op is Op.INPUT else state_name(node.state)
+
+
+def number_text(number: float) -> str:
+    """Return the shortest text of a number that is read back as the same number."""
+    return str(int(number)) if number == int(number) else repr(float(number))
 
 
 def bracket(expression: str, operators: str) -> str:

@@ -6,16 +6,17 @@ compiled to machine code, printed as formulas, and run by numpy in tests.
 
 The backward of a stage (reverse-mode differentiation, as in Griewank and Walther, "Evaluating Derivatives", 2008,
 section 3.2) starts from the gradients of the stage's targets and ends at the values the stage loaded. A value needed
-again is loaded if it is in memory and recomputed if not. The derivative of an activation is computed from the
-activation itself: s (1 - s) for a sigmoid, 1 - t t for a tanh, the sign for a leaky relu.
+again is loaded if it is in memory and recomputed if not. Each operation has its derivative in
+`search.cells.operations`; that of most activations is computed from the activation itself, such as s (1 - s) for a
+sigmoid.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from search.cells.graph import GateGraph
-from search.cells.operations import Op
+from search.cells.operations import OPERATIONS, Node, Op
 from search.cells.text import state_name
 
 
@@ -57,14 +58,15 @@ def gradient(buffer: Buffer) -> Buffer:
 class Instruction:
     """Elementwise operation on the results of earlier instructions.
 
-    `op` is `load` (of `buffer`), `one` (the constant 1), `sigmoid`, `tanh`, `relu`, `leaky_relu`, `neg`, `add`, `sub`,
-    `mul`, `gate`, or `leaky_gate`. The last two are the backward of relu and leaky relu: the second argument where the
-    first, the activation, is positive, else 0 or 0.01 times the second.
+    `op` is `load` (of `buffer`), `number` (the constant `number`), the name of a pointwise operation
+    (`search.cells.operations`), or one of those that only derivatives use: `neg`, `gate` (the second argument where
+    the first is positive, else 0) and `choose` (the second argument where the first is positive, else the third).
     """
 
     op: str
     arguments: tuple[int, ...] = ()
     buffer: Buffer | None = None
+    number: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ class StageBuilder:
         self.instructions: list[Instruction] = []
         self._known: dict[Instruction, int] = {}
 
-    def emit(self, op: str, *arguments: int, buffer: Buffer | None = None) -> int:
+    def emit(self, op: str, *arguments: int, buffer: Buffer | None = None, number: float = 0.0) -> int:
         """Return the number of an instruction, after appending it if it is new."""
         ordered = tuple(sorted(arguments)) if op in ("add", "mul") else arguments
-        instruction = Instruction(op, ordered, buffer)
+        instruction = Instruction(op, ordered, buffer, number)
         if instruction not in self._known:
             self._known[instruction] = len(self.instructions)
             self.instructions.append(instruction)
@@ -108,7 +110,7 @@ class StageBuilder:
         number = {old: new for new, old in enumerate(sorted(needed))}
         kept = (self.instructions[i] for i in sorted(needed))
         return Stage(
-            tuple(Instruction(i.op, tuple(number[a] for a in i.arguments), i.buffer) for i in kept),
+            tuple(replace(i, arguments=tuple(number[a] for a in i.arguments)) for i in kept),
             tuple((buffer, number[value]) for buffer, value in stores),
         )
 
@@ -126,10 +128,35 @@ class NodeValues:
         if i not in self._known:
             if i in self.memory:
                 self._known[i] = self.builder.emit("load", buffer=self.memory[i])
+            elif self.graph.nodes[i].op is Op.NUMBER:
+                self._known[i] = self.builder.emit("number", number=self.graph.nodes[i].value)
             else:
                 node = self.graph.nodes[i]
                 self._known[i] = self.builder.emit(node.op.value, *(self[j] for j in node.inputs))
         return self._known[i]
+
+
+@dataclass(frozen=True)
+class _Derivation:
+    """What the derivative of node `i` is built from (`search.cells.operations.Derivation`)."""
+
+    builder: StageBuilder
+    values: NodeValues
+    node: Node
+    i: int
+    incoming: int
+
+    def output(self) -> int:
+        return self.values[self.i]
+
+    def input(self, place: int) -> int:
+        return self.values[self.node.inputs[place]]
+
+    def number(self, value: float) -> int:
+        return self.builder.emit("number", number=value)
+
+    def emit(self, op: str, *arguments: int) -> int:
+        return self.builder.emit(op, *arguments)
 
 
 def computed_nodes(graph: GateGraph, memory: Mapping[int, Buffer], targets: Iterable[int]) -> tuple[int, ...]:
@@ -172,7 +199,12 @@ def backward_stage(
     adjoint: dict[int, int] = {}
 
     def add(i: int, value: int) -> None:
-        adjoint[i] = builder.emit("add", adjoint[i], value) if i in adjoint else value
+        if i not in adjoint:
+            adjoint[i] = value
+        elif builder.instructions[value].op == "neg":
+            adjoint[i] = builder.emit("sub", adjoint[i], *builder.instructions[value].arguments)
+        else:
+            adjoint[i] = builder.emit("add", adjoint[i], value)
 
     for i, buffers in gradients.items():
         for buffer in buffers:
@@ -182,33 +214,12 @@ def backward_stage(
             continue
         incoming = adjoint.pop(i)
         node = graph.nodes[i]
-        match node.op:
-            case Op.SIGMOID:
-                slope = builder.emit("mul", values[i], builder.emit("sub", builder.emit("one"), values[i]))
-                add(node.inputs[0], builder.emit("mul", incoming, slope))
-            case Op.TANH:
-                slope = builder.emit("sub", builder.emit("one"), builder.emit("mul", values[i], values[i]))
-                add(node.inputs[0], builder.emit("mul", incoming, slope))
-            case Op.RELU:
-                add(node.inputs[0], builder.emit("gate", values[i], incoming))
-            case Op.LEAKY_RELU:
-                add(node.inputs[0], builder.emit("leaky_gate", values[i], incoming))
-            case Op.ADD:
-                add(node.inputs[0], incoming)
-                add(node.inputs[1], incoming)
-            case Op.SUB:
-                add(node.inputs[0], incoming)
-                right = node.inputs[1]
-                if right in adjoint:
-                    adjoint[right] = builder.emit("sub", adjoint[right], incoming)
-                else:
-                    adjoint[right] = builder.emit("neg", incoming)
-            case Op.MUL:
-                left, right = node.inputs
-                add(left, builder.emit("mul", incoming, values[right]))
-                add(right, builder.emit("mul", incoming, values[left]))
-            case _:  # pragma: no cover
-                raise AssertionError(f"{node.op} is not a pointwise operation")
+        derivative = OPERATIONS[node.op].derivative
+        if derivative is None:
+            continue  # a number
+        terms = derivative(_Derivation(builder, values, node, i, incoming))
+        for j, term in zip(node.inputs, terms, strict=True):
+            add(j, term)
     stores = []
     consumed = {buffer for buffers in gradients.values() for buffer in buffers}
     for i, value in adjoint.items():

@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from search.cells.graph import GateGraph
-from search.cells.operations import ACTIVATIONS, Op
+from search.cells.operations import OPERATIONS, Op
 from search.kernels.plan.adjoint import (
     Buffer,
     BufferKind,
@@ -215,7 +215,7 @@ class _Builder:
             readers = [i for i in self.graph.consumers[part.node] if self.plan.phases[i] is not None]
             if len(readers) == 1 and part.node not in self.graph.outputs:
                 reader = readers[0]
-                if self.graph.nodes[reader].op in ACTIVATIONS - {Op.LINEAR}:
+                if _from_result(self.graph.nodes[reader].op):
                     found[reader] = s
         return found
 
@@ -271,3 +271,9 @@ class _Builder:
                 source = Buffer(BufferKind.SUM, self.sum_of_linear[i], gradient=True)
                 yield Gemm(source, self.matrix[i], destination, destination not in self.written, backward=True)
                 self.written.add(destination)
+
+
+def _from_result(op: Op) -> bool:
+    """Return whether an operation is an activation whose derivative needs its result alone."""
+    found = OPERATIONS[op]
+    return found.arity == 1 and found.elementwise and not found.needs_input

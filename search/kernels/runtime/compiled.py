@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.cells.graph import GateGraph
+from search.cells.operations import Op
 from search.kernels.codegen.cell import SEGMENTS, cell_text
 from search.kernels.codegen.host import Host, host
 from search.kernels.plan.adjoint import BufferKind
@@ -84,7 +85,7 @@ class CompiledCell:
 def compile_cell(graph: GateGraph) -> CompiledCell | None:
     """Return the machine code of a graph, or None if none can be made on this machine."""
     machine = host()
-    if machine is None:
+    if machine is None or not _supported(graph):
         return None
     program = program_of(graph)
     try:
@@ -95,3 +96,10 @@ def compile_cell(graph: GateGraph) -> CompiledCell | None:
     addresses = {name: code.address(name) for name in SEGMENTS}
     sums = np.array([program.sums if m is None else m.sum for m in program.matrices], np.int64)
     return CompiledCell(program, machine, graph.states, code, addresses, sums)
+
+
+def _supported(graph: GateGraph) -> bool:
+    """Return whether machine code has all of a graph's operations."""
+    return not any(
+        node.op in (Op.PARAM, Op.NUMBER, Op.NORM) or node.bias is None or node.groups > 1 for node in graph.nodes
+    )

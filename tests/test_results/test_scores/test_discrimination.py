@@ -11,7 +11,7 @@ import pytest
 from results.publication.discrimination_text import discrimination_lines, verdict
 from results.scores.discrimination import Discrimination, discrimination
 from results.store.store import Store
-from search.cells.library import LIBRARY
+from search.cells.library import STUDY
 from tests.test_results.rows import CONSTANTS, make_baseline, make_cell, make_store, make_trial
 
 CEILINGS = {"arithmetic": {"validation": 1.0, "test": 1.0}}
@@ -25,7 +25,7 @@ def make_retrained(
     store = make_store(folder, constants=CONSTANTS, ceilings=CEILINGS)
     values = {}
     for name, mean in means.items():
-        row = make_baseline(name) if name in LIBRARY else make_cell(name)
+        row = make_baseline(name) if name in STUDY else make_cell(name)
         store.add_cell(row)
         values[name] = [mean + float(deviation) for deviation in rng.normal(0, noise, repeats)]
         search = make_trial(row.id, validation=0.5)

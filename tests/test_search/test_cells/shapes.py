@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import STUDY
 from search.cells.mutation import Rule, propose
 from search.cells.operations import Node, Op
 
@@ -135,7 +135,7 @@ def mutants(rng: np.random.Generator, count: int) -> Iterator[GateGraph]:
     """Yield canonical graphs, 1 to 6 generations below the named cells by either rule."""
     left = count
     while True:
-        for cell in LIBRARY.values():
+        for cell in STUDY.values():
             for rule in Rule:
                 for graph in grow(cell.graph, rng, rule=rule, depth=6):
                     yield graph

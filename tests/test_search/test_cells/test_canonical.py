@@ -13,7 +13,7 @@ import pytest
 from search.cells.canonical import canonical_positions
 from search.cells.errors import GraphError
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node, Op
@@ -28,7 +28,7 @@ def mutants() -> list[GateGraph]:
     rng = np.random.default_rng(2015)
     found: list[GateGraph] = []
     while len(found) < COUNT:
-        for cell in LIBRARY.values():
+        for cell in STUDY.values():
             for rule in Rule:
                 found += grow(cell.graph, rng, rule=rule, depth=int(rng.integers(1, 9)), max_nodes=32)
     return found
@@ -270,9 +270,9 @@ def test_published_ids_never_change(name: str) -> None:
 
 SCRIPT = """
 import numpy as np
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import propose
-for cell in LIBRARY.values():
+for cell in STUDY.values():
     graph, rng = cell.graph, np.random.default_rng(7)
     for _ in range(10):
         child = propose(graph, rng).child
@@ -295,7 +295,7 @@ def test_ids_and_children_are_the_same_in_a_process_with_other_hashes() -> None:
     }
     assert len(printed) == 1
     rows = [line.split() for line in printed.pop().splitlines()]
-    assert [(name, seed) for name, seed, _ in rows] == [(cell.name, cell.graph.id) for cell in LIBRARY.values()]
+    assert [(name, seed) for name, seed, _ in rows] == [(cell.name, cell.graph.id) for cell in STUDY.values()]
     assert len({descendant for *_, descendant in rows}) > 1
 
 

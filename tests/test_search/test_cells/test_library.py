@@ -19,10 +19,11 @@ from torch.nn.functional import leaky_relu
 
 from search.cells.errors import CellError, UnknownCellError
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, SEEDS, name_of, named_cell
+from search.cells.library import LIBRARY, SEEDS, STUDY, name_of, named_cell
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
 from search.kernels.eager import run_eager
+from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from tests.test_search.test_cells.shapes import encode, plain
 
@@ -169,13 +170,13 @@ def canonical_order(name: str) -> list[int]:
 
 
 def test_every_named_cell_has_its_equations_here() -> None:
-    assert list(STEPS) == list(LIBRARY)
+    assert list(STEPS) == list(STUDY)
     for name, (_, states, matrices) in STEPS.items():
         assert (LIBRARY[name].graph.states, len(LIBRARY[name].graph.linears)) == (states, matrices)
 
 
 @pytest.mark.parametrize("run", [run_reference, run_eager])
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize("name", STUDY)
 def test_a_named_cell_computes_its_equations_as_written_and_in_canonical_order(name: str, run: Run) -> None:
     weight, bias, x, states = tensors(name)
     sources = [weight, bias, x, *states]
@@ -224,7 +225,7 @@ def test_lstm_gru_after_and_tanh_are_those_of_torch(name: str, layers: int, dtyp
         for gate, (of_x, of_h) in enumerate(gates):
             weights[of_x], weights[of_h], biases[of_x], biases[of_h] = w_x[gate], w_h[gate], b_x[gate], b_h[gate]
         weight, bias = (torch.stack([each[k] for k in order]) for each in (weights, biases))
-        sequence, states = run_eager(LIBRARY[name].graph, weight, bias, sequence, initial[layer])
+        sequence, states = run_eager(LIBRARY[name].graph, LayerParameters(weight, bias), sequence, initial[layer])
         finals.append(states)
     ours = [sequence, *(torch.stack(states) for states in zip(*finals, strict=True))]
     assert_equal(ours, expected, 1e-5)
@@ -253,12 +254,12 @@ def test_lstm_b_raises_the_forget_gate_and_lstm_ob_the_output_gate() -> None:
 
 
 def test_no_named_cell_starts_from_the_identity() -> None:
-    assert {node.identity for cell in LIBRARY.values() for node in cell.graph} == {0.0}
+    assert {node.identity for cell in STUDY.values() for node in cell.graph} == {0.0}
 
 
 def test_named_cells_are_canonical_and_known_by_their_ids() -> None:
-    assert len({cell.graph.id for cell in LIBRARY.values()}) == len(LIBRARY)
-    for name, cell in LIBRARY.items():
+    assert len({cell.graph.id for cell in STUDY.values()}) == len(STUDY)
+    for name, cell in STUDY.items():
         assert cell.name == name
         assert cell.graph == cell.graph.canonical()
         assert cell.summary
@@ -279,7 +280,7 @@ def test_an_unknown_name_is_refused_in_one_line_with_those_that_come_close() -> 
 def test_relus_of_torch_and_of_a_cell_agree(function: Callable[[Tensor], Tensor]) -> None:
     graph = parse_formula(f"h' = {function.__name__}(x - h)")
     x, h = torch.randn(T, B, H, generator=torch.Generator().manual_seed(27)), torch.zeros(B, H)
-    outputs, _ = run_eager(graph, torch.zeros(0, H, H), torch.zeros(0, H), x, (h,))
+    outputs, _ = run_eager(graph, LayerParameters(torch.zeros(0, H, H), torch.zeros(0, H)), x, (h,))
     for now, output in zip(x, outputs, strict=True):
         h = function(now - h)
         torch.testing.assert_close(output, h, rtol=0, atol=0)

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from search.cells.canonical import canonical_positions
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import STUDY
 from search.cells.mutation import Rejection, weakness
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Node, Op
 from search.cells.simplify import live_states, simplify_positions, zeros
+from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from tests.test_search.test_cells.shapes import MUTANTS, mutants, padded, renumbered
 
@@ -73,7 +74,7 @@ def run(graph: GateGraph, weight: Tensor, bias: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(STEPS, BATCH, UNITS, generator=generator, dtype=torch.float64)
     states = tuple(torch.zeros(BATCH, UNITS, dtype=torch.float64) for _ in range(graph.states))
-    return run_reference(graph, weight, bias, x, states)[0]
+    return run_reference(graph, LayerParameters(weight, bias), x, states)[0]
 
 
 def unequal(graph: GateGraph) -> bool:
@@ -186,7 +187,7 @@ def test_zeros_hidden_in_a_mutant_do_not_change_its_id() -> None:
 
 
 def test_named_cells_have_no_hidden_zeros() -> None:
-    for cell in LIBRARY.values():
+    for cell in STUDY.values():
         assert not zeros(cell.graph)
         assert cell.graph.as_of_earlier_versions() == cell.graph
 

@@ -9,7 +9,7 @@ from results.store.errors import ResultsError
 from results.store.records import CellRow
 from results.store.store import Store
 from search.cells.errors import CellError, UnknownCellError
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.notation.recipe import format_recipe
 from search.engine.cell_lookup import LineageStep, find_cell, in_run, lineage
@@ -33,7 +33,7 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "family"
 
 
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize("name", STUDY)
 def test_a_name_is_the_cell_of_the_library_with_its_authors_formula(name: str) -> None:
     found = find_cell(name)
     assert (found.graph.id, found.label, found.formula) == (LIBRARY[name].graph.id, name, LIBRARY[name].formula)

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import STUDY
 from search.cells.mutation import propose
 from search.cells.operations import Op
+from search.cells.parameters import layout_of
+from search.kernels.parameters import LayerParameters
 
-Arguments: TypeAlias = tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]
+Arguments: TypeAlias = tuple[LayerParameters, Tensor, tuple[Tensor, ...]]
 Draw: TypeAlias = Callable[..., Arguments]
 Layer: TypeAlias = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
 Results: TypeAlias = dict[str, Tensor]
@@ -35,7 +37,7 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def mutants() -> list[GateGraph]:
     """Return descendants of all named cells, 1 to 20 mutations deep; every other one with leaky relu for relu."""
-    seeds = [cell.graph for cell in LIBRARY.values()]
+    seeds = [cell.graph for cell in STUDY.values()]
     found = []
     for k in range(MUTANTS):
         rng = np.random.default_rng(k)
@@ -71,11 +73,14 @@ def draw() -> Draw:
             values = torch.randn(*shape, generator=generator, dtype=torch.float64) * scale
             return values.to(dtype).requires_grad_()
 
-        count = len(graph.linears)
-        weight = normal(count, units, units, scale=0.7 / units**0.5)
-        bias = normal(count, units, scale=0.3)
+        layout = layout_of(graph)
+        weight = normal(len(layout.full), units, units, scale=0.7 / units**0.5)
+        bias = normal(len(layout.biased), units, scale=0.3)
         x = normal(steps, batch, units)
-        return weight, bias, x, tuple(normal(batch, units, scale=0.5) for _ in range(graph.states))
+        states = tuple(normal(batch, units, scale=0.5) for _ in range(graph.states))
+        blocks = tuple(normal(g, units // g, units // g, scale=0.7 / (units // g) ** 0.5) for g in layout.groups)
+        vectors = normal(len(layout.vectors), units, scale=0.5)
+        return LayerParameters(weight, bias, blocks, vectors), x, states
 
     return drawn
 
@@ -85,8 +90,8 @@ def evaluate() -> Evaluate:
     """Return evaluate(path, graph, arguments): outputs, last states, and all gradients of a random projection."""
 
     def evaluated(path: Layer, graph: GateGraph, arguments: Arguments) -> Results:
-        weight, bias, x, states = arguments
-        outputs, last = path(graph, weight, bias, x, states)
+        parameters, x, states = arguments
+        outputs, last = path(graph, parameters, x, states)
         generator = torch.Generator().manual_seed(1)
         loss = torch.stack(
             [
@@ -94,7 +99,11 @@ def evaluate() -> Evaluate:
                 for part in (outputs, *last)
             ]
         ).sum()
-        named = {"weight": weight, "bias": bias, "x": x, **{f"state {k}": s for k, s in enumerate(states)}}
+        named = {"weight": parameters.weights, "bias": parameters.biases, "x": x}
+        named |= {f"state {k}": s for k, s in enumerate(states)}
+        named |= {f"blocks {k}": b for k, b in enumerate(parameters.blocks)}
+        if parameters.vectors is not None:
+            named["vectors"] = parameters.vectors
         gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
         results = {"outputs": outputs.detach()}
         results |= {f"last {k}": s.detach() for k, s in enumerate(last)}

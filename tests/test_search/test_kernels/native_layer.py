@@ -13,6 +13,7 @@ from torch import Tensor
 
 from search.cells.graph import GateGraph
 from search.kernels.codegen.sgd import COPY
+from search.kernels.parameters import LayerParameters
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
 from search.kernels.runtime.step import StepCommands
@@ -20,8 +21,7 @@ from search.kernels.runtime.step import StepCommands
 
 def run_native(
     graph: GateGraph,
-    weight: Tensor,
-    bias: Tensor,
+    parameters: LayerParameters,
     x: Tensor,
     states: tuple[Tensor, ...],
     symbols: Tensor | None = None,
@@ -30,6 +30,7 @@ def run_native(
 
     With `symbols` (T, B), x is a table (V, H) whose rows the steps read.
     """
+    weight, bias = parameters.weights, parameters.biases
     outputs, *last = _NativeLayer.apply(graph, weight, bias, x, symbols, *states)  # type: ignore[no-untyped-call]
     return outputs, tuple(last)
 

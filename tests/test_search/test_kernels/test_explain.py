@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.kernels.codegen.host import host
 from search.kernels.explain import explain, stage_formulas
 from search.kernels.plan.adjoint import Stage
@@ -59,7 +59,7 @@ def test_formulas_of_stages_mean_what_their_instructions_do(mutants: list[GateGr
     }
     operations = {"add": np.add, "sub": np.subtract, "mul": np.multiply} | functions
     held = 0
-    for graph in [cell.graph for cell in LIBRARY.values()] + mutants:
+    for graph in [cell.graph for cell in STUDY.values()] + mutants:
         for step in program_of(graph).forward.looped:
             if not isinstance(step, Stage):
                 continue

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node, Op
 from search.kernels.codegen.host import Host
+from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
 from search.kernels.runtime.compiled import compile_cell
@@ -38,7 +39,7 @@ def test_corner_graphs_equal_the_reference(name: str, draw: Draw, evaluate: Eval
     assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
 
 
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize("name", STUDY)
 def test_named_cells_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
     graph = LIBRARY[name].graph
     for units in (1, 7, 17, 32, 50):
@@ -90,10 +91,10 @@ def test_four_layers_equal_the_reference(name: str, draw: Draw) -> None:
     layers = [draw(graph, units=16, batch=2, steps=6, seed=k) for k in range(4)]
     results = []
     for path in (run_native, run_reference):
-        x = layers[0][2]
-        for weight, bias, _, states in layers:
-            x, _ = path(graph, weight, bias, x, states)
-        leaves = [layers[0][2], *(tensor for layer in layers for tensor in (*layer[:2], *layer[3]))]
+        x = layers[0][1]
+        for parameters, _, states in layers:
+            x, _ = path(graph, parameters, x, states)
+        leaves = [layers[0][1], *(tensor for p, _, states in layers for tensor in (p.weights, p.biases, *states))]
         results.append([x, *torch.autograd.grad(x.square().sum(), leaves)])
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -107,21 +108,21 @@ def test_symbols_equal_the_rows_of_their_table(
     graphs = [*(parse_formula(formula) for formula in ODD.values()), *mutants[::4]]
     for k, graph in enumerate(graphs):
         units = (16, 5, 21)[k % 3]
-        weight, bias, _, states = draw(graph, units=units, batch=3, steps=1, seed=k)
+        parameters, _, states = draw(graph, units=units, batch=3, steps=1, seed=k)
         symbols = torch.from_numpy(rng.integers(0, rows, (4, 3)))
-        table = draw(graph, units=units, batch=rows, steps=1, seed=k)[2].detach()[0].requires_grad_()
+        table = draw(graph, units=units, batch=rows, steps=1, seed=k)[1].detach()[0].requires_grad_()
 
         def looked_up(
-            graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
+            graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]
         ) -> tuple[Tensor, tuple[Tensor, ...]]:
-            return run_reference(graph, weight, bias, torch.nn.functional.embedding(symbols, x), states)  # noqa: B023
+            return run_reference(graph, parameters, torch.nn.functional.embedding(symbols, x), states)  # noqa: B023
 
         def by_symbol(
-            graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, states: tuple[Tensor, ...]
+            graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]
         ) -> tuple[Tensor, tuple[Tensor, ...]]:
-            return run_native(graph, weight, bias, x, states, symbols)  # noqa: B023
+            return run_native(graph, parameters, x, states, symbols)  # noqa: B023
 
-        arguments = weight, bias, table, states
+        arguments = parameters, table, states
         expected = evaluate(looked_up, graph, arguments)
         if all(value.isfinite().all() for value in expected.values()):
             assert_same(evaluate(by_symbol, graph, arguments), expected, 1e-4, f"graph {k}")
@@ -144,24 +145,25 @@ def test_more_units_than_one_pass_of_a_product_equal_the_reference(draw: Draw, e
 
 def test_results_are_the_same_bits_whatever_the_alignment(draw: Draw) -> None:
     graph = LIBRARY["gru"].graph
-    weight, bias, x, states = draw(graph, units=21, batch=5)
-    expected, _ = run_native(graph, weight, bias, x, states)
+    parameters, x, states = draw(graph, units=21, batch=5)
+    expected, _ = run_native(graph, parameters, x, states)
 
     def moved(values: Tensor, shift: int) -> Tensor:
         return torch.empty(values.numel() + shift)[shift:].view(values.shape).copy_(values.detach())
 
     for shift in (1, 3, 8):
-        found, _ = run_native(graph, moved(weight, shift), moved(bias, shift), moved(x, shift), states)
+        shifted = parameters.map(lambda values: moved(values, shift))  # noqa: B023
+        found, _ = run_native(graph, shifted, moved(x, shift), states)
         assert torch.equal(found, expected)
 
 
-@pytest.mark.parametrize("function", ["sigmoid", "tanh", "relu", "leaky_relu"])
+@pytest.mark.parametrize("function", ["sigmoid", "tanh", "relu", "leaky_relu", "softplus"])
 def test_saturated_values_infinities_and_nan_behave_as_in_torch(function: str, evaluate: Evaluate) -> None:
     extremes = [-inf, -1e4, -100.0, -88.0, -20.0, -1e-30, -0.0, 0.0, 1e-30, 0.5, 20.0, 88.0, 100.0, 1e4, inf, nan]
     graph = parse_formula(f"h' = {function}(x + h)")
     weight, bias = torch.zeros(0, 16, 16, requires_grad=True), torch.zeros(0, 16, requires_grad=True)
     x = torch.tensor(extremes).expand(1, 1, 16).clone().requires_grad_()
-    arguments = weight, bias, x, (torch.zeros(1, 16, requires_grad=True),)
+    arguments = LayerParameters(weight, bias), x, (torch.zeros(1, 16, requires_grad=True),)
     found, expected = evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=2e-6, atol=1e-37, equal_nan=True)

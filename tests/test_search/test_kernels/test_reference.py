@@ -32,7 +32,8 @@ PEERS = {  # gates in torch's order, so that matrices 0, 2, ... stack to weight_
 def test_named_cells_equal_torch_in_values_states_and_gradients(name: str, draw: Draw) -> None:
     kind, formula = PEERS[name]
     graph = parse_formula(formula)
-    weight, bias, x, states = draw(graph, units=7, batch=3, steps=5, dtype=torch.float64)
+    parameters, x, states = draw(graph, units=7, batch=3, steps=5, dtype=torch.float64)
+    weight, bias = parameters.weights, parameters.biases
     peer = kind(7, 7).double()
     with torch.no_grad():
         for target, part in (("ih", 0), ("hh", 1)):
@@ -42,7 +43,7 @@ def test_named_cells_equal_torch_in_values_states_and_gradients(name: str, draw:
     initial = tuple(s.unsqueeze(0) for s in states)
     outputs, last = peer(x, initial if name == "lstm" else initial[0])
     peer_last = [s[0] for s in last] if name == "lstm" else [last[0]]
-    found, found_last = run_reference(graph, weight, bias, x, states)
+    found, found_last = run_reference(graph, parameters, x, states)
     torch.testing.assert_close(found, outputs)
     torch.testing.assert_close(list(found_last), peer_last)
 

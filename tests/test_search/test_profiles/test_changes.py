@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.cells.library import LIBRARY
+from search.cells.library import STUDY
 from search.core.errors import SearchError
 from search.profiles.changes import changed_profile, read_seed_cells, title_of
 
@@ -57,7 +57,7 @@ def test_data_and_seed_cells_are_in_the_profile(tmp_path: Path, monkeypatch: pyt
     assert found.given["my"].id == cells["my"].canonical().id
     assert found.seeds == ("lstm", "gru", "my")
     assert (found.search.proposals, found.search.strategy) == (7, "random")
-    assert set(LIBRARY) <= set(found.given)
+    assert set(STUDY) <= set(found.given)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "my.cell").write_text("h' = x")
     with pytest.raises(SearchError, match="there is a cell 'my' already; rename the file"):

@@ -10,7 +10,7 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.cells.library import LIBRARY
+from search.cells.library import STUDY
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.limits import Limits
@@ -47,7 +47,7 @@ def test_the_defaults_are_the_studys_values() -> None:
     profile = parse_profile(LEAST, "x")
     assert profile == Profile(tasks={"xml": TaskSection()})
     assert (profile.search.proposals, profile.search.best, profile.search.strategy) == (10_000, 100, "paper")
-    assert profile.search.baselines == tuple(LIBRARY)
+    assert profile.search.baselines == tuple(STUDY)
     assert (profile.transfer.experienced, profile.transfer.parent_share, profile.transfer.best) == (420, 0.8, 100)
     assert profile.grid.scales == (0.3, 0.7, 1.0, 1.4, 2.0, 2.8)
     assert profile.grid.learning_rates == (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)

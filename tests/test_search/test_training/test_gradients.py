@@ -10,6 +10,7 @@ import torch
 
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from search.training.gradients import Probe, gradient_norms, trained_gradient_norms
 from search.training.model import SequenceModel
@@ -53,12 +54,12 @@ def test_the_norms_are_those_of_the_exact_jacobians(name: str) -> None:
     x = model.entry.detach().double()[torch.randint(4, (9, 600), generator=generator)][:, :40]
     for k in (1, 4, 6):
         before = tuple(torch.zeros(40, 16, dtype=torch.float64) for _ in range(graph.states))
-        _, before = run_reference(graph, weight, bias, x[: 9 - k], before)
+        _, before = run_reference(graph, LayerParameters(weight, bias), x[: 9 - k], before)
         squares = torch.zeros(graph.states, dtype=torch.float64)
         for b in range(40):
 
             def last(*states: torch.Tensor, k: int = k, b: int = b) -> torch.Tensor:
-                return run_reference(graph, weight, bias, x[9 - k :, b : b + 1], states)[1][0]
+                return run_reference(graph, LayerParameters(weight, bias), x[9 - k :, b : b + 1], states)[1][0]
 
             own = tuple(state[b : b + 1] for state in before)
             jacobians = torch.autograd.functional.jacobian(last, own)  # type: ignore[no-untyped-call]
@@ -98,11 +99,11 @@ def test_both_measurements_agree_on_an_untrained_model(layers: int) -> None:
     zeros = (torch.zeros(1, 32, dtype=torch.float64),)
     parameters = [(w.detach().double(), b.detach().double()) for w, b in zip(model.weights, model.biases, strict=True)]
     for weight, bias in parameters[:-1]:
-        x, _ = run_reference(graph, weight, bias, x, zeros)
+        x, _ = run_reference(graph, LayerParameters(weight, bias), x, zeros)
     weight, bias = parameters[-1]
-    _, before = run_reference(graph, weight, bias, x[:-5], zeros)
+    _, before = run_reference(graph, LayerParameters(weight, bias), x[:-5], zeros)
     jacobian = torch.autograd.functional.jacobian(  # type: ignore[no-untyped-call]
-        lambda state: run_reference(graph, weight, bias, x[-5:], (state,))[1][0], before[0]
+        lambda state: run_reference(graph, LayerParameters(weight, bias), x[-5:], (state,))[1][0], before[0]
     )
     exact = math.sqrt(jacobian.square().sum().item() / 32)
     assert found.hidden[5] == pytest.approx(exact, rel=0.25)  # the mean over 400 sequences, and one of them

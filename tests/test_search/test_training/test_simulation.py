@@ -10,7 +10,7 @@ import pytest
 
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, SEEDS
+from search.cells.library import LIBRARY, SEEDS, STUDY
 from search.cells.mutation import Child, Rule, mutate
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node
@@ -235,7 +235,7 @@ def test_equal_cells_differ_by_luck_alone_whatever_their_settings() -> None:
 def test_planted_cells_learn_more_by_the_planted_amount() -> None:
     relu = parse_formula("h' = relu(linear(x) + linear(h))").canonical()
     assert has_planted(relu)
-    assert not any(has_planted(cell.graph) for cell in LIBRARY.values())
+    assert not any(has_planted(cell.graph) for cell in STUDY.values())
     long = replace(BUDGET, epochs=100)
     constant = TASKS["xml"].constant_baseline()
     means = {}

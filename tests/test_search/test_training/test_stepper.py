@@ -24,6 +24,7 @@ from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.codegen.host import Host
 from search.kernels.errors import KernelError
+from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
 from search.kernels.runtime.compiled import compile_cell
@@ -60,7 +61,7 @@ class Slow(SequenceModel):
         values = functional.embedding(inputs, self.entry) if symbols else inputs @ self.entry + self.entry_bias
         after = []
         for weight, bias, before in zip(self.weights, self.biases, states, strict=True):
-            values, final = run_reference(self.graph, weight, bias, values, before)
+            values, final = run_reference(self.graph, LayerParameters(weight, bias), values, before)
             after.append(tuple(state.detach() for state in final))
         return values, tuple(after)
 
@@ -405,6 +406,7 @@ import sys, hashlib, numpy as np, torch
 from search.cells.library import LIBRARY
 from search.training.model import SequenceModel
 from search.training.stepper import stepper_for
+from search.kernels.parameters import LayerParameters
 from tasks.task import Output
 from tasks.xml import Xml
 torch.set_num_threads(int(sys.argv[1]))

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import Rule, propose
 from search.cells.notation.formula import parse_formula
 from tests.test_search.test_cells.shapes import MUTANTS
@@ -30,7 +30,7 @@ def mutants(count: int) -> list[GateGraph]:
     return found
 
 
-CELLS = {name: cell.graph for name, cell in LIBRARY.items()} | {
+CELLS = {name: cell.graph for name, cell in STUDY.items()} | {
     f"mutant-{k}": g for k, g in enumerate(mutants(MUTANTS // 12))
 }
 TALL = {

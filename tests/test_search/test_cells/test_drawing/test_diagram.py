@@ -73,6 +73,7 @@ def values_of_graph(graph: GateGraph, given: Mapping[str, float]) -> list[float]
         elif node.op is Op.STATE:
             values.append(given[state_name(node.state)])
         elif node.op is Op.LINEAR:
+            assert isinstance(node.bias, float)
             values.append((0.7 + node.identity) * read[0] + 0.1 + node.bias)
         elif node.op in (Op.ADD, Op.SUB, Op.MUL):
             a, b = read

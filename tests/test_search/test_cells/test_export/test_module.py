@@ -24,12 +24,13 @@ from search.cells.canonical import canonical_positions
 from search.cells.export.module import Exported, class_name, export_module
 from search.cells.export.module_text import Network
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import propose
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Node, Op
 from search.cells.simplify import live_states
 from search.kernels.eager import run_eager
+from search.kernels.parameters import LayerParameters
 from tests.paths import ROOT
 from tests.test_search.test_cells.shapes import MUTANTS
 
@@ -72,10 +73,10 @@ ODD = {
 
 def formulas() -> dict[str, str]:
     """Return the named cells in their authors' names, mutants as stored, and unusual formulas."""
-    found = {name: cell.formula for name, cell in LIBRARY.items()} | ODD
+    found = {name: cell.formula for name, cell in STUDY.items()} | ODD
     for k in range(MUTANTS // 20):
         rng = np.random.default_rng(k)
-        graph = list(LIBRARY.values())[k % len(LIBRARY)].graph
+        graph = list(STUDY.values())[k % len(STUDY)].graph
         for _ in range(rng.integers(1, 16)):
             child = propose(graph, rng, max_nodes=48).child
             graph = graph if child is None else child.graph
@@ -163,7 +164,7 @@ def test_outputs_states_and_gradients_are_those_of_the_kernels(
     given = [initial[place.index(k)] for k in range(states)]
     values, last = x, []
     for k in range(L):
-        values, final = run_eager(graph, weights[k], biases[k], values, tuple(s[k] for s in given))
+        values, final = run_eager(graph, LayerParameters(weights[k], biases[k]), values, tuple(s[k] for s in given))
         last.append(final)
     stacked = [torch.stack(parts) for parts in zip(*last, strict=True)]
     expected = [values, *(stacked[k] for k in place)]

@@ -15,12 +15,13 @@ from torch import Tensor
 from search.cells.errors import RecipeError
 from search.cells.files import read_cell
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import propose
 from search.cells.notation.formula import parse_formula
 from search.cells.notation.recipe import format_recipe, parse_recipe
 from search.cells.operations import Op
 from search.cells.simplify import zeros
+from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 
 Recipe = dict[str, dict[str, Any]]
@@ -159,7 +160,7 @@ def test_a_recipe_computes_what_its_operations_say(name: str) -> None:
     bias = torch.randn(5, generator=generator, dtype=torch.float64) * 0.3
     count = len(graph.linears)
     states = tuple(torch.zeros(3, 5, dtype=torch.float64) for _ in range(graph.states))
-    found, _ = run_reference(graph, weight.expand(count, 5, 5), bias.expand(count, 5), x, states)
+    found, _ = run_reference(graph, LayerParameters(weight.expand(count, 5, 5), bias.expand(count, 5)), x, states)
     torch.testing.assert_close(found, run_by_hand(ALL[name], weight, bias, x))
 
 
@@ -188,7 +189,7 @@ def test_mutants_are_written_or_refused_for_a_reason() -> None:
     written = 0
     for k in range(300):
         rng = np.random.default_rng(k)
-        graph = list(LIBRARY.values())[k % len(LIBRARY)].graph
+        graph = list(STUDY.values())[k % len(STUDY)].graph
         for _ in range(rng.integers(1, 5)):
             child = propose(graph, rng).child
             graph = graph if child is None else child.graph

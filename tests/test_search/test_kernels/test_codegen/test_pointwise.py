@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import STUDY
 from search.cells.notation.formula import parse_formula
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.pointwise import stage_text
@@ -40,7 +40,7 @@ def stages_of(graph: GateGraph) -> list[Stage]:
 @pytest.mark.parametrize("host", HOSTS)
 def test_stages_of_cells_and_mutants_equal_numpys(host: Host, mutants: list[GateGraph]) -> None:
     rng = np.random.default_rng(0)
-    graphs = [*(cell.graph for cell in LIBRARY.values()), *mutants[:10]]
+    graphs = [*(cell.graph for cell in STUDY.values()), *mutants[:10]]
     stages = [stage for graph in graphs for stage in stages_of(graph) if stage.stores]
     code = compile_text("\n".join(stage_text(f"stage{n}", stage, host) for n, stage in enumerate(stages)), host)
     for n, stage in enumerate(stages):

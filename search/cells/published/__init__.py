@@ -1,0 +1,1 @@
+"""Published recurrent cells as data, one file a family."""
