@@ -16,8 +16,9 @@ Files in which recipes are published, such as logs and lists, are read by `searc
 | `activation_tanh`, `activation_sigm`, `activation_leaky_relu` | the same, with slope 0.01 |
 
 The biases of one `linear` add up, so both notations express the same functions. Parsing a printed recipe gives a cell
-with the same id. A recipe cannot express relu, a difference outside a blend, a term added to a matrix or bias at
-initialisation, or a state whose new value is a state or the input. Recipes may come from untrusted sources: nothing in
+with the same id. A recipe cannot express relu, softplus, a layer norm, a learned vector, a number, a difference outside
+a blend, a matrix without a bias or of blocks or with a start of its own, or a state whose new value is a state or the
+input. Recipes may come from untrusted sources: nothing in
 them is executed, and their size, depth and names are bounded.
 """
 
@@ -29,7 +30,7 @@ from typing import Any, NoReturn
 
 from search.cells.errors import RecipeError
 from search.cells.graph import MAX_NODES, MAX_STATES, GateGraph
-from search.cells.operations import LEAVES, Node, Op
+from search.cells.operations import ARITY, OPERATIONS, Node, Op
 from search.cells.patterns import convex_combination
 from search.cells.simplify import zeros
 from search.cells.text import shorten
@@ -37,12 +38,9 @@ from search.cells.text import shorten
 MAX_CHARACTERS = 262_144
 """Longest text that is parsed; the largest graph's recipe is shorter."""
 
-_ACTIVATIONS = {
-    "activation_tanh": Op.TANH,
-    "activation_sigm": Op.SIGMOID,
-    "activation_leaky_relu": Op.LEAKY_RELU,
-}
-_FOLDED = {"elementwise_sum": Op.ADD, "elementwise_prod": Op.MUL}
+_NAMED = {operation.recipe: op for op, operation in OPERATIONS.items() if operation.recipe and op is not Op.LINEAR}
+_ACTIVATIONS = {name: op for name, op in _NAMED.items() if ARITY[op] == 1}
+_FOLDED = {name: op for name, op in _NAMED.items() if ARITY[op] == 2}
 _LEAST = {"linear": 1, "elementwise_sum": 2, "elementwise_prod": 2}
 _OPERATIONS = ("linear", "blend", *_FOLDED, *_ACTIVATIONS)
 _STATE = re.compile(r"h_(prev|new)_(0|[1-9][0-9]{0,5})")
@@ -233,7 +231,7 @@ class _RecipeWriter:
     def recipe(self) -> dict[str, tuple[str, list[str]]]:
         """Return the operation and inputs of each node by name."""
         for k, i in enumerate(self.outputs):
-            if self.nodes[i].op in LEAVES:
+            if self.nodes[i].op in (Op.INPUT, Op.STATE):
                 self._refuse(f"the new value of state {k} is a state or the input", "an operation for each new state")
             if self.outputs.index(i) == k:
                 self.names.setdefault(i, f"h_new_{k}")
@@ -252,7 +250,7 @@ class _RecipeWriter:
     def _name(self, i: int) -> str:
         """Return the name of a node's value; write the node first if that has not happened yet."""
         node = self.nodes[i]
-        if node.op in LEAVES:
+        if node.op in (Op.INPUT, Op.STATE):
             return "x" if node.op is Op.INPUT else f"h_prev_{node.state}"
         if i not in self.names:
             self.names[i] = f"node_{sum(name.startswith('node_') for name in self.names.values())}"
@@ -270,10 +268,6 @@ class _RecipeWriter:
         node = self.nodes[i]
         twice = self.outputs.count(i) > 1
         match node.op:
-            case Op.TANH | Op.SIGMOID | Op.LEAKY_RELU:
-                return next(name for name, op in _ACTIVATIONS.items() if op is node.op), node.inputs
-            case Op.MUL:
-                return "elementwise_prod", node.inputs
             case Op.ADD:
                 chain = None if twice else self._chain(i)
                 if chain is not None:
@@ -281,8 +275,12 @@ class _RecipeWriter:
                 parts = convex_combination(self.graph, i)
                 return ("elementwise_sum", node.inputs) if parts is None else ("blend", (parts.gate, parts.a, parts.b))
             case Op.LINEAR:
-                if node.identity or node.bias:
-                    self._refuse("a linear adds numbers to its random initial values", "random ones")
+                if node.groups != 1:
+                    self._refuse("a linear has a matrix of blocks", "full ones")
+                if node.bias is None:
+                    self._refuse("a linear has no bias", "linears with one")
+                if not self._plain(node):
+                    self._refuse("a linear starts from other values than random ones", "those")
                 if twice:
                     self._refuse(
                         "one matrix computes two states", "an operation for each, and each linear is a new matrix"
@@ -292,8 +290,13 @@ class _RecipeWriter:
                 if i in zeros(self.graph):
                     self._refuse("it has the constant 0", "blend, sums and products")
                 self._refuse("it has a difference outside z * a + (1 - z) * b", "blend, sums and products")
+            case Op.PARAM | Op.NUMBER:
+                what = "a learned vector" if node.op is Op.PARAM else f"the number {node.value:g}"
+                self._refuse(f"it has {what}", "x and the states")
             case _:
-                self._refuse(f"it has {node.op}", "tanh, sigm and leaky_relu")
+                if not OPERATIONS[node.op].recipe:
+                    self._refuse(f"it has {node.op}", "tanh, sigm and leaky_relu")
+                return OPERATIONS[node.op].recipe, node.inputs
 
     def _chain(self, i: int) -> list[int] | None:
         """Return the linears that a chain of sums adds, if nothing else reads them or the inner sums, else None."""
@@ -311,7 +314,11 @@ class _RecipeWriter:
                 return None
             i = left
 
+    @staticmethod
+    def _plain(node: Node) -> bool:
+        """Whether this is a linear with a full matrix and a bias that start from random values."""
+        return node == Node(Op.LINEAR, node.inputs)
+
     def _private_linear(self, i: int) -> bool:
         node = self.nodes[i]
-        plain = node.op is Op.LINEAR and not node.identity and not node.bias
-        return plain and self.reads[i] == 1 and i not in self.outputs
+        return self._plain(node) and self.reads[i] == 1 and i not in self.outputs

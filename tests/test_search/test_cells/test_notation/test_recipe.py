@@ -19,7 +19,7 @@ from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import propose
 from search.cells.notation.formula import parse_formula
 from search.cells.notation.recipe import format_recipe, parse_recipe
-from search.cells.operations import Op
+from search.cells.operations import Node, Op
 from search.cells.simplify import zeros
 from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
@@ -205,9 +205,17 @@ def test_mutants_are_written_or_refused_for_a_reason() -> None:
 
 def needs_more_than_a_recipe(graph: GateGraph) -> bool:
     ops = {item.op for item in graph}
-    values = any(item.identity or item.bias for item in graph)
+    values = any(item != Node(Op.LINEAR, item.inputs) for item in graph if item.op is Op.LINEAR)
     leaves = any(not graph.nodes[i].inputs for i in graph.outputs)
-    return bool(ops & {Op.RELU, Op.SUB}) or values or leaves or len(set(graph.outputs)) < graph.states
+    return (
+        bool(ops & {Op.RELU, Op.SUB, Op.SOFTPLUS, Op.NORM, Op.PARAM, Op.NUMBER})
+        or values
+        or leaves
+        or len(set(graph.outputs)) < graph.states
+    )
+
+
+START = "a linear starts from other values than random ones, and recipes have only those"
 
 
 @pytest.mark.parametrize(
@@ -215,8 +223,23 @@ def needs_more_than_a_recipe(graph: GateGraph) -> bool:
     [
         ("h' = relu(linear(x) + h)", "it has relu, and recipes have only tanh, sigm and leaky_relu"),
         ("h' = x - linear(h)", "it has a difference outside z * a + (1 - z) * b, and"),
-        ("h' = tanh(linear(x, bias=1) + h)", "a linear adds numbers to its random initial values, and"),
-        ("h' = tanh(linear(x, 0.9) + h)", "a linear adds numbers to its random initial values, and"),
+        ("h' = tanh(linear(x, bias=1) + h)", START),
+        ("h' = tanh(linear(x, bias=chrono(30)) + h)", START),
+        ("h' = tanh(linear(x) + linear(h, bias=uniform(0, 1)))", START),
+        ("h' = tanh(linear(x, 0.9) + h)", START),
+        ("h' = tanh(linear(x) + linear(h, random=0))", START),
+        ("h' = tanh(linear(x) + linear(h, random=orthogonal))", START),
+        (
+            "h' = tanh(linear(x, bias=False) + linear(h))",
+            "a linear has no bias, and recipes have only linears with one",
+        ),
+        ("h' = tanh(linear(x, groups=2) + linear(h))", "a linear has a matrix of blocks, and recipes have only full"),
+        ("h' = softplus(linear(x) + h)", "it has softplus, and recipes have only tanh, sigm and leaky_relu"),
+        ("h' = tanh(norm(linear(x) + h))", "it has norm, and recipes have only tanh, sigm and leaky_relu"),
+        ("h' = tanh(linear(x) + param(0) * h)", "it has a learned vector, and recipes have only x and the states"),
+        ("h' = tanh(linear(x) + 0.5 * h)", "it has the number 0.5, and recipes have only x and the states"),
+        ("h' = tanh(linear(x)) + 1; c' = param(1)", "it has "),
+        ("c' = param(1); h' = tanh(linear(x)) + c", "it has a learned vector, and"),
         ("c' = h; h' = tanh(linear(c) + x)", "the new value of state 1 is a state or the input, and"),
         ("n = linear(x + c); h' = n; c' = n", "one matrix computes two states, and"),
     ],
