@@ -1,15 +1,7 @@
 """Cells derived from differential equations."""
 
 from search.cells.published.entry import NamedCell, Reference
-
-NGUYEN_2020 = Reference(
-    key="nguyen2020",
-    authors=("Tan M. Nguyen", "Richard G. Baraniuk", "Andrea L. Bertozzi", "Stanley J. Osher", "Bao Wang"),
-    title="MomentumRNN: Integrating Momentum into Recurrent Neural Networks",
-    year=2020,
-    arxiv="2006.06919",
-    venue="NeurIPS 2020",
-)
+from search.cells.published.plain import NGUYEN_2020
 
 RUSCH_2020 = Reference(
     key="rusch2020",

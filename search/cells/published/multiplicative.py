@@ -1,6 +1,7 @@
 """Cells that multiply projections of the input and of the state."""
 
 from search.cells.published.entry import NamedCell, Reference
+from search.cells.published.single_gate import COLLINS_2016
 
 SUTSKEVER_2011 = Reference(
     key="sutskever2011",
@@ -26,15 +27,6 @@ KRAUSE_2016 = Reference(
     title="Multiplicative LSTM for sequence modelling",
     year=2016,
     arxiv="1609.07959",
-)
-
-COLLINS_2016 = Reference(
-    key="collins2016",
-    authors=("Jasmine Collins", "Jascha Sohl-Dickstein", "David Sussillo"),
-    title="Capacity and Trainability in Recurrent Neural Networks",
-    year=2016,
-    arxiv="1611.09913",
-    venue="ICLR 2017",
 )
 
 MELIS_2019 = Reference(
