@@ -15,6 +15,10 @@ from search.cells.published import (
     gru,
     linear,
     lstm,
+    lstm_composed,
+    lstm_exponential,
+    lstm_peephole,
+    lstm_slim,
     multiplicative,
     plain,
     single_gate,
@@ -24,7 +28,13 @@ from search.cells.text import quoted, short_id, shorten
 
 FAMILIES: dict[str, tuple[NamedCell, ...]] = {
     "plain": plain.CELLS,
-    "lstm": lstm.CELLS,
+    "lstm": (
+        *lstm.CELLS,
+        *lstm_composed.CELLS,
+        *lstm_peephole.CELLS,
+        *lstm_slim.CELLS,
+        *lstm_exponential.CELLS,
+    ),
     "gru": gru.CELLS,
     "single_gate": single_gate.CELLS,
     "linear": linear.CELLS,
