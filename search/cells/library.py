@@ -47,6 +47,8 @@ FAMILIES: dict[str, tuple[NamedCell, ...]] = {
 LIBRARY: dict[str, NamedCell] = {cell.name: cell for cells in FAMILIES.values() for cell in cells}
 """Published cells by name, in the order of tables."""
 
+assert len(LIBRARY) == sum(len(cells) for cells in FAMILIES.values()), "two cells have one name"
+
 FAMILY_OF: dict[str, str] = {cell.name: family for family, cells in FAMILIES.items() for cell in cells}
 """Family of each published cell, by name."""
 

@@ -46,13 +46,6 @@ HECK_2017 = Reference(
     doi="10.1109/MWSCAS.2017.8053242",
     venue="MWSCAS 2017",
 )
-OSTMEYER_2017 = Reference(
-    key="ostmeyer2017",
-    authors=("Jared Ostmeyer", "Lindsay Cowell"),
-    title="Machine Learning on Sequential Data Using a Recurrent Weighted Average",
-    year=2017,
-    arxiv="1703.01253",
-)
 ORORBIA_2017 = Reference(
     key="ororbia2017",
     authors=("Alexander G. Ororbia II", "Tomas Mikolov", "David Reitter"),
@@ -67,13 +60,6 @@ LEE_2017 = Reference(
     title="Recurrent Additive Networks",
     year=2017,
     arxiv="1705.07393",
-)
-MAGINNIS_2017 = Reference(
-    key="maginnis2017",
-    authors=("Brendan Maginnis", "Pierre H. Richemond"),
-    title="Efficiently Applying Attention to Sequential Data with the Recurrent Discounted Attention Unit",
-    year=2017,
-    arxiv="1705.08480",
 )
 CHEN_2017 = Reference(
     key="chen2017",
@@ -133,11 +119,6 @@ _ATR = "authors' code: https://github.com/bzhangGo/ATR@4283f69 README.md, lm/pyt
 _LRN = "authors' code: https://github.com/bzhangGo/lrn@26e6f6f README.md, lm/code/rnn.py"
 _RAN = "authors' code: https://github.com/kentonl/ran@bcee2c8 ran.py"
 _DELTA = "authors' code: https://github.com/ago109/Delta-RNN-Theano@c86a339 src/DeltaRNNLayer.py"
-_QUOTIENT = (
-    "The authors carry a weighted sum and the sum of the weights; here the state q is their quotient, and l the "
-    "logarithm of the weights' sum, which is the same cell without exponentials."
-)
-_FIRST_WEIGHT = "The authors' sums start at 0; here l = 0 gives the zero state the weight of one step whose score is 0."
 _HIGHWAY_REMARKS = (
     "The carry gate is one minus the transform gate, as in the authors' code; the paper's general form has two gates.",
     "The transform gates' biases start at -2, as in the authors' setting for the Penn Treebank.",
@@ -482,39 +463,6 @@ h' = 0.5 * h + 0.5 * n""",
             "RecurrentLayers.jl has tanh on the reset gate in the code and the sigmoid in its documentation.",
             "The paper's equations were not seen.",
         ),
-    ),
-    NamedCell(
-        "rwa",
-        "the average of all new values so far, weighted by exponentials of scores",
-        """\
-z = linear(x) * tanh(linear(x) + linear(h, bias=False))
-a = linear(x, bias=False) + linear(h, bias=False)
-s = l - a
-f = sigmoid(s)
-q' = f * q + (1 - f) * z
-l' = a + softplus(s)
-h' = tanh(q')""",
-        title="Recurrent weighted average (RWA)",
-        reference=OSTMEYER_2017,
-        verified="authors' code: https://github.com/jostmey/rwa@41d73d0 adding_problem_100/rwa_model/train.py",
-        remarks=(_QUOTIENT, _FIRST_WEIGHT, "The authors learn the first h; here it is 0."),
-    ),
-    NamedCell(
-        "rda",
-        "the recurrent weighted average whose past weights are discounted by a gate",
-        """\
-z = linear(x) * tanh(linear(x) + linear(h, bias=False))
-a = linear(x, bias=False) + linear(h, bias=False)
-g = linear(x) + linear(h, bias=False)
-s = l - softplus(-g) - a
-f = sigmoid(s)
-q' = f * q + (1 - f) * z
-l' = a + softplus(s)
-h' = tanh(q')""",
-        title="Recurrent discounted attention (RDA)",
-        reference=MAGINNIS_2017,
-        verified="second source: https://github.com/indiejoseph/tf-rda-cell@56c3e9b rda_cell.py",
-        remarks=(_QUOTIENT, _FIRST_WEIGHT),
     ),
 )
 """Cells of the family."""

@@ -203,30 +203,6 @@ def minion(w: Weights, x: Tensor, states: States) -> States:
     return (lam * h + (1 - lam) * torch.tanh(x @ wh.T + bh + (r * h) @ uh.T),)
 
 
-def weighted_average(w: Weights, x: Tensor, states: States) -> States:
-    """Ostmeyer and Cowell 2017: n = n + z e^a, d = d + e^a, h = tanh(n / d), rescaled by the largest score."""
-    (h, quotient, log_weights), (wu, wg, ug, wa, ua), (bu, bg) = states, w.matrices, w.biases
-    a_max, d = log_weights, torch.ones_like(h)  # the sums are divided by e^a_max
-    n = quotient * d
-    u, g, a = x @ wu.T + bu, x @ wg.T + h @ ug.T + bg, x @ wa.T + h @ ua.T
-    z = u * torch.tanh(g)
-    a_newmax = torch.maximum(a_max, a)
-    exp_diff, exp_scaled = torch.exp(a_max - a_newmax), torch.exp(a - a_newmax)
-    n, d = n * exp_diff + z * exp_scaled, d * exp_diff + exp_scaled
-    return torch.tanh(n / d), n / d, a_newmax + torch.log(d)
-
-
-def discounted_attention(w: Weights, x: Tensor, states: States) -> States:
-    """Maginnis and Richemond 2017: n = gamma n + z e^a, d = gamma d + e^a, h = tanh(n / d)."""
-    (h, quotient, log_weights), (wu, wg, ug, wa, ua, wd, ud), (bu, bg, bd) = states, w.matrices, w.biases
-    d = torch.exp(log_weights)
-    n = quotient * d
-    z = (x @ wu.T + bu) * torch.tanh(x @ wg.T + h @ ug.T + bg)
-    score, gamma = torch.exp(x @ wa.T + h @ ua.T), sigmoid(x @ wd.T + h @ ud.T + bd)
-    n, d = gamma * n + z * score, gamma * d + score
-    return torch.tanh(n / d), n / d, torch.log(d)
-
-
 EQUATIONS: dict[str, Step] = {
     "ugrnn": update_gate,
     "emgu": exponential_update_gate,
@@ -254,8 +230,6 @@ EQUATIONS: dict[str, Step] = {
     "delta-rnn-layer-norm": delta_normalised,
     "fastgrnn": fastgrnn,
     "miru-1": minion,
-    "rwa": weighted_average,
-    "rda": discounted_attention,
 }
 
 
@@ -266,11 +240,6 @@ def test_every_cell_of_the_family_has_its_equations_here() -> None:
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_a_cell_computes_its_equations(name: str) -> None:
     check_published(name, EQUATIONS[name])
-
-
-@pytest.mark.parametrize("name", ["rwa", "rda"])
-def test_averages_from_zero_states_are_the_authors_loops_with_one_weight_of_a_zero(name: str) -> None:
-    check_published(name, EQUATIONS[name], states=[torch.zeros(3, 12, dtype=torch.float64) for _ in range(3)])
 
 
 @pytest.mark.parametrize(
