@@ -29,11 +29,15 @@ class BufferKind(StrEnum):
     SUM = "sum"  # a sum of products, later its activation
     VALUE = "value"  # another node that a product reads
     OUTPUT = "output"  # the visible output; only its gradient is a buffer
+    PARAM = "param"  # a learned vector, one row (H,) for all steps and sequences
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Named array of one step, (B, H); with `gradient`, the gradient of the loss with respect to that array."""
+    """Named array of one step, (B, H); with `gradient`, the gradient of the loss with respect to that array.
+
+    A buffer of kind `PARAM` is one row (H,), which all rows of a stage read and add their gradients to.
+    """
 
     kind: BufferKind
     index: int = 0
@@ -44,7 +48,7 @@ class Buffer:
         name = self.kind.value
         if self.kind in (BufferKind.OLD, BufferKind.NEW):
             name = state_name(self.index) + "'" * (self.kind is BufferKind.NEW)
-        elif self.kind in (BufferKind.SUM, BufferKind.VALUE):
+        elif self.kind in (BufferKind.SUM, BufferKind.VALUE, BufferKind.PARAM):
             name += str(self.index)
         return f"d {name}" if self.gradient else name
 
@@ -80,6 +84,11 @@ class Stage:
         """Return the buffers that the stage loads or stores, each once, in order of appearance."""
         loads = [i.buffer for i in self.instructions if i.buffer is not None]
         return tuple(dict.fromkeys([*loads, *(buffer for buffer, _ in self.stores)]))
+
+    @property
+    def by_rows(self) -> bool:
+        """True if the stage reads learned vectors or adds to their gradients, so that rows and columns differ."""
+        return any(buffer.kind is BufferKind.PARAM for buffer in self.buffers())
 
 
 class StageBuilder:
@@ -193,6 +202,7 @@ def backward_stage(
         memory: The nodes that can be loaded now, with their buffers.
         gradients: The buffers whose sum is the gradient of each target node.
         written: Buffers that hold a gradient already: it is added to. Other buffers are overwritten and join the set.
+            Gradients of learned vectors are always added to.
     """
     builder = StageBuilder()
     values = NodeValues(graph, builder, memory)
@@ -224,7 +234,7 @@ def backward_stage(
     consumed = {buffer for buffers in gradients.values() for buffer in buffers}
     for i, value in adjoint.items():
         buffer = gradient(inputs[i])
-        if buffer in written and buffer not in consumed:
+        if (buffer in written and buffer not in consumed) or buffer.kind is BufferKind.PARAM:
             value = builder.emit("add", builder.emit("load", buffer=buffer), value)
         written.add(buffer)
         stores.append((buffer, value))

@@ -42,7 +42,7 @@ class Level:
     """Products that can run together, then one pointwise stage.
 
     `nodes` are the pointwise nodes computed here, in topological order. `targets` are the nodes whose values must be in
-    memory after the level: new states, and what a later product reads.
+    memory after the level: new states, and what a later product reads, learned vectors and numbers included.
     """
 
     products: tuple[Product, ...]
@@ -229,7 +229,8 @@ def _levels(
         targets = tuple(
             i
             for i in ready
-            if i in new_states or (i in sources and i not in in_memory and graph.nodes[i].op not in LEAVES)
+            if i in new_states
+            or (i in sources and i not in in_memory and graph.nodes[i].op not in (Op.INPUT, Op.STATE))
         )
         nodes = tuple(i for i in ready if graph.nodes[i].op not in LEAVES | {Op.LINEAR})
         products = tuple(Product(source, tuple(linears)) for source, linears in stacked.items())
