@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.pointwise import stage_text
+from search.kernels.codegen.pointwise import access_of, stage_text
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
 from search.kernels.plan.program import Gemm, Matrix, Operation, Part, Program, Segment, buffers_of
 
@@ -180,8 +180,8 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
                 self._stage_names[operation] = f"{self.name}_stage{len(self._stage_names)}"
                 self.stages.append(stage_text(self._stage_names[operation], operation, self.host))
             arguments = ", ".join(f"ptr {pointer}" for pointer in pointers)
-            row = "i64 %S, " if operation.by_rows else ""
-            lines.append(f"  call void @{self._stage_names[operation]}(i64 {count}, {row}{arguments})")
+            size = f"i64 {rows}, i64 %S" if access_of(operation) else f"i64 {count}"
+            lines.append(f"  call void @{self._stage_names[operation]}({size}, {arguments})")
         else:
             lines += self._gemm(operation, rows, *pointers)
         return "\n".join(lines)

@@ -85,11 +85,6 @@ class Stage:
         loads = [i.buffer for i in self.instructions if i.buffer is not None]
         return tuple(dict.fromkeys([*loads, *(buffer for buffer, _ in self.stores)]))
 
-    @property
-    def by_rows(self) -> bool:
-        """True if the stage reads learned vectors or adds to their gradients, so that rows and columns differ."""
-        return any(buffer.kind is BufferKind.PARAM for buffer in self.buffers())
-
 
 class StageBuilder:
     """Stage under construction; an expression that was added before is not added again."""
@@ -202,7 +197,7 @@ def backward_stage(
         memory: The nodes that can be loaded now, with their buffers.
         gradients: The buffers whose sum is the gradient of each target node.
         written: Buffers that hold a gradient already: it is added to. Other buffers are overwritten and join the set.
-            Gradients of learned vectors are always added to.
+            The rows of a stage are always added to the gradient of a learned vector, when they are stored.
     """
     builder = StageBuilder()
     values = NodeValues(graph, builder, memory)
@@ -234,7 +229,7 @@ def backward_stage(
     consumed = {buffer for buffers in gradients.values() for buffer in buffers}
     for i, value in adjoint.items():
         buffer = gradient(inputs[i])
-        if (buffer in written and buffer not in consumed) or buffer.kind is BufferKind.PARAM:
+        if buffer in written and buffer not in consumed and buffer.kind is not BufferKind.PARAM:
             value = builder.emit("add", builder.emit("load", buffer=buffer), value)
         written.add(buffer)
         stores.append((buffer, value))

@@ -18,10 +18,15 @@ A recurrent cell need not be run node by node at every step. Four facts about it
 The result of a product is often only added to another, as in `linear(x) + linear(h)`. Such results form one `Sum`: the
 products accumulate into one buffer, and neither result is stored on its own.
 
+If the inputs are symbols, a node that depends on x alone takes no more values than there are symbols. A plan *by
+symbol* computes it once for each symbol, into a table with a row for each; what runs at each step reads the row of that
+step's symbol. A node of *delay* d depends on x as it was d steps before, and on nothing else: its table is read by the
+symbols of d steps before. Tables of different delays cannot be added row by row, so a sum has products of one delay.
+
 A plan refers to nodes by their position in the graph that it was made from.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,12 +47,14 @@ class Level:
     """Products that can run together, then one pointwise stage.
 
     `nodes` are the pointwise nodes computed here, in topological order. `targets` are the nodes whose values must be in
-    memory after the level: new states, and what a later product reads, learned vectors and numbers included.
+    memory after the level: new states, what a later product reads (learned vectors and numbers included), and what
+    later phases read of a table. `delay` is that of the tables that it computes, None if it computes no tables.
     """
 
     products: tuple[Product, ...]
     nodes: tuple[int, ...]
     targets: tuple[int, ...]
+    delay: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,16 +78,19 @@ class Plan:
     """Phases in the order in which they run, the sums of products, and the phase of each node.
 
     Attributes:
-        phases: The first holds what depends on x alone, and may be empty; the others are not.
+        phases: The first holds what depends on x alone, by symbol also what depends on one delayed x alone. It may be
+            empty; the others are not.
         sums: Sums of products.
         carried: The states that the cell reads; other states are only outputs.
         phase_of: The position in `phases` of each node, None if nothing reads the node.
+        delays: By symbol the delay of each node that has a table, else None.
     """
 
     phases: tuple[Phase, ...]
     sums: tuple[Sum, ...]
     carried: tuple[int, ...]
     phase_of: tuple[int | None, ...]
+    delays: tuple[int | None, ...]
 
     @property
     def before(self) -> Phase:
@@ -94,29 +104,36 @@ class Plan:
 
 
 @lru_cache(maxsize=512)
-def plan_of(graph: GateGraph) -> Plan:
-    """Return the plan of a graph, canonical or not; the cache is keyed by the graph, since plans refer to positions."""
+def plan_of(graph: GateGraph, by_symbol: bool = False) -> Plan:
+    """Return the plan of a graph, canonical or not, for inputs given as vectors or by symbol.
+
+    The cache is keyed by the graph, since plans refer to positions.
+    """
     order = _Order(graph)
-    reads_state = [False] * len(graph)
-    ranks: list[int | None] = []
-    for i, node in enumerate(graph):
-        reads_state[i] = node.op is Op.STATE or any(reads_state[j] for j in node.inputs)
-        ranks.append(None if i not in order.live else 0 if not reads_state[i] else 1 + order.rank(i))
-    sums = _sums(graph, order.live)
-    in_memory = {s.node for s in sums}
+    delays = order.delays(by_symbol)
+    ranks = [
+        None if i not in order.live else 0 if delays[i] is not None else 1 + order.rank(i) for i in range(len(graph))
+    ]
+    sums = _sums(graph, order.live, delays, by_symbol)
+    builder = _Levels(graph, order.live, {s.node for s in sums}, delays if by_symbol else ())
     phases = [Phase(False, ())]
     number = {0: 0}
     for rank in sorted({rank for rank in ranks if rank is not None}):
         loops = rank > 0 and rank % 2 == 0
-        members = [i for i in range(len(graph)) if ranks[i] == rank]
-        found = Phase(loops, levels := _levels(graph, members, loops, order.live, in_memory))
+        found = Phase(loops, builder.levels([i for i in range(len(graph)) if ranks[i] == rank], loops, rank == 0))
         if rank == 0:
             phases[0] = found
-        elif levels:
+        elif found.levels:
             phases.append(found)
         number[rank] = len(phases) - 1
     carried = tuple(sorted({graph.nodes[i].state for i in order.live if graph.nodes[i].op is Op.STATE}))
-    return Plan(tuple(phases), sums, carried, tuple(None if rank is None else number[rank] for rank in ranks))
+    phase_of = tuple(None if rank is None else number[rank] for rank in ranks)
+    tables = tuple(None if delay is None or not by_symbol else max(delay, 0) for delay in delays)
+    return Plan(tuple(phases), sums, carried, phase_of, tables)
+
+
+_CONSTANT = -1
+"""Delay of a node that depends on parameters and numbers alone."""
 
 
 class _Order:
@@ -153,6 +170,27 @@ class _Order:
     def _depends(self, i: int, j: int) -> bool:
         return bool(self._ancestors[i] >> j & 1)
 
+    def delays(self, by_symbol: bool) -> list[int | None]:
+        """Return the delay of each node, None if it depends on a state, other than as a delay of x by symbol."""
+        found: dict[int, int | None] = {}
+
+        def delay(i: int) -> int | None:
+            if i not in found:
+                node = self.graph.nodes[i]
+                if node.op is Op.INPUT:
+                    found[i] = 0
+                elif node.op is Op.STATE:
+                    known = None if not by_symbol or self._depends(i, i) else delay(self.graph.outputs[node.state])
+                    found[i] = None if known is None else max(known, 0) + 1
+                else:
+                    read = {delay(j) for j in node.inputs} - {_CONSTANT}
+                    found[i] = _CONSTANT if not read else read.pop() if len(read) == 1 else None
+                    if node.op is Op.LINEAR and found[i] == _CONSTANT:
+                        found[i] = 0  # as if it read x: its result is in memory like those of other products
+            return found[i]
+
+        return [delay(i) for i in range(len(self.graph))]
+
     def rank(self, i: int) -> int:
         """Return the rank of a live node."""
         if i not in self._ranks:
@@ -177,8 +215,11 @@ def _closure(graph: GateGraph, roots: Iterable[int]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _sums(graph: GateGraph, live: frozenset[int]) -> tuple[Sum, ...]:
-    """Assign every live matrix to exactly one sum; an `add` joins two sums that nothing else reads."""
+def _sums(graph: GateGraph, live: frozenset[int], delays: Sequence[int | None], by_symbol: bool) -> tuple[Sum, ...]:
+    """Assign every live matrix to exactly one sum; an `add` joins two sums that nothing else reads.
+
+    By symbol it joins only sums of the same delay.
+    """
     uses = [0] * len(graph)
     for i in live:
         for j in graph.nodes[i].inputs:
@@ -193,47 +234,76 @@ def _sums(graph: GateGraph, live: frozenset[int]) -> tuple[Sum, ...]:
             open_sums[i] = (i,)
         elif node.op is Op.ADD and all(j in open_sums and uses[j] == 1 for j in node.inputs):
             left, right = node.inputs
-            open_sums[i] = open_sums.pop(left) + open_sums.pop(right)
+            if not by_symbol or delays[left] == delays[right]:
+                open_sums[i] = open_sums.pop(left) + open_sums.pop(right)
     return tuple(Sum(node, tuple(sorted(linears))) for node, linears in open_sums.items())
 
 
-def _levels(
-    graph: GateGraph, members: list[int], loops: bool, live: frozenset[int], in_memory: set[int]
-) -> tuple[Level, ...]:
-    level: dict[int, int] = {}
+class _Levels:
+    """Builder of the levels of phases; `tables` holds the delay of each node of a plan by symbol, else nothing."""
 
-    def level_of(i: int) -> int:
-        if i not in level:
-            node = graph.nodes[i]
-            if node.op is not Op.STATE:
-                found = max((level_of(j) for j in node.inputs if j in here), default=0) + (node.op is Op.LINEAR)
-            elif loops or graph.outputs[node.state] not in here:
-                found = 0
-            else:  # the rows before all steps are complete after the stage that computes those after them
-                found = level_of(graph.outputs[node.state]) + 1
-            level[i] = found
-        return level[i]
+    def __init__(
+        self, graph: GateGraph, live: frozenset[int], in_memory: set[int], tables: Sequence[int | None]
+    ) -> None:
+        self.graph, self.in_memory, self.tables = graph, in_memory, tables
+        self.sources = {graph.nodes[i].inputs[0] for i in graph.linears if i in live}  # what some product reads
+        self.new_states = set(graph.outputs)
+        # What a step reads of a table: of nodes of one delay, those that a node without one reads.
+        self.read_by_steps = {
+            j for i in live if tables and tables[i] is None for j in graph.nodes[i].inputs if tables[j] is not None
+        }
 
-    here = set(members)
-    for i in members:
-        level_of(i)
-    sources = {graph.nodes[i].inputs[0] for i in graph.linears if i in live}  # what some product reads
-    new_states = set(graph.outputs)
-    found = []
-    for depth in range(1 + max(level.values(), default=-1)):
-        ready = [i for i in members if level[i] == depth]
+    def levels(self, members: list[int], loops: bool, early: bool) -> tuple[Level, ...]:
+        """Return the levels of a phase, of the first one if `early`."""
+        depths = self._depths(members, loops)
+        delays = (
+            [None] if not (early and self.tables) else range(1 + max((self.tables[i] or 0 for i in members), default=0))
+        )
+        found = []
+        for depth in range(1 + max(depths.values(), default=-1)):
+            for delay in delays:
+                ready = [
+                    i for i in members if depths[i] == depth and (delay is None or max(self.tables[i] or 0, 0) == delay)
+                ]
+                level = self._level(ready, delay)
+                if level.products or level.nodes or level.targets:
+                    found.append(level)
+        return tuple(found)
+
+    def _level(self, ready: list[int], delay: int | None) -> Level:
+        operations = {i: self.graph.nodes[i].op for i in ready}
         stacked: dict[int, list[int]] = {}
-        for i in ready:
-            if graph.nodes[i].op is Op.LINEAR:
-                stacked.setdefault(graph.nodes[i].inputs[0], []).append(i)
+        for i, op in operations.items():
+            if op is Op.LINEAR:
+                stacked.setdefault(self.graph.nodes[i].inputs[0], []).append(i)
+        read_by_steps = set() if delay is None else self.read_by_steps
         targets = tuple(
             i
-            for i in ready
-            if i in new_states
-            or (i in sources and i not in in_memory and graph.nodes[i].op not in (Op.INPUT, Op.STATE))
+            for i, op in operations.items()
+            if i in self.new_states
+            or (i in self.sources and i not in self.in_memory and op not in (Op.INPUT, Op.STATE))
+            or (i in read_by_steps and i not in self.in_memory and op not in LEAVES)
         )
-        nodes = tuple(i for i in ready if graph.nodes[i].op not in LEAVES | {Op.LINEAR})
+        nodes = tuple(i for i, op in operations.items() if op not in LEAVES | {Op.LINEAR})
         products = tuple(Product(source, tuple(linears)) for source, linears in stacked.items())
-        if products or nodes or targets:
-            found.append(Level(products, nodes, targets))
-    return tuple(found)
+        return Level(products, nodes, targets, delay)
+
+    def _depths(self, members: list[int], loops: bool) -> dict[int, int]:
+        """Return the level of each node of a phase."""
+        found: dict[int, int] = {}
+        here = set(members)
+
+        def depth(i: int) -> int:
+            if i not in found:
+                node = self.graph.nodes[i]
+                if node.op is not Op.STATE:
+                    found[i] = max((depth(j) for j in node.inputs if j in here), default=0) + (node.op is Op.LINEAR)
+                elif loops or self.graph.outputs[node.state] not in here:
+                    found[i] = 0
+                else:  # the rows before all steps are complete after the stage that computes those after them
+                    found[i] = depth(self.graph.outputs[node.state]) + 1
+            return found[i]
+
+        for i in members:
+            depth(i)
+        return found

@@ -22,8 +22,8 @@ def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
         "tanh": np.tanh,
         "relu": lambda v: np.where(v <= 0, 0.0, v),
         "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
+        "choose": lambda v, g, other: np.asarray(np.where(v > 0, g, other), np.float64),
         "softplus": lambda v: np.logaddexp(v, 0.0),
-        "choose": lambda v, a, b: np.asarray(np.where(v > 0, a, b), np.float64),
         "gate": lambda v, g: np.where(v <= 0, 0.0, g),
         "neg": np.negative,
         "add": np.add,
@@ -35,14 +35,13 @@ def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
         if instruction.buffer is not None:
             values.append(memory[instruction.buffer].copy())
         elif instruction.op == "number":
-            values.append(np.array([instruction.number]))
+            values.append(np.full(1, instruction.number))
         else:
             values.append(meaning[instruction.op](*(values[a] for a in instruction.arguments)))
     shape = next((memory[b].shape for b in stage.buffers() if b.kind is not BufferKind.PARAM), ())
     for buffer, number in stage.stores:
         if buffer.kind is BufferKind.PARAM:  # each row adds to it
-            added = np.broadcast_to(values[number] - memory[buffer], shape)
-            memory[buffer] = memory[buffer] + added.sum(0)
+            memory[buffer] = memory[buffer] + np.broadcast_to(values[number], shape).sum(0)
         else:
             memory[buffer] = np.broadcast_to(values[number], shape).copy()
 
