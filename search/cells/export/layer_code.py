@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from search.cells.canonical import canonical_positions
 from search.cells.graph import GateGraph
 from search.cells.notation.formula import Written
-from search.cells.operations import LEAVES, SIGNS, Op
+from search.cells.operations import ACTIVATIONS, LEAVES, OPERATIONS, POINTWISE, SIGNS, Op
 from search.cells.patterns import Complement, private_complement
 from search.cells.simplify import live_states, simplify_positions
 
@@ -29,12 +29,8 @@ LINE_WIDTH = 88
 _INDENT = 8
 _NAME_WIDTH = 16
 
-_FUNCTIONS = {
-    Op.SIGMOID: "torch.sigmoid",
-    Op.TANH: "torch.tanh",
-    Op.RELU: "torch.relu",
-    Op.LEAKY_RELU: "nn.functional.leaky_relu",  # its default slope is 0.01
-}
+_FUNCTIONS = {op: OPERATIONS[op].torch.removeprefix("torch.") for op in POINTWISE & ACTIVATIONS}
+_FUNCTIONS = {op: name if name.startswith("nn.") else f"torch.{name}" for op, name in _FUNCTIONS.items()}
 _TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor"})
 
 

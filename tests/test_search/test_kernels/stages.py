@@ -15,6 +15,10 @@ from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
 Array = NDArray[np.float64]
 
 
+def _choose(v: Array, a: Array, b: Array) -> Array:
+    return np.where(v > 0, a, b)
+
+
 def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
     """Run a stage on the arrays in `memory`: of rows and columns if the stage is by rows, with vectors of columns."""
     meaning: dict[str, Callable[..., Array]] = {
@@ -22,8 +26,8 @@ def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
         "tanh": np.tanh,
         "relu": lambda v: np.where(v <= 0, 0.0, v),
         "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
-        "choose": lambda v, g, other: np.asarray(np.where(v > 0, g, other), np.float64),
-        "softplus": lambda v: np.logaddexp(v, 0.0),
+        "softplus": lambda v: np.logaddexp(0.0, v),
+        "choose": _choose,
         "gate": lambda v, g: np.where(v <= 0, 0.0, g),
         "neg": np.negative,
         "add": np.add,
