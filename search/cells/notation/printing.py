@@ -5,7 +5,7 @@ from collections import Counter
 from search.cells.graph import GateGraph
 from search.cells.operations import ACTIVATIONS, ELEMENTWISE, OPERATIONS, SIGNS, Node, Op
 from search.cells.starts import StartRule
-from search.cells.text import state_name
+from search.cells.text import number_text, state_name
 
 _ATOMS = frozenset({Op.INPUT, Op.STATE, Op.NUMBER})
 """Operations that are written as a name or a number, and never get a line of their own."""
@@ -110,11 +110,6 @@ def atom_text(node: Node) -> str:
     if node.op is Op.NUMBER:
         return number_text(node.value)
     return "x" if node.op is Op.INPUT else state_name(node.state)
-
-
-def number_text(number: float) -> str:
-    """Return the shortest text of a number that is read back as the same number."""
-    return str(int(number)) if number == int(number) else repr(float(number))
 
 
 def bracket(expression: str, operators: str) -> str:
