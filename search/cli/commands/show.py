@@ -47,8 +47,8 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     The diagram is a tree: an operator joins the entries below it. W is a matrix that multiplies a value computed from
     the input alone, U any other matrix.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
-    cell in a run.
+    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe (cells.json#7 is one recipe of a list),
+    or the first digits of the id of a cell in a run.
     """
     found = in_run(find_cell(cell, run), run)
     formula, canonical = found.formula, format_display(found.graph)

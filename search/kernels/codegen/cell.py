@@ -7,13 +7,15 @@ A row of an array has S floats: H rounded up to whole vectors. Stages compute al
 their left matrix, so that what is in the padding stays there. Weights and their gradients have no padding.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
-from search.kernels.plan.program import Gemm, Matrix, Operation, Program, Segment, buffers_of
+from search.kernels.plan.program import Gemm, Matrix, Operation, Part, Program, Segment, buffers_of
 
 SEGMENTS = ("before", "forward", "backward", "before_backward")
 """Names of a program's segments, and of their functions."""
@@ -27,9 +29,7 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     """
     numbers = {buffer: n for n, buffer in enumerate(segment.buffers)}
     calls = _Calls(name, numbers, program, host, backward)
-    first = [calls.whole(step) for step in segment.whole_first]
-    looped = [calls.in_loop(step) for step in segment.looped]
-    last = [calls.whole(step) for step in segment.whole_last]
+    parts = [line for n, part in enumerate(segment.parts) for line in _part(n, part, calls, backward)]
     gradients = [calls.weight_gradient(matrix) for matrix in segment.matrices]
     gradients += [calls.bias_gradient(s) for s in segment.sums]
     columns = panel_columns(host)
@@ -51,27 +51,37 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
         f"  %panels = udiv i64 %H.up, {columns}",
         "  %matrix = mul i64 %panel, %panels",
         "  %gradient = mul i64 %H, %H",
-        *first,
+        *parts,
     ]
-    if looped:
-        begin, move, test = ("%T", "sub", "ugt i64 %s.next, 0") if backward else ("0", "add", "ult i64 %s.next, %T")
-        lines += [
-            "  br label %loop",
-            "loop:",
-            f"  %s = phi i64 [{begin}, %entry], [%s.next, %loop]",
-            f"  %s.next = {move} i64 %s, 1",
-            f"  %t = add i64 {'%s.next' if backward else '%s'}, 0",
-            "  %offset = mul i64 %t, %step",
-            "  %odd = and i64 %t, 1",
-            "  %even = xor i64 %odd, 1",
-            "  %offset.old = mul i64 %odd, %step",
-            "  %offset.new = mul i64 %even, %step",
-            *looped,
-            f"  %more = icmp {test}",
-            "  br i1 %more, label %loop, label %after",
-            "after:",
-        ]
-    return "\n".join([*calls.stages, *lines, *last, *gradients, "  ret void", "}"])
+    return "\n".join([*calls.stages, *lines, *gradients, "  ret void", "}"])
+
+
+def _part(n: int, part: Part, calls: _Calls, backward: bool) -> Iterator[str]:
+    """Yield the calls of a part, with the loop over the steps around them if it loops."""
+    if not part.loops:
+        yield from (calls.whole(operation) for operation in part.operations)
+        return
+    begin, move, test = ("%T", "sub", "ugt i64 %s{n}.next, 0") if backward else ("0", "add", "ult i64 %s{n}.next, %T")
+    yield from (
+        f"  br label %before{n}",
+        f"before{n}:",
+        f"  br label %loop{n}",
+        f"loop{n}:",
+        f"  %s{n} = phi i64 [{begin}, %before{n}], [%s{n}.next, %loop{n}]",
+        f"  %s{n}.next = {move} i64 %s{n}, 1",
+        f"  %t{n} = add i64 {f'%s{n}.next' if backward else f'%s{n}'}, 0",
+        f"  %offset{n} = mul i64 %t{n}, %step",
+        f"  %odd{n} = and i64 %t{n}, 1",
+        f"  %even{n} = xor i64 %odd{n}, 1",
+        f"  %offset{n}.old = mul i64 %odd{n}, %step",
+        f"  %offset{n}.new = mul i64 %even{n}, %step",
+    )
+    yield from (calls.in_loop(operation, f"%offset{n}") for operation in part.operations)
+    yield from (
+        f"  %more{n} = icmp {test.format(n=n)}",
+        f"  br i1 %more{n}, label %loop{n}, label %after{n}",
+        f"after{n}:",
+    )
 
 
 def cell_text(program: Program, host: Host) -> str:
@@ -112,9 +122,9 @@ class _Calls:
         """Return the call of an operation for all time steps at once."""
         return self._call(operation, "%rows", "%all", lambda buffer: ([], f"%base{self.numbers[buffer]}"))
 
-    def in_loop(self, operation: Operation) -> str:
-        """Return the call of an operation for time step %t."""
-        return self._call(operation, "%B", "%step", self._at_step)
+    def in_loop(self, operation: Operation, offset: str) -> str:
+        """Return the call of an operation for the time step whose rows begin at `offset`."""
+        return self._call(operation, "%B", "%step", lambda buffer: self._at_step(buffer, offset))
 
     def weight_gradient(self, matrix: Matrix) -> str:
         """Return the product over all rows for a weight's gradient: that of its sum, transposed, times its input."""
@@ -136,13 +146,12 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
   call void @{GEMM}{self.host.width}(i64 1, i64 %S, i64 %rows, ptr @one, i64 0, i64 0, ptr {rows}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
 
-    def _at_step(self, buffer: Buffer) -> tuple[list[str], str]:
+    def _at_step(self, buffer: Buffer, offset: str) -> tuple[list[str], str]:
         base = f"%base{self.numbers[buffer]}"
         if buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch:
             return [], base
-        offset = "%offset"
         if buffer.gradient and buffer.index not in self.program.tracked:  # two steps in turn
-            offset = {BufferKind.OLD: "%offset.old", BufferKind.NEW: "%offset.new"}.get(buffer.kind, offset)
+            offset += {BufferKind.OLD: ".old", BufferKind.NEW: ".new"}.get(buffer.kind, "")
         name = self._fresh()
         return [f"  {name} = getelementptr float, ptr {base}, i64 {offset}"], name
 

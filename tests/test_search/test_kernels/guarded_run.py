@@ -95,7 +95,7 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
 
 def _parameters(flat: Tensor, parts: list[Tensor]) -> Parameters:
     entry, entry_bias, readout, readout_bias, *layers = parts
-    weights, biases = tuple(layers[: len(layers) // 2]), tuple(layers[len(layers) // 2 :])
+    weights, biases = tuple(layers[:2]), tuple(layers[2:4])  # of two layers
     return Parameters(flat, entry, entry_bias, weights, biases, readout, readout_bias)
 
 

@@ -14,15 +14,19 @@ from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
 Array = NDArray[np.float64]
 
 
+def _choose(v: Array, a: Array, b: Array) -> Array:
+    return np.where(v > 0, a, b)
+
+
 def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
     """Run a stage on the arrays in `memory`."""
     meaning: dict[str, Callable[..., Array]] = {
-        "one": lambda: np.ones(1),
         "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
         "tanh": np.tanh,
         "relu": lambda v: np.where(v <= 0, 0.0, v),
         "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
-        "leaky_gate": lambda v, g: np.where(v > 0, g, 0.01 * g),
+        "softplus": lambda v: np.logaddexp(0.0, v),
+        "choose": _choose,
         "gate": lambda v, g: np.where(v <= 0, 0.0, g),
         "neg": np.negative,
         "add": np.add,
@@ -33,6 +37,8 @@ def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
     for instruction in stage.instructions:
         if instruction.buffer is not None:
             values.append(memory[instruction.buffer].copy())
+        elif instruction.op == "number":
+            values.append(np.full(1, instruction.number))
         else:
             values.append(meaning[instruction.op](*(values[a] for a in instruction.arguments)))
     for buffer, number in stage.stores:

@@ -37,6 +37,7 @@ from search.training.trial import train_trial
 from tasks.task import Batch, Output
 from tests.paths import ROOT
 from tests.test_search.small import Chords, small_task
+from tests.test_search.test_kernels.comparison import LAYERED, layered_descendants
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
 
 GRU = LIBRARY["gru"].graph
@@ -131,6 +132,7 @@ def assert_same_training(native: NativeStepper, slow: EagerStepper, batches: lis
 def test_mutants_train_as_the_reference_does(output: Output) -> None:
     rng = np.random.default_rng(0)
     graphs = [*map(parse_formula, ODD), *random_mutants(MUTANTS)]
+    graphs += [*map(parse_formula, LAYERED.values()), *layered_descendants(MUTANTS // 2)]
     held = 0
     for k, graph in enumerate(graphs):
         units, layers = int(rng.choice([1, 3, 7, 15, 16, 17, 31, 32, 33, 47, 50])), int(rng.choice([1, 1, 2, 4]))
@@ -179,7 +181,7 @@ def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(
     """NaN in the padding of states and of the row of zeros, and in all of the memory that a step writes itself."""
     rng = np.random.default_rng(0)
     graphs = [LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut2", "mut3")]
-    for graph in [*graphs, *map(parse_formula, ODD), *random_mutants(8)]:
+    for graph in [*graphs, *map(parse_formula, [*ODD, *LAYERED.values()]), *random_mutants(8)]:
         (clean, _), (poisoned, _) = (pair(graph, units, 2, output_size, output) for _ in range(2))
         batches = [replace(draw(rng, 4, 3, output_size, output), starts=k == 0) for k in range(3)]
         for batch in batches:
