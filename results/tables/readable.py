@@ -84,7 +84,8 @@ def readable(
 
     A name in brackets is that of a published cell with the same id. A task that cross entropy ranks shows the
     perplexity instead. With `paper`, a task's column has the ratio to the GRU instead of the metric, and the paper's
-    score and ratios follow after a slash, if the paper has the cell. The paper's numbers are accuracies: see `with_study`.
+    score and ratios follow after a slash, if the paper has the cell. The paper's numbers are accuracies: see
+    `with_study`.
     """
     rows = []
     ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
