@@ -11,8 +11,8 @@ def format_display(graph: GateGraph) -> str:
 
     States are named h, c, c2, c3, ... In z * a + (1 - z) * b, a sigmoid z is named `z`; if one of a and b is an old
     state, the other is the candidate `n`, and sigmoid factors in the candidate's computation are reset gates `r`.
-    Other sigmoids are g1, g2, ..., learned vectors that are read more than once p, p2, ..., and other values that need a
-    name v1, v2, ... `search.cells.library.display_formula` prefers the authors' text of a named cell.
+    Other sigmoids are g1, g2, ..., learned vectors that are read more than once p, p2, ..., and other values that need
+    a name v1, v2, ... `search.cells.library.display_formula` prefers the authors' text of a named cell.
 
     Raises:
         GraphError: the graph is too symmetric to have a canonical form.
