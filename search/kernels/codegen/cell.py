@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.pointwise import stage_text
+from search.kernels.codegen.pointwise import access_of, stage_text
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
 from search.kernels.plan.program import Gemm, Matrix, Operation, Part, Program, Segment, buffers_of
 
@@ -25,7 +25,8 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     """Return a function (table, T, B, H) that runs a segment over T steps.
 
     `table` holds pointers: the packed weights, the rows that sums start from (zeros in the backward), the gradients of
-    the weights (H, H) and of the sums' biases (S), unused in the forward, then the segment's buffers.
+    the weights (H, H) and of the sums' biases (S), unused in the forward; each packed block-diagonal matrix and the
+    gradient of each; then the segment's buffers.
     """
     numbers = {buffer: n for n, buffer in enumerate(segment.buffers)}
     calls = _Calls(name, numbers, program, host, backward)
@@ -35,7 +36,14 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     columns = panel_columns(host)
     pointers = [
         f"  %{name}.at = getelementptr ptr, ptr %table, i64 {n}\n  %{name} = load ptr, ptr %{name}.at, align 8"
-        for n, name in enumerate(["weights", "starts", "gradients", "biases", *(f"base{n}" for n in numbers.values())])
+        for n, name in enumerate(
+            [
+                *("weights", "starts", "gradients", "biases"),
+                *(f"blocks{k}" for k in range(program.grouped)),
+                *(f"d_blocks{k}" for k in range(program.grouped)),
+                *(f"base{n}" for n in numbers.values()),
+            ]
+        )
     ]
     lines = [
         f"define void @{name}(ptr %table, i64 %T, i64 %B, i64 %H) #1 {{",
@@ -131,7 +139,7 @@ class _Calls:
         left, right = self.numbers[Buffer(BufferKind.SUM, matrix.sum, True)], self.numbers[matrix.source]
         offset, at = self._fresh(), self._fresh()
         return f"""\
-  {offset} = mul i64 %gradient, {matrix.number}
+  {offset} = mul i64 %gradient, {self.program.storage[matrix.number].index}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
   call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 %rows, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
@@ -148,7 +156,8 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
 
     def _at_step(self, buffer: Buffer, offset: str) -> tuple[list[str], str]:
         base = f"%base{self.numbers[buffer]}"
-        if buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch:
+        scratch = buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch
+        if scratch or buffer.kind is BufferKind.PARAM:
             return [], base
         if buffer.gradient and buffer.index not in self.program.tracked:  # two steps in turn
             offset += {BufferKind.OLD: ".old", BufferKind.NEW: ".new"}.get(buffer.kind, "")
@@ -171,14 +180,15 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
                 self._stage_names[operation] = f"{self.name}_stage{len(self._stage_names)}"
                 self.stages.append(stage_text(self._stage_names[operation], operation, self.host))
             arguments = ", ".join(f"ptr {pointer}" for pointer in pointers)
-            lines.append(f"  call void @{self._stage_names[operation]}(i64 {count}, {arguments})")
+            size = f"i64 {rows}, i64 %S" if access_of(operation) else f"i64 {count}"
+            lines.append(f"  call void @{self._stage_names[operation]}({size}, {arguments})")
         else:
             lines += self._gemm(operation, rows, *pointers)
         return "\n".join(lines)
 
     def _gemm(self, gemm: Gemm, rows: str, source: str, destination: str) -> Iterator[str]:
         offset, weight = self._fresh(), self._fresh()
-        yield f"  {offset} = mul i64 %matrix, {gemm.matrix}"
+        yield f"  {offset} = mul i64 %matrix, {self.program.storage[gemm.matrix].index}"
         yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
         start, stride = destination, "%S"
         if gemm.first:

@@ -47,8 +47,8 @@ class Level:
     """Products that can run together, then one pointwise stage.
 
     `nodes` are the pointwise nodes computed here, in topological order. `targets` are the nodes whose values must be in
-    memory after the level: new states, what a later product reads, and what later phases read of a table. `delay` is
-    that of the tables that it computes, None if it computes no tables.
+    memory after the level: new states, what a later product reads (learned vectors and numbers included), and what
+    later phases read of a table. `delay` is that of the tables that it computes, None if it computes no tables.
     """
 
     products: tuple[Product, ...]
@@ -276,11 +276,13 @@ class _Levels:
         for i, op in operations.items():
             if op is Op.LINEAR:
                 stacked.setdefault(self.graph.nodes[i].inputs[0], []).append(i)
-        read = self.sources | (set() if delay is None else self.read_by_steps)
+        read_by_steps = set() if delay is None else self.read_by_steps
         targets = tuple(
             i
             for i, op in operations.items()
-            if i in self.new_states or (i in read and i not in self.in_memory and op not in LEAVES)
+            if i in self.new_states
+            or (i in self.sources and i not in self.in_memory and op not in (Op.INPUT, Op.STATE))
+            or (i in read_by_steps and i not in self.in_memory and op not in LEAVES)
         )
         nodes = tuple(i for i, op in operations.items() if op not in LEAVES | {Op.LINEAR})
         products = tuple(Product(source, tuple(linears)) for source, linears in stacked.items())

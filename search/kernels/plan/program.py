@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from search.cells.graph import GateGraph
 from search.cells.operations import OPERATIONS, Op
+from search.cells.parameters import layout_of
 from search.kernels.plan.adjoint import (
     Buffer,
     BufferKind,
@@ -52,6 +53,14 @@ class Matrix:
     number: int
     sum: int
     source: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Place of a matrix: its index among the full matrices, or among the block-diagonal ones of `groups` blocks."""
+
+    index: int
+    groups: int
 
 
 @dataclass(frozen=True)
@@ -96,9 +105,10 @@ class Program:
     The segments `before` and `before_backward` do not depend on time. They can run over other rows than those of all
     steps, such as the rows of an embedding, if the buffers in `handed_over` are copied between them and the others.
 
-    `matrices[k]` is None if nothing reads matrix k. `tracked` are the states whose gradients are kept for all steps,
-    since more than one loop uses them; other states keep theirs for two steps in turn. `scratch` are the values whose
-    gradients are needed within one step only. `reads_x` says whether anything depends on x.
+    `matrices[k]` is None if nothing reads matrix k, which is stored at `storage[k]`. `tracked` are the states whose
+    gradients are kept for all steps, since more than one loop uses them; other states keep theirs for two steps in
+    turn. `scratch` are the values whose gradients are needed within one step only. `reads_x` says whether anything
+    depends on x.
     """
 
     before: Segment
@@ -108,16 +118,23 @@ class Program:
     sums: int
     values: int
     matrices: tuple[Matrix | None, ...]
+    storage: tuple[Storage, ...]
     tracked: frozenset[int]
     scratch: frozenset[int]
     reads_x: bool
+
+    @property
+    def grouped(self) -> int:
+        """Number of block-diagonal matrices."""
+        return sum(place.groups > 1 for place in self.storage)
 
     @cached_property
     def handed_over(self) -> tuple[Buffer, ...]:
         """Buffers known before the loop that later segments read: x, sums, values, and whole states."""
         used = {buffer for segment in (self.forward, self.backward) for buffer in segment.buffers}
         early = (Buffer(BufferKind.X), *self.before.buffers)
-        return tuple(dict.fromkeys(p for p in early if p in used or p.kind is BufferKind.NEW))
+        rows = (buffer for buffer in early if buffer.kind is not BufferKind.PARAM)
+        return tuple(dict.fromkeys(p for p in rows if p in used or p.kind is BufferKind.NEW))
 
 
 def buffers_of(operation: Operation) -> tuple[Buffer, ...]:
@@ -157,11 +174,15 @@ class _Builder:
         self.values = 0
         self.started: set[int] = set()  # sums that a product has been stored to
         self.memory: dict[int, Buffer] = {}  # node -> buffer of its value
+        self.rows: dict[int, Buffer] = {}  # learned vector or number -> buffer that has it in every row, for products
+        self.layout = layout_of(graph)
         for i, node in enumerate(graph):
             if node.op is Op.INPUT:
                 self.memory[i] = Buffer(BufferKind.X)
             elif node.op is Op.STATE:
                 self.memory[i] = Buffer(BufferKind.OLD, node.state)
+            elif node.op is Op.PARAM:
+                self.memory[i] = Buffer(BufferKind.PARAM, self.layout.first_vector[i])
 
     def program(self) -> Program:
         plan, linears = self.plan, self.graph.linears
@@ -184,7 +205,7 @@ class _Builder:
             backward.append(Part(phase.loops, operations))
         *late_parts, early_part = backward
         matrices = [
-            Matrix(k, self.sum_of_linear[i], self.memory[self.graph.nodes[i].inputs[0]])
+            Matrix(k, self.sum_of_linear[i], self._source(self.graph.nodes[i].inputs[0]))
             if i in self.sum_of_linear
             else None
             for k, i in enumerate(linears)
@@ -195,8 +216,9 @@ class _Builder:
         used_late = {buffer for part in late_parts for buffer in part.buffers}
         written_early = {buffer for operation in early_part.operations for buffer in written_by(operation)}
         late_gradients = used_late - written_early
-        late_sums = tuple(s for s in range(len(plan.sums)) if Buffer(BufferKind.SUM, s, True) in late_gradients)
-        early_sums = tuple(s for s in range(len(plan.sums)) if s not in late_sums)
+        biased = [s for s, part in enumerate(plan.sums) if set(part.linears) & set(self.layout.biased)]
+        late_sums = tuple(s for s in biased if Buffer(BufferKind.SUM, s, True) in late_gradients)
+        early_sums = tuple(s for s in biased if s not in late_sums)
         return Program(
             Segment(_not_empty(forward[:1])),
             Segment(_not_empty(forward[1:])),
@@ -205,10 +227,23 @@ class _Builder:
             len(plan.sums),
             self.values,
             tuple(matrices),
+            tuple(self._storage(i) for i in linears),
             self.tracked,
             scratch,
             Buffer(BufferKind.X, gradient=True) in self.written,
         )
+
+    def _storage(self, i: int) -> Storage:
+        """Return the place of the matrix of node i."""
+        layout = self.layout
+        if i in layout.full:
+            return Storage(layout.full.index(i), 1)
+        index = layout.grouped.index(i)
+        return Storage(index, layout.groups[index])
+
+    def _source(self, i: int) -> Buffer:
+        """Return the buffer that a product reads node i from, which has a row for each row of the product."""
+        return self.rows.get(i) or self.memory[i]
 
     def _in_one_loop(self, forward: list[Part], k: int) -> bool:
         """Return whether one loop computes state k and is all that reads it."""
@@ -230,7 +265,7 @@ class _Builder:
         for product in level.products:
             for i in product.linears:
                 s = self.sum_of_linear[i]
-                source, destination = self.memory[product.source], Buffer(BufferKind.SUM, s)
+                source, destination = self._source(product.source), Buffer(BufferKind.SUM, s)
                 yield Gemm(source, self.matrix[i], destination, first=s not in self.started)
                 self.started.add(s)
         for s, part in enumerate(self.plan.sums):
@@ -241,7 +276,8 @@ class _Builder:
         done.append(_Done(level, inputs, targets))
         if targets:
             for i, buffer in targets:
-                self.memory.setdefault(i, buffer)
+                constant = self.graph.nodes[i].op in (Op.PARAM, Op.NUMBER)
+                (self.rows if constant else self.memory).setdefault(i, buffer)
                 if buffer.kind is BufferKind.SUM:
                     del self.memory[self.plan.sums[buffer.index].node]
             yield forward_stage(self.graph, inputs, targets)
@@ -270,9 +306,11 @@ class _Builder:
                     buffers.append(gradient(buffer))
                 if buffer == Buffer(BufferKind.NEW, 0) and 0 not in self.tracked:
                     buffers.append(Buffer(BufferKind.OUTPUT, gradient=True))
-            yield backward_stage(self.graph, done.inputs, self.memory, gradients, self.written)
+            stage = backward_stage(self.graph, done.inputs, self.memory, gradients, self.written)
+            if stage.stores:  # not of numbers alone
+                yield stage
         for product in done.level.products:
-            destination = gradient(self.memory[product.source])
+            destination = gradient(self._source(product.source))
             for i in product.linears:
                 source = Buffer(BufferKind.SUM, self.sum_of_linear[i], gradient=True)
                 yield Gemm(source, self.matrix[i], destination, destination not in self.written, backward=True)
