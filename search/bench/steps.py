@@ -233,11 +233,9 @@ def _floor(graph: GateGraph, shape: Shape) -> Callable[[], None]:
         return [len(product.linears) for level in levels for product in level.products]
 
     jobs: list[tuple[int, Tensor, Tensor, Tensor]] = []  # repetitions, left, right, result
-    for stacks, batch, times in (
-        (sizes(plan.before) + sizes(plan.after), rows, 1),
-        (sizes(plan.loop), shape.batch, shape.steps),
-    ):
-        for count in stacks:
+    for phase in plan.phases:
+        batch, times = (shape.batch, shape.steps) if phase.loops else (rows, 1)
+        for count in sizes(phase.levels):
             weight, read, result = (
                 torch.zeros(*s) for s in ((count * units, units), (batch, units), (batch, count * units))
             )

@@ -1,7 +1,8 @@
 """A cell over a sequence in plain PyTorch: any device, any floating-point type, gradients by autograd.
 
-This path runs where there is no machine code. It follows the cell's plan: what depends on x alone is computed for all
-steps at once, and matrices that read the same value are stacked. T steps, B sequences, H units, K matrices.
+This path runs where there is no machine code. It follows the cell's plan: only states that depend on themselves are
+computed step by step, all else for all steps at once, and matrices that read the same value are stacked. T steps, B
+sequences, H units, K matrices.
 """
 
 import torch
@@ -12,7 +13,7 @@ from search.cells.graph import GateGraph
 from search.cells.operations import Op
 from search.kernels.errors import KernelError
 from search.kernels.parameters import LayerParameters, NodeParameters
-from search.kernels.plan.plan import Level, Phase, plan_of
+from search.kernels.plan.plan import Phase, Product, plan_of
 
 
 def run_eager(
@@ -33,70 +34,104 @@ def run_eager(
         KernelError: A shape does not fit the graph or the other arguments.
     """
     _check_shapes(graph, parameters, x, states)
-    plan = plan_of(graph)
-    of_node = NodeParameters(graph, parameters)
+    run = _Run(graph, parameters, x, states)
+    for phase in plan_of(graph).phases:
+        if phase.loops:
+            run.step_by_step(phase)
+        else:
+            run.at_once(phase)
+    new_states = [run.whole(i) for i in graph.outputs]
+    return new_states[0], tuple(values[-1] for values in new_states)
 
-    def stack(levels: tuple[Level, ...]) -> list[tuple[Level, list[tuple[Tensor, Tensor]]]]:
-        """Return each level with the matrices and biases of its stacked products, those with one group only."""
-        zero = x.new_zeros(x.shape[-1])
-        stacked = []
-        for level in levels:
-            parts = []
+
+class _Run:
+    """Values of a cell's nodes while its phases run."""
+
+    def __init__(self, graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]) -> None:
+        self.graph, self.states = graph, states
+        self.of_node = NodeParameters(graph, parameters)
+        self.steps, _, units = x.shape
+        self.zero = x.new_zeros(units)
+        self.known: dict[int, Tensor] = {}  # node -> its values at all steps, (T, B, H)
+        for i, node in enumerate(graph):
+            if node.op is Op.INPUT:
+                self.known[i] = x
+            elif node.op is Op.PARAM:
+                self.known[i] = self.of_node.vectors[i][0].expand_as(x)
+            elif node.op is Op.NUMBER:
+                self.known[i] = x.new_tensor(node.value).expand_as(x)
+
+    def whole(self, i: int) -> Tensor:
+        """Return a node's values at all steps, (T, B, H); what is not known is computed from what is."""
+        if i not in self.known:
+            node = self.graph.nodes[i]
+            if node.op is Op.STATE:
+                new = self.whole(self.graph.outputs[node.state])
+                self.known[i] = torch.cat([self.states[node.state][None], new[:-1]])
+            else:
+                self.known[i] = self.of_node.apply(self.graph, i, {j: self.whole(j) for j in node.inputs})
+        return self.known[i]
+
+    def at_once(self, phase: Phase) -> None:
+        """Compute a phase for all steps at once."""
+        for level in phase.levels:
             for product in level.products:
-                whole = [i for i in product.linears if i in of_node.weight]
-                matrices = torch.cat([of_node.weight[i] for i in whole]) if whole else x.new_zeros(0, x.shape[-1])
-                biases = torch.cat([of_node.bias.get(i, zero) for i in whole]) if whole else x.new_zeros(0)
-                parts.append((matrices, biases))
-            stacked.append((level, parts))
-        return stacked
+                self._multiply(product, self._stacked(product), self.whole(product.source), self.known)
+            for i in level.targets:
+                self.whole(i)
 
-    def compute(levels: list[tuple[Level, list[tuple[Tensor, Tensor]]]], values: dict[int, Tensor]) -> None:
-        for level, parts in levels:
-            for product, (matrices, biases) in zip(level.products, parts, strict=True):
-                whole = [i for i in product.linears if i in of_node.weight]
-                if whole:
-                    result = linear(values[product.source], matrices, biases)
-                    values.update(zip(whole, result.chunk(len(whole), dim=-1), strict=True))
-                for i in product.linears:
-                    if i not in of_node.weight:
-                        values[i] = of_node.linear(i, values[product.source])
-            for i in level.nodes:
-                values[i] = of_node.apply(graph, i, values)
+    def step_by_step(self, phase: Phase) -> None:
+        """Compute a phase step by step, and keep its products and targets."""
+        levels = [(level, [(product, self._stacked(product)) for product in level.products]) for level in phase.levels]
+        linears = {i for level in phase.levels for product in level.products for i in product.linears}
+        kept = linears | {i for level in phase.levels for i in level.targets}
+        here = linears | {i for level in phase.levels for i in level.nodes}
+        read = {j for i in here for j in self.graph.nodes[i].inputs} - here
+        current = {
+            i: self.states[self.graph.nodes[i].state]
+            for i in read | kept
+            if self.graph.nodes[i].op is Op.STATE and self.graph.outputs[self.graph.nodes[i].state] in kept
+        }
+        early = {i: self.whole(i).unbind(0) for i in read - set(current)}
+        found: dict[int, list[Tensor]] = {i: [] for i in kept}
+        for t in range(self.steps):
+            values = {i: steps[t] for i, steps in early.items()}
+            values.update(current)
+            for level, products in levels:
+                for product, stacked in products:
+                    self._multiply(product, stacked, self._value(product.source, values), values)
+                for i in level.targets:
+                    self._value(i, values)
+            for i, steps in found.items():
+                steps.append(values[i])
+            current = {i: values[self.graph.outputs[self.graph.nodes[i].state]] for i in current}
+        self.known.update((i, torch.stack(steps)) for i, steps in found.items())
 
-    whole: dict[int, Tensor] = {}  # node -> its values at all steps, (T, B, H)
-    for i, node in enumerate(graph):
-        if node.op is Op.INPUT:
-            whole[i] = x
-        elif node.op is Op.PARAM:
-            whole[i] = of_node.vectors[i][0].expand_as(x)
-        elif node.op is Op.NUMBER:
-            whole[i] = x.new_tensor(node.value).expand_as(x)
-    leaves = {node.state: i for i, node in enumerate(graph) if node.op is Op.STATE}
-    compute(stack(plan.before), whole)
+    def _value(self, i: int, values: dict[int, Tensor]) -> Tensor:
+        """Return a node's value at one step, from those known at that step."""
+        if i not in values:
+            read = {j: self._value(j, values) for j in self.graph.nodes[i].inputs}
+            values[i] = self.of_node.apply(self.graph, i, read)
+        return values[i]
 
-    read_later = [i for i in leaves.values() if plan.phases[i] is not None]
-    wanted = {j for i, node in enumerate(graph) if plan.phases[i] is Phase.AFTER for j in node.inputs} | set(
-        graph.outputs
-    )
-    kept: dict[int, list[Tensor]] = {
-        i: [] for i in wanted if plan.phases[i] is Phase.LOOP or graph.nodes[i].op is Op.STATE
-    }
-    wanted_in_loop = {j for i, node in enumerate(graph) if plan.phases[i] is Phase.LOOP for j in node.inputs}
-    wanted_in_loop |= {graph.outputs[k] for k in plan.carried}
-    known = {i: steps.unbind(0) for i, steps in whole.items() if i in wanted_in_loop}
-    current = {i: states[graph.nodes[i].state] for i in read_later}
-    loop = stack(plan.loop)
-    for t in range(x.shape[0]):
-        values = {i: steps[t] for i, steps in known.items()}
-        values.update(current)
-        compute(loop, values)
-        for i, steps in kept.items():
-            steps.append(values[i])
-        current = {i: values[graph.outputs[graph.nodes[i].state]] for i in read_later}
+    def _stacked(self, product: Product) -> tuple[Tensor, Tensor]:
+        """Return the stacked matrices and biases of a product, of those with one group only."""
+        chosen = self._of_one_group(product)
+        if not chosen:
+            return self.zero, self.zero
+        weights = torch.cat([self.of_node.weight[i] for i in chosen])
+        return weights, torch.cat([self.of_node.bias.get(i, self.zero) for i in chosen])
 
-    whole.update((i, torch.stack(steps)) for i, steps in kept.items())
-    compute(stack(plan.after), whole)
-    return whole[graph.outputs[0]], tuple(whole[i][-1] for i in graph.outputs)
+    def _multiply(
+        self, product: Product, stacked: tuple[Tensor, Tensor], source: Tensor, values: dict[int, Tensor]
+    ) -> None:
+        chosen = self._of_one_group(product)
+        if chosen:
+            values.update(zip(chosen, linear(source, *stacked).chunk(len(chosen), dim=-1), strict=True))
+        values.update((i, self.of_node.linear(i, source)) for i in product.linears if i not in chosen)
+
+    def _of_one_group(self, product: Product) -> list[int]:
+        return [i for i in product.linears if i in self.of_node.weight]
 
 
 def _check_shapes(graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]) -> None:

@@ -1,7 +1,7 @@
 """Readable account of a cell's way to machine code: operations, derived backward, and LLVM text of one stage."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
@@ -9,7 +9,7 @@ from search.cells.operations import SIGNS, Op
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import Instruction, Stage
-from search.kernels.plan.program import Gemm, Operation, Segment, program_of
+from search.kernels.plan.program import Gemm, Part, Program, Segment, program_of
 
 
 def explain(graph: GateGraph) -> str:
@@ -23,17 +23,11 @@ def explain(graph: GateGraph) -> str:
     parts = [
         "formula",
         *_indented(format_display(graph).splitlines()),
-        *_segment("before the loop, all steps at once", program.before.whole_first),
-        *_segment("in the loop, at each step", program.forward.looped),
-        *_segment("after the loop, all steps at once", program.forward.whole_last),
-        *_segment("backward of what comes after the loop, all steps at once", program.backward.whole_first),
-        *_segment("backward in the loop, from the last step to the first", program.backward.looped),
-        *_weights(program.backward),
-        *_segment("backward of what comes before the loop, all steps at once", program.before_backward.whole_first),
-        *_weights(program.before_backward),
+        *_forward(program),
+        *_backward(program),
     ]
     machine = host()
-    stages = [step for step in program.forward.looped if isinstance(step, Stage)]
+    stages = [step for part in program.forward.loops for step in part.operations if isinstance(step, Stage)]
     if machine is not None and stages:
         text = _shorter(stage_text("stage", stages[-1], machine))
         legend = ", ".join(f"%p{n} is {buffer}" for n, buffer in enumerate(stages[-1].buffers()))
@@ -45,17 +39,52 @@ def explain(graph: GateGraph) -> str:
     return "\n".join(parts)
 
 
-def _segment(title: str, steps: tuple[Operation, ...]) -> Iterator[str]:
-    if not steps:
-        return
-    yield from ("", title)
-    for step in steps:
-        if isinstance(step, Gemm):
-            equals = "=" if step.first else "+="
-            yield f"  {step.destination} {equals} matrix{step.matrix}{'.T' if step.backward else ''} {step.source}"
+def _forward(program: Program) -> Iterator[str]:
+    yield from _operations(f"{_BEFORE}, all steps at once", program.before.parts)
+    for part, place in zip(program.forward.parts, _places(program.forward.parts), strict=True):
+        yield from _operations(f"{place}, {'at each step' if part.loops else 'all steps at once'}", (part,))
+
+
+def _backward(program: Program) -> Iterator[str]:
+    parts = program.backward.parts
+    for part, place in zip(parts, reversed(_places(parts[::-1])), strict=True):
+        if part.loops:
+            yield from _operations(f"backward {place}, from the last step to the first", (part,))
         else:
-            yield "  stage, element by element:"
-            yield from _indented(_indented(stage_formulas(step)))
+            yield from _operations(f"backward of what comes {place}, all steps at once", (part,))
+    yield from _weights(program.backward)
+    yield from _operations(f"backward of what comes {_BEFORE}, all steps at once", program.before_backward.parts)
+    yield from _weights(program.before_backward)
+
+
+_BEFORE = "before the loop"
+
+
+def _places(parts: Sequence[Part]) -> list[str]:
+    """Return where each part of a forward is: in a loop, or before, between or after loops."""
+    loops = sum(part.loops for part in parts)
+    found = []
+    done = 0
+    for part in parts:
+        done += part.loops
+        this = f"loop {done}" if loops > 1 else "the loop"
+        if part.loops:
+            found.append(f"in {this}")
+        else:
+            found.append(f"after {this}" if done else f"{_BEFORE}, from delayed inputs")
+    return found
+
+
+def _operations(title: str, parts: Sequence[Part]) -> Iterator[str]:
+    for part in parts:
+        yield from ("", title)
+        for step in part.operations:
+            if isinstance(step, Gemm):
+                equals = "=" if step.first else "+="
+                yield f"  {step.destination} {equals} matrix{step.matrix}{'.T' if step.backward else ''} {step.source}"
+            else:
+                yield "  stage, element by element:"
+                yield from _indented(_indented(stage_formulas(step)))
 
 
 def _weights(segment: Segment) -> Iterator[str]:

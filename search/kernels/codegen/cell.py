@@ -7,13 +7,15 @@ A row of an array has S floats: H rounded up to whole vectors. Stages compute al
 their left matrix, so that what is in the padding stays there. Weights and their gradients have no padding.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.pointwise import stage_text
+from search.kernels.codegen.pointwise import access_of, stage_text
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
-from search.kernels.plan.program import Gemm, Matrix, Operation, Program, Segment, buffers_of
+from search.kernels.plan.program import Gemm, Matrix, Operation, Part, Program, Segment, buffers_of
 
 SEGMENTS = ("before", "forward", "backward", "before_backward")
 """Names of a program's segments, and of their functions."""
@@ -23,19 +25,25 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     """Return a function (table, T, B, H) that runs a segment over T steps.
 
     `table` holds pointers: the packed weights, the rows that sums start from (zeros in the backward), the gradients of
-    the weights (H, H) and of the sums' biases (S), unused in the forward, then the segment's buffers.
+    the weights (H, H) and of the sums' biases (S), unused in the forward; each packed block-diagonal matrix and the
+    gradient of each; then the segment's buffers.
     """
     numbers = {buffer: n for n, buffer in enumerate(segment.buffers)}
     calls = _Calls(name, numbers, program, host, backward)
-    first = [calls.whole(step) for step in segment.whole_first]
-    looped = [calls.in_loop(step) for step in segment.looped]
-    last = [calls.whole(step) for step in segment.whole_last]
+    parts = [line for n, part in enumerate(segment.parts) for line in _part(n, part, calls, backward)]
     gradients = [calls.weight_gradient(matrix) for matrix in segment.matrices]
     gradients += [calls.bias_gradient(s) for s in segment.sums]
     columns = panel_columns(host)
     pointers = [
         f"  %{name}.at = getelementptr ptr, ptr %table, i64 {n}\n  %{name} = load ptr, ptr %{name}.at, align 8"
-        for n, name in enumerate(["weights", "starts", "gradients", "biases", *(f"base{n}" for n in numbers.values())])
+        for n, name in enumerate(
+            [
+                *("weights", "starts", "gradients", "biases"),
+                *(f"blocks{k}" for k in range(program.grouped)),
+                *(f"d_blocks{k}" for k in range(program.grouped)),
+                *(f"base{n}" for n in numbers.values()),
+            ]
+        )
     ]
     lines = [
         f"define void @{name}(ptr %table, i64 %T, i64 %B, i64 %H) #1 {{",
@@ -51,27 +59,37 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
         f"  %panels = udiv i64 %H.up, {columns}",
         "  %matrix = mul i64 %panel, %panels",
         "  %gradient = mul i64 %H, %H",
-        *first,
+        *parts,
     ]
-    if looped:
-        begin, move, test = ("%T", "sub", "ugt i64 %s.next, 0") if backward else ("0", "add", "ult i64 %s.next, %T")
-        lines += [
-            "  br label %loop",
-            "loop:",
-            f"  %s = phi i64 [{begin}, %entry], [%s.next, %loop]",
-            f"  %s.next = {move} i64 %s, 1",
-            f"  %t = add i64 {'%s.next' if backward else '%s'}, 0",
-            "  %offset = mul i64 %t, %step",
-            "  %odd = and i64 %t, 1",
-            "  %even = xor i64 %odd, 1",
-            "  %offset.old = mul i64 %odd, %step",
-            "  %offset.new = mul i64 %even, %step",
-            *looped,
-            f"  %more = icmp {test}",
-            "  br i1 %more, label %loop, label %after",
-            "after:",
-        ]
-    return "\n".join([*calls.stages, *lines, *last, *gradients, "  ret void", "}"])
+    return "\n".join([*calls.stages, *lines, *gradients, "  ret void", "}"])
+
+
+def _part(n: int, part: Part, calls: _Calls, backward: bool) -> Iterator[str]:
+    """Yield the calls of a part, with the loop over the steps around them if it loops."""
+    if not part.loops:
+        yield from (calls.whole(operation) for operation in part.operations)
+        return
+    begin, move, test = ("%T", "sub", "ugt i64 %s{n}.next, 0") if backward else ("0", "add", "ult i64 %s{n}.next, %T")
+    yield from (
+        f"  br label %before{n}",
+        f"before{n}:",
+        f"  br label %loop{n}",
+        f"loop{n}:",
+        f"  %s{n} = phi i64 [{begin}, %before{n}], [%s{n}.next, %loop{n}]",
+        f"  %s{n}.next = {move} i64 %s{n}, 1",
+        f"  %t{n} = add i64 {f'%s{n}.next' if backward else f'%s{n}'}, 0",
+        f"  %offset{n} = mul i64 %t{n}, %step",
+        f"  %odd{n} = and i64 %t{n}, 1",
+        f"  %even{n} = xor i64 %odd{n}, 1",
+        f"  %offset{n}.old = mul i64 %odd{n}, %step",
+        f"  %offset{n}.new = mul i64 %even{n}, %step",
+    )
+    yield from (calls.in_loop(operation, f"%offset{n}") for operation in part.operations)
+    yield from (
+        f"  %more{n} = icmp {test.format(n=n)}",
+        f"  br i1 %more{n}, label %loop{n}, label %after{n}",
+        f"after{n}:",
+    )
 
 
 def cell_text(program: Program, host: Host) -> str:
@@ -112,16 +130,16 @@ class _Calls:
         """Return the call of an operation for all time steps at once."""
         return self._call(operation, "%rows", "%all", lambda buffer: ([], f"%base{self.numbers[buffer]}"))
 
-    def in_loop(self, operation: Operation) -> str:
-        """Return the call of an operation for time step %t."""
-        return self._call(operation, "%B", "%step", self._at_step)
+    def in_loop(self, operation: Operation, offset: str) -> str:
+        """Return the call of an operation for the time step whose rows begin at `offset`."""
+        return self._call(operation, "%B", "%step", lambda buffer: self._at_step(buffer, offset))
 
     def weight_gradient(self, matrix: Matrix) -> str:
         """Return the product over all rows for a weight's gradient: that of its sum, transposed, times its input."""
         left, right = self.numbers[Buffer(BufferKind.SUM, matrix.sum, True)], self.numbers[matrix.source]
         offset, at = self._fresh(), self._fresh()
         return f"""\
-  {offset} = mul i64 %gradient, {matrix.number}
+  {offset} = mul i64 %gradient, {self.program.storage[matrix.number].index}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
   call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 %rows, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
@@ -136,13 +154,13 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
   call void @{GEMM}{self.host.width}(i64 1, i64 %S, i64 %rows, ptr @one, i64 0, i64 0, ptr {rows}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
 
-    def _at_step(self, buffer: Buffer) -> tuple[list[str], str]:
+    def _at_step(self, buffer: Buffer, offset: str) -> tuple[list[str], str]:
         base = f"%base{self.numbers[buffer]}"
-        if buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch:
+        scratch = buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch
+        if scratch or buffer.kind is BufferKind.PARAM:
             return [], base
-        offset = "%offset"
         if buffer.gradient and buffer.index not in self.program.tracked:  # two steps in turn
-            offset = {BufferKind.OLD: "%offset.old", BufferKind.NEW: "%offset.new"}.get(buffer.kind, offset)
+            offset += {BufferKind.OLD: ".old", BufferKind.NEW: ".new"}.get(buffer.kind, "")
         name = self._fresh()
         return [f"  {name} = getelementptr float, ptr {base}, i64 {offset}"], name
 
@@ -162,14 +180,15 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
                 self._stage_names[operation] = f"{self.name}_stage{len(self._stage_names)}"
                 self.stages.append(stage_text(self._stage_names[operation], operation, self.host))
             arguments = ", ".join(f"ptr {pointer}" for pointer in pointers)
-            lines.append(f"  call void @{self._stage_names[operation]}(i64 {count}, {arguments})")
+            size = f"i64 {rows}, i64 %S" if access_of(operation) else f"i64 {count}"
+            lines.append(f"  call void @{self._stage_names[operation]}({size}, {arguments})")
         else:
             lines += self._gemm(operation, rows, *pointers)
         return "\n".join(lines)
 
     def _gemm(self, gemm: Gemm, rows: str, source: str, destination: str) -> Iterator[str]:
         offset, weight = self._fresh(), self._fresh()
-        yield f"  {offset} = mul i64 %matrix, {gemm.matrix}"
+        yield f"  {offset} = mul i64 %matrix, {self.program.storage[gemm.matrix].index}"
         yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
         start, stride = destination, "%S"
         if gemm.first:

@@ -1,11 +1,16 @@
-"""Plan of a cell's computation over a sequence: before the time loop, in it, and after it.
+"""Plan of a cell's computation over a sequence: loops over the steps, and what is computed for all steps at once.
 
-A recurrent cell need not be run node by node at every step. Three facts about its graph save most of that work:
+A recurrent cell need not be run node by node at every step. Four facts about its graph save most of that work:
 
-- *Hoisting*: nodes that depend on x alone are known for all steps at once. They are computed before the loop, by a few
-  large matrix products.
-- *Sinking*: nodes that no state depends on (for example, an output that the cell never reads back) are computed after
-  the loop, again for all steps at once.
+- *Hoisting*: nodes that depend on x alone are known for all steps at once. They are computed before any loop, by a few
+  large matrix products. The same holds for nodes that read a delayed input, a state such as `p' = x`: its values before
+  all steps are those after them, one step later.
+- *Loops*: only states that depend on themselves need a loop over the steps. They fall into the strongly connected
+  components of the graph, in which a step's states lead to the next step's. If a component needs products of another's
+  results, it gets a loop of its own, after these products have been computed for all steps at once; components with
+  only pointwise operations between them share a loop.
+- *Sinking*: products that no state depends on (for example, of an output that the cell never reads back) are computed
+  after the loops, again for all steps at once.
 - *Levels*: within each of these phases the graph is cut where a matrix has to wait for the result of another. A level
   is a set of matrix products that can run together, followed by one pointwise stage. The LSTM has one level in its
   loop. The GRU, whose last matrix reads r * h, has two.
@@ -13,24 +18,20 @@ A recurrent cell need not be run node by node at every step. Three facts about i
 The result of a product is often only added to another, as in `linear(x) + linear(h)`. Such results form one `Sum`: the
 products accumulate into one buffer, and neither result is stored on its own.
 
+If the inputs are symbols, a node that depends on x alone takes no more values than there are symbols. A plan *by
+symbol* computes it once for each symbol, into a table with a row for each; what runs at each step reads the row of that
+step's symbol. A node of *delay* d depends on x as it was d steps before, and on nothing else: its table is read by the
+symbols of d steps before. Tables of different delays cannot be added row by row, so a sum has products of one delay.
+
 A plan refers to nodes by their position in the graph that it was made from.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
 
 from search.cells.graph import GateGraph
 from search.cells.operations import LEAVES, Op
-
-
-class Phase(IntEnum):
-    """Phase of the computation, relative to the time loop."""
-
-    BEFORE = 0  # depends on x alone: all steps at once, before the loop
-    LOOP = 1  # a state that is read again depends on it
-    AFTER = 2  # only outputs depend on it: all steps at once, after the loop
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,22 @@ class Level:
     """Products that can run together, then one pointwise stage.
 
     `nodes` are the pointwise nodes computed here, in topological order. `targets` are the nodes whose values must be in
-    memory after the level: new states, and what a later product reads.
+    memory after the level: new states, what a later product reads (learned vectors and numbers included), and what
+    later phases read of a table. `delay` is that of the tables that it computes, None if it computes no tables.
     """
 
     products: tuple[Product, ...]
     nodes: tuple[int, ...]
     targets: tuple[int, ...]
+    delay: int | None = None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Levels that run one after the other: at each step if `loops`, else for all steps at once."""
+
+    loops: bool
+    levels: tuple[Level, ...]
 
 
 @dataclass(frozen=True)
@@ -64,39 +75,136 @@ class Sum:
 
 @dataclass(frozen=True)
 class Plan:
-    """Levels of the three phases, sums of products, and the phase of each node, None if nothing reads the node.
+    """Phases in the order in which they run, the sums of products, and the phase of each node.
 
-    `carried` are the states that the cell reads; other states are only outputs.
+    Attributes:
+        phases: The first holds what depends on x alone, by symbol also what depends on one delayed x alone. It may be
+            empty; the others are not.
+        sums: Sums of products.
+        carried: The states that the cell reads; other states are only outputs.
+        phase_of: The position in `phases` of each node, None if nothing reads the node.
+        delays: By symbol the delay of each node that has a table, else None.
     """
 
-    before: tuple[Level, ...]
-    loop: tuple[Level, ...]
-    after: tuple[Level, ...]
+    phases: tuple[Phase, ...]
     sums: tuple[Sum, ...]
     carried: tuple[int, ...]
-    phases: tuple[Phase | None, ...]
+    phase_of: tuple[int | None, ...]
+    delays: tuple[int | None, ...]
+
+    @property
+    def before(self) -> Phase:
+        """Phase of what depends on x alone."""
+        return self.phases[0]
+
+    @property
+    def loops(self) -> tuple[Phase, ...]:
+        """Phases that run step by step."""
+        return tuple(phase for phase in self.phases if phase.loops)
 
 
 @lru_cache(maxsize=512)
-def plan_of(graph: GateGraph) -> Plan:
-    """Return the plan of a graph, canonical or not; the cache is keyed by the graph, since plans refer to positions."""
-    live = _closure(graph, graph.outputs)
-    carried = tuple(sorted({graph.nodes[i].state for i in live if graph.nodes[i].op is Op.STATE}))
-    needed_in_loop = _closure(graph, [graph.outputs[k] for k in carried])
-    reads_state = [False] * len(graph)
-    phases: list[Phase | None] = []
-    for i, node in enumerate(graph):
-        reads_state[i] = node.op is Op.STATE or any(reads_state[j] for j in node.inputs)
-        if i not in live:
-            phases.append(None)
-        elif not reads_state[i]:
-            phases.append(Phase.BEFORE)
-        else:
-            phases.append(Phase.LOOP if i in needed_in_loop else Phase.AFTER)
-    sums = _sums(graph, live)
-    in_memory = {s.node for s in sums}
-    before, loop, after = (_levels(graph, phases, phase, in_memory) for phase in Phase)
-    return Plan(before, loop, after, sums, carried, tuple(phases))
+def plan_of(graph: GateGraph, by_symbol: bool = False) -> Plan:
+    """Return the plan of a graph, canonical or not, for inputs given as vectors or by symbol.
+
+    The cache is keyed by the graph, since plans refer to positions.
+    """
+    order = _Order(graph)
+    delays = order.delays(by_symbol)
+    ranks = [
+        None if i not in order.live else 0 if delays[i] is not None else 1 + order.rank(i) for i in range(len(graph))
+    ]
+    sums = _sums(graph, order.live, delays, by_symbol)
+    builder = _Levels(graph, order.live, {s.node for s in sums}, delays if by_symbol else ())
+    phases = [Phase(False, ())]
+    number = {0: 0}
+    for rank in sorted({rank for rank in ranks if rank is not None}):
+        loops = rank > 0 and rank % 2 == 0
+        found = Phase(loops, builder.levels([i for i in range(len(graph)) if ranks[i] == rank], loops, rank == 0))
+        if rank == 0:
+            phases[0] = found
+        elif found.levels:
+            phases.append(found)
+        number[rank] = len(phases) - 1
+    carried = tuple(sorted({graph.nodes[i].state for i in order.live if graph.nodes[i].op is Op.STATE}))
+    phase_of = tuple(None if rank is None else number[rank] for rank in ranks)
+    tables = tuple(None if delay is None or not by_symbol else max(delay, 0) for delay in delays)
+    return Plan(tuple(phases), sums, carried, phase_of, tables)
+
+
+_CONSTANT = -1
+"""Delay of a node that depends on parameters and numbers alone."""
+
+
+class _Order:
+    """Order in which the nodes of a graph can be computed over a whole sequence.
+
+    `rank` 0 is before all loops, 1 in the first loop, 2 between the first and the second loop, and so on.
+    """
+
+    def __init__(self, graph: GateGraph) -> None:
+        self.graph = graph
+        self.live = _closure(graph, graph.outputs)
+        self._ancestors = self._across_steps()
+        self._ranks: dict[int, int] = {}
+
+    def _across_steps(self) -> list[int]:
+        """Return for each node the set of nodes that it depends on at this step or an earlier one, as bits."""
+        found = [0] * len(self.graph)
+        changed = True
+        while changed:
+            changed = False
+            for i in range(len(self.graph)):
+                bits = 0
+                for j in self._read(i):
+                    bits |= 1 << j | found[j]
+                changed |= bits != found[i]
+                found[i] = bits
+        return found
+
+    def _read(self, i: int) -> tuple[int, ...]:
+        """Return the nodes that node i reads; a state reads its new value, of the step before."""
+        node = self.graph.nodes[i]
+        return (self.graph.outputs[node.state],) if node.op is Op.STATE else node.inputs
+
+    def _depends(self, i: int, j: int) -> bool:
+        return bool(self._ancestors[i] >> j & 1)
+
+    def delays(self, by_symbol: bool) -> list[int | None]:
+        """Return the delay of each node, None if it depends on a state, other than as a delay of x by symbol."""
+        found: dict[int, int | None] = {}
+
+        def delay(i: int) -> int | None:
+            if i not in found:
+                node = self.graph.nodes[i]
+                if node.op is Op.INPUT:
+                    found[i] = 0
+                elif node.op is Op.STATE:
+                    known = None if not by_symbol or self._depends(i, i) else delay(self.graph.outputs[node.state])
+                    found[i] = None if known is None else max(known, 0) + 1
+                else:
+                    read = {delay(j) for j in node.inputs} - {_CONSTANT}
+                    found[i] = _CONSTANT if not read else read.pop() if len(read) == 1 else None
+                    if node.op is Op.LINEAR and found[i] == _CONSTANT:
+                        found[i] = 0  # as if it read x: its result is in memory like those of other products
+            return found[i]
+
+        return [delay(i) for i in range(len(self.graph))]
+
+    def rank(self, i: int) -> int:
+        """Return the rank of a live node."""
+        if i not in self._ranks:
+            if self._depends(i, i):
+                component = [j for j in self.live if self._depends(i, j) and self._depends(j, i)]
+                read = {j for member in component for j in self._read(member)} - set(component)
+                rank = max((self.rank(j) for j in read), default=0) | 1
+                self._ranks.update(dict.fromkeys(component, rank))
+            else:
+                rank = max((self.rank(j) for j in self._read(i)), default=0)
+                if self.graph.nodes[i].op is Op.LINEAR:
+                    rank += rank & 1  # after the loop, for all steps at once
+                self._ranks[i] = rank
+        return self._ranks[i]
 
 
 def _closure(graph: GateGraph, roots: Iterable[int]) -> frozenset[int]:
@@ -107,8 +215,11 @@ def _closure(graph: GateGraph, roots: Iterable[int]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _sums(graph: GateGraph, live: frozenset[int]) -> tuple[Sum, ...]:
-    """Assign every live matrix to exactly one sum; an `add` joins two sums that nothing else reads."""
+def _sums(graph: GateGraph, live: frozenset[int], delays: Sequence[int | None], by_symbol: bool) -> tuple[Sum, ...]:
+    """Assign every live matrix to exactly one sum; an `add` joins two sums that nothing else reads.
+
+    By symbol it joins only sums of the same delay.
+    """
     uses = [0] * len(graph)
     for i in live:
         for j in graph.nodes[i].inputs:
@@ -123,32 +234,76 @@ def _sums(graph: GateGraph, live: frozenset[int]) -> tuple[Sum, ...]:
             open_sums[i] = (i,)
         elif node.op is Op.ADD and all(j in open_sums and uses[j] == 1 for j in node.inputs):
             left, right = node.inputs
-            open_sums[i] = open_sums.pop(left) + open_sums.pop(right)
+            if not by_symbol or delays[left] == delays[right]:
+                open_sums[i] = open_sums.pop(left) + open_sums.pop(right)
     return tuple(Sum(node, tuple(sorted(linears))) for node, linears in open_sums.items())
 
 
-def _levels(graph: GateGraph, phases: list[Phase | None], phase: Phase, in_memory: set[int]) -> tuple[Level, ...]:
-    members = [i for i in range(len(graph)) if phases[i] is phase]
-    level: dict[int, int] = {}
-    for i in members:
-        node = graph.nodes[i]
-        level[i] = max((level.get(j, 0) for j in node.inputs), default=0) + (node.op is Op.LINEAR)
-    sources = {graph.nodes[i].inputs[0] for i in graph.linears if phases[i] is not None}  # what some product reads
-    new_states = set(graph.outputs)
-    found = []
-    for depth in range(1 + max(level.values(), default=-1)):
-        here = [i for i in members if level[i] == depth]
+class _Levels:
+    """Builder of the levels of phases; `tables` holds the delay of each node of a plan by symbol, else nothing."""
+
+    def __init__(
+        self, graph: GateGraph, live: frozenset[int], in_memory: set[int], tables: Sequence[int | None]
+    ) -> None:
+        self.graph, self.in_memory, self.tables = graph, in_memory, tables
+        self.sources = {graph.nodes[i].inputs[0] for i in graph.linears if i in live}  # what some product reads
+        self.new_states = set(graph.outputs)
+        # What a step reads of a table: of nodes of one delay, those that a node without one reads.
+        self.read_by_steps = {
+            j for i in live if tables and tables[i] is None for j in graph.nodes[i].inputs if tables[j] is not None
+        }
+
+    def levels(self, members: list[int], loops: bool, early: bool) -> tuple[Level, ...]:
+        """Return the levels of a phase, of the first one if `early`."""
+        depths = self._depths(members, loops)
+        delays = (
+            [None] if not (early and self.tables) else range(1 + max((self.tables[i] or 0 for i in members), default=0))
+        )
+        found = []
+        for depth in range(1 + max(depths.values(), default=-1)):
+            for delay in delays:
+                ready = [
+                    i for i in members if depths[i] == depth and (delay is None or max(self.tables[i] or 0, 0) == delay)
+                ]
+                level = self._level(ready, delay)
+                if level.products or level.nodes or level.targets:
+                    found.append(level)
+        return tuple(found)
+
+    def _level(self, ready: list[int], delay: int | None) -> Level:
+        operations = {i: self.graph.nodes[i].op for i in ready}
         stacked: dict[int, list[int]] = {}
-        for i in here:
-            if graph.nodes[i].op is Op.LINEAR:
-                stacked.setdefault(graph.nodes[i].inputs[0], []).append(i)
+        for i, op in operations.items():
+            if op is Op.LINEAR:
+                stacked.setdefault(self.graph.nodes[i].inputs[0], []).append(i)
+        read_by_steps = set() if delay is None else self.read_by_steps
         targets = tuple(
             i
-            for i in here
-            if i in new_states or (i in sources and i not in in_memory and graph.nodes[i].op not in LEAVES)
+            for i, op in operations.items()
+            if i in self.new_states
+            or (i in self.sources and i not in self.in_memory and op not in (Op.INPUT, Op.STATE))
+            or (i in read_by_steps and i not in self.in_memory and op not in LEAVES)
         )
-        nodes = tuple(i for i in here if graph.nodes[i].op not in LEAVES | {Op.LINEAR})
+        nodes = tuple(i for i, op in operations.items() if op not in LEAVES | {Op.LINEAR})
         products = tuple(Product(source, tuple(linears)) for source, linears in stacked.items())
-        if products or nodes or targets:
-            found.append(Level(products, nodes, targets))
-    return tuple(found)
+        return Level(products, nodes, targets, delay)
+
+    def _depths(self, members: list[int], loops: bool) -> dict[int, int]:
+        """Return the level of each node of a phase."""
+        found: dict[int, int] = {}
+        here = set(members)
+
+        def depth(i: int) -> int:
+            if i not in found:
+                node = self.graph.nodes[i]
+                if node.op is not Op.STATE:
+                    found[i] = max((depth(j) for j in node.inputs if j in here), default=0) + (node.op is Op.LINEAR)
+                elif loops or self.graph.outputs[node.state] not in here:
+                    found[i] = 0
+                else:  # the rows before all steps are complete after the stage that computes those after them
+                    found[i] = depth(self.graph.outputs[node.state]) + 1
+            return found[i]
+
+        for i in members:
+            depth(i)
+        return found

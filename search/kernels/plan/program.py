@@ -1,22 +1,22 @@
 """Program of a cell: its plan as lists of operations on named buffers, forward and backward.
 
 The plan says which matrices and nodes belong together; the program says what is loaded, computed and stored. Each phase
-(before, in and after the loop) is a sequence of `Gemm` and `Stage` operations. In the loop they run once for each step,
-outside of it once for all steps. The backward runs the phases from last to first, and the loop from the last step to
-the first.
+is a sequence of `Gemm` and `Stage` operations. In a loop they run once for each step, outside of loops once for all
+steps. The backward runs the phases from last to first, and a loop from the last step to the first.
 
 Memory holds x, all states of all steps, sums of products, and the values that products read. A sum that only an
 activation reads is overwritten by that activation as soon as it is computed: the same memory then holds what the
 backward needs. The backward recomputes all other values it needs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from search.cells.graph import GateGraph
 from search.cells.operations import OPERATIONS, Op
+from search.cells.parameters import layout_of
 from search.kernels.plan.adjoint import (
     Buffer,
     BufferKind,
@@ -26,7 +26,7 @@ from search.kernels.plan.adjoint import (
     forward_stage,
     gradient,
 )
-from search.kernels.plan.plan import Level, Phase, Plan, plan_of
+from search.kernels.plan.plan import Level, Plan, plan_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +55,60 @@ class Matrix:
     source: Buffer
 
 
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Place of a matrix: its index among the full matrices, or among the block-diagonal ones of `groups` blocks."""
+
+    index: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Operations that run in order, at each step if `loops`, else for all steps at once."""
+
+    loops: bool
+    operations: tuple[Operation, ...]
+
+    @cached_property
+    def buffers(self) -> frozenset[Buffer]:
+        """Buffers that the operations use."""
+        return frozenset(buffer for operation in self.operations for buffer in buffers_of(operation))
+
+
 @dataclass(frozen=True)
 class Segment:
-    """Operations compiled to one function, and the matrices and sums whose gradients are computed at its end.
+    """Parts compiled to one function, and the matrices and sums whose gradients are computed at its end."""
 
-    `whole_first` and `whole_last` run for all steps at once, before and after the loop over `looped`.
-    """
-
-    whole_first: tuple[Operation, ...] = ()
-    looped: tuple[Operation, ...] = ()
-    whole_last: tuple[Operation, ...] = ()
+    parts: tuple[Part, ...] = ()
     matrices: tuple[Matrix, ...] = ()
     sums: tuple[int, ...] = ()
 
     @cached_property
     def buffers(self) -> tuple[Buffer, ...]:
         """Buffers that the segment uses, each once."""
-        found = [p for step in (*self.whole_first, *self.looped, *self.whole_last) for p in buffers_of(step)]
+        found = [p for part in self.parts for operation in part.operations for p in buffers_of(operation)]
         for matrix in self.matrices:
             found += [Buffer(BufferKind.SUM, matrix.sum, gradient=True), matrix.source]
         return tuple(dict.fromkeys(found))
 
+    @property
+    def loops(self) -> tuple[Part, ...]:
+        """Parts that run step by step."""
+        return tuple(part for part in self.parts if part.loops)
+
 
 @dataclass(frozen=True)
 class Program:
-    """Segments of a cell: `before` the loop, `forward` (the loop and what follows), and the backward of each.
+    """Segments of a cell: what depends on x alone (`before`), the rest (`forward`), and the backward of each.
 
     The segments `before` and `before_backward` do not depend on time. They can run over other rows than those of all
     steps, such as the rows of an embedding, if the buffers in `handed_over` are copied between them and the others.
 
-    `matrices[k]` is None if nothing reads matrix k. `tracked` are the states whose gradients are kept for all steps,
-    since an operation outside of the loop reads or writes them; other states keep theirs for two steps in turn.
-    `scratch` are the values whose gradients are needed within one step only. `reads_x` says whether anything depends on
-    x.
+    `matrices[k]` is None if nothing reads matrix k, which is stored at `storage[k]`. `tracked` are the states whose
+    gradients are kept for all steps, since more than one loop uses them; other states keep theirs for two steps in
+    turn. `scratch` are the values whose gradients are needed within one step only. `reads_x` says whether anything
+    depends on x.
     """
 
     before: Segment
@@ -97,16 +118,23 @@ class Program:
     sums: int
     values: int
     matrices: tuple[Matrix | None, ...]
+    storage: tuple[Storage, ...]
     tracked: frozenset[int]
     scratch: frozenset[int]
     reads_x: bool
+
+    @property
+    def grouped(self) -> int:
+        """Number of block-diagonal matrices."""
+        return sum(place.groups > 1 for place in self.storage)
 
     @cached_property
     def handed_over(self) -> tuple[Buffer, ...]:
         """Buffers known before the loop that later segments read: x, sums, values, and whole states."""
         used = {buffer for segment in (self.forward, self.backward) for buffer in segment.buffers}
         early = (Buffer(BufferKind.X), *self.before.buffers)
-        return tuple(dict.fromkeys(p for p in early if p in used or p.kind is BufferKind.NEW))
+        rows = (buffer for buffer in early if buffer.kind is not BufferKind.PARAM)
+        return tuple(dict.fromkeys(p for p in rows if p in used or p.kind is BufferKind.NEW))
 
 
 def buffers_of(operation: Operation) -> tuple[Buffer, ...]:
@@ -131,7 +159,6 @@ def program_of(graph: GateGraph) -> Program:
 class _Done:
     """Level as run by the forward: the nodes in memory before its stage, and the targets that were stored."""
 
-    phase: Phase
     level: Level
     inputs: dict[int, Buffer]
     targets: tuple[tuple[int, Buffer], ...]
@@ -146,85 +173,99 @@ class _Builder:
         self.replaceable = self._replaceable()
         self.values = 0
         self.started: set[int] = set()  # sums that a product has been stored to
-        self.done: list[_Done] = []
         self.memory: dict[int, Buffer] = {}  # node -> buffer of its value
+        self.rows: dict[int, Buffer] = {}  # learned vector or number -> buffer that has it in every row, for products
+        self.layout = layout_of(graph)
         for i, node in enumerate(graph):
             if node.op is Op.INPUT:
                 self.memory[i] = Buffer(BufferKind.X)
             elif node.op is Op.STATE:
                 self.memory[i] = Buffer(BufferKind.OLD, node.state)
+            elif node.op is Op.PARAM:
+                self.memory[i] = Buffer(BufferKind.PARAM, self.layout.first_vector[i])
 
     def program(self) -> Program:
         plan, linears = self.plan, self.graph.linears
-        phases = {Phase.BEFORE: plan.before, Phase.LOOP: plan.loop, Phase.AFTER: plan.after}
-        forward = {
-            phase: tuple(step for level in levels for step in self._forward(phase, level))
-            for phase, levels in phases.items()
-        }
-        read_after = {buffer for step in forward[Phase.AFTER] for buffer in buffers_of(step)}
+        done: list[list[_Done]] = []
+        forward: list[Part] = []
+        for phase in plan.phases:
+            done.append([])
+            operations = tuple(step for level in phase.levels for step in self._forward(level, done[-1]))
+            forward.append(Part(phase.loops, operations))
         self.tracked = frozenset(
-            k
-            for k, i in enumerate(self.graph.outputs)
-            if k not in plan.carried
-            or plan.phases[i] is not Phase.LOOP
-            or {Buffer(BufferKind.OLD, k), Buffer(BufferKind.NEW, k)} & read_after
+            k for k in range(self.graph.states) if k not in plan.carried or not self._in_one_loop(forward, k)
         )
-        stored_in_loop = {buffer for step in forward[Phase.LOOP] for buffer in buffers_of(step)}
-        used_before = {buffer for step in forward[Phase.BEFORE] for buffer in buffers_of(step)}
-        loop_only = stored_in_loop - read_after - used_before
-        scratch = frozenset(buffer.index for buffer in loop_only if buffer.kind is BufferKind.VALUE)
+        scratch = frozenset(v for v in range(self.values) if _used_in_one_loop(forward, {Buffer(BufferKind.VALUE, v)}))
         # The gradients of the results are given.
         self.written = {Buffer(BufferKind.NEW, k, True) for k in range(self.graph.states)}
         self.written |= {Buffer(BufferKind.OLD, k, True) for k in self.tracked}
-        backward = {
-            phase: tuple(step for done in reversed(self.done) if done.phase is phase for step in self._backward(done))
-            for phase in (Phase.AFTER, Phase.LOOP, Phase.BEFORE)
-        }
+        backward = []
+        for phase, levels in reversed(list(zip(plan.phases, done, strict=True))):
+            operations = tuple(step for level in reversed(levels) for step in self._backward(level))
+            backward.append(Part(phase.loops, operations))
+        *late_parts, early_part = backward
         matrices = [
-            Matrix(k, self.sum_of_linear[i], self.memory[self.graph.nodes[i].inputs[0]])
+            Matrix(k, self.sum_of_linear[i], self._source(self.graph.nodes[i].inputs[0]))
             if i in self.sum_of_linear
             else None
             for k, i in enumerate(linears)
         ]
-        early = [m for m in matrices if m is not None and plan.phases[linears[m.number]] is Phase.BEFORE]
+        early = [m for m in matrices if m is not None and plan.phase_of[linears[m.number]] == 0]
         late = [m for m in matrices if m is not None and m not in early]
         # The rows of a sum's gradient are added up after its last contribution.
-        late_steps = (*backward[Phase.AFTER], *backward[Phase.LOOP])
-        used_late = {buffer for step in late_steps for buffer in buffers_of(step)}
-        written_early = {buffer for step in backward[Phase.BEFORE] for buffer in written_by(step)}
+        used_late = {buffer for part in late_parts for buffer in part.buffers}
+        written_early = {buffer for operation in early_part.operations for buffer in written_by(operation)}
         late_gradients = used_late - written_early
-        late_sums = tuple(s for s in range(len(plan.sums)) if Buffer(BufferKind.SUM, s, True) in late_gradients)
-        early_sums = tuple(s for s in range(len(plan.sums)) if s not in late_sums)
+        biased = [s for s, part in enumerate(plan.sums) if set(part.linears) & set(self.layout.biased)]
+        late_sums = tuple(s for s in biased if Buffer(BufferKind.SUM, s, True) in late_gradients)
+        early_sums = tuple(s for s in biased if s not in late_sums)
         return Program(
-            Segment(forward[Phase.BEFORE]),
-            Segment((), forward[Phase.LOOP], forward[Phase.AFTER]),
-            Segment(backward[Phase.AFTER], backward[Phase.LOOP], (), tuple(late), late_sums),
-            Segment(backward[Phase.BEFORE], matrices=tuple(early), sums=early_sums),
+            Segment(_not_empty(forward[:1])),
+            Segment(_not_empty(forward[1:])),
+            Segment(_not_empty(late_parts), tuple(late), late_sums),
+            Segment(_not_empty([early_part]), tuple(early), early_sums),
             len(plan.sums),
             self.values,
             tuple(matrices),
+            tuple(self._storage(i) for i in linears),
             self.tracked,
             scratch,
             Buffer(BufferKind.X, gradient=True) in self.written,
         )
 
+    def _storage(self, i: int) -> Storage:
+        """Return the place of the matrix of node i."""
+        layout = self.layout
+        if i in layout.full:
+            return Storage(layout.full.index(i), 1)
+        index = layout.grouped.index(i)
+        return Storage(index, layout.groups[index])
+
+    def _source(self, i: int) -> Buffer:
+        """Return the buffer that a product reads node i from, which has a row for each row of the product."""
+        return self.rows.get(i) or self.memory[i]
+
+    def _in_one_loop(self, forward: list[Part], k: int) -> bool:
+        """Return whether one loop computes state k and is all that reads it."""
+        return _used_in_one_loop(forward, {Buffer(BufferKind.OLD, k), Buffer(BufferKind.NEW, k)})
+
     def _replaceable(self) -> dict[int, int]:
         """Return the activations that may overwrite their sum, since nothing else reads it: node -> sum."""
         found = {}
         for s, part in enumerate(self.plan.sums):
-            readers = [i for i in self.graph.consumers[part.node] if self.plan.phases[i] is not None]
+            readers = [i for i in self.graph.consumers[part.node] if self.plan.phase_of[i] is not None]
             if len(readers) == 1 and part.node not in self.graph.outputs:
                 reader = readers[0]
                 if _from_result(self.graph.nodes[reader].op):
                     found[reader] = s
         return found
 
-    def _forward(self, phase: Phase, level: Level) -> Iterator[Operation]:
+    def _forward(self, level: Level, done: list[_Done]) -> Iterator[Operation]:
         known_here = {*level.nodes, *(i for product in level.products for i in product.linears)}
         for product in level.products:
             for i in product.linears:
                 s = self.sum_of_linear[i]
-                source, destination = self.memory[product.source], Buffer(BufferKind.SUM, s)
+                source, destination = self._source(product.source), Buffer(BufferKind.SUM, s)
                 yield Gemm(source, self.matrix[i], destination, first=s not in self.started)
                 self.started.add(s)
         for s, part in enumerate(self.plan.sums):
@@ -232,10 +273,11 @@ class _Builder:
                 self.memory[part.node] = Buffer(BufferKind.SUM, s)
         inputs = dict(self.memory)
         targets = tuple(self._targets(level))
-        self.done.append(_Done(phase, level, inputs, targets))
+        done.append(_Done(level, inputs, targets))
         if targets:
             for i, buffer in targets:
-                self.memory.setdefault(i, buffer)
+                constant = self.graph.nodes[i].op in (Op.PARAM, Op.NUMBER)
+                (self.rows if constant else self.memory).setdefault(i, buffer)
                 if buffer.kind is BufferKind.SUM:
                     del self.memory[self.plan.sums[buffer.index].node]
             yield forward_stage(self.graph, inputs, targets)
@@ -264,13 +306,24 @@ class _Builder:
                     buffers.append(gradient(buffer))
                 if buffer == Buffer(BufferKind.NEW, 0) and 0 not in self.tracked:
                     buffers.append(Buffer(BufferKind.OUTPUT, gradient=True))
-            yield backward_stage(self.graph, done.inputs, self.memory, gradients, self.written)
+            stage = backward_stage(self.graph, done.inputs, self.memory, gradients, self.written)
+            if stage.stores:  # not of numbers alone
+                yield stage
         for product in done.level.products:
-            destination = gradient(self.memory[product.source])
+            destination = gradient(self._source(product.source))
             for i in product.linears:
                 source = Buffer(BufferKind.SUM, self.sum_of_linear[i], gradient=True)
                 yield Gemm(source, self.matrix[i], destination, destination not in self.written, backward=True)
                 self.written.add(destination)
+
+
+def _used_in_one_loop(parts: list[Part], buffers: set[Buffer]) -> bool:
+    """Return whether a single part uses any of the buffers, and runs step by step."""
+    return [part.loops for part in parts if part.buffers & buffers] == [True]
+
+
+def _not_empty(parts: Iterable[Part]) -> tuple[Part, ...]:
+    return tuple(part for part in parts if part.operations)
 
 
 def _from_result(op: Op) -> bool:

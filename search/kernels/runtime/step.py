@@ -1,8 +1,7 @@
 """Command buffer of a training step, or of a score, for one shape of batch.
 
 Lookup or projection of the inputs, layers forward, readout and loss; in training also layers backward, gradient norm,
-clipping and update. T steps, B sequences, H units, S: H rounded up to whole vectors, V symbols or notes, K matrices of
-a layer.
+clipping and update. T steps, B sequences, H units, S: H rounded up to whole vectors, V symbols or notes.
 
 Parameters have rows of H numbers and all other arrays rows of S. What is in the padding beyond H stays there: products
 read H columns of their left matrix, and parameters' gradients are written up to H.
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CALL_SCATTER
@@ -28,6 +26,7 @@ from search.kernels.runtime.buffers import (
     gradient_addresses,
     gradient_floats,
     value_addresses,
+    vector_addresses,
 )
 from search.kernels.runtime.commands import CommandBuffer
 from search.kernels.runtime.library import kernel_library
@@ -54,7 +53,8 @@ class StepCommands:
         self.rows = steps * batch
         self.allocate, self.values, self.gradients = model.arena.allocate, model.values, model.gradients
         self.columns = panel_columns(self.code.host)
-        self.matrices = len(self.code.sums_of_matrices)
+        layout = self.code.layout
+        self.matrices, self.biases, self.vectors = len(layout.full), len(layout.biased), len(layout.vectors)
         self.by_symbol = not model.multi_label and self.output_size < self.rows
         self.table_rows = (1, self.output_size) if self.by_symbol else (steps, batch)
         self.packed_floats = self.matrices * self._panels(self.units) * self.units
@@ -142,20 +142,18 @@ class StepCommands:
 
     def _forward(self, layer: int, x: int) -> int:
         """Record a layer's forward over all steps; return the address of its outputs (T, B, S)."""
-        packed = self._packed(self.values.weights[layer], transposed=True)
+        packed, blocks = self._packed(layer, transposed=True)
         starts = self.allocate("starts", self.starts_floats)
         self.commands.call(CLEAR, 4 * self.starts_floats, starts)
-        numbers = self.code.sums_of_matrices.ctypes.data
-        if self.matrices:
-            biases = self.values.biases[layer].data_ptr()
-            self.commands.call(
-                CALL_SCATTER, self.matrices, self.units, numbers, starts, self.stride, biases, self.units
-            )
-        weights = packed, starts, 0, 0
+        if self.biases:
+            numbers, biases = self.code.sums_of_biases.ctypes.data, self.values.layers[layer].biases.data_ptr()
+            self.commands.call(CALL_SCATTER, self.biases, self.units, numbers, starts, self.stride, biases, self.units)
+        weights = packed, starts, 0, 0, *blocks, *(0 for _ in blocks)
+        vectors = self._padded_vectors(layer)
         looks_up = layer == 0 and self.by_symbol
         late_x = self._first_input() if looks_up and self.code.reads_x_late else x
-        late = self._arrays(f"{layer}", late_x, self.steps, self.batch)
-        early = self._arrays("table", x, *self.table_rows) if looks_up else late
+        late = self._arrays(f"{layer}", late_x, self.steps, self.batch) | vectors
+        early = self._arrays("table", x, *self.table_rows) | vectors if looks_up else late
         self.early.append(early)
         self.late.append(late)
         one = 4 * self.batch * self.stride
@@ -217,18 +215,20 @@ class StepCommands:
         totals = self.allocate("starts", self.starts_floats)
         self.commands.call(CLEAR, 4 * self.starts_floats, totals)
         last = totals + 4 * (self.starts_floats - self.stride)
-        packed = self._packed(self.values.weights[layer], transposed=False)
-        weights = packed, last, self.gradients.weights[layer].data_ptr(), totals
+        packed, blocks = self._packed(layer, transposed=False)
+        given = self.gradients.layers[layer]
+        weights = packed, last, given.weights.data_ptr(), totals, *blocks, *(b.data_ptr() for b in given.blocks)
+        vectors = self._cleared_vectors()
         shape = self.steps, self.batch, self.stride
         free = self.allocate("gradients", gradient_floats(program, *shape))
-        gradients = late_gradients = gradient_addresses(program, d_x, states, free, d_output, *shape)
+        gradients = late_gradients = gradient_addresses(program, d_x, states, free, d_output, *shape) | vectors
         self._segment("backward", weights, late, late_gradients, (self.steps, self.batch))
         if looks_up:
             floats = self._array_floats(*self.table_rows)
             table = self.allocate("table gradients", sum(floats))
             self.commands.call(CLEAR, 4 * sum(floats), table)
             d_entry = self._padded_entry_gradient()
-            gradients = self._cut(d_entry, table, floats, *self.table_rows)
+            gradients = self._cut(d_entry, table, floats, *self.table_rows) | vectors
             for key in code.gradients_handed_over:
                 self._by_symbol(CALL_SCATTER, gradients[key], late_gradients[key])
         rows = self.table_rows if looks_up else (self.steps, self.batch)
@@ -236,10 +236,32 @@ class StepCommands:
         if looks_up and self.stride > self.units:
             entry = self.gradients.entry.data_ptr()
             self.commands.call(COPY_ROWS, self.output_size, self.units, d_entry, self.stride, entry, self.units)
-        if self.matrices:
-            numbers, biases = self.code.sums_of_matrices.ctypes.data, self.gradients.biases[layer].data_ptr()
-            self.commands.call(CALL_GATHER, self.matrices, self.units, numbers, totals, self.stride, biases, self.units)
+        if self.biases:
+            numbers, biases = self.code.sums_of_biases.ctypes.data, given.biases.data_ptr()
+            self.commands.call(CALL_GATHER, self.biases, self.units, numbers, totals, self.stride, biases, self.units)
+        if given.vectors is not None and self.vectors:
+            found, to = vectors[BufferKind.PARAM, 0], given.vectors.data_ptr()
+            self.commands.call(COPY_ROWS, self.vectors, self.units, found, self.stride, to, self.units)
         return d_x
+
+    def _padded_vectors(self, layer: int) -> Addresses:
+        """Record a copy of a layer's learned vectors with rows of whole vectors; return the address of each."""
+        vectors = self.values.layers[layer].vectors
+        if vectors is None or not self.vectors:
+            return {}
+        floats = self.vectors * self.stride
+        padded = self.allocate("vectors", self.model.layers * floats) + 4 * layer * floats
+        self.commands.call(COPY_ROWS, self.vectors, self.units, vectors.data_ptr(), self.units, padded, self.stride)
+        return vector_addresses(self.vectors, padded, self.stride)
+
+    def _cleared_vectors(self) -> Addresses:
+        """Record zeros for the gradients of a layer's learned vectors; return the address of each."""
+        if not self.vectors:
+            return {}
+        floats = self.vectors * self.stride
+        found = self.allocate("d vectors", floats)
+        self.commands.call(CLEAR, 4 * floats, found)
+        return vector_addresses(self.vectors, found, self.stride)
 
     def _by_symbol(self, kernel: str, table: int, rows: int) -> None:
         """Record a gather or scatter of whole rows, by the inputs' symbols."""
@@ -307,13 +329,23 @@ class StepCommands:
         if table:
             self.commands.call_segment(self.code.addresses[name], table, *rows, self.units)
 
-    def _packed(self, weight: Tensor, *, transposed: bool) -> int:
-        """Record the packing of a layer's matrices; return the address of the packed panels."""
+    def _packed(self, layer: int, *, transposed: bool) -> tuple[int, list[int]]:
+        """Record the packing of a layer's matrices; return the address of the full ones, and of each in blocks."""
+        given = self.values.layers[layer]
         packed = self.allocate("packed", self.packed_floats)
         if self.matrices:
             strides = (1, self.units) if transposed else (self.units, 1)
-            self._pack(self.matrices, self.units, self.units, *strides, weight.data_ptr(), packed)
-        return packed
+            self._pack(self.matrices, self.units, self.units, *strides, given.weights.data_ptr(), packed)
+        sizes = [self.units // groups for groups in self.code.layout.groups]
+        floats = [self.units * self._panels(size) for size in sizes]
+        found = []
+        at = self.allocate("packed blocks", sum(floats)) if sizes else 0
+        for block, size, count in zip(given.blocks, sizes, floats, strict=True):
+            strides = (1, size) if transposed else (size, 1)
+            self._pack(self.units // size, size, size, *strides, block.data_ptr(), at)
+            found.append(at)
+            at += 4 * count
+        return packed, found
 
     def _pack(self, count: int, rows: int, columns: int, *strides_and_addresses: int) -> None:
         self.commands.call(

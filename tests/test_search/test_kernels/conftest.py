@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeAlias
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
 from search.cells.library import STUDY
-from search.cells.mutation import propose
-from search.cells.operations import Op
 from search.cells.parameters import layout_of
 from search.kernels.parameters import LayerParameters
+from tests.test_search.test_kernels.comparison import descendants, layered_descendants
 
 Arguments: TypeAlias = tuple[LayerParameters, Tensor, tuple[Tensor, ...]]
 Draw: TypeAlias = Callable[..., Arguments]
@@ -37,22 +34,13 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def mutants() -> list[GateGraph]:
     """Return descendants of all named cells, 1 to 20 mutations deep; every other one with leaky relu for relu."""
-    seeds = [cell.graph for cell in STUDY.values()]
-    found = []
-    for k in range(MUTANTS):
-        rng = np.random.default_rng(k)
-        graph = seeds[k % len(seeds)]
-        for _ in range(rng.integers(1, 21)):
-            child = propose(graph, rng, max_nodes=48).child
-            if child is not None:
-                graph = child.graph
-        found.append(_leaky(graph) if k % 2 else graph)
-    return found
+    return descendants([cell.graph for cell in STUDY.values()], MUTANTS, 20)
 
 
-def _leaky(graph: GateGraph) -> GateGraph:
-    nodes = [replace(node, op=Op.LEAKY_RELU) if node.op is Op.RELU else node for node in graph]
-    return GateGraph(tuple(nodes), graph.outputs).canonical()
+@pytest.fixture(scope="session")
+def layered_mutants() -> list[GateGraph]:
+    """Return descendants of the cells `LAYERED`."""
+    return layered_descendants(MUTANTS // 2)
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +92,7 @@ def evaluate() -> Evaluate:
         named |= {f"blocks {k}": b for k, b in enumerate(parameters.blocks)}
         if parameters.vectors is not None:
             named["vectors"] = parameters.vectors
+        loss = loss + 0.0 * x.sum()  # so that the results of a constant cell have gradients, too
         gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
         results = {"outputs": outputs.detach()}
         results |= {f"last {k}": s.detach() for k, s in enumerate(last)}

@@ -14,15 +14,17 @@ from search.kernels.eager import run_eager
 from search.kernels.errors import KernelError
 from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
-from tests.test_search.test_kernels.comparison import ODD, assert_same
+from tests.test_search.test_kernels.comparison import LAYERED, ODD, assert_same
 
 if TYPE_CHECKING:
     from tests.test_search.test_kernels.conftest import Draw, Evaluate
 
+CORNERS = ODD | LAYERED
 
-@pytest.mark.parametrize("name", ODD)
+
+@pytest.mark.parametrize("name", CORNERS)
 def test_corner_graphs_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
-    graph = parse_formula(ODD[name])
+    graph = parse_formula(CORNERS[name])
     arguments = draw(graph, units=19)
     assert_same(evaluate(run_eager, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
 
@@ -35,9 +37,9 @@ def test_named_cells_equal_the_reference(name: str, draw: Draw, evaluate: Evalua
 
 
 def test_double_precision_equals_the_reference_on_mutants_of_any_size(
-    mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
+    mutants: list[GateGraph], layered_mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
 ) -> None:
-    for k, graph in enumerate(mutants):
+    for k, graph in enumerate(mutants + layered_mutants):
         arguments = draw(graph, units=1 + k % 7, batch=1 + k % 3, steps=1 + k % 4, seed=k, dtype=torch.float64)
         expected = evaluate(run_reference, graph, arguments)
         if all(value.isfinite().all() for value in expected.values()):

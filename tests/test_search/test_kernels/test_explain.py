@@ -60,7 +60,7 @@ def test_formulas_of_stages_mean_what_their_instructions_do(mutants: list[GateGr
     operations = {"add": np.add, "sub": np.subtract, "mul": np.multiply} | functions
     held = 0
     for graph in [cell.graph for cell in STUDY.values()] + mutants:
-        for step in program_of(graph).forward.looped:
+        for step in (step for part in program_of(graph).forward.loops for step in part.operations):
             if not isinstance(step, Stage):
                 continue
             memory = {str(p): rng.normal(size=5) for p in step.buffers()}

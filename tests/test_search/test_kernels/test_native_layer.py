@@ -19,12 +19,15 @@ from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
 from search.kernels.runtime.compiled import compile_cell
-from tests.test_search.test_kernels.comparison import ODD, assert_same
+from tests.test_search.test_kernels.comparison import LAYERED, ODD, assert_same
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
 from tests.test_search.test_kernels.native_layer import run_native
+from tests.test_search.test_kernels.vocabulary import PARTS, VOCABULARY, fitting_units
 
 if TYPE_CHECKING:
     from tests.test_search.test_kernels.conftest import Draw, Evaluate
+
+CORNERS = ODD | LAYERED
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +35,21 @@ def _machine_code() -> None:
     require_host()
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", CORNERS)
 def test_corner_graphs_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
-    graph = parse_formula(ODD[name])
-    arguments = draw(graph, units=16)
-    assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
+    graph = parse_formula(CORNERS[name])
+    for units, steps in ((16, 4), (16, 1), (7, 2), (33, 9)):
+        arguments = draw(graph, units=units, steps=steps)
+        assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_corner_graphs_of_the_vocabulary_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
+    formula = VOCABULARY[name]
+    for k, graph in enumerate((parse_formula(formula), parse_formula(formula).canonical())):
+        for units in (6, 18, 48, 66):
+            arguments = draw(graph, units=units, seed=k)
+            assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 2e-5, name)
 
 
 @pytest.mark.parametrize("name", STUDY)
@@ -55,17 +68,20 @@ def test_any_number_of_units_equals_the_reference(units: int, draw: Draw, evalua
         assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 2e-5, name)
 
 
-def test_mutants_of_any_size_equal_the_reference(mutants: list[GateGraph], draw: Draw, evaluate: Evaluate) -> None:
+def test_mutants_of_any_size_equal_the_reference(
+    mutants: list[GateGraph], layered_mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
+) -> None:
     rng = np.random.default_rng(0)
     held = 0
-    for k, graph in enumerate(mutants):
+    graphs = mutants + layered_mutants
+    for k, graph in enumerate(graphs):
         units, batch = (int(rng.choice(sizes)) for sizes in ([1, 2, 3, 7, 15, 16, 17, 31, 33, 47, 48], [1, 2, 5, 7]))
         arguments = draw(graph, units=units, batch=batch, steps=int(rng.integers(1, 6)), seed=k)
         expected = evaluate(run_reference, graph, arguments)
         if all(value.isfinite().all() for value in expected.values()):  # some mutants grow beyond all bounds
             assert_same(evaluate(run_native, graph, arguments), expected, 1e-4, f"mutant {k}")
             held += 1
-    assert held >= 0.97 * len(mutants)
+    assert held >= 0.97 * len(graphs)
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -102,12 +118,13 @@ def test_four_layers_equal_the_reference(name: str, draw: Draw) -> None:
 
 @pytest.mark.parametrize("rows", [7, 30])  # fewer than the 12 steps of the batch: computed once a row; or looked up
 def test_symbols_equal_the_rows_of_their_table(
-    rows: int, mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
+    rows: int, mutants: list[GateGraph], layered_mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
 ) -> None:
     rng = np.random.default_rng(0)
-    graphs = [*(parse_formula(formula) for formula in ODD.values()), *mutants[::4]]
+    formulas = [*CORNERS.values(), *PARTS.values()]
+    graphs = [*map(parse_formula, formulas), *mutants[::4], *layered_mutants[::2]]
     for k, graph in enumerate(graphs):
-        units = (16, 5, 21)[k % 3]
+        units = fitting_units(graph, (16, 5, 21)[k % 3])
         parameters, _, states = draw(graph, units=units, batch=3, steps=1, seed=k)
         symbols = torch.from_numpy(rng.integers(0, rows, (4, 3)))
         table = draw(graph, units=units, batch=rows, steps=1, seed=k)[1].detach()[0].requires_grad_()

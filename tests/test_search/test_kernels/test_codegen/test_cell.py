@@ -112,7 +112,7 @@ def test_a_segment_calls_each_operation_and_a_repeated_stage_is_compiled_once(wi
         program = program_of(LIBRARY[name].graph)
         text = cell_text(program, host)
         segments = [getattr(program, name) for name in SEGMENTS]
-        operations = [o for s in segments for o in (*s.whole_first, *s.looped, *s.whole_last)]
+        operations = [o for s in segments for part in s.parts for o in part.operations]
         gradients = sum(len(s.matrices) + len(s.sums) for s in segments)
         assert text.count("  call void @") == len(operations) + gradients
         assert text.count("define void @") == len(SEGMENTS) + text.count("_stage0(i64 %count") + text.count(

@@ -11,7 +11,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import STUDY
 from search.cells.notation.formula import parse_formula
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.pointwise import stage_text
+from search.kernels.codegen.pointwise import FIRST_ROW, numbers_of, stage_text
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage, backward_stage, forward_stage, gradient
 from search.kernels.runtime.jit import MachineCode
 from tests.test_search.test_kernels.hosts import HOSTS
@@ -63,6 +63,35 @@ def test_a_stage_leaves_what_follows_its_arrays(host: Host) -> None:
     run_compiled(code, "stage", stage, {buffer: values[:count] for buffer, values in memory.items()})
     np.testing.assert_allclose(whole[:count], np.tanh(0.5) * 0.5, rtol=1e-6)
     assert whole[count] == 0.5
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_rows_named_by_number_are_read_and_their_gradients_added_to(host: Host) -> None:
+    """x is read by one array of numbers, the second state by another, the first state always in its first row."""
+    graph = parse_formula("h' = x * h + tanh(c) * x; c' = c * h")
+    x, h, c = (Buffer(kind, k) for kind, k in ((BufferKind.X, 0), (BufferKind.OLD, 0), (BufferKind.OLD, 1)))
+    access = {x: 0, h: FIRST_ROW, c: 3}
+    rng = np.random.default_rng(0)
+    numbers = {0: np.array([4, 1, 1, 0, 4]), 3: np.array([2, 2, 0, 1, 2])}
+    for n, stage in enumerate(stages_of(graph)):
+        assert numbers_of(stage, access) == [0, 3]
+        code = compile_text(stage_text("stage", stage, host, access), host)
+        memory = {buffer: rng.normal(size=(5, 2 * host.width)).astype(np.float32) for buffer in stage.buffers()}
+        expected = {buffer: values.astype(np.float64) for buffer, values in memory.items()}
+        for r in range(5):
+            rows = {x: numbers[0][r], h: 0, c: numbers[3][r]}
+            rows |= {gradient(buffer): row for buffer, row in rows.items()}
+            one = {buffer: values[rows.get(buffer, r)].copy() for buffer, values in expected.items()}
+            run_stage(stage, one)
+            for buffer, _ in stage.stores:
+                added = expected[buffer][rows[buffer]] if buffer in rows else 0.0
+                expected[buffer][rows.get(buffer, r)] = one[buffer] + added
+        pointers = [ctypes.c_void_p] * (2 + len(memory))
+        function = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *pointers)(code.address("stage"))
+        given = [array.ctypes.data for array in (*numbers.values(), *(memory[b] for b in stage.buffers()))]
+        function(5, 2 * host.width, *given)
+        for buffer, values in expected.items():
+            np.testing.assert_allclose(memory[buffer], values, rtol=1e-4, atol=1e-5, err_msg=f"stage {n}: {buffer}")
 
 
 @pytest.mark.parametrize("host", HOSTS)

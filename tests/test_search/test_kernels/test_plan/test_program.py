@@ -3,21 +3,27 @@
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
-from search.kernels.plan.program import Gemm, program_of
+from search.kernels.plan.program import Gemm, Part, program_of
+
+
+def only(parts: tuple[Part, ...]) -> Part:
+    """Return the one part of a segment."""
+    (part,) = parts
+    return part
 
 
 def test_the_lstm_is_four_products_before_the_loop_and_four_and_one_stage_in_it() -> None:
     program = program_of(LIBRARY["lstm"].graph)
-    assert [type(step) for step in program.before.whole_first] == [Gemm] * 4
-    assert [type(step) for step in program.forward.looped] == [Gemm] * 4 + [Stage]
-    assert [type(step) for step in program.backward.looped] == [Stage] + [Gemm] * 4
-    assert program.forward.whole_last == ()
+    assert [type(step) for step in only(program.before.parts).operations] == [Gemm] * 4
+    assert [type(step) for step in only(program.forward.loops).operations] == [Gemm] * 4 + [Stage]
+    assert [type(step) for step in only(program.backward.loops).operations] == [Stage] + [Gemm] * 4
+    assert len(program.forward.parts) == len(program.backward.parts) == 1
     assert program.values == 0
 
 
 def test_a_sums_first_product_starts_it_and_the_second_adds_to_it() -> None:
     program = program_of(LIBRARY["tanh"].graph)
-    (first,), second = program.before.whole_first, program.forward.looped[0]
+    (first,), second = only(program.before.parts).operations, only(program.forward.parts).operations[0]
     assert isinstance(first, Gemm)
     assert isinstance(second, Gemm)
     assert (first.source, first.first) == (Buffer(BufferKind.X), True)
@@ -26,13 +32,14 @@ def test_a_sums_first_product_starts_it_and_the_second_adds_to_it() -> None:
 
 
 def test_gates_take_the_place_of_their_sums() -> None:
-    (stage,) = (step for step in program_of(LIBRARY["lstm"].graph).forward.looped if isinstance(step, Stage))
+    loop = only(program_of(LIBRARY["lstm"].graph).forward.loops)
+    (stage,) = (step for step in loop.operations if isinstance(step, Stage))
     assert {buffer.kind for buffer, _ in stage.stores} == {BufferKind.NEW, BufferKind.SUM}
     assert len(stage.stores) == 2 + 4
 
 
 def test_the_backward_of_the_lstm_computes_one_activation_anew_the_others_it_loads() -> None:
-    stage = program_of(LIBRARY["lstm"].graph).backward.looped[0]
+    stage = only(program_of(LIBRARY["lstm"].graph).backward.loops).operations[0]
     assert isinstance(stage, Stage)
     assert [i.op for i in stage.instructions if i.op in ("tanh", "sigmoid")] == ["tanh"]  # of c'
 
@@ -47,7 +54,33 @@ def test_what_the_reset_gate_multiplies_is_kept_and_its_gradient_is_not() -> Non
 def test_a_state_that_something_after_the_loop_reads_keeps_all_its_gradients() -> None:
     program = program_of(parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical())
     assert program.tracked == {0, 1}  # h is only an output
-    assert [type(step) for step in program.forward.whole_last] == [Gemm, Stage]
+    assert [type(step) for step in program.forward.parts[-1].operations] == [Gemm, Stage]
+
+
+def test_states_of_one_loop_keep_gradients_for_two_steps_and_those_that_two_loops_use_for_all() -> None:
+    one = "s' = tanh(linear(x) + s); c' = tanh(s' + c); h' = s * c' + h"
+    two = "s' = tanh(linear(x) + s); c' = tanh(linear(s') + c); h' = s * c' + h"
+    assert program_of(parse_formula(one)).tracked == frozenset()
+    assert program_of(parse_formula(two)).tracked == {1}
+
+
+def test_the_backward_runs_the_parts_of_the_forward_from_last_to_first() -> None:
+    formula = "a' = tanh(linear(x) + a); b' = tanh(linear(a') + linear(p) + b); h' = linear(b'); p' = x"
+    program = program_of(parse_formula(formula))
+    assert [part.loops for part in program.forward.parts] == [False, True, False, True, False]
+    assert [part.loops for part in program.backward.parts] == [False, True, False, True, False]
+    for before, behind in zip(program.forward.parts, reversed(program.backward.parts), strict=True):
+        products = [{step.matrix for step in part.operations if isinstance(step, Gemm)} for part in (before, behind)]
+        assert products[0] == products[1]
+
+
+def test_products_of_a_delayed_input_read_the_array_of_its_state() -> None:
+    program = program_of(parse_formula("h' = tanh(linear(x) + linear(p)) + h; p' = x").canonical())
+    delayed = next(m for m in program.matrices if m is not None and m.source.kind is BufferKind.OLD)
+    assert program.forward.parts[0].operations == (
+        Gemm(delayed.source, delayed.number, Buffer(BufferKind.SUM, delayed.sum), first=False),
+    )
+    assert delayed.source.index in program.tracked
 
 
 def test_sums_that_the_loop_adds_to_are_handed_over_and_x_only_where_it_is_read() -> None:
