@@ -42,9 +42,13 @@ class Parameters:
 
 
 class Arena:
-    """Named blocks of memory that are kept between calls; a block only ever grows."""
+    """Named blocks of memory that are kept between calls; a block only ever grows.
+
+    Each block has `slack` numbers more than is asked for, which may be read and never matter.
+    """
 
     def __init__(self) -> None:
+        self.slack = 0
         self._blocks: dict[str, Tensor] = {}
 
     def allocate(self, name: str, floats: int, fill: float | None = None) -> int:
@@ -53,6 +57,7 @@ class Arena:
         With `fill`, a new block is filled with that number. Growing a block moves it and drops its contents.
         """
         block = self._blocks.get(name)
+        floats += self.slack
         if block is None or block.numel() < floats:
             block = self._blocks[name] = new_block(floats)
             if fill is not None:
@@ -88,6 +93,9 @@ class ModelBuffers:
     control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     count: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def __post_init__(self) -> None:
+        self.arena.slack = self.code.slack
 
     @property
     def layers(self) -> int:

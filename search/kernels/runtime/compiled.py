@@ -38,6 +38,11 @@ class CompiledCell:
     layout: ParameterLayout
     sums_of_biases: npt.NDArray[np.int64]
 
+    @property
+    def slack(self) -> int:
+        """Floats that an array needs behind its last row, since products with block-diagonal matrices may read them."""
+        return self.host.width if self.layout.grouped else 0
+
     def pad(self, count: int) -> int:
         """Round a number of columns up to whole vectors."""
         return -(-count // self.host.width) * self.host.width
@@ -104,4 +109,4 @@ def compile_cell(graph: GateGraph) -> CompiledCell | None:
 
 def _supported(graph: GateGraph) -> bool:
     """Return whether machine code has all of a graph's operations."""
-    return not any(node.op is Op.NORM or node.groups > 1 for node in graph.nodes)
+    return not any(node.op is Op.NORM for node in graph.nodes)

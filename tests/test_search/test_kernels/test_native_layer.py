@@ -22,7 +22,7 @@ from search.kernels.runtime.compiled import compile_cell
 from tests.test_search.test_kernels.comparison import LAYERED, ODD, assert_same
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
 from tests.test_search.test_kernels.native_layer import run_native
-from tests.test_search.test_kernels.vocabulary import PARTS, VOCABULARY, fitting_units
+from tests.test_search.test_kernels.vocabulary import BLOCKS, PARTS, VOCABULARY, fitting_units
 
 if TYPE_CHECKING:
     from tests.test_search.test_kernels.conftest import Draw, Evaluate
@@ -43,7 +43,7 @@ def test_corner_graphs_equal_the_reference(name: str, draw: Draw, evaluate: Eval
         assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", [*PARTS, *BLOCKS])
 def test_corner_graphs_of_the_vocabulary_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
     formula = VOCABULARY[name]
     for k, graph in enumerate((parse_formula(formula), parse_formula(formula).canonical())):
@@ -121,7 +121,7 @@ def test_symbols_equal_the_rows_of_their_table(
     rows: int, mutants: list[GateGraph], layered_mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
 ) -> None:
     rng = np.random.default_rng(0)
-    formulas = [*CORNERS.values(), *PARTS.values()]
+    formulas = [*CORNERS.values(), *PARTS.values(), *BLOCKS.values()]
     graphs = [*map(parse_formula, formulas), *mutants[::4], *layered_mutants[::2]]
     for k, graph in enumerate(graphs):
         units = fitting_units(graph, (16, 5, 21)[k % 3])

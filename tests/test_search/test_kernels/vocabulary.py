@@ -67,7 +67,10 @@ NORMS = {
 VOCABULARY = PARTS | BLOCKS | NORMS
 """Formulas at the corners of what graphs with these operations may be; their units are a multiple of 6."""
 
-GUARDED = ("peepholes", "one vector in all phases", "some biases", "vector as a source")
+GUARDED = (
+    *("peepholes", "one vector in all phases", "some biases", "vector as a source"),
+    *("block-diagonal alone", "block-diagonal without bias"),
+)
 """Formulas of `VOCABULARY` that are run with guards around all arrays, which takes long."""
 
 
