@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from search.kernels.codegen.blocks import BLOCKS_GEMM, BLOCKS_GRADIENT, blocks_text
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
+from search.kernels.codegen.norm import NORM, NORM_GRADIENT, NORM_GRADIENT_ADDED, norm_text
 from search.kernels.codegen.pointwise import access_of, stage_text
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
-from search.kernels.plan.program import Gemm, Matrix, Operation, Part, Program, Segment, buffers_of
+from search.kernels.plan.program import Gemm, Matrix, Norm, Operation, Part, Program, Segment, buffers_of
 
 SEGMENTS = ("before", "forward", "backward", "before_backward")
 """Names of a program's segments, and of their functions."""
@@ -80,6 +81,7 @@ def _part(n: int, part: Part, calls: _Calls, backward: bool) -> Iterator[str]:
         f"  %s{n}.next = {move} i64 %s{n}, 1",
         f"  %t{n} = add i64 {f'%s{n}.next' if backward else f'%s{n}'}, 0",
         f"  %offset{n} = mul i64 %t{n}, %step",
+        *([f"  %offset{n}.rows = mul i64 %t{n}, %B"] if calls.program.norms else []),
         f"  %odd{n} = and i64 %t{n}, 1",
         f"  %even{n} = xor i64 %odd{n}, 1",
         f"  %offset{n}.old = mul i64 %odd{n}, %step",
@@ -103,6 +105,7 @@ def cell_text(program: Program, host: Host) -> str:
             "@one = private constant float 1.0",
             f"declare void @{GEMM}{host.width}({', '.join(sizes)})",
             *([blocks_text(host)] if program.grouped else []),
+            *([norm_text(host)] if program.norms else []),
             *(
                 segment_text(name, getattr(program, name), program, host, backward=name.endswith("backward"))
                 for name in SEGMENTS
@@ -170,6 +173,8 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
             return [], base
         if buffer.gradient and buffer.index not in self.program.tracked:  # two steps in turn
             offset += {BufferKind.OLD: ".old", BufferKind.NEW: ".new"}.get(buffer.kind, "")
+        if buffer.kind is BufferKind.SCALE:
+            offset += ".rows"
         name = self._fresh()
         return [f"  {name} = getelementptr float, ptr {base}, i64 {offset}"], name
 
@@ -191,6 +196,8 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
             arguments = ", ".join(f"ptr {pointer}" for pointer in pointers)
             size = f"i64 {rows}, i64 %S" if access_of(operation) else f"i64 {count}"
             lines.append(f"  call void @{self._stage_names[operation]}({size}, {arguments})")
+        elif isinstance(operation, Norm):
+            lines.append(_norm_call(operation, rows, pointers))
         else:
             lines += self._gemm(operation, rows, *pointers)
         return "\n".join(lines)
@@ -219,3 +226,8 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
             f"ptr {weight}, i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, "
             f"ptr {destination}, i64 %S)"
         )
+
+
+def _norm_call(norm: Norm, rows: str, pointers: list[str]) -> str:
+    name = NORM if not norm.backward else NORM_GRADIENT if norm.first else NORM_GRADIENT_ADDED
+    return f"  call i64 @{name}(i64 {rows}, i64 %H, i64 %S, {', '.join(f'ptr {pointer}' for pointer in pointers)})"

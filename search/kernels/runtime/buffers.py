@@ -130,7 +130,8 @@ def value_addresses(
 
     Args:
         program: Program of the cell.
-        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each).
+        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each); a number
+            for each row (T, B) and norm follows the values.
         states: Number of states of the cell.
         steps: T.
         batch: B.
@@ -146,6 +147,9 @@ def value_addresses(
         found[BufferKind.SUM, s] = sums + s * steps * row
     for v in range(program.values):
         found[BufferKind.VALUE, v] = values + v * steps * row
+    scales = values + program.values * steps * row
+    for n in range(program.norms):
+        found[BufferKind.SCALE, n] = scales + n * 4 * steps * batch
     return found
 
 

@@ -314,7 +314,8 @@ class StepCommands:
     def _array_floats(self, steps: int, batch: int) -> tuple[int, int, int]:
         row = batch * self.stride
         return (
-            self.code.states * (steps + 1) * row, self.program.sums * steps * row, self.program.values * steps * row
+            self.code.states * (steps + 1) * row, self.program.sums * steps * row,
+            (self.program.values * row + self.program.norms * batch) * steps,
         )  # fmt: skip
 
     def _cut(self, x: int, start: int, floats: Sequence[int], steps: int, batch: int) -> Addresses:
