@@ -1,16 +1,16 @@
 """Program of a cell: its plan as lists of operations on named buffers, forward and backward.
 
 The plan says which matrices and nodes belong together; the program says what is loaded, computed and stored. Each phase
-is a sequence of `Gemm` and `Stage` operations. In a loop they run once for each step, outside of loops once for all
-steps. The backward runs the phases from last to first, and a loop from the last step to the first.
+is a sequence of `Gemm`, `Norm` and `Stage` operations. In a loop they run once for each step, outside of loops once for
+all steps. The backward runs the phases from last to first, and a loop from the last step to the first.
 
 Memory holds x, all states of all steps, sums of products, and the values that products read. A sum that only an
-activation reads is overwritten by that activation as soon as it is computed: the same memory then holds what the
+activation or a norm reads is overwritten by its result as soon as that is computed: the same memory then holds what the
 backward needs. The backward recomputes all other values it needs.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
@@ -43,7 +43,27 @@ class Gemm:
     backward: bool = False
 
 
-Operation: TypeAlias = Gemm | Stage
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Normalisation of rows: result = (source - mean) * scale, with a scale for each row; source may be the result.
+
+    With `backward`: the gradient of `source` (+)= that of `result` times the derivative; `first` starts it.
+    """
+
+    source: Buffer
+    result: Buffer
+    scale: Buffer
+    backward: bool = False
+    first: bool = False
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        """Return the buffers that the operation reads or writes."""
+        if self.backward:
+            return self.result, self.scale, gradient(self.result), gradient(self.source)
+        return self.source, self.result, self.scale
+
+
+Operation: TypeAlias = Gemm | Norm | Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +137,7 @@ class Program:
     before_backward: Segment
     sums: int
     values: int
+    norms: int
     matrices: tuple[Matrix | None, ...]
     storage: tuple[Storage, ...]
     tracked: frozenset[int]
@@ -139,13 +160,15 @@ class Program:
 
 def buffers_of(operation: Operation) -> tuple[Buffer, ...]:
     """Return the buffers that an operation reads or writes."""
-    return operation.buffers() if isinstance(operation, Stage) else (operation.source, operation.destination)
+    return (operation.source, operation.destination) if isinstance(operation, Gemm) else operation.buffers()
 
 
 def written_by(operation: Operation) -> tuple[Buffer, ...]:
     """Return the buffers that an operation writes."""
     if isinstance(operation, Stage):
         return tuple(buffer for buffer, _ in operation.stores)
+    if isinstance(operation, Norm):
+        return (gradient(operation.source),) if operation.backward else (operation.result, operation.scale)
     return (operation.destination,)
 
 
@@ -162,6 +185,7 @@ class _Done:
     level: Level
     inputs: dict[int, Buffer]
     targets: tuple[tuple[int, Buffer], ...]
+    norms: tuple[Norm, ...]
 
 
 class _Builder:
@@ -171,9 +195,10 @@ class _Builder:
         self.matrix = {i: k for k, i in enumerate(graph.linears)}
         self.sum_of_linear = {i: s for s, part in enumerate(plan.sums) for i in part.linears}
         self.replaceable = self._replaceable()
-        self.values = 0
+        self.values = self.norms = 0
         self.started: set[int] = set()  # sums that a product has been stored to
         self.memory: dict[int, Buffer] = {}  # node -> buffer of its value
+        self.normed: dict[int, Buffer] = {}  # norm -> buffer of its normalised input
         self.rows: dict[int, Buffer] = {}  # learned vector or number -> buffer that has it in every row, for products
         self.layout = layout_of(graph)
         for i, node in enumerate(graph):
@@ -226,6 +251,7 @@ class _Builder:
             Segment(_not_empty([early_part]), tuple(early), early_sums),
             len(plan.sums),
             self.values,
+            self.norms,
             tuple(matrices),
             tuple(self._storage(i) for i in linears),
             self.tracked,
@@ -253,12 +279,16 @@ class _Builder:
         """Return the activations that may overwrite their sum, since nothing else reads it: node -> sum."""
         found = {}
         for s, part in enumerate(self.plan.sums):
-            readers = [i for i in self.graph.consumers[part.node] if self.plan.phase_of[i] is not None]
+            readers = self._readers(part.node)
             if len(readers) == 1 and part.node not in self.graph.outputs:
                 reader = readers[0]
                 if _from_result(self.graph.nodes[reader].op):
                     found[reader] = s
         return found
+
+    def _readers(self, i: int) -> list[int]:
+        """Return the nodes that read node i and are not dead, with repetitions."""
+        return [j for j in self.graph.consumers[i] if self.plan.phase_of[j] is not None]
 
     def _forward(self, level: Level, done: list[_Done]) -> Iterator[Operation]:
         known_here = {*level.nodes, *(i for product in level.products for i in product.linears)}
@@ -271,16 +301,32 @@ class _Builder:
         for s, part in enumerate(self.plan.sums):
             if part.node in known_here:
                 self.memory[part.node] = Buffer(BufferKind.SUM, s)
+        norms = tuple(self._norm(i) for i in level.norms)
+        yield from norms
         inputs = dict(self.memory)
         targets = tuple(self._targets(level))
-        done.append(_Done(level, inputs, targets))
+        done.append(_Done(level, inputs, targets, norms))
         if targets:
             for i, buffer in targets:
                 constant = self.graph.nodes[i].op in (Op.PARAM, Op.NUMBER)
                 (self.rows if constant else self.memory).setdefault(i, buffer)
                 if buffer.kind is BufferKind.SUM:
                     del self.memory[self.plan.sums[buffer.index].node]
-            yield forward_stage(self.graph, inputs, targets)
+            yield forward_stage(self.graph, inputs, targets, self.normed)
+
+    def _norm(self, i: int) -> Norm:
+        """Return the normalisation of a node's input, which overwrites a sum that nothing else reads."""
+        read = self.graph.nodes[i].inputs[0]
+        source = result = self._source(read)
+        is_sum = source.kind is BufferKind.SUM and self.plan.sums[source.index].node == read
+        if is_sum and read not in self.graph.outputs and self._readers(read) == [i]:
+            del self.memory[read]
+        else:
+            result = Buffer(BufferKind.VALUE, self.values)
+            self.values += 1
+        self.normed[i] = result
+        self.norms += 1
+        return Norm(source, result, Buffer(BufferKind.SCALE, self.norms - 1))
 
     def _targets(self, level: Level) -> Iterator[tuple[int, Buffer]]:
         """Yield the nodes that the level's stage stores: new states, inputs of products, and activations over sums."""
@@ -306,9 +352,14 @@ class _Builder:
                     buffers.append(gradient(buffer))
                 if buffer == Buffer(BufferKind.NEW, 0) and 0 not in self.tracked:
                     buffers.append(Buffer(BufferKind.OUTPUT, gradient=True))
-            stage = backward_stage(self.graph, done.inputs, self.memory, gradients, self.written)
+            stage = backward_stage(self.graph, done.inputs, self.memory, gradients, self.written, self.normed)
             if stage.stores:  # not of numbers alone
                 yield stage
+        for norm in done.norms:
+            destination = gradient(norm.source)
+            first = norm.result == norm.source or destination not in self.written
+            yield replace(norm, backward=True, first=first)
+            self.written.add(destination)
         for product in done.level.products:
             destination = gradient(self._source(product.source))
             for i in product.linears:

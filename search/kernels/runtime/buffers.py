@@ -42,9 +42,13 @@ class Parameters:
 
 
 class Arena:
-    """Named blocks of memory that are kept between calls; a block only ever grows."""
+    """Named blocks of memory that are kept between calls; a block only ever grows.
+
+    Each block has `slack` numbers more than is asked for, which may be read and never matter.
+    """
 
     def __init__(self) -> None:
+        self.slack = 0
         self._blocks: dict[str, Tensor] = {}
 
     def allocate(self, name: str, floats: int, fill: float | None = None) -> int:
@@ -53,6 +57,7 @@ class Arena:
         With `fill`, a new block is filled with that number. Growing a block moves it and drops its contents.
         """
         block = self._blocks.get(name)
+        floats += self.slack
         if block is None or block.numel() < floats:
             block = self._blocks[name] = new_block(floats)
             if fill is not None:
@@ -89,6 +94,9 @@ class ModelBuffers:
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     count: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
+    def __post_init__(self) -> None:
+        self.arena.slack = self.code.slack
+
     @property
     def layers(self) -> int:
         """Number of layers."""
@@ -122,7 +130,8 @@ def value_addresses(
 
     Args:
         program: Program of the cell.
-        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each).
+        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each); a number
+            for each row (T, B) and norm follows the values.
         states: Number of states of the cell.
         steps: T.
         batch: B.
@@ -138,6 +147,9 @@ def value_addresses(
         found[BufferKind.SUM, s] = sums + s * steps * row
     for v in range(program.values):
         found[BufferKind.VALUE, v] = values + v * steps * row
+    scales = values + program.values * steps * row
+    for n in range(program.norms):
+        found[BufferKind.SCALE, n] = scales + n * 4 * steps * batch
     return found
 
 

@@ -134,7 +134,7 @@ class StepCommands:
     def _padded_entry(self) -> int:
         """Record a copy of the embedding or projection with rows of whole vectors; return its address."""
         entry = self.values.entry.data_ptr()
-        if self.stride == self.units:
+        if self.stride == self.units and not self.code.slack:
             return entry
         padded = self.allocate("entry", self.output_size * self.stride, 0.0)
         self.commands.call(COPY_ROWS, self.output_size, self.units, entry, self.units, padded, self.stride)
@@ -314,7 +314,8 @@ class StepCommands:
     def _array_floats(self, steps: int, batch: int) -> tuple[int, int, int]:
         row = batch * self.stride
         return (
-            self.code.states * (steps + 1) * row, self.program.sums * steps * row, self.program.values * steps * row
+            self.code.states * (steps + 1) * row, self.program.sums * steps * row,
+            (self.program.values * row + self.program.norms * batch) * steps,
         )  # fmt: skip
 
     def _cut(self, x: int, start: int, floats: Sequence[int], steps: int, batch: int) -> Addresses:

@@ -21,7 +21,11 @@ from search.kernels.runtime.buffers import (
     value_addresses,
 )
 from search.kernels.runtime.compiled import compile_cell
+from search.training.model import SequenceModel
+from search.training.stepper import NativeStepper, stepper_for
+from tasks.task import Output
 from tests.test_search.test_kernels.hosts import require_host
+from tests.test_search.test_kernels.vocabulary import VOCABULARY
 
 T, B, H = 5, 3, 16
 ROW = 4 * B * H
@@ -50,8 +54,26 @@ def test_a_block_is_filled_when_it_is_new_and_not_again() -> None:
     assert arena["a"].tolist() == [1.0] * 4
 
 
+def test_a_block_with_slack_has_so_many_numbers_more_than_are_asked_for() -> None:
+    arena = Arena()
+    arena.slack = 8
+    first = arena.allocate("a", 100, 1.0)
+    assert arena.allocate("a", 100) == first
+    assert arena["a"].tolist() == [1.0] * 108
+
+
+@pytest.mark.parametrize(("formula", "vectors"), [("h' = tanh(linear(x))", 0), ("h' = tanh(linear(x, groups=2))", 1)])
+def test_only_models_with_block_diagonal_matrices_have_slack(formula: str, vectors: int) -> None:
+    host = require_host()
+    model = SequenceModel(parse_formula(formula).canonical(), H, 1, 5, Output.SYMBOLS)
+    stepper = stepper_for(model)
+    assert isinstance(stepper, NativeStepper)
+    assert stepper.native.buffers.arena.slack == vectors * host.width
+
+
 CELLS = {name: LIBRARY[name].graph for name in ("lstm", "gru", "mut1")} | {
-    "sunk": parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical()
+    "sunk": parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical(),
+    "norms": parse_formula(VOCABULARY["norm read in all phases"]).canonical(),
 }
 
 
@@ -74,7 +96,11 @@ def test_values_lie_in_their_blocks_without_overlap(name: str) -> None:
     assert [found[BufferKind.VALUE, v] for v in range(program.values)] == [
         values + v * T * ROW for v in range(program.values)
     ]
-    assert len(found) == 1 + 2 * graph.states + program.sums + program.values
+    scales = values + program.values * T * ROW  # a number for each row
+    assert [found[BufferKind.SCALE, n] for n in range(program.norms)] == [
+        scales + n * 4 * T * B for n in range(program.norms)
+    ]
+    assert len(found) == 1 + 2 * graph.states + program.sums + program.values + program.norms
 
 
 def gradient_blocks(program: Program, states: int) -> list[tuple[int, int]]:
