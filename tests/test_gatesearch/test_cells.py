@@ -117,7 +117,7 @@ def test_every_cell_of_the_library_is_a_module_that_computes_it() -> None:
     torch.manual_seed(3)
     generator = torch.Generator().manual_seed(0)
     for name, cell in gatesearch.cells().items():
-        units = 2 * layout_of(cell.graph).unit_multiple * 2
+        units = 4 * layout_of(cell.graph).unit_multiple
         module = cell.module(units, dtype=torch.float64)
         model = SequenceModel(cell.graph, units, 1, 4, Output.SYMBOLS)
         model.initialise(1.0, generator)
