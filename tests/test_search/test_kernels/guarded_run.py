@@ -17,6 +17,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import parse_formula
+from search.kernels.plan.program import Program
 from search.kernels.runtime import buffers
 from search.kernels.runtime.buffers import Addresses, Parameters, value_addresses
 from search.kernels.runtime.native_model import native_model
@@ -44,20 +45,24 @@ def guarded(at_end: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Te
     return array.fill_(float("nan") if dtype.is_floating_point else 1)
 
 
-def separate_arrays(commands: StepCommands, name: str, x: int, steps: int, batch: int) -> Addresses:
+def separate_arrays(commands: StepCommands, name: str, program: Program, x: int) -> Addresses:
     """Allocate a layer's states, sums and values apart, so that each has guards of its own."""
-    sizes = commands._array_floats(steps, batch)
+    sizes = commands._array_floats(program)
     states, sums, values = (commands.allocate(f"layer {name} {n}", floats) for n, floats in enumerate(sizes))
-    shape = commands.code.states, steps, batch, commands.stride
-    return value_addresses(commands.program, (x, states, sums, values), *shape)
+    shape = commands.model.code.states, commands.steps, commands.batch, commands.stride
+    return value_addresses(program, (x, states, sums, values), *shape)
 
 
 def run(at_end: bool, mutants: int) -> None:
     """Train models of named cells and of mutants, and print how many cells were run."""
     setattr(buffers, "new_block", lambda floats: guarded(at_end, floats))  # noqa: B010 - no test to undo it in
     setattr(StepCommands, "_arrays", separate_arrays)  # noqa: B010
-    sunk = parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c') + linear(tanh(x))) * c").canonical()
-    graphs = [sunk, *(LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut3"))]
+    sunk = "c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c') + linear(tanh(x))) * c"
+    delayed = "h' = tanh(linear(x) + linear(p) + linear(q)) + h * p; p' = sigmoid(linear(x)); q' = p"
+    graphs = [
+        *(parse_formula(text).canonical() for text in (sunk, delayed)),
+        *(LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut3")),
+    ]
     for k in range(mutants):
         rng = np.random.default_rng(k)
         graphs.append(graphs[k].canonical())
@@ -95,7 +100,7 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
 
 def _parameters(flat: Tensor, parts: list[Tensor]) -> Parameters:
     entry, entry_bias, readout, readout_bias, *layers = parts
-    weights, biases = tuple(layers[: len(layers) // 2]), tuple(layers[len(layers) // 2 :])
+    weights, biases = tuple(layers[:2]), tuple(layers[2:4])  # of two layers
     return Parameters(flat, entry, entry_bias, weights, biases, readout, readout_bias)
 
 

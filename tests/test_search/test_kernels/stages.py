@@ -21,7 +21,7 @@ def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
         "tanh": np.tanh,
         "relu": lambda v: np.where(v <= 0, 0.0, v),
         "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
-        "choose": lambda v, g, other: np.where(v > 0, g, other),
+        "choose": lambda v, then, otherwise: np.asarray(np.where(v > 0, then, otherwise), np.float64),
         "softplus": lambda v: np.logaddexp(v, 0.0),
         "gate": lambda v, g: np.where(v <= 0, 0.0, g),
         "neg": np.negative,
