@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from search.cells.drawing.picture import draw_formula
 from search.cells.export.module import export_module
-from search.cells.files import read_source
+from search.cells.files import cell_of_file, is_file_name
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, display_formula, label_of, named_cell
 from search.cells.notation.formula import parse_formula
@@ -131,7 +131,8 @@ def cell(source: Cell | str | Path) -> Cell:
     """Return a cell by its name in the library, its formula, or a file that has a formula or a recipe.
 
     A text with `=` is a formula; a `Path`, or a text that ends in .cell or .json or has a slash, is a file; any other
-    text is a name. The frame `load(RUN).cells` has the formulas of a run's cells.
+    text is a name. `"cells.json#7"` is one of several recipes in a file, by its index or name. The frame
+    `load(RUN).cells` has the formulas of a run's cells.
 
     Args:
         source: name, formula, or file; a cell is returned as it is.
@@ -150,9 +151,9 @@ def cell(source: Cell | str | Path) -> Cell:
     if isinstance(source, str) and "=" in source:
         graph = parse_formula(source).canonical()
         return Cell(None, source.strip(), graph)
-    if isinstance(source, Path) or "/" in source or source.endswith((".cell", ".json")):
-        path = Path(source)
-        graph, formula = read_source(path)
-        return Cell(path.stem, formula.strip() if formula is not None else display_formula(graph), graph.canonical())
+    if isinstance(source, Path) or is_file_name(source):
+        file = cell_of_file(source)
+        graph, formula = file.read()
+        return Cell(file.label, formula.strip() if formula is not None else display_formula(graph), graph.canonical())
     named_cell(source)
     return cells()[source]

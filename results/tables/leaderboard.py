@@ -46,13 +46,14 @@ from results.tables.costs import environments, relative_sizes, relative_step_sec
 from results.tables.trial_figures import TrialFigures, trial_figures
 from search.cells.errors import CellError
 from search.cells.library import display_formula, label_of
+from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
 from search.cells.text import SHORT_ID
 
 TABLE_FILE = "leaderboard.csv"
 """Name of the table in a run's folder."""
 
-FORMAT = 3
+FORMAT = 4
 """Format of the table. It increases with every change of a column or of a column's text, and `CHANGED_COLUMNS` says
 which. A store and a published run keep the format of their table, so that `gatesearch verify` knows an older one."""
 
@@ -64,6 +65,7 @@ CHANGED_COLUMNS: Mapping[int, tuple[str, ...]] = {
         *("TASK_units", "TASK_parameters", "TASK_multiply_adds", "parameters", "multiply_adds"),
         *("relative_parameters", "relative_multiply_adds", "front", "front_step_seconds"),
     ),
+    4: ("loop_products", "linear_in_state"),
 }
 """Names (as in `COLUMNS`) of the columns that changed, joined or left with each format after the first."""
 
@@ -137,6 +139,11 @@ COLUMNS = {
     "diverged_share": "share of all its trials, 0 to 1, that diverged or failed; lower is better",
     "relative_parameters": "TASK_parameters over the GRU's: geometric mean over the ranked tasks",
     "relative_multiply_adds": "TASK_multiply_adds over the GRU's: geometric mean over the ranked tasks",
+    "loop_products": "matrix products on a cycle through time, for each step; all others are computed for all steps at "
+    "once, or between two loops. 0: training is much faster on a CPU",
+    "linear_in_state": "True if every state follows a recurrence s' = a * s + b, element by element, where a and b do "
+    "not depend on s; such cells can be trained by a parallel scan, and lack state machines that need more. A cell "
+    "without any recurrence is linear, too",
     "front": "costs (parameters, multiply_adds) for which the cell is on the Pareto front, separated by spaces: no "
     "other retrained cell has a higher score at no more of that relative cost, or at least its score at less. Costs "
     "within 3 % count as equal. Only retrained cells count. By point estimates: neighbours on the front need not "
@@ -227,6 +234,9 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     _put_fronts(frame)
     frame["simulated"] = store.simulated
     frame["environments"] = environments(store, frame.index)
+    loops = [_loops(formula) for formula in frame["formula"]]
+    frame["loop_products"] = pd.array([products for products, _ in loops], dtype="Int64")
+    frame["linear_in_state"] = pd.array([linear for _, linear in loops], dtype="boolean")
     if display:
         frame["formula"] = ["; ".join(displayed(formula).splitlines()) for formula in frame["formula"]]
     return _ranked(frame, weakest, tasks)[list(columns(tasks))]
@@ -288,6 +298,16 @@ def displayed(formula: str) -> str:
         return display_formula(parse_formula(formula))
     except CellError:  # of a damaged store; `verify` names it
         return formula
+
+
+@lru_cache(maxsize=65_536)
+def _loops(formula: str) -> tuple[int | None, bool | None]:
+    """Return the matrix products in loops of a stored formula, and whether its states follow linear recurrences."""
+    try:
+        graph = parse_formula(formula)
+        return loop_products(graph), linear_in_state(graph)
+    except CellError:  # of a damaged store; `verify` names it
+        return None, None
 
 
 def _shares(frame: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind, suffix: str = "") -> Floats:

@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 
 from search.cells.canonical import canonical_positions
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, STUDY
 from search.cells.matching import Matching, fewest_edits, match, unmatched_inputs
 from search.cells.notation.formula import parse_written
 from search.cells.operations import ELEMENTWISE, SIGNS, Node, Op
@@ -92,12 +92,12 @@ def nearest_named(graph: GateGraph) -> tuple[str, Difference]:
     """
     graph = graph.canonical()
     # Sorting and min are stable: of equal ones the first in the library's order stays first.
-    bounds = {name: fewest_edits(cell.graph, graph) for name, cell in LIBRARY.items()}
+    bounds = {name: fewest_edits(cell.graph, graph) for name, cell in STUDY.items()}
     quick: dict[str, int] = {}
-    for name in sorted(LIBRARY, key=lambda name: bounds[name]):
+    for name in sorted(STUDY, key=lambda name: bounds[name]):
         if not quick or bounds[name] <= min(quick.values()):
             quick[name] = match(LIBRARY[name].graph, graph, visits=0).cost
-    closest = sorted((name for name in LIBRARY if name in quick), key=lambda name: quick[name])[:_PROVED]
+    closest = sorted((name for name in STUDY if name in quick), key=lambda name: quick[name])[:_PROVED]
     found = {name: match(LIBRARY[name].graph, graph) for name in closest}
     nearest = min(found, key=lambda name: found[name].cost)
     return nearest, _of_matching(nearest, graph, found[nearest])
@@ -178,7 +178,7 @@ def inputs_alone(graph: GateGraph) -> frozenset[int]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=len(LIBRARY))
+@lru_cache(maxsize=len(STUDY))
 def _named(name: str) -> _Named:
     return _Named(name)
 

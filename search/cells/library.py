@@ -15,6 +15,10 @@ from search.cells.published import (
     gru,
     linear,
     lstm,
+    lstm_composed,
+    lstm_exponential,
+    lstm_peephole,
+    lstm_slim,
     multiplicative,
     plain,
     single_gate,
@@ -24,7 +28,13 @@ from search.cells.text import quoted, short_id, shorten
 
 FAMILIES: dict[str, tuple[NamedCell, ...]] = {
     "plain": plain.CELLS,
-    "lstm": lstm.CELLS,
+    "lstm": (
+        *lstm.CELLS,
+        *lstm_composed.CELLS,
+        *lstm_peephole.CELLS,
+        *lstm_slim.CELLS,
+        *lstm_exponential.CELLS,
+    ),
     "gru": gru.CELLS,
     "single_gate": single_gate.CELLS,
     "linear": linear.CELLS,
@@ -36,6 +46,8 @@ FAMILIES: dict[str, tuple[NamedCell, ...]] = {
 
 LIBRARY: dict[str, NamedCell] = {cell.name: cell for cells in FAMILIES.values() for cell in cells}
 """Published cells by name, in the order of tables."""
+
+assert len(LIBRARY) == sum(len(cells) for cells in FAMILIES.values()), "two cells have one name"
 
 FAMILY_OF: dict[str, str] = {cell.name: family for family, cells in FAMILIES.items() for cell in cells}
 """Family of each published cell, by name."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from search.cells.text import number_text
+
 
 class Rule(StrEnum):
     """Rule that draws the numbers of a vector of H units."""
@@ -59,8 +61,8 @@ class StartRule:
     negative: bool = False
 
     def __str__(self) -> str:
-        """Return the text of the rule in a formula, such as `-chrono(100.0)`."""
-        arguments = ", ".join(f"{a!r}" for a in self.arguments)
+        """Return the text of the rule in a formula, such as `-chrono(100)`."""
+        arguments = ", ".join(number_text(a) for a in self.arguments)
         return f"{'-' if self.negative else ''}{self.rule.value}{f'({arguments})' if arguments else ''}"
 
 

@@ -1,4 +1,4 @@
-"""Short texts about cells in tables and messages: shortened ids, names of states, quoted user input."""
+"""Short texts about cells in tables and messages: shortened ids, names of states, numbers, quoted user input."""
 
 SHORT_ID = 8
 """Characters of a cell's id that people see and type; the whole id has 16."""
@@ -12,6 +12,11 @@ def short_id(cell_id: str) -> str:
 def state_name(state: int) -> str:
     """Return the default name of a state: h, c, c2, c3, ... for states 0, 1, 2, 3, ..."""
     return "h" if state == 0 else "c" if state == 1 else f"c{state}"
+
+
+def number_text(number: float) -> str:
+    """Return the shortest text of a number that is read back as the same number."""
+    return str(int(number)) if float(number).is_integer() else repr(float(number))
 
 
 def shorten(text: str, limit: int = 100) -> str:

@@ -14,6 +14,7 @@ import importlib
 import os
 import traceback
 from collections.abc import Sequence
+from keyword import iskeyword
 
 import click
 
@@ -45,13 +46,18 @@ COMMANDS = {
     "report": "Write an HTML page on a run: table, drawings, charts.",
     "show": "Show a cell: formula, parameters, diagram, lineage.",
     "export": "Write a cell as a PyTorch module, recipe or formula.",
+    "import": "Read recipes that others published, and write them as cells.",
     "verify": "Check that a run follows from its seed, profile and trials.",
     "train": "Train one cell on one task, and show its learning curve.",
     "cells": "List the named cells.",
     "tasks": "List the tasks, or print samples of one.",
     "bench": "Time training steps against PyTorch's own layers.",
 }
-"""Summaries of the commands. Command NAME is the function NAME of the module `search.cli.commands.NAME`."""
+"""Summaries of the commands.
+
+Command NAME is the function NAME of the module `search.cli.commands.NAME`; a keyword of Python has an underscore at its
+end there.
+"""
 
 
 class Commands(click.Group):
@@ -63,7 +69,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"search.cli.commands.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(importlib.import_module(f"search.cli.commands.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

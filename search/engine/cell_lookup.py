@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 
 from results.store.errors import AmbiguousCellError, StoreError
 from results.store.files import runs_folder
@@ -14,7 +13,7 @@ from results.store.lineage import ancestry
 from results.store.records import CellRow
 from results.store.runs import MAX_PATH, known_runs, open_run
 from search.cells.errors import UnknownCellError
-from search.cells.files import read_source
+from search.cells.files import cell_of_file, is_file_name, split_member
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, display_formula, named_cell
 from search.cells.text import quoted
@@ -52,8 +51,8 @@ class LineageStep:
 def find_cell(cell: str, run: str | None = None) -> FoundCell:
     """Find a cell by its name in the library, by a file, or by an id (at least four digits) in a run.
 
-    A file contains a formula or a recipe. Without `run`, an id is searched for in all runs of the runs folder, latest
-    first.
+    A file contains a formula or recipes, and `cells.json#7` is one of several. Without `run`, an id is searched for in
+    all runs of the runs folder, latest first.
 
     Raises:
         CellError: there is no such cell, or its file is invalid.
@@ -62,9 +61,9 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
     if cell in LIBRARY:
         return FoundCell(LIBRARY[cell].graph, cell, LIBRARY[cell].formula)
     if _is_path(cell):
-        path = Path(cell)
-        graph, formula = read_source(path)
-        return FoundCell(graph.canonical(), path.stem, formula.strip() if formula is not None else None)
+        file = cell_of_file(cell)
+        graph, formula = file.read()
+        return FoundCell(graph.canonical(), file.label, formula.strip() if formula is not None else None)
     if CELL_ID.fullmatch(cell):
         return _find_in_runs(cell, run)
     if run is None:
@@ -107,7 +106,8 @@ def lineage(found: FoundCell) -> list[LineageStep]:
 def _is_path(cell: str) -> bool:
     if "\0" in cell or len(cell) >= MAX_PATH:
         return False
-    return (os.path.exists(cell) and not os.path.isdir(cell)) or "/" in cell or cell.endswith((".cell", ".json"))
+    path = split_member(cell)[0]
+    return (os.path.exists(path) and not os.path.isdir(path)) or is_file_name(cell)
 
 
 def _find_in_runs(cell: str, run: str | None) -> FoundCell:

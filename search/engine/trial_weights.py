@@ -127,5 +127,5 @@ def export_network(trained: RetrainedTrial, weights: Path) -> str:
         "as_stored": str(trained.as_stored).lower(),
         "gatesearch": version("gatesearch"),
     }
-    write_weights(weights, module_weights(trained.model, exported.blocks), metadata)
+    write_weights(weights, module_weights(trained.model, exported.parameters), metadata)
     return exported.text

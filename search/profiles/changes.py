@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from search.cells.files import read_cell
+from search.cells.files import cell_of_file
 from search.cells.graph import GateGraph
 from search.cells.notation.formula import format_graph
 from search.core.errors import SearchError
@@ -83,7 +83,7 @@ def changed_profile(
 
 
 def read_seed_cells(files: Sequence[Path]) -> dict[str, GateGraph]:
-    """Read cells from files; each is named after its file.
+    """Read cells from files; each is named after its file, and after its index or name in a file with several.
 
     Raises:
         CellError: a file cannot be read, or holds no cell.
@@ -91,7 +91,8 @@ def read_seed_cells(files: Sequence[Path]) -> dict[str, GateGraph]:
     """
     found: dict[str, GateGraph] = {}
     for file in files:
-        if file.stem in found:
-            raise SearchError(f"seed cell {str(file)!r}: there is a cell {file.stem!r} already; rename the file")
-        found[file.stem] = read_cell(file)
+        cell = cell_of_file(file)
+        if cell.label in found:
+            raise SearchError(f"seed cell {str(file)!r}: there is a cell {cell.label!r} already; rename the file")
+        found[cell.label] = cell.read()[0]
     return found

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from results.store.words import MEMORIZATION, ScoreKind
@@ -38,6 +38,9 @@ MAX_TASKS, MAX_CELLS = 32, 1000
 """Largest numbers of tasks and of own cells of a profile."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+WHOLE_LIBRARY = "library"
+"""Word that stands for all published cells in a list of baselines."""
+
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -62,7 +65,14 @@ class SearchSection:
     )
     best: Count = 100  # length of the list of the best cells, from which parents are drawn
     reexamine: Share = 0.5  # probability of fresh settings instead of a child (not in the study)
+    # Named cells that are evaluated first; "library" stands for all of them.
     baselines: tuple[str, ...] = tuple(STUDY)
+
+    @field_validator("baselines", mode="after")
+    @classmethod
+    def _whole_library(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        # Written out, so that a stored profile does not change when the library grows.
+        return tuple(name for given in names for name in (LIBRARY if given == WHOLE_LIBRARY else [given]))
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -136,7 +136,7 @@ class SequenceModel(nn.Module):
         after = []
         for parameters, before in zip(self.layer_parameters(), states, strict=True):
             values, final = run_eager(self.graph, parameters, values, before)
-            after.append(tuple(state.detach() for state in final))
+            after.append(tuple(state.detach().clone() for state in final))  # a state may be a view of a parameter
         return values, tuple(after)
 
     def enter(self, inputs: Tensor) -> Tensor:

@@ -167,9 +167,9 @@ def stepper_for(model: SequenceModel) -> Stepper:
     """
 
     def parameters(flat: Tensor, of: Callable[[Tensor], Tensor]) -> Parameters:
-        weights, biases = (tuple(of(p) for p in layers) for layers in (model.weights, model.biases))
+        layers = tuple(layer.map(of) for layer in model.layer_parameters())
         return Parameters(
-            flat, of(model.entry), of(model.entry_bias), weights, biases, of(model.readout), of(model.readout_bias)
+            flat, of(model.entry), of(model.entry_bias), layers, of(model.readout), of(model.readout_bias)
         )
 
     if type(model) is not SequenceModel:

@@ -13,9 +13,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from results.store.files import write_atomically
-from search.cells.export.layer_code import Block
+from search.cells.export.module import Parameter, Role
 from search.cells.export.module_text import Network
 from search.cells.graph import GateGraph
+from search.kernels.parameters import LayerParameters, NodeParameters
 from search.training.model import SequenceModel
 from search.training.schedule import Budget
 from search.training.settings import Setting
@@ -61,22 +62,45 @@ def network_of(model: SequenceModel, weights: Path) -> Network:
     return Network(model.output_size, symbols, model.units, len(model.weights), weights.name)
 
 
-def module_weights(model: SequenceModel, blocks: Sequence[Block]) -> dict[str, Tensor]:
+def module_weights(model: SequenceModel, parameters: Sequence[Parameter]) -> dict[str, Tensor]:
     """Return the model's weights by the names of the exported network's parameters.
 
-    `entry.*`, `readout.*`, and for layer k and each block `cell.layers.k.BLOCK.weight` (n H, H) and `.bias` (n H,).
+    `entry.*`, `readout.*`, and for layer k `cell.layers.k.NAME` for the name of each parameter of a layer.
     """
     symbols = model.output is Output.SYMBOLS
     found = {"entry.weight": model.entry if symbols else model.entry.T}
     if not symbols:
         found["entry.bias"] = model.entry_bias
-    for k, (weight, bias) in enumerate(zip(model.weights, model.biases, strict=True)):
-        for block in blocks:
-            name, chosen = f"cell.layers.{k}.{block.attribute}", list(block.matrices)
-            found[f"{name}.weight"] = weight[chosen].flatten(0, 1)
-            found[f"{name}.bias"] = bias[chosen].flatten()
+    for k, layer in enumerate(model.layer_parameters()):
+        own = layer_weights(model.graph, layer, parameters)
+        found |= {f"cell.layers.{k}.{name}": tensor for name, tensor in own.items()}
     found |= {"readout.weight": model.readout, "readout.bias": model.readout_bias}
     return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
+
+
+def layer_weights(graph: GateGraph, layer: LayerParameters, parameters: Sequence[Parameter]) -> dict[str, Tensor]:
+    """Return the parameters of a layer of the canonical graph by their names in a layer of the exported module.
+
+    H units, n matrices that are stacked: weights are (n H, H), or (n, g, H / g, H / g) with g groups, biases (n H,),
+    and all others (H,).
+    """
+    of_node = NodeParameters(graph, layer)
+
+    def found(parameter: Parameter) -> Tensor:
+        sources = parameter.sources
+        match parameter.role:
+            case Role.WEIGHT if parameter.grouped:
+                return torch.stack([of_node.blocks[i] for i in sources])
+            case Role.WEIGHT:
+                return torch.cat([of_node.weight[i] for i in sources])
+            case Role.BIAS:
+                return torch.cat([of_node.bias[i] for i in sources])
+            case Role.VECTOR | Role.GAIN:
+                return of_node.vectors[sources[0]][0]
+            case Role.OFFSET:
+                return of_node.vectors[sources[0]][1]
+
+    return {parameter.name: found(parameter) for parameter in parameters}
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

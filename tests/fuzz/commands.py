@@ -14,11 +14,11 @@ from search.cli.main import MAX_MESSAGE, run
 from tests.fuzz.draws import ODD_NUMBERS, changed_text, odd_text
 from tests.fuzz.rules import BrokenRuleError
 from tests.fuzz.stores import draw_rows, draw_store_bytes, sound_run
-from tests.fuzz.surfaces import Case, Surface, bytes_of, demand, draw_formula, draw_profile, draw_recipe
+from tests.fuzz.surfaces import Case, Surface, bytes_of, demand, draw_formula, draw_profile, draw_recipe, draw_recipes
 from tests.tiny import TINY
 
 FAILED_CHECK = 1
-"""The status of `verify` where a run is not what it claims."""
+"""The status of `verify` where a run is not what it claims, and of `import` where not every cell can be read."""
 
 OPTIONS = {
     "search": (
@@ -42,11 +42,14 @@ OPTIONS = {
     "tasks": ("--profile", "--samples", "--json"),
     "train": ("--profile", "--run", "--scale", "--learning-rate", "--max-norm", "--layers", "--seed", "--data"),
     "cells": ("--json",),
+    "import": ("--to", "--json"),
 }
 ALONE = ("--resume", "--csv", "--baselines", "--force", "--json", "--no-gradients")
 FILES = (
     "my.cell",
     "my.json",
+    "my.json#1",
+    "my.json#gru",
     "p.toml",
     "gone.cell",
     "folder/",
@@ -90,6 +93,8 @@ def draw_command(rng: Random) -> Case:
     words = [command]
     if command not in ("cells",):
         words.append(_word(rng, command))
+    if command == "import":
+        words += ["--to", rng.choice(("out", "out", "folder", _word(rng, command)))]
     if command == "train":  # nothing that would be trained
         words = [
             command,
@@ -134,7 +139,7 @@ def _case(rng: Random, words: list[str]) -> Case:
         "tiny.toml": TINY.encode(),
         "p.toml": bytes_of(rng, draw_profile(rng)),
         "my.cell": bytes_of(rng, draw_formula(rng)),
-        "my.json": bytes_of(rng, draw_recipe(rng)),
+        "my.json": bytes_of(rng, draw_recipes(rng) if rng.random() < 0.5 else draw_recipe(rng)),
         "folder/train.txt": b"a b c\n",
         "evil.py": b"import os\nos.system('touch ran')\nEvil = 3\n",
         f"runs/kept/{FILE}": (sound_run() / FILE).read_bytes(),
@@ -156,11 +161,15 @@ def use_command(case: Case, folder: Path) -> None:
     said, printed = err.getvalue(), out.getvalue()
     if "Traceback" in said or "internal error" in said:
         raise BrokenRuleError(f"{json.dumps(case.texts)}\n{said[-3000:]}")
-    allowed = (0, 2, FAILED_CHECK) if case.texts[:1] == ("verify",) else (0, 2)
+    imported = case.texts[:1] == ("import",)  # a line for each file that cannot be read, and then status 1 or 2
+    allowed = (0, 2, FAILED_CHECK) if case.texts[:1] == ("verify",) or imported else (0, 2)
     demand(status in allowed, f"{case.texts}: status {status}: {said}")
     if status == 2 and (case.texts and not printed.startswith("Usage")):
-        one_line = said.count("\n") == 1 and said.startswith("gatesearch: ") and len(said) <= MAX_MESSAGE + 50
-        demand(one_line and said.rstrip("\n").isprintable(), f"{case.texts}: {said!r}")
+        lines = said.splitlines()
+        demand(len(lines) == 1 or (imported and lines), f"{case.texts}: {said!r}")
+        for line in lines:
+            short = line.startswith("gatesearch: ") and len(line) <= MAX_MESSAGE + 50
+            demand(short and line.isprintable(), f"{case.texts}: {said!r}")
     for text in (said, printed):
         demand(
             not any(c in text for c in "\x1b\0\x07\b\r\u202e"), f"{case.texts}: control characters in {text[:500]!r}"

@@ -24,8 +24,9 @@ from scipy.io import savemat
 
 from results.store.runs import open_run, run_folder
 from search.cells.drawing.picture import draw_formula as svg_of
+from search.cells.errors import CellError, RecipeError
 from search.cells.export.module import export_module
-from search.cells.files import read_cell
+from search.cells.files import cells_of_file, read_cell
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_formula, parse_formula
@@ -213,6 +214,27 @@ def draw_recipe(rng: Random) -> str:
     return text
 
 
+def draw_recipes(rng: Random) -> str:
+    """Return a log, or a list or an object of recipes and logs, as they are published; some are changed."""
+    values: list[str] = []
+    for _ in range(rng.choice((0, 1, 1, 2, 5))):
+        recipe = draw_recipe(rng)
+        number = rng.choice(("7", "1000051", "-1", '"7"', "1e9", "true"))
+        log = f'{{"recepie_id": {number}, "recepie": {json.dumps(recipe) if rng.random() < 0.8 else recipe}}}'
+        values.append(log if rng.random() < 0.5 else recipe)
+    names = ("gru", "mine", "recepie", "op", "", "1", odd_text(rng))
+    kind = rng.random()
+    if kind < 0.3:
+        text = values[0] if values else "{}"
+    elif kind < 0.7:
+        text = f"[{', '.join(values)}]"
+    else:
+        text = f"{{{', '.join(f'{json.dumps(rng.choice(names))}: {value}' for value in values)}}}"
+    if rng.random() < 0.3:
+        return changed_text(rng, text, ('"recepie"', '"recepie_id"', "[", "]", "{", "}", ",", "NaN", "null"))
+    return text
+
+
 def use_recipe(case: Case, folder: Path) -> None:
     graph = parse_recipe(case.texts[0])
     check_graph(graph)
@@ -220,7 +242,8 @@ def use_recipe(case: Case, folder: Path) -> None:
 
 
 def draw_cell_file(rng: Random) -> Case:
-    text = draw_recipe(rng) if rng.random() < 0.3 else draw_formula(rng)
+    kind = rng.random()
+    text = draw_recipe(rng) if kind < 0.2 else draw_recipes(rng) if kind < 0.5 else draw_formula(rng)
     data = bytes_of(rng, text)
     if rng.random() < 0.3:
         data = changed_bytes(rng, data)
@@ -229,7 +252,21 @@ def draw_cell_file(rng: Random) -> Case:
 
 def use_cell_file(case: Case, folder: Path) -> None:
     (name,) = case.files
-    check_graph(read_cell(folder / name))
+    cells = cells_of_file(folder / name)
+    if len(cells) == 1 and "#" not in cells[0].name:
+        check_graph(read_cell(folder / name))
+        return
+    refused = 0
+    for cell in cells:
+        try:
+            graph = cell.read()[0]
+        except CellError:
+            refused += 1
+            continue
+        check_graph(graph)
+        demand(read_cell(cell.name) == graph, f"{cell.name!r} is another cell by itself")
+    if refused == len(cells):
+        raise RecipeError("no cell in it can be read")
 
 
 def draw_export(rng: Random) -> Case:

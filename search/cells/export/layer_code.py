@@ -1,7 +1,7 @@
 """Equations of a cell as lines of PyTorch code, written as by hand.
 
-Names are those of the formula. Matrices that read the same value are stacked in one `nn.Linear`; values that depend on
-`x` alone are computed for all time steps at once, the others step by step:
+Names are those of the formula. Matrices that read the same value are stacked in one `nn.Linear`, block-diagonal ones in
+one `GroupedLinear`; values that depend on `x` alone are computed for all time steps at once, the others step by step:
 
     def prepare(self, x):                                    def step(self, parts, states):
         x_r, x_z, x_n = self.from_x(x).chunk(3, dim=-1)          x_r, x_z, x_n = parts
@@ -10,6 +10,9 @@ Names are those of the formula. Matrices that read the same value are stacked in
                                                                  r = torch.sigmoid(x_r + h_r)
                                                                  ...
                                                                  return (h,)
+
+A learned vector is an `nn.Parameter` of size H. What depends on learned vectors and numbers alone has this size too,
+and is computed where it is used.
 
 Lines are at most 88 characters wide after indentation by eight, in the layout of `ruff format`.
 """
@@ -21,44 +24,93 @@ from dataclasses import dataclass
 from search.cells.canonical import canonical_positions
 from search.cells.graph import GateGraph
 from search.cells.notation.formula import Written
-from search.cells.operations import LEAVES, SIGNS, Op
+from search.cells.operations import LEAVES, OPERATIONS, POINTWISE, SIGNS, Node, Op
 from search.cells.patterns import Complement, private_complement
 from search.cells.simplify import live_states, simplify_positions
+from search.cells.starts import Start
+from search.cells.text import number_text
 
 LINE_WIDTH = 88
 _INDENT = 8
 _NAME_WIDTH = 16
 
 _FUNCTIONS = {
-    Op.SIGMOID: "torch.sigmoid",
-    Op.TANH: "torch.tanh",
-    Op.RELU: "torch.relu",
-    Op.LEAKY_RELU: "nn.functional.leaky_relu",  # its default slope is 0.01
+    op: operation.torch.replace("torch.nn.", "nn.")
+    for op, operation in OPERATIONS.items()
+    if op in POINTWISE and not operation.sign
 }
 _TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor"})
+_NUMBERED = re.compile(r"v\d*")  # names without a meaning
+_AMBIGUOUS = frozenset("lOI")  # letters that linters reject as names
+
+RESERVED = frozenset(
+    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches
+    eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half hidden_size ipu
+    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters prepare
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
+    register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook
+    register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
+    reset_parameters set_extra_state set_submodule share_memory state_dict step to to_empty train training type xpu
+    zero_grad""".split()  # noqa: SIM905 - a list would take a page
+)
+"""Attributes of a layer that no learned vector may have as its name: those of `nn.Module`, and the layer's methods."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Matrices that read the same value, stacked in one `nn.Linear`.
+    """Matrices that read the same value, stacked in one `nn.Linear`, or in one `GroupedLinear` if they have groups.
 
-    `matrices` are their numbers in the canonical graph, from the top of the stack downwards.
+    Attributes:
+        attribute: Name in the layer.
+        reads_input: Whether it has input_size columns rather than hidden_size.
+        nodes: The `linear` of each matrix, from the top of the stack downwards.
+        sources: Position of each of these nodes in the canonical graph.
+        targets: Name of the value that each result contributes to.
     """
 
     attribute: str
-    reads_input: bool  # whether it has input_size columns rather than hidden_size
-    matrices: tuple[int, ...]
-    targets: tuple[str, ...]  # name of the value that each result contributes to
-    identities: tuple[float, ...]
-    biases: tuple[float, ...]
+    reads_input: bool
+    nodes: tuple[Node, ...]
+    sources: tuple[int, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def biased(self) -> bool:
+        """True if the matrices have biases."""
+        return self.nodes[0].bias is not None
+
+    @property
+    def groups(self) -> int:
+        """Number of equal blocks on the diagonal of each matrix."""
+        return self.nodes[0].groups
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Learned vector of a `param`: name in the layer, start, and position of the node in the canonical graph."""
+
+    attribute: str
+    start: Start
+    source: int
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Layer norm: name in the layer, whether it is of input_size, and position of the node in the canonical graph."""
+
+    attribute: str
+    reads_input: bool
+    source: int
 
 
 @dataclass(frozen=True)
 class LayerCode:
-    """One layer of a cell in PyTorch: its blocks, and the lines of `prepare` and `step` without indentation."""
+    """One layer of a cell in PyTorch: its parameters, and the lines of `prepare` and `step` without indentation."""
 
     states: tuple[str, ...]
     blocks: tuple[Block, ...]
+    vectors: tuple[Vector, ...]
+    norms: tuple[Norm, ...]
     prepare: tuple[str, ...]
     step: tuple[str, ...]
     square: bool  # whether input_size must equal hidden_size, because x is combined with vectors of hidden_size
@@ -77,21 +129,26 @@ class _Writer:
         self.taken = {*_TAKEN, "x"}
         self.state_names = [self._fresh(self._clean(written.states[k])) for k in live_states(written.graph)]
         canonical = canonical_positions(written.graph)
-        number = {position: k for k, position in enumerate(written.graph.canonical().linears)}
-        self.matrix = {kept[i]: number[canonical[i]] for i in kept if written.graph.nodes[i].op is Op.LINEAR}
-        self.names = self._names({n: kept[i] for n, i in written.names.items() if i in kept})
-        self.by_x = self._depending_on_x_alone()
+        self.source = {kept[i]: canonical[i] for i in kept if i in canonical}
+        given = {n: kept[i] for n, i in written.names.items() if i in kept}
+        self.given = {i: n for n, i in given.items() if self.nodes[i].op is Op.PARAM and not n.endswith("'")}
+        self.names = self._names(given)
+        self.authored = frozenset(self.names)
+        self.by_x, self.constant = self._dependence()
         self.complements = self._complements()
         self.statements = self._statements()
         self.groups = self._groups()
+        self.attributes: dict[tuple[int, bool, int], str] = {}  # of blocks
+        self.own: dict[int, str] = {}  # attributes of learned vectors and layer norms, by node
         self.lines: list[str] = []
         self.room = 0  # characters left for the expression on the current line
+        self.like = "x"  # a tensor that constants take type and device from
         self.written: dict[int, str] = {}  # variables assigned so far, by node
 
     # --- Analysis of the graph
 
     def _clean(self, name: str) -> str:
-        bad = keyword.iskeyword(name) or name in _TAKEN or len(name) > _NAME_WIDTH
+        bad = keyword.iskeyword(name) or name in _TAKEN or name in _AMBIGUOUS or len(name) > _NAME_WIDTH
         return f"{name[: _NAME_WIDTH - 1]}_" if bad else name
 
     def _names(self, given: dict[str, int]) -> dict[int, str]:
@@ -112,12 +169,16 @@ class _Writer:
         self.taken.add(name)
         return name
 
-    def _depending_on_x_alone(self) -> set[int]:
-        found: set[int] = set()
+    def _dependence(self) -> tuple[set[int], set[int]]:
+        """Return the nodes that depend on x and on no state, and those that depend on neither."""
+        by_x: set[int] = set()
+        constant: set[int] = set()
         for i, node in enumerate(self.nodes):
-            if node.op is Op.INPUT or (node.inputs and all(j in found for j in node.inputs)):
-                found.add(i)
-        return found
+            if node.op in (Op.PARAM, Op.NUMBER) or (node.inputs and constant.issuperset(node.inputs)):
+                constant.add(i)
+            elif node.op is Op.INPUT or (node.inputs and (by_x | constant).issuperset(node.inputs)):
+                by_x.add(i)
+        return by_x, constant
 
     def _complements(self) -> dict[int, Complement]:
         """Return the nodes n - z * n that are written as (1 - z) * n, unless the author named the product."""
@@ -146,12 +207,20 @@ class _Writer:
         chosen |= {i for i, reads in enumerate(count) if reads > 1}
         return {i for i in chosen if self.nodes[i].op not in LEAVES and i not in absorbed}
 
-    def _groups(self) -> dict[int, list[int]]:
-        """Return the linear nodes by the node that they read."""
-        groups: dict[int, list[int]] = {}
+    def _groups(self) -> dict[tuple[int, bool, int], list[int]]:
+        """Return the linear nodes that are stacked, by the node that they read, whether biased, and groups."""
+        groups: dict[tuple[int, bool, int], list[int]] = {}
         for i in self.graph.linears:
-            groups.setdefault(self.nodes[i].inputs[0], []).append(i)
+            groups.setdefault(self._key(i), []).append(i)
         return groups
+
+    def _key(self, i: int) -> tuple[int, bool, int]:
+        node = self.nodes[i]
+        return node.inputs[0], node.bias is not None, node.groups
+
+    def _stacked(self, i: int) -> list[int]:
+        """Return the linear nodes of the block of a linear node."""
+        return self.groups[self._key(i)]
 
     # --- Generated names
 
@@ -162,7 +231,7 @@ class _Writer:
             if not readers:
                 return i
             i = readers[0]
-            if i in self.statements and (self.nodes[i].op is not Op.LINEAR or i in self.names):
+            if i in self.statements and (self.nodes[i].op not in (Op.LINEAR, Op.NORM) or i in self.authored):
                 return i
 
     def _short(self, i: int, depth: int = 2) -> str:
@@ -174,6 +243,10 @@ class _Writer:
             return self.state_names[node.state]
         if i in self.names:
             return self.names[i]
+        if node.op is Op.PARAM:
+            return self._clean(self.given.get(i, "p"))
+        if node.op is Op.NUMBER:
+            return "number" if node.value else "zero"
         if not depth:
             return "v"
         parts = [self._short(j, depth - 1) for j in node.inputs]
@@ -186,11 +259,50 @@ class _Writer:
         return self._fresh_attribute(f"from_{short}" if len(short) <= _NAME_WIDTH else "from_value")
 
     def _fresh_attribute(self, wish: str) -> str:
+        taken = {*self.attributes.values(), *self.own.values(), *RESERVED}
         name, count = wish, 1
-        while name in self.attributes.values():
+        while name in taken:
             count += 1
             name = f"{wish}{count}"
         return name
+
+    def _own_attributes(self) -> dict[int, str]:
+        """Return the attributes of learned vectors and layer norms: as the author named them, or p_h, p_c_i, norm_c."""
+        nodes = [i for i, node in enumerate(self.nodes) if node.op in (Op.PARAM, Op.NORM)]
+        sources = {i: self._short_source(i) for i in nodes}
+        for i in nodes:
+            if i in self.given:
+                self.own[i] = self._fresh_attribute(self._clean(self.given[i]))
+                continue
+            kind, source, target = "norm" if self.nodes[i].inputs else "p", sources[i], self._short_target(i)
+            same = [j for j in nodes if sources[j] == source and self.nodes[j].op is self.nodes[i].op]
+            parts = [kind, source]
+            plain = source == target or source.endswith(f"_{target}") or _NUMBERED.fullmatch(target)
+            if not plain and (len(same) > 1 or not source):
+                parts.append(target)
+            name = "_".join(part for part in parts if part)
+            self.own[i] = self._fresh_attribute(name if len(name) <= _NAME_WIDTH else kind)
+        return self.own
+
+    def _short_source(self, i: int) -> str:
+        """Return a short name of what a layer norm reads, or a learned vector multiplies; empty if it has none."""
+        for j in self.nodes[i].inputs or self._multiplied(i):
+            node = self.nodes[j]
+            if j in self.names:
+                return self.names[j].removesuffix("_new")
+            if node.op is Op.LINEAR:
+                target = self._short_target(j)
+                return self._short(node.inputs[0], 1) + ("" if _NUMBERED.fullmatch(target) else f"_{target}")
+            if node.op not in (Op.ADD, Op.SUB, Op.NUMBER):
+                return self._short(j, 1)
+        return ""
+
+    def _multiplied(self, i: int) -> list[int]:
+        """Return what the only reader of node `i` multiplies it with."""
+        readers = self.graph.consumers[i]
+        if len(readers) != 1 or self.nodes[readers[0]].op is not Op.MUL:
+            return []
+        return [j for j in self.nodes[readers[0]].inputs if j != i]
 
     def _name(self, i: int) -> str:
         if i in self.names:
@@ -200,6 +312,8 @@ class _Writer:
             source = self._short(node.inputs[0])
             wish = f"{source}_{self._short_target(i)}"
             self.names[i] = self._fresh(wish if len(wish) <= _NAME_WIDTH else f"{source[:8]}_1")
+        elif node.op is Op.NORM and len(wish := f"{self._short(node.inputs[0])}_norm") <= _NAME_WIDTH:
+            self.names[i] = self._fresh(wish.replace("_linear_", f"_{self._short_target(i)}_"))
         elif node.op in _FUNCTIONS and len(self._short(i)) <= _NAME_WIDTH:
             self.names[i] = self._fresh(self._short(i))
         else:
@@ -221,34 +335,39 @@ class _Writer:
     # --- Lines
 
     def code(self) -> LayerCode:
-        self.attributes: dict[int, str] = {}
-        for source in self.groups:
-            self.attributes[source] = self._attribute(source)
+        for key in self.groups:
+            self.attributes[key] = self._attribute(key[0])
         for i in sorted(self.statements):
             if self.nodes[i].op is not Op.LINEAR:
                 self._name(i)
+        self.own = self._own_attributes()
         prepare = self._prepare()
         step = self._step()
         wide, square = self._widths()
         blocks = tuple(
             Block(
-                self.attributes[source],
-                wide[source],
-                tuple(self.matrix[i] for i in group),
+                self.attributes[key],
+                wide[key[0]],
+                tuple(self.nodes[i] for i in group),
+                tuple(self.source[i] for i in group),
                 tuple(self._short_target(i) for i in group),
-                tuple(self.nodes[i].identity for i in group),
-                tuple(bias if isinstance(bias := self.nodes[i].bias, float) else 0.0 for i in group),
             )
-            for source, group in self.groups.items()
+            for key, group in self.groups.items()
         )
-        return LayerCode(tuple(self.state_names), blocks, tuple(prepare), tuple(step), square)
+        vectors = tuple(
+            Vector(name, self.nodes[i].start, self.source[i])
+            for i, name in self.own.items()
+            if self.nodes[i].op is Op.PARAM
+        )
+        norms = tuple(Norm(name, wide[i], self.source[i]) for i, name in self.own.items() if self.nodes[i].inputs)
+        return LayerCode(tuple(self.state_names), blocks, vectors, norms, tuple(prepare), tuple(step), square)
 
     def _widths(self) -> tuple[list[bool], bool]:
         """Return for each node whether its size is that of x, and whether the sizes of x and the cell meet."""
         wide = [False] * len(self.nodes)
         square = False
         for i, node in enumerate(self.nodes):
-            of_x = {wide[j] for j in node.inputs}
+            of_x = {wide[j] for j in node.inputs if self.nodes[j].op is not Op.NUMBER}
             if node.op is Op.INPUT:
                 wide[i] = True
             elif node.op is Op.LINEAR:
@@ -259,7 +378,7 @@ class _Writer:
         return wide, square or any(wide[i] for i in self.graph.outputs)
 
     def _prepare(self) -> list[str]:
-        self.lines, self.written = [], self._leaves()
+        self.lines, self.written, self.like = [], self._leaves(), "x"
         for i in sorted(self.statements & self.by_x):
             self._write(i)
         parts = [self._atom(i) for i in self.crossing] or ["x"]
@@ -270,17 +389,33 @@ class _Writer:
     def _step(self) -> list[str]:
         self.written = self._leaves() | {i: self._atom(i) for i in self.crossing}
         parts = [self.written[i] for i in self.crossing] or ["_"]
-        self.lines = []
-        for i in sorted(self.statements - self.by_x):
+        self.lines, self.like = [], self.state_names[0]
+        for i in sorted(self.statements - self.by_x - self.constant):
             self._write(i)
-        results = [self.written[i] for i in self.graph.outputs]
+        results = [self._result(i) for i in self.graph.outputs]
         body = _in_place(_returned(self.lines, results), self.state_names)
         read = {name for line in body for name in re.findall(r"\b\w+\b", line)}
         states = [name if name in read else "_" for name in self.state_names]
         return [*_assignment(parts, "parts"), *_assignment(states, "states"), *body]
 
     def _leaves(self) -> dict[int, str]:
-        return {i: self._short(i) for i, node in enumerate(self.nodes) if node.op in LEAVES}
+        found: dict[int, str] = {}
+        for i, node in enumerate(self.nodes):
+            if node.op is Op.PARAM:
+                found[i] = f"self.{self.own[i]}"
+            elif node.op is Op.NUMBER:
+                found[i] = number_text(node.value)
+            elif node.op in LEAVES:
+                found[i] = self._short(i)
+        return found
+
+    def _result(self, i: int) -> str:
+        """Return the text of a new state (B, H)."""
+        node = self.nodes[i]
+        if node.op is Op.NUMBER:
+            return f"torch.full_like({self.like}, {node.value!r})" if node.value else f"torch.zeros_like({self.like})"
+        text = self._value(i)[0]
+        return f"{text}.expand_as({self.like})" if i in self.constant else text
 
     def _atom(self, i: int) -> str:
         return self.written.get(i) or self._name(i)
@@ -288,8 +423,8 @@ class _Writer:
     def _write(self, i: int) -> None:
         if i in self.written:
             return
-        if self.nodes[i].op is Op.LINEAR and len(self.groups[self.nodes[i].inputs[0]]) > 1:
-            self._unpack(self.nodes[i].inputs[0])
+        if self.nodes[i].op is Op.LINEAR and len(self._stacked(i)) > 1:
+            self._unpack(i)
             return
         room = self.room
         self.room = LINE_WIDTH - _INDENT - len(f"{self._name(i)} = ")
@@ -298,10 +433,10 @@ class _Writer:
         self.written[i] = self._name(i)
         self.lines.append(f"{self.written[i]} = {expression}")
 
-    def _unpack(self, source: int) -> None:
-        """Write the line that computes all results of a block."""
-        group = self.groups[source]
-        value, strength = self._value(source)
+    def _unpack(self, linear: int) -> None:
+        """Write the line that computes all results of the block of a linear node."""
+        group = self._stacked(linear)
+        value, strength = self._argument(self.nodes[linear].inputs[0])
         if len(value) > _NAME_WIDTH and strength < 3:
             name = self._numbered("v")
             self.lines.append(f"{name} = {value}")
@@ -309,7 +444,8 @@ class _Writer:
         for i in group:
             self.written[i] = self._name(i)
         names = [self.written[i] for i in group]
-        self.lines += _assignment(names, f"self.{self.attributes[source]}({value}).chunk({len(group)}, dim=-1)")
+        attribute = self.attributes[self._key(linear)]
+        self.lines += _assignment(names, f"self.{attribute}({value}).chunk({len(group)}, dim=-1)")
 
     def _value(self, i: int) -> tuple[str, int]:
         """Return a node's variable or expression, and its precedence: 1 for sums, 2 for products, 3 for atoms."""
@@ -319,14 +455,25 @@ class _Writer:
             self._write(i)
             return self.written[i], 3
         node = self.nodes[i]
-        if node.op is Op.LINEAR and len(self.groups[node.inputs[0]]) > 1:
-            self._unpack(node.inputs[0])
+        if node.op is Op.LINEAR and len(self._stacked(i)) > 1:
+            self._unpack(i)
             return self.written[i], 3
         return self._expression(i)
 
+    def _argument(self, i: int) -> tuple[str, int]:
+        """Return a node's value as a tensor, a number as a vector of size H."""
+        if self.nodes[i].op is not Op.NUMBER:
+            return self._value(i)
+        number = self.nodes[i].value
+        if not number:
+            return f"{self.like}.new_zeros(self.hidden_size)", 3
+        return f"{self.like}.new_full((self.hidden_size,), {number!r})", 3
+
     def _expression(self, i: int) -> tuple[str, int]:
         node = self.nodes[i]
-        values = [self._value(j) for j in self._reads(i)]
+        reads = self._reads(i)
+        numbers = all(self.nodes[j].op is Op.NUMBER for j in reads)
+        values = [self._argument(reads[0]) if numbers else self._value(reads[0]), *map(self._value, reads[1:])]
         text, strength = self._joined(i, values)
         while len(text) > self.room and any(strength_ < 3 or "(" in part for part, strength_ in values):
             longest = max(
@@ -344,10 +491,19 @@ class _Writer:
             (z, tight), (n, tight_n) = values
             return f"(1 - {z if tight > 1 else f'({z})'}) * {n if tight_n == 3 else f'({n})'}", 2
         if node.op is Op.LINEAR:
-            return f"self.{self.attributes[node.inputs[0]]}({values[0][0]})", 3
+            return f"self.{self.attributes[self._key(i)]}({values[0][0]})", 3
+        if node.op is Op.NORM:
+            return f"self.{self.own[i]}({values[0][0]})", 3
         if node.op in _FUNCTIONS:
             return f"{_FUNCTIONS[node.op]}({values[0][0]})", 3
         (left, tight), (right, tight_right) = values
+        if node.op is Op.SUB and self.nodes[node.inputs[0]] == Node(Op.NUMBER) and left == "0":
+            return f"-{right if tight_right == 3 else f'({right})'}", 1
+        if self.nodes[node.inputs[1]].op is Op.NUMBER and len(values) == len(node.inputs):
+            if node.op is Op.MUL:
+                left, tight, right, tight_right = right, tight_right, left, tight
+            elif right.startswith("-"):
+                return f"{left} {'-' if node.op is Op.ADD else '+'} {right[1:]}", 1
         binds = 2 if node.op is Op.MUL else 1
         left = left if tight >= binds else f"({left})"
         right = right if tight_right > binds else f"({right})"

@@ -8,35 +8,81 @@ identifiers, or string literals that they cannot terminate.
 import builtins
 import keyword
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from textwrap import wrap
 
-from search.cells.export.layer_code import LINE_WIDTH, Block, LayerCode, layer_code
-from search.cells.export.module_text import IMPORTS, Network, cell_class, hidden_states, layer_class, network_class
+from search.cells.export.layer_code import LINE_WIDTH, LayerCode, layer_code
+from search.cells.export.module_text import (
+    GROUPED,
+    IMPORTS,
+    Network,
+    cell_class,
+    hidden_states,
+    is_grouped,
+    layer_class,
+    network_class,
+)
 from search.cells.notation.formula import parse_written
 
-_ACRONYMS = frozenset({"lstm", "gru", "rnn"})
-_IMPORTED = ("Tensor", "PackedSequence")
+_ACRONYMS = re.compile(r"(.*)(lstm|gru|rnn)", re.IGNORECASE)
+_IMPORTED = ("Tensor", "PackedSequence", "GroupedLinear")
 _NAME_WIDTH = 24
+
+
+class Role(StrEnum):
+    """Role of a parameter of a layer; a vector is that of a `param`."""
+
+    WEIGHT = "weight"
+    BIAS = "bias"
+    VECTOR = "vector"
+    GAIN = "gain"
+    OFFSET = "offset"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Parameter of a layer of an exported module.
+
+    Attributes:
+        name: Name in the layer's state dict.
+        role: What it is.
+        sources: Positions in the canonical graph of the nodes that it belongs to: several for stacked matrices and
+            their biases, from the top of the stack downwards.
+        grouped: Whether it holds the blocks of block-diagonal matrices.
+    """
+
+    name: str
+    role: Role
+    sources: tuple[int, ...]
+    grouped: bool = False
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Source of a module, the name of its class, and the assignment of the cell's matrices to its parameters."""
+    """Source of a module, the name of its class, and what its parameters are in the canonical graph, layer by layer."""
 
     text: str
     name: str
-    blocks: tuple[Block, ...]
+    parameters: tuple[Parameter, ...]
 
 
 def class_name(label: str) -> str:
     """Return the class name for a cell's label: `GRUAfter` for gru-after, `Cell3fa2b6c1` for an id, else `Cell`."""
     words = re.findall(r"[A-Za-z0-9]+", label)
-    name = "".join(w.upper() if w.lower() in _ACRONYMS else w[:1].upper() + w[1:] for w in words)
+    name = "".join(_capitalised(word) for word in words)
     taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _IMPORTED
     if not name or name[0].isdigit() or taken or re.fullmatch(r"[0-9a-f]{8,16}", label):
         name = f"Cell{''.join(words)}"
     return name[:_NAME_WIDTH]
+
+
+def _capitalised(word: str) -> str:
+    """Return a word that begins with a capital, with an acronym at its end in capitals."""
+    found = _ACRONYMS.fullmatch(word)
+    start, end = (found[1], found[2].upper()) if found else (word, "")
+    return start[:1].upper() + start[1:] + end
 
 
 def export_module(formula: str, label: str, origin: tuple[str, ...] = (), network: Network | None = None) -> Exported:
@@ -55,10 +101,22 @@ def export_module(formula: str, label: str, origin: tuple[str, ...] = (), networ
     code = layer_code(written)
     name = class_name(label)
     head = f"{_docstring(formula, name, code, origin, network)}\n\n{IMPORTS}"
-    parts = [head, layer_class(name, code), cell_class(name, code)]
+    parts = [head, *([GROUPED] if is_grouped(code) else []), layer_class(name, code), cell_class(name, code)]
     if network is not None:
         parts.append(network_class(name, code, network))
-    return Exported("\n\n\n".join(parts) + "\n", name, code.blocks)
+    return Exported("\n\n\n".join(parts) + "\n", name, tuple(_parameters(code)))
+
+
+def _parameters(code: LayerCode) -> Iterator[Parameter]:
+    for block in code.blocks:
+        yield Parameter(f"{block.attribute}.weight", Role.WEIGHT, block.sources, block.groups > 1)
+        if block.biased:
+            yield Parameter(f"{block.attribute}.bias", Role.BIAS, block.sources)
+    for norm in code.norms:
+        yield Parameter(f"{norm.attribute}.weight", Role.GAIN, (norm.source,))
+        yield Parameter(f"{norm.attribute}.bias", Role.OFFSET, (norm.source,))
+    for vector in code.vectors:
+        yield Parameter(vector.attribute, Role.VECTOR, (vector.source,))
 
 
 def _docstring(formula: str, name: str, code: LayerCode, origin: tuple[str, ...], network: Network | None) -> str:
@@ -68,7 +126,10 @@ def _docstring(formula: str, name: str, code: LayerCode, origin: tuple[str, ...]
         "\n".join(f"    {line.rstrip()}".rstrip() for line in formula.strip().splitlines()),
         "Each linear(v) has its own matrix and bias; x is the input, "
         f"{states} {'are the states' if len(code.states) > 1 else 'is the state'}, and a prime marks a new value. "
-        "Matrices that read the same value are stacked in one `nn.Linear`.",
+        "Matrices that read the same value are stacked in one `nn.Linear`."
+        + (" Each param(start) is a learned vector of its own." if code.vectors else "")
+        + (" norm(v) is a layer norm with its own gain and offset." if code.norms else "")
+        + (" groups=g makes a matrix block-diagonal with g equal blocks." if is_grouped(code) else ""),
         *origin,
     ]
     if code.square:

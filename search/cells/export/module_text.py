@@ -3,10 +3,13 @@
 Code that is the same for all cells is written here; `layer_code` supplies the equations of the cell.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from textwrap import wrap
 
-from search.cells.export.layer_code import LINE_WIDTH, LayerCode
+from search.cells.export.layer_code import LINE_WIDTH, Block, LayerCode
+from search.cells.starts import RULES, Rule, Start, StartRule
+from search.cells.text import number_text
 
 
 @dataclass(frozen=True)
@@ -47,39 +50,178 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence"""
 
 
-def _added(tensor: str, what: str, comment: str) -> list[str]:
+def _added(tensor: str, what: str, comment: str, room: int) -> list[str]:
     """Return the lines that change a part of a parameter: one line if it fits."""
-    if len(tensor + what + comment) <= LINE_WIDTH - 12:
+    if len(tensor + what + comment) <= room:
         return [tensor + what + comment]
     start = " " * (len(tensor) - len(tensor.lstrip()))
     return [f"{start}part = {tensor.lstrip()}", f"{start}part{what}"]
 
 
-def layer_class(name: str, code: LayerCode) -> str:
-    """Return the class of one layer: its matrices, their initialisation, and a time step."""
-    blocks = []
+GROUPED = """\
+class GroupedLinear(nn.Module):
+    \"\"\"`count` block-diagonal matrices side by side: `groups` equal blocks in each.\"\"\"
+
+    def __init__(
+        self, in_features: int, out_features: int, groups: int, count: int, bias: bool
+    ) -> None:
+        super().__init__()
+        if in_features % groups or out_features % groups:
+            raise ValueError(
+                f"input_size and hidden_size are {in_features} and {out_features}; "
+                f"this cell's blocks need multiples of {groups}"
+            )
+        rows, columns = out_features // groups, in_features // groups
+        self.weight = nn.Parameter(torch.empty(count, groups, rows, columns))
+        self.bias = nn.Parameter(torch.empty(count * out_features)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        \"\"\"Map (..., in_features) to (..., count * out_features).\"\"\"
+        parts = x.reshape(*x.shape[:-1], self.weight.size(1), -1)
+        y = torch.einsum("...gi,ngoi->...ngo", parts, self.weight).flatten(-3)
+        return y if self.bias is None else y + self.bias"""
+"""Class of block-diagonal matrices, for modules that have any."""
+
+
+def is_grouped(code: LayerCode) -> bool:
+    """Return whether a layer has block-diagonal matrices."""
+    return any(block.groups > 1 for block in code.blocks)
+
+
+def _parameter_lines(code: LayerCode) -> list[str]:
+    """Return the lines that make the parameters of a layer."""
+    lines = []
     for block in code.blocks:
         size = "input_size" if block.reads_input else "hidden_size"
-        count = len(block.matrices)
+        bias = "bias" if block.biased else "bias=False"
+        count = len(block.nodes)
         out = f"{count} * hidden_size" if count > 1 else "hidden_size"
-        line = f"self.{block.attribute} = nn.Linear({size}, {out}, bias)"
+        line = f"self.{block.attribute} = nn.Linear({size}, {out}, {bias})"
+        if block.groups > 1:
+            options = f"groups={block.groups}, count={count}, bias={'bias' if block.biased else 'False'}"
+            line = f"self.{block.attribute} = GroupedLinear({size}, hidden_size, {options})"
         comment = f"  # {', '.join(block.targets)}"
-        blocks.append(line + comment if count > 1 and len(line + comment) <= LINE_WIDTH - 8 else line)
-    starts = []
-    for block in code.blocks:
-        count = len(block.matrices)
-        for k, (identity, bias) in enumerate(zip(block.identities, block.biases, strict=True)):
-            part = f".chunk({count})[{k}]" if count > 1 else ""
+        if count > 1 and len(line + comment) <= LINE_WIDTH - 8:
+            line += comment
+        lines += [line] if len(line) <= LINE_WIDTH - 8 else _broken(line)
+    for norm in code.norms:
+        size = "input_size" if norm.reads_input else "hidden_size"
+        lines.append(f"self.{norm.attribute} = nn.LayerNorm({size}, bias=bias)")
+    lines += [f"self.{vector.attribute} = nn.Parameter(torch.empty(hidden_size))" for vector in code.vectors]
+    return lines
+
+
+def _broken(call: str) -> list[str]:
+    """Return a call with its arguments on a line of their own."""
+    head, _, arguments = call.removesuffix(")").partition("(")
+    return [f"{head}(", f"    {arguments}", ")"]
+
+
+class _Starts:
+    """Lines of `reset_parameters` after the random draw, and the draws that several vectors share."""
+
+    def __init__(self, code: LayerCode) -> None:
+        self.shared: dict[tuple[Rule, tuple[float, ...]], str] = {}
+        self.draws: list[str] = []
+        lines = [line for block in code.blocks for line in self._matrices(block)]
+        for block in code.blocks:
+            inner = [line for k in range(len(block.nodes)) for line in self._bias(block, k)]
+            if inner:
+                lines += [f"if self.{block.attribute}.bias is not None:", *(f"    {line}" for line in inner)]
+        for vector in code.vectors:
+            lines.append(f"self.{vector.attribute}{self._start(vector.start)}")
+        self.lines = [*self.draws, *lines]
+
+    def _matrices(self, block: Block) -> Iterator[str]:
+        """Yield the lines for the matrices of a block: one statement for all of them if they start alike."""
+        count = len(block.nodes)
+        starts = [(node.identity, node.random, node.orthogonal) for node in block.nodes]
+        weight = f"self.{block.attribute}.weight"
+        diagonal = ".diagonal(dim1=-2, dim2=-1)" if block.groups > 1 else ".diagonal()"
+        if count > 1 and len(set(starts)) == 1 and starts[0] != _PLAIN:
+            parts = weight if block.groups > 1 else f"{weight}.chunk({count})"
+            comment = f"  # {', '.join(block.targets)}"
+            head = f"for part in {parts}:"
+            yield head + comment if len(head + comment) <= LINE_WIDTH - 12 else head
+            for text in _matrix("part", diagonal, *starts[0], block.groups > 1, "", LINE_WIDTH - 16):
+                yield f"    {text}"
+            return
+        for k, start in enumerate(starts):
+            part = f"[{k}]" if block.groups > 1 else f".chunk({count})[{k}]" if count > 1 else ""
             comment = f"  # {block.targets[k]}" if count > 1 else ""
-            if identity:
-                starts += _added(f"self.{block.attribute}.weight{part}", f".diagonal().add_({identity!r})", comment)
-            if bias:
-                starts.append(f"if self.{block.attribute}.bias is not None:")
-                starts += _added(f"    self.{block.attribute}.bias{part}", f".add_({bias!r})", comment)
+            yield from _matrix(weight + part, diagonal, *start, block.groups > 1, comment, LINE_WIDTH - 12)
+
+    def _bias(self, block: Block, k: int) -> list[str]:
+        """Return the lines for a bias, which follow a test that there is one."""
+        bias = block.nodes[k].bias
+        if bias is None or bias == 0.0:
+            return []
+        count = len(block.nodes)
+        part = f".chunk({count})[{k}]" if count > 1 else ""
+        what = self._start(bias) if isinstance(bias, StartRule) else f".add_({bias!r})"
+        comment = f"  # {block.targets[k]}" if count > 1 else ""
+        return _added(f"self.{block.attribute}.bias{part}", what, comment, LINE_WIDTH - 16)
+
+    def _start(self, start: Start) -> str:
+        """Return the call on a vector that gives it its start."""
+        if not isinstance(start, StartRule):
+            return f".fill_({start!r})" if start else ".zero_()"
+        if RULES[start.rule].shared:
+            return f".copy_({'-' if start.negative else ''}{self._draw(start)})"
+        low, high = start.arguments
+        if start.rule is Rule.LINSPACE:
+            low, high = (-low, -high) if start.negative else (low, high)
+            return f".copy_(torch.linspace({low!r}, {high!r}, self.hidden_size))"
+        low, high = (-high, -low) if start.negative else (low, high)
+        return f".uniform_({low!r}, {high!r})"
+
+    def _draw(self, start: StartRule) -> str:
+        """Return the name of the draw of a rule that vectors share."""
+        key = start.rule, start.arguments
+        if key not in self.shared:
+            earlier = sum(rule is start.rule for rule, _ in self.shared)
+            name = self.shared[key] = f"{start.rule.value}{earlier + 1 if earlier else ''}"
+            empty = "torch.empty(self.hidden_size)"
+            if start.rule is Rule.CHRONO:
+                self.draws.append(f"{name} = {empty}.uniform_(1.0, {start.arguments[0] - 1.0!r}).log()")
+            else:
+                assert start.rule is Rule.UNIFORM_GATE
+                low = f"1 / {number_text(start.arguments[0])}" if start.arguments else "1 / max(self.hidden_size, 2)"
+                self.draws += [f"low = {low}", f"{name} = {empty}.uniform_(low, 1 - low).logit()"]
+        return self.shared[key]
+
+
+_PLAIN = 0.0, 1.0, False
+"""Start of a matrix without options: identity, random, orthogonal."""
+
+
+def _matrix(
+    weight: str, diagonal: str, identity: float, random: float, orthogonal: bool, grouped: bool, comment: str, room: int
+) -> Iterator[str]:
+    """Yield the lines for the start of one matrix."""
+    if orthogonal and grouped:
+        yield f"for block in {weight}:{comment}"
+        yield "    nn.init.orthogonal_(block)"
+    elif orthogonal:
+        yield f"nn.init.orthogonal_({weight}){comment}"
+    if random != 1.0:
+        yield from _added(weight, f".mul_({random!r})" if random else ".zero_()", comment, room)
+    if identity:
+        yield from _added(weight, f"{diagonal}.add_({identity!r})", comment, room)
+
+
+def layer_class(name: str, code: LayerCode) -> str:
+    """Return the class of one layer: its parameters, their initialisation, and a time step."""
+    starts = _Starts(code).lines
     after = ""
+    if code.norms:
+        after += """
+        for module in self.children():
+            if isinstance(module, nn.LayerNorm):
+                module.reset_parameters()  # gain 1, offset 0"""
     if starts:
-        after = "\n        with torch.no_grad():\n" + _indented(starts, 3)
-    told = ", then add the formula's initial values" if starts else ""
+        after += "\n        with torch.no_grad():\n" + _indented(starts, 3)
+    told = ", then apply the formula's starts" if starts else ""
     states = ", ".join(code.states)
     return (
         f'''\
@@ -89,7 +231,7 @@ class {name}Layer(nn.Module):
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-{"".join(f"        {line}{chr(10)}" for line in blocks)}\
+{"".join(f"        {line}{chr(10)}" for line in _parameter_lines(code))}\
         self.reset_parameters()
 
     def reset_parameters(self, scale: float = 1.0) -> None:
@@ -169,7 +311,11 @@ def cell_class(name: str, code: LayerCode) -> str:
         f"output: the same, with H in place of I. hx and the last states are {hidden_states(code)}: "
         f"{'each ' if count > 1 else ''}(num_layers, B, H), or "
         "(num_layers, H) without a batch. Initial states default to zeros. Unlike nn.LSTM, there is no bidirectional "
-        "and no proj_size.",
+        "and no proj_size."
+        + (" Without `bias`, matrices have no biases" if code.vectors or code.norms else "")
+        + (" and layer norms no offsets" if code.norms else "")
+        + ("; learned vectors stay" if code.vectors else "")
+        + ("." if code.vectors or code.norms else ""),
         LINE_WIDTH - 4,
     )
     layers = _fitting("self.layers = nn.ModuleList(", f"{name}Layer(size, hidden_size, bias) for size in sizes", ")", 2)

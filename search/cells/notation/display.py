@@ -11,8 +11,8 @@ def format_display(graph: GateGraph) -> str:
 
     States are named h, c, c2, c3, ... In z * a + (1 - z) * b, a sigmoid z is named `z`; if one of a and b is an old
     state, the other is the candidate `n`, and sigmoid factors in the candidate's computation are reset gates `r`.
-    Other sigmoids are g1, g2, ..., and other values that need a name v1, v2, ... `search.cells.library.display_formula`
-    prefers the authors' text of a named cell.
+    Other sigmoids are g1, g2, ..., learned vectors that are read more than once p, p2, ..., and other values that need
+    a name v1, v2, ... `search.cells.library.display_formula` prefers the authors' text of a named cell.
 
     Raises:
         GraphError: the graph is too symmetric to have a canonical form.
@@ -44,8 +44,8 @@ class _DisplayPrinter(Printer):
             return self.complements[i].gate, self.complements[i].value
         if i in self.combinations:
             return self.combinations[i].product, self.combinations[i].complement
-        inputs = self.nodes[i].inputs
-        if self.nodes[i].op is not Op.MUL:
+        inputs = super().reads(i)
+        if self.nodes[i].op is not Op.MUL or self.nodes[inputs[0]].op in (Op.NUMBER, Op.PARAM):
             return inputs
         left, right = inputs
         gate = self.gates.get(i, right if self._is_gate(right) and not self._is_gate(left) else left)
@@ -61,7 +61,7 @@ class _DisplayPrinter(Printer):
         return self.letters.get(i) or super().letter(i)
 
     def numbered(self, letter: str) -> str:
-        if letter not in ("z", "r", "n"):
+        if letter not in ("z", "r", "n", "p"):
             return super().numbered(letter)
         self.names[letter] += 1
         return letter if self.names[letter] == 1 else f"{letter}{self.names[letter]}"

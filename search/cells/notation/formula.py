@@ -264,8 +264,10 @@ class _Builder:
         return rule
 
     def operator(self, op: Op, tree: ast.BinOp, depth: int) -> int | _OneMinus:
-        if isinstance(tree.left, ast.Constant) and op is Op.SUB and _is_one(tree.left):
+        if isinstance(tree.left, ast.Constant) and op in (Op.SUB, Op.MUL) and _is_one(tree.left):
             right = self.value(tree.right, depth + 1)
+            if op is Op.MUL:
+                return right
             return right.node if isinstance(right, _OneMinus) else _OneMinus(right)
         left, right = self.value(tree.left, depth + 1), self.value(tree.right, depth + 1)
         if op is Op.MUL and isinstance(left, _OneMinus) != isinstance(right, _OneMinus):

@@ -3,12 +3,15 @@
 from collections import Counter
 
 from search.cells.graph import GateGraph
-from search.cells.operations import ACTIVATIONS, ELEMENTWISE, OPERATIONS, SIGNS, Node, Op
+from search.cells.operations import ACTIVATIONS, COMMUTATIVE, ELEMENTWISE, OPERATIONS, Node, Op
 from search.cells.starts import StartRule
-from search.cells.text import state_name
+from search.cells.text import number_text, state_name
 
 _ATOMS = frozenset({Op.INPUT, Op.STATE, Op.NUMBER})
 """Operations that are written as a name or a number, and never get a line of their own."""
+
+_CONSTANTS = {Op.NUMBER: 2, Op.PARAM: 1}
+"""Rank of what is written first in products and last in sums."""
 
 LINE_WIDTH = 72
 """Longest expression on one line; parts of longer ones get a name and a line of their own."""
@@ -17,8 +20,10 @@ LINE_WIDTH = 72
 class Printer:
     """Printer of one graph as it is, without dead nodes.
 
-    Sigmoids are named g1, g2, ...; other values that are read more than once, or whose expression is too long, are
-    named v1, v2, ... Subclasses may read other nodes than a node's inputs, write another expression, and choose names.
+    Sigmoids are named g1, g2, ...; learned vectors that are read more than once p1, p2, ...; other values that are read
+    more than once, or whose expression is too long, v1, v2, ... Numbers come first in products and last in sums, and
+    learned vectors next to them. Subclasses may read other nodes than a node's inputs, write another expression, and
+    choose names.
     """
 
     def __init__(self, graph: GateGraph) -> None:
@@ -45,7 +50,7 @@ class Printer:
             if i in self.state_of:
                 name = state_name(self.state_of[i]) + "'"
             elif letter or self.counts[i] > 1 or len(expression) > LINE_WIDTH:
-                name = self.numbered(letter or "v")
+                name = self.numbered(letter or ("p" if node.op is Op.PARAM else "v"))
             else:
                 expressions[i] = expression
                 continue
@@ -69,7 +74,12 @@ class Printer:
 
     def reads(self, i: int) -> tuple[int, ...]:
         """Return the nodes whose expressions node `i` is written with, in the order of writing."""
-        return self.nodes[i].inputs
+        node = self.nodes[i]
+        if node.op not in COMMUTATIVE:
+            return node.inputs
+        left, right = (_CONSTANTS.get(self.nodes[j].op, 0) for j in node.inputs)
+        swapped = right > left if node.op is Op.MUL else left > right
+        return node.inputs[::-1] if swapped else node.inputs
 
     def letter(self, i: int) -> str:
         """Return the letter of a node that always has a line of its own, else an empty text."""
@@ -90,10 +100,15 @@ class Printer:
         assert node.op in ELEMENTWISE
         left, right = inputs
         if node.op is Op.MUL:
-            left, right = bracket(left, "+-"), bracket(right, "+-*")
-        else:
-            right = bracket(right, "+-")
-        return f"{left} {SIGNS[node.op]} {right}"
+            if left == "-1":
+                return f"-{bracket(right, '+-*')}"
+            return f"{bracket(left, '+-', minus=True)} * {bracket(right, '+-*')}"
+        if node.op is Op.SUB and left == "0":
+            return f"-{bracket(right, '+-*')}"
+        minus = node.op is Op.SUB
+        if right.startswith("-") and bracket(right, "+-", minus=True) == right:  # + -2 * v is - 2 * v
+            minus, right = not minus, right[1:]
+        return f"{left} {'-' if minus else '+'} {bracket(right, '+-')}"
 
 
 def linear_options(node: Node) -> str:
@@ -112,16 +127,15 @@ def atom_text(node: Node) -> str:
     return "x" if node.op is Op.INPUT else state_name(node.state)
 
 
-def number_text(number: float) -> str:
-    """Return the shortest text of a number that is read back as the same number."""
-    return str(int(number)) if number == int(number) else repr(float(number))
+def bracket(expression: str, operators: str, *, minus: bool = False) -> str:
+    """Return the expression, in brackets if it contains one of the operators outside any brackets.
 
-
-def bracket(expression: str, operators: str) -> str:
-    """Return the expression, in brackets if it contains one of the operators outside any brackets."""
+    With `minus`, a minus sign that it begins with needs no brackets.
+    """
     depth = 0
-    for before, character in zip(" " + expression, expression, strict=False):
+    for place, character in enumerate(expression):
         depth += (character == "(") - (character == ")")
+        before = expression[place - 1] if place else "" if minus else " "
         if depth == 0 and before == " " and character in operators:
             return f"({expression})"
     return expression

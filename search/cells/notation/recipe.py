@@ -4,6 +4,8 @@ A recipe is an object of nodes, each with an operation and the names it reads:
 
     {"f": {"op": "linear", "input": ["x", "h_prev_0"]}, "h_new_0": {"op": "activation_tanh", "input": ["f"]}}
 
+Files in which recipes are published, such as logs and lists, are read by `search.cells.notation.recipe_file`.
+
 `x` is the input, `h_prev_k` is state k at the previous time step, `h_new_k` its new value, and `h_new_0` the output.
 
 | recipe | graph |
@@ -14,8 +16,9 @@ A recipe is an object of nodes, each with an operation and the names it reads:
 | `activation_tanh`, `activation_sigm`, `activation_leaky_relu` | the same, with slope 0.01 |
 
 The biases of one `linear` add up, so both notations express the same functions. Parsing a printed recipe gives a cell
-with the same id. A recipe cannot express relu, a difference outside a blend, a term added to a matrix or bias at
-initialisation, or a state whose new value is a state or the input. Recipes may come from untrusted sources: nothing in
+with the same id. A recipe cannot express relu, softplus, a layer norm, a learned vector, a number, a difference outside
+a blend, a matrix without a bias or of blocks or with a start of its own, or a state whose new value is a state or the
+input. Recipes may come from untrusted sources: nothing in
 them is executed, and their size, depth and names are bounded.
 """
 
@@ -27,7 +30,7 @@ from typing import Any, NoReturn
 
 from search.cells.errors import RecipeError
 from search.cells.graph import MAX_NODES, MAX_STATES, GateGraph
-from search.cells.operations import LEAVES, Node, Op
+from search.cells.operations import ARITY, OPERATIONS, Node, Op
 from search.cells.patterns import convex_combination
 from search.cells.simplify import zeros
 from search.cells.text import shorten
@@ -35,12 +38,9 @@ from search.cells.text import shorten
 MAX_CHARACTERS = 262_144
 """Longest text that is parsed; the largest graph's recipe is shorter."""
 
-_ACTIVATIONS = {
-    "activation_tanh": Op.TANH,
-    "activation_sigm": Op.SIGMOID,
-    "activation_leaky_relu": Op.LEAKY_RELU,
-}
-_FOLDED = {"elementwise_sum": Op.ADD, "elementwise_prod": Op.MUL}
+_NAMED = {operation.recipe: op for op, operation in OPERATIONS.items() if operation.recipe and op is not Op.LINEAR}
+_ACTIVATIONS = {name: op for name, op in _NAMED.items() if ARITY[op] == 1}
+_FOLDED = {name: op for name, op in _NAMED.items() if ARITY[op] == 2}
 _LEAST = {"linear": 1, "elementwise_sum": 2, "elementwise_prod": 2}
 _OPERATIONS = ("linear", "blend", *_FOLDED, *_ACTIVATIONS)
 _STATE = re.compile(r"h_(prev|new)_(0|[1-9][0-9]{0,5})")
@@ -53,36 +53,61 @@ def parse_recipe(text: str) -> GateGraph:
         RecipeError: the text contains something that the module's docstring does not list; the message names the node
             and the rule.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise RecipeError(f"the recipe has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
+    return graph_of_recipe(load_json(text, MAX_CHARACTERS, "the recipe"))
+
+
+class JsonObject(dict[str, Any]):
+    """A JSON object, and the first name that occurs twice in it, if one does."""
+
+    repeated: str | None = None
+
+    def check(self) -> None:
+        """Raise `RecipeError` if a name occurs twice."""
+        if self.repeated is not None:
+            raise RecipeError(f"{shown(self.repeated)} occurs twice; names must be unique")
+
+
+def load_json(text: str, most: int, what: str) -> Any:
+    """Return the values of a JSON text of at most `most` characters; its objects are `JsonObject`.
+
+    Args:
+        text: the text.
+        most: limit of its length.
+        what: name of the text in the message about that limit.
+
+    Raises:
+        RecipeError: the text is too long, is not JSON, or is nested too deeply.
+    """
+    if len(text) > most:
+        raise RecipeError(f"{what} has {len(text)} characters; at most {most} are allowed")
     try:
-        data = json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise RecipeError("the JSON is nested too deeply; a recipe is an object of nodes, two levels deep") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise RecipeError(f"{where}: invalid JSON ({error.msg})") from None
-    except RecipeError:
-        raise
     except ValueError as error:  # a number of thousands of digits
         raise RecipeError(f"the JSON cannot be read ({error})") from None
-    if isinstance(data, list):
-        raise RecipeError(f"this is a list of {len(data)}, not one recipe; put each recipe into a file of its own")
-    if not isinstance(data, dict):
-        raise RecipeError(f"a recipe is an object of nodes, not {_shown(data)}")
-    return _Reader(data).graph()
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise RecipeError(f"{_shown(name)} occurs twice; names must be unique")
-        found[name] = value
+def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
+    found = JsonObject(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        found.repeated = next(name for i, name in enumerate(names) if name in names[:i])
     return found
 
 
-def _shown(value: object) -> str:
+def graph_of_recipe(recipe: Any) -> GateGraph:
+    """Return the graph of a recipe that `load_json` read. Raises `RecipeError` as `parse_recipe` does."""
+    if not isinstance(recipe, JsonObject):
+        raise RecipeError(f"a recipe is an object of nodes, not {shown(recipe)}")
+    recipe.check()
+    return _Reader(recipe).graph()
+
+
+def shown(value: object) -> str:
     """Return a value from the JSON for a message."""
     return shorten(ascii(value), 60)
 
@@ -96,17 +121,19 @@ class _Reader:
 
     def _checked(self, name: str, node: Any) -> tuple[str, list[str]]:
         """Return the operation and inputs of a node, checked."""
-        where = f"node {_shown(name)}"
+        where = f"node {shown(name)}"
         match = _STATE.fullmatch(name)
         if name == "x" or (match and match[1] == "prev"):
             raise RecipeError(f"{where} is defined, but x and h_prev_0, h_prev_1, ... are inputs; rename it")
+        if isinstance(node, JsonObject):
+            node.check()
         if not isinstance(node, dict) or set(node) != {"op", "input"}:
-            raise RecipeError(f'{where} is {_shown(node)}; it must be of the form {{"op": ..., "input": [...]}}')
+            raise RecipeError(f'{where} is {shown(node)}; it must be of the form {{"op": ..., "input": [...]}}')
         op, inputs = node["op"], node["input"]
         if not isinstance(op, str) or op not in _OPERATIONS:
-            raise RecipeError(f"{where} has the operation {_shown(op)}; the operations are {', '.join(_OPERATIONS)}")
+            raise RecipeError(f"{where} has the operation {shown(op)}; the operations are {', '.join(_OPERATIONS)}")
         if not isinstance(inputs, list) or not all(isinstance(item, str) for item in inputs):
-            raise RecipeError(f"{where} has the input {_shown(inputs)}; it must be a list of names")
+            raise RecipeError(f"{where} has the input {shown(inputs)}; it must be a list of names")
         exact = 3 if op == "blend" else 1 if op in _ACTIVATIONS else None
         if len(inputs) != exact if exact else len(inputs) < _LEAST[op]:
             rule = exact or f"at least {_LEAST[op]}"
@@ -133,7 +160,7 @@ class _Reader:
         try:
             order = list(TopologicalSorter({name: inputs for name, (_, inputs) in self.recipe.items()}).static_order())
         except CycleError as error:
-            path = " -> ".join(_shown(name) for name in error.args[1][:6])
+            path = " -> ".join(shown(name) for name in error.args[1][:6])
             raise RecipeError(f"nodes form a cycle: {path}; a time step has no cycles") from None
         for name in order:
             self.known[name] = self._node(name) if name in self.recipe else self._leaf(name)
@@ -146,11 +173,11 @@ class _Reader:
         if match and match[1] == "prev":
             if int(match[2]) >= self.states:
                 raise RecipeError(
-                    f"node {_shown(name)} reads {item}, but nothing computes h_new_{match[2]}; add it, or read another"
+                    f"node {shown(name)} reads {item}, but nothing computes h_new_{match[2]}; add it, or read another"
                 )
             return
         raise RecipeError(
-            f"node {_shown(name)} reads {_shown(item)}, which is neither a node, nor x, nor a state h_prev_k"
+            f"node {shown(name)} reads {shown(item)}, which is neither a node, nor x, nor a state h_prev_k"
         )
 
     def _leaf(self, name: str) -> int:
@@ -204,7 +231,7 @@ class _RecipeWriter:
     def recipe(self) -> dict[str, tuple[str, list[str]]]:
         """Return the operation and inputs of each node by name."""
         for k, i in enumerate(self.outputs):
-            if self.nodes[i].op in LEAVES:
+            if self.nodes[i].op in (Op.INPUT, Op.STATE):
                 self._refuse(f"the new value of state {k} is a state or the input", "an operation for each new state")
             if self.outputs.index(i) == k:
                 self.names.setdefault(i, f"h_new_{k}")
@@ -223,7 +250,7 @@ class _RecipeWriter:
     def _name(self, i: int) -> str:
         """Return the name of a node's value; write the node first if that has not happened yet."""
         node = self.nodes[i]
-        if node.op in LEAVES:
+        if node.op in (Op.INPUT, Op.STATE):
             return "x" if node.op is Op.INPUT else f"h_prev_{node.state}"
         if i not in self.names:
             self.names[i] = f"node_{sum(name.startswith('node_') for name in self.names.values())}"
@@ -241,10 +268,6 @@ class _RecipeWriter:
         node = self.nodes[i]
         twice = self.outputs.count(i) > 1
         match node.op:
-            case Op.TANH | Op.SIGMOID | Op.LEAKY_RELU:
-                return next(name for name, op in _ACTIVATIONS.items() if op is node.op), node.inputs
-            case Op.MUL:
-                return "elementwise_prod", node.inputs
             case Op.ADD:
                 chain = None if twice else self._chain(i)
                 if chain is not None:
@@ -252,8 +275,12 @@ class _RecipeWriter:
                 parts = convex_combination(self.graph, i)
                 return ("elementwise_sum", node.inputs) if parts is None else ("blend", (parts.gate, parts.a, parts.b))
             case Op.LINEAR:
-                if node.identity or node.bias:
-                    self._refuse("a linear adds numbers to its random initial values", "random ones")
+                if node.groups != 1:
+                    self._refuse("a linear has a matrix of blocks", "full ones")
+                if node.bias is None:
+                    self._refuse("a linear has no bias", "linears with one")
+                if not self._plain(node):
+                    self._refuse("a linear starts from other values than random ones", "those")
                 if twice:
                     self._refuse(
                         "one matrix computes two states", "an operation for each, and each linear is a new matrix"
@@ -263,8 +290,13 @@ class _RecipeWriter:
                 if i in zeros(self.graph):
                     self._refuse("it has the constant 0", "blend, sums and products")
                 self._refuse("it has a difference outside z * a + (1 - z) * b", "blend, sums and products")
+            case Op.PARAM | Op.NUMBER:
+                what = "a learned vector" if node.op is Op.PARAM else f"the number {node.value:g}"
+                self._refuse(f"it has {what}", "x and the states")
             case _:
-                self._refuse(f"it has {node.op}", "tanh, sigm and leaky_relu")
+                if not OPERATIONS[node.op].recipe:
+                    self._refuse(f"it has {node.op}", "tanh, sigm and leaky_relu")
+                return OPERATIONS[node.op].recipe, node.inputs
 
     def _chain(self, i: int) -> list[int] | None:
         """Return the linears that a chain of sums adds, if nothing else reads them or the inner sums, else None."""
@@ -282,7 +314,11 @@ class _RecipeWriter:
                 return None
             i = left
 
+    @staticmethod
+    def _plain(node: Node) -> bool:
+        """Whether this is a linear with a full matrix and a bias that start from random values."""
+        return node == Node(Op.LINEAR, node.inputs)
+
     def _private_linear(self, i: int) -> bool:
         node = self.nodes[i]
-        plain = node.op is Op.LINEAR and not node.identity and not node.bias
-        return plain and self.reads[i] == 1 and i not in self.outputs
+        return self._plain(node) and self.reads[i] == 1 and i not in self.outputs

@@ -1,53 +1,128 @@
 """`gatesearch cells`: list the named cells."""
 
 import json
+import re
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from search.cells.library import LIBRARY
+from search.cells.library import FAMILIES, FAMILY_OF, LIBRARY
+from search.cells.loops import linear_in_state, loop_products
 from search.cells.measure import measure
+from search.cells.published.citation import bibtex_entry, references_of
+from search.cells.published.entry import NamedCell, Reference
 from search.cells.text import short_id
+from search.core.errors import SearchError
+
+_FAMILY = {family.replace("_", "-"): family for family in FAMILIES}
+
+_WIDE = 200
+"""Columns of the table where it is not printed on a terminal."""
 
 _EPILOG = """\b
 Examples:
   gatesearch cells
+  gatesearch cells --no-loop-products --year 2016-2018
+  gatesearch cells --family lstm --family gru
+  gatesearch cells --linear --bibtex > linear.bib
   gatesearch cells --json | jq '.[].formula'
 """
 
 
 @click.command(epilog=_EPILOG)
+@click.option("--family", "families", multiple=True, type=click.Choice(list(_FAMILY)), help="Cells of this family.")
+@click.option("--year", "year", metavar="YEAR", help="Cells published in this year: 2016, 2016-2018.")
+@click.option("--linear", is_flag=True, help="Cells that are linear in the state.")
+@click.option("--no-loop-products", is_flag=True, help="Cells without a matrix product in a loop through time.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
-def cells(as_json: bool) -> None:
-    """List the named cells: the study's baselines, its three best mutants, and variants that its claims refer to."""
-    rows = []
-    for cell in LIBRARY.values():
-        size = measure(cell.graph)
-        rows.append(
-            {
-                "name": cell.name,
-                "id": cell.graph.id,
-                "states": cell.graph.states,
-                "matrix_products": size.products,
-                "pointwise_operations": size.pointwise,
-                "summary": cell.summary,
-                "formula": cell.formula,
-            }
-        )
+@click.option("--bibtex", is_flag=True, help="Print BibTeX entries of the publications instead of a table.")
+def cells(
+    families: tuple[str, ...], year: str | None, linear: bool, no_loop_products: bool, as_json: bool, bibtex: bool
+) -> None:
+    """List the named cells: published ones, each with the publication it is from.
+
+    In the table, products are matrix products for each step, and loop counts those whose result has an effect on their
+    own input at later steps; all others are computed for all steps at once. A cell is linear in the state if every
+    state follows a recurrence s' = a * s + b, element by element, where a and b do not depend on s. Several options
+    choose the cells that all of them choose; --family can be given more than once.
+    """
+    if as_json and bibtex:
+        raise SearchError("--json and --bibtex are two forms of output; leave one out")
+    years = None if year is None else _years(year)
+    wanted = {_FAMILY[family] for family in families} or set(FAMILIES)
+    chosen = [
+        cell
+        for cell in LIBRARY.values()
+        if FAMILY_OF[cell.name] in wanted
+        and (years is None or cell.reference.year in years)
+        and (not linear or linear_in_state(cell.graph))
+        and (not no_loop_products or loop_products(cell.graph) == 0)
+    ]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
+        click.echo(json.dumps([_record(cell) for cell in chosen], indent=2))
+    elif bibtex:
+        for reference in references_of(chosen):
+            click.echo(bibtex_entry(reference))
+    else:
+        _print(chosen)
+
+
+def _years(text: str) -> range:
+    match = re.fullmatch(r"([0-9]{4})(?:-([0-9]{4}))?", text)
+    if match is None or int(match[2] or match[1]) < int(match[1]):
+        raise SearchError(f"--year {text!r}: give a year or a range, such as 2016 or 2016-2018")
+    return range(int(match[1]), int(match[2] or match[1]) + 1)
+
+
+def _record(cell: NamedCell) -> dict[str, Any]:
+    size = measure(cell.graph)
+    return {
+        "name": cell.name,
+        "id": cell.graph.id,
+        "title": cell.title,
+        "family": FAMILY_OF[cell.name].replace("_", "-"),
+        "year": cell.reference.year,
+        "reference": _publication(cell.reference),
+        "same_as": [{"name": shared.name, "reference": _publication(shared.reference)} for shared in cell.same_as],
+        "states": cell.graph.states,
+        "matrix_products": size.products,
+        "loop_products": loop_products(cell.graph),
+        "linear_in_state": linear_in_state(cell.graph),
+        "pointwise_operations": size.pointwise,
+        "summary": cell.summary,
+        "verified": cell.verified,
+        "remarks": list(cell.remarks),
+        "formula": cell.formula,
+    }
+
+
+def _publication(reference: Reference) -> dict[str, Any]:
+    """Return the fields of a publication that are not empty."""
+    fields = {name: getattr(reference, name) for name in Reference.__dataclass_fields__}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items() if value}
+
+
+def _print(chosen: list[NamedCell]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("name", "id", "states", "products", "pointwise", "summary"):
-        table.add_column(heading, justify="right" if heading in ("states", "products", "pointwise") else "left")
-    for row in rows:
+    numbers = ("year", "states", "products", "loop")
+    for heading in ("name", "id", *numbers, "linear", "summary"):
+        table.add_column(heading, justify="right" if heading in numbers else "left", no_wrap=heading != "summary")
+    for cell in chosen:
+        size = measure(cell.graph)
         table.add_row(
-            str(row["name"]),
-            short_id(str(row["id"])),
-            str(row["states"]),
-            str(row["matrix_products"]),
-            str(row["pointwise_operations"]),
-            str(row["summary"]),
+            cell.name,
+            short_id(cell.graph.id),
+            str(cell.reference.year),
+            str(cell.graph.states),
+            str(size.products),
+            str(loop_products(cell.graph)),
+            "yes" if linear_in_state(cell.graph) else "",
+            cell.summary,
         )
-    Console(emoji=False).print(table)
+    console = Console(emoji=False)
+    if not console.is_terminal:
+        console.width = _WIDE  # a line for each cell, as for grep
+    console.print(table)
+    console.print(f"\n{len(chosen)} of {len(LIBRARY)} named cells", highlight=False)

@@ -67,7 +67,10 @@ Examples:
 )
 @click.option("--data", multiple=True, metavar="TASK=PATH", help="Read the data of a task from your files.")
 @click.option(
-    "--seed-cell", multiple=True, type=click.Path(path_type=Path), help="Add the cell in this file to the seeds."
+    "--seed-cell",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Add the cell in this file to the seeds. FILE#7 is one recipe of a list.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed of the search.  [default: 0]")
 @click.option(

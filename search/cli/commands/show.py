@@ -10,9 +10,13 @@ from results.store.sanitize import printable
 from search.cells.difference import describe, nearest_named
 from search.cells.drawing.picture import draw_formula
 from search.cells.drawing.tree import draw_tree
+from search.cells.library import name_of, named_cell
+from search.cells.loops import linear_in_state, loop_products
 from search.cells.measure import measure
 from search.cells.notation.display import format_display
 from search.cells.notation.formula import parse_written
+from search.cells.published.citation import bibtex_entry, full_citation, references_of
+from search.cells.published.entry import NamedCell
 from search.cells.simplify import live_states
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
@@ -27,6 +31,7 @@ Examples:
   gatesearch show 3fa2 --run quick-1
   gatesearch show mut1 --kernels
   gatesearch show lstm -o lstm.svg
+  gatesearch show gru --bibtex
 """
 )
 @click.argument("cell")
@@ -40,15 +45,18 @@ Examples:
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw the cell into this SVG file."
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--bibtex", is_flag=True, help="Print only the BibTeX entries of a published cell.")
 @click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")
-def show(cell: str, units: int, run: str | None, output: Path | None, force: bool, kernels: bool) -> None:
-    """Show CELL: formula, size, difference from the nearest named cell, a text diagram, and lineage.
+def show(cell: str, units: int, run: str | None, output: Path | None, force: bool, bibtex: bool, kernels: bool) -> None:
+    """Show CELL: formula, size, publication or difference from the nearest named cell, a text diagram, and lineage.
+
+    A cell whose id is that of a published cell is shown with its publication, whatever its own name.
 
     The diagram is a tree: an operator joins the entries below it. W is a matrix that multiplies a value computed from
     the input alone, U any other matrix.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
-    cell in a run.
+    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe (cells.json#7 is one recipe of a list),
+    or the first digits of the id of a cell in a run.
     """
     found = in_run(find_cell(cell, run), run)
     formula, canonical = found.formula, format_display(found.graph)
@@ -57,6 +65,13 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
             raise SearchError(f"--output {str(output)!r}: drawings are SVG; give a name that ends in .svg")
         check_free(output, force)
         write_atomically(output, draw_formula(formula, f"the cell {found.label}"))
+    published = named_cell(name) if (name := name_of(found.graph.id)) else None
+    if bibtex:
+        if published is None:
+            raise SearchError(f"{found.label!r} is not a published cell; `gatesearch cells` lists those")
+        for reference in references_of([published]):
+            click.echo(bibtex_entry(reference))
+        return
     size = measure(found.graph)
     click.echo(f"{printable(found.label)}  (id {found.graph.id})\n")
     click.echo(_indent(formula))
@@ -67,13 +82,19 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     names = [written.states[state] for state in live_states(written.graph)]
     click.echo(f"\nstates                {size.states} ({', '.join(names)})")
     click.echo(f"matrix products       {size.products} per step")
+    click.echo(f"products in loops     {loop_products(found.graph)} per step")
     click.echo(f"pointwise operations  {size.pointwise} per step")
     click.echo(f"parameters            {size.parameters(units):,} per layer of {units} units")
+    click.echo(f"linear in the state   {'yes' if linear_in_state(found.graph) else 'no'}")
     near = nearest_named(found.graph)[1]
     if near.distance:
         edits = f"{near.distance} edit{'' if near.distance == 1 else 's'}"
         click.echo(f"nearest named cell    {near.name} ({edits if near.proven else f'at most {edits}'})")
         click.echo(_indent(textwrap.fill(describe(near), 100)))
+    if published is not None:
+        click.echo()
+        for line in _publication(published, found.label):
+            click.echo(line)
     click.echo("\ndiagram:")
     click.echo(_indent(draw_tree(formula)))
     for line in _lineage(found):
@@ -88,6 +109,18 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
 
 def _indent(text: str) -> str:
     return "\n".join(f"    {printable(line)}" for line in text.expandtabs().splitlines())
+
+
+def _publication(cell: NamedCell, label: str) -> list[str]:
+    """Return the lines on the publication of a cell with this id."""
+    named = cell.title if cell.name == label else f"{cell.name}, {cell.title}"
+    parts = [("published as", named), ("reference", full_citation(cell.reference))]
+    parts += [("also published as", f"{shared.name}: {full_citation(shared.reference)}") for shared in cell.same_as]
+    parts.append(("verified by", cell.verified or "nothing, the formula is from memory"))
+    parts += [("remark", remark) for remark in cell.remarks]
+    indent = " " * 22
+    wrap = textwrap.TextWrapper(110, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+    return [wrap.fill(f"{name:22}{text}") for name, text in parts]
 
 
 def _lineage(found: FoundCell) -> list[str]:

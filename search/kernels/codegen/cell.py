@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.pointwise import numbers_of, stage_text, value_of
+from search.kernels.codegen.pointwise import access_of, numbers_of, stage_text, value_of
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
 from search.kernels.plan.program import Gemm, Matrix, Operation, Part, Program, Segment, buffers_of
 
@@ -25,8 +25,9 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     """Return a function (table, T, B, H) that runs a segment over T steps.
 
     `table` holds pointers: the packed weights, the rows that sums start from (zeros in the backward), the gradients of
-    the weights (H, H) and of the sums' biases (S), unused in the forward, the symbols of the steps, then the segment's
-    buffers. A segment that computes tables takes the number of symbols for T.
+    the weights (H, H) and of the sums' biases (S), unused in the forward; the symbols of the steps; each packed
+    block-diagonal matrix and the gradient of each; then the segment's buffers. A segment that computes tables takes the
+    number of symbols for T.
     """
     numbers = {buffer: n for n, buffer in enumerate(segment.buffers)}
     calls = _Calls(name, numbers, program, host, backward)
@@ -37,7 +38,12 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     pointers = [
         f"  %{name}.at = getelementptr ptr, ptr %table, i64 {n}\n  %{name} = load ptr, ptr %{name}.at, align 8"
         for n, name in enumerate(
-            ["weights", "starts", "gradients", "biases", "symbols", *(f"base{n}" for n in numbers.values())]
+            [
+                *("weights", "starts", "gradients", "biases", "symbols"),
+                *(f"blocks{k}" for k in range(program.grouped)),
+                *(f"d_blocks{k}" for k in range(program.grouped)),
+                *(f"base{n}" for n in numbers.values()),
+            ]
         )
     ]
     lines = [
@@ -156,7 +162,7 @@ class _Calls:
         rows = self._rows(matrix.delay)
         offset, at = self._fresh(), self._fresh()
         return f"""\
-  {offset} = mul i64 %gradient, {matrix.number}
+  {offset} = mul i64 %gradient, {self.program.storage[matrix.number].index}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
   call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 {rows}, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
@@ -180,9 +186,8 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
 
     def _at_step(self, buffer: Buffer, offset: str) -> tuple[list[str], str]:
         base = f"%base{self.numbers[buffer]}"
-        if value_of(buffer) in self.program.tables:
-            return [], base
-        if buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch:
+        scratch = buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch
+        if scratch or buffer.kind is BufferKind.PARAM or value_of(buffer) in self.program.tables:
             return [], base
         if buffer.gradient and buffer.index not in self.program.tracked:  # two steps in turn
             offset += {BufferKind.OLD: ".old", BufferKind.NEW: ".new"}.get(buffer.kind, "")
@@ -221,7 +226,7 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
         if isinstance(operation, Stage):
             name = self._stage(operation, access)
             arguments = [f"ptr {pointer}" for pointer in pointers]
-            if any(value_of(buffer) in access for buffer in operation.buffers()):
+            if access_of(operation, access):
                 named = []
                 for delay in numbers_of(operation, access):
                     at_row = self._fresh()
@@ -245,7 +250,7 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
 
     def _gemm(self, gemm: Gemm, rows: str, source: str, destination: str) -> Iterator[str]:
         offset, weight = self._fresh(), self._fresh()
-        yield f"  {offset} = mul i64 %matrix, {gemm.matrix}"
+        yield f"  {offset} = mul i64 %matrix, {self.program.storage[gemm.matrix].index}"
         yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
         start, stride = destination, "%S"
         if gemm.first:

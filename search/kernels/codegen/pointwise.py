@@ -13,7 +13,7 @@ from types import MappingProxyType
 from search.cells.operations import OPERATIONS, Op
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.vectors import Vectors
-from search.kernels.plan.adjoint import Buffer, Instruction, Stage
+from search.kernels.plan.adjoint import Buffer, BufferKind, Instruction, Stage
 
 
 def instruction_text(body: Vectors, instruction: Instruction, arguments: Sequence[str]) -> str:
@@ -49,17 +49,27 @@ def stage_text(name: str, stage: Stage, host: Host, access: Mapping[Buffer, int]
         stage: What it computes.
         host: CPU that it is for.
         access: For each value buffer that is not read row by row: `FIRST_ROW`, or which array of row numbers names its
-            rows. With it, the function is (rows, stride, numbers, pointers): `numbers` are pointers to the arrays
-            that appear in `access`, in ascending order.
+            rows; learned vectors are always read by `FIRST_ROW`. With any of them, the function is (rows, stride,
+            numbers, pointers): `numbers` are pointers to the arrays that appear in `access`, in ascending order.
     """
-    accessed = {buffer: access[value_of(buffer)] for buffer in stage.buffers() if value_of(buffer) in access}
+    accessed = access_of(stage, access)
     return _by_rows(name, stage, host, accessed) if accessed else _flat(name, stage, host)
+
+
+def access_of(stage: Stage, access: Mapping[Buffer, int] = MappingProxyType({})) -> dict[Buffer, int]:
+    """Return the access of the stage's buffers that are not read row by row."""
+    found = {}
+    for buffer in stage.buffers():
+        if buffer.kind is BufferKind.PARAM:
+            found[buffer] = FIRST_ROW
+        elif value_of(buffer) in access:
+            found[buffer] = access[value_of(buffer)]
+    return found
 
 
 def numbers_of(stage: Stage, access: Mapping[Buffer, int]) -> list[int]:
     """Return which arrays of row numbers the function of a stage takes."""
-    found = {access[value_of(buffer)] for buffer in stage.buffers() if value_of(buffer) in access}
-    return sorted(found - {FIRST_ROW})
+    return sorted(set(access_of(stage, access).values()) - {FIRST_ROW})
 
 
 def value_of(buffer: Buffer) -> Buffer:

@@ -29,11 +29,15 @@ class BufferKind(StrEnum):
     SUM = "sum"  # a sum of products, later its activation
     VALUE = "value"  # another node that a product reads
     OUTPUT = "output"  # the visible output; only its gradient is a buffer
+    PARAM = "param"  # a learned vector, one row (H,) for all steps and sequences
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Named array of one step, (B, H); with `gradient`, the gradient of the loss with respect to that array."""
+    """Named array of one step, (B, H); with `gradient`, the gradient of the loss with respect to that array.
+
+    A buffer of kind `PARAM` is one row (H,), which all rows of a stage read and add their gradients to.
+    """
 
     kind: BufferKind
     index: int = 0
@@ -44,7 +48,7 @@ class Buffer:
         name = self.kind.value
         if self.kind in (BufferKind.OLD, BufferKind.NEW):
             name = state_name(self.index) + "'" * (self.kind is BufferKind.NEW)
-        elif self.kind in (BufferKind.SUM, BufferKind.VALUE):
+        elif self.kind in (BufferKind.SUM, BufferKind.VALUE, BufferKind.PARAM):
             name += str(self.index)
         return f"d {name}" if self.gradient else name
 
@@ -193,6 +197,7 @@ def backward_stage(
         memory: The nodes that can be loaded now, with their buffers.
         gradients: The buffers whose sum is the gradient of each target node.
         written: Buffers that hold a gradient already: it is added to. Other buffers are overwritten and join the set.
+            The rows of a stage are always added to the gradient of a learned vector, when they are stored.
     """
     builder = StageBuilder()
     values = NodeValues(graph, builder, memory)
@@ -224,7 +229,7 @@ def backward_stage(
     consumed = {buffer for buffers in gradients.values() for buffer in buffers}
     for i, value in adjoint.items():
         buffer = gradient(inputs[i])
-        if buffer in written and buffer not in consumed:
+        if buffer in written and buffer not in consumed and buffer.kind is not BufferKind.PARAM:
             value = builder.emit("add", builder.emit("load", buffer=buffer), value)
         written.add(buffer)
         stores.append((buffer, value))

@@ -47,8 +47,8 @@ class Level:
     """Products that can run together, then one pointwise stage.
 
     `nodes` are the pointwise nodes computed here, in topological order. `targets` are the nodes whose values must be in
-    memory after the level: new states, what a later product reads, and what later phases read of a table. `delay` is
-    that of the tables that it computes, None if it computes no tables.
+    memory after the level: new states, what a later product reads (learned vectors and numbers included), and what
+    later phases read of a table. `delay` is that of the tables that it computes, None if it computes no tables.
     """
 
     products: tuple[Product, ...]
@@ -115,7 +115,8 @@ def plan_of(graph: GateGraph, by_symbol: bool = False) -> Plan:
         None if i not in order.live else 0 if delays[i] is not None else 1 + order.rank(i) for i in range(len(graph))
     ]
     sums = _sums(graph, order.live, delays, by_symbol)
-    builder = _Levels(graph, order.live, {s.node for s in sums}, delays if by_symbol else ())
+    tables = tuple(None if delay is None or not by_symbol else max(delay, 0) for delay in delays)
+    builder = _Levels(graph, order.live, {s.node for s in sums}, tables if by_symbol else ())
     phases = [Phase(False, ())]
     number = {0: 0}
     for rank in sorted({rank for rank in ranks if rank is not None}):
@@ -128,7 +129,6 @@ def plan_of(graph: GateGraph, by_symbol: bool = False) -> Plan:
         number[rank] = len(phases) - 1
     carried = tuple(sorted({graph.nodes[i].state for i in order.live if graph.nodes[i].op is Op.STATE}))
     phase_of = tuple(None if rank is None else number[rank] for rank in ranks)
-    tables = tuple(None if delay is None or not by_symbol else max(delay, 0) for delay in delays)
     return Plan(tuple(phases), sums, carried, phase_of, tables)
 
 
@@ -262,9 +262,7 @@ class _Levels:
         found = []
         for depth in range(1 + max(depths.values(), default=-1)):
             for delay in delays:
-                ready = [
-                    i for i in members if depths[i] == depth and (delay is None or max(self.tables[i] or 0, 0) == delay)
-                ]
+                ready = [i for i in members if depths[i] == depth and (delay is None or self.tables[i] == delay)]
                 level = self._level(ready, delay)
                 if level.products or level.nodes or level.targets:
                     found.append(level)
@@ -276,11 +274,13 @@ class _Levels:
         for i, op in operations.items():
             if op is Op.LINEAR:
                 stacked.setdefault(self.graph.nodes[i].inputs[0], []).append(i)
-        read = self.sources | (set() if delay is None else self.read_by_steps)
+        read_by_steps = set() if delay is None else self.read_by_steps
         targets = tuple(
             i
             for i, op in operations.items()
-            if i in self.new_states or (i in read and i not in self.in_memory and op not in LEAVES)
+            if i in self.new_states
+            or (i in self.sources and i not in self.in_memory and op not in (Op.INPUT, Op.STATE))
+            or (i in read_by_steps and i not in self.in_memory and op not in LEAVES)
         )
         nodes = tuple(i for i, op in operations.items() if op not in LEAVES | {Op.LINEAR})
         products = tuple(Product(source, tuple(linears)) for source, linears in stacked.items())

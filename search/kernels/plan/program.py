@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 from search.cells.graph import GateGraph
 from search.cells.operations import OPERATIONS, Op
+from search.cells.parameters import layout_of
 from search.kernels.plan.adjoint import (
     Buffer,
     BufferKind,
@@ -58,6 +59,14 @@ class Matrix:
     sum: int
     source: Buffer
     delay: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Place of a matrix: its index among the full matrices, or among the block-diagonal ones of `groups` blocks."""
+
+    index: int
+    groups: int
 
 
 @dataclass(frozen=True)
@@ -108,9 +117,10 @@ class Program:
     one: those of a delayed state hold the state's values then. The new values of a state and those before a step are
     one table, of which the latter have one more delay.
 
-    `matrices[k]` is None if nothing reads matrix k. `tracked` are the states whose gradients are kept for all steps,
-    since more than one loop uses them; other states keep theirs for two steps in turn. `scratch` are the values whose
-    gradients are needed within one step only. `reads_x` says whether anything depends on x.
+    `matrices[k]` is None if nothing reads matrix k, which is stored at `storage[k]`. `tracked` are the states whose
+    gradients are kept for all steps, since more than one loop uses them; other states keep theirs for two steps in
+    turn. `scratch` are the values whose gradients are needed within one step only. `reads_x` says whether anything
+    depends on x.
     """
 
     before: Segment
@@ -120,10 +130,16 @@ class Program:
     sums: int
     values: int
     matrices: tuple[Matrix | None, ...]
+    storage: tuple[Storage, ...]
     tracked: frozenset[int]
     scratch: frozenset[int]
     reads_x: bool
     tables: Mapping[Buffer, int]
+
+    @property
+    def grouped(self) -> int:
+        """Number of block-diagonal matrices."""
+        return sum(place.groups > 1 for place in self.storage)
 
     @property
     def longest_delay(self) -> int:
@@ -173,14 +189,18 @@ class _Builder:
         self.values = 0
         self.started: set[int] = set()  # sums that a product has been stored to
         self.memory: dict[int, Buffer] = {}  # node -> buffer of its value
+        self.rows: dict[int, Buffer] = {}  # learned vector or number -> buffer that has it in every row, for products
+        self.layout = layout_of(graph)
         for i, node in enumerate(graph):
             if node.op is Op.INPUT:
                 self.memory[i] = Buffer(BufferKind.X)
             elif node.op is Op.STATE:
                 self.memory[i] = Buffer(BufferKind.OLD, node.state)
+            elif node.op is Op.PARAM:
+                self.memory[i] = Buffer(BufferKind.PARAM, self.layout.first_vector[i])
         self.tables: dict[Buffer, int] = {}
         for i, delay in enumerate(plan.delays):
-            if delay is not None and i in self.memory:
+            if delay is not None and i in self.memory and graph.nodes[i].op is not Op.PARAM:
                 self.tables[self.memory[i]] = delay
         for k, i in enumerate(graph.outputs):
             delay = plan.delays[i]
@@ -227,8 +247,9 @@ class _Builder:
         used_late = {buffer for part in late_parts for buffer in part.buffers}
         written_early = {b for part in early_parts for operation in part.operations for b in written_by(operation)}
         late_gradients = used_late - written_early - {gradient(buffer) for buffer in self.tables}
-        late_sums = tuple(s for s in range(len(plan.sums)) if Buffer(BufferKind.SUM, s, True) in late_gradients)
-        early_sums = tuple(s for s in range(len(plan.sums)) if s not in late_sums)
+        biased = [s for s, part in enumerate(plan.sums) if set(part.linears) & set(self.layout.biased)]
+        late_sums = tuple(s for s in biased if Buffer(BufferKind.SUM, s, True) in late_gradients)
+        early_sums = tuple(s for s in biased if s not in late_sums)
         return Program(
             Segment(tuple(forward[0])),
             Segment(tuple(stepped)),
@@ -237,14 +258,27 @@ class _Builder:
             len(plan.sums),
             self.values,
             tuple(matrices),
+            tuple(self._storage(i) for i in linears),
             self.tracked,
             scratch,
             Buffer(BufferKind.X, gradient=True) in self.written,
             self.tables,
         )
 
+    def _storage(self, i: int) -> Storage:
+        """Return the place of the matrix of node i."""
+        layout = self.layout
+        if i in layout.full:
+            return Storage(layout.full.index(i), 1)
+        index = layout.grouped.index(i)
+        return Storage(index, layout.groups[index])
+
+    def _source(self, i: int) -> Buffer:
+        """Return the buffer that a product reads node i from, which has a row for each row of the product."""
+        return self.rows.get(i) or self.memory[i]
+
     def _matrix(self, k: int, i: int) -> Matrix:
-        source = self.memory[self.graph.nodes[i].inputs[0]]
+        source = self._source(self.graph.nodes[i].inputs[0])
         return Matrix(k, self.sum_of_linear[i], source, self.tables.get(source))
 
     def _in_one_loop(self, forward: list[Part], k: int) -> bool:
@@ -280,7 +314,7 @@ class _Builder:
         for product in level.products:
             for i in product.linears:
                 s = self.sum_of_linear[i]
-                source, destination = self.memory[product.source], Buffer(BufferKind.SUM, s)
+                source, destination = self._source(product.source), Buffer(BufferKind.SUM, s)
                 yield Gemm(source, self.matrix[i], destination, first=s not in self.started)
                 self.started.add(s)
         for s, part in enumerate(self.plan.sums):
@@ -291,7 +325,8 @@ class _Builder:
         done.append(_Done(level, inputs, targets))
         if targets:
             for i, buffer in targets:
-                self.memory.setdefault(i, buffer)
+                constant = self.graph.nodes[i].op in (Op.PARAM, Op.NUMBER)
+                (self.rows if constant else self.memory).setdefault(i, buffer)
                 if buffer.kind is BufferKind.SUM:
                     del self.memory[self.plan.sums[buffer.index].node]
             yield forward_stage(self.graph, inputs, targets)
@@ -330,15 +365,14 @@ class _Builder:
                 if buffer == Buffer(BufferKind.NEW, 0) and 0 not in self.tracked and buffer not in self.tables:
                     buffers.append(Buffer(BufferKind.OUTPUT, gradient=True))
             memory = self._visible(done.level)
-            if done.level.delay is not None:
-                yield backward_stage(self.graph, done.inputs, memory, gradients, self.written)
-            else:  # which adds to the gradients of tables anyway
-                tables = {gradient(buffer) for buffer in self.tables}
-                self.written -= tables
-                yield backward_stage(self.graph, done.inputs, memory, gradients, self.written)
-                self.written |= tables
+            tables = set() if done.level.delay is not None else {gradient(buffer) for buffer in self.tables}
+            self.written -= tables  # what runs at each step adds to the gradients of tables anyway
+            stage = backward_stage(self.graph, done.inputs, memory, gradients, self.written)
+            self.written |= tables
+            if stage.stores:  # not of numbers alone
+                yield stage
         for product in done.level.products:
-            destination = gradient(self.memory[product.source])
+            destination = gradient(self._source(product.source))
             for i in product.linears:
                 source = Buffer(BufferKind.SUM, self.sum_of_linear[i], gradient=True)
                 yield Gemm(source, self.matrix[i], destination, destination not in self.written, backward=True)

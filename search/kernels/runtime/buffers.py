@@ -1,7 +1,7 @@
 """Memory that machine code reads and writes: parameters, an arena, and the addresses of a program's buffers.
 
-T steps, B sequences, H units, S: H rounded up to whole vectors, K matrices of a layer, V symbols or notes, P
-parameters. All arrays are float32. Parameters and their gradients have rows of H numbers without gaps, all other arrays
+T steps, B sequences, H units, S: H rounded up to whole vectors, V symbols or notes, P parameters. All arrays are
+float32. Parameters and their gradients have rows of H numbers without gaps, all other arrays
 rows of S, of which those from H on are padding.
 """
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import Buffer, BufferKind
 from search.kernels.plan.program import Program
 from search.kernels.runtime.compiled import CompiledCell, compile_cell
@@ -28,15 +29,14 @@ Addresses: TypeAlias = dict[tuple[BufferKind, int], int]
 class Parameters:
     """Parameters of a model, or their gradients, as views of `flat` (P,).
 
-    `entry` (V, H); `entry_bias` (H,) for piano rolls, else (0,); for each layer `weights` (K, H, H) and `biases`
-    (K, H); `readout` (V, H); `readout_bias` (V,).
+    `entry` (V, H); `entry_bias` (H,) for piano rolls, else (0,); the parameters of each layer; `readout` (V, H);
+    `readout_bias` (V,).
     """
 
     flat: Tensor
     entry: Tensor
     entry_bias: Tensor
-    weights: tuple[Tensor, ...]
-    biases: tuple[Tensor, ...]
+    layers: tuple[LayerParameters, ...]
     readout: Tensor
     readout_bias: Tensor
 
@@ -100,7 +100,7 @@ class ModelBuffers:
     @property
     def layers(self) -> int:
         """Number of layers."""
-        return len(self.values.weights)
+        return len(self.values.layers)
 
     @property
     def units(self) -> int:
@@ -220,6 +220,11 @@ def gradient_addresses(
         found[BufferKind.VALUE, v] = free
         free += row * (1 if v in program.scratch else steps)
     return found
+
+
+def vector_addresses(count: int, address: int, stride: int) -> Addresses:
+    """Return the addresses of a layer's learned vectors, `count` rows of S numbers at `address`, or their gradients."""
+    return {(BufferKind.PARAM, k): address + 4 * k * stride for k in range(count)}
 
 
 def gradient_floats(program: Program, steps: int, batch: int, stride: int) -> int:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from search.cells.graph import GateGraph
 from search.cells.operations import Op
+from search.cells.parameters import ParameterLayout, layout_of
 from search.kernels.codegen.cell import SEGMENTS, cell_text
 from search.kernels.codegen.host import Host, host
 from search.kernels.plan.adjoint import BufferKind
@@ -26,7 +27,7 @@ CACHED_CELLS = 64
 class CompiledCell:
     """Machine code of a cell for inputs as vectors or `by_symbol`: one function for each segment of its program.
 
-    `sums_of_matrices` (K,) holds the sum that each matrix adds to, or the number of sums if nothing reads the matrix.
+    `sums_of_biases` holds the sum that each bias adds to, or the number of sums if nothing reads its product.
     """
 
     graph: GateGraph
@@ -35,7 +36,8 @@ class CompiledCell:
     host: Host
     code: MachineCode  # keeps the functions alive
     addresses: dict[str, int]  # of the functions, by segment
-    sums_of_matrices: npt.NDArray[np.int64]
+    layout: ParameterLayout
+    sums_of_biases: npt.NDArray[np.int64]
 
     def pad(self, count: int) -> int:
         """Round a number of columns up to whole vectors."""
@@ -53,7 +55,8 @@ class CompiledCell:
         Args:
             segment: Name of the segment.
             weights: Addresses of the packed weights, of the rows that sums start from, of the gradients of the weights,
-                of the gradients of the sums' biases, and of the symbols of the steps.
+                of the gradients of the sums' biases, of the symbols of the steps, of each packed block-diagonal matrix,
+                and of the gradient of each.
             values: Addresses of values, by buffer.
             gradients: Addresses of gradients, by buffer.
         """
@@ -84,12 +87,12 @@ def compile_cell(graph: GateGraph, by_symbol: bool = False) -> CompiledCell | No
     except RuntimeError:  # a version of LLVM that rejects the text: the eager backend serves
         return None
     addresses = {name: code.address(name) for name in SEGMENTS}
-    sums = np.array([program.sums if m is None else m.sum for m in program.matrices], np.int64)
-    return CompiledCell(graph, by_symbol, program, machine, code, addresses, sums)
+    layout = layout_of(graph)
+    matrices = dict(zip(graph.linears, program.matrices, strict=True))
+    sums = [program.sums if (m := matrices[i]) is None else m.sum for i in layout.biased]
+    return CompiledCell(graph, by_symbol, program, machine, code, addresses, layout, np.array(sums, np.int64))
 
 
 def _supported(graph: GateGraph) -> bool:
     """Return whether machine code has all of a graph's operations."""
-    return not any(
-        node.op in (Op.PARAM, Op.NUMBER, Op.NORM) or node.bias is None or node.groups > 1 for node in graph.nodes
-    )
+    return not any(node.op is Op.NORM or node.groups > 1 for node in graph.nodes)

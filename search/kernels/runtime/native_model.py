@@ -138,6 +138,6 @@ def native_model(graph: GateGraph, values: Parameters, gradients: Parameters, mu
     code = compile_cell(graph, by_symbol=not multi_label)
     tensors = (values.flat, gradients.flat)
     plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
-    if code is None or not plain or not values.weights:
+    if code is None or not plain or not values.layers:
         return None
     return NativeModel(ModelBuffers(code, values, gradients, multi_label))

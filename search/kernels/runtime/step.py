@@ -1,8 +1,7 @@
 """Command buffer of a training step, or of a score, for one shape of batch.
 
 Lookup or projection of the inputs, layers forward, readout and loss; in training also layers backward, gradient norm,
-clipping and update. T steps, B sequences, H units, S: H rounded up to whole vectors, V symbols or notes, K matrices of
-a layer.
+clipping and update. T steps, B sequences, H units, S: H rounded up to whole vectors, V symbols or notes.
 
 Parameters have rows of H numbers and all other arrays rows of S. What is in the padding beyond H stays there: products
 read H columns of their left matrix, and parameters' gradients are written up to H.
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CALL_SCATTER
@@ -32,6 +30,7 @@ from search.kernels.runtime.buffers import (
     table_floats,
     value_addresses,
     value_floats,
+    vector_addresses,
 )
 from search.kernels.runtime.commands import CommandBuffer
 from search.kernels.runtime.compiled import CompiledCell
@@ -61,7 +60,8 @@ class StepCommands:
         self.delay = 0 if model.multi_label else program_of(model.code.graph, by_symbol=True).longest_delay  # D
         self.table_rows = self.output_size + self.delay * batch
         self.by_symbol = not model.multi_label and self.table_rows < self.rows
-        self.matrices = len(model.code.sums_of_matrices)
+        layout = model.code.layout
+        self.matrices, self.biases, self.vectors = len(layout.full), len(layout.biased), len(layout.vectors)
         self.arrays: list[Addresses] = []  # values of each layer
         self.commands = CommandBuffer(kernel_library(model.code.host))
         self.loss_mask = self._shared("loss_mask", np.float32)
@@ -157,17 +157,14 @@ class StepCommands:
     def _forward(self, layer: int, x: int) -> int:
         """Record a layer's forward over all steps; return the address of its outputs (T, B, S)."""
         code = self._code(layer)
-        packed = self._packed(self.values.weights[layer], transposed=True)
+        packed, blocks = self._packed(layer, transposed=True)
         starts, floats = self._starts(code.program)
         self.commands.call(CLEAR, 4 * floats, starts)
-        numbers = code.sums_of_matrices.ctypes.data
-        if self.matrices:
-            biases = self.values.biases[layer].data_ptr()
-            self.commands.call(
-                CALL_SCATTER, self.matrices, self.units, numbers, starts, self.stride, biases, self.units
-            )
-        weights = packed, starts, 0, 0, self._first_symbol(code)
-        values = self._arrays(f"{layer}", code.program, x)
+        if self.biases:
+            numbers, biases = code.sums_of_biases.ctypes.data, self.values.layers[layer].biases.data_ptr()
+            self.commands.call(CALL_SCATTER, self.biases, self.units, numbers, starts, self.stride, biases, self.units)
+        weights = packed, starts, 0, 0, self._first_symbol(code), *blocks, *(0 for _ in blocks)
+        values = self._arrays(f"{layer}", code.program, x) | self._padded_vectors(layer)
         if code.by_symbol:
             values |= self._tables("table", code.program, x)
         self.arrays.append(values)
@@ -238,11 +235,14 @@ class StepCommands:
         totals, floats = self._starts(program)
         self.commands.call(CLEAR, 4 * floats, totals)
         zeros = totals + 4 * (floats - self.stride)
-        packed = self._packed(self.values.weights[layer], transposed=False)
-        weights = packed, zeros, self.gradients.weights[layer].data_ptr(), totals, self._first_symbol(code)
+        packed, blocks = self._packed(layer, transposed=False)
+        given = self.gradients.layers[layer]
+        weights = packed, zeros, given.weights.data_ptr(), totals, self._first_symbol(code), *blocks
+        weights = *weights, *(b.data_ptr() for b in given.blocks)
+        vectors = self._cleared_vectors()
         shape = self.steps, self.batch, self.stride
         free = self.allocate("gradients", gradient_floats(program, *shape))
-        gradients = gradient_addresses(program, d_x, states, free, d_output, *shape)
+        gradients = gradient_addresses(program, d_x, states, free, d_output, *shape) | vectors
         if code.by_symbol:
             gradients |= self._table_gradients(program, d_output)
         self._segment(code, "backward", weights, values, gradients, (self.steps, self.batch))
@@ -250,9 +250,12 @@ class StepCommands:
         if code.by_symbol and self.stride > self.units:
             entry, d_entry = self.gradients.entry.data_ptr(), gradients[BufferKind.X, 0]
             self.commands.call(COPY_ROWS, self.output_size, self.units, d_entry, self.stride, entry, self.units)
-        if self.matrices:
-            numbers, biases = code.sums_of_matrices.ctypes.data, self.gradients.biases[layer].data_ptr()
-            self.commands.call(CALL_GATHER, self.matrices, self.units, numbers, totals, self.stride, biases, self.units)
+        if self.biases:
+            numbers, biases = code.sums_of_biases.ctypes.data, given.biases.data_ptr()
+            self.commands.call(CALL_GATHER, self.biases, self.units, numbers, totals, self.stride, biases, self.units)
+        if given.vectors is not None and self.vectors:
+            found, to = vectors[BufferKind.PARAM, 0], given.vectors.data_ptr()
+            self.commands.call(COPY_ROWS, self.vectors, self.units, found, self.stride, to, self.units)
         return d_x
 
     def _tables(self, name: str, program: Program, x: int) -> Addresses:
@@ -285,6 +288,25 @@ class StepCommands:
         numbers = self.inputs.ctypes.data + 8 * (start - delay) * self.batch
         count = (stop - start) * self.batch
         self.commands.call(kernel, count, self.stride, numbers, table, self.stride, rows, self.stride)
+
+    def _padded_vectors(self, layer: int) -> Addresses:
+        """Record a copy of a layer's learned vectors with rows of whole vectors; return the address of each."""
+        vectors = self.values.layers[layer].vectors
+        if vectors is None or not self.vectors:
+            return {}
+        floats = self.vectors * self.stride
+        padded = self.allocate("vectors", self.model.layers * floats) + 4 * layer * floats
+        self.commands.call(COPY_ROWS, self.vectors, self.units, vectors.data_ptr(), self.units, padded, self.stride)
+        return vector_addresses(self.vectors, padded, self.stride)
+
+    def _cleared_vectors(self) -> Addresses:
+        """Record zeros for the gradients of a layer's learned vectors; return the address of each."""
+        if not self.vectors:
+            return {}
+        floats = self.vectors * self.stride
+        found = self.allocate("d vectors", floats)
+        self.commands.call(CLEAR, 4 * floats, found)
+        return vector_addresses(self.vectors, found, self.stride)
 
     def _padded_entry_gradient(self) -> int:
         """Record zeros for the gradient of the embedding with rows of whole vectors; return its address."""
@@ -360,13 +382,23 @@ class StepCommands:
         if table:
             self.commands.call_segment(code.addresses[name], table, *rows, self.units)
 
-    def _packed(self, weight: Tensor, *, transposed: bool) -> int:
-        """Record the packing of a layer's matrices; return the address of the packed panels."""
+    def _packed(self, layer: int, *, transposed: bool) -> tuple[int, list[int]]:
+        """Record the packing of a layer's matrices; return the address of the full ones, and of each in blocks."""
+        given = self.values.layers[layer]
         packed = self.allocate("packed", self.matrices * self._panels(self.units) * self.units)
         if self.matrices:
             strides = (1, self.units) if transposed else (self.units, 1)
-            self._pack(self.matrices, self.units, self.units, *strides, weight.data_ptr(), packed)
-        return packed
+            self._pack(self.matrices, self.units, self.units, *strides, given.weights.data_ptr(), packed)
+        sizes = [self.units // groups for groups in self.model.code.layout.groups]
+        floats = [self.units * self._panels(size) for size in sizes]
+        found = []
+        at = self.allocate("packed blocks", sum(floats)) if sizes else 0
+        for block, size, count in zip(given.blocks, sizes, floats, strict=True):
+            strides = (1, size) if transposed else (size, 1)
+            self._pack(self.units // size, size, size, *strides, block.data_ptr(), at)
+            found.append(at)
+            at += 4 * count
+        return packed, found
 
     def _pack(self, count: int, rows: int, columns: int, *strides_and_addresses: int) -> None:
         self.commands.call(

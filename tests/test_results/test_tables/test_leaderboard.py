@@ -54,7 +54,8 @@ HEADER = [
     "weakest_task",
     *of_task("arithmetic"),
     *of_task("music"),
-    *("diverged_share", "relative_parameters", "relative_multiply_adds", "front", "trials", "steps", "seconds"),
+    *("diverged_share", "relative_parameters", "relative_multiply_adds", "loop_products", "linear_in_state"),
+    *("front", "trials", "steps", "seconds"),
     *("relative_step_seconds", "front_step_seconds"),
     *("environments", "formula"),
 ]
@@ -114,6 +115,8 @@ def expected_rows(
             "steps": sum(trial.steps for trial in own),
             "seconds": pytest.approx(sum(trial.seconds for trial in own)),
             "environments": len({trial.environment for trial in (*own, *reference)} - {None}),
+            "loop_products": 1,
+            "linear_in_state": False,
             "formula": "g1 = sigmoid(linear(x) + linear(h)); h' = g1 * x",
         }
         ratios: dict[str, float] = {}
@@ -313,6 +316,30 @@ def test_formulas_are_in_the_form_for_people_unless_they_are_not_needed(store: S
         "h' = ",
     }
     assert {stored[row.id] for row in rows[3:6] if row.id in stored.index} <= set(texts.values())
+
+
+def test_the_loops_of_a_cell_are_in_its_row_and_unknown_for_a_damaged_formula(store: Store, tmp_path: Path) -> None:
+    texts = {
+        "h' = tanh(linear(x) + linear(h))": (1, False),
+        "f = sigmoid(linear(x)); h' = f * h + (1 - f) * linear(x)": (0, True),
+        "h' = tanh(linear(x) + param(1) * h)": (0, False),
+        "h' = ": (None, None),
+    }
+    rows, trials, proposals = random_run(np.random.default_rng(5))
+    rows = [replace(row, formula=list(texts)[k % 4]) for k, row in enumerate(rows)]
+    fill(store, rows, trials, proposals)
+    frame = leaderboard(store, TASKS, display=False)
+    assert set(frame["formula"]) == set(texts)
+    for _, row in frame.iterrows():
+        known = texts[row["formula"]]
+        assert (row["loop_products"], row["linear_in_state"]) == known or (
+            known == (None, None) and pd.isna(row["loop_products"])
+        )
+    path = tmp_path / "leaderboard.csv"
+    write_leaderboard(store, TASKS, path)
+    with path.open(newline="") as file:
+        printed = {(row["loop_products"], row["linear_in_state"]) for row in csv.DictReader(file)}
+    assert printed == {("1", "False"), ("0", "True"), ("0", "False"), ("", "")}
 
 
 def number(text: str) -> float:

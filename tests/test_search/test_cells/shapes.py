@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
 import numpy as np
 from hypothesis import strategies as st
 
+from search.cells import starts
 from search.cells.graph import GateGraph
 from search.cells.library import STUDY
 from search.cells.mutation import Rule, propose
 from search.cells.operations import Node, Op
+from search.cells.starts import StartRule
 
 MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "150"))
 """Number of mutants that properties are checked on, or a multiple of it; 2,000 in `make exact`."""
@@ -147,6 +150,32 @@ def mutants(rng: np.random.Generator, count: int) -> Iterator[GateGraph]:
 _NUMBERS = st.floats(-1000, 1000, allow_nan=False)
 
 
+_STARTS = st.one_of(
+    _NUMBERS,
+    st.builds(StartRule, st.just(starts.Rule.UNIFORM), st.just((-0.5, 2.0)), st.booleans()),
+    st.builds(StartRule, st.just(starts.Rule.LINSPACE), st.just((3.4, -6.0)), st.booleans()),
+    st.builds(StartRule, st.just(starts.Rule.CHRONO), st.tuples(st.sampled_from([3.0, 100.0])), st.booleans()),
+    st.builds(StartRule, st.just(starts.Rule.UNIFORM_GATE), st.sampled_from([(), (64.0,)]), st.booleans()),
+)
+
+
+@st.composite
+def _linears(draw: st.DrawFn, source: int) -> Node:
+    """Draw a linear node: plain, or with any valid options."""
+    node = Node(Op.LINEAR, (source,), identity=draw(_NUMBERS), bias=draw(_NUMBERS))
+    if draw(st.booleans()):
+        return node
+    orthogonal = draw(st.booleans())
+    return replace(
+        node,
+        identity=0.0 if orthogonal else node.identity,
+        bias=draw(st.none() | _STARTS),
+        random=1.0 if orthogonal else draw(st.sampled_from([0.0, 0.1, 1.0])),
+        orthogonal=orthogonal,
+        groups=draw(st.sampled_from([1, 2, 4])),
+    )
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> GateGraph:
     """Draw any valid graph of up to 8 states and 24 operations."""
@@ -156,7 +185,11 @@ def graphs(draw: st.DrawFn) -> GateGraph:
         op = draw(st.sampled_from([op for op in Op if op not in (Op.INPUT, Op.STATE)]))
         place = st.integers(0, len(nodes) - 1)
         if op is Op.LINEAR:
-            nodes.append(Node(op, (draw(place),), identity=draw(_NUMBERS), bias=draw(_NUMBERS)))
+            nodes.append(draw(_linears(draw(place))))
+        elif op is Op.PARAM:
+            nodes.append(Node(op, start=draw(_STARTS)))
+        elif op is Op.NUMBER:
+            nodes.append(Node(op, value=draw(_NUMBERS)))
         elif op in (Op.ADD, Op.SUB, Op.MUL):
             nodes.append(Node(op, (draw(place), draw(place))))
         else:

@@ -57,27 +57,27 @@ RULES = {
     "an identity on another node": (
         (X, Node(Op.TANH, (0,), identity=1.0)),
         (1,),
-        "node 1 (tanh) has an identity or a bias; only linear nodes have them",
+        "node 1 (tanh) has a number of another operation; only linear, param and number nodes have any",
     ),
     "a bias on another node": (
         (X, H, Node(Op.ADD, (0, 1), bias=1.0)),
         (2,),
-        "node 2 (add) has an identity or a bias; only linear nodes have them",
+        "node 2 (add) has a number of another operation; only linear, param and number nodes have any",
     ),
     "an identity that is no number": (
         (X, Node(Op.LINEAR, (0,), identity=float("nan"))),
         (1,),
-        "node 1 (linear) has identity nan and bias 0.0; both must be between -1000 and 1000",
+        "node 1 (linear) has identity nan; it must be between -1000 and 1000",
     ),
     "an infinite bias": (
         (X, Node(Op.LINEAR, (0,), bias=float("-inf"))),
         (1,),
-        "node 1 (linear) has identity 0.0 and bias -inf; both must be between -1000 and 1000",
+        "node 1 (linear) has bias -inf; it must be between -1000 and 1000",
     ),
     "an identity that no formula can say": (
         (X, Node(Op.LINEAR, (0,), identity=1000.5)),
         (1,),
-        "node 1 (linear) has identity 1000.5 and bias 0.0; both must be between -1000 and 1000",
+        "node 1 (linear) has identity 1000.5; it must be between -1000 and 1000",
     ),
     "no outputs": ((X,), (), "the graph has 0 outputs; there must be 1 to 8, one for each state"),
     "too many outputs": ((X,), (0,) * 9, "the graph has 9 outputs; there must be 1 to 8, one for each state"),

@@ -213,5 +213,5 @@ def test_a_recipe_is_written_and_stands_wherever_a_cell_does(gatesearch: Gatesea
 def test_a_cell_that_no_recipe_can_say_leaves_no_file(gatesearch: Gatesearch, here: Path) -> None:
     said = gatesearch("export", "lstm-b", "--to", "json", "-o", "b.json")
     assert said.status == 2
-    assert said.err.startswith("gatesearch: the cell cannot be written as a recipe: a linear adds numbers to its")
+    assert said.err.startswith("gatesearch: the cell cannot be written as a recipe: a linear starts from other")
     assert not (here / "b.json").exists()

@@ -10,8 +10,10 @@ import pytest
 
 from results.store.store import Store
 from search.cells.drawing.diagram import MINUS, SIGMA, TIMES
-from search.cells.library import LIBRARY
+from search.cells.library import FAMILY_OF, LIBRARY
+from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
+from search.cells.published.citation import bibtex_entry, references_of
 from tests.paths import ROOT
 from tests.test_search.test_cli.conftest import Gatesearch
 
@@ -79,6 +81,58 @@ def test_cells_are_listed_as_a_table_and_as_json(gatesearch: Gatesearch) -> None
     assert (lstm["states"], lstm["matrix_products"]) == (2, 8)
     table = gatesearch("cells").out
     assert all(f"{row['name']} " in table and row["id"][:8] in table for row in rows)
+
+
+def test_cells_are_chosen_by_family_year_and_loops(gatesearch: Gatesearch) -> None:
+    rows = json.loads(gatesearch("cells", "--json").out)
+    for row in rows:
+        graph = parse_formula(row["formula"])
+        assert (row["loop_products"], row["linear_in_state"]) == (loop_products(graph), linear_in_state(graph))
+        assert row["year"] == LIBRARY[row["name"]].reference.year
+        assert row["family"].replace("-", "_") == FAMILY_OF[row["name"]]
+    for options, chosen in (
+        (("--family", "gru"), lambda row: row["family"] == "gru"),
+        (("--family", "gru", "--family", "plain"), lambda row: row["family"] in ("gru", "plain")),
+        (("--family", "found-by-search"), lambda row: row["family"] == "found-by-search"),
+        (("--year", "2015"), lambda row: row["year"] == 2015),
+        (("--year", "1990-2014"), lambda row: 1990 <= row["year"] <= 2014),
+        (("--year", "1700"), lambda row: False),
+        (("--linear",), lambda row: row["linear_in_state"]),
+        (("--no-loop-products",), lambda row: row["loop_products"] == 0),
+        (("--linear", "--family", "gru"), lambda row: row["linear_in_state"] and row["family"] == "gru"),
+    ):
+        expected = [row["name"] for row in rows if chosen(row)]
+        said = gatesearch("cells", *options, "--json")
+        assert (said.status, [row["name"] for row in json.loads(said.out)]) == (0, expected)
+        table = gatesearch("cells", *options).out.splitlines()
+        assert table[-1] == f"{len(expected)} of {len(LIBRARY)} named cells"
+        assert [line.split()[0] for line in table[1:-2]] == expected
+    for year in ("16", "2016-", "2018-2016", "soon", "2016-2018-2019"):
+        said = gatesearch("cells", "--year", year)
+        assert (said.status, said.out) == (2, "")
+        assert said.err == f"gatesearch: --year {year!r}: give a year or a range, such as 2016 or 2016-2018\n"
+
+
+def test_the_publications_of_cells_are_printed_as_bibtex(gatesearch: Gatesearch) -> None:
+    said = gatesearch("cells", "--family", "gru", "--bibtex")
+    chosen = [LIBRARY[name] for name in LIBRARY if FAMILY_OF[name] == "gru"]
+    assert said.out == "".join(f"{bibtex_entry(reference)}\n" for reference in references_of(chosen))
+    assert gatesearch("cells", "--bibtex", "--json").status == 2
+    assert gatesearch("show", "gru", "--bibtex").out.startswith("@misc{cho2014,\n")
+
+
+def test_a_cell_of_one_s_own_is_known_by_its_id(gatesearch: Gatesearch, here: Path) -> None:
+    (here / "mine.cell").write_text(LIBRARY["gru"].formula.replace("n ", "new ").replace("* n", "* new"))
+    said = gatesearch("show", "mine.cell")
+    assert "\npublished as          gru, Gated recurrent unit (GRU)\n" in said.out
+    assert "\nreference             Kyunghyun Cho" in said.out
+    assert "nearest named cell" not in said.out
+    assert "\npublished as          Gated recurrent unit (GRU)\n" in gatesearch("show", "gru").out
+    (here / "other.cell").write_text("h' = tanh(linear(x) + linear(tanh(h)))")
+    assert "published as" not in gatesearch("show", "other.cell").out
+    said = gatesearch("show", "other.cell", "--bibtex")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == "gatesearch: 'other' is not a published cell; `gatesearch cells` lists those\n"
 
 
 def test_the_picture_in_words_says_what_is_made_of_what(gatesearch: Gatesearch, here: Path) -> None:

@@ -7,6 +7,7 @@ page after it or the page before it. `test_bounds.py` runs this program.
 import ctypes
 import mmap
 import sys
+import weakref
 from math import prod
 
 import numpy as np
@@ -17,6 +18,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import parse_formula
+from search.kernels.parameters import LayerParameters
 from search.kernels.plan.program import Program
 from search.kernels.runtime import buffers
 from search.kernels.runtime.buffers import Addresses, Parameters, value_addresses
@@ -24,11 +26,13 @@ from search.kernels.runtime.native_model import native_model
 from search.kernels.runtime.step import StepCommands
 from search.training.model import SequenceModel
 from tasks.task import Output
+from tests.test_search.test_kernels.vocabulary import GUARDED, VOCABULARY, fitting_units
 
 PAGE = mmap.PAGESIZE
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
@@ -41,6 +45,7 @@ def guarded(at_end: bool, *shape: int, dtype: torch.dtype = torch.float32) -> Te
     assert libc.mprotect(start, pages, mmap.PROT_READ | mmap.PROT_WRITE) == 0
     address = start + pages - size if at_end else start
     buffer = (ctypes.c_char * size).from_address(address)
+    weakref.finalize(buffer, libc.munmap, start - PAGE, pages + 2 * PAGE)  # the tensor holds the buffer
     array = torch.frombuffer(buffer, dtype=dtype, count=max(1, count))[:count].view(shape)
     return array.fill_(float("nan") if dtype.is_floating_point else 1)
 
@@ -59,18 +64,16 @@ def run(at_end: bool, mutants: int) -> None:
     setattr(StepCommands, "_arrays", separate_arrays)  # noqa: B010
     sunk = "c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c') + linear(tanh(x))) * c"
     delayed = "h' = tanh(linear(x) + linear(p) + linear(q)) + h * p; p' = sigmoid(linear(x)); q' = p"
-    graphs = [
-        *(parse_formula(text).canonical() for text in (sunk, delayed)),
-        *(LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut3")),
-    ]
+    graphs = [parse_formula(sunk).canonical(), *(LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut3"))]
     for k in range(mutants):
         rng = np.random.default_rng(k)
         graphs.append(graphs[k].canonical())
         for _ in range(3):
             graphs[-1] = getattr(propose(graphs[-1], rng).child, "graph", graphs[-1])
+    graphs += [parse_formula(text).canonical() for text in (delayed, *(VOCABULARY[name] for name in GUARDED))]
     for graph in graphs:
         for units, batch in ((16, 10), (48, 5), (32, 1), (1, 3), (15, 2), (33, 4), (50, 1)):
-            train(graph, units, batch, at_end)
+            train(graph, fitting_units(graph, units), batch, at_end)
     print("ran", len(graphs))
 
 
@@ -82,7 +85,10 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
             parts = [guarded(at_end, *p.shape).copy_(torch.randn(p.shape) * 0.3) for p in model.parameters()]
             gradients = [guarded(at_end, *p.shape) for p in parts]
             flat, flat_grad = (guarded(at_end, model.flat.numel()).zero_() for _ in range(2))
-            code = native_model(graph, _parameters(flat, parts), _parameters(flat_grad, gradients), multi_label)
+            names = [name for name, _ in model.named_parameters()]
+            values = _parameters(flat, dict(zip(names, parts, strict=True)))
+            given = _parameters(flat_grad, dict(zip(names, gradients, strict=True)))
+            code = native_model(graph, values, given, multi_label)
             assert code is not None
             shape = (steps, batch, output_size) if multi_label else (steps, batch)
             kind = torch.float32 if multi_label else torch.long
@@ -95,13 +101,19 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
                     assert np.isfinite(nats)
                     assert count == int(mask.sum())
                     assert np.isfinite(code.score(inputs, targets, mask.numpy(), starts).nats).all()
-            assert all(part.isfinite().all() for part in gradients[4:])  # of layers; it adds to the others
+            # Gradients of layers are finite; those of the others are added to.
+            assert all(part.isfinite().all() for part in gradients[4:])
 
 
-def _parameters(flat: Tensor, parts: list[Tensor]) -> Parameters:
-    entry, entry_bias, readout, readout_bias, *layers = parts
-    weights, biases = tuple(layers[:2]), tuple(layers[2:4])  # of two layers
-    return Parameters(flat, entry, entry_bias, weights, biases, readout, readout_bias)
+def _parameters(flat: Tensor, parts: dict[str, Tensor]) -> Parameters:
+    """Return a model's parameters from the tensors of each name."""
+
+    def layer(k: int) -> LayerParameters:
+        blocks = tuple(part for name, part in parts.items() if name.startswith(f"blocks.{k}."))
+        return LayerParameters(parts[f"weights.{k}"], parts[f"biases.{k}"], blocks, parts[f"vectors.{k}"])
+
+    layers = tuple(layer(k) for k in range(2))
+    return Parameters(flat, parts["entry"], parts["entry_bias"], layers, parts["readout"], parts["readout_bias"])
 
 
 if __name__ == "__main__":

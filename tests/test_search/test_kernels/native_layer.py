@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
+from search.cells.parameters import layout_of
 from search.kernels.codegen.library import CALL_SCATTER
 from search.kernels.codegen.sgd import COPY
 from search.kernels.parameters import LayerParameters
@@ -33,59 +34,50 @@ def run_native(
 
     With `symbols` (T, B), x is a table (V, H) whose rows the steps read.
     """
-    weight, bias = parameters.weights, parameters.biases
-    outputs, *last = _NativeLayer.apply(graph, weight, bias, x, symbols, *states)  # type: ignore[no-untyped-call]
+    arguments = (*parameters.tensors(), x, *states)
+    outputs, *last = _NativeLayer.apply(graph, symbols, *arguments)  # type: ignore[no-untyped-call]
     return outputs, tuple(last)
 
 
 class _NativeLayer(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, graph: GateGraph, weight: Tensor, bias: Tensor, x: Tensor, symbols: Tensor | None, *states: Tensor
-    ) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(weight, bias, x, symbols, *states)
+    def forward(ctx: Any, graph: GateGraph, symbols: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(symbols, *tensors)
         ctx.graph = graph
-        found = _run(graph, weight, bias, x, symbols, states, None)
+        found = _run(graph, symbols, tensors, None)
         return found.outputs, *found.last
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        weight, bias, x, symbols, *states = ctx.saved_tensors
-        found = _run(ctx.graph, weight, bias, x, symbols, tuple(states), gradients)
-        return None, found.d_weight, found.d_bias, found.d_x, None, *found.d_states
+        symbols, *tensors = ctx.saved_tensors
+        found = _run(ctx.graph, symbols, tuple(tensors), gradients)
+        return None, None, *found.d_parameters.tensors(), found.d_x, *found.d_states
 
 
 class _Result(NamedTuple):
     outputs: Tensor
     last: list[Tensor]
-    d_weight: Tensor
-    d_bias: Tensor
+    d_parameters: LayerParameters
     d_x: Tensor
     d_states: list[Tensor]
 
 
 def _run(
-    graph: GateGraph,
-    weight: Tensor,
-    bias: Tensor,
-    x: Tensor,
-    symbols: Tensor | None,
-    states: tuple[Tensor, ...],
-    d_results: tuple[Tensor, ...] | None,
+    graph: GateGraph, symbols: Tensor | None, tensors: tuple[Tensor, ...], d_results: tuple[Tensor, ...] | None
 ) -> _Result:
     """Run forward and backward; `d_results` holds the gradients of the outputs and of the last states."""
     code = compile_cell(graph, by_symbol=symbols is not None)
     assert code is not None
-    weight, bias, x = (t.contiguous() for t in (weight, bias, x))
+    *given, x = (t.contiguous() for t in tensors[: len(tensors) - graph.states])
+    states = tensors[len(tensors) - graph.states :]
+    blocks = 2 + len(layout_of(graph).groups)
+    parameters = LayerParameters(given[0], given[1], tuple(given[2:blocks]), *given[blocks:])
     units, batch, width = x.shape[-1], states[0].shape[0], code.pad(x.shape[-1])
     steps = len(x) if symbols is None else len(symbols)
     table = x if symbols is not None else torch.zeros(1, units)
     values, gradients = (
-        Parameters(torch.empty(0), entry, torch.empty(0), (w,), (b,), entry, torch.empty(0))
-        for w, b, entry in (
-            (weight, bias, table),
-            (torch.zeros_like(weight), torch.zeros_like(bias), torch.zeros_like(table)),
-        )
+        Parameters(torch.empty(0), entry, torch.empty(0), (layer,), entry, torch.empty(0))
+        for layer, entry in ((parameters, table), (parameters.map(torch.zeros_like), torch.zeros_like(table)))
     )
     model = ModelBuffers(code, values, gradients, multi_label=False)
     model.arena.allocate("one", 1, 1.0)
@@ -102,10 +94,10 @@ def _run(
     def read(name: str, *rows: int) -> Tensor:
         return model.arena[name][: prod(rows) * width].view(*rows, width)[..., :units].clone()
 
-    blocks = [read(f"d before {k}", batch) for k in range(code.states)]
+    d_states = [read(f"d before {k}", batch) for k in range(code.states)]
     d_x = gradients.entry if symbols is not None else read("d 1", steps + 1, batch)[1:]
     outputs = read("outputs", steps, batch)
-    return _Result(outputs, list(carried.clone()), gradients.weights[0], gradients.biases[0], d_x, blocks)
+    return _Result(outputs, list(carried.clone()), gradients.layers[0], d_x, d_states)
 
 
 class _LayerCommands(StepCommands):

@@ -9,20 +9,25 @@ from numpy.typing import NDArray
 
 from search.cells.graph import GateGraph
 from search.cells.operations import Op
+from search.cells.parameters import layout_of
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
 
 Array = NDArray[np.float64]
 
 
+def _choose(v: Array, a: Array, b: Array) -> Array:
+    return np.where(v > 0, a, b)
+
+
 def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
-    """Run a stage on the arrays in `memory`."""
+    """Run a stage on the arrays in `memory`: of rows and columns if the stage is by rows, with vectors of columns."""
     meaning: dict[str, Callable[..., Array]] = {
         "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
         "tanh": np.tanh,
         "relu": lambda v: np.where(v <= 0, 0.0, v),
         "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
-        "choose": lambda v, then, otherwise: np.asarray(np.where(v > 0, then, otherwise), np.float64),
-        "softplus": lambda v: np.logaddexp(v, 0.0),
+        "softplus": lambda v: np.logaddexp(0.0, v),
+        "choose": _choose,
         "gate": lambda v, g: np.where(v <= 0, 0.0, g),
         "neg": np.negative,
         "add": np.add,
@@ -37,8 +42,12 @@ def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
             values.append(np.full(1, instruction.number))
         else:
             values.append(meaning[instruction.op](*(values[a] for a in instruction.arguments)))
+    shape = next((memory[b].shape for b in stage.buffers() if b.kind is not BufferKind.PARAM), ())
     for buffer, number in stage.stores:
-        memory[buffer] = values[number]
+        if buffer.kind is BufferKind.PARAM:  # each row adds to it
+            memory[buffer] = memory[buffer] + np.broadcast_to(values[number], shape).sum(0)
+        else:
+            memory[buffer] = np.broadcast_to(values[number], shape).copy()
 
 
 def inputs_of(graph: GateGraph) -> dict[int, Buffer]:
@@ -49,4 +58,6 @@ def inputs_of(graph: GateGraph) -> dict[int, Buffer]:
             buffers[i] = Buffer(BufferKind.X)
         elif node.op is Op.STATE:
             buffers[i] = Buffer(BufferKind.OLD, node.state)
+        elif node.op is Op.PARAM:
+            buffers[i] = Buffer(BufferKind.PARAM, layout_of(graph).first_vector[i])
     return buffers

@@ -22,6 +22,7 @@ from search.kernels.runtime.compiled import compile_cell
 from tests.test_search.test_kernels.comparison import LAYERED, ODD, assert_same
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
 from tests.test_search.test_kernels.native_layer import run_native
+from tests.test_search.test_kernels.vocabulary import PARTS, VOCABULARY, fitting_units
 
 if TYPE_CHECKING:
     from tests.test_search.test_kernels.conftest import Draw, Evaluate
@@ -40,6 +41,15 @@ def test_corner_graphs_equal_the_reference(name: str, draw: Draw, evaluate: Eval
     for units, steps in ((16, 4), (16, 1), (7, 2), (33, 9)):
         arguments = draw(graph, units=units, steps=steps)
         assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_corner_graphs_of_the_vocabulary_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
+    formula = VOCABULARY[name]
+    for k, graph in enumerate((parse_formula(formula), parse_formula(formula).canonical())):
+        for units in (6, 18, 48, 66):
+            arguments = draw(graph, units=units, seed=k)
+            assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 2e-5, name)
 
 
 @pytest.mark.parametrize("name", STUDY)
@@ -111,9 +121,10 @@ def test_symbols_equal_the_rows_of_their_table(
     rows: int, mutants: list[GateGraph], layered_mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
 ) -> None:
     rng = np.random.default_rng(0)
-    graphs = [*(parse_formula(formula) for formula in CORNERS.values()), *mutants[::4], *layered_mutants[::2]]
+    formulas = [*CORNERS.values(), *PARTS.values()]
+    graphs = [*map(parse_formula, formulas), *mutants[::4], *layered_mutants[::2]]
     for k, graph in enumerate(graphs):
-        units = (16, 5, 21)[k % 3]
+        units = fitting_units(graph, (16, 5, 21)[k % 3])
         parameters, _, states = draw(graph, units=units, batch=3, steps=1, seed=k)
         symbols = torch.from_numpy(rng.integers(0, rows, (9, 3)))
         table = draw(graph, units=units, batch=rows, steps=1, seed=k)[1].detach()[0].requires_grad_()

@@ -24,7 +24,6 @@ from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.codegen.host import Host
 from search.kernels.errors import KernelError
-from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
 from search.kernels.runtime.compiled import compile_cell
@@ -39,6 +38,7 @@ from tests.paths import ROOT
 from tests.test_search.small import Chords, small_task
 from tests.test_search.test_kernels.comparison import LAYERED, layered_descendants
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
+from tests.test_search.test_kernels.vocabulary import PARTS, fitting_units
 
 GRU = LIBRARY["gru"].graph
 MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "40"))
@@ -61,9 +61,9 @@ class Slow(SequenceModel):
         symbols = self.output is Output.SYMBOLS
         values = functional.embedding(inputs, self.entry) if symbols else inputs @ self.entry + self.entry_bias
         after = []
-        for weight, bias, before in zip(self.weights, self.biases, states, strict=True):
-            values, final = run_reference(self.graph, LayerParameters(weight, bias), values, before)
-            after.append(tuple(state.detach() for state in final))
+        for parameters, before in zip(self.layer_parameters(), states, strict=True):
+            values, final = run_reference(self.graph, parameters, values, before)
+            after.append(tuple(state.detach().clone() for state in final))
         return values, tuple(after)
 
 
@@ -132,14 +132,14 @@ def assert_same_training(native: NativeStepper, slow: EagerStepper, batches: lis
 def test_mutants_train_as_the_reference_does(output: Output) -> None:
     rng = np.random.default_rng(0)
     graphs = [*map(parse_formula, ODD), *random_mutants(MUTANTS)]
-    graphs += [*map(parse_formula, LAYERED.values()), *layered_descendants(MUTANTS // 2)]
+    graphs += [*map(parse_formula, [*LAYERED.values(), *PARTS.values()]), *layered_descendants(MUTANTS // 2)]
     held = 0
     for k, graph in enumerate(graphs):
         units, layers = int(rng.choice([1, 3, 7, 15, 16, 17, 31, 32, 33, 47, 50])), int(rng.choice([1, 1, 2, 4]))
         output_size, steps, batch = int(rng.choice([2, 7, 29, 300])), int(rng.integers(1, 7)), int(rng.integers(1, 8))
         first = draw(rng, steps, batch, output_size, output)
         second = replace(draw(rng, steps, batch, output_size, output), starts=False)
-        native, slow = pair(graph, units, layers, output_size, output)
+        native, slow = pair(graph, fitting_units(graph, units), layers, output_size, output)
         held += assert_same_training(native, slow, [first, second], f"{k}: {graph}")
     assert held >= 0.9 * len(graphs)
 
@@ -181,8 +181,10 @@ def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(
     """NaN in the padding of states and of the row of zeros, and in all of the memory that a step writes itself."""
     rng = np.random.default_rng(0)
     graphs = [LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut2", "mut3")]
-    for graph in [*graphs, *map(parse_formula, [*ODD, *LAYERED.values()]), *random_mutants(8)]:
-        (clean, _), (poisoned, _) = (pair(graph, units, 2, output_size, output) for _ in range(2))
+    formulas = [*ODD, *LAYERED.values(), *PARTS.values()]
+    for graph in [*graphs, *map(parse_formula, formulas), *random_mutants(8)]:
+        fitting = fitting_units(graph, units)
+        (clean, _), (poisoned, _) = (pair(graph, fitting, 2, output_size, output) for _ in range(2))
         batches = [replace(draw(rng, 4, 3, output_size, output), starts=k == 0) for k in range(3)]
         for batch in batches:
             for act in ("train", "score"):

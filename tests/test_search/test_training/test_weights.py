@@ -24,6 +24,14 @@ from tasks.task import Output, Split, Task
 BUDGET = Budget(batch=10, unroll=20, epoch_steps=20, epochs=3, halvings=1, chance_epochs=9)
 
 
+EVERY_KIND = """\
+f = sigmoid(norm(linear(x, bias=False)) + linear(h, groups=4) + param(0) * c)
+i = sigmoid(linear(x) + linear(h, bias=False) + linear(h, groups=4) + param(chrono(20)))
+c' = f * c + i * tanh(linear(x) + linear(h, bias=False)) + 0.5 * linear(0)
+h' = softplus(norm(c')) * param(0.5) - param(1)"""
+"""Formula with matrices, blocks, biases and vectors of all kinds."""
+
+
 def loaded(path: Path, name: str) -> Any:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
@@ -51,21 +59,25 @@ def metric_of(network: Any, task: Task, split: Split) -> float:
 
 
 @pytest.mark.parametrize(
-    ("cell", "task", "layers"), [("lstm-b", "xml", 2), ("mut1", "xml", 1), ("gru", "music", 1)], ids=str
+    ("cell", "task", "layers"),
+    [("lstm-b", "xml", 2), ("mut1", "xml", 1), ("gru", "music", 1), ("every kind of parameter", "xml", 2)],
+    ids=str,
 )
 def test_the_exported_network_has_the_trials_metrics(cell: str, task: str, layers: int, tmp_path: Path) -> None:
     options = {"validation": 400, "test": 400} if task == "xml" else {}
     data = load_task(task, **options)
     setting = Setting(1.0, 0.5 if task == "xml" else 0.02, 5.0, layers, 20_000)
-    trained = retrain_trial(LIBRARY[cell].graph, data, setting, BUDGET, seed=3)
+    formula = EVERY_KIND if cell not in LIBRARY else LIBRARY[cell].formula
+    graph = parse_formula(formula).canonical()
+    trained = retrain_trial(graph, data, setting, BUDGET, seed=3)
     assert trained.model is not None
-    stored = train_trial(LIBRARY[cell].graph, data, setting, BUDGET, seed=3)
+    stored = train_trial(graph, data, setting, BUDGET, seed=3)
     assert is_same(trained.result, [(p.step, p.loss, p.validation) for p in stored.curve], stored.validation)
     assert not is_same(trained.result, [(p.step, p.loss, p.validation + 1) for p in stored.curve], stored.validation)
 
     weights = tmp_path / "trained.safetensors"
-    exported = export_module(LIBRARY[cell].formula, cell, (), network_of(trained.model, weights))
-    write_weights(weights, module_weights(trained.model, exported.blocks), {"task": task})
+    exported = export_module(formula, cell, (), network_of(trained.model, weights))
+    write_weights(weights, module_weights(trained.model, exported.parameters), {"task": task})
     (tmp_path / "exported.py").write_text(exported.text, "utf-8")
     network = loaded(tmp_path / "exported.py", f"{exported.name}Network")()
     network.load_state_dict(load_file(weights))

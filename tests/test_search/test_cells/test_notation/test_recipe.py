@@ -19,7 +19,7 @@ from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import propose
 from search.cells.notation.formula import parse_formula
 from search.cells.notation.recipe import format_recipe, parse_recipe
-from search.cells.operations import Op
+from search.cells.operations import Node, Op
 from search.cells.simplify import zeros
 from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
@@ -205,9 +205,17 @@ def test_mutants_are_written_or_refused_for_a_reason() -> None:
 
 def needs_more_than_a_recipe(graph: GateGraph) -> bool:
     ops = {item.op for item in graph}
-    values = any(item.identity or item.bias for item in graph)
+    values = any(item != Node(Op.LINEAR, item.inputs) for item in graph if item.op is Op.LINEAR)
     leaves = any(not graph.nodes[i].inputs for i in graph.outputs)
-    return bool(ops & {Op.RELU, Op.SUB}) or values or leaves or len(set(graph.outputs)) < graph.states
+    return (
+        bool(ops & {Op.RELU, Op.SUB, Op.SOFTPLUS, Op.NORM, Op.PARAM, Op.NUMBER})
+        or values
+        or leaves
+        or len(set(graph.outputs)) < graph.states
+    )
+
+
+START = "a linear starts from other values than random ones, and recipes have only those"
 
 
 @pytest.mark.parametrize(
@@ -215,8 +223,23 @@ def needs_more_than_a_recipe(graph: GateGraph) -> bool:
     [
         ("h' = relu(linear(x) + h)", "it has relu, and recipes have only tanh, sigm and leaky_relu"),
         ("h' = x - linear(h)", "it has a difference outside z * a + (1 - z) * b, and"),
-        ("h' = tanh(linear(x, bias=1) + h)", "a linear adds numbers to its random initial values, and"),
-        ("h' = tanh(linear(x, 0.9) + h)", "a linear adds numbers to its random initial values, and"),
+        ("h' = tanh(linear(x, bias=1) + h)", START),
+        ("h' = tanh(linear(x, bias=chrono(30)) + h)", START),
+        ("h' = tanh(linear(x) + linear(h, bias=uniform(0, 1)))", START),
+        ("h' = tanh(linear(x, 0.9) + h)", START),
+        ("h' = tanh(linear(x) + linear(h, random=0))", START),
+        ("h' = tanh(linear(x) + linear(h, random=orthogonal))", START),
+        (
+            "h' = tanh(linear(x, bias=False) + linear(h))",
+            "a linear has no bias, and recipes have only linears with one",
+        ),
+        ("h' = tanh(linear(x, groups=2) + linear(h))", "a linear has a matrix of blocks, and recipes have only full"),
+        ("h' = softplus(linear(x) + h)", "it has softplus, and recipes have only tanh, sigm and leaky_relu"),
+        ("h' = tanh(norm(linear(x) + h))", "it has norm, and recipes have only tanh, sigm and leaky_relu"),
+        ("h' = tanh(linear(x) + param(0) * h)", "it has a learned vector, and recipes have only x and the states"),
+        ("h' = tanh(linear(x) + 0.5 * h)", "it has the number 0.5, and recipes have only x and the states"),
+        ("h' = tanh(linear(x)) + 1; c' = param(1)", "it has "),
+        ("c' = param(1); h' = tanh(linear(x)) + c", "it has a learned vector, and"),
         ("c' = h; h' = tanh(linear(c) + x)", "the new value of state 1 is a state or the input, and"),
         ("n = linear(x + c); h' = n; c' = n", "one matrix computes two states, and"),
     ],
@@ -232,12 +255,12 @@ def with_node(name: str, value: Any) -> str:
 
 BAD = {
     "no JSON": ('{"h_new_0": ', "line 1, column 13: invalid JSON (Expecting value)"),
-    "a list": (json.dumps([GRU, LSTM]), "this is a list of 2, not one recipe; put each recipe into a file of its own"),
+    "a list": (json.dumps([GRU, LSTM]), "this is a list of 2, not one recipe; name one of them as in 'FILE#0'"),
     "a number": ("3", "a recipe is an object of nodes, not 3"),
     "a number of many digits": ("1" * 5000, "the JSON cannot be read (Exceeds the limit"),
     "nothing": ("{}", "there is no node h_new_0; every cell"),
     "depth": ("[" * 100_000, "the JSON is nested too deeply"),
-    "size": (" " * 262_145, "the recipe has 262145 characters; at most 262144 are allowed"),
+    "size": ("{" + " " * 262_143 + "}", "the recipe has 262145 characters; at most 262144 are allowed"),
     "a name twice": ('{"a": 1, "a": 2}', "'a' occurs twice; names must be unique"),
     "a key twice": ('{"h_new_0": {"op": "linear", "op": "blend"}}', "'op' occurs twice"),
     "x given": (with_node("x", node("linear", "x")), "node 'x' is defined, but x and h_prev_0, h_prev_1, ... are"),

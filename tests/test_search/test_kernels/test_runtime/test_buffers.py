@@ -9,6 +9,7 @@ import torch
 
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import BufferKind
 from search.kernels.plan.program import Program, program_of
 from search.kernels.runtime.buffers import (
@@ -139,9 +140,9 @@ def test_sizes_of_a_model_are_those_of_its_parameters() -> None:
     code = compile_cell(LIBRARY["gru"].graph)
     assert code is not None
     layers = 3
-    weights, biases = (tuple(torch.zeros(6, *shape) for _ in range(layers)) for shape in ((H, H), (H,)))
+    cell = (LayerParameters(torch.zeros(6, H, H), torch.zeros(6, H)),) * layers
     entry, readout, bias = torch.zeros(17, H), torch.zeros(17, H), torch.zeros(17)
-    parameters = Parameters(torch.zeros(1), entry, torch.zeros(0), weights, biases, readout, bias)
+    parameters = Parameters(torch.zeros(1), entry, torch.zeros(0), cell, readout, bias)
     model = ModelBuffers(code, parameters, parameters, multi_label=False)
     assert (model.layers, model.units, model.output_size) == (layers, H, 17)
     assert model.padded_output_size == -(-17 // host.width) * host.width

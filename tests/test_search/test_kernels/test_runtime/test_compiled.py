@@ -39,13 +39,16 @@ def test_a_number_of_columns_is_rounded_up_to_whole_vectors() -> None:
     assert [code.pad(n) for n in (1, width, width + 1)] == [width, width, 2 * width]
 
 
-def test_matrices_of_a_gate_add_to_one_sum_and_an_unread_one_to_none() -> None:
+def test_biases_of_a_gate_add_to_one_sum_and_an_unread_one_to_none() -> None:
     lstm = code_of("lstm")
-    counts = [list(lstm.sums_of_matrices).count(s) for s in range(5)]
+    counts = [list(lstm.sums_of_biases).count(s) for s in range(5)]
     assert counts == [2, 2, 2, 2, 0]
     unread = compile_cell(parse_formula("g = linear(x); h' = tanh(linear(h))"))
     assert unread is not None
-    assert unread.sums_of_matrices.tolist() == [1, 0]
+    assert unread.sums_of_biases.tolist() == [1, 0]
+    partly = compile_cell(parse_formula("h' = tanh(linear(x, bias=False) + linear(h)) * linear(x)"))
+    assert partly is not None
+    assert sorted(partly.sums_of_biases.tolist()) == [0, 1]
 
 
 def test_a_table_lists_the_weights_and_then_the_addresses_of_the_segments_buffers() -> None:

@@ -10,6 +10,7 @@ import torch
 
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.kernels.parameters import LayerParameters
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
 from search.kernels.runtime.step import BLOCK_FLOATS, BLOCK_ROWS, StepCommands
@@ -38,7 +39,8 @@ def model(output_size: int, *, layers: int = 2, multi_label: bool = False, name:
             parts.append(flat[start:stop].view(shape))
             start = stop
         entry, entry_bias, *cell, readout, readout_bias = parts
-        return Parameters(flat, entry, entry_bias, tuple(cell[:layers]), tuple(cell[layers:]), readout, readout_bias)
+        both = zip(cell[:layers], cell[layers:], strict=True)
+        return Parameters(flat, entry, entry_bias, tuple(LayerParameters(*b) for b in both), readout, readout_bias)
 
     generator = torch.Generator().manual_seed(0)
     found = ModelBuffers(code, parameters(generator), parameters(generator), multi_label)
