@@ -155,5 +155,5 @@ def cell(source: Cell | str | Path) -> Cell:
         file = cell_of_file(source)
         graph, formula = file.read()
         return Cell(file.label, formula.strip() if formula is not None else display_formula(graph), graph.canonical())
-    named_cell(source)
-    return cells()[source]
+    known = named_cell(source)
+    return Cell(source, known.formula, known.graph)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from results.scores.comparison import Verdict
 from results.store.words import Origin, ScoreKind
-from results.tables.leaderboard import COLUMNS, kind_of
+from results.tables.leaderboard import COLUMNS, kind_of, known_names
 from search.cells.text import shorten
 
 MOST_ROWS = 1000
@@ -99,9 +99,10 @@ def headings(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, boo
 def rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
     """Return the first `MOST_ROWS` rows of a leaderboard."""
     columns = _columns(frame, tasks, {})
+    shown = frame.head(MOST_ROWS)
     return [
         Row(record["origin"] == Origin.BASELINE, tuple(_entry(column.name, column.style, record) for column in columns))
-        for record in frame.head(MOST_ROWS).to_dict("records")
+        for record in shown.assign(name=known_names(shown)).to_dict("records")
     ]
 
 

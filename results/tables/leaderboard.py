@@ -45,7 +45,7 @@ from results.store.words import COMPLETE, RUNNING, Evidence, Origin, ScoreKind
 from results.tables.costs import environments, relative_sizes, relative_step_seconds, totals
 from results.tables.trial_figures import TrialFigures, trial_figures
 from search.cells.errors import CellError
-from search.cells.library import display_formula, label_of
+from search.cells.library import display_formula, label_of, name_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
 from search.cells.text import SHORT_ID
@@ -268,6 +268,20 @@ def kind_of(frame: pd.DataFrame) -> ScoreKind:
 def is_retrained(frame: pd.DataFrame) -> pd.Series:
     """Return for each row of a leaderboard whether its numbers are means over fresh seeds."""
     return frame["evidence"].map(lambda evidence: Evidence(evidence).is_retrained).astype(bool)
+
+
+def known_names(frame: pd.DataFrame) -> list[str]:
+    """Return a name for each row of a leaderboard: its own, and that of the published cell with the same id.
+
+    The latter is in brackets where it differs, as in `mine (ugrnn)`, or `(ugrnn)` for a found cell. It is no column of
+    the table, which would change whenever a cell is added to the library.
+    """
+    found = []
+    for cell, name in frame["name"].items():
+        own = "" if pd.isna(name) else str(name)
+        published = name_of(str(cell))
+        found.append(own if published in (None, own) else f"{own} ({published})".strip())
+    return found
 
 
 def sorted_by(frame: pd.DataFrame, task: str) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from results.scores.paper_results import TASKS as PAPER_TASKS
 from results.scores.paper_results import paper_ratio, paper_score
 from results.store.sanitize import printable
 from results.store.words import COMPLETE, Evidence, ScoreKind
-from results.tables.leaderboard import SIMULATED, is_retrained, kind_of
+from results.tables.leaderboard import SIMULATED, is_retrained, kind_of, known_names
 from results.tables.trial_figures import CROSS_ENTROPY
 from search.cells.library import REFERENCE
 
@@ -82,19 +82,19 @@ def readable(
 ) -> pd.DataFrame:
     """Return the rows of a leaderboard as text, with the columns rank, cell, name, score, the tasks, sizes and time.
 
-    A task that cross entropy ranks shows the perplexity instead. With `paper`, a task's column has the ratio to the GRU
-    instead of the metric, and the paper's score and ratios
-    follow after a slash, if the paper has the cell. The paper's numbers are accuracies: see `with_study`.
+    A name in brackets is that of a published cell with the same id. A task that cross entropy ranks shows the
+    perplexity instead. With `paper`, a task's column has the ratio to the GRU instead of the metric, and the paper's
+    score and ratios follow after a slash, if the paper has the cell. The paper's numbers are accuracies: see
+    `with_study`.
     """
     rows = []
     ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
     if paper and "study_score" not in frame:
         frame = with_study(frame)
-    for row in frame.to_dict("records"):
+    for row, name in zip(frame.to_dict("records"), known_names(frame), strict=True):
         retrained = Evidence(row["evidence"]).is_retrained
         errors = retrained and layout.errors
-        name = "" if pd.isna(row["name"]) else str(row["name"])
-        known = name
+        known = "" if pd.isna(row["name"]) else str(row["name"])
         if row["stage"] != COMPLETE:
             stage = row["stage"] if layout.stopped else str(row["stage"]).removeprefix("stopped ")
             name = f"{name} {stage}".strip()

@@ -35,16 +35,26 @@ OPTIONS = {
     "finalists": ("--cells", "--repeats"),
     "leaderboard": ("--top", "--csv", "-o", "--format", "--task", "--baselines"),
     "findings": ("-o", "--format", "--json"),
-    "show": ("--units", "--run", "-o"),
+    "show": ("--units", "--run", "-o", "--bibtex"),
     "export": ("--run", "-o", "--force", "--to"),
     "verify": ("--retrain", "--seed"),
     "report": ("-o", "--no-gradients"),
     "tasks": ("--profile", "--samples", "--json"),
     "train": ("--profile", "--run", "--scale", "--learning-rate", "--max-norm", "--layers", "--seed", "--data"),
-    "cells": ("--json",),
+    "cells": ("--json", "--family", "--year", "--linear", "--no-loop-products", "--bibtex"),
     "import": ("--to", "--json"),
 }
-ALONE = ("--resume", "--csv", "--baselines", "--force", "--json", "--no-gradients")
+ALONE = (
+    "--resume",
+    "--csv",
+    "--baselines",
+    "--force",
+    "--json",
+    "--no-gradients",
+    "--linear",
+    "--no-loop-products",
+    "--bibtex",
+)
 FILES = (
     "my.cell",
     "my.json",
@@ -73,7 +83,24 @@ WORDS = (
         "evil:Evil",
         "json",
     ),
-    *("tasks.xml:Xml", "markdown", "latex", "csv", "table", "-1", "0", "1", "2", "0.5", "1e9", "nan", *FILES),
+    *(
+        "single-gate",
+        "2016",
+        "2014-2018",
+        "tasks.xml:Xml",
+        "markdown",
+        "latex",
+        "csv",
+        "table",
+        "-1",
+        "0",
+        "1",
+        "2",
+        "0.5",
+        "1e9",
+        "nan",
+        *FILES,
+    ),
 )
 
 

@@ -1,8 +1,9 @@
 """Picture of a cell: its diagram as SVG, in the style of figures in papers.
 
 States enter on the left and leave on the right, the input enters from below, and the output leaves at the top. Boxes
-are activations; circles are sums (+), products and complements (one minus); a label W or U at the end of a line is a
-matrix with a bias. Lines that enter one box are added. Long names are shortened and shown in full in a tooltip. Colours
+are activations and layer norms, small ones learned vectors and numbers; circles are sums (+), products and complements
+(one minus); a label W or U at the end of a line is a matrix with a bias, p or a name a learned vector that multiplies
+each unit. Lines that enter one box are added. Long names are shortened and shown in full in a tooltip. Colours
 (Okabe and Ito 2008, safe for colour-blind readers) distinguish the input from the states; shapes and labels carry the
 same information, so the picture also works in black and white.
 """
@@ -18,7 +19,8 @@ from search.cells.graph import GateGraph
 
 LEGEND = (
     f"Lines that enter one box are added; a {MINUS} at the end of a line means that it is subtracted. "
-    f"W, U: product with a matrix, plus a bias. {SIGMA}: sigmoid. "
+    "W, U: product with a matrix, plus a bias; U/4 has 4 blocks on its diagonal. p, or a name in a label: product with "
+    f"a learned vector, unit by unit. Labels also say how the parameters start. {SIGMA}: sigmoid. "
     f"+, {TIMES}, 1{MINUS}: elementwise sum, product and one minus."
 )
 """Explanation of a drawing, for captions."""
@@ -37,7 +39,11 @@ _NAME_SIZE, _STATE_SIZE = 12, 15
 _ENDS = (Kind.STATE, Kind.INPUT, Kind.OUTPUT)
 _CIRCLES = (Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT)
 _INPUT_COLOUR, _OUTPUT_COLOUR, _HIDDEN_COLOUR = "#0072b2", "#d55e00", "#00805f"
-_FILLS = {SIGMA: "#fff2c2", "tanh": "#dcecf7", "relu": "#e9e3f5", "leaky relu": "#e9e3f5"}
+_SMALL = (Kind.VECTOR, Kind.NUMBER)
+_LINEAR_FILL = "#e9e3f5"
+_FILLS = {SIGMA: "#fff2c2", "tanh": "#dcecf7", "norm": "#dff0dc"} | dict.fromkeys(
+    ("relu", "leaky relu", "softplus"), _LINEAR_FILL
+)
 _OTHER_FILL = "#eeeeee"
 
 
@@ -220,9 +226,10 @@ class _Drawing:
         left, top = x - shape.width / 2, y - shape.height / 2
         fill = _FILLS.get(part.label, _OTHER_FILL) if part.kind is Kind.ACTIVATION else svg.PAPER
         corner = _RADIUS if part.kind in _CIRCLES else 4.0
+        size, pen = (12, 1.0) if part.kind in _SMALL else (14, 1.4)
         out = [
-            svg.box(left, top, shape.width, shape.height, corner, fill, part.kind),
-            svg.text(x, y + 4.8, part.label, 14),
+            svg.box(left, top, shape.width, shape.height, corner, fill, part.kind, pen),
+            svg.text(x, y + 0.35 * size, part.label, size),
         ]
         if part.name:
             at = top - shape.label_up - 4
@@ -264,13 +271,15 @@ def _shape(part: Part) -> _Shape:
         height = max(2 * _RADIUS, len(part.ports) * PORT - 14)
         highest = port_offset(0, len(part.ports), PORT) - _LABEL_HEIGHT / 2
         return _Shape(2 * _RADIUS, height, labels, max(0.0, -highest - height / 2) if labels else 0.0, name)
+    if part.kind in _SMALL:
+        return _Shape(_label_width(part.label), _LABEL_HEIGHT)
     height = max(30.0, len(part.ports) * PORT)
     return _Shape(max(34.0, 10 + len(part.label) * 14 * _LETTER), height, labels, name_width=name)
 
 
 def _labels(port: Port) -> tuple[str, ...]:
-    """Return the labels of a line into a part: its matrices, and a minus sign if it is subtracted."""
-    return (*port.matrices, *([MINUS] if port.minus else []))
+    """Return the labels of a line into a part: its factors, and a minus sign if it is subtracted."""
+    return (*port.factors, *([MINUS] if port.minus else []))
 
 
 def _short(name: str) -> str:

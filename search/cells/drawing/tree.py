@@ -10,7 +10,7 @@ from search.cells.drawing.diagram import MINUS, Kind, Part, Port, formula_diagra
 
 _WIDTH = 10_000  # no wrapping: the terminal does that
 _WORDS = {Kind.SUM: "+", Kind.COMPLEMENT: f"1 {MINUS}"}
-_LEAVES = (Kind.INPUT, Kind.STATE)
+_LEAVES = (Kind.INPUT, Kind.STATE, Kind.VECTOR, Kind.NUMBER)
 
 
 def draw_tree(formula: str) -> str:
@@ -94,5 +94,5 @@ def _words(part: Part) -> str:
 
 
 def _labels(port: Port) -> list[str]:
-    """Return the labels of a line, the last matrix first as in a matrix product."""
-    return [*([MINUS] if port.minus else []), *reversed(port.matrices)]
+    """Return the labels of a line, the last factor first as in a matrix product."""
+    return [*([MINUS] if port.minus else []), *reversed(port.factors)]

@@ -5,7 +5,7 @@ As in a circuit diagram, lines cross at right angles and a dot marks a branch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, permutations
+from itertools import permutations
 
 CLEAR = 6.0
 """Least difference in height at which two horizontal lines look separate."""
@@ -58,14 +58,25 @@ def _orders(nets: list[Net]) -> Iterator[tuple[Net, ...]]:
         return
     order = sorted(nets, key=lambda net: net.start)
     better = True
-    while better:  # exchange neighbours while that lowers the cost
+    while better:  # move single lines while that lowers the cost
         better = False
-        for k, (left, right) in enumerate(pairwise(list(order))):
-            left = order[k]
-            if _pair_cost(right, left) < _pair_cost(left, right):
-                order[k], order[k + 1] = right, left
+        for net in order:
+            k = order.index(net)
+            rest = order[:k] + order[k + 1 :]
+            costs = _costs_of_places(net, rest)
+            place = min(range(len(costs)), key=lambda p: (costs[p], abs(p - k)))
+            if costs[place] < costs[k]:
+                order = [*rest[:place], net, *rest[place:]]
                 better = True
     yield tuple(order)
+
+
+def _costs_of_places(net: Net, others: list[Net]) -> list[int]:
+    """Return for each place among the others, from the leftmost, the cost of a net with them if it stands there."""
+    costs = [sum(_pair_cost(net, other) for other in others)]
+    for other in others:
+        costs.append(costs[-1] - _pair_cost(net, other) + _pair_cost(other, net))
+    return costs
 
 
 def _cost(order: tuple[Net, ...]) -> int:

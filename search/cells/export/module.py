@@ -26,7 +26,7 @@ from search.cells.export.module_text import (
 )
 from search.cells.notation.formula import parse_written
 
-_ACRONYMS = re.compile(r"(.*)(lstm|gru|rnn)", re.IGNORECASE)
+_ACRONYMS = re.compile(r"(.*?)(lstm|gru|grnn|rnn)", re.IGNORECASE)
 _IMPORTED = ("Tensor", "PackedSequence", "GroupedLinear")
 _NAME_WIDTH = 24
 
@@ -79,10 +79,11 @@ def class_name(label: str) -> str:
 
 
 def _capitalised(word: str) -> str:
-    """Return a word that begins with a capital, with an acronym at its end in capitals."""
+    """Return a word that begins with a capital, with an acronym at its end in capitals: IndRNN, FastGRNN, SLSTM."""
     found = _ACRONYMS.fullmatch(word)
     start, end = (found[1], found[2].upper()) if found else (word, "")
-    return start[:1].upper() + start[1:] + end
+    letters = len(start) if end and len(start) < 3 else 1
+    return start[:letters].upper() + start[letters:] + end
 
 
 def export_module(formula: str, label: str, origin: tuple[str, ...] = (), network: Network | None = None) -> Exported:

@@ -17,9 +17,9 @@ def short_citation(reference: Reference) -> str:
 
 def full_citation(reference: Reference) -> str:
     """Return authors, year, title, venue and where to find the publication, on one line."""
-    parts = [f"{', '.join(reference.authors)} ({reference.year})", reference.title.rstrip(".")]
-    parts += [part for part in (reference.venue, _place(reference)) if part]
-    return ". ".join(parts)
+    parts = [f"{', '.join(reference.authors)} ({reference.year})", reference.title, reference.venue]
+    sentences = [part if part[-1] in ".?!" else f"{part}." for part in parts if part]
+    return " ".join([*sentences, _place(reference)]).strip()
 
 
 def references_of(cells: Iterable[NamedCell]) -> list[Reference]:

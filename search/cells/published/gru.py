@@ -4,6 +4,8 @@
 """
 
 from search.cells.published.entry import NamedCell, Reference, SharedName
+from search.cells.published.lstm_composed import BA_2016
+from search.cells.published.lstm_slim import GONNET_2019
 from search.cells.published.plain import YANG_2019
 
 CHO_2014 = Reference(
@@ -22,13 +24,6 @@ CHO_2014 = Reference(
     arxiv="1406.1078",
 )
 
-BA_2016 = Reference(
-    key="ba2016",
-    authors=("Jimmy Lei Ba", "Jamie Ryan Kiros", "Geoffrey E. Hinton"),
-    title="Layer Normalization",
-    year=2016,
-    arxiv="1607.06450",
-)
 GAO_2016 = Reference(
     key="gao2016",
     authors=("Yuan Gao", "Dorota Glowacka"),
@@ -69,13 +64,6 @@ MENG_2018 = Reference(
     year=2018,
     arxiv="1812.07807",
     venue="AAAI 2019",
-)
-GONNET_2019 = Reference(
-    key="gonnet2019",
-    authors=("Pedro Gonnet", "Thomas Deselaers"),
-    title="IndyLSTMs: Independently Recurrent LSTMs",
-    year=2019,
-    arxiv="1903.08023",
 )
 CHAN_2020 = Reference(
     key="chan2020",

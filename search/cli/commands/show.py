@@ -86,15 +86,15 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     click.echo(f"pointwise operations  {size.pointwise} per step")
     click.echo(f"parameters            {size.parameters(units):,} per layer of {units} units")
     click.echo(f"linear in the state   {'yes' if linear_in_state(found.graph) else 'no'}")
-    near = nearest_named(found.graph)[1]
-    if near.distance:
-        edits = f"{near.distance} edit{'' if near.distance == 1 else 's'}"
-        click.echo(f"nearest named cell    {near.name} ({edits if near.proven else f'at most {edits}'})")
-        click.echo(_indent(textwrap.fill(describe(near), 100)))
     if published is not None:
         click.echo()
         for line in _publication(published, found.label):
             click.echo(line)
+    else:
+        near = nearest_named(found.graph)[1]
+        edits = f"{near.distance} edit{'' if near.distance == 1 else 's'}"
+        click.echo(f"nearest named cell    {near.name} ({edits if near.proven else f'at most {edits}'})")
+        click.echo(_indent(textwrap.fill(describe(near), 100)))
     click.echo("\ndiagram:")
     click.echo(_indent(draw_tree(formula)))
     for line in _lineage(found):

@@ -21,9 +21,11 @@ from results.store.errors import ResultsError, StoreError
 from results.store.records import CellRow, MeasureRow, ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import COMPLETE
-from results.tables.leaderboard import COLUMNS, columns, kind_of, leaderboard, write_leaderboard
+from results.tables.leaderboard import COLUMNS, columns, kind_of, known_names, leaderboard, write_leaderboard
 from results.tables.readable import caption, readable, render_table, with_study
 from results.tables.trial_figures import trial_figures
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import format_graph
 from tests.test_results.rows import (
     CONSTANTS,
     GRU,
@@ -695,6 +697,19 @@ def test_a_finalist_counts_once_it_has_every_repeat_at_the_best_setting_of_the_s
     assert (row["evidence"], row["arithmetic_validation"]) == ("search", 0.999)
 
 
+def test_a_found_cell_that_is_published_is_named_where_people_read_and_not_in_the_csv(store: Store) -> None:
+    ugrnn = LIBRARY["ugrnn"].graph
+    for cell, name in ((GRU, "gru"), (LSTM, "mine"), (ugrnn.id, None), ("e" * 16, None)):
+        row = make_baseline("gru") if name == "gru" else make_cell(cell, parent=GRU, name=name)
+        store.add_cell(replace(row, formula=format_graph(ugrnn)))
+        store.record(None, [make_trial(cell, "a", validation=0.5, test=0.25)])
+    frame = leaderboard(store, ["a"])
+    names = {"gru": GRU, "mine (lstm)": LSTM, "(ugrnn)": ugrnn.id, "": "e" * 16}
+    assert dict(zip(known_names(frame), frame.index, strict=True)) == names
+    assert set(frame["name"].dropna()) == {"gru", "mine"}
+    assert set(readable(frame, ["a"])["name"]) == {f"{name} running".strip() for name in names}
+
+
 def rendered(frame: pd.DataFrame, top: int | None, width: int = 120) -> list[str]:
     console = Console(width=width)
     with console.capture() as capture:
@@ -714,14 +729,14 @@ def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> No
     lines = rendered(frame, None)
     assert lines[0].split() == ["rank", "cell", "name", "score", "a", "parameters", "mult-adds", "time"]
     assert lines[2].split() == ["1", GRU[:8], "gru", "(1.0000)", "0.2500", "1.00", "1.00", "1.00"]
-    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "(0.9000)", "0.2250", "0.90", "1.00", "1.00"]
+    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "(lstm)", "(0.9000)", "0.2250", "0.90", "1.00", "1.00"]
     assert lines[4].split() == ["e" * 8, "stopped", "at", "a"]
     assert lines[5].startswith("test metric; (scores) are search estimates")
     assert not any(LSTM[:8] in line for line in rendered(frame, 1))
     assert not any(GRU[:8] in line for line in rendered(frame.head(0), None))
     narrow = rendered(frame, None, width=60)
     assert narrow[0].split() == ["rank", "cell", "name", "score", "a"]
-    assert narrow[3].split() == ["2", LSTM[:8], "[red]lstm", "(0.9000)", "0.2250"]
+    assert narrow[3].split() == ["2", LSTM[:8], "[red]lstm", "(lstm)", "(0.9000)", "0.2250"]
 
 
 @pytest.mark.parametrize(("width", "digits"), [(56, None), (64, 3), (80, 4), (120, 4)])

@@ -284,3 +284,20 @@ def test_relus_of_torch_and_of_a_cell_agree(function: Callable[[Tensor], Tensor]
     for now, output in zip(x, outputs, strict=True):
         h = function(now - h)
         torch.testing.assert_close(output, h, rtol=0, atol=0)
+
+
+def test_one_publication_has_one_entry() -> None:
+    references = {
+        id(reference): reference
+        for cell in LIBRARY.values()
+        for reference in (cell.reference, *(shared.reference for shared in cell.same_as))
+    }
+    keys = [reference.key for reference in references.values()]
+    assert sorted(keys) == sorted(set(keys))
+    for name in ("arxiv", "doi", "title"):
+        given = [text for reference in references.values() if (text := getattr(reference, name))]
+        assert sorted(given) == sorted(set(given))
+
+
+def test_each_published_cell_has_an_id_of_its_own() -> None:
+    assert len({cell.graph.id for cell in LIBRARY.values()}) == len(LIBRARY) >= 110

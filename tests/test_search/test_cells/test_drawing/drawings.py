@@ -11,6 +11,7 @@ from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import Rule, propose
 from search.cells.notation.formula import parse_formula
 from tests.test_search.test_cells.shapes import MUTANTS
+from tests.test_search.test_cells.vocabulary import sprinkled
 
 SVG = "{http://www.w3.org/2000/svg}"
 """Prefix of the tags of SVG elements."""
@@ -45,6 +46,14 @@ TALL = {
         h' = linear(v1 * (v1 * v2), 1.1) + h * v2""",
 }
 CELLS |= {name: parse_formula(formula) for name, formula in TALL.items()}
+CELLS |= {
+    f"sprinkled-{name}": sprinkled(CELLS[name], np.random.default_rng(k))
+    for k, name in enumerate(("lstm", "gru", "mut1", *(f"mutant-{k}" for k in range(1, 8))))
+}
+CELLS |= {
+    name: parse_formula(LIBRARY[name].formula)
+    for name in ("lstm-peephole", "slstm-heads", "layernorm-lstm", "indrnn", "fastgrnn", "rwkv-4", "lru", "star-chrono")
+}
 CELLS["leaky"] = parse_formula("h' = leaky_relu(linear(x) - linear(h)) - c2\nc' = x\nc2' = h * (x + c) * h")
 
 

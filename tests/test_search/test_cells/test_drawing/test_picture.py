@@ -12,6 +12,7 @@ from search.cells.notation.formula import format_formula
 from search.cells.operations import Op
 from tests.test_search.test_cells.test_drawing.drawings import CELLS, SVG, elements, said, words
 
+_BODIES = (Kind.ACTIVATION, Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT, Kind.MATRIX)
 Rectangle = tuple[float, float, float, float]
 
 
@@ -127,13 +128,14 @@ def test_every_part_and_every_line_of_the_diagram_is_drawn(name: str) -> None:
     graph = CELLS[name]
     parts, svg = diagram(graph), draw(graph)
     kinds = [rect.get("class") for rect in elements(svg).iter(f"{SVG}rect")]
-    for kind in (Kind.ACTIVATION, Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT, Kind.MATRIX):
+    for kind in (*_BODIES, Kind.VECTOR, Kind.NUMBER):
         assert kinds.count(kind) == sum(part.kind is kind for part in parts)
     ports = [port for part in parts for port in part.ports]
-    assert kinds.count("label") == sum(len(port.matrices) for port in ports)
+    assert kinds.count("label") == sum(len(port.factors) for port in ports)
     assert kinds.count("sign") == sum(port.minus for port in ports)
-    labels = sum(len(port.matrices) for port in ports) + sum(part.kind is Kind.MATRIX for part in parts)
-    assert labels == len(graph.linears)
+    labels = [label for port in ports for label in port.factors]
+    labels += [part.label for part in parts if part.kind is Kind.MATRIX]
+    assert sum(re.match(r"[\d.e-]*[WU]", label) is not None for label in labels) == len(graph.canonical().linears)
     # As many lines arrive at bodies and at the right side as there are ports.
     bodies = [room for kind, room in rectangles(svg) if kind not in ("text", "label", "sign")]
     right = max(x for points in lines_of(svg) for x, _ in points)
