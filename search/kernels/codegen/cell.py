@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from search.kernels.codegen.blocks import BLOCKS_GEMM, BLOCKS_GRADIENT, blocks_text
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
+from search.kernels.codegen.norm import NORM, NORM_GRADIENT, NORM_GRADIENT_ADDED, norm_text
 from search.kernels.codegen.pointwise import access_of, numbers_of, stage_text, value_of
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
-from search.kernels.plan.program import Gemm, Matrix, Operation, Part, Program, Segment, buffers_of
+from search.kernels.plan.program import Gemm, Matrix, Norm, Operation, Part, Program, Segment, buffers_of
 
 SEGMENTS = ("before", "forward", "backward", "before_backward")
 """Names of a program's segments, and of their functions."""
@@ -120,6 +122,8 @@ def cell_text(program: Program, host: Host) -> str:
             f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})",
             "@one = private constant float 1.0",
             f"declare void @{GEMM}{host.width}({', '.join(sizes)})",
+            *([blocks_text(host)] if program.grouped else []),
+            *([norm_text(host)] if program.norms else []),
             *(
                 segment_text(name, getattr(program, name), program, host, backward=name.endswith("backward"))
                 for name in SEGMENTS
@@ -160,9 +164,16 @@ class _Calls:
         """Return the product over all rows for a weight's gradient: that of its sum, transposed, times its input."""
         left, right = self.numbers[Buffer(BufferKind.SUM, matrix.sum, True)], self.numbers[matrix.source]
         rows = self._rows(matrix.delay)
+        storage = self.program.storage[matrix.number]
+        if storage.groups > 1:
+            size = self._fresh()
+            return f"""\
+  {size} = udiv i64 %H, {storage.groups}
+  call i64 @{BLOCKS_GRADIENT}(i64 {storage.groups}, i64 {rows}, i64 {size}, i64 %S, ptr %base{left}, \
+ptr %base{right}, ptr %starts, ptr %d_blocks{storage.index})"""
         offset, at = self._fresh(), self._fresh()
         return f"""\
-  {offset} = mul i64 %gradient, {self.program.storage[matrix.number].index}
+  {offset} = mul i64 %gradient, {storage.index}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
   call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 {rows}, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
@@ -191,6 +202,8 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
             return [], base
         if buffer.gradient and buffer.index not in self.program.tracked:  # two steps in turn
             offset += {BufferKind.OLD: ".old", BufferKind.NEW: ".new"}.get(buffer.kind, "")
+        if buffer.kind is BufferKind.SCALE:
+            offset += ".rows"
         name = self._fresh()
         return [f"  {name} = getelementptr float, ptr {base}, i64 {offset}"], name
 
@@ -236,6 +249,8 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
             else:
                 arguments = [f"i64 {count}", *arguments]
             lines.append(f"  call void @{name}({', '.join(arguments)})")
+        elif isinstance(operation, Norm):
+            lines.append(_norm_call(operation, rows, pointers))
         else:
             lines += self._gemm(operation, rows, *pointers)
         return "\n".join(lines)
@@ -249,16 +264,31 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
         return self._stage_names[key]
 
     def _gemm(self, gemm: Gemm, rows: str, source: str, destination: str) -> Iterator[str]:
+        storage = self.program.storage[gemm.matrix]
         offset, weight = self._fresh(), self._fresh()
-        yield f"  {offset} = mul i64 %matrix, {self.program.storage[gemm.matrix].index}"
-        yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
+        if storage.groups == 1:
+            yield f"  {offset} = mul i64 %matrix, {storage.index}"
+            yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
         start, stride = destination, "%S"
         if gemm.first:
             row, start, stride = self._fresh(), self._fresh(), "0"
             yield f"  {row} = mul i64 %S, {0 if self.backward else gemm.destination.index}"
             yield f"  {start} = getelementptr float, ptr %starts, i64 {row}"
+        if storage.groups > 1:
+            size = self._fresh()
+            yield f"  {size} = udiv i64 %H, {storage.groups}"
+            yield (
+                f"  call i64 @{BLOCKS_GEMM}(i64 {storage.groups}, i64 {rows}, i64 {size}, i64 %S, ptr {source}, "
+                f"ptr %blocks{storage.index}, ptr {start}, i64 {stride}, ptr {destination})"
+            )
+            return
         yield (
             f"  call void @{GEMM}{self.host.width}(i64 {rows}, i64 %S, i64 %H, ptr {source}, i64 %S, i64 1, "
             f"ptr {weight}, i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, "
             f"ptr {destination}, i64 %S)"
         )
+
+
+def _norm_call(norm: Norm, rows: str, pointers: list[str]) -> str:
+    name = NORM if not norm.backward else NORM_GRADIENT if norm.first else NORM_GRADIENT_ADDED
+    return f"  call i64 @{name}(i64 {rows}, i64 %H, i64 %S, {', '.join(f'ptr {pointer}' for pointer in pointers)})"

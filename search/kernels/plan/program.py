@@ -1,11 +1,11 @@
 """Program of a cell: its plan as lists of operations on named buffers, forward and backward.
 
 The plan says which matrices and nodes belong together; the program says what is loaded, computed and stored. Each phase
-is a sequence of `Gemm` and `Stage` operations. In a loop they run once for each step, outside of loops once for all
-steps. The backward runs the phases from last to first, and a loop from the last step to the first.
+is a sequence of `Gemm`, `Norm` and `Stage` operations. In a loop they run once for each step, outside of loops once for
+all steps. The backward runs the phases from last to first, and a loop from the last step to the first.
 
 Memory holds x, all states of all steps, sums of products, and the values that products read. A sum that only an
-activation reads is overwritten by that activation as soon as it is computed: the same memory then holds what the
+activation or a norm reads is overwritten by its result as soon as that is computed: the same memory then holds what the
 backward needs. The backward recomputes all other values it needs.
 
 The program of a plan by symbol has tables instead of some of these arrays. Its first segment computes them, and the
@@ -14,7 +14,7 @@ that read them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import TypeAlias
@@ -48,7 +48,27 @@ class Gemm:
     backward: bool = False
 
 
-Operation: TypeAlias = Gemm | Stage
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Normalisation of rows: result = (source - mean) * scale, with a scale for each row; source may be the result.
+
+    With `backward`: the gradient of `source` (+)= that of `result` times the derivative; `first` starts it.
+    """
+
+    source: Buffer
+    result: Buffer
+    scale: Buffer
+    backward: bool = False
+    first: bool = False
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        """Return the buffers that the operation reads or writes."""
+        if self.backward:
+            return self.result, self.scale, gradient(self.result), gradient(self.source)
+        return self.source, self.result, self.scale
+
+
+Operation: TypeAlias = Gemm | Norm | Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +149,7 @@ class Program:
     before_backward: Segment
     sums: int
     values: int
+    norms: int
     matrices: tuple[Matrix | None, ...]
     storage: tuple[Storage, ...]
     tracked: frozenset[int]
@@ -154,13 +175,15 @@ class Program:
 
 def buffers_of(operation: Operation) -> tuple[Buffer, ...]:
     """Return the buffers that an operation reads or writes."""
-    return operation.buffers() if isinstance(operation, Stage) else (operation.source, operation.destination)
+    return (operation.source, operation.destination) if isinstance(operation, Gemm) else operation.buffers()
 
 
 def written_by(operation: Operation) -> tuple[Buffer, ...]:
     """Return the buffers that an operation writes."""
     if isinstance(operation, Stage):
         return tuple(buffer for buffer, _ in operation.stores)
+    if isinstance(operation, Norm):
+        return (gradient(operation.source),) if operation.backward else (operation.result, operation.scale)
     return (operation.destination,)
 
 
@@ -177,6 +200,7 @@ class _Done:
     level: Level
     inputs: dict[int, Buffer]
     targets: tuple[tuple[int, Buffer], ...]
+    norms: tuple[Norm, ...]
 
 
 class _Builder:
@@ -186,9 +210,10 @@ class _Builder:
         self.matrix = {i: k for k, i in enumerate(graph.linears)}
         self.sum_of_linear = {i: s for s, part in enumerate(plan.sums) for i in part.linears}
         self.replaceable = self._replaceable()
-        self.values = 0
+        self.values = self.norms = 0
         self.started: set[int] = set()  # sums that a product has been stored to
         self.memory: dict[int, Buffer] = {}  # node -> buffer of its value
+        self.normed: dict[int, Buffer] = {}  # norm -> buffer of its normalised input
         self.rows: dict[int, Buffer] = {}  # learned vector or number -> buffer that has it in every row, for products
         self.layout = layout_of(graph)
         for i, node in enumerate(graph):
@@ -219,17 +244,18 @@ class _Builder:
             done.append([])
             steps = [(level.delay, tuple(self._forward(level, done[-1]))) for level in phase.levels]
             forward.append(_parts(phase.loops, steps))
-        stepped = [part for parts in forward[1:] for part in parts]
+        everything = [part for parts in forward for part in parts]
+        stepped = everything[len(forward[0]) :]
         self.tracked = frozenset(
             k
             for k in range(self.graph.states)
             if Buffer(BufferKind.NEW, k) not in self.tables
-            and (k not in plan.carried or not self._in_one_loop(forward[0] + stepped, k))
+            and (k not in plan.carried or not self._in_one_loop(everything, k))
         )
         scratch = frozenset(
             v
             for v in range(self.values)
-            if (buffer := Buffer(BufferKind.VALUE, v)) not in self.tables and _used_in_one_loop(stepped, {buffer})
+            if (buffer := Buffer(BufferKind.VALUE, v)) not in self.tables and _used_in_one_loop(everything, {buffer})
         )
         # The gradients of the results are given, and those of tables are zero before the stages add to them.
         self.written = {Buffer(BufferKind.NEW, k, True) for k in range(self.graph.states)}
@@ -257,6 +283,7 @@ class _Builder:
             Segment(tuple(early_parts), tuple(early), early_sums),
             len(plan.sums),
             self.values,
+            self.norms,
             tuple(matrices),
             tuple(self._storage(i) for i in linears),
             self.tracked,
@@ -299,7 +326,7 @@ class _Builder:
 
     def _only_reader(self, i: int) -> int | None:
         """Return the node that reads node i, None if it is not a single one."""
-        readers = [j for j in self.graph.consumers[i] if self.plan.phase_of[j] is not None]
+        readers = self._readers(i)
         return readers[0] if len(readers) == 1 and i not in self.graph.outputs else None
 
     def _adds_a_table(self, i: int) -> bool:
@@ -308,6 +335,10 @@ class _Builder:
         if node.op is not Op.ADD or self.plan.delays[i] is not None:
             return False
         return sum(self.plan.delays[j] is None for j in node.inputs) == 1
+
+    def _readers(self, i: int) -> list[int]:
+        """Return the nodes that read node i and are not dead, with repetitions."""
+        return [j for j in self.graph.consumers[i] if self.plan.phase_of[j] is not None]
 
     def _forward(self, level: Level, done: list[_Done]) -> Iterator[Operation]:
         known_here = {*level.nodes, *(i for product in level.products for i in product.linears)}
@@ -320,16 +351,36 @@ class _Builder:
         for s, part in enumerate(self.plan.sums):
             if part.node in known_here:
                 self.memory[part.node] = Buffer(BufferKind.SUM, s)
+        norms = tuple(self._norm(i, level.delay) for i in level.norms)
+        yield from norms
         inputs = self._visible(level)
         targets = tuple(self._targets(level, inputs))
-        done.append(_Done(level, inputs, targets))
+        done.append(_Done(level, inputs, targets, norms))
         if targets:
             for i, buffer in targets:
                 constant = self.graph.nodes[i].op in (Op.PARAM, Op.NUMBER)
                 (self.rows if constant else self.memory).setdefault(i, buffer)
                 if buffer.kind is BufferKind.SUM:
                     del self.memory[self.plan.sums[buffer.index].node]
-            yield forward_stage(self.graph, inputs, targets)
+            yield forward_stage(self.graph, inputs, targets, self.normed)
+
+    def _norm(self, i: int, delay: int | None) -> Norm:
+        """Return the normalisation of a node's input, which overwrites a sum that nothing else reads."""
+        read = self.graph.nodes[i].inputs[0]
+        source = result = self._source(read)
+        is_sum = source.kind is BufferKind.SUM and self.plan.sums[source.index].node == read
+        is_sum |= source.kind is BufferKind.VALUE and self.graph.nodes[read].op in (Op.ADD, Op.SUB)
+        if is_sum and self._only_reader(read) == i and read in self.memory:
+            del self.memory[read]
+        else:
+            result = Buffer(BufferKind.VALUE, self.values)
+            self.values += 1
+        scale = Buffer(BufferKind.SCALE, self.norms)
+        self.norms += 1
+        self.normed[i] = result
+        if delay is not None:
+            self.tables |= {result: delay, scale: delay}
+        return Norm(source, result, scale)
 
     def _visible(self, level: Level) -> dict[int, Buffer]:
         """Return the nodes in memory that a level's stage reads: one that computes tables reads those of its delay."""
@@ -367,10 +418,15 @@ class _Builder:
             memory = self._visible(done.level)
             tables = set() if done.level.delay is not None else {gradient(buffer) for buffer in self.tables}
             self.written -= tables  # what runs at each step adds to the gradients of tables anyway
-            stage = backward_stage(self.graph, done.inputs, memory, gradients, self.written)
+            stage = backward_stage(self.graph, done.inputs, memory, gradients, self.written, self.normed)
             self.written |= tables
             if stage.stores:  # not of numbers alone
                 yield stage
+        for norm in done.norms:
+            destination = gradient(norm.source)
+            first = norm.result == norm.source or destination not in self.written
+            yield replace(norm, backward=True, first=first)
+            self.written.add(destination)
         for product in done.level.products:
             destination = gradient(self._source(product.source))
             for i in product.linears:

@@ -42,9 +42,13 @@ class Parameters:
 
 
 class Arena:
-    """Named blocks of memory that are kept between calls; a block only ever grows."""
+    """Named blocks of memory that are kept between calls; a block only ever grows.
+
+    Each block has `slack` numbers more than is asked for, which may be read and never matter.
+    """
 
     def __init__(self) -> None:
+        self.slack = 0
         self._blocks: dict[str, Tensor] = {}
 
     def allocate(self, name: str, floats: int, fill: float | None = None) -> int:
@@ -53,6 +57,7 @@ class Arena:
         With `fill`, a new block is filled with that number. Growing a block moves it and drops its contents.
         """
         block = self._blocks.get(name)
+        floats += self.slack
         if block is None or block.numel() < floats:
             block = self._blocks[name] = new_block(floats)
             if fill is not None:
@@ -90,6 +95,9 @@ class ModelBuffers:
     control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     count: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def __post_init__(self) -> None:
+        self.arena.slack = self.code.slack
 
     def code_for(self, by_symbol: bool) -> CompiledCell:
         """Return the machine code of the cell for inputs as vectors or by symbol."""
@@ -130,7 +138,8 @@ def value_addresses(
 
     Args:
         program: Program of the cell.
-        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each).
+        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each); a number
+            for each row (T, B) and norm follows the values.
         states: Number of states of the cell.
         steps: T.
         batch: B.
@@ -144,19 +153,25 @@ def value_addresses(
         found[BufferKind.NEW, k] = found[BufferKind.OLD, k] + row
     for n, s in enumerate(_stepped(program, BufferKind.SUM, program.sums)):
         found[BufferKind.SUM, s] = sums + n * steps * row
-    for n, v in enumerate(_stepped(program, BufferKind.VALUE, program.values)):
+    stepped = _stepped(program, BufferKind.VALUE, program.values)
+    for n, v in enumerate(stepped):
         found[BufferKind.VALUE, v] = values + n * steps * row
+    scales = values + len(stepped) * steps * row
+    for n, k in enumerate(_stepped(program, BufferKind.SCALE, program.norms)):
+        found[BufferKind.SCALE, k] = scales + n * 4 * steps * batch
     return found
 
 
 def value_floats(program: Program, states: int, steps: int, batch: int, stride: int) -> tuple[int, int, int]:
     """Return how many numbers a layer's states, sums and values take, without tables."""
     row = batch * stride
-    sums, values = (
-        len(_stepped(program, kind, count))
-        for kind, count in ((BufferKind.SUM, program.sums), (BufferKind.VALUE, program.values))
+    counts = {BufferKind.SUM: program.sums, BufferKind.VALUE: program.values, BufferKind.SCALE: program.norms}
+    sums, values, scales = (len(_stepped(program, kind, count)) for kind, count in counts.items())
+    return (
+        (states - len(program.delayed)) * (steps + 1) * row,
+        sums * steps * row,
+        (values * row + scales * batch) * steps,
     )
-    return (states - len(program.delayed)) * (steps + 1) * row, sums * steps * row, values * steps * row
 
 
 def table_addresses(program: Program, x: int, first: int, rows: int, stride: int) -> Addresses:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from search.cells.graph import GateGraph
-from search.cells.operations import Op
 from search.cells.parameters import ParameterLayout, layout_of
 from search.kernels.codegen.cell import SEGMENTS, cell_text
 from search.kernels.codegen.host import Host, host
@@ -38,6 +37,11 @@ class CompiledCell:
     addresses: dict[str, int]  # of the functions, by segment
     layout: ParameterLayout
     sums_of_biases: npt.NDArray[np.int64]
+
+    @property
+    def slack(self) -> int:
+        """Floats that an array needs behind its last row, since products with block-diagonal matrices may read them."""
+        return self.host.width if self.layout.grouped else 0
 
     def pad(self, count: int) -> int:
         """Round a number of columns up to whole vectors."""
@@ -78,7 +82,7 @@ class CompiledCell:
 def compile_cell(graph: GateGraph, by_symbol: bool = False) -> CompiledCell | None:
     """Return the machine code of a graph for inputs as vectors or by symbol, or None if this machine cannot have it."""
     machine = host()
-    if machine is None or not _supported(graph):
+    if machine is None:
         return None
     program = program_of(graph, by_symbol)
     try:
@@ -91,8 +95,3 @@ def compile_cell(graph: GateGraph, by_symbol: bool = False) -> CompiledCell | No
     matrices = dict(zip(graph.linears, program.matrices, strict=True))
     sums = [program.sums if (m := matrices[i]) is None else m.sum for i in layout.biased]
     return CompiledCell(graph, by_symbol, program, machine, code, addresses, layout, np.array(sums, np.int64))
-
-
-def _supported(graph: GateGraph) -> bool:
-    """Return whether machine code has all of a graph's operations."""
-    return not any(node.op is Op.NORM or node.groups > 1 for node in graph.nodes)

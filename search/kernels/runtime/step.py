@@ -148,7 +148,7 @@ class StepCommands:
     def _padded_entry(self) -> int:
         """Record a copy of the embedding or projection with rows of whole vectors; return its address."""
         entry = self.values.entry.data_ptr()
-        if self.stride == self.units:
+        if self.stride == self.units and not self.model.code.slack:
             return entry
         padded = self.allocate("entry", self.output_size * self.stride, 0.0)
         self.commands.call(COPY_ROWS, self.output_size, self.units, entry, self.units, padded, self.stride)

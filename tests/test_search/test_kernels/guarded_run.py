@@ -70,11 +70,14 @@ def run(at_end: bool, mutants: int) -> None:
         graphs.append(graphs[k].canonical())
         for _ in range(3):
             graphs[-1] = getattr(propose(graphs[-1], rng).child, "graph", graphs[-1])
-    graphs += [parse_formula(text).canonical() for text in (delayed, *(VOCABULARY[name] for name in GUARDED))]
     for graph in graphs:
         for units, batch in ((16, 10), (48, 5), (32, 1), (1, 3), (15, 2), (33, 4), (50, 1)):
+            train(graph, units, batch, at_end)
+    vocabulary = [parse_formula(text).canonical() for text in (delayed, *(VOCABULARY[name] for name in GUARDED))]
+    for graph in vocabulary:
+        for units, batch in ((1, 3), (33, 4), (48, 5)):
             train(graph, fitting_units(graph, units), batch, at_end)
-    print("ran", len(graphs))
+    print("ran", len(graphs + vocabulary))
 
 
 def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:

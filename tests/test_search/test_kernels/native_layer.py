@@ -151,5 +151,6 @@ class _LayerCommands(StepCommands):
 
 
 def _padded(rows: Tensor, padding: int) -> Tensor:
-    """Return a copy with rows of whole vectors, whose padding is NaN: no result may depend on it."""
-    return torch.nn.functional.pad(rows.detach(), (0, padding), value=float("nan")).clone()
+    """Return a copy with rows of whole vectors, whose padding and slack are NaN: no result may depend on them."""
+    found = torch.nn.functional.pad(rows.detach(), (0, padding), value=float("nan"))
+    return torch.cat([found.flatten(), torch.full((16,), float("nan"))])[: found.numel()].view(found.shape)

@@ -4,7 +4,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage, gradient
-from search.kernels.plan.program import Gemm, Part, program_of
+from search.kernels.plan.program import Gemm, Part, program_of, written_by
 
 
 def only(parts: tuple[Part, ...]) -> Part:
@@ -128,12 +128,12 @@ def test_stages_of_the_loop_leave_tables_alone_and_add_to_their_gradients(layere
         gradients = {gradient(buffer) for buffer in program.tables}
         for part in (*program.forward.parts, *program.backward.parts):
             for step in part.operations:
-                written = {b for b, _ in step.stores} if isinstance(step, Stage) else {step.destination}
+                written = set(written_by(step))
                 assert not written & set(program.tables)
                 if isinstance(step, Stage):
                     assert not {instruction.buffer for instruction in step.instructions} & gradients
                 else:
-                    assert step.destination not in gradients
+                    assert not written & gradients
         for part in (*program.before.parts, *program.before_backward.parts):
             assert part.delay is not None
 
