@@ -6,6 +6,7 @@ The entries are data in `search.cells.published`, one file a family.
 from difflib import get_close_matches
 from functools import cache
 
+from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import UnknownCellError
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
@@ -92,11 +93,25 @@ def display_formula(graph: GateGraph) -> str:
 
     Parsing the text gives a graph with the same id. Raises `GraphError` as `GateGraph.canonical` does.
     """
-    name = name_of(graph.id)
+    name = _names_in(graph.form).get(graph.id)
     return LIBRARY[name].formula if name else format_display(graph)
 
 
 @cache
+def _names_in(form: FormVersion) -> dict[str, str]:
+    """Return the names of the library's cells by their ids in a canonical form; in earlier ones, of the study's."""
+    cells = LIBRARY if form is PRESENT else STUDY
+    return {cell.written.in_form(form).id: name for name, cell in cells.items()}
+
+
+@cache
 def _names() -> dict[str, str]:
-    """Return the names of the library's cells by id."""
-    return {cell.graph.id: cell.name for cell in LIBRARY.values()}
+    """Return the names of the library's cells by id; those of the study have their ids of earlier versions too."""
+    return {cell: name for form in FormVersion for cell, name in _names_in(form).items()}
+
+
+@cache
+def ids_of(name: str) -> tuple[str, ...]:
+    """Return the ids of a named cell: the present one, then those of earlier versions, which their stores have."""
+    cell = LIBRARY[name]
+    return tuple(dict.fromkeys(cell.written.in_form(form).id for form in reversed(FormVersion)))

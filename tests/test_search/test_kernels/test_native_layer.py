@@ -60,6 +60,14 @@ def test_named_cells_equal_the_reference(name: str, draw: Draw, evaluate: Evalua
         assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
 
 
+@pytest.mark.slow
+def test_all_cells_of_the_library_equal_the_reference(draw: Draw, evaluate: Evaluate) -> None:
+    for k, (name, cell) in enumerate(LIBRARY.items()):
+        arguments = draw(cell.graph, units=fitting_units(cell.graph, (21, 32)[k % 2]), batch=3, steps=4)
+        expected = evaluate(run_reference, cell.graph, arguments)
+        assert_same(evaluate(run_native, cell.graph, arguments), expected, 2e-5, name)
+
+
 @pytest.mark.parametrize("units", [*range(1, 20), 31, 33, 47, 48, 49, 63, 65, 255, 257])
 def test_any_number_of_units_equals_the_reference(units: int, draw: Draw, evaluate: Evaluate) -> None:
     for name in ("gru", "mut3"):

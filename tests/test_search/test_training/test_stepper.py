@@ -213,6 +213,19 @@ def poison(native: NativeModel) -> None:
     assert poisoned >= 10 or not native._steps
 
 
+def test_a_state_that_is_a_learned_vector_is_carried_as_it_was_before_the_step() -> None:
+    """The next batch begins from the vector's values of then, not from those after the update."""
+    graph = parse_formula("p = param(0.5); c' = p; h' = tanh(linear(x) + c * linear(h))")
+    for stepper in pair(graph, 16, 1, 9, Output.SYMBOLS):
+        before = stepper.model.vectors[0].detach().clone()
+        stepper.train(draw(np.random.default_rng(0), 4, 3, 9, Output.SYMBOLS), 0.5, 1.0)
+        assert not torch.equal(stepper.model.vectors[0], before)
+        carried = (
+            stepper.native.states(train=True)[0, 1] if isinstance(stepper, NativeStepper) else stepper._training[0][1]
+        )
+        assert torch.equal(carried, before.expand(3, 16))
+
+
 def test_the_first_of_equal_logits_is_the_guess() -> None:
     for output_size in (5, 40):
         native, _ = pair(GRU, 16, 1, output_size, Output.SYMBOLS)

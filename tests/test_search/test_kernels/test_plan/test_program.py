@@ -4,7 +4,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage, gradient
-from search.kernels.plan.program import Gemm, Part, program_of, written_by
+from search.kernels.plan.program import Gemm, Norm, Part, program_of, written_by
 
 
 def only(parts: tuple[Part, ...]) -> Part:
@@ -142,3 +142,37 @@ def test_a_matrix_that_nothing_reads_has_no_place() -> None:
     program = program_of(parse_formula("g = linear(x); h' = tanh(linear(h))"))
     assert [matrix is None for matrix in program.matrices] == [True, False]
     assert not program.reads_x
+
+
+def test_a_norm_overwrites_a_sum_that_nothing_else_reads_and_no_activation() -> None:
+    """The backward needs an activation, which is over its sum, but not the sum that a norm reads."""
+    overwritten, kept = (
+        next(step for step in only(program_of(parse_formula(f)).forward.parts).operations if isinstance(step, Norm))
+        for f in ("h' = norm(linear(x) + linear(h))", "h' = norm(tanh(linear(x) + linear(h)))")
+    )
+    assert overwritten.result == overwritten.source == Buffer(BufferKind.SUM)
+    assert kept.source.kind is BufferKind.SUM
+    assert kept.result.kind is BufferKind.VALUE
+
+
+def test_norms_run_where_products_would() -> None:
+    """For all steps at once before and after the loop; in it, between the products and the stage that read it."""
+    program = program_of(parse_formula("c' = tanh(norm(linear(x)) + norm(linear(c))); h' = norm(c')").canonical())
+    parts = [*program.before.parts, *program.forward.parts]
+    assert [part.loops for part in parts] == [False, True, False]
+    assert [[type(step) for step in part.operations] for part in parts] == [
+        [Gemm, Norm],
+        [Gemm, Norm, Stage],
+        [Norm, Stage],
+    ]
+
+
+def test_matrices_without_bias_have_no_row_of_gradients() -> None:
+    program = program_of(parse_formula("h' = tanh(linear(x, bias=False)) * linear(h)").canonical())
+    assert len(program.before_backward.sums) + len(program.backward.sums) == 1
+
+
+def test_a_stage_of_numbers_alone_has_no_backward() -> None:
+    program = program_of(parse_formula("h' = 0.5").canonical())
+    assert only(program.before.parts).operations != ()
+    assert program.before_backward.parts == program.backward.parts == ()

@@ -24,7 +24,11 @@ from search.kernels.runtime.buffers import (
     value_floats,
 )
 from search.kernels.runtime.compiled import compile_cell
+from search.training.model import SequenceModel
+from search.training.stepper import NativeStepper, stepper_for
+from tasks.task import Output
 from tests.test_search.test_kernels.hosts import require_host
+from tests.test_search.test_kernels.vocabulary import VOCABULARY
 
 T, B, H = 5, 3, 16
 ROW = 4 * B * H
@@ -53,9 +57,27 @@ def test_a_block_is_filled_when_it_is_new_and_not_again() -> None:
     assert arena["a"].tolist() == [1.0] * 4
 
 
+def test_a_block_with_slack_has_so_many_numbers_more_than_are_asked_for() -> None:
+    arena = Arena()
+    arena.slack = 8
+    first = arena.allocate("a", 100, 1.0)
+    assert arena.allocate("a", 100) == first
+    assert arena["a"].tolist() == [1.0] * 108
+
+
+@pytest.mark.parametrize(("formula", "vectors"), [("h' = tanh(linear(x))", 0), ("h' = tanh(linear(x, groups=2))", 1)])
+def test_only_models_with_block_diagonal_matrices_have_slack(formula: str, vectors: int) -> None:
+    host = require_host()
+    model = SequenceModel(parse_formula(formula).canonical(), H, 1, 5, Output.SYMBOLS)
+    stepper = stepper_for(model)
+    assert isinstance(stepper, NativeStepper)
+    assert stepper.native.buffers.arena.slack == vectors * host.width
+
+
 CELLS = {name: LIBRARY[name].graph for name in ("lstm", "gru", "mut1")} | {
     "sunk": parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical(),
     "delayed": parse_formula("h' = tanh(linear(q) + p * x) + h; p' = sigmoid(linear(x)); q' = p").canonical(),
+    "norms": parse_formula(VOCABULARY["norm read in all phases"]).canonical(),
 }
 
 
@@ -78,7 +100,11 @@ def test_values_lie_in_their_blocks_without_overlap(name: str) -> None:
     assert [found[BufferKind.VALUE, v] for v in range(program.values)] == [
         values + v * T * ROW for v in range(program.values)
     ]
-    assert len(found) == 1 + 2 * graph.states + program.sums + program.values
+    scales = values + program.values * T * ROW  # a number for each row
+    assert [found[BufferKind.SCALE, n] for n in range(program.norms)] == [
+        scales + n * 4 * T * B for n in range(program.norms)
+    ]
+    assert len(found) == 1 + 2 * graph.states + program.sums + program.values + program.norms
 
 
 def gradient_blocks(program: Program, states: int) -> list[tuple[int, int]]:
@@ -122,11 +148,15 @@ def test_by_symbol_tables_and_arrays_fill_their_memory_without_overlap(name: str
     blocks = [(at, 4 * rows * H) for at in tables.values()]
     assert_apart(blocks)
     assert max(start + size for start, size in blocks) == (6 << 20) + 4 * table_floats(program, rows, H)
-    for kind, first, size in zip(
-        (BufferKind.OLD, BufferKind.SUM, BufferKind.VALUE), (states, sums, values), floats, strict=True
+    lengths = {BufferKind.OLD: (T + 1) * ROW, BufferKind.SUM: T * ROW, BufferKind.VALUE: T * ROW}
+    lengths[BufferKind.SCALE] = 4 * T * B  # a number for each row, behind the values
+    for kinds, first, size in zip(
+        ((BufferKind.OLD,), (BufferKind.SUM,), (BufferKind.VALUE, BufferKind.SCALE)),
+        (states, sums, values),
+        floats,
+        strict=True,
     ):
-        length = ((T + 1) if kind is BufferKind.OLD else T) * ROW
-        found = [(at, length) for (of, _), at in stepped.items() if of is kind]
+        found = [(at, lengths[kind]) for (kind, _), at in stepped.items() if kind in kinds]
         assert_apart(found)
         assert sum(length for _, length in found) == 4 * size
         assert all(first <= at and at + length <= first + 4 * size for at, length in found)
