@@ -121,7 +121,8 @@ def plan_of(graph: GateGraph, by_symbol: bool = False) -> Plan:
         None if i not in order.live else 0 if delays[i] is not None else 1 + order.rank(i) for i in range(len(graph))
     ]
     sums = _sums(graph, order.live, delays, by_symbol)
-    builder = _Levels(graph, order.live, {s.node for s in sums}, delays if by_symbol else ())
+    tables = tuple(None if delay is None or not by_symbol else max(delay, 0) for delay in delays)
+    builder = _Levels(graph, order.live, {s.node for s in sums}, tables if by_symbol else ())
     phases = [Phase(False, ())]
     number = {0: 0}
     for rank in sorted({rank for rank in ranks if rank is not None}):
@@ -134,7 +135,6 @@ def plan_of(graph: GateGraph, by_symbol: bool = False) -> Plan:
         number[rank] = len(phases) - 1
     carried = tuple(sorted({graph.nodes[i].state for i in order.live if graph.nodes[i].op is Op.STATE}))
     phase_of = tuple(None if rank is None else number[rank] for rank in ranks)
-    tables = tuple(None if delay is None or not by_symbol else max(delay, 0) for delay in delays)
     return Plan(tuple(phases), sums, carried, phase_of, tables)
 
 
@@ -269,9 +269,7 @@ class _Levels:
         found = []
         for depth in range(1 + max(depths.values(), default=-1)):
             for delay in delays:
-                ready = [
-                    i for i in members if depths[i] == depth and (delay is None or max(self.tables[i] or 0, 0) == delay)
-                ]
+                ready = [i for i in members if depths[i] == depth and (delay is None or self.tables[i] == delay)]
                 level = self._level(ready, delay)
                 if level.products or level.nodes or level.targets:
                     found.append(level)

@@ -24,14 +24,15 @@ CACHED_CELLS = 64
 
 @dataclass(frozen=True)
 class CompiledCell:
-    """Machine code of a cell: one function for each segment of its program.
+    """Machine code of a cell for inputs as vectors or `by_symbol`: one function for each segment of its program.
 
     `sums_of_biases` holds the sum that each bias adds to, or the number of sums if nothing reads its product.
     """
 
+    graph: GateGraph
+    by_symbol: bool
     program: Program
     host: Host
-    states: int
     code: MachineCode  # keeps the functions alive
     addresses: dict[str, int]  # of the functions, by segment
     layout: ParameterLayout
@@ -58,7 +59,8 @@ class CompiledCell:
         Args:
             segment: Name of the segment.
             weights: Addresses of the packed weights, of the rows that sums start from, of the gradients of the weights,
-                of the gradients of the sums' biases, of each packed block-diagonal matrix, and of the gradient of each.
+                of the gradients of the sums' biases, of the symbols of the steps, of each packed block-diagonal matrix,
+                and of the gradient of each.
             values: Addresses of values, by buffer.
             gradients: Addresses of gradients, by buffer.
         """
@@ -70,30 +72,19 @@ class CompiledCell:
         segments = {name: getattr(self.program, name) for name in SEGMENTS}
         return {name: [(b.gradient, (b.kind, b.index)) for b in segment.buffers] for name, segment in segments.items()}
 
-    @cached_property
-    def handed_over(self) -> list[tuple[BufferKind, int]]:
-        """Keys of the values that later segments read from the segment `before`."""
-        return [(b.kind, b.index) for b in self.program.handed_over]
-
-    @cached_property
-    def gradients_handed_over(self) -> list[tuple[BufferKind, int]]:
-        """Keys of the gradients that the segment `backward` computes for `before_backward`."""
-        computed = {key for gradient, key in self._keys["backward"] if gradient}
-        return [key for key in self.handed_over if key in computed or key[0] is BufferKind.NEW]
-
-    @cached_property
-    def reads_x_late(self) -> bool:
-        """True if x is read in the loop or after it, not only before it."""
-        return (BufferKind.X, 0) in self.handed_over
+    @property
+    def states(self) -> int:
+        """Number of states of the cell."""
+        return self.graph.states
 
 
 @lru_cache(maxsize=CACHED_CELLS)
-def compile_cell(graph: GateGraph) -> CompiledCell | None:
-    """Return the machine code of a graph, or None if none can be made on this machine."""
+def compile_cell(graph: GateGraph, by_symbol: bool = False) -> CompiledCell | None:
+    """Return the machine code of a graph for inputs as vectors or by symbol, or None if this machine cannot have it."""
     machine = host()
     if machine is None:
         return None
-    program = program_of(graph)
+    program = program_of(graph, by_symbol)
     try:
         publish_kernels(machine)  # which the cell's code calls
         code = MachineCode(cell_text(program, machine), machine)
@@ -103,4 +94,4 @@ def compile_cell(graph: GateGraph) -> CompiledCell | None:
     layout = layout_of(graph)
     matrices = dict(zip(graph.linears, program.matrices, strict=True))
     sums = [program.sums if (m := matrices[i]) is None else m.sum for i in layout.biased]
-    return CompiledCell(program, machine, graph.states, code, addresses, layout, np.array(sums, np.int64))
+    return CompiledCell(graph, by_symbol, program, machine, code, addresses, layout, np.array(sums, np.int64))

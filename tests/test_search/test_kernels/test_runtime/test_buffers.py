@@ -18,7 +18,10 @@ from search.kernels.runtime.buffers import (
     Parameters,
     gradient_addresses,
     gradient_floats,
+    table_addresses,
+    table_floats,
     value_addresses,
+    value_floats,
 )
 from search.kernels.runtime.compiled import compile_cell
 from search.training.model import SequenceModel
@@ -73,6 +76,7 @@ def test_only_models_with_block_diagonal_matrices_have_slack(formula: str, vecto
 
 CELLS = {name: LIBRARY[name].graph for name in ("lstm", "gru", "mut1")} | {
     "sunk": parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical(),
+    "delayed": parse_formula("h' = tanh(linear(q) + p * x) + h; p' = sigmoid(linear(x)); q' = p").canonical(),
     "norms": parse_formula(VOCABULARY["norm read in all phases"]).canonical(),
 }
 
@@ -105,7 +109,7 @@ def test_values_lie_in_their_blocks_without_overlap(name: str) -> None:
 
 def gradient_blocks(program: Program, states: int) -> list[tuple[int, int]]:
     """Return the blocks of gradients: x, output, states, sums and values."""
-    addresses = [(3 + k) << 20 for k in range(states)]
+    addresses = {k: (3 + k) << 20 for k in range(states)}
     found = gradient_addresses(program, 1 << 20, addresses, 10 << 20, 2 << 20, T, B, H)
     blocks = [(found[BufferKind.X, 0], T * ROW), (found[BufferKind.OUTPUT, 0], T * ROW)]
     for k in range(states):
@@ -127,6 +131,38 @@ def test_gradients_lie_apart_and_those_of_sums_and_values_fill_their_memory(name
     inner = [(start, size) for start, size in blocks if start >= 10 << 20]
     assert sum(size for _, size in inner) == 4 * gradient_floats(program, T, B, H)
     assert max(start + size for start, size in inner) == (10 << 20) + 4 * gradient_floats(program, T, B, H)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_by_symbol_tables_and_arrays_fill_their_memory_without_overlap(name: str) -> None:
+    graph, program = CELLS[name], program_of(CELLS[name], by_symbol=True)
+    states, sums, values = 2 << 20, 3 << 20, 4 << 20
+    stepped = value_addresses(program, (1 << 20, states, sums, values), graph.states, T, B, H)
+    floats = value_floats(program, graph.states, T, B, H)
+    rows = 7 + program.longest_delay * B
+    tables = table_addresses(program, 5 << 20, 6 << 20, rows, H)
+    assert tables.pop((BufferKind.X, 0)) == 5 << 20
+    for k in program.delayed:
+        assert tables.pop((BufferKind.OLD, k)) == tables[BufferKind.NEW, k]
+        assert (BufferKind.OLD, k) not in stepped
+    blocks = [(at, 4 * rows * H) for at in tables.values()]
+    assert_apart(blocks)
+    assert max(start + size for start, size in blocks) == (6 << 20) + 4 * table_floats(program, rows, H)
+    lengths = {BufferKind.OLD: (T + 1) * ROW, BufferKind.SUM: T * ROW, BufferKind.VALUE: T * ROW}
+    lengths[BufferKind.SCALE] = 4 * T * B  # a number for each row, behind the values
+    for kinds, first, size in zip(
+        ((BufferKind.OLD,), (BufferKind.SUM,), (BufferKind.VALUE, BufferKind.SCALE)),
+        (states, sums, values),
+        floats,
+        strict=True,
+    ):
+        found = [(at, lengths[kind]) for (kind, _), at in stepped.items() if kind in kinds]
+        assert_apart(found)
+        assert sum(length for _, length in found) == 4 * size
+        assert all(first <= at and at + length <= first + 4 * size for at, length in found)
+    assert not set(tables) & set(stepped)
+    assert {key[1] for key in tables | stepped if key[0] is BufferKind.SUM} == set(range(program.sums))
+    assert {key[1] for key in tables | stepped if key[0] is BufferKind.VALUE} == set(range(program.values))
 
 
 def test_sizes_of_a_model_are_those_of_its_parameters() -> None:
