@@ -140,7 +140,7 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
         return f"[{instruction.buffer}]" if " " in str(instruction.buffer) else str(instruction.buffer)
     match instruction.op:
         case "number":
-            return f"{instruction.number:g}"
+            return number_text(instruction.number)
         case "neg":
             return f"-{_bracket(arguments[0])}"
         case "gate":
