@@ -322,7 +322,7 @@ def _shown(store: Store, frame: pd.DataFrame) -> list[Shown]:
     found = []
     for cell in map(str, best.index):
         formula = store.cell(cell).formula
-        found.append(Shown(cell, label_of(cell), displayed(formula), _difference(formula)))
+        found.append(Shown(cell, label_of(cell), displayed(formula, store.form), _difference(formula)))
     return [*found, *cells]
 
 

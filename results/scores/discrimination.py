@@ -19,7 +19,7 @@ from results.scores.finalists import Finalists, finalists_of
 from results.scores.ratio import gain
 from results.scores.score import ceilings_of, constants_of
 from results.store.store import Store
-from search.cells.library import LIBRARY
+from search.cells.library import LIBRARY, ids_of
 
 ENOUGH = 4.0
 """Spread, in standard errors of one mean, from which on a task discriminates."""
@@ -94,10 +94,11 @@ def _of_task(found: Finalists, task: str, constant: float | None, ceiling: float
     if found.repeats < 2 or task not in found.values:
         return None
     table, higher = found.values[task], found.higher[task]
-    names = [name for name, cell in LIBRARY.items() if name not in UNGATED and cell.graph.id in table.index]
+    known = {name: next((i for i in ids_of(name) if i in table.index), None) for name in LIBRARY}
+    names = [name for name, cell in known.items() if name not in UNGATED and cell is not None]
     if len(names) < LEAST_CELLS:
         return None
-    values = table.loc[[LIBRARY[name].graph.id for name in names]].to_numpy(np.float64)
+    values = table.loc[[known[name] for name in names]].to_numpy(np.float64)
     means = values.mean(axis=1)
     best = int(means.argmax() if higher else means.argmin())
 

@@ -2,7 +2,7 @@
 
 from results.store.errors import StoreError
 from results.store.records import CellRow
-from search.cells.canonical import ID_DIGITS
+from search.cells.canonical import ID_DIGITS, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.notation.formula import parse_formula
@@ -17,16 +17,14 @@ def graph_of(row: CellRow) -> GateGraph:
     """
     try:
         written = parse_formula(row.formula)
-        graph = written.canonical()
-        if graph.id != row.id and (earlier := written.as_of_earlier_versions()).id == row.id:
-            return earlier
+        for version in reversed(FormVersion):
+            graph = written.in_form(version)
+            if graph.id == row.id:
+                return graph
     except CellError as error:
         raise StoreError(
             f"cell {quoted(row.id, ID_DIGITS)} has an invalid formula ({error}); restore the store from a backup"
         ) from error
-    if graph.id != row.id:
-        raise StoreError(
-            f"the formula of cell {quoted(row.id, ID_DIGITS)} is that of cell {graph.id}; "
-            "restore the store from a backup"
-        )
-    return graph
+    raise StoreError(
+        f"the formula of cell {quoted(row.id, ID_DIGITS)} is that of cell {written.id}; restore the store from a backup"
+    )

@@ -102,6 +102,7 @@ class Information(Environment):
     constants: dict[str, dict[str, float]] = {}  # task -> split -> metric of the constant baseline; no key: not known
     ceilings: dict[str, dict[str, float]] = {}  # task -> split -> best metric possible; only where it is known
     confirmation: Confirming | None = None
+    canonical_form: Annotated[int, Field(ge=1)] = 2  # version of the form of the cells: `search.cells.canonical`
     leaderboard_format: Annotated[int, Field(ge=1)] = 1  # of leaderboard.csv; `results.tables.leaderboard.FORMAT`
 
 

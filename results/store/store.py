@@ -41,6 +41,7 @@ from results.store.information import (
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.schema import COLUMNS, SCHEMA_VERSION, column_list, decode, encode, insertion
 from results.store.words import TrialState
+from search.cells.canonical import PRESENT, FormVersion
 
 __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 
@@ -112,6 +113,7 @@ class Store(Database):
         """
         if not 0 <= seed <= LARGEST_INTEGER:
             raise StoreError(f"seed {seed} is outside 0 ... 2**63 - 1; choose one within")
+        information = {"canonical_form": int(PRESENT)} | information
         values = (name, seed, profile, strategy, window, _json(information))
         return cls._of(folder, create_database(folder, name, profile, values))
 
@@ -198,6 +200,14 @@ class Store(Database):
     def ceilings(self) -> dict[str, dict[str, float]]:
         """Best metric possible, by task and split, where the task knows it."""
         return self._information.ceilings
+
+    @property
+    def form(self) -> FormVersion:
+        """Version of the canonical form that the run's cells have, and children are drawn in."""
+        version = self._information.canonical_form
+        if version > PRESENT:
+            raise StoreError(f"the run's cells have the form {version} of a later version; install that version")
+        return FormVersion(version)
 
     @property
     def retraining(self) -> Retraining | None:

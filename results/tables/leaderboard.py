@@ -44,6 +44,7 @@ from results.store.store import Store
 from results.store.words import COMPLETE, RUNNING, Evidence, Origin, ScoreKind
 from results.tables.costs import environments, relative_sizes, relative_step_seconds, totals
 from results.tables.trial_figures import TrialFigures, trial_figures
+from search.cells.canonical import FormVersion
 from search.cells.errors import CellError
 from search.cells.library import display_formula, label_of, name_of
 from search.cells.loops import linear_in_state, loop_products
@@ -238,7 +239,7 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     frame["loop_products"] = pd.array([products for products, _ in loops], dtype="Int64")
     frame["linear_in_state"] = pd.array([linear for _, linear in loops], dtype="boolean")
     if display:
-        frame["formula"] = ["; ".join(displayed(formula).splitlines()) for formula in frame["formula"]]
+        frame["formula"] = ["; ".join(displayed(formula, store.form).splitlines()) for formula in frame["formula"]]
     return _ranked(frame, weakest, tasks)[list(columns(tasks))]
 
 
@@ -306,10 +307,10 @@ def _known_cells(store: Store) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=65_536)
-def displayed(formula: str) -> str:
-    """Return a stored formula in the form for people; cached, because a search writes its table many times."""
+def displayed(formula: str, form: FormVersion) -> str:
+    """Return a stored formula for people, in a canonical form; cached, as a search writes its table many times."""
     try:
-        return display_formula(parse_formula(formula))
+        return display_formula(parse_formula(formula).in_form(form))
     except CellError:  # of a damaged store; `verify` names it
         return formula
 

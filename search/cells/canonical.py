@@ -1,75 +1,241 @@
-"""Canonical form of a cell: graphs that differ only in numbering, dead parts or repeated expressions share one.
+"""Canonical form of a cell: graphs that compute the same in the same way share one.
 
-The canonical form is built in three steps.
+The canonical form is built in five steps.
 
-1. *Simplify* (`search.cells.simplify`): keep only what the visible output depends on, over any number of time steps. A
-   state that never reaches `h` is removed together with everything that computes it, and so is what is always zero,
-   such as `v - v`.
-2. *Merge*: nodes with equal operation and equal inputs become one (inputs of `add` and `mul` in any order), except
-   those with parameters of their own: two `linear` on the same input are two matrices, and one read twice is not two.
-3. *Order*: colour refinement along the edges, upwards and then downwards, separates nodes with different surroundings.
-   Nodes that are still alike (such as the two matrices in `linear(x) + linear(x)`) are separated by individualising
-   each in turn, unless an automorphism shows that the result is the same, and the smallest certificate wins. Graph
-   isomorphism programs work this way (McKay and Piperno, "Practical graph isomorphism II", 2014).
+1. *Prune* (`search.cells.simplify`): keep only what the visible output depends on, over any number of time steps.
+2. *Collect* (`search.cells.polynomials`): write every value as a sum of products. Numbers are folded, and sums and
+   products lose their nesting. What is always zero disappears, such as `v - v` and states that never leave zero.
+3. *Orient* (`search.cells.orientation`): choose between a gate and its complement where both give the same cell.
+4. *Write* (`search.cells.expression`): make a graph of operations of two inputs again. The order of operands is that of
+   a search on the sums themselves (`search.cells.ordering`), so it does not depend on the nesting.
+5. *Merge and order*: equal nodes become one, except those with parameters of their own (two `linear` on the same input
+   are two matrices, and one read twice is not two); the nodes get their canonical order.
 
-Hidden states have no order of their own: swapping `c` and `d` throughout a cell gives the same cell.
+The form has the same outputs as the graph, up to rounding, if all values are finite and states start at zero. Matrices
+and learned vectors have the same starts, or with step 3 the negated ones (`canonical_signs`).
+
+Two versions before had other forms (`FormVersion`), which stores made by them are read and replayed in.
 
 The functions work on anything with `nodes` and `outputs`; `search.cells.graph` builds on them.
 """
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from enum import IntEnum
 
-from search.cells.errors import GraphError
+from search.cells.earlier import without_zeros
+from search.cells.expression import expression
 from search.cells.operations import COMMUTATIVE, PARAMETRIC, Node, Op
-from search.cells.simplify import Form, Structure, prune, simplify, simplify_positions
-from search.cells.starts import Start, StartRule, start_key
-
-MAX_REFINEMENTS = 2000
-"""Limit of colour refinements for one graph. Ordinary cells need 1 to 5; only large symmetric ones come near it."""
+from search.cells.ordering import BinaryOrdering, label_of
+from search.cells.orientation import candidates, settled
+from search.cells.polynomials import ONE, Monomial, Value
+from search.cells.simplify import Form, Structure, prune, prune_positions
+from search.cells.sums import Sums, plain_start, ranks_of, sums_of
 
 ID_DIGITS = 16
 """Hexadecimal digits of a cell's id."""
 
-_RANK = {op: rank for rank, op in enumerate(Op)}
-_Label: TypeAlias = tuple[float, float, tuple[object, ...]]
-_Certificate: TypeAlias = tuple[tuple[tuple[int, int, _Label, tuple[int, ...]], ...], tuple[int, ...]]
+_PASSES = 6
 
 
-def canonical_form(graph: Structure) -> Form:
-    """Return the simplified and merged graph in canonical order.
+class FormVersion(IntEnum):
+    """Version of the canonical form: each has ids of its own, and its own order of nodes, which mutation depends on."""
+
+    ZEROS = 1
+    """Pruned, merged and ordered; hidden zeros are kept."""
+    NESTED = 2
+    """Without hidden zeros; sums and products keep their nesting, and zero is `h - h`."""
+    SUMS = 3
+    """The present one."""
+
+
+PRESENT = FormVersion.SUMS
+"""Version of the form that new runs use."""
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """Parts of a graph in its canonical form.
+
+    Attributes:
+        positions: Position of the node with the same value, by node of the graph.
+        opposites: Position of the node whose value is minus that of the graph's node, or one minus it for a gate, where
+            there is none with the same value: what turned gates consist of.
+        negated: Nodes of the graph whose matrix and bias, or learned vector, are negated in the canonical form.
+    """
+
+    positions: dict[int, int]
+    opposites: dict[int, int]
+    negated: frozenset[int]
+
+    def then(self, other: Correspondence) -> Correspondence:
+        """Return the correspondence of a graph with the canonical form of its canonical form."""
+        both = self.opposites | self.positions
+        negated = {i for i, j in both.items() if (i in self.negated) != (j in other.negated)}
+        return Correspondence(
+            {i: other.positions[j] for i, j in self.positions.items() if j in other.positions},
+            {
+                i: following[j]
+                for here, following in (
+                    (self.opposites, other.opposites | other.positions),
+                    (self.positions, other.opposites),
+                )
+                for i, j in here.items()
+                if j in following
+            },
+            frozenset(negated),
+        )
+
+
+def canonical_form(graph: Structure, version: FormVersion = PRESENT) -> Form:
+    """Return the canonical form of a graph, by default the present one.
 
     Raises:
-        GraphError: the graph is too symmetric to be ordered within `MAX_REFINEMENTS`.
+        GraphError: the graph is too symmetric to be ordered within `search.cells.ordering.MAX_REFINEMENTS`.
     """
-    return _ordered(merge(simplify(graph)))
+    if version is FormVersion.ZEROS:
+        return _ordered(merge(prune(graph)))
+    if version is FormVersion.NESTED:
+        return _ordered(merge(without_zeros(graph)))
+    return _stable(graph)[-1][0]
 
 
-def earlier_form(graph: Structure) -> Form:
-    """Return the canonical form of versions that kept hidden zeros: pruned, merged and ordered, but not simplified.
+def correspondence(graph: Structure) -> Correspondence:
+    """Return where the parts of a graph are in its canonical form. Raises as `canonical_form` does."""
+    found: Correspondence | None = None
+    current = graph
+    for form, sums in _stable(graph):
+        step = _step(current, form, sums)
+        found = step if found is None else found.then(step)
+        current = form
+    assert found is not None
+    return found
 
-    Stores of these versions contain its ids. Raises `GraphError` as `canonical_form` does.
-    """
-    return _ordered(merge(prune(graph)))
+
+def _step(graph: Structure, form: Form, sums: Sums) -> Correspondence:
+    """Return where the parts of a graph are in the form that one pass makes of it."""
+    _, kept = prune_positions(graph)
+    unordered, written = expression(sums, sums.ranks)
+    merged, place = _merge(unordered)
+    _, order = BinaryOrdering(merged).smallest()
+    position = {i: k for k, i in enumerate(order)}
+
+    def find(value: Value) -> int | None:
+        key: object = value
+        if len(value) == 1 and value[0][1] == 1:
+            key = value[0][0][0] if len(value[0][0]) == 1 else value[0][0]
+        found = written.get(key)
+        return None if found is None else position.get(place[found])
+
+    collect = sums.polynomials.sum
+    positions, opposites = {}, {}
+    for old, new in kept.items():
+        value = sums.polynomials.values[new]
+        same = find(value)
+        if same is not None:
+            positions[old] = same
+            continue
+        opposite = find(collect([(-1, value)]))
+        if opposite is None:
+            opposite = find(collect([(1, ONE), (-1, value)]))
+        if opposite is not None:
+            opposites[old] = opposite
+    back = {new: old for old, new in kept.items()}
+    nodes = sums.polynomials.nodes
+    return Correspondence(positions, opposites, frozenset(back[nodes[i]] for i in sums.negated))
 
 
 def canonical_positions(graph: Structure) -> dict[int, int]:
     """Return by node of the graph the position in the canonical form of the node that has its value.
 
-    Nodes without a position are those of `search.cells.simplify.simplify_positions`. Raises as `canonical_form` does.
+    Of gates that are turned there, and of what they are computed from, it is the node with the opposite value
+    (`Correspondence`). Nodes have no position if nothing depends on them, or if the canonical form computes what they
+    are read for in another way. Raises as `canonical_form` does.
     """
-    simplified, kept = simplify_positions(graph)
-    merged, place = _merge(simplified)
-    _, order = _Ordering(merged).smallest()
-    position = {i: k for k, i in enumerate(order)}
-    return {old: position[place[new]] for old, new in kept.items()}
+    found = correspondence(graph)
+    return found.opposites | found.positions
+
+
+def canonical_signs(graph: Structure) -> dict[int, float]:
+    """Return by node of the graph the sign of its parameters in the canonical form: -1 if they are negated there.
+
+    The canonical cell with matrices, biases and vectors times their signs computes the same as the graph. Nodes without
+    parameters are left out. Raises as `canonical_form` does.
+    """
+    negated = correspondence(graph).negated
+    return {i: -1.0 if i in negated else 1.0 for i, node in enumerate(graph.nodes) if node.op in (Op.LINEAR, Op.PARAM)}
+
+
+def _plain_form(form: Form) -> Form:
+    return Form(tuple(_plain(node) for node in form.nodes), form.outputs)
+
+
+def _stable(graph: Structure) -> list[tuple[Form, Sums]]:
+    """Return the canonical form, preceded by the forms of earlier passes, each with the sums that it writes.
+
+    The form of a form is itself, but for rare sums with several factors 1 - z or numbers of many digits. There the
+    passes are repeated, and of several forms that lead to each other the one with the smallest id is taken.
+    """
+    found = [_best(_plain_form(prune(graph)))]
+    while _may_change(found[-1][1]) and len(found) < _PASSES:
+        found.append(_best(_plain_form(prune(found[-1][0]))))
+        before = [form for form, _ in found[:-1]]
+        if found[-1][0] == before[-1]:
+            return found[:-1]
+        if found[-1][0] in before:  # they lead to each other
+            first = before.index(found[-1][0])
+            ids = [identify(form) for form, _ in found[first:-1]]
+            return found[: first + ids.index(min(ids)) + 1]
+    return found
+
+
+def _may_change(sums: Sums) -> bool:
+    """Return whether another pass may write the sums in another way."""
+    for value in sums.values:
+        for monomial, number in value:
+            odd = [literal for literal in monomial if literal & 1]
+            if len(odd) > 1 or not isinstance(number, int):
+                return True
+            if odd and sums.atoms[odd[0] >> 1].node.op in (Op.ADD, Op.MUL):
+                return True
+    return False
+
+
+def _best(pruned: Form) -> tuple[Form, Sums]:
+    """Return the canonical form, and the sums that it writes."""
+    found = [_settled(sums, open_gates) for sums, open_gates in candidates(sums_of(pruned))]
+    forms = [(_ordered(merge(expression(sums, sums.ranks)[0])), sums) for sums in found]
+    return forms[0] if len(forms) == 1 else min(forms, key=lambda form: (len(form[0].nodes), identify(form[0])))
+
+
+def _settled(sums: Sums, open_gates: frozenset[int]) -> Sums:
+    """Return the sums with their ranks, and with the open gates turned."""
+    if not open_gates and not _has_choice(sums):
+        return sums
+    ranks = ranks_of(sums, open_gates)
+    turned = settled(sums, open_gates, ranks)
+    changed = turned.turned ^ sums.turned
+    turned.ranks = {literal ^ 1 if literal >> 1 in changed else literal: rank for literal, rank in ranks.items()}
+    return turned
+
+
+def _has_choice(sums: Sums) -> bool:
+    """Return whether a sum or a product has more than two operands, so that their order has to be chosen."""
+    inner = [sums.atoms[i].reads for i in sums.live if sums.atoms[i].node.op in (Op.ADD, Op.MUL)]
+    values = [*sums.values, *(value for value in inner if value is not None)]
+    return any(len(value) > 2 or any(_is_long(monomial) for monomial, _ in value) for value in values)
+
+
+def _is_long(monomial: Monomial) -> bool:
+    odd = sum(literal & 1 for literal in monomial)
+    return len(monomial) - (odd == 1) > 2
 
 
 def _ordered(merged: Form) -> Form:
     """Return the graph in canonical order."""
-    (entries, outputs), order = _Ordering(merged).smallest()
+    (entries, outputs), order = BinaryOrdering(merged).smallest()
     nodes = (
         merged.nodes[i].reading(inputs, state=state) for i, (_, state, _, inputs) in zip(order, entries, strict=True)
     )
@@ -80,24 +246,11 @@ def identify(canonical: Structure) -> str:
     """Return the id of a graph in canonical form: the first `ID_DIGITS` digits of a hash of its text."""
     lines = []
     for node in canonical.nodes:
-        identity, bias, further = _label(node)
+        identity, bias, further = label_of(node)
         text = f"{node.op} {node.state} {identity!r} {bias!r} {','.join(map(str, node.inputs))}"
         lines.append(f"{text} {further!r}" if further else text)
     lines.append("outputs " + ",".join(map(str, canonical.outputs)))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:ID_DIGITS]
-
-
-def _label(node: Node) -> _Label:
-    """Return the numbers of a node: the identity's factor, the bias, and all others if one is not its default.
-
-    Cells of earlier versions have no others, and keep their ids.
-    """
-    plain = not isinstance(node.bias, StartRule) and node.bias is not None
-    bias = 0.0 if isinstance(node.bias, StartRule) or node.bias is None else float(node.bias)
-    if plain and node.reading((), state=0) == Node(node.op, identity=node.identity, bias=bias):
-        return node.identity, bias, ()
-    others = (start_key(node.bias), node.random, node.orthogonal, node.groups, start_key(node.start), node.value)
-    return node.identity, bias, others
 
 
 def merge(graph: Structure) -> Form:
@@ -126,204 +279,13 @@ def _merge(graph: Structure) -> tuple[Form, list[int]]:
 
 def _plain(node: Node) -> Node:
     """Return the node with integers, NumPy floats and -0.0 as the equal Python float: equal numbers have equal text."""
-
-    def number(start: Start) -> Start:
-        if isinstance(start, StartRule):
-            return replace(start, arguments=tuple(float(a) + 0.0 for a in start.arguments))
-        return float(start) + 0.0
-
     return replace(
         node,
         identity=float(node.identity) + 0.0,
-        bias=None if node.bias is None else number(node.bias),
+        bias=None if node.bias is None else plain_start(node.bias),
         random=float(node.random) + 0.0,
         orthogonal=bool(node.orthogonal),
         groups=int(node.groups),
-        start=number(node.start),
+        start=plain_start(node.start),
         value=float(node.value) + 0.0,
     )
-
-
-class _Ordering:
-    """Search for the canonical order of one pruned and merged graph.
-
-    A colouring is one integer for each node. The integers derive from sorted signatures, never from positions, so that
-    isomorphic graphs get equal colours.
-    """
-
-    def __init__(self, graph: Structure) -> None:
-        self.nodes = graph.nodes
-        self.outputs = graph.outputs
-        self.refinements = 0
-        self.readers: list[list[tuple[int, int]]] = [[] for _ in graph.nodes]  # (reader, place among its inputs)
-        self.roles: list[list[int]] = [[] for _ in graph.nodes]  # the states that a node computes
-        self.leaf_of_state = {node.state: i for i, node in enumerate(graph.nodes) if node.op is Op.STATE}
-        height: list[int] = []
-        for i, node in enumerate(graph.nodes):
-            for place, j in enumerate(node.inputs):
-                self.readers[j].append((i, 0 if node.op in COMMUTATIVE else place))
-            height.append(1 + max((height[j] for j in node.inputs), default=-1))
-        for k, i in enumerate(graph.outputs):
-            self.roles[i].append(k)
-        self.layers: list[list[int]] = [[] for _ in range(max(height) + 1)]
-        for i, level in enumerate(height):
-            self.layers[level].append(i)
-        # State 0 has a role of its own; other states are distinguished only by what reads and computes them.
-        self.labels: list[tuple[object, ...]] = []
-        for node in graph.nodes:
-            label = (_RANK[node.op], int(node.op is Op.STATE and node.state == 0), *_label(node))
-            self.labels.append(label if label[-1] else label[:-1])
-
-    def smallest(self) -> tuple[_Certificate, tuple[int, ...]]:
-        """Return the smallest certificate, and the nodes in its order."""
-        return self._search(self._refine([0] * len(self.nodes)))
-
-    def _refine(self, colours: Sequence[int]) -> list[int]:
-        """Split colours by their surroundings until the colouring is stable."""
-        current = list(colours)
-        classes = 0
-        while True:
-            self.refinements += 1
-            if self.refinements > MAX_REFINEMENTS:
-                raise GraphError(
-                    f"the graph of {len(self.nodes)} nodes is too symmetric to canonicalise; "
-                    "remove some of its interchangeable linear nodes"
-                )
-            current = self._upwards(current)
-            current = self._downwards(current)
-            found = len(set(current))
-            if found == classes or found == len(self.nodes):
-                return current
-            classes = found
-
-    def _upwards(self, colours: list[int]) -> list[int]:
-        fresh = [0] * len(self.nodes)
-        offset = 0
-        for layer in self.layers:
-            signatures = []
-            for i in layer:
-                node = self.nodes[i]
-                below = [fresh[j] for j in node.inputs]
-                if node.op in COMMUTATIVE:
-                    below.sort()
-                # What computes a hidden state distinguishes it too (by the colours of the previous round).
-                source = colours[self.outputs[node.state]] if node.op is Op.STATE and node.state else 0
-                signatures.append((self.labels[i], colours[i], source, below))
-            offset = _number(layer, signatures, fresh, offset)
-        return fresh
-
-    def _downwards(self, colours: list[int]) -> list[int]:
-        fresh = [0] * len(self.nodes)
-        offset = 0
-        for layer in reversed(self.layers):
-            signatures = []
-            for i in layer:
-                above = sorted((fresh[r], place) for r, place in self.readers[i])
-                roles = sorted(0 if k == 0 else 1 + colours[self.leaf_of_state[k]] for k in self.roles[i])
-                signatures.append((colours[i], above, roles))
-            offset = _number(layer, signatures, fresh, offset)
-        return fresh
-
-    def _search(self, colours: list[int]) -> tuple[_Certificate, tuple[int, ...]]:
-        tied = self._tied(colours)
-        if not tied:
-            return self._certificate(colours)
-        if self._twins(tied):
-            # Same inputs, same readers: swapping them changes nothing, so any order is canonical.
-            return self._search(self._refine(_single_out(colours, tied[:-1])))
-        best: tuple[_Certificate, tuple[int, ...]] | None = None
-        seen: set[tuple[_Certificate, tuple[int, ...]]] = set()
-        for i in tied:
-            refined = self._refine(_single_out(colours, [i]))
-            # Equal certificates prove an automorphism; equal colours in their order prove that it maps the earlier
-            # choice to this one. Only then are the results the same.
-            certificate, order = self._first_leaf(refined)
-            probe = certificate, tuple(refined[j] for j in order)
-            if probe in seen:
-                continue
-            seen.add(probe)
-            found = self._search(refined)
-            best = found if best is None else min(best, found)
-        assert best is not None
-        return best
-
-    def _first_leaf(self, colours: list[int]) -> tuple[_Certificate, tuple[int, ...]]:
-        tied = self._tied(colours)
-        while tied:
-            colours = self._refine(_single_out(colours, tied[:1]))
-            tied = self._tied(colours)
-        return self._certificate(colours)
-
-    def _tied(self, colours: list[int]) -> list[int]:
-        """Return the nodes of the first colour that several matrices, vectors or states share, or an empty list.
-
-        Once these are distinct, so is every other node.
-        """
-        groups: dict[int, list[int]] = {}
-        for i, colour in enumerate(colours):
-            if self.nodes[i].op is Op.STATE or self.nodes[i].op in PARAMETRIC:
-                groups.setdefault(colour, []).append(i)
-        shared = [colour for colour, group in groups.items() if len(group) > 1]
-        return groups[min(shared)] if shared else []
-
-    def _twins(self, tied: list[int]) -> bool:
-        first = tied[0]
-        if self.nodes[first].op is Op.STATE:
-            return False
-        return all(
-            self.nodes[i].inputs == self.nodes[first].inputs
-            and self.readers[i] == self.readers[first]
-            and not self.roles[i]
-            for i in tied
-        )
-
-    def _certificate(self, colours: list[int]) -> tuple[_Certificate, tuple[int, ...]]:
-        """Return the graph in the order of its colours, and its nodes in that order."""
-        hidden = sorted((k for k in range(1, len(self.outputs))), key=lambda k: colours[self.leaf_of_state[k]])
-        order_of_states = [0, *hidden]
-        state_number = {k: new for new, k in enumerate(order_of_states)}
-        position: dict[int, int] = {}
-        entries: list[tuple[int, int, _Label, tuple[int, ...]]] = []
-
-        def visit(root: int) -> None:
-            pending = [(root, False)]
-            while pending:
-                i, done = pending.pop()
-                if i in position:
-                    continue
-                node = self.nodes[i]
-                if not done:
-                    inputs: Sequence[int] = node.inputs
-                    if node.op in COMMUTATIVE:
-                        inputs = sorted(inputs, key=lambda j: colours[j])
-                    pending.append((i, True))
-                    pending.extend((j, False) for j in reversed(inputs))
-                    continue
-                places = tuple(position[j] for j in node.inputs)
-                if node.op in COMMUTATIVE:
-                    places = tuple(sorted(places))
-                state = state_number[node.state] if node.op is Op.STATE else 0
-                position[i] = len(entries)
-                entries.append((_RANK[node.op], state, _label(node), places))
-
-        for k in order_of_states:
-            visit(self.outputs[k])
-        outputs = tuple(position[self.outputs[k]] for k in order_of_states)
-        return (tuple(entries), outputs), tuple(position)
-
-
-def _number(layer: list[int], signatures: Sequence[object], fresh: list[int], offset: int) -> int:
-    """Assign to the nodes of a layer the ranks of their signatures, from `offset`; return the next free number."""
-    texts = [repr(signature) for signature in signatures]
-    ranks = {text: rank for rank, text in enumerate(sorted(set(texts)))}
-    for i, text in zip(layer, texts, strict=True):
-        fresh[i] = offset + ranks[text]
-    return offset + len(ranks)
-
-
-def _single_out(colours: list[int], chosen: Sequence[int]) -> list[int]:
-    """Return the colouring with each chosen node separated from the nodes of the same colour."""
-    fresh = [colour * (len(chosen) + 1) for colour in colours]
-    for place, i in enumerate(chosen):
-        fresh[i] += place + 1
-    return fresh

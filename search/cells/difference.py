@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from search.cells.canonical import canonical_positions
+from search.cells.canonical import PRESENT, canonical_positions
+from search.cells.earlier import zeros
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, STUDY
 from search.cells.matching import Matching, fewest_edits, match, unmatched_inputs
 from search.cells.notation.formula import parse_written
 from search.cells.operations import ELEMENTWISE, SIGNS, Node, Op
 from search.cells.patterns import complement, convex_combination
-from search.cells.simplify import zeros
 from search.cells.text import shorten
 
 ROLES = {
@@ -79,7 +79,7 @@ def difference(name: str, graph: GateGraph) -> Difference:
         UnknownCellError: there is no such named cell.
         GraphError: the graph is too symmetric to have a canonical form.
     """
-    graph = graph.canonical()
+    graph = graph.in_form(PRESENT)
     return _of_matching(name, graph, match(_named(name).graph, graph))
 
 
@@ -90,7 +90,7 @@ def nearest_named(graph: GateGraph) -> tuple[str, Difference]:
     Of equally near ones, the first in the library's order. The distances are compared as far as the search finds them
     (`search.cells.matching`). Raises `GraphError` as `difference` does.
     """
-    graph = graph.canonical()
+    graph = graph.in_form(PRESENT)
     # Sorting and min are stable: of equal ones the first in the library's order stays first.
     bounds = {name: fewest_edits(cell.graph, graph) for name, cell in STUDY.items()}
     quick: dict[str, int] = {}

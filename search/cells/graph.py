@@ -10,11 +10,14 @@ raises `GraphError` if a rule is broken. Two graphs that compute the same thing 
 and an id (`search.cells.canonical`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
-from search.cells.canonical import canonical_form, earlier_form, identify
+from search.cells.canonical import PRESENT, FormVersion, canonical_form, identify
 from search.cells.errors import GraphError
 from search.cells.operations import ARITY, Node, Op
 from search.cells.starts import MAX_NUMBER, broken_rule
@@ -42,8 +45,7 @@ class GateGraph:
 
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
-    _ordered = False  # whether this is known to be a canonical form, which need not be computed again
-    _earlier = False  # whether this is the canonical form of an earlier version
+    _version: ClassVar[FormVersion | None] = None  # of the canonical form that this is known to be in
 
     def __post_init__(self) -> None:
         _validate(self.nodes, self.outputs)
@@ -51,9 +53,11 @@ class GateGraph:
     def __hash__(self) -> int:
         return self._hash
 
-    def __reduce__(self) -> tuple[Callable[..., "GateGraph"], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., GateGraph], tuple[object, ...]]:
         # Leave cached values behind: a worker process validates the nodes and computes the rest on demand.
-        return (_of_earlier_version if self._earlier else GateGraph), (self.nodes, self.outputs)
+        if self.form is PRESENT:
+            return GateGraph, (self.nodes, self.outputs)
+        return _in_form, (self.nodes, self.outputs, self.form)
 
     @cached_property
     def _hash(self) -> int:
@@ -97,27 +101,34 @@ class GateGraph:
                 pending.extend(self.nodes[i].inputs)
         return frozenset(found)
 
-    @cached_property
-    def _canonical(self) -> "GateGraph":
-        form = GateGraph(*canonical_form(self))
-        form.__dict__["_ordered"] = True
-        return form
+    @property
+    def form(self) -> FormVersion:
+        """Version of the canonical form that `canonical` returns: an earlier one for a cell of an earlier store."""
+        return self._version or PRESENT
 
-    def canonical(self) -> "GateGraph":
+    @cached_property
+    def _canonical(self) -> GateGraph:
+        return _in_form(*canonical_form(self), PRESENT)
+
+    def canonical(self) -> GateGraph:
         """Return the same cell without dead parts, hidden zeros and repeated subexpressions, in canonical order.
 
         Raises:
             GraphError: the graph is too symmetric to be ordered in reasonable time.
         """
-        return self if self._ordered else self._canonical
+        return self._canonical if self._version is None else self
 
-    def as_of_earlier_versions(self) -> "GateGraph":
-        """Return the form that versions before the removal of hidden zeros trained, stored and took the id of.
+    def in_form(self, version: FormVersion) -> GateGraph:
+        """Return the canonical form of an earlier version, or the present one, whatever form the cell is in.
 
-        It counts as canonical, so that a stored cell keeps its id and is trained again as it was. Raises `GraphError`
-        as `canonical` does.
+        It counts as canonical, so that a stored cell keeps its id, is trained again as it was, and has the children
+        that it had. Raises `GraphError` as `canonical` does.
         """
-        return _of_earlier_version(*earlier_form(self))
+        if self._version is version:
+            return self
+        if version is PRESENT and self._version is None:
+            return self._canonical
+        return _in_form(*canonical_form(self, version), version)
 
     @cached_property
     def id(self) -> str:
@@ -131,10 +142,10 @@ class GateGraph:
         return len(self.nodes)
 
 
-def _of_earlier_version(nodes: tuple[Node, ...], outputs: tuple[int, ...]) -> GateGraph:
-    """Return a graph in the canonical form of an earlier version, which is left as it is."""
+def _in_form(nodes: tuple[Node, ...], outputs: tuple[int, ...], version: FormVersion) -> GateGraph:
+    """Return a graph that is known to be in a canonical form, which is left as it is."""
     graph = GateGraph(nodes, outputs)
-    graph.__dict__["_ordered"] = graph.__dict__["_earlier"] = True
+    graph.__dict__["_version"] = version
     return graph
 
 

@@ -6,6 +6,7 @@ The entries are data in `search.cells.published`, one file a family.
 from difflib import get_close_matches
 from functools import cache
 
+from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import UnknownCellError
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
@@ -49,6 +50,13 @@ LIBRARY: dict[str, NamedCell] = {cell.name: cell for cells in FAMILIES.values() 
 
 assert len(LIBRARY) == sum(len(cells) for cells in FAMILIES.values()), "two cells have one name"
 
+ALIASES: dict[str, str] = {
+    shared.name.lower(): cell.name for cell in LIBRARY.values() for shared in cell.same_as if " " not in shared.name
+}
+"""Names of published cells by other published names of the same graphs, in lower case."""
+
+assert LIBRARY.keys().isdisjoint(ALIASES), "another name of a cell is a cell's name"
+
 FAMILY_OF: dict[str, str] = {cell.name: family for family, cells in FAMILIES.items() for cell in cells}
 """Family of each published cell, by name."""
 
@@ -69,7 +77,12 @@ SEEDS = ("lstm", "gru")
 
 
 def named_cell(name: str) -> NamedCell:
-    """Return the named cell. Raises `UnknownCellError`, listing similar names, if there is none."""
+    """Return the cell with this name or other name.
+
+    Raises:
+        UnknownCellError: there is none; the message lists similar names.
+    """
+    name = ALIASES.get(name.lower(), name)
     if name not in LIBRARY:
         near = get_close_matches(shorten(name), LIBRARY, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "`gatesearch cells` lists them"
@@ -92,11 +105,25 @@ def display_formula(graph: GateGraph) -> str:
 
     Parsing the text gives a graph with the same id. Raises `GraphError` as `GateGraph.canonical` does.
     """
-    name = name_of(graph.id)
+    name = _names_in(graph.form).get(graph.id)
     return LIBRARY[name].formula if name else format_display(graph)
 
 
 @cache
+def _names_in(form: FormVersion) -> dict[str, str]:
+    """Return the names of the library's cells by their ids in a canonical form; in earlier ones, of the study's."""
+    cells = LIBRARY if form is PRESENT else STUDY
+    return {cell.written.in_form(form).id: name for name, cell in cells.items()}
+
+
+@cache
 def _names() -> dict[str, str]:
-    """Return the names of the library's cells by id."""
-    return {cell.graph.id: cell.name for cell in LIBRARY.values()}
+    """Return the names of the library's cells by id; those of the study have their ids of earlier versions too."""
+    return {cell: name for form in FormVersion for cell, name in _names_in(form).items()}
+
+
+@cache
+def ids_of(name: str) -> tuple[str, ...]:
+    """Return the ids of a named cell: the present one, then those of earlier versions, which their stores have."""
+    cell = LIBRARY[name]
+    return tuple(dict.fromkeys(cell.written.in_form(form).id for form in reversed(FormVersion)))

@@ -16,10 +16,10 @@ from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
+from search.cells.earlier import zeros
 from search.cells.errors import GraphError
 from search.cells.graph import MAX_NODES, GateGraph
 from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
-from search.cells.simplify import zeros
 from search.cells.text import state_name
 
 ACTIVATION_CHOICES = (
@@ -153,7 +153,7 @@ def mutate(
     if isinstance(graph, Rejection):
         return graph
     try:
-        child = graph.canonical()
+        child = graph.in_form(parent.form)
     except GraphError:
         return Rejection.TOO_SYMMETRIC
     reason = weakness(child)

@@ -59,7 +59,7 @@ def choose_contenders(profile: Profile, store: Store) -> list[str]:
     found = {row.id for row in store.cells() if row.origin == Origin.FOUND}
     scores = first_round_scores(store, profile.ranked)
     ordered = sorted((cell for cell in scores if cell in found), key=lambda cell: (-scores[cell], cell))
-    named = [graph.id for name in section.cells if (graph := profile.given_cell(name)) is not None]
+    named = [graph.id for name in section.cells if (graph := profile.given_cell(name, store.form)) is not None]
     return list(dict.fromkeys([*ordered[: section.contenders], *named]))
 
 
@@ -140,7 +140,7 @@ def _demanded(
 
 def _cell_of(profile: Profile, store: Store, cell: str) -> str:
     """Return the id of a cell by its name in the profile or the first digits of its id."""
-    graph = profile.given_cell(cell)
+    graph = profile.given_cell(cell, store.form)
     try:
         found = store.cell(cell).id if graph is None else graph.id
     except StoreError as error:

@@ -97,8 +97,9 @@ class Engine:
         self.strategy: Strategy = strategy_class(profile.search.strategy)(
             profile, seed, self.rule, lru_cache(GRAPHS)(self._graph_of)
         )
-        self.progress = Progress(len(profile.given), proposals=profile.search.proposals)
-        self._names = {graph.id: name for name, graph in reversed(profile.given.items())}
+        self._given = profile.given_in(store.form)
+        self.progress = Progress(len(self._given), proposals=profile.search.proposals)
+        self._names = {graph.id: name for name, graph in reversed(self._given.items())}
         self._budgets = budgets(profile)
         self._running: dict[int, _Running] = {}  # by proposal
         self._readers: dict[int, list[int]] = {}  # ticket -> proposals that wait for it
@@ -119,7 +120,7 @@ class Engine:
 
     def run_baselines(self) -> None:
         """Evaluate the given cells, from which reference metrics and transferred settings come."""
-        given = self.profile.given
+        given = self._given
         if not proposal_count(self.store):  # nothing depends on a failure yet, and its cause may be gone
             self.store.forget_failures()
         proposals = [baseline_proposal(self.profile, self.seed, -1 - i, g) for i, g in enumerate(given.values())]
@@ -189,7 +190,7 @@ class Engine:
             self.progress.note_score(self._label(row.cell), row.score)
 
     def _graph_of(self, cell: str) -> GateGraph:
-        return graph_of(self.store.cell(cell))
+        return graph_of(self.store.cell(cell)).in_form(self.store.form)
 
     def _label(self, cell: str) -> str:
         return label_of(cell, self._names.get(cell))

@@ -60,7 +60,7 @@ def choose_finalists(profile: Profile, store: Store) -> list[Finalist]:
             f"run {store.name!r} has no result of the GRU on {lacking[0]!r} yet, so nothing can be compared with it; "
             "finish the search with --resume first"
         )
-    graphs = {graph.id: graph for graph in profile.given.values()}
+    graphs = {graph.id: graph for graph in profile.given_in(store.form).values()}
     for cell in best_found(store, profile.ranked, profile.finalists.cells):
         graphs.setdefault(cell, graph_of(store.cell(cell)))
     for cell in retrained_cells(store):

@@ -53,7 +53,10 @@ def norms_at_initialisation(store: Store, ranked: tuple[str, ...]) -> tuple[str,
         f"{probe.sequences} sequences, the same for every cell. Training moves these lines."
     )
     cells = _shown_formulas(store, ranked)
-    measures = {cell: partial(gradient_norms, parse_formula(formula), probe) for cell, formula in cells.items()}
+    measures = {
+        cell: partial(gradient_norms, parse_formula(formula).in_form(store.form), probe)
+        for cell, formula in cells.items()
+    }
     return note, _norms_of(store, json.dumps(asdict(probe), sort_keys=True), measures)
 
 
@@ -98,7 +101,8 @@ def norms_after_training(
         row = next((row for row in rows if row is not None and row.validation is not None), None)
         if row is not None:
             key[cell] = [row.setting, row.seed]
-            measures[cell] = partial(_trained_norms, parse_formula(formula), profile, row, tasks, on_training)
+            graph = parse_formula(formula).in_form(store.form)
+            measures[cell] = partial(_trained_norms, graph, profile, row, tasks, on_training)
     return note, _norms_of(store, json.dumps(key, sort_keys=True), measures)
 
 

@@ -120,7 +120,7 @@ def replay(
             profile=store.profile,
             strategy=store.strategy,
             window=store.window,
-            information={"constants": store.constants},
+            information={"constants": store.constants, "canonical_form": int(store.form)},
         )
         finished = True
         with again:

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, field_validator, model_vali
 from pydantic.dataclasses import dataclass
 
 from results.store.words import MEMORIZATION, ScoreKind
+from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, REFERENCE, SEEDS, STUDY
@@ -291,14 +292,20 @@ class Profile:
     @cached_property
     def given(self) -> dict[str, GateGraph]:
         """Cells that are evaluated before the first proposal, by name: the baselines and the profile's own cells."""
-        named = {name: LIBRARY[name].graph for name in self.search.baselines}
-        return named | {name: parse_formula(formula).canonical() for name, formula in self.cells.items()}
+        return self.given_in(PRESENT)
 
-    def given_cell(self, cell: str) -> GateGraph | None:
+    def given_in(self, form: FormVersion) -> dict[str, GateGraph]:
+        """Return the given cells in the canonical form that a store's cells have."""
+        named = {name: LIBRARY[name].written for name in self.search.baselines}
+        own = {name: parse_formula(formula) for name, formula in self.cells.items()}
+        return {name: graph.in_form(form) for name, graph in (named | own).items()}
+
+    def given_cell(self, cell: str, form: FormVersion = PRESENT) -> GateGraph | None:
         """Return the given cell with this name, or whose id starts with these hex digits (at least 4), or None."""
-        if cell in self.given:
-            return self.given[cell]
-        found = {graph.id: graph for graph in self.given.values() if len(cell) >= 4 and graph.id.startswith(cell)}
+        given = self.given_in(form)
+        if cell in given:
+            return given[cell]
+        found = {graph.id: graph for graph in given.values() if len(cell) >= 4 and graph.id.startswith(cell)}
         return next(iter(found.values())) if len(found) == 1 else None
 
     @property

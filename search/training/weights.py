@@ -88,15 +88,16 @@ def layer_weights(graph: GateGraph, layer: LayerParameters, parameters: Sequence
 
     def found(parameter: Parameter) -> Tensor:
         sources = parameter.sources
+        signed = list(zip(parameter.signs, sources, strict=True))
         match parameter.role:
             case Role.WEIGHT if parameter.grouped:
-                return torch.stack([of_node.blocks[i] for i in sources])
+                return torch.stack([sign * of_node.blocks[i] for sign, i in signed])
             case Role.WEIGHT:
-                return torch.cat([of_node.weight[i] for i in sources])
+                return torch.cat([sign * of_node.weight[i] for sign, i in signed])
             case Role.BIAS:
-                return torch.cat([of_node.bias[i] for i in sources])
+                return torch.cat([sign * of_node.bias[i] for sign, i in signed])
             case Role.VECTOR | Role.GAIN:
-                return of_node.vectors[sources[0]][0]
+                return parameter.signs[0] * of_node.vectors[sources[0]][0]
             case Role.OFFSET:
                 return of_node.vectors[sources[0]][1]
 

@@ -21,10 +21,11 @@ import keyword
 import re
 from dataclasses import dataclass
 
-from search.cells.canonical import canonical_positions
+from search.cells.canonical import correspondence
 from search.cells.graph import GateGraph
-from search.cells.notation.formula import Written
-from search.cells.operations import LEAVES, OPERATIONS, POINTWISE, SIGNS, Node, Op
+from search.cells.notation.display import format_display
+from search.cells.notation.formula import Written, parse_written
+from search.cells.operations import LEAVES, OPERATIONS, PARAMETRIC, POINTWISE, SIGNS, Node, Op
 from search.cells.patterns import Complement, private_complement
 from search.cells.simplify import live_states, simplify_positions
 from search.cells.starts import Start
@@ -65,6 +66,7 @@ class Block:
         reads_input: Whether it has input_size columns rather than hidden_size.
         nodes: The `linear` of each matrix, from the top of the stack downwards.
         sources: Position of each of these nodes in the canonical graph.
+        signs: For each, -1 if matrix and bias are minus the canonical ones, else 1.
         targets: Name of the value that each result contributes to.
     """
 
@@ -72,6 +74,7 @@ class Block:
     reads_input: bool
     nodes: tuple[Node, ...]
     sources: tuple[int, ...]
+    signs: tuple[float, ...]
     targets: tuple[str, ...]
 
     @property
@@ -87,11 +90,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Vector:
-    """Learned vector of a `param`: name in the layer, start, and position of the node in the canonical graph."""
+    """Learned vector of a `param`: name in the layer, start, position of the node in the canonical graph, and sign.
+
+    The sign is -1 if the vector is minus the canonical one.
+    """
 
     attribute: str
     start: Start
     source: int
+    sign: float
 
 
 @dataclass(frozen=True)
@@ -121,14 +128,28 @@ def layer_code(written: Written) -> LayerCode:
     return _Writer(written).code()
 
 
+def _with_all_parameters(written: Written) -> Written:
+    """Return the formula if it has the parameters and states of its canonical form, else that form's text."""
+    _, kept = simplify_positions(written.graph)
+    found = correspondence(written.graph)
+    canonical, graph = found.opposites | found.positions, written.graph.canonical()
+    own = [canonical.get(i) for i in kept if written.graph.nodes[i].op in PARAMETRIC]
+    wanted = [i for i, node in enumerate(graph) if node.op in PARAMETRIC]
+    same = len(own) == len(wanted) and set(own) == set(wanted) and len(live_states(written.graph)) == graph.states
+    return written if same else parse_written(format_display(graph))
+
+
 class _Writer:
     def __init__(self, written: Written) -> None:
+        written = _with_all_parameters(written)
         form, kept = simplify_positions(written.graph)
         self.graph = GateGraph(*form)
         self.nodes = self.graph.nodes
         self.taken = {*_TAKEN, "x"}
         self.state_names = [self._fresh(self._clean(written.states[k])) for k in live_states(written.graph)]
-        canonical = canonical_positions(written.graph)
+        found = correspondence(written.graph)
+        canonical = found.opposites | found.positions
+        self.sign = {kept[i]: -1.0 if i in found.negated else 1.0 for i in kept}
         self.source = {kept[i]: canonical[i] for i in kept if i in canonical}
         given = {n: kept[i] for n, i in written.names.items() if i in kept}
         self.given = {i: n for n, i in given.items() if self.nodes[i].op is Op.PARAM and not n.endswith("'")}
@@ -350,12 +371,13 @@ class _Writer:
                 wide[key[0]],
                 tuple(self.nodes[i] for i in group),
                 tuple(self.source[i] for i in group),
+                tuple(self.sign[i] for i in group),
                 tuple(self._short_target(i) for i in group),
             )
             for key, group in self.groups.items()
         )
         vectors = tuple(
-            Vector(name, self.nodes[i].start, self.source[i])
+            Vector(name, self.nodes[i].start, self.source[i], self.sign[i])
             for i, name in self.own.items()
             if self.nodes[i].op is Op.PARAM
         )

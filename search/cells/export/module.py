@@ -50,12 +50,14 @@ class Parameter:
         role: What it is.
         sources: Positions in the canonical graph of the nodes that it belongs to: several for stacked matrices and
             their biases, from the top of the stack downwards.
+        signs: For each, -1 if the parameter is minus the canonical one, else 1.
         grouped: Whether it holds the blocks of block-diagonal matrices.
     """
 
     name: str
     role: Role
     sources: tuple[int, ...]
+    signs: tuple[float, ...]
     grouped: bool = False
 
 
@@ -110,14 +112,14 @@ def export_module(formula: str, label: str, origin: tuple[str, ...] = (), networ
 
 def _parameters(code: LayerCode) -> Iterator[Parameter]:
     for block in code.blocks:
-        yield Parameter(f"{block.attribute}.weight", Role.WEIGHT, block.sources, block.groups > 1)
+        yield Parameter(f"{block.attribute}.weight", Role.WEIGHT, block.sources, block.signs, block.groups > 1)
         if block.biased:
-            yield Parameter(f"{block.attribute}.bias", Role.BIAS, block.sources)
+            yield Parameter(f"{block.attribute}.bias", Role.BIAS, block.sources, block.signs)
     for norm in code.norms:
-        yield Parameter(f"{norm.attribute}.weight", Role.GAIN, (norm.source,))
-        yield Parameter(f"{norm.attribute}.bias", Role.OFFSET, (norm.source,))
+        yield Parameter(f"{norm.attribute}.weight", Role.GAIN, (norm.source,), (1.0,))
+        yield Parameter(f"{norm.attribute}.bias", Role.OFFSET, (norm.source,), (1.0,))
     for vector in code.vectors:
-        yield Parameter(vector.attribute, Role.VECTOR, (vector.source,))
+        yield Parameter(vector.attribute, Role.VECTOR, (vector.source,), (vector.sign,))
 
 
 def _docstring(formula: str, name: str, code: LayerCode, origin: tuple[str, ...], network: Network | None) -> str:

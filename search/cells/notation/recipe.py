@@ -28,11 +28,11 @@ from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NoReturn
 
+from search.cells.earlier import zeros
 from search.cells.errors import RecipeError
 from search.cells.graph import MAX_NODES, MAX_STATES, GateGraph
 from search.cells.operations import ARITY, OPERATIONS, Node, Op
 from search.cells.patterns import convex_combination
-from search.cells.simplify import zeros
 from search.cells.text import shorten
 
 MAX_CHARACTERS = 262_144

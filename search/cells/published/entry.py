@@ -67,6 +67,11 @@ class NamedCell:
     same_as: tuple[SharedName, ...] = ()
 
     @cached_property
+    def written(self) -> GateGraph:
+        """Graph of the formula as it is written."""
+        return parse_formula(self.formula)
+
+    @cached_property
     def graph(self) -> GateGraph:
         """Canonical graph of the formula."""
-        return parse_formula(self.formula).canonical()
+        return self.written.canonical()

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from search.cells.earlier import zeros
 from search.cells.errors import RecipeError
 from search.cells.files import read_cell
 from search.cells.graph import GateGraph
@@ -20,7 +21,6 @@ from search.cells.mutation import propose
 from search.cells.notation.formula import parse_formula
 from search.cells.notation.recipe import format_recipe, parse_recipe
 from search.cells.operations import Node, Op
-from search.cells.simplify import zeros
 from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 
