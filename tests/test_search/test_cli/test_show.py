@@ -44,7 +44,7 @@ def test_the_canonical_form_that_is_shown_is_the_cell(name: str, gatesearch: Gat
     assert (said.status, said.err) == (0, "")
     assert parse_formula(_formula(said.out)).canonical().id == LIBRARY[name].graph.id
     assert f"\npublished as          {LIBRARY[name].title[:20]}" in said.out
-    assert "\n    h' = " in said.out.split("\ndiagram:\n")[1]
+    assert "    h' = " in said.out.split("\ndiagram:\n")[1]
 
 
 def test_a_formula_file_is_a_cell(gatesearch: Gatesearch, here: Path) -> None:
