@@ -372,8 +372,8 @@ def _components(pairs: list[_Pair]) -> list[list[Monomial]]:
 def _content(numbers: list[Number]) -> Number:
     """Return the number that is taken out of a sum with these factors when it is multiplied.
 
-    It is the smallest factor, unless another one divided by it is no decimal fraction; then what is left are whole numbers
-    up to 4, or numbers up to 1. Of negative factors alone, it is negative.
+    It is the smallest factor, unless another one divided by it is no decimal fraction; then what is left are whole
+    numbers up to 4, or numbers up to 1. Of negative factors alone, it is negative.
     """
     if numbers == [1] * len(numbers):
         return 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
 from search.cells.operations import NORM_EPSILON, SIGNS, Op
+from search.cells.text import number_text
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import BufferKind, Instruction, Stage, gradient

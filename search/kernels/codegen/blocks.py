@@ -11,8 +11,8 @@ from search.kernels.codegen.host import Host
 BLOCKS_GEMM = "blocks_gemm"
 """blocks_gemm(g, M, N, S, source, blocks, start, start_rs, destination): destination = start + source @ blocks.
 
-`blocks` are packed one after the other as `gemm.PACK` does. `start` is the destination itself, or one row for all rows
-(start_rs = 0).
+`blocks` are packed one after the other as `packing.PACK` does. `start` is the destination itself, or one row for all
+rows (start_rs = 0).
 """
 
 BLOCKS_GRADIENT = "blocks_gradient"
