@@ -25,8 +25,11 @@ from search.cells.polynomials import Value
 from search.cells.starts import Start, StartRule, start_key
 from search.cells.sums import Sums, plain_start, private_parameters, rewritten
 
-MAX_WAYS = 8
-"""Most ways to turn gates that are compared."""
+MAX_IRREGULAR = 3
+"""Most gates of a cell, of those that change the terms of sums, that are turned."""
+
+MAX_WAYS = 2**MAX_IRREGULAR
+"""Most ways to turn these gates that are compared."""
 
 _Key: TypeAlias = tuple[object, ...]
 
@@ -41,11 +44,13 @@ def candidates(sums: Sums) -> list[tuple[Sums, frozenset[int]]]:
     pending = [sums]
     while pending:
         turned, open_gates, irregular = _oriented(pending.pop())
+        if len(irregular) > MAX_IRREGULAR:
+            return [next(iter(found.values()), (turned, open_gates))]
         key = frozenset(turned.polynomials.nodes[i] for i in turned.negated)
         if key in found:
             continue
         found[key] = turned, open_gates
-        if len(found) > MAX_WAYS:
+        if len(found) > MAX_WAYS or 2 ** len(irregular) > MAX_WAYS:
             return [next(iter(found.values()))]
         pending += [rewritten(turned, gate) for gate in irregular]
     return list(found.values())

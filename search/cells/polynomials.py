@@ -270,8 +270,15 @@ class Polynomials:
                 for factor in (number, -number):
                     if all(terms.get(part) == factor * own for part, own in parts.items()):
                         found[literal] = factor, tuple(parts)
-        times = Counter(part for _, parts in found.values() for part in parts)
-        return {literal: whole for literal, whole in found.items() if all(times[part] == 1 for part in whole[1])}
+        # The longest first, without those that overlap with a longer one, or with one as long.
+        chosen: dict[int, tuple[Number, tuple[Monomial, ...]]] = {}
+        taken: set[Monomial] = set()
+        for size in sorted({len(parts) for _, parts in found.values()}, reverse=True):
+            alike = {i: whole for i, whole in found.items() if len(whole[1]) == size and taken.isdisjoint(whole[1])}
+            times = Counter(part for _, parts in alike.values() for part in parts)
+            chosen |= {i: whole for i, whole in alike.items() if all(times[part] == 1 for part in whole[1])}
+            taken |= set(times)
+        return chosen
 
     def _joined(self, terms: dict[Monomial, Number]) -> dict[Monomial, Number]:
         terms = self._squared(terms)
@@ -365,17 +372,30 @@ def _components(pairs: list[_Pair]) -> list[list[Monomial]]:
 def _content(numbers: list[Number]) -> Number:
     """Return the number that is taken out of a sum with these factors when it is multiplied.
 
-    What is left are whole numbers up to 4, or numbers up to 1. Of negative factors alone, it is negative.
+    It is the smallest factor, unless another one divided by it is no decimal fraction; then what is left are whole
+    numbers up to 4, or numbers up to 1. Of negative factors alone, it is negative.
     """
     if numbers == [1] * len(numbers):
         return 1
     fractions = [Fraction(number) for number in numbers]
+    sign = -1 if all(f < 0 for f in fractions) else 1
+    smallest = min(abs(f) for f in fractions)
+    if all(_is_decimal(f / smallest) for f in fractions):
+        return _exact(smallest * sign)
     divisor = Fraction(math.gcd(*(f.numerator for f in fractions)), math.lcm(*(f.denominator for f in fractions)))
     largest = max(abs(f) for f in fractions) / divisor
     scale = 1
     while largest > 4 and scale < largest:
         scale *= 10
-    return _exact(divisor * scale * (-1 if all(f < 0 for f in fractions) else 1))
+    return _exact(divisor * scale * sign)
+
+
+def _is_decimal(number: Fraction) -> bool:
+    left = number.denominator
+    for prime in (2, 5):
+        while left % prime == 0:
+            left //= prime
+    return left == 1
 
 
 def _value_of(terms: Mapping[Monomial, Number]) -> Value:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
 from search.cells.operations import NORM_EPSILON, SIGNS, Op
+from search.cells.text import number_text
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import BufferKind, Instruction, Stage, gradient
@@ -140,7 +141,7 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
         return f"[{instruction.buffer}]" if " " in str(instruction.buffer) else str(instruction.buffer)
     match instruction.op:
         case "number":
-            return f"{instruction.number:g}"
+            return number_text(instruction.number)
         case "neg":
             return f"-{_bracket(arguments[0])}"
         case "gate":

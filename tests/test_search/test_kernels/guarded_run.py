@@ -75,7 +75,7 @@ def run(at_end: bool, mutants: int) -> None:
             train(graph, units, batch, at_end)
     vocabulary = [parse_formula(text).canonical() for text in (delayed, *(VOCABULARY[name] for name in GUARDED))]
     for graph in vocabulary:
-        for units, batch in ((1, 3), (33, 4), (48, 5)):
+        for units, batch in ((1, 3), (33, 4)):
             train(graph, fitting_units(graph, units), batch, at_end)
     print("ran", len(graphs + vocabulary))
 
