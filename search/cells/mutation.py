@@ -1,5 +1,9 @@
 """Mutation of a cell: the six transformations of Jozefowicz et al. 2015, section 3.3, and the nodes they apply to.
 
+What is drawn is a `Vocabulary`: by default the study's seven activations and three operations. Another one may have
+further activations, learned vectors and numbers as factors, and a seventh transformation, which changes the blocks or
+the bias of a matrix.
+
 The paper says both that p is drawn from U[0, 1] and every node is then transformed with probability p, and that one to
 three transformations are applied; it does not say how the two combine. `Rule` has one reading for each. The paper gives
 no weights for the six transformations: one is drawn uniformly from those that are applicable to the node.
@@ -9,39 +13,101 @@ child or the reason for rejecting the draw, and `propose` repeats the draw a bou
 """
 
 from collections import Counter
-from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from typing import TypeVar
 
 import numpy as np
 
 from search.cells.earlier import zeros
 from search.cells.errors import GraphError
 from search.cells.graph import MAX_NODES, GateGraph
+from search.cells.notation.printing import linear_options
 from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
-from search.cells.text import state_name
+from search.cells.starts import Rule as StartKind
+from search.cells.starts import Start, StartRule
+from search.cells.text import number_text, state_name
 
-ACTIVATION_CHOICES = (
-    (Op.SIGMOID, 0.0),
-    (Op.TANH, 0.0),
-    (Op.RELU, 0.0),
-    (Op.LINEAR, 0.0),
-    (Op.LINEAR, 1.0),
-    (Op.LINEAR, 0.9),
-    (Op.LINEAR, 1.1),
+IDENTITIES = (0.0, 1.0, 0.9, 1.1)
+"""Factors of the identity that the study adds to a `linear` at initialisation."""
+
+FACTORS = (0.5, 2.0, -1.0, 0.1)
+"""Numbers that a value may be multiplied by."""
+
+GROUPS = (1, 2, 4)
+"""Numbers of blocks of a matrix that mutation changes."""
+
+BIASES: tuple[Start | None, ...] = (
+    *(0.0, 1.0, -1.0),
+    StartRule(StartKind.CHRONO, (100.0,)),
+    StartRule(StartKind.UNIFORM_GATE),
+    None,
 )
-"""The paper's seven activations: an operation, and the factor of the identity added to a `LINEAR` at initialisation.
+"""Starts of a bias that mutation changes: as drawn, higher, lower, by a rule, and no bias."""
 
-Cells with other activations, such as `leaky_relu`, can be mutated, but no mutation introduces them.
-"""
 
-ELEMENTWISE_CHOICES = (Op.MUL, Op.ADD, Op.SUB)
-"""The paper's operations of two inputs."""
+@dataclass(frozen=True)
+class Vocabulary:
+    """What mutation may draw, and how often: weights, of which 0 means never. The default is the study's.
+
+    Attributes:
+        sigmoid: As an activation.
+        tanh: As an activation.
+        relu: As an activation.
+        linear: As an activation, for each of the four starts in `IDENTITIES`.
+        leaky_relu: As an activation.
+        softplus: As an activation.
+        norm: Layer norm, as an activation.
+        param: `param(1) * v` as an activation: a learned factor, which does nothing at first.
+        number: `c * v` as an activation, c being one of `FACTORS`.
+        mul: As an operation of two inputs.
+        add: As an operation of two inputs.
+        sub: As an operation of two inputs.
+        groups: Another number of blocks of a matrix, one of `GROUPS`.
+        bias: Another start of the bias of a matrix, one of `BIASES`.
+    """
+
+    sigmoid: float = 1.0
+    tanh: float = 1.0
+    relu: float = 1.0
+    linear: float = 1.0
+    leaky_relu: float = 0.0
+    softplus: float = 0.0
+    norm: float = 0.0
+    param: float = 0.0
+    number: float = 0.0
+    mul: float = 1.0
+    add: float = 1.0
+    sub: float = 1.0
+    groups: float = 0.0
+    bias: float = 0.0
+
+    @cached_property
+    def activations(self) -> tuple[tuple[Node, float], ...]:
+        """What an activation may be, without inputs, and the weights: an operation, or a factor's leaf."""
+        found = [(Node(op), getattr(self, op.value)) for op in (Op.SIGMOID, Op.TANH, Op.RELU)]
+        found += [(Node(Op.LINEAR, identity=identity), self.linear) for identity in IDENTITIES]
+        found += [(Node(op), getattr(self, op.value)) for op in (Op.LEAKY_RELU, Op.SOFTPLUS, Op.NORM)]
+        found += [(Node(Op.PARAM, start=1.0), self.param)]
+        found += [(Node(Op.NUMBER, value=number), self.number / len(FACTORS)) for number in FACTORS]
+        return tuple(choice for choice in found if choice[1])
+
+    @cached_property
+    def operations(self) -> tuple[tuple[Op, float], ...]:
+        """Operations of two inputs, and their weights."""
+        found = (Op.MUL, self.mul), (Op.ADD, self.add), (Op.SUB, self.sub)
+        return tuple(choice for choice in found if choice[1])
+
+
+STUDY_VOCABULARY = Vocabulary()
+"""What the study draws."""
 
 
 class Transformation(StrEnum):
-    """The six transformations, in the paper's order."""
+    """The six transformations, in the paper's order, and a further one."""
 
     REPLACE_ACTIVATION = "replace-activation"
     REPLACE_ELEMENTWISE = "replace-elementwise"
@@ -49,6 +115,7 @@ class Transformation(StrEnum):
     REMOVE_NODE = "remove-node"
     REPLACE_BY_ANCESTOR = "replace-by-ancestor"
     REPLACE_BY_COMBINATION = "replace-by-combination"
+    CHANGE_MATRIX = "change-matrix"
 
 
 class Rule(StrEnum):
@@ -104,6 +171,7 @@ def propose(
     max_nodes: int = 64,
     known: Container[str] = frozenset(),
     attempts: int = 100,
+    vocabulary: Vocabulary = STUDY_VOCABULARY,
 ) -> Proposed:
     """Return a valid child of `parent` whose id is not in `known`, or none after `attempts` draws.
 
@@ -114,10 +182,11 @@ def propose(
         max_nodes: limit of nodes in the canonical child, at most 256.
         known: ids that count as duplicates.
         attempts: limit of draws.
+        vocabulary: what may be drawn.
     """
     rejections: Counter[Rejection] = Counter()
     for _ in range(attempts):
-        child = mutate(parent, rng, rule=rule, max_nodes=max_nodes)
+        child = mutate(parent, rng, rule=rule, max_nodes=max_nodes, vocabulary=vocabulary)
         if isinstance(child, Rejection):
             rejections[child] += 1
         elif child.graph.id in known:
@@ -128,7 +197,12 @@ def propose(
 
 
 def mutate(
-    parent: GateGraph, rng: np.random.Generator, *, rule: Rule = Rule.EACH_NODE, max_nodes: int = 64
+    parent: GateGraph,
+    rng: np.random.Generator,
+    *,
+    rule: Rule = Rule.EACH_NODE,
+    max_nodes: int = 64,
+    vocabulary: Vocabulary = STUDY_VOCABULARY,
 ) -> Child | Rejection:
     """Draw once: transform some nodes of the parent's canonical graph.
 
@@ -136,7 +210,7 @@ def mutate(
         The child, of at most `max_nodes` nodes (at most 256), or the reason for rejecting the draw.
     """
     parent = parent.canonical()
-    draft = Draft(parent)
+    draft = Draft(parent, vocabulary)
     mutations: list[Mutation] = []
     for i in _chosen(parent, rng, rule):
         if i not in draft.live():
@@ -199,7 +273,8 @@ class Draft:
     Node numbers of the parent's canonical graph stay valid while the node is live.
     """
 
-    def __init__(self, graph: GateGraph) -> None:
+    def __init__(self, graph: GateGraph, vocabulary: Vocabulary = STUDY_VOCABULARY) -> None:
+        self.vocabulary = vocabulary
         self.nodes: dict[int, Node] = dict(enumerate(graph.nodes))
         self.outputs: list[int] = list(graph.outputs)
         self._live: frozenset[int] | None = None
@@ -227,9 +302,16 @@ class Draft:
         self.nodes[number] = node
         return number
 
-    def change(self, i: int, op: Op, identity: float = 0.0) -> None:
+    def change(self, i: int, node: Node) -> None:
         """Replace the operation of node `i`, with the same inputs."""
-        self.nodes[i] = Node(op, self.nodes[i].inputs, identity=identity)
+        self.nodes[i] = node.reading(self.nodes[i].inputs)
+
+    def applied(self, choice: Node, value: int) -> Node:
+        """Return an activation of a value; of a factor's leaf, which is added, it is the product."""
+        if choice.op not in LEAVES:
+            return choice.reading((value,))
+        self._live = None
+        return Node(Op.MUL, (self.add(choice), value))
 
     def redirect(self, reader: int, place: int, target: int) -> None:
         """Set one input of a reader, or an output, to node `target`."""
@@ -278,36 +360,65 @@ class Draft:
 
 
 def _describe(node: Node) -> str:
-    if node.op is Op.INPUT:
-        return "x"
-    if node.op is Op.STATE:
-        return state_name(node.state)
-    return f"linear({node.identity:g})" if node.op is Op.LINEAR else node.op.value
+    match node.op:
+        case Op.INPUT:
+            return "x"
+        case Op.STATE:
+            return state_name(node.state)
+        case Op.NUMBER:
+            return number_text(node.value)
+        case Op.PARAM:
+            return f"param({node.start if isinstance(node.start, StartRule) else number_text(node.start)})"
+        case Op.LINEAR:
+            return f"linear({node.identity:g}{linear_options(replace(node, identity=0.0))})"
+        case _:
+            return node.op.value
+
+
+_Choice = TypeVar("_Choice")
+
+
+def _drawn(choices: Sequence[tuple[_Choice, float]], rng: np.random.Generator) -> _Choice:
+    """Draw one of the choices by their weights; of equal ones as the study's searches have always drawn them."""
+    weights = [weight for _, weight in choices]
+    if weights.count(weights[0]) == len(weights):
+        return choices[int(rng.integers(len(choices)))][0]
+    shares = np.cumsum(weights)
+    return choices[int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))][0]
+
+
+def _other_activations(draft: Draft, i: int) -> list[tuple[Node, float]]:
+    node = draft.nodes[i]
+    same = node.op, node.identity
+    return [choice for choice in draft.vocabulary.activations if (choice[0].op, choice[0].identity) != same]
 
 
 def _replace_activation(draft: Draft, i: int, rng: np.random.Generator) -> str:
-    node = draft.nodes[i]
-    others = [choice for choice in ACTIVATION_CHOICES if choice != (node.op, node.identity)]
-    op, identity = others[rng.integers(len(others))]
+    choice = _drawn(_other_activations(draft, i), rng)
     before = draft.describe(i)
-    draft.change(i, op, identity)
-    return f"{before} becomes {_describe(draft.nodes[i])}"
+    draft.nodes[i] = draft.applied(choice, draft.nodes[i].inputs[0])
+    return f"{before} becomes {_describe(choice)}{' *' * (choice.op in LEAVES)}"
+
+
+def _other_operations(draft: Draft, i: int) -> list[tuple[Op, float]]:
+    return [choice for choice in draft.vocabulary.operations if choice[0] is not draft.nodes[i].op]
 
 
 def _replace_elementwise(draft: Draft, i: int, rng: np.random.Generator) -> str:
-    others = [op for op in ELEMENTWISE_CHOICES if op is not draft.nodes[i].op]
+    op = _drawn(_other_operations(draft, i), rng)
     before = draft.describe(i)
-    draft.change(i, others[rng.integers(len(others))])
-    return f"{before} becomes {draft.nodes[i].op.value}"
+    draft.change(i, Node(op))
+    return f"{before} becomes {op.value}"
 
 
 def _insert_activation(draft: Draft, i: int, rng: np.random.Generator) -> str:
-    op, identity = ACTIVATION_CHOICES[rng.integers(len(ACTIVATION_CHOICES))]
+    choice = _drawn(draft.vocabulary.activations, rng)
     inputs = draft.nodes[i].inputs
     place = int(rng.integers(len(inputs)))
-    new = draft.add(Node(op, (inputs[place],), identity=identity))
+    new = draft.add(draft.applied(choice, inputs[place]))
     draft.redirect(i, place, new)
-    return f"{_describe(draft.nodes[new])} between {draft.describe(inputs[place])} and {draft.describe(i)}"
+    what = f"{_describe(choice)}{' *' * (choice.op in LEAVES)}"
+    return f"{what} between {draft.describe(inputs[place])} and {draft.describe(i)}"
 
 
 def _remove_node(draft: Draft, i: int, rng: np.random.Generator) -> str:
@@ -332,7 +443,7 @@ def _replace_by_combination(draft: Draft, i: int, rng: np.random.Generator) -> s
     other = inner[rng.integers(len(inner))]
     theirs = sorted(draft.ancestors(other))
     second = theirs[rng.integers(len(theirs))]
-    op = ELEMENTWISE_CHOICES[rng.integers(len(ELEMENTWISE_CHOICES))]
+    op = _drawn(draft.vocabulary.operations, rng)
     if i in draft.ancestors(second):
         return None  # a reader of node i would depend on itself
     before = draft.describe(i)
@@ -341,17 +452,36 @@ def _replace_by_combination(draft: Draft, i: int, rng: np.random.Generator) -> s
     return f"{before} replaced by {draft.describe(first)} {op.value} {draft.describe(second)}"
 
 
+def _change_matrix(draft: Draft, i: int, rng: np.random.Generator) -> str:
+    node, words = draft.nodes[i], draft.vocabulary
+    blocks = [(replace(node, groups=groups), words.groups) for groups in GROUPS if groups != node.groups]
+    starts = [(replace(node, bias=bias), words.bias) for bias in BIASES if bias != node.bias]
+    choices = [(choice, weight / len(some)) for some in (blocks, starts) for choice, weight in some if weight]
+    before = draft.describe(i)
+    draft.nodes[i] = _drawn(choices, rng)
+    return f"{before} becomes {_describe(draft.nodes[i])}"
+
+
+def _is_changeable(draft: Draft, i: int) -> bool:
+    return draft.nodes[i].op is Op.LINEAR and draft.vocabulary.groups + draft.vocabulary.bias > 0.0
+
+
 def _has_one_reader(draft: Draft, i: int) -> bool:
     return len(draft.nodes[i].inputs) == 1 and len(draft.readers(i)) == 1
 
 
 _APPLICABLE: dict[Transformation, Callable[[Draft, int], bool]] = {
-    Transformation.REPLACE_ACTIVATION: lambda draft, i: draft.nodes[i].op in ACTIVATIONS,
-    Transformation.REPLACE_ELEMENTWISE: lambda draft, i: draft.nodes[i].op in ELEMENTWISE,
+    Transformation.REPLACE_ACTIVATION: lambda draft, i: (
+        draft.nodes[i].op in ACTIVATIONS and bool(_other_activations(draft, i))
+    ),
+    Transformation.REPLACE_ELEMENTWISE: lambda draft, i: (
+        draft.nodes[i].op in ELEMENTWISE and bool(_other_operations(draft, i))
+    ),
     Transformation.INSERT_ACTIVATION: lambda draft, i: True,
     Transformation.REMOVE_NODE: _has_one_reader,
     Transformation.REPLACE_BY_ANCESTOR: lambda draft, i: True,
     Transformation.REPLACE_BY_COMBINATION: lambda draft, i: True,
+    Transformation.CHANGE_MATRIX: _is_changeable,
 }
 _APPLY: dict[Transformation, Callable[[Draft, int, np.random.Generator], str | None]] = {
     Transformation.REPLACE_ACTIVATION: _replace_activation,
@@ -360,4 +490,5 @@ _APPLY: dict[Transformation, Callable[[Draft, int, np.random.Generator], str | N
     Transformation.REMOVE_NODE: _remove_node,
     Transformation.REPLACE_BY_ANCESTOR: _replace_by_ancestor,
     Transformation.REPLACE_BY_COMBINATION: _replace_by_combination,
+    Transformation.CHANGE_MATRIX: _change_matrix,
 }

@@ -164,7 +164,7 @@ class Polynomials:
         if sum(map(len, parts)) > MAX_DEGREE:
             parts = [(self._atom(Atom(Node(Op.MUL), ((part, 1),))),) if len(part) > 1 else part for part in parts]
         monomial = tuple(sorted(literal for part in parts for literal in part))
-        if len(monomial) == 1 or any(literal & 1 for literal in monomial):
+        if len(monomial) == 1 or any(literal & 1 or self._has_number(literal) for literal in monomial):
             return self.normal({monomial: number})
         return _value_of({monomial: number})
 
@@ -207,6 +207,11 @@ class Polynomials:
             parts.append((number, self.product([literals[literal] for literal in monomial])))
         return self.sum(parts)
 
+    def _has_number(self, literal: int) -> bool:
+        """Return whether a literal is a sum with a number, such as `v + 2`; such factors are multiplied out."""
+        atom = self.atoms[literal >> 1]
+        return atom.node.op is Op.ADD and not literal & 1 and bool(atom.reads) and not atom.reads[0][0]
+
     def _inner(self, monomial: Monomial) -> Value | None:
         """Return the value of a single literal that is a sum or a product itself, else None."""
         if len(monomial) != 1:
@@ -230,13 +235,18 @@ class Polynomials:
 
     def _parts(self, monomial: Monomial) -> Value | None:
         """Return the sum that a product is, one step further multiplied out, or None if it is none."""
-        odd = [literal for literal in monomial if literal & 1]
-        if not odd:
+        odd = [literal for literal in monomial if literal & 1 or self._has_number(literal)]
+        if not odd or (len(monomial) == 1 and not odd[0] & 1):
             return self._inner(monomial)
         if len(odd) > MAX_MULTIPLIED:
             return None
         rest = _without(monomial, odd[0])
         atom = self.atoms[odd[0] >> 1]
+        if not odd[0] & 1:
+            assert atom.reads is not None
+            (_, constant), *others = atom.reads
+            factor, part = self._as_factor(tuple(others)) if len(others) > 1 else (others[0][1], others[0][0])
+            return (rest, constant), (tuple(sorted([*rest, *part])), factor)
         whole: Monomial = (odd[0] - 1,)
         if atom.node.op is Op.MUL and atom.reads and len(rest) + len(atom.reads[0][0]) <= MAX_DEGREE:
             whole = atom.reads[0][0]
@@ -372,8 +382,8 @@ def _components(pairs: list[_Pair]) -> list[list[Monomial]]:
 def _content(numbers: list[Number]) -> Number:
     """Return the number that is taken out of a sum with these factors when it is multiplied.
 
-    It is the smallest factor, unless another one divided by it is no decimal fraction; then what is left are whole
-    numbers up to 4, or numbers up to 1. Of negative factors alone, it is negative.
+    It is the smallest factor, unless another one divided by it is no decimal fraction; then whole numbers up to 4, or
+    numbers up to 1, are left. Of negative factors alone, it is negative.
     """
     if numbers == [1] * len(numbers):
         return 1

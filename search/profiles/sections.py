@@ -22,7 +22,7 @@ from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, REFERENCE, SEEDS, STUDY
-from search.cells.mutation import Rule
+from search.cells.mutation import Rule, Vocabulary
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
 from search.core.limits import DEFAULT_LIMITS, Limits
@@ -49,6 +49,7 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6)]
+Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
 Scalar = bool | int | float | str
 
 
@@ -85,6 +86,39 @@ class MutationSection:
     attempts: Count = 100  # draws before a proposal is given up (not in the study)
     # For a child that is known already: "reject" draws again, "revisit" gives it new settings (as in the study).
     duplicates: Literal["reject", "revisit"] = "reject"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class VocabularySection:
+    """What mutation may draw, and how often: weights; see `search.cells.mutation.Vocabulary`."""
+
+    sigmoid: Weight = 1.0  # activations
+    tanh: Weight = 1.0
+    relu: Weight = 1.0
+    linear: Weight = 1.0  # for each of four starts: no identity, 0.9, 1 and 1.1 times the identity
+    leaky_relu: Weight = 0.0  # (this and all below that are 0: not in the study)
+    softplus: Weight = 0.0
+    norm: Weight = 0.0  # layer norm
+    param: Weight = 0.0  # a learned factor that starts at 1
+    number: Weight = 0.0  # a factor of 0.5, 2, -1 or 0.1
+    mul: Weight = 1.0  # operations of two inputs
+    add: Weight = 1.0
+    sub: Weight = 1.0
+    groups: Weight = 0.0  # 1, 2 or 4 blocks of a matrix
+    bias: Weight = 0.0  # another start of a bias, or none
+
+    @model_validator(mode="after")
+    def _some(self) -> "VocabularySection":
+        words = self.words()
+        if not words.activations or len(words.operations) < 1:
+            raise ValueError(
+                "vocabulary has no activation or no operation of two inputs; give one of each a weight above 0"
+            )
+        return self
+
+    def words(self) -> Vocabulary:
+        """Return the vocabulary with these weights."""
+        return Vocabulary(**asdict(self))
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -221,6 +255,7 @@ class Profile:
     description: str = ""
     search: SearchSection = field(default_factory=SearchSection)
     mutation: MutationSection = field(default_factory=MutationSection)
+    vocabulary: VocabularySection = field(default_factory=VocabularySection)
     transfer: TransferSection = field(default_factory=TransferSection)
     grid: GridSection = field(default_factory=GridSection)
     memorization: MemorizationSection = field(default_factory=MemorizationSection)

@@ -58,6 +58,7 @@ class Strategy(ABC):
         self.records: dict[str, CellRecord] = {}
         self.seeds: list[str] = []
         self.best: list[tuple[float, str]] = []
+        self._words = profile.vocabulary.words()
         self._proposed: set[str] = set()
         self._asked = self._told = 0
 
@@ -140,7 +141,15 @@ class Strategy(ABC):
         known = self._proposed
         if rules.duplicates == "revisit":
             known = {i for i in known if i not in self.records or not self.records[i].memorized}
-        return propose(parent, rng, rule=rules.rule, max_nodes=rules.max_nodes, known=known, attempts=rules.attempts)
+        return propose(
+            parent,
+            rng,
+            rule=rules.rule,
+            max_nodes=rules.max_nodes,
+            known=known,
+            attempts=rules.attempts,
+            vocabulary=self._words,
+        )
 
     def _enter(self, cell: str, kind: ProposalKind, visits: Sequence[Visit], ending: str) -> None:
         record = self.records.setdefault(cell, CellRecord())
