@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from search.cells.library import LIBRARY, name_of
+from search.cells.library import FAMILY_OF, LIBRARY, name_of
 from search.cells.notation.display import format_display
 from search.cells.notation.formula import parse_formula
 from search.cells.recognition import describe_flipped, flipped_gates
@@ -48,7 +48,7 @@ def test_a_flipped_gate_is_named_as_the_publication_names_it(name: str, gates: s
     assert flipped_gates(parse_formula(flipped(flipped(cell.formula, gates), gates)), cell) == []
 
 
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize("name", [name for name in LIBRARY if FAMILY_OF[name] not in ("found_by_search", "lstm")])
 def test_a_cell_s_own_formula_has_no_gate_flipped_and_its_canonical_form_can_be_compared(name: str) -> None:
     cell = LIBRARY[name]
     assert flipped_gates(cell.written, cell) == []
