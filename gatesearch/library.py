@@ -23,8 +23,8 @@ class Cell:
     """A recurrent cell: a graph of gates, with the formula that people read. A notebook shows its drawing.
 
     `name`: name in the library or of the file, None for a formula. `formula`: one assignment a line; `linear` is a
-    matrix and a bias of its own, a prime marks the new value of a state. Isomorphic cells have the same `id` and
-    compare equal.
+    matrix and a bias of its own, `param` a learned vector, `norm` a layer norm, and a prime marks the new value of a
+    state. Isomorphic cells have the same `id` and compare equal.
 
     >>> import gatesearch
     >>> gru = gatesearch.cell("gru")
@@ -83,7 +83,7 @@ class Cell:
             units: size of a state (H).
             layers: number of layers.
             input_size: features of the input (I); by default `units`.
-            bias: whether matrices have biases.
+            bias: whether matrices have biases, and layer norms offsets; learned vectors stay without.
             batch_first: whether the input is (B, T, I) instead of (T, B, I).
             dropout: dropout probability between layers.
             device: device of the parameters.
@@ -95,7 +95,8 @@ class Cell:
             else a tuple (h_n, c_n, ...).
 
         Raises:
-            ValueError: a size is less than 1, or the cell reads x itself (mut1 does), and `input_size` is not `units`.
+            ValueError: a size is less than 1; the cell reads x itself (mut1 does), and `input_size` is not `units`; or
+                the cell has block-diagonal matrices, and a size is no multiple of the number of blocks.
 
         >>> import gatesearch, torch
         >>> lstm = gatesearch.cell("lstm").module(units=32, layers=2, input_size=10)

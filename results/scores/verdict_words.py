@@ -9,6 +9,12 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _TITLES = {"gru": "GRU", "lstm": "LSTM"}
 
 
+MOST_NAMED = 16
+"""Most cells that a sentence names; more are counted."""
+
+_SHOWN = 8
+
+
 def opponents(matches: Iterable[Match]) -> str:
     """Return the cells that these matches are against, in words."""
     names = sorted({match.other for match in matches})
@@ -114,6 +120,9 @@ def _percent(share: float, digits: int, sign: str = "-") -> str:
 def better_words(cells: Mapping[str, Course], winners: Mapping[str, Sequence[str]], ranked: Sequence[str]) -> str:
     """Return which of these cells are better than their opponents, and on what tasks."""
     groups: dict[str, list[str]] = {}
+    if len(winners) > MOST_NAMED:
+        on = {task: [cell for cell, tasks in winners.items() if task in tasks] for task in ranked}
+        return "; ".join(f"better on {task}: {_first_of(names)}" for task, names in on.items() if names)
     for cell, tasks in winners.items():
         against = opponents([match for task in tasks for match in cells[cell][task]])
         groups.setdefault(against, []).append(f"{cell} on {all_of(tasks, ranked)}")
@@ -121,14 +130,36 @@ def better_words(cells: Mapping[str, Course], winners: Mapping[str, Sequence[str
 
 
 def worse_words(cells: Mapping[str, Course], ranked: Sequence[str]) -> str:
-    """Return which of these cells are worse than the GRU, grouped by tasks; empty if none is."""
+    """Return which of these cells are worse than the GRU, grouped by tasks; empty if none is.
+
+    More than `MOST_NAMED` cells are counted, not named.
+    """
     groups: dict[tuple[str, ...], list[str]] = {}
     for cell, course in cells.items():
         lost = {match.task for own in course.values() for match in own if _lost_to_gru(match)}
         if lost:
             groups.setdefault(tuple(task for task in course if task in lost), []).append(cell)
     ordered = sorted(groups.items(), key=lambda item: -len(item[0]))
+    if sum(map(len, groups.values())) > MOST_NAMED:
+        by_count: dict[int, int] = {}
+        for tasks, names in ordered:
+            by_count[len(tasks)] = by_count.get(len(tasks), 0) + len(names)
+        told = [
+            f"{number} on {f'all {count_word(ranked)} tasks' if count == len(ranked) > 1 else _tasks(count)}"
+            for count, number in by_count.items()
+        ]
+        return f"{sum(by_count.values())} of {len(cells)} cells, {joined(told)}"
     return "; ".join(f"{joined(names)} on {all_of(tasks, ranked)}" for tasks, names in ordered)
+
+
+def _tasks(count: int) -> str:
+    return f"{_NUMBERS[count] if count < len(_NUMBERS) else count} task{'s' if count > 1 else ''}"
+
+
+def _first_of(names: Sequence[str]) -> str:
+    """Return the first names, and how many others there are."""
+    rest = len(names) - _SHOWN
+    return joined(names) if rest <= 1 else f"{', '.join(names[:_SHOWN])} and {rest} others"
 
 
 def _lost_to_gru(match: Match) -> bool:

@@ -50,6 +50,13 @@ LIBRARY: dict[str, NamedCell] = {cell.name: cell for cells in FAMILIES.values() 
 
 assert len(LIBRARY) == sum(len(cells) for cells in FAMILIES.values()), "two cells have one name"
 
+ALIASES: dict[str, str] = {
+    shared.name.lower(): cell.name for cell in LIBRARY.values() for shared in cell.same_as if " " not in shared.name
+}
+"""Names of published cells by other published names of the same graphs, in lower case."""
+
+assert LIBRARY.keys().isdisjoint(ALIASES), "another name of a cell is a cell's name"
+
 FAMILY_OF: dict[str, str] = {cell.name: family for family, cells in FAMILIES.items() for cell in cells}
 """Family of each published cell, by name."""
 
@@ -70,7 +77,12 @@ SEEDS = ("lstm", "gru")
 
 
 def named_cell(name: str) -> NamedCell:
-    """Return the named cell. Raises `UnknownCellError`, listing similar names, if there is none."""
+    """Return the cell with this name or other name.
+
+    Raises:
+        UnknownCellError: there is none; the message lists similar names.
+    """
+    name = ALIASES.get(name.lower(), name)
     if name not in LIBRARY:
         near = get_close_matches(shorten(name), LIBRARY, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "`gatesearch cells` lists them"

@@ -137,7 +137,7 @@ class Operation:
 
 
 def _sigmoid(v: float) -> float:
-    return 1.0 / (1.0 + math.exp(-v)) if v > -700.0 else 0.0
+    return 0.0 if v <= -700.0 else 1.0 / (1.0 + math.exp(-v))  # NaN stays
 
 
 def _softplus(v: float) -> float:
@@ -346,8 +346,20 @@ POINTWISE = frozenset(op for op, operation in OPERATIONS.items() if operation.el
 SIGNS = {op: operation.sign for op, operation in OPERATIONS.items() if operation.sign}
 """Signs of the operations of two inputs, in formulas and in code."""
 
-assert set(OPERATIONS) == set(Op), "an operation has no entry"
-assert all(OPERATIONS[op].value and OPERATIONS[op].machine and OPERATIONS[op].derivative for op in POINTWISE)
+
+def _missing() -> Iterator[str]:
+    """Yield what the table lacks, such as `tanh.jax`: each is needed by a part of the project."""
+    yield from (op.value for op in Op if op not in OPERATIONS)
+    for op, operation in OPERATIONS.items():
+        needed = ["symbol"] if operation.arity else []
+        needed += ["functions"] if operation.arity == 1 else ["sign"] if operation.arity == 2 else []
+        needed += ["value", "torch", "jax", "machine", "derivative", "cost"] if op in POINTWISE else []
+        yield from (f"{op.value}.{field}" for field in needed if not getattr(operation, field))
+    words = [word for operation in OPERATIONS.values() for word in (*operation.functions, operation.sign) if word]
+    yield from (f"a name other than {word!r}" for word in sorted(set(words)) if words.count(word) > 1)
+
+
+assert not (lacks := [*_missing()]), f"the table of operations lacks {', '.join(lacks)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def candidates(sums: Sums) -> list[tuple[Sums, frozenset[int]]]:
         if key in found:
             continue
         found[key] = turned, open_gates
-        if len(found) > MAX_WAYS:
+        if len(found) > MAX_WAYS or 2 ** len(irregular) > MAX_WAYS:
             return [next(iter(found.values()))]
         pending += [rewritten(turned, gate) for gate in irregular]
     return list(found.values())

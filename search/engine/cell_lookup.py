@@ -15,7 +15,7 @@ from results.store.runs import MAX_PATH, known_runs, open_run
 from search.cells.errors import UnknownCellError
 from search.cells.files import cell_of_file, is_file_name, split_member
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, display_formula, named_cell
+from search.cells.library import ALIASES, LIBRARY, display_formula, named_cell
 from search.cells.text import quoted
 
 CELL_ID = re.compile(r"[0-9a-fA-F]{4,16}")
@@ -58,8 +58,8 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         CellError: there is no such cell, or its file is invalid.
         ResultsError: there is no such run, its store is damaged, or several of its cells have these first digits.
     """
-    if cell in LIBRARY:
-        return FoundCell(LIBRARY[cell].graph, cell, LIBRARY[cell].formula)
+    if (name := ALIASES.get(cell.lower(), cell)) in LIBRARY:
+        return FoundCell(LIBRARY[name].graph, name, LIBRARY[name].formula)
     if _is_path(cell):
         file = cell_of_file(cell)
         graph, formula = file.read()

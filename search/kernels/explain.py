@@ -5,24 +5,27 @@ from collections.abc import Iterator, Sequence
 
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
-from search.cells.operations import SIGNS, Op
+from search.cells.operations import NORM_EPSILON, SIGNS, Op
+from search.cells.text import number_text
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
-from search.kernels.plan.adjoint import Instruction, Stage
-from search.kernels.plan.program import Gemm, Part, Program, Segment, program_of
+from search.kernels.plan.adjoint import BufferKind, Instruction, Stage, gradient
+from search.kernels.plan.program import Gemm, Norm, Part, Program, Segment, program_of
 
 
 def explain(graph: GateGraph) -> str:
     """Return the cell's operations forward and backward, with stages as formulas, and the LLVM text of one stage.
 
     `sum0 = matrix0 x` is a product that starts a sum (in the forward, from its biases), and `+=` one that adds to it.
-    The lines of a stage are computed together, element by element. `d h` is the gradient of the loss by h. The stage
-    shown as LLVM text is the last one of the loop; it is left out where no machine code can be made.
+    The lines of a stage are computed together, element by element. `d h` is the gradient of the loss by h. A learned
+    vector such as `param0` is the same in all rows, and all rows add to its gradient. The stage shown as LLVM text is
+    the last one of the loop; it is left out where no machine code can be made.
     """
     program = program_of(graph)
     parts = [
         "formula",
         *_indented(format_display(graph).splitlines()),
+        *_blocks(program),
         *_forward(program),
         *_backward(program),
     ]
@@ -37,6 +40,12 @@ def explain(graph: GateGraph) -> str:
             *_indented(text.splitlines()),
         ]
     return "\n".join(parts)
+
+
+def _blocks(program: Program) -> Iterator[str]:
+    for number, storage in enumerate(program.storage):
+        if storage.groups > 1:
+            yield f"  matrix{number} is block-diagonal, of {storage.groups} blocks"
 
 
 def _forward(program: Program) -> Iterator[str]:
@@ -82,9 +91,23 @@ def _operations(title: str, parts: Sequence[Part]) -> Iterator[str]:
             if isinstance(step, Gemm):
                 equals = "=" if step.first else "+="
                 yield f"  {step.destination} {equals} matrix{step.matrix}{'.T' if step.backward else ''} {step.source}"
+            elif isinstance(step, Norm):
+                yield from _norm(step)
             else:
                 yield "  stage, element by element:"
                 yield from _indented(_indented(stage_formulas(step)))
+
+
+def _norm(norm: Norm) -> Iterator[str]:
+    source, result, scale = norm.source, norm.result, norm.scale
+    if norm.backward:
+        incoming = f"[{gradient(result)}]"
+        equals = "=" if norm.first else "+="
+        means = f"{incoming} - mean({incoming}) - {result} * mean({incoming} * {result})"
+        yield f"  {gradient(source)} {equals} {scale} * ({means})"
+    else:
+        yield f"  {scale} = 1 / sqrt(mean(({source} - mean({source}))^2) + {NORM_EPSILON:g})"
+        yield f"  {result} = {scale} * ({source} - mean({source}))"
 
 
 def _weights(segment: Segment) -> Iterator[str]:
@@ -109,7 +132,8 @@ def stage_formulas(stage: Stage) -> list[str]:
             lines.append(f"t{len(lines) + 1} = {text}")
             text = f"t{len(lines)}"
         texts.append(text)
-    return [*lines, *(f"{buffer} = {texts[number]}" for buffer, number in stage.stores)]
+    added = {buffer for buffer, _ in stage.stores if buffer.kind is BufferKind.PARAM}
+    return [*lines, *(f"{b} {'+=' if b in added else '='} {texts[number]}" for b, number in stage.stores)]
 
 
 def _expression(instruction: Instruction, arguments: list[str]) -> str:
@@ -117,7 +141,7 @@ def _expression(instruction: Instruction, arguments: list[str]) -> str:
         return f"[{instruction.buffer}]" if " " in str(instruction.buffer) else str(instruction.buffer)
     match instruction.op:
         case "number":
-            return f"{instruction.number:g}"
+            return number_text(instruction.number)
         case "neg":
             return f"-{_bracket(arguments[0])}"
         case "gate":

@@ -8,7 +8,13 @@ from torch import nn
 
 import gatesearch
 from search.cells.errors import CellError
-from search.cells.library import LIBRARY
+from search.cells.export.module import export_module
+from search.cells.library import LIBRARY, display_formula
+from search.cells.parameters import layout_of
+from search.kernels.reference import run_reference
+from search.training.model import SequenceModel
+from search.training.weights import layer_weights
+from tasks.task import Output
 
 FORMULA = "z = sigmoid(linear(x) + linear(h))\nh' = z * h + (1 - z) * tanh(linear(x))"
 
@@ -103,3 +109,25 @@ def test_a_module_of_any_formula_trains() -> None:
 def test_a_size_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="must all be at least 1"):
         gatesearch.cell("gru").module(units=0)
+    with pytest.raises(ValueError, match="are 6 and 6; this cell's blocks need multiples of 4"):
+        gatesearch.cell("h' = tanh(linear(x) + linear(h, groups=4))").module(units=6)
+
+
+def test_every_cell_of_the_library_is_a_module_that_computes_it() -> None:
+    torch.manual_seed(3)
+    generator = torch.Generator().manual_seed(0)
+    for name, cell in gatesearch.cells().items():
+        units = 4 * layout_of(cell.graph).unit_multiple
+        module = cell.module(units, dtype=torch.float64)
+        model = SequenceModel(cell.graph, units, 1, 4, Output.SYMBOLS)
+        model.initialise(1.0, generator)
+        layer = model.layer_parameters()[0].map(lambda tensor: tensor.detach().double())
+        parameters = export_module(display_formula(cell.graph), name).parameters
+        module.get_submodule("layers.0").load_state_dict(layer_weights(cell.graph, layer, parameters))
+        x = torch.randn(4, 2, units, dtype=torch.float64)
+        outputs, _ = module(x)
+        zeros = tuple(torch.zeros(2, units, dtype=torch.float64) for _ in range(cell.states))
+        expected, _ = run_reference(cell.graph, layer, x, zeros)
+        torch.testing.assert_close(
+            outputs, expected, rtol=1e-9, atol=1e-11, msg=lambda said, name=name: f"{name}: {said}"
+        )

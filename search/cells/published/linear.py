@@ -153,7 +153,11 @@ h' = f * h + (1 - f) * z""",
         title="Strongly-typed recurrent network (T-RNN)",
         reference=BALDUZZI_2016,
         verified=_TYPED,
-        remarks=("RecurrentLayers.jl applies tanh to the gate by default; its documentation has sigmoid.",),
+        remarks=(
+            "RecurrentLayers.jl applies tanh to the gate by default; its documentation has sigmoid.",
+            "minGRU, in the form of a linear space, is this cell with its gate flipped.",
+        ),
+        same_as=(SharedName("min-gru", FENG_2024),),
     ),
     NamedCell(
         "t-gru",
@@ -476,18 +480,6 @@ h' = (1 - g) * h + g * x""",
             "The theorem holds for a step size by softplus and zero-order hold.",
             "The authors' code makes the input's factor the step size times B instead of zero-order hold.",
         ),
-    ),
-    NamedCell(
-        "min-gru",
-        "an update gate and a candidate of the input alone, without tanh",
-        """\
-z = sigmoid(linear(x))
-n = linear(x)
-h' = (1 - z) * h + z * n""",
-        title="Minimal gated recurrent unit (minGRU)",
-        reference=FENG_2024,
-        verified="second source: https://hexdocs.pm/edifice/Edifice.Recurrent.MinGRU.html",
-        remarks=("T-RNN of 2016 with its gate flipped.",),
     ),
     NamedCell(
         "min-gru-positive",

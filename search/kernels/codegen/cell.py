@@ -9,13 +9,15 @@ their left matrix, so that what is in the padding stays there. Weights and their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from search.kernels.codegen.blocks import BLOCKS_GEMM, BLOCKS_GRADIENT, blocks_text
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.pointwise import access_of, stage_text
+from search.kernels.codegen.norm import NORM, NORM_GRADIENT, NORM_GRADIENT_ADDED, norm_text
+from search.kernels.codegen.pointwise import access_of, numbers_of, stage_text, value_of
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
-from search.kernels.plan.program import Gemm, Matrix, Operation, Part, Program, Segment, buffers_of
+from search.kernels.plan.program import Gemm, Matrix, Norm, Operation, Part, Program, Segment, buffers_of
 
 SEGMENTS = ("before", "forward", "backward", "before_backward")
 """Names of a program's segments, and of their functions."""
@@ -25,8 +27,9 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     """Return a function (table, T, B, H) that runs a segment over T steps.
 
     `table` holds pointers: the packed weights, the rows that sums start from (zeros in the backward), the gradients of
-    the weights (H, H) and of the sums' biases (S), unused in the forward; each packed block-diagonal matrix and the
-    gradient of each; then the segment's buffers.
+    the weights (H, H) and of the sums' biases (S), unused in the forward; the symbols of the steps; each packed
+    block-diagonal matrix and the gradient of each; then the segment's buffers. A segment that computes tables takes the
+    number of symbols for T.
     """
     numbers = {buffer: n for n, buffer in enumerate(segment.buffers)}
     calls = _Calls(name, numbers, program, host, backward)
@@ -38,7 +41,7 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
         f"  %{name}.at = getelementptr ptr, ptr %table, i64 {n}\n  %{name} = load ptr, ptr %{name}.at, align 8"
         for n, name in enumerate(
             [
-                *("weights", "starts", "gradients", "biases"),
+                *("weights", "starts", "gradients", "biases", "symbols"),
                 *(f"blocks{k}" for k in range(program.grouped)),
                 *(f"d_blocks{k}" for k in range(program.grouped)),
                 *(f"base{n}" for n in numbers.values()),
@@ -59,15 +62,32 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
         f"  %panels = udiv i64 %H.up, {columns}",
         "  %matrix = mul i64 %panel, %panels",
         "  %gradient = mul i64 %H, %H",
+        *(line for delay in _delays(segment, program) for line in _rows_of_tables(delay)),
         *parts,
     ]
     return "\n".join([*calls.stages, *lines, *gradients, "  ret void", "}"])
 
 
+def _delays(segment: Segment, program: Program) -> list[int]:
+    """Return the delays of the tables that a segment computes or reads."""
+    return sorted({delay for b in segment.buffers if (delay := program.tables.get(value_of(b))) is not None})
+
+
+def _rows_of_tables(delay: int) -> Iterator[str]:
+    """Yield the number of rows of the tables of a delay, of their numbers, and the symbols that name rows at step 0."""
+    yield from (
+        f"  %earlier{delay} = mul i64 %B, {delay}",
+        f"  %rows{delay} = add i64 %T, %earlier{delay}",
+        f"  %all{delay} = mul i64 %rows{delay}, %S",
+        f"  %back{delay} = sub i64 0, %earlier{delay}",
+        f"  %symbols{delay} = getelementptr i64, ptr %symbols, i64 %back{delay}",
+    )
+
+
 def _part(n: int, part: Part, calls: _Calls, backward: bool) -> Iterator[str]:
     """Yield the calls of a part, with the loop over the steps around them if it loops."""
     if not part.loops:
-        yield from (calls.whole(operation) for operation in part.operations)
+        yield from (calls.whole(operation, part.delay) for operation in part.operations)
         return
     begin, move, test = ("%T", "sub", "ugt i64 %s{n}.next, 0") if backward else ("0", "add", "ult i64 %s{n}.next, %T")
     yield from (
@@ -79,6 +99,7 @@ def _part(n: int, part: Part, calls: _Calls, backward: bool) -> Iterator[str]:
         f"  %s{n}.next = {move} i64 %s{n}, 1",
         f"  %t{n} = add i64 {f'%s{n}.next' if backward else f'%s{n}'}, 0",
         f"  %offset{n} = mul i64 %t{n}, %step",
+        f"  %offset{n}.rows = mul i64 %t{n}, %B",
         f"  %odd{n} = and i64 %t{n}, 1",
         f"  %even{n} = xor i64 %odd{n}, 1",
         f"  %offset{n}.old = mul i64 %odd{n}, %step",
@@ -101,6 +122,8 @@ def cell_text(program: Program, host: Host) -> str:
             f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})",
             "@one = private constant float 1.0",
             f"declare void @{GEMM}{host.width}({', '.join(sizes)})",
+            *([blocks_text(host)] if program.grouped else []),
+            *([norm_text(host)] if program.norms else []),
             *(
                 segment_text(name, getattr(program, name), program, host, backward=name.endswith("backward"))
                 for name in SEGMENTS
@@ -123,44 +146,64 @@ class _Calls:
         self.host = host
         self.backward = backward
         self.stages: list[str] = []
-        self._stage_names: dict[Stage, str] = {}
+        self._stage_names: dict[tuple[Stage, bool], str] = {}
         self._count = 0
 
-    def whole(self, operation: Operation) -> str:
-        """Return the call of an operation for all time steps at once."""
-        return self._call(operation, "%rows", "%all", lambda buffer: ([], f"%base{self.numbers[buffer]}"))
+    def whole(self, operation: Operation, delay: int | None) -> str:
+        """Return the call of an operation for all time steps at once, or for all rows of the tables of a delay."""
+        which = "" if delay is None else f"{delay}"
+        access = self.program.tables if delay is None else {}
+        return self._call(operation, f"%rows{which}", f"%all{which}", access, "0", self._base)
 
     def in_loop(self, operation: Operation, offset: str) -> str:
         """Return the call of an operation for the time step whose rows begin at `offset`."""
-        return self._call(operation, "%B", "%step", lambda buffer: self._at_step(buffer, offset))
+        access = self.program.tables
+        return self._call(operation, "%B", "%step", access, f"{offset}.rows", lambda b: self._at_step(b, offset))
 
     def weight_gradient(self, matrix: Matrix) -> str:
         """Return the product over all rows for a weight's gradient: that of its sum, transposed, times its input."""
         left, right = self.numbers[Buffer(BufferKind.SUM, matrix.sum, True)], self.numbers[matrix.source]
+        rows = self._rows(matrix.delay)
+        storage = self.program.storage[matrix.number]
+        if storage.groups > 1:
+            size = self._fresh()
+            return f"""\
+  {size} = udiv i64 %H, {storage.groups}
+  call i64 @{BLOCKS_GRADIENT}(i64 {storage.groups}, i64 {rows}, i64 {size}, i64 %S, ptr %base{left}, \
+ptr %base{right}, ptr %starts, ptr %d_blocks{storage.index})"""
         offset, at = self._fresh(), self._fresh()
         return f"""\
-  {offset} = mul i64 %gradient, {self.program.storage[matrix.number].index}
+  {offset} = mul i64 %gradient, {storage.index}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
-  call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 %rows, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
+  call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 {rows}, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
 
     def bias_gradient(self, s: int) -> str:
         """Return the product of a row of ones with a sum's gradient, which adds up all rows."""
         rows = f"%base{self.numbers[Buffer(BufferKind.SUM, s, True)]}"
+        count = self._rows(self.program.tables.get(Buffer(BufferKind.SUM, s)))
         offset, at = self._fresh(), self._fresh()
         return f"""\
   {offset} = mul i64 %S, {s}
   {at} = getelementptr float, ptr %biases, i64 {offset}
-  call void @{GEMM}{self.host.width}(i64 1, i64 %S, i64 %rows, ptr @one, i64 0, i64 0, ptr {rows}, \
+  call void @{GEMM}{self.host.width}(i64 1, i64 %S, i64 {count}, ptr @one, i64 0, i64 0, ptr {rows}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
+
+    def _rows(self, delay: int | None) -> str:
+        return "%rows" if delay is None else f"%rows{delay}"
+
+    def _base(self, buffer: Buffer) -> tuple[list[str], str]:
+        return [], f"%base{self.numbers[buffer]}"
 
     def _at_step(self, buffer: Buffer, offset: str) -> tuple[list[str], str]:
         base = f"%base{self.numbers[buffer]}"
         scratch = buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch
-        if scratch or buffer.kind is BufferKind.PARAM:
+        if scratch or buffer.kind is BufferKind.PARAM or value_of(buffer) in self.program.tables:
             return [], base
         if buffer.gradient and buffer.index not in self.program.tracked:  # two steps in turn
             offset += {BufferKind.OLD: ".old", BufferKind.NEW: ".new"}.get(buffer.kind, "")
+        if buffer.kind is BufferKind.SCALE:
+            offset += ".rows"
         name = self._fresh()
         return [f"  {name} = getelementptr float, ptr {base}, i64 {offset}"], name
 
@@ -168,7 +211,25 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
         self._count += 1
         return f"%q{self._count}"
 
-    def _call(self, operation: Operation, rows: str, count: str, at: Callable[[Buffer], tuple[list[str], str]]) -> str:
+    def _call(
+        self,
+        operation: Operation,
+        rows: str,
+        count: str,
+        access: Mapping[Buffer, int],
+        first_row: str,
+        at: Callable[[Buffer], tuple[list[str], str]],
+    ) -> str:
+        """Return the call of an operation.
+
+        Args:
+            operation: The operation.
+            rows: Name of the number of rows.
+            count: Name of the number of numbers in them.
+            access: Tables of which a stage reads rows by symbol.
+            first_row: Name of the position of the first row among those of all steps.
+            at: Function that returns the address of a buffer, after instructions that compute it.
+        """
         lines: list[str] = []
         pointers = []
         for buffer in buffers_of(operation):
@@ -176,27 +237,58 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
             lines += prepared
             pointers.append(pointer)
         if isinstance(operation, Stage):
-            if operation not in self._stage_names:
-                self._stage_names[operation] = f"{self.name}_stage{len(self._stage_names)}"
-                self.stages.append(stage_text(self._stage_names[operation], operation, self.host))
-            arguments = ", ".join(f"ptr {pointer}" for pointer in pointers)
-            size = f"i64 {rows}, i64 %S" if access_of(operation) else f"i64 {count}"
-            lines.append(f"  call void @{self._stage_names[operation]}({size}, {arguments})")
+            name = self._stage(operation, access)
+            arguments = [f"ptr {pointer}" for pointer in pointers]
+            if access_of(operation, access):
+                named = []
+                for delay in numbers_of(operation, access):
+                    at_row = self._fresh()
+                    lines.append(f"  {at_row} = getelementptr i64, ptr %symbols{delay}, i64 {first_row}")
+                    named.append(f"ptr {at_row}")
+                arguments = [f"i64 {rows}", "i64 %S", *named, *arguments]
+            else:
+                arguments = [f"i64 {count}", *arguments]
+            lines.append(f"  call void @{name}({', '.join(arguments)})")
+        elif isinstance(operation, Norm):
+            lines.append(_norm_call(operation, rows, pointers))
         else:
             lines += self._gemm(operation, rows, *pointers)
         return "\n".join(lines)
 
+    def _stage(self, stage: Stage, access: Mapping[Buffer, int]) -> str:
+        """Return the name of the function of a stage."""
+        key = stage, bool(access)
+        if key not in self._stage_names:
+            self._stage_names[key] = f"{self.name}_stage{len(self._stage_names)}"
+            self.stages.append(stage_text(self._stage_names[key], stage, self.host, access))
+        return self._stage_names[key]
+
     def _gemm(self, gemm: Gemm, rows: str, source: str, destination: str) -> Iterator[str]:
+        storage = self.program.storage[gemm.matrix]
         offset, weight = self._fresh(), self._fresh()
-        yield f"  {offset} = mul i64 %matrix, {self.program.storage[gemm.matrix].index}"
-        yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
+        if storage.groups == 1:
+            yield f"  {offset} = mul i64 %matrix, {storage.index}"
+            yield f"  {weight} = getelementptr float, ptr %weights, i64 {offset}"
         start, stride = destination, "%S"
         if gemm.first:
             row, start, stride = self._fresh(), self._fresh(), "0"
             yield f"  {row} = mul i64 %S, {0 if self.backward else gemm.destination.index}"
             yield f"  {start} = getelementptr float, ptr %starts, i64 {row}"
+        if storage.groups > 1:
+            size = self._fresh()
+            yield f"  {size} = udiv i64 %H, {storage.groups}"
+            yield (
+                f"  call i64 @{BLOCKS_GEMM}(i64 {storage.groups}, i64 {rows}, i64 {size}, i64 %S, ptr {source}, "
+                f"ptr %blocks{storage.index}, ptr {start}, i64 {stride}, ptr {destination})"
+            )
+            return
         yield (
             f"  call void @{GEMM}{self.host.width}(i64 {rows}, i64 %S, i64 %H, ptr {source}, i64 %S, i64 1, "
             f"ptr {weight}, i64 %panel, i64 {panel_columns(self.host)}, ptr {start}, i64 {stride}, "
             f"ptr {destination}, i64 %S)"
         )
+
+
+def _norm_call(norm: Norm, rows: str, pointers: list[str]) -> str:
+    name = NORM if not norm.backward else NORM_GRADIENT if norm.first else NORM_GRADIENT_ADDED
+    return f"  call i64 @{name}(i64 {rows}, i64 %H, i64 %S, {', '.join(f'ptr {pointer}' for pointer in pointers)})"

@@ -53,6 +53,7 @@ class Function(Vectors):
         self.name = name
         self.label = "entry"
         self._blocks = 0
+        self._header = f"define i64 @{name}(ptr %arguments) #0 {{"
         for n, argument in enumerate(arguments):
             short, _, kind = argument.partition(":")
             at = self.value(f"getelementptr i64, ptr %arguments, i64 {n}")
@@ -62,7 +63,7 @@ class Function(Vectors):
         """Return the text of the function, which returns `result`."""
         return "\n".join(
             [
-                f"define i64 @{self.name}(ptr %arguments) #0 {{",
+                self._header,
                 "entry:",
                 *self.lines,
                 f"  ret i64 {result}",
@@ -123,6 +124,14 @@ class Function(Vectors):
         return self.value(
             f"call reassoc float @llvm.vector.reduce.fadd.v{self.width}f32(float -0.0, {self.vector} {vector})"
         )
+
+
+class InnerFunction(Function):
+    """Function under construction that other functions of its module call; parameters are given as `ptr %name`."""
+
+    def __init__(self, name: str, parameters: Sequence[str], host: Host) -> None:
+        super().__init__(name, (), host)
+        self._header = f"define internal i64 @{name}({', '.join(parameters)}) #0 {{"
 
 
 def call_text(name: str, function: str, kinds: str) -> str:

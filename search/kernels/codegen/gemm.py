@@ -23,12 +23,6 @@ B is read in panels of `panel_columns` columns, `B_panel` floats apart. `start` 
 (start_rs = 0).
 """
 
-PACK = "gatesearch_pack"
-"""pack(count, K, N, panels, row_stride, column_stride, weight, packed): write each (K, N) matrix as panels of K rows.
-
-Element (k, n) of a matrix is at k * row_stride + n * column_stride; columns beyond N are zero.
-"""
-
 _REDUCTION_BLOCK = 256
 """Largest number of k in one pass, so that the panel of B stays in the fastest cache."""
 
@@ -39,7 +33,7 @@ def panel_columns(host: Host) -> int:
 
 
 def gemm_text(host: Host) -> str:
-    """Return the functions `GEMM` and `PACK`."""
+    """Return the function `GEMM`."""
     vector = f"<{host.width} x float>"
     rows = (10, 4, 1) if host.registers >= 32 else (6, 2, 1)
     parts = [f"declare {vector} @llvm.fma.v{host.width}f32({vector}, {vector}, {vector})", masks_text(host.width)]
@@ -47,7 +41,7 @@ def gemm_text(host: Host) -> str:
         for partial in (False, True):
             parts += [_block(host.width, r, columns, partial) for r in rows]
             parts.append(_all_rows(rows, columns, partial))
-    parts += [_gemm(host.width), _pack(2 * host.width)]
+    parts.append(_gemm(host.width))
     return "\n".join(parts)
 
 
@@ -267,62 +261,6 @@ reduction.end:
   %k.next = add i64 %k, %K.here
   %more = icmp ult i64 %k.next, %K
   br i1 %more, label %reduction, label %end
-end:
-  ret void
-}}"""
-
-
-def _pack(columns: int) -> str:
-    return f"""\
-define void @{PACK}(i64 %count, i64 %K, i64 %N, i64 %panels, i64 %row_stride, i64 %column_stride, \
-ptr %weight, ptr %packed) #0 {{
-entry:
-  %size = mul i64 %K, %N
-  %panel.size = mul i64 %K, {columns}
-  %all = mul i64 %count, %panels
-  br label %panel
-panel:
-  %p = phi i64 [0, %entry], [%p.next, %panel.end]
-  %matrix = udiv i64 %p, %panels
-  %place = urem i64 %p, %panels
-  %n.first = mul i64 %place, {columns}
-  %from.offset = mul i64 %matrix, %size
-  %from = getelementptr float, ptr %weight, i64 %from.offset
-  %to.offset = mul i64 %p, %panel.size
-  %to = getelementptr float, ptr %packed, i64 %to.offset
-  br label %column
-column:
-  %c = phi i64 [0, %panel], [%c.next, %column.end]
-  %n = add i64 %n.first, %c
-  %inside = icmp ult i64 %n, %N
-  %column.offset = mul i64 %n, %column_stride
-  br label %row
-row:
-  %k = phi i64 [0, %column], [%k.next, %stored]
-  br i1 %inside, label %copy, label %stored
-copy:
-  %row.offset = mul i64 %k, %row_stride
-  %source.offset = add i64 %row.offset, %column.offset
-  %source = getelementptr float, ptr %from, i64 %source.offset
-  %copied = load float, ptr %source, align 4
-  br label %stored
-stored:
-  %value = phi float [%copied, %copy], [0.0, %row]
-  %target.row = mul i64 %k, {columns}
-  %target.offset = add i64 %target.row, %c
-  %target = getelementptr float, ptr %to, i64 %target.offset
-  store float %value, ptr %target, align 4
-  %k.next = add i64 %k, 1
-  %more.rows = icmp ult i64 %k.next, %K
-  br i1 %more.rows, label %row, label %column.end
-column.end:
-  %c.next = add i64 %c, 1
-  %more.columns = icmp ult i64 %c.next, {columns}
-  br i1 %more.columns, label %column, label %panel.end
-panel.end:
-  %p.next = add i64 %p, 1
-  %more.panels = icmp ult i64 %p.next, %all
-  br i1 %more.panels, label %panel, label %end
 end:
   ret void
 }}"""

@@ -7,9 +7,10 @@ scatter. The second holds what only a command buffer calls: wrappers of these ke
 from search.kernels.codegen.commands import COMMANDS_TEXT, RUN_SEGMENT
 from search.kernels.codegen.function import call_text
 from search.kernels.codegen.gather import GATHER, SCATTER, gather_text
-from search.kernels.codegen.gemm import GEMM, PACK, gemm_text
+from search.kernels.codegen.gemm import GEMM, gemm_text, panel_columns
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.loss import LOSS_FUNCTIONS, loss_text
+from search.kernels.codegen.packing import PACK, pack_text
 from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD, sgd_text
 
 KERNELS = {GEMM: "iiipiipiipipi", PACK: "iiiiiipp", GATHER: "iippipi", SCATTER: "iippipi"}
@@ -27,7 +28,7 @@ CALLABLE = (
 
 def kernels_text(host: Host) -> str:
     """Return the module of `KERNELS`."""
-    return "\n".join([gemm_text(host), gather_text(host), _attributes(host)])
+    return "\n".join([gemm_text(host), pack_text(host, panel_columns(host)), gather_text(host), _attributes(host)])
 
 
 def library_text(host: Host) -> str:

@@ -21,7 +21,7 @@ LOSS_FUNCTIONS = {
 
 ARGUMENTS = (
     "count", "index", "outputs", "packed", "start", "targets", "gathered", "logits", "nats", "correct", "picked",
-    "results", "R:i64", "H:i64", "V:i64", "W:i64",
+    "results", "R:i64", "H:i64", "V:i64", "W:i64", "all:i64",
 )  # fmt: skip
 """Arguments of a score.
 
@@ -30,13 +30,17 @@ those of all rows; `packed` holds the weights (H, V) in panels. `start` is a row
 minus infinity for symbols, any number for notes. `gathered` (R, S), `logits` (R, W) and `picked` (R) are scratch
 memory. `nats` receives the nats of each row in the loss mask, and `correct`, by a score of symbols only, 1 or 0 for
 each row; both have room for whole blocks of R rows. `results` receives the sum of nats as a double. R is a multiple of
-the vector width.
+the vector width, and `all` is T B.
+
+If all rows are in the loss mask, they are read, and their gradients written, where they are. Otherwise those in the
+mask are gathered.
 """
 
 TRAINING_ARGUMENTS = (*ARGUMENTS, "packed.back", "inverse", "zeros", "one", "d.outputs", "d.readout", "d.bias")
 """Arguments of training: those of a score, then weights (V, H) in panels, 1 / B, a row of zeros, and the number 1.
 
-The gradients of outputs (T B, S), weights (V, H) and biases (W) are added to `d.outputs`, `d.readout` and `d.bias`.
+The gradients of the outputs are written to `d.outputs` (T B, S), zeros for rows that are not in the loss mask; those of
+weights (V, H) and biases (W) are added to `d.readout` and `d.bias`.
 """
 
 
@@ -60,14 +64,22 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
     stride = f.value(f"and i64 {f.value(f'add i64 %H, {host.width - 1}')}, {-host.width}")  # S
     panel, panel_back = f.multiply("%H", str(columns)), f.multiply("%V", str(columns))
     f.scale = f.spread(f.load("float", "%inverse")) if train else ""
+    whole = f.value(f"icmp eq i64 {total}, %all")
+    gathers = f.value(f"zext i1 {f.value(f'xor i1 {whole}, true')} to i64")
+    if train:
+        with f.loop(gathers), f.loop(f.multiply("%all", stride), host.width) as part:
+            f.store(f.vector, "zeroinitializer", f.at("%d.outputs", part.counter))
     with f.loop(total, "%R") as block:
         nats = block.carry("double", "0.0")
         left = f.value(f"sub i64 {total}, {block.counter}")
         fits = f.value(f"icmp ult i64 {left}, %R")
         rows = f.value(f"select i1 {fits}, i64 {left}, i64 %R")
         index = f.at("%index", block.counter, "i64")
-        f.rows(GATHER, rows, stride, index, "%outputs", "%gathered")
-        f.product(rows, "%W", "%H", "%gathered", stride, "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
+        with f.loop(gathers):
+            f.rows(GATHER, rows, stride, index, "%outputs", "%gathered")
+        first = f.multiply(block.counter, stride)
+        source = f.value(f"select i1 {whole}, ptr {f.at('%outputs', first)}, ptr %gathered")
+        f.product(rows, "%W", "%H", source, stride, "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
         by_row = f.at("%nats", block.counter), f.at("%correct", block.counter)
         if multi_label:
             added = f.multi_label_rows(rows, index, by_row[0], train)
@@ -76,17 +88,19 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
         block.leave(nats, f.value(f"fadd double {nats}, {added}"))
         if train:
             f.product(
-                "%V", "%H", rows, "%logits", "1", "%W", "%gathered", str(columns), stride, "%d.readout", "%H",
+                "%V", "%H", rows, "%logits", "1", "%W", source, str(columns), stride, "%d.readout", "%H",
                 "%d.readout", "%H",
             )  # fmt: skip
             f.product(
                 "1", "%W", rows, "%one", "0", "0", "%logits", str(columns), "%W", "%d.bias", "%W", "%d.bias", "%W"
             )
+            target = f.value(f"select i1 {whole}, ptr {f.at('%d.outputs', first)}, ptr %gathered")
             f.product(
                 rows, stride, "%V", "%logits", "%W", "1", "%packed.back", panel_back, columns, "%zeros", "0",
-                "%gathered", stride,
+                target, stride,
             )  # fmt: skip
-            f.rows(SCATTER, rows, stride, index, "%d.outputs", "%gathered")
+            with f.loop(gathers):
+                f.rows(SCATTER, rows, stride, index, "%d.outputs", "%gathered")
     f.store("double", nats, "%results")
     return f.text()
 

@@ -14,9 +14,11 @@ sigmoid.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from search.cells.graph import GateGraph
 from search.cells.operations import OPERATIONS, Node, Op
+from search.cells.parameters import layout_of
 from search.cells.text import state_name
 
 
@@ -30,13 +32,15 @@ class BufferKind(StrEnum):
     VALUE = "value"  # another node that a product reads
     OUTPUT = "output"  # the visible output; only its gradient is a buffer
     PARAM = "param"  # a learned vector, one row (H,) for all steps and sequences
+    SCALE = "scale"  # what a norm multiplies each row by, one number for each of the B rows
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
     """Named array of one step, (B, H); with `gradient`, the gradient of the loss with respect to that array.
 
-    A buffer of kind `PARAM` is one row (H,), which all rows of a stage read and add their gradients to.
+    A buffer of kind `PARAM` is one row (H,), which all rows of a stage read and add their gradients to. One of kind
+    `SCALE` has a number for each row.
     """
 
     kind: BufferKind
@@ -48,9 +52,12 @@ class Buffer:
         name = self.kind.value
         if self.kind in (BufferKind.OLD, BufferKind.NEW):
             name = state_name(self.index) + "'" * (self.kind is BufferKind.NEW)
-        elif self.kind in (BufferKind.SUM, BufferKind.VALUE, BufferKind.PARAM):
+        elif self.kind in (BufferKind.SUM, BufferKind.VALUE, BufferKind.PARAM, BufferKind.SCALE):
             name += str(self.index)
         return f"d {name}" if self.gradient else name
+
+
+_NONE: Mapping[int, Buffer] = MappingProxyType({})
 
 
 def gradient(buffer: Buffer) -> Buffer:
@@ -119,13 +126,33 @@ class StageBuilder:
         )
 
 
-class NodeValues:
-    """Values of nodes as instructions of a stage: loaded if in memory, else computed from their inputs."""
+@dataclass(frozen=True)
+class _Norm:
+    """Buffers that the value of a `norm` is computed from: result * gain + offset."""
 
-    def __init__(self, graph: GateGraph, builder: StageBuilder, memory: Mapping[int, Buffer]) -> None:
+    result: Buffer
+    gain: Buffer
+    offset: Buffer
+
+
+def _norm_of(graph: GateGraph, i: int, normed: Mapping[int, Buffer]) -> _Norm:
+    gain = layout_of(graph).first_vector[i]
+    return _Norm(normed[i], Buffer(BufferKind.PARAM, gain), Buffer(BufferKind.PARAM, gain + 1))
+
+
+class NodeValues:
+    """Values of nodes as instructions of a stage: loaded if in memory, else computed from their inputs.
+
+    `normed` holds for each `norm` the buffer of its normalised input, from which its value is computed.
+    """
+
+    def __init__(
+        self, graph: GateGraph, builder: StageBuilder, memory: Mapping[int, Buffer], normed: Mapping[int, Buffer]
+    ) -> None:
         self.graph = graph
         self.builder = builder
         self.memory = memory
+        self.normed = normed
         self._known: dict[int, int] = {}
 
     def __getitem__(self, i: int) -> int:
@@ -134,10 +161,18 @@ class NodeValues:
                 self._known[i] = self.builder.emit("load", buffer=self.memory[i])
             elif self.graph.nodes[i].op is Op.NUMBER:
                 self._known[i] = self.builder.emit("number", number=self.graph.nodes[i].value)
+            elif self.graph.nodes[i].op is Op.NORM:
+                norm = _norm_of(self.graph, i, self.normed)
+                result, gain, offset = (self.load(b) for b in (norm.result, norm.gain, norm.offset))
+                self._known[i] = self.builder.emit("add", self.builder.emit("mul", result, gain), offset)
             else:
                 node = self.graph.nodes[i]
                 self._known[i] = self.builder.emit(node.op.value, *(self[j] for j in node.inputs))
         return self._known[i]
+
+    def load(self, buffer: Buffer) -> int:
+        """Return the load of a buffer."""
+        return self.builder.emit("load", buffer=buffer)
 
 
 @dataclass(frozen=True)
@@ -164,21 +199,33 @@ class _Derivation:
 
 
 def computed_nodes(graph: GateGraph, memory: Mapping[int, Buffer], targets: Iterable[int]) -> tuple[int, ...]:
-    """Return the nodes to be computed for the targets, those not in memory, in topological order."""
+    """Return the nodes to be computed for the targets, those not in memory, in topological order.
+
+    The input of a `norm` is not among them: its normalised values are in memory.
+    """
     found: set[int] = set()
     pending = list(targets)
     while pending:
         i = pending.pop()
         if i not in found and i not in memory:
             found.add(i)
-            pending.extend(graph.nodes[i].inputs)
+            if graph.nodes[i].op is not Op.NORM:
+                pending.extend(graph.nodes[i].inputs)
     return tuple(sorted(found))
 
 
-def forward_stage(graph: GateGraph, memory: Mapping[int, Buffer], targets: Sequence[tuple[int, Buffer]]) -> Stage:
-    """Return the stage that computes target nodes from those in memory (node -> buffer) and stores them."""
+def forward_stage(
+    graph: GateGraph,
+    memory: Mapping[int, Buffer],
+    targets: Sequence[tuple[int, Buffer]],
+    normed: Mapping[int, Buffer] = _NONE,
+) -> Stage:
+    """Return the stage that computes target nodes from those in memory (node -> buffer) and stores them.
+
+    `normed` is that of `NodeValues`.
+    """
     builder = StageBuilder()
-    values = NodeValues(graph, builder, memory)
+    values = NodeValues(graph, builder, memory, normed)
     return builder.stage([(buffer, values[i]) for i, buffer in targets])
 
 
@@ -188,6 +235,7 @@ def backward_stage(
     memory: Mapping[int, Buffer],
     gradients: Mapping[int, Sequence[Buffer]],
     written: set[Buffer],
+    normed: Mapping[int, Buffer] = _NONE,
 ) -> Stage:
     """Return the backward of the stage that computed the nodes of `gradients` from `inputs`.
 
@@ -198,18 +246,25 @@ def backward_stage(
         gradients: The buffers whose sum is the gradient of each target node.
         written: Buffers that hold a gradient already: it is added to. Other buffers are overwritten and join the set.
             The rows of a stage are always added to the gradient of a learned vector, when they are stored.
+        normed: That of `NodeValues`.
     """
     builder = StageBuilder()
-    values = NodeValues(graph, builder, memory)
-    adjoint: dict[int, int] = {}
+    values = NodeValues(graph, builder, memory, normed)
+    adjoint: dict[int, int] = {}  # of nodes that the forward computed
+    loaded: dict[Buffer, int] = {}  # of buffers that it loaded
+
+    def added(before: int | None, value: int) -> int:
+        if before is None:
+            return value
+        if builder.instructions[value].op == "neg":
+            return builder.emit("sub", before, *builder.instructions[value].arguments)
+        return builder.emit("add", before, value)
 
     def add(i: int, value: int) -> None:
-        if i not in adjoint:
-            adjoint[i] = value
-        elif builder.instructions[value].op == "neg":
-            adjoint[i] = builder.emit("sub", adjoint[i], *builder.instructions[value].arguments)
+        if i in inputs:
+            loaded[inputs[i]] = added(loaded.get(inputs[i]), value)
         else:
-            adjoint[i] = builder.emit("add", adjoint[i], value)
+            adjoint[i] = added(adjoint.get(i), value)
 
     for i, buffers in gradients.items():
         for buffer in buffers:
@@ -219,6 +274,15 @@ def backward_stage(
             continue
         incoming = adjoint.pop(i)
         node = graph.nodes[i]
+        if node.op is Op.NORM:
+            norm = _norm_of(graph, i, normed)
+            for buffer, term in (
+                (norm.offset, incoming),
+                (norm.gain, builder.emit("mul", incoming, values.load(norm.result))),
+                (norm.result, builder.emit("mul", incoming, values.load(norm.gain))),
+            ):
+                loaded[buffer] = added(loaded.get(buffer), term)
+            continue
         derivative = OPERATIONS[node.op].derivative
         if derivative is None:
             continue  # a number
@@ -227,8 +291,8 @@ def backward_stage(
             add(j, term)
     stores = []
     consumed = {buffer for buffers in gradients.values() for buffer in buffers}
-    for i, value in adjoint.items():
-        buffer = gradient(inputs[i])
+    for read, value in loaded.items():
+        buffer = gradient(read)
         if buffer in written and buffer not in consumed and buffer.kind is not BufferKind.PARAM:
             value = builder.emit("add", builder.emit("load", buffer=buffer), value)
         written.add(buffer)

@@ -12,7 +12,8 @@ A recurrent cell need not be run node by node at every step. Four facts about it
 - *Sinking*: products that no state depends on (for example, of an output that the cell never reads back) are computed
   after the loops, again for all steps at once.
 - *Levels*: within each of these phases the graph is cut where a matrix has to wait for the result of another. A level
-  is a set of matrix products that can run together, followed by one pointwise stage. The LSTM has one level in its
+  is a set of matrix products that can run together, followed by one pointwise stage. The normalisation of a `norm`,
+  which needs a whole row too, cuts it in the same way. The LSTM has one level in its
   loop. The GRU, whose last matrix reads r * h, has two.
 
 The result of a product is often only added to another, as in `linear(x) + linear(h)`. Such results form one `Sum`: the
@@ -33,6 +34,9 @@ from functools import lru_cache
 from search.cells.graph import GateGraph
 from search.cells.operations import LEAVES, Op
 
+WHOLE_ROWS = frozenset({Op.LINEAR, Op.NORM})
+"""Operations that need all units of a value at once, and therefore read it from memory."""
+
 
 @dataclass(frozen=True)
 class Product:
@@ -44,17 +48,19 @@ class Product:
 
 @dataclass(frozen=True)
 class Level:
-    """Products that can run together, then one pointwise stage.
+    """Products and normalisations that can run together, then one pointwise stage.
 
     `nodes` are the pointwise nodes computed here, in topological order. `targets` are the nodes whose values must be in
-    memory after the level: new states, what a later product reads (learned vectors and numbers included), and what
-    later phases read of a table. `delay` is that of the tables that it computes, None if it computes no tables.
+    memory after the level: new states, what a later product or norm reads (learned vectors and numbers included), and
+    what later phases read of a table. `delay` is that of the tables that it computes, None if it computes no tables.
+    `norms` are the nodes whose inputs are normalised here; the stage applies their gain and offset.
     """
 
     products: tuple[Product, ...]
     nodes: tuple[int, ...]
     targets: tuple[int, ...]
     delay: int | None = None
+    norms: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,8 @@ def plan_of(graph: GateGraph, by_symbol: bool = False) -> Plan:
         None if i not in order.live else 0 if delays[i] is not None else 1 + order.rank(i) for i in range(len(graph))
     ]
     sums = _sums(graph, order.live, delays, by_symbol)
-    builder = _Levels(graph, order.live, {s.node for s in sums}, delays if by_symbol else ())
+    tables = tuple(None if delay is None or not by_symbol else max(delay, 0) for delay in delays)
+    builder = _Levels(graph, order.live, {s.node for s in sums}, tables if by_symbol else ())
     phases = [Phase(False, ())]
     number = {0: 0}
     for rank in sorted({rank for rank in ranks if rank is not None}):
@@ -128,7 +135,6 @@ def plan_of(graph: GateGraph, by_symbol: bool = False) -> Plan:
         number[rank] = len(phases) - 1
     carried = tuple(sorted({graph.nodes[i].state for i in order.live if graph.nodes[i].op is Op.STATE}))
     phase_of = tuple(None if rank is None else number[rank] for rank in ranks)
-    tables = tuple(None if delay is None or not by_symbol else max(delay, 0) for delay in delays)
     return Plan(tuple(phases), sums, carried, phase_of, tables)
 
 
@@ -185,7 +191,7 @@ class _Order:
                 else:
                     read = {delay(j) for j in node.inputs} - {_CONSTANT}
                     found[i] = _CONSTANT if not read else read.pop() if len(read) == 1 else None
-                    if node.op is Op.LINEAR and found[i] == _CONSTANT:
+                    if node.op in WHOLE_ROWS and found[i] == _CONSTANT:
                         found[i] = 0  # as if it read x: its result is in memory like those of other products
             return found[i]
 
@@ -201,7 +207,7 @@ class _Order:
                 self._ranks.update(dict.fromkeys(component, rank))
             else:
                 rank = max((self.rank(j) for j in self._read(i)), default=0)
-                if self.graph.nodes[i].op is Op.LINEAR:
+                if self.graph.nodes[i].op in WHOLE_ROWS:
                     rank += rank & 1  # after the loop, for all steps at once
                 self._ranks[i] = rank
         return self._ranks[i]
@@ -246,7 +252,8 @@ class _Levels:
         self, graph: GateGraph, live: frozenset[int], in_memory: set[int], tables: Sequence[int | None]
     ) -> None:
         self.graph, self.in_memory, self.tables = graph, in_memory, tables
-        self.sources = {graph.nodes[i].inputs[0] for i in graph.linears if i in live}  # what some product reads
+        # What some product or norm reads.
+        self.sources = {graph.nodes[i].inputs[0] for i in live if graph.nodes[i].op in WHOLE_ROWS}
         self.new_states = set(graph.outputs)
         # What a step reads of a table: of nodes of one delay, those that a node without one reads.
         self.read_by_steps = {
@@ -262,9 +269,7 @@ class _Levels:
         found = []
         for depth in range(1 + max(depths.values(), default=-1)):
             for delay in delays:
-                ready = [
-                    i for i in members if depths[i] == depth and (delay is None or max(self.tables[i] or 0, 0) == delay)
-                ]
+                ready = [i for i in members if depths[i] == depth and (delay is None or self.tables[i] == delay)]
                 level = self._level(ready, delay)
                 if level.products or level.nodes or level.targets:
                     found.append(level)
@@ -286,7 +291,8 @@ class _Levels:
         )
         nodes = tuple(i for i, op in operations.items() if op not in LEAVES | {Op.LINEAR})
         products = tuple(Product(source, tuple(linears)) for source, linears in stacked.items())
-        return Level(products, nodes, targets, delay)
+        norms = tuple(i for i, op in operations.items() if op is Op.NORM)
+        return Level(products, nodes, targets, delay, norms)
 
     def _depths(self, members: list[int], loops: bool) -> dict[int, int]:
         """Return the level of each node of a phase."""
@@ -297,7 +303,8 @@ class _Levels:
             if i not in found:
                 node = self.graph.nodes[i]
                 if node.op is not Op.STATE:
-                    found[i] = max((depth(j) for j in node.inputs if j in here), default=0) + (node.op is Op.LINEAR)
+                    found[i] = max((depth(j) for j in node.inputs if j in here), default=0)
+                    found[i] += node.op in WHOLE_ROWS
                 elif loops or self.graph.outputs[node.state] not in here:
                     found[i] = 0
                 else:  # the rows before all steps are complete after the stage that computes those after them

@@ -1,17 +1,22 @@
 """Program of a cell: its plan as lists of operations on named buffers, forward and backward.
 
 The plan says which matrices and nodes belong together; the program says what is loaded, computed and stored. Each phase
-is a sequence of `Gemm` and `Stage` operations. In a loop they run once for each step, outside of loops once for all
-steps. The backward runs the phases from last to first, and a loop from the last step to the first.
+is a sequence of `Gemm`, `Norm` and `Stage` operations. In a loop they run once for each step, outside of loops once for
+all steps. The backward runs the phases from last to first, and a loop from the last step to the first.
 
 Memory holds x, all states of all steps, sums of products, and the values that products read. A sum that only an
-activation reads is overwritten by that activation as soon as it is computed: the same memory then holds what the
+activation or a norm reads is overwritten by its result as soon as that is computed: the same memory then holds what the
 backward needs. The backward recomputes all other values it needs.
+
+The program of a plan by symbol has tables instead of some of these arrays. Its first segment computes them, and the
+stages of the others read a row of them for each row they compute. The gradients of tables are added up by the stages
+that read them.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import groupby
 from typing import TypeAlias
 
 from search.cells.graph import GateGraph
@@ -43,16 +48,37 @@ class Gemm:
     backward: bool = False
 
 
-Operation: TypeAlias = Gemm | Stage
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Normalisation of rows: result = (source - mean) * scale, with a scale for each row; source may be the result.
+
+    With `backward`: the gradient of `source` (+)= that of `result` times the derivative; `first` starts it.
+    """
+
+    source: Buffer
+    result: Buffer
+    scale: Buffer
+    backward: bool = False
+    first: bool = False
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        """Return the buffers that the operation reads or writes."""
+        if self.backward:
+            return self.result, self.scale, gradient(self.result), gradient(self.source)
+        return self.source, self.result, self.scale
+
+
+Operation: TypeAlias = Gemm | Norm | Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Matrix of a cell: its number, the sum that it adds to, and the buffer that it reads."""
+    """Matrix of a cell: its number, the sum that it adds to, and the buffer that it reads; `delay` if it is a table."""
 
     number: int
     sum: int
     source: Buffer
+    delay: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +91,14 @@ class Storage:
 
 @dataclass(frozen=True)
 class Part:
-    """Operations that run in order, at each step if `loops`, else for all steps at once."""
+    """Operations that run in order, at each step if `loops`, else for all steps at once.
+
+    With `delay`, they run for all rows of the tables of that delay instead of steps.
+    """
 
     loops: bool
     operations: tuple[Operation, ...]
+    delay: int | None = None
 
     @cached_property
     def buffers(self) -> frozenset[Buffer]:
@@ -102,8 +132,10 @@ class Segment:
 class Program:
     """Segments of a cell: what depends on x alone (`before`), the rest (`forward`), and the backward of each.
 
-    The segments `before` and `before_backward` do not depend on time. They can run over other rows than those of all
-    steps, such as the rows of an embedding, if the buffers in `handed_over` are copied between them and the others.
+    `tables` holds the values that are tables, and the delay of each; by symbol they are what `before` computes, and x.
+    A table of delay d has a row for each symbol, and then one for each sequence and each of d steps before the first
+    one: those of a delayed state hold the state's values then. The new values of a state and those before a step are
+    one table, of which the latter have one more delay.
 
     `matrices[k]` is None if nothing reads matrix k, which is stored at `storage[k]`. `tracked` are the states whose
     gradients are kept for all steps, since more than one loop uses them; other states keep theirs for two steps in
@@ -117,42 +149,48 @@ class Program:
     before_backward: Segment
     sums: int
     values: int
+    norms: int
     matrices: tuple[Matrix | None, ...]
     storage: tuple[Storage, ...]
     tracked: frozenset[int]
     scratch: frozenset[int]
     reads_x: bool
+    tables: Mapping[Buffer, int]
 
     @property
     def grouped(self) -> int:
         """Number of block-diagonal matrices."""
         return sum(place.groups > 1 for place in self.storage)
 
-    @cached_property
-    def handed_over(self) -> tuple[Buffer, ...]:
-        """Buffers known before the loop that later segments read: x, sums, values, and whole states."""
-        used = {buffer for segment in (self.forward, self.backward) for buffer in segment.buffers}
-        early = (Buffer(BufferKind.X), *self.before.buffers)
-        rows = (buffer for buffer in early if buffer.kind is not BufferKind.PARAM)
-        return tuple(dict.fromkeys(p for p in rows if p in used or p.kind is BufferKind.NEW))
+    @property
+    def longest_delay(self) -> int:
+        """Largest delay of a table, 0 if there is none; the values before a step of a state that has one count."""
+        return max((*self.tables.values(), *(delay + 1 for delay in self.delayed.values())), default=0)
+
+    @property
+    def delayed(self) -> dict[int, int]:
+        """Delay of each state whose new values are a table."""
+        return {b.index: delay for b, delay in self.tables.items() if b.kind is BufferKind.NEW}
 
 
 def buffers_of(operation: Operation) -> tuple[Buffer, ...]:
     """Return the buffers that an operation reads or writes."""
-    return operation.buffers() if isinstance(operation, Stage) else (operation.source, operation.destination)
+    return (operation.source, operation.destination) if isinstance(operation, Gemm) else operation.buffers()
 
 
 def written_by(operation: Operation) -> tuple[Buffer, ...]:
     """Return the buffers that an operation writes."""
     if isinstance(operation, Stage):
         return tuple(buffer for buffer, _ in operation.stores)
+    if isinstance(operation, Norm):
+        return (gradient(operation.source),) if operation.backward else (operation.result, operation.scale)
     return (operation.destination,)
 
 
 @lru_cache(maxsize=512)
-def program_of(graph: GateGraph) -> Program:
-    """Return the program of a graph, canonical or not."""
-    return _Builder(graph, plan_of(graph)).program()
+def program_of(graph: GateGraph, by_symbol: bool = False) -> Program:
+    """Return the program of a graph, canonical or not, for inputs given as vectors or by symbol."""
+    return _Builder(graph, plan_of(graph, by_symbol)).program()
 
 
 @dataclass(frozen=True)
@@ -162,6 +200,7 @@ class _Done:
     level: Level
     inputs: dict[int, Buffer]
     targets: tuple[tuple[int, Buffer], ...]
+    norms: tuple[Norm, ...]
 
 
 class _Builder:
@@ -171,9 +210,10 @@ class _Builder:
         self.matrix = {i: k for k, i in enumerate(graph.linears)}
         self.sum_of_linear = {i: s for s, part in enumerate(plan.sums) for i in part.linears}
         self.replaceable = self._replaceable()
-        self.values = 0
+        self.values = self.norms = 0
         self.started: set[int] = set()  # sums that a product has been stored to
         self.memory: dict[int, Buffer] = {}  # node -> buffer of its value
+        self.normed: dict[int, Buffer] = {}  # norm -> buffer of its normalised input
         self.rows: dict[int, Buffer] = {}  # learned vector or number -> buffer that has it in every row, for products
         self.layout = layout_of(graph)
         for i, node in enumerate(graph):
@@ -183,54 +223,73 @@ class _Builder:
                 self.memory[i] = Buffer(BufferKind.OLD, node.state)
             elif node.op is Op.PARAM:
                 self.memory[i] = Buffer(BufferKind.PARAM, self.layout.first_vector[i])
+        self.tables: dict[Buffer, int] = {}
+        for i, delay in enumerate(plan.delays):
+            if delay is not None and i in self.memory and graph.nodes[i].op is not Op.PARAM:
+                self.tables[self.memory[i]] = delay
+        for k, i in enumerate(graph.outputs):
+            delay = plan.delays[i]
+            if delay is not None:
+                self.tables[Buffer(BufferKind.NEW, k)] = delay
+        for s, part in enumerate(plan.sums):
+            delay = plan.delays[part.node]
+            if delay is not None:
+                self.tables[Buffer(BufferKind.SUM, s)] = delay
 
     def program(self) -> Program:
         plan, linears = self.plan, self.graph.linears
         done: list[list[_Done]] = []
-        forward: list[Part] = []
+        forward: list[list[Part]] = []
         for phase in plan.phases:
             done.append([])
-            operations = tuple(step for level in phase.levels for step in self._forward(level, done[-1]))
-            forward.append(Part(phase.loops, operations))
+            steps = [(level.delay, tuple(self._forward(level, done[-1]))) for level in phase.levels]
+            forward.append(_parts(phase.loops, steps))
+        everything = [part for parts in forward for part in parts]
+        stepped = everything[len(forward[0]) :]
         self.tracked = frozenset(
-            k for k in range(self.graph.states) if k not in plan.carried or not self._in_one_loop(forward, k)
+            k
+            for k in range(self.graph.states)
+            if Buffer(BufferKind.NEW, k) not in self.tables
+            and (k not in plan.carried or not self._in_one_loop(everything, k))
         )
-        scratch = frozenset(v for v in range(self.values) if _used_in_one_loop(forward, {Buffer(BufferKind.VALUE, v)}))
-        # The gradients of the results are given.
+        scratch = frozenset(
+            v
+            for v in range(self.values)
+            if (buffer := Buffer(BufferKind.VALUE, v)) not in self.tables and _used_in_one_loop(everything, {buffer})
+        )
+        # The gradients of the results are given, and those of tables are zero before the stages add to them.
         self.written = {Buffer(BufferKind.NEW, k, True) for k in range(self.graph.states)}
         self.written |= {Buffer(BufferKind.OLD, k, True) for k in self.tracked}
+        self.written |= {gradient(buffer) for buffer in self.tables}
         backward = []
         for phase, levels in reversed(list(zip(plan.phases, done, strict=True))):
-            operations = tuple(step for level in reversed(levels) for step in self._backward(level))
-            backward.append(Part(phase.loops, operations))
-        *late_parts, early_part = backward
-        matrices = [
-            Matrix(k, self.sum_of_linear[i], self._source(self.graph.nodes[i].inputs[0]))
-            if i in self.sum_of_linear
-            else None
-            for k, i in enumerate(linears)
-        ]
+            steps = [(d.level.delay, tuple(self._backward(d))) for d in reversed(levels)]
+            backward.append(_parts(phase.loops, steps))
+        late_parts, early_parts = [part for parts in backward[:-1] for part in parts], backward[-1]
+        matrices = [self._matrix(k, i) if i in self.sum_of_linear else None for k, i in enumerate(linears)]
         early = [m for m in matrices if m is not None and plan.phase_of[linears[m.number]] == 0]
         late = [m for m in matrices if m is not None and m not in early]
         # The rows of a sum's gradient are added up after its last contribution.
         used_late = {buffer for part in late_parts for buffer in part.buffers}
-        written_early = {buffer for operation in early_part.operations for buffer in written_by(operation)}
-        late_gradients = used_late - written_early
+        written_early = {b for part in early_parts for operation in part.operations for b in written_by(operation)}
+        late_gradients = used_late - written_early - {gradient(buffer) for buffer in self.tables}
         biased = [s for s, part in enumerate(plan.sums) if set(part.linears) & set(self.layout.biased)]
         late_sums = tuple(s for s in biased if Buffer(BufferKind.SUM, s, True) in late_gradients)
         early_sums = tuple(s for s in biased if s not in late_sums)
         return Program(
-            Segment(_not_empty(forward[:1])),
-            Segment(_not_empty(forward[1:])),
-            Segment(_not_empty(late_parts), tuple(late), late_sums),
-            Segment(_not_empty([early_part]), tuple(early), early_sums),
+            Segment(tuple(forward[0])),
+            Segment(tuple(stepped)),
+            Segment(tuple(late_parts), tuple(late), late_sums),
+            Segment(tuple(early_parts), tuple(early), early_sums),
             len(plan.sums),
             self.values,
+            self.norms,
             tuple(matrices),
             tuple(self._storage(i) for i in linears),
             self.tracked,
             scratch,
             Buffer(BufferKind.X, gradient=True) in self.written,
+            self.tables,
         )
 
     def _storage(self, i: int) -> Storage:
@@ -245,6 +304,10 @@ class _Builder:
         """Return the buffer that a product reads node i from, which has a row for each row of the product."""
         return self.rows.get(i) or self.memory[i]
 
+    def _matrix(self, k: int, i: int) -> Matrix:
+        source = self._source(self.graph.nodes[i].inputs[0])
+        return Matrix(k, self.sum_of_linear[i], source, self.tables.get(source))
+
     def _in_one_loop(self, forward: list[Part], k: int) -> bool:
         """Return whether one loop computes state k and is all that reads it."""
         return _used_in_one_loop(forward, {Buffer(BufferKind.OLD, k), Buffer(BufferKind.NEW, k)})
@@ -253,12 +316,29 @@ class _Builder:
         """Return the activations that may overwrite their sum, since nothing else reads it: node -> sum."""
         found = {}
         for s, part in enumerate(self.plan.sums):
-            readers = [i for i in self.graph.consumers[part.node] if self.plan.phase_of[i] is not None]
-            if len(readers) == 1 and part.node not in self.graph.outputs:
-                reader = readers[0]
-                if _from_result(self.graph.nodes[reader].op):
-                    found[reader] = s
+            reader = self._only_reader(part.node)
+            if self.plan.delays[part.node] is None:
+                while reader is not None and self._adds_a_table(reader):
+                    reader = self._only_reader(reader)
+            if reader is not None and _from_result(self.graph.nodes[reader].op):
+                found[reader] = s
         return found
+
+    def _only_reader(self, i: int) -> int | None:
+        """Return the node that reads node i, None if it is not a single one."""
+        readers = self._readers(i)
+        return readers[0] if len(readers) == 1 and i not in self.graph.outputs else None
+
+    def _adds_a_table(self, i: int) -> bool:
+        """Return whether a node adds a value read from a table to one of each step."""
+        node = self.graph.nodes[i]
+        if node.op is not Op.ADD or self.plan.delays[i] is not None:
+            return False
+        return sum(self.plan.delays[j] is None for j in node.inputs) == 1
+
+    def _readers(self, i: int) -> list[int]:
+        """Return the nodes that read node i and are not dead, with repetitions."""
+        return [j for j in self.graph.consumers[i] if self.plan.phase_of[j] is not None]
 
     def _forward(self, level: Level, done: list[_Done]) -> Iterator[Operation]:
         known_here = {*level.nodes, *(i for product in level.products for i in product.linears)}
@@ -271,18 +351,44 @@ class _Builder:
         for s, part in enumerate(self.plan.sums):
             if part.node in known_here:
                 self.memory[part.node] = Buffer(BufferKind.SUM, s)
-        inputs = dict(self.memory)
-        targets = tuple(self._targets(level))
-        done.append(_Done(level, inputs, targets))
+        norms = tuple(self._norm(i, level.delay) for i in level.norms)
+        yield from norms
+        inputs = self._visible(level)
+        targets = tuple(self._targets(level, inputs))
+        done.append(_Done(level, inputs, targets, norms))
         if targets:
             for i, buffer in targets:
                 constant = self.graph.nodes[i].op in (Op.PARAM, Op.NUMBER)
                 (self.rows if constant else self.memory).setdefault(i, buffer)
                 if buffer.kind is BufferKind.SUM:
                     del self.memory[self.plan.sums[buffer.index].node]
-            yield forward_stage(self.graph, inputs, targets)
+            yield forward_stage(self.graph, inputs, targets, self.normed)
 
-    def _targets(self, level: Level) -> Iterator[tuple[int, Buffer]]:
+    def _norm(self, i: int, delay: int | None) -> Norm:
+        """Return the normalisation of a node's input, which overwrites a sum that nothing else reads."""
+        read = self.graph.nodes[i].inputs[0]
+        source = result = self._source(read)
+        is_sum = source.kind is BufferKind.SUM and self.plan.sums[source.index].node == read
+        is_sum |= source.kind is BufferKind.VALUE and self.graph.nodes[read].op in (Op.ADD, Op.SUB)
+        if is_sum and self._only_reader(read) == i and read in self.memory:
+            del self.memory[read]
+        else:
+            result = Buffer(BufferKind.VALUE, self.values)
+            self.values += 1
+        scale = Buffer(BufferKind.SCALE, self.norms)
+        self.norms += 1
+        self.normed[i] = result
+        if delay is not None:
+            self.tables |= {result: delay, scale: delay}
+        return Norm(source, result, scale)
+
+    def _visible(self, level: Level) -> dict[int, Buffer]:
+        """Return the nodes in memory that a level's stage reads: one that computes tables reads those of its delay."""
+        if level.delay is None:
+            return dict(self.memory)
+        return {i: b for i, b in self.memory.items() if self.tables.get(b, level.delay) == level.delay}
+
+    def _targets(self, level: Level, inputs: dict[int, Buffer]) -> Iterator[tuple[int, Buffer]]:
         """Yield the nodes that the level's stage stores: new states, inputs of products, and activations over sums."""
         new_states: dict[int, list[Buffer]] = {}
         for k, i in enumerate(self.graph.outputs):
@@ -291,9 +397,12 @@ class _Builder:
             for buffer in new_states.get(i, []):
                 yield i, buffer
             if i not in new_states and i not in self.replaceable:
-                yield i, Buffer(BufferKind.VALUE, self.values)
+                value = Buffer(BufferKind.VALUE, self.values)
+                if level.delay is not None:
+                    self.tables[value] = level.delay
+                yield i, value
                 self.values += 1
-        for i in computed_nodes(self.graph, self.memory, level.targets):
+        for i in computed_nodes(self.graph, inputs, level.targets):
             if i in self.replaceable and i not in new_states:
                 yield i, Buffer(BufferKind.SUM, self.replaceable[i])
 
@@ -304,11 +413,20 @@ class _Builder:
                 buffers = gradients.setdefault(i, [])
                 if gradient(buffer) in self.written:
                     buffers.append(gradient(buffer))
-                if buffer == Buffer(BufferKind.NEW, 0) and 0 not in self.tracked:
+                if buffer == Buffer(BufferKind.NEW, 0) and 0 not in self.tracked and buffer not in self.tables:
                     buffers.append(Buffer(BufferKind.OUTPUT, gradient=True))
-            stage = backward_stage(self.graph, done.inputs, self.memory, gradients, self.written)
+            memory = self._visible(done.level)
+            tables = set() if done.level.delay is not None else {gradient(buffer) for buffer in self.tables}
+            self.written -= tables  # what runs at each step adds to the gradients of tables anyway
+            stage = backward_stage(self.graph, done.inputs, memory, gradients, self.written, self.normed)
+            self.written |= tables
             if stage.stores:  # not of numbers alone
                 yield stage
+        for norm in done.norms:
+            destination = gradient(norm.source)
+            first = norm.result == norm.source or destination not in self.written
+            yield replace(norm, backward=True, first=first)
+            self.written.add(destination)
         for product in done.level.products:
             destination = gradient(self._source(product.source))
             for i in product.linears:
@@ -322,8 +440,12 @@ def _used_in_one_loop(parts: list[Part], buffers: set[Buffer]) -> bool:
     return [part.loops for part in parts if part.buffers & buffers] == [True]
 
 
-def _not_empty(parts: Iterable[Part]) -> tuple[Part, ...]:
-    return tuple(part for part in parts if part.operations)
+def _parts(loops: bool, steps: Sequence[tuple[int | None, tuple[Operation, ...]]]) -> list[Part]:
+    """Return the operations of levels as one part for each run of levels of one delay."""
+    found: list[Part] = []
+    for delay, run in groupby((step for step in steps if step[1]), key=lambda step: step[0]):
+        found.append(Part(loops, tuple(operation for _, operations in run for operation in operations), delay))
+    return found
 
 
 def _from_result(op: Op) -> bool:

@@ -7,7 +7,7 @@ rows of S, of which those from H on are padding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from search.kernels.parameters import LayerParameters
-from search.kernels.plan.adjoint import BufferKind
+from search.kernels.plan.adjoint import Buffer, BufferKind
 from search.kernels.plan.program import Program
-from search.kernels.runtime.compiled import CompiledCell
+from search.kernels.runtime.compiled import CompiledCell, compile_cell
 
 Addresses: TypeAlias = dict[tuple[BufferKind, int], int]
 """Addresses of a program's buffers, values or gradients, each at its first step."""
@@ -42,9 +42,13 @@ class Parameters:
 
 
 class Arena:
-    """Named blocks of memory that are kept between calls; a block only ever grows."""
+    """Named blocks of memory that are kept between calls; a block only ever grows.
+
+    Each block has `slack` numbers more than is asked for, which may be read and never matter.
+    """
 
     def __init__(self) -> None:
+        self.slack = 0
         self._blocks: dict[str, Tensor] = {}
 
     def allocate(self, name: str, floats: int, fill: float | None = None) -> int:
@@ -53,6 +57,7 @@ class Arena:
         With `fill`, a new block is filled with that number. Growing a block moves it and drops its contents.
         """
         block = self._blocks.get(name)
+        floats += self.slack
         if block is None or block.numel() < floats:
             block = self._blocks[name] = new_block(floats)
             if fill is not None:
@@ -76,6 +81,8 @@ def new_block(floats: int) -> Tensor:
 class ModelBuffers:
     """All memory of a model around a compiled cell. With `multi_label` it reads and predicts piano rolls, not symbols.
 
+    `code` is the cell's machine code by symbol, or for vectors with `multi_label`; `code_for` has the other one too.
+
     Arguments and results of a call are at fixed addresses: `control` (learning rate, largest gradient norm), `results`
     (nats, gradient norm, number of steps in the loss mask), and `count` (that number again, as an integer).
     """
@@ -88,6 +95,15 @@ class ModelBuffers:
     control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     count: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def __post_init__(self) -> None:
+        self.arena.slack = self.code.slack
+
+    def code_for(self, by_symbol: bool) -> CompiledCell:
+        """Return the machine code of the cell for inputs as vectors or by symbol."""
+        found = self.code if self.code.by_symbol == by_symbol else compile_cell(self.code.graph, by_symbol)
+        assert found is not None, "one of a cell's two programs was compiled, so the other can be"
+        return found
 
     @property
     def layers(self) -> int:
@@ -118,11 +134,12 @@ class ModelBuffers:
 def value_addresses(
     program: Program, blocks: tuple[int, int, int, int], states: int, steps: int, batch: int, stride: int
 ) -> Addresses:
-    """Return the addresses of a layer's values.
+    """Return the addresses of a layer's values, without tables.
 
     Args:
         program: Program of the cell.
-        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each).
+        blocks: Addresses of x (T, B, S), then of states (T + 1, B, S each), sums and values (T, B, S each); a number
+            for each row (T, B) and norm follows the values.
         states: Number of states of the cell.
         steps: T.
         batch: B.
@@ -131,20 +148,69 @@ def value_addresses(
     x, first_state, sums, values = blocks
     row = 4 * batch * stride
     found = {(BufferKind.X, 0): x}
-    for k in range(states):
-        found[BufferKind.OLD, k] = first_state + k * (steps + 1) * row
+    for n, k in enumerate(k for k in range(states) if k not in program.delayed):
+        found[BufferKind.OLD, k] = first_state + n * (steps + 1) * row
         found[BufferKind.NEW, k] = found[BufferKind.OLD, k] + row
-    for s in range(program.sums):
-        found[BufferKind.SUM, s] = sums + s * steps * row
-    for v in range(program.values):
-        found[BufferKind.VALUE, v] = values + v * steps * row
+    for n, s in enumerate(_stepped(program, BufferKind.SUM, program.sums)):
+        found[BufferKind.SUM, s] = sums + n * steps * row
+    stepped = _stepped(program, BufferKind.VALUE, program.values)
+    for n, v in enumerate(stepped):
+        found[BufferKind.VALUE, v] = values + n * steps * row
+    scales = values + len(stepped) * steps * row
+    for n, k in enumerate(_stepped(program, BufferKind.SCALE, program.norms)):
+        found[BufferKind.SCALE, k] = scales + n * 4 * steps * batch
     return found
 
 
+def value_floats(program: Program, states: int, steps: int, batch: int, stride: int) -> tuple[int, int, int]:
+    """Return how many numbers a layer's states, sums and values take, without tables."""
+    row = batch * stride
+    counts = {BufferKind.SUM: program.sums, BufferKind.VALUE: program.values, BufferKind.SCALE: program.norms}
+    sums, values, scales = (len(_stepped(program, kind, count)) for kind, count in counts.items())
+    return (
+        (states - len(program.delayed)) * (steps + 1) * row,
+        sums * steps * row,
+        (values * row + scales * batch) * steps,
+    )
+
+
+def table_addresses(program: Program, x: int, first: int, rows: int, stride: int) -> Addresses:
+    """Return the addresses of the tables of a layer, or of their gradients.
+
+    Args:
+        program: Program of the cell by symbol.
+        x: Address of the table of x.
+        first: Address of `table_floats` numbers for the other tables.
+        rows: Rows of a table.
+        stride: S.
+    """
+    found = {(BufferKind.X, 0): x}
+    for n, buffer in enumerate(_tables(program)):
+        found[buffer.kind, buffer.index] = first + 4 * n * rows * stride
+        if buffer.kind is BufferKind.NEW:  # the values before a step are those after the step before it
+            found[BufferKind.OLD, buffer.index] = found[buffer.kind, buffer.index]
+    return found
+
+
+def table_floats(program: Program, rows: int, stride: int) -> int:
+    """Return how many numbers the tables of a layer take, without that of x."""
+    return len(_tables(program)) * rows * stride
+
+
+def _tables(program: Program) -> list[Buffer]:
+    """Return the tables of a program that have memory of their own."""
+    return [buffer for buffer in program.tables if buffer.kind not in (BufferKind.X, BufferKind.OLD)]
+
+
+def _stepped(program: Program, kind: BufferKind, count: int) -> list[int]:
+    """Return the numbers of the buffers of a kind that are no tables."""
+    return [n for n in range(count) if Buffer(kind, n) not in program.tables]
+
+
 def gradient_addresses(
-    program: Program, x: int, states: Sequence[int], free: int, output: int, steps: int, batch: int, stride: int
+    program: Program, x: int, states: Mapping[int, int], free: int, output: int, steps: int, batch: int, stride: int
 ) -> Addresses:
-    """Return the addresses of a layer's gradients.
+    """Return the addresses of a layer's gradients, without those of tables.
 
     Args:
         program: Program of the cell.
@@ -159,13 +225,13 @@ def gradient_addresses(
     """
     row = 4 * batch * stride
     found = {(BufferKind.X, 0): x, (BufferKind.OUTPUT, 0): output}
-    for k, state in enumerate(states):
+    for k, state in states.items():
         found[BufferKind.OLD, k] = state
         found[BufferKind.NEW, k] = state + (row if k in program.tracked else 0)
-    for s in range(program.sums):
-        found[BufferKind.SUM, s] = free + s * steps * row
-    free += program.sums * steps * row
-    for v in range(program.values):
+    for s in _stepped(program, BufferKind.SUM, program.sums):
+        found[BufferKind.SUM, s] = free
+        free += steps * row
+    for v in _stepped(program, BufferKind.VALUE, program.values):
         found[BufferKind.VALUE, v] = free
         free += row * (1 if v in program.scratch else steps)
     return found
@@ -177,6 +243,7 @@ def vector_addresses(count: int, address: int, stride: int) -> Addresses:
 
 
 def gradient_floats(program: Program, steps: int, batch: int, stride: int) -> int:
-    """Return how many numbers the gradients of a layer's sums and values take."""
-    rows = sum(1 if v in program.scratch else steps for v in range(program.values))
-    return (program.sums * steps + rows) * batch * stride
+    """Return how many numbers the gradients of a layer's sums and values take, without those of tables."""
+    values = _stepped(program, BufferKind.VALUE, program.values)
+    rows = sum(1 if v in program.scratch else steps for v in values)
+    return (len(_stepped(program, BufferKind.SUM, program.sums)) * steps + rows) * batch * stride

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from search.cells.graph import GateGraph
-from search.cells.operations import Op
 from search.cells.parameters import ParameterLayout, layout_of
 from search.kernels.codegen.cell import SEGMENTS, cell_text
 from search.kernels.codegen.host import Host, host
@@ -25,18 +24,24 @@ CACHED_CELLS = 64
 
 @dataclass(frozen=True)
 class CompiledCell:
-    """Machine code of a cell: one function for each segment of its program.
+    """Machine code of a cell for inputs as vectors or `by_symbol`: one function for each segment of its program.
 
     `sums_of_biases` holds the sum that each bias adds to, or the number of sums if nothing reads its product.
     """
 
+    graph: GateGraph
+    by_symbol: bool
     program: Program
     host: Host
-    states: int
     code: MachineCode  # keeps the functions alive
     addresses: dict[str, int]  # of the functions, by segment
     layout: ParameterLayout
     sums_of_biases: npt.NDArray[np.int64]
+
+    @property
+    def slack(self) -> int:
+        """Floats that an array needs behind its last row, since products with block-diagonal matrices may read them."""
+        return self.host.width if self.layout.grouped else 0
 
     def pad(self, count: int) -> int:
         """Round a number of columns up to whole vectors."""
@@ -54,7 +59,8 @@ class CompiledCell:
         Args:
             segment: Name of the segment.
             weights: Addresses of the packed weights, of the rows that sums start from, of the gradients of the weights,
-                of the gradients of the sums' biases, of each packed block-diagonal matrix, and of the gradient of each.
+                of the gradients of the sums' biases, of the symbols of the steps, of each packed block-diagonal matrix,
+                and of the gradient of each.
             values: Addresses of values, by buffer.
             gradients: Addresses of gradients, by buffer.
         """
@@ -66,30 +72,19 @@ class CompiledCell:
         segments = {name: getattr(self.program, name) for name in SEGMENTS}
         return {name: [(b.gradient, (b.kind, b.index)) for b in segment.buffers] for name, segment in segments.items()}
 
-    @cached_property
-    def handed_over(self) -> list[tuple[BufferKind, int]]:
-        """Keys of the values that later segments read from the segment `before`."""
-        return [(b.kind, b.index) for b in self.program.handed_over]
-
-    @cached_property
-    def gradients_handed_over(self) -> list[tuple[BufferKind, int]]:
-        """Keys of the gradients that the segment `backward` computes for `before_backward`."""
-        computed = {key for gradient, key in self._keys["backward"] if gradient}
-        return [key for key in self.handed_over if key in computed or key[0] is BufferKind.NEW]
-
-    @cached_property
-    def reads_x_late(self) -> bool:
-        """True if x is read in the loop or after it, not only before it."""
-        return (BufferKind.X, 0) in self.handed_over
+    @property
+    def states(self) -> int:
+        """Number of states of the cell."""
+        return self.graph.states
 
 
 @lru_cache(maxsize=CACHED_CELLS)
-def compile_cell(graph: GateGraph) -> CompiledCell | None:
-    """Return the machine code of a graph, or None if none can be made on this machine."""
+def compile_cell(graph: GateGraph, by_symbol: bool = False) -> CompiledCell | None:
+    """Return the machine code of a graph for inputs as vectors or by symbol, or None if this machine cannot have it."""
     machine = host()
-    if machine is None or not _supported(graph):
+    if machine is None:
         return None
-    program = program_of(graph)
+    program = program_of(graph, by_symbol)
     try:
         publish_kernels(machine)  # which the cell's code calls
         code = MachineCode(cell_text(program, machine), machine)
@@ -99,9 +94,4 @@ def compile_cell(graph: GateGraph) -> CompiledCell | None:
     layout = layout_of(graph)
     matrices = dict(zip(graph.linears, program.matrices, strict=True))
     sums = [program.sums if (m := matrices[i]) is None else m.sum for i in layout.biased]
-    return CompiledCell(program, machine, graph.states, code, addresses, layout, np.array(sums, np.int64))
-
-
-def _supported(graph: GateGraph) -> bool:
-    """Return whether machine code has all of a graph's operations."""
-    return not any(node.op is Op.NORM or node.groups > 1 for node in graph.nodes)
+    return CompiledCell(graph, by_symbol, program, machine, code, addresses, layout, np.array(sums, np.int64))

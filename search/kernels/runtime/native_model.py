@@ -135,7 +135,7 @@ def native_model(graph: GateGraph, values: Parameters, gradients: Parameters, mu
 
     Machine code needs float32 parameters in main memory and at least one layer.
     """
-    code = compile_cell(graph)
+    code = compile_cell(graph, by_symbol=not multi_label)
     tensors = (values.flat, gradients.flat)
     plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
     if code is None or not plain or not values.layers:

@@ -20,19 +20,27 @@ from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CA
 from search.kernels.codegen.loss import LOSS_FUNCTIONS
 from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD
 from search.kernels.plan.adjoint import BufferKind
+from search.kernels.plan.program import Program, program_of
 from search.kernels.runtime.buffers import (
     Addresses,
     ModelBuffers,
     gradient_addresses,
     gradient_floats,
+    table_addresses,
+    table_floats,
     value_addresses,
+    value_floats,
     vector_addresses,
 )
 from search.kernels.runtime.commands import CommandBuffer
+from search.kernels.runtime.compiled import CompiledCell
 from search.kernels.runtime.library import kernel_library
 
 BLOCK_FLOATS = 65_536
 """Largest number of logits in a block of rows, unless that is fewer than `BLOCK_ROWS` rows: they fit a fast cache."""
+
+MOST_ROWS = 192
+"""Largest number of rows in a block: their outputs stay in a fast cache for the products that read them again."""
 
 BLOCK_ROWS = 48
 """Rows of a block with many logits. With 10,000 words, 64 rows are 6 % slower: they exceed a cache of 512 kB."""
@@ -47,26 +55,21 @@ class StepCommands:
 
     def __init__(self, model: ModelBuffers, train: bool, steps: int, batch: int) -> None:
         self.model, self.train = model, train
-        self.code, self.program = model.code, model.code.program
         self.steps, self.batch, self.units, self.output_size = steps, batch, model.units, model.output_size
         self.stride = model.padded_units  # S
         self.rows = steps * batch
         self.allocate, self.values, self.gradients = model.arena.allocate, model.values, model.gradients
-        self.columns = panel_columns(self.code.host)
-        layout = self.code.layout
+        self.columns = panel_columns(model.code.host)
+        self.delay = 0 if model.multi_label else program_of(model.code.graph, by_symbol=True).longest_delay  # D
+        self.table_rows = self.output_size + self.delay * batch
+        self.by_symbol = not model.multi_label and self.table_rows < self.rows
+        layout = model.code.layout
         self.matrices, self.biases, self.vectors = len(layout.full), len(layout.biased), len(layout.vectors)
-        self.by_symbol = not model.multi_label and self.output_size < self.rows
-        self.table_rows = (1, self.output_size) if self.by_symbol else (steps, batch)
-        self.packed_floats = self.matrices * self._panels(self.units) * self.units
-        self.starts_floats = (self.program.sums + 2) * self.stride
-        self.early: list[Addresses] = []  # of each layer, for the segments before the loop
-        self.late: list[Addresses] = []  # of each layer, for the segments with the loop
-        self.commands = CommandBuffer(kernel_library(self.code.host))
+        self.arrays: list[Addresses] = []  # values of each layer
+        self.commands = CommandBuffer(kernel_library(model.code.host))
         self.loss_mask = self._shared("loss_mask", np.float32)
-        self.inputs, self.targets = (
-            np.empty(0, np.int64) if model.multi_label else self._shared(name, np.int64)
-            for name in ("inputs", "targets")
-        )
+        self.targets = np.empty(0, np.int64) if model.multi_label else self._shared("targets", np.int64)
+        self.inputs = np.empty(0, np.int64) if model.multi_label else self._symbols()
         symbols = not model.multi_label
         self.input_address: int | str = self.inputs.ctypes.data if symbols else "inputs"
         self.target_address: int | str = self.targets.ctypes.data if symbols else "targets"
@@ -82,6 +85,20 @@ class StepCommands:
         self.allocate(name, self.rows * np.dtype(kind).itemsize // 4)
         whole = self.model.arena[name].numpy().view(kind)
         return whole[: self.rows].reshape(self.steps, self.batch)
+
+    def _symbols(self) -> npt.NDArray[Any]:
+        """Return the array (T, B) for symbols, after the numbers of the tables' rows for D earlier steps."""
+        rows, batch = self.steps + self.delay, self.batch
+        name = f"inputs {batch}"
+        self.allocate(name, 2 * rows * batch)
+        whole = self.model.arena[name].numpy().view(np.int64)[: rows * batch].reshape(rows, batch)
+        earlier = np.arange(self.delay)[::-1, None] * batch + np.arange(batch)
+        whole[: self.delay] = self.output_size + earlier
+        return whole[self.delay :]
+
+    def _code(self, layer: int) -> CompiledCell:
+        """Return the machine code of a layer."""
+        return self.model.code_for(layer == 0 and self.by_symbol)
 
     def _record(self) -> None:
         self.commands.region("mask")
@@ -134,7 +151,7 @@ class StepCommands:
     def _padded_entry(self) -> int:
         """Record a copy of the embedding or projection with rows of whole vectors; return its address."""
         entry = self.values.entry.data_ptr()
-        if self.stride == self.units:
+        if self.stride == self.units and not self.model.code.slack:
             return entry
         padded = self.allocate("entry", self.output_size * self.stride, 0.0)
         self.commands.call(COPY_ROWS, self.output_size, self.units, entry, self.units, padded, self.stride)
@@ -142,33 +159,39 @@ class StepCommands:
 
     def _forward(self, layer: int, x: int) -> int:
         """Record a layer's forward over all steps; return the address of its outputs (T, B, S)."""
+        code = self._code(layer)
         packed, blocks = self._packed(layer, transposed=True)
-        starts = self.allocate("starts", self.starts_floats)
-        self.commands.call(CLEAR, 4 * self.starts_floats, starts)
+        starts, floats = self._starts(code.program)
+        self.commands.call(CLEAR, 4 * floats, starts)
         if self.biases:
-            numbers, biases = self.code.sums_of_biases.ctypes.data, self.values.layers[layer].biases.data_ptr()
+            numbers, biases = code.sums_of_biases.ctypes.data, self.values.layers[layer].biases.data_ptr()
             self.commands.call(CALL_SCATTER, self.biases, self.units, numbers, starts, self.stride, biases, self.units)
-        weights = packed, starts, 0, 0, *blocks, *(0 for _ in blocks)
-        vectors = self._padded_vectors(layer)
-        looks_up = layer == 0 and self.by_symbol
-        late_x = self._first_input() if looks_up and self.code.reads_x_late else x
-        late = self._arrays(f"{layer}", late_x, self.steps, self.batch) | vectors
-        early = self._arrays("table", x, *self.table_rows) | vectors if looks_up else late
-        self.early.append(early)
-        self.late.append(late)
+        weights = packed, starts, 0, 0, self._first_symbol(code), *blocks, *(0 for _ in blocks)
+        values = self._arrays(f"{layer}", code.program, x) | self._padded_vectors(layer)
+        if code.by_symbol:
+            values |= self._tables("table", code.program, x)
+        self.arrays.append(values)
         one = 4 * self.batch * self.stride
-        carry = self.allocate(f"carry {self.train}", self.model.layers * self.code.states * self.batch * self.stride)
-        for k in range(self.code.states):
-            self.commands.call(COPY, one, carry + (layer * self.code.states + k) * one, late[BufferKind.OLD, k])
-        self._segment("before", weights, early, {}, self.table_rows if looks_up else (self.steps, self.batch))
-        if looks_up:
-            for key in self.code.handed_over:
-                self._by_symbol(CALL_GATHER, early[key], late[key])
-        self._segment("forward", weights, late, {}, (self.steps, self.batch))
-        for k in range(self.code.states):
-            last = late[BufferKind.OLD, k] + self.steps * one
-            self.commands.call(COPY, one, last, carry + (layer * self.code.states + k) * one)
-        return late[BufferKind.NEW, 0]
+        carried = self.model.layers * code.states * self.batch * self.stride
+        carry = self.allocate(f"carry {self.train}", carried) + layer * code.states * one
+        for k in range(code.states):
+            delay = code.program.delayed.get(k)
+            to = values[BufferKind.OLD, k] if delay is None else values[BufferKind.NEW, k] + self._carried_rows(delay)
+            self.commands.call(COPY, one, carry + k * one, to)
+        self._segment(code, "before", weights, values, {}, self._early_rows(code))
+        self._segment(code, "forward", weights, values, {}, (self.steps, self.batch))
+        for k in range(code.states):
+            delay = code.program.delayed.get(k)
+            if delay is None:
+                self.commands.call(COPY, one, values[BufferKind.OLD, k] + self.steps * one, carry + k * one)
+            else:
+                last = self.steps - 1
+                self._by_symbol(CALL_GATHER, values[BufferKind.NEW, k], carry + k * one, delay, last, self.steps)
+        if 0 not in code.program.delayed:
+            return values[BufferKind.NEW, 0]
+        outputs = self.allocate("outputs by symbol", self.rows * self.stride)
+        self._by_symbol(CALL_GATHER, values[BufferKind.NEW, 0], outputs, code.program.delayed[0], 0, self.steps)
+        return outputs
 
     def _readout(self, outputs: int, index: int, count: int) -> int:
         """Record readout and loss, in training with gradients; return the address of the outputs' gradient."""
@@ -177,15 +200,15 @@ class StepCommands:
         self.commands.call(COPY, 4 * self.output_size, self.values.readout_bias.data_ptr(), start)
         packed = self.allocate("readout", self._panels(self.output_size) * self.units)
         self._pack(1, self.units, self.output_size, 1, self.units, readout, packed)
-        most = max(BLOCK_ROWS, BLOCK_FLOATS // padded)
-        block = self.code.pad(min(most, self.rows))
+        most = max(BLOCK_ROWS, min(MOST_ROWS, BLOCK_FLOATS // padded))
+        block = self.model.code.pad(min(most, self.rows))
         gathered = self.allocate("gathered", block * self.stride)
         logits = self.allocate("logits", block * padded)
         whole_blocks = -(-self.rows // block) * block
         arguments: list[int | str] = [
             count, index, outputs, packed, start, self.target_address, gathered, logits,
             self.allocate("nats", whole_blocks), self.allocate("correct", whole_blocks), self.allocate("picked", block),
-            self.model.results.ctypes.data, block, self.units, self.output_size, padded,
+            self.model.results.ctypes.data, block, self.units, self.output_size, padded, self.rows,
         ]  # fmt: skip
         name = LOSS_FUNCTIONS[self.model.multi_label, self.train]
         if not self.train:
@@ -193,10 +216,9 @@ class StepCommands:
             return 0
         back = self.allocate("readout back", self._panels(self.units) * self.output_size)
         self._pack(1, self.output_size, self.units, self.units, 1, readout, back)
-        d_outputs = self.allocate("d 0", self.rows * self.stride)
+        d_outputs = self._output_gradient(0)
         d_bias = self.allocate("d readout bias", padded)
         self.commands.call(CLEAR, 4 * self.gradients.flat.numel(), self.gradients.flat.data_ptr())
-        self.commands.call(CLEAR, 4 * self.rows * self.stride, d_outputs)
         self.commands.call(CLEAR, 4 * padded, d_bias)
         d_readout = self.gradients.readout.data_ptr()
         one, zeros = self.allocate("one", 1), self.allocate("zeros", self.stride)
@@ -206,43 +228,68 @@ class StepCommands:
 
     def _backward(self, layer: int, d_output: int) -> int:
         """Record a layer's backward; return the address of its input's gradient."""
-        program, code, size = self.program, self.code, 4 * self.rows * self.stride
-        late, early, looks_up = self.late[layer], self.early[layer], layer == 0 and self.by_symbol
-        states = [self._state_gradient(k, d_output) for k in range(code.states)]
-        d_x = self.allocate(f"d {(self.model.layers - layer) % 2}", self.rows * self.stride)
-        if not program.reads_x:
-            self.commands.call(CLEAR, size, d_x)
-        totals = self.allocate("starts", self.starts_floats)
-        self.commands.call(CLEAR, 4 * self.starts_floats, totals)
-        last = totals + 4 * (self.starts_floats - self.stride)
+        code, values = self._code(layer), self.arrays[layer]
+        program = code.program
+        states = {k: self._state_gradient(program, k, d_output) for k in range(code.states) if k not in program.delayed}
+        d_x = self._output_gradient((self.model.layers - layer) % 2)
+        if not (program.reads_x or code.by_symbol):
+            self.commands.call(CLEAR, 4 * self.rows * self.stride, d_x)
+        totals, floats = self._starts(program)
+        self.commands.call(CLEAR, 4 * floats, totals)
+        zeros = totals + 4 * (floats - self.stride)
         packed, blocks = self._packed(layer, transposed=False)
         given = self.gradients.layers[layer]
-        weights = packed, last, given.weights.data_ptr(), totals, *blocks, *(b.data_ptr() for b in given.blocks)
+        weights = packed, zeros, given.weights.data_ptr(), totals, self._first_symbol(code), *blocks
+        weights = *weights, *(b.data_ptr() for b in given.blocks)
         vectors = self._cleared_vectors()
         shape = self.steps, self.batch, self.stride
         free = self.allocate("gradients", gradient_floats(program, *shape))
-        gradients = late_gradients = gradient_addresses(program, d_x, states, free, d_output, *shape) | vectors
-        self._segment("backward", weights, late, late_gradients, (self.steps, self.batch))
-        if looks_up:
-            floats = self._array_floats(*self.table_rows)
-            table = self.allocate("table gradients", sum(floats))
-            self.commands.call(CLEAR, 4 * sum(floats), table)
-            d_entry = self._padded_entry_gradient()
-            gradients = self._cut(d_entry, table, floats, *self.table_rows) | vectors
-            for key in code.gradients_handed_over:
-                self._by_symbol(CALL_SCATTER, gradients[key], late_gradients[key])
-        rows = self.table_rows if looks_up else (self.steps, self.batch)
-        self._segment("before_backward", weights, early, gradients, rows)
-        if looks_up and self.stride > self.units:
-            entry = self.gradients.entry.data_ptr()
+        gradients = gradient_addresses(program, d_x, states, free, d_output, *shape) | vectors
+        if code.by_symbol:
+            gradients |= self._table_gradients(program, d_output)
+        self._segment(code, "backward", weights, values, gradients, (self.steps, self.batch))
+        self._segment(code, "before_backward", weights, values, gradients, self._early_rows(code))
+        if code.by_symbol and self.stride > self.units:
+            entry, d_entry = self.gradients.entry.data_ptr(), gradients[BufferKind.X, 0]
             self.commands.call(COPY_ROWS, self.output_size, self.units, d_entry, self.stride, entry, self.units)
         if self.biases:
-            numbers, biases = self.code.sums_of_biases.ctypes.data, given.biases.data_ptr()
+            numbers, biases = code.sums_of_biases.ctypes.data, given.biases.data_ptr()
             self.commands.call(CALL_GATHER, self.biases, self.units, numbers, totals, self.stride, biases, self.units)
         if given.vectors is not None and self.vectors:
             found, to = vectors[BufferKind.PARAM, 0], given.vectors.data_ptr()
             self.commands.call(COPY_ROWS, self.vectors, self.units, found, self.stride, to, self.units)
         return d_x
+
+    def _tables(self, name: str, program: Program, x: int) -> Addresses:
+        """Return the addresses of the tables in the block of that name."""
+        first = self.allocate(name, table_floats(program, self.table_rows, self.stride))
+        return table_addresses(program, x, first, self.table_rows, self.stride)
+
+    def _table_gradients(self, program: Program, d_output: int) -> Addresses:
+        """Record the initial gradients of the tables: zero, plus that of the outputs; return their addresses."""
+        gradients = self._tables("table gradients", program, self._padded_entry_gradient())
+        floats = table_floats(program, self.table_rows, self.stride)
+        self.commands.call(CLEAR, 4 * floats, self.allocate("table gradients", floats))
+        if 0 in program.delayed:
+            self._by_symbol(CALL_SCATTER, gradients[BufferKind.NEW, 0], d_output, program.delayed[0], 0, self.steps)
+        return gradients
+
+    def _carried_rows(self, delay: int) -> int:
+        """Return how many bytes into the table of a state of that delay its values before the first step are."""
+        return 4 * (self.output_size + delay * self.batch) * self.stride
+
+    def _first_symbol(self, code: CompiledCell) -> int:
+        return self.inputs.ctypes.data if code.by_symbol else 0
+
+    def _early_rows(self, code: CompiledCell) -> tuple[int, int]:
+        """Return T and B for a segment of what depends on x alone."""
+        return self.output_size if code.by_symbol else self.steps, self.batch
+
+    def _by_symbol(self, kernel: str, table: int, rows: int, delay: int, start: int, stop: int) -> None:
+        """Record a gather or scatter of whole rows by the symbols of some steps, as they were `delay` steps before."""
+        numbers = self.inputs.ctypes.data + 8 * (start - delay) * self.batch
+        count = (stop - start) * self.batch
+        self.commands.call(kernel, count, self.stride, numbers, table, self.stride, rows, self.stride)
 
     def _padded_vectors(self, layer: int) -> Addresses:
         """Record a copy of a layer's learned vectors with rows of whole vectors; return the address of each."""
@@ -263,10 +310,6 @@ class StepCommands:
         self.commands.call(CLEAR, 4 * floats, found)
         return vector_addresses(self.vectors, found, self.stride)
 
-    def _by_symbol(self, kernel: str, table: int, rows: int) -> None:
-        """Record a gather or scatter of whole rows, by the inputs' symbols."""
-        self.commands.call(kernel, self.rows, self.stride, self.input_address, table, self.stride, rows, self.stride)
-
     def _padded_entry_gradient(self) -> int:
         """Record zeros for the gradient of the embedding with rows of whole vectors; return its address."""
         if self.stride == self.units:
@@ -276,15 +319,21 @@ class StepCommands:
         self.commands.call(CLEAR, 4 * floats, padded)
         return padded
 
-    def _state_gradient(self, k: int, d_output: int) -> int:
-        """Record the initial gradient of state k: zero, plus that of the outputs if all steps are kept."""
+    def _output_gradient(self, n: int) -> int:
+        """Return the address of an array (T, B, S) for the gradient of a layer's outputs; a row (B, S) is before it."""
         one = self.batch * self.stride
-        tracked = k in self.program.tracked
+        return self.allocate(f"d {n}", (self.steps + 1) * one) + 4 * one
+
+    def _state_gradient(self, program: Program, k: int, d_output: int) -> int:
+        """Record the initial gradient of state k: zero, or that of the outputs if all steps are kept."""
+        one = self.batch * self.stride
+        tracked = k in program.tracked
+        if tracked and k == 0:  # the outputs' gradient becomes that of the state, with a row for the state before them
+            self.commands.call(CLEAR, 4 * one, d_output - 4 * one)
+            return d_output - 4 * one
         floats = (self.steps + 1 if tracked else 2) * one
         found = self.allocate(f"d state {k}", floats)
-        self.commands.call(CLEAR, 4 * (one if tracked and k == 0 else floats), found)
-        if tracked and k == 0:
-            self.commands.call(COPY, 4 * self.steps * one, d_output, found + 4 * one)
+        self.commands.call(CLEAR, 4 * floats, found)
         return found
 
     def _entry_gradient(self, d_x: int) -> None:
@@ -306,37 +355,43 @@ class StepCommands:
             self.gradients.entry_bias.data_ptr(), self.units,
         )  # fmt: skip
 
-    def _arrays(self, name: str, x: int, steps: int, batch: int) -> Addresses:
-        """Return the addresses of a layer's arrays in the block of that name."""
-        floats = self._array_floats(steps, batch)
-        return self._cut(x, self.allocate(f"layer {name}", sum(floats)), floats, steps, batch)
+    def _arrays(self, name: str, program: Program, x: int) -> Addresses:
+        """Return the addresses of a layer's arrays in the block of that name, without tables."""
+        floats = self._array_floats(program)
+        first = self.allocate(f"layer {name}", sum(floats))
+        sums = first + 4 * floats[0]
+        blocks = x, first, sums, sums + 4 * floats[1]
+        return value_addresses(program, blocks, self.model.code.states, self.steps, self.batch, self.stride)
 
-    def _array_floats(self, steps: int, batch: int) -> tuple[int, int, int]:
-        row = batch * self.stride
-        return (
-            self.code.states * (steps + 1) * row, self.program.sums * steps * row, self.program.values * steps * row
-        )  # fmt: skip
+    def _array_floats(self, program: Program) -> tuple[int, int, int]:
+        return value_floats(program, self.model.code.states, self.steps, self.batch, self.stride)
 
-    def _cut(self, x: int, start: int, floats: Sequence[int], steps: int, batch: int) -> Addresses:
-        sums = start + 4 * floats[0]
-        blocks = x, start, sums, sums + 4 * floats[1]
-        return value_addresses(self.program, blocks, self.code.states, steps, batch, self.stride)
+    def _starts(self, program: Program) -> tuple[int, int]:
+        """Return the address and size of a row for each sum, one for matrices that nothing reads, and one of zeros."""
+        floats = (program.sums + 2) * self.stride
+        return self.allocate("starts", floats), floats
 
     def _segment(
-        self, name: str, weights: Sequence[int], values: Addresses, gradients: Addresses, rows: tuple[int, int]
+        self,
+        code: CompiledCell,
+        name: str,
+        weights: Sequence[int],
+        values: Addresses,
+        gradients: Addresses,
+        rows: tuple[int, int],
     ) -> None:
-        table = self.code.table(name, weights, values, gradients)
+        table = code.table(name, weights, values, gradients)
         if table:
-            self.commands.call_segment(self.code.addresses[name], table, *rows, self.units)
+            self.commands.call_segment(code.addresses[name], table, *rows, self.units)
 
     def _packed(self, layer: int, *, transposed: bool) -> tuple[int, list[int]]:
         """Record the packing of a layer's matrices; return the address of the full ones, and of each in blocks."""
         given = self.values.layers[layer]
-        packed = self.allocate("packed", self.packed_floats)
+        packed = self.allocate("packed", self.matrices * self._panels(self.units) * self.units)
         if self.matrices:
             strides = (1, self.units) if transposed else (self.units, 1)
             self._pack(self.matrices, self.units, self.units, *strides, given.weights.data_ptr(), packed)
-        sizes = [self.units // groups for groups in self.code.layout.groups]
+        sizes = [self.units // groups for groups in self.model.code.layout.groups]
         floats = [self.units * self._panels(size) for size in sizes]
         found = []
         at = self.allocate("packed blocks", sum(floats)) if sizes else 0

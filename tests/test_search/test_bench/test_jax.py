@@ -14,16 +14,16 @@ from search.bench.jax import LayerArrays, ModelArrays, cell_step, has_jax, initi
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
-from search.cells.operations import OPERATIONS, POINTWISE, Op
+from search.cells.operations import OPERATIONS, POINTWISE
 from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from search.training.model import SequenceModel
 from search.training.stepper import EagerStepper
 from tasks.task import Batch, Output
 from tests.test_search.test_cells.vocabulary import sprinkled
+from tests.test_search.test_kernels.stages import VALUES
 
 STEPS, BATCH, UNITS, SYMBOLS = 5, 3, 8, 6
-VECTORISED: dict[Op, Any] = {op: np.vectorize(OPERATIONS[op].value, otypes=[float]) for op in POINTWISE}
 EVERY = parse_formula(
     "a = softplus(leaky_relu(linear(x, groups=4) - 0.5 * h))\n"
     "c' = param(1) * c + norm(relu(a) + linear(h, bias=False))\n"
@@ -67,7 +67,7 @@ def test_a_step_is_that_of_the_reference(name: str) -> None:
     )  # fmt: skip
     now: tuple[Any, ...] = tuple(state.numpy() for state in states)
     for step, expected in zip(x.numpy(), outputs.numpy(), strict=True):
-        now = cell_step(graph, VECTORISED, layer, now, step)
+        now = cell_step(graph, VALUES, layer, now, step)
         np.testing.assert_allclose(now[0], expected, rtol=1e-9, atol=1e-12)
     for found, wanted in zip(now, last, strict=True):
         assert found.shape == (BATCH, UNITS)

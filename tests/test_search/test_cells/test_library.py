@@ -8,7 +8,9 @@ Letters of shapes: T steps, B rows, H units, K matrices.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -301,3 +303,9 @@ def test_one_publication_has_one_entry() -> None:
 
 def test_each_published_cell_has_an_id_of_its_own() -> None:
     assert len({cell.graph.id for cell in LIBRARY.values()}) == len(LIBRARY) >= 110
+
+
+def test_ids_of_published_cells_never_change() -> None:
+    # Stores and published tables contain them. A new cell is a new line.
+    known = json.loads((Path(__file__).parent / "test_published" / "ids.json").read_text())
+    assert {name: cell.graph.id for name, cell in LIBRARY.items()} == known

@@ -40,8 +40,11 @@ def test_the_gru_has_the_numbers_that_its_equations_have(gatesearch: Gatesearch)
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_the_canonical_form_that_is_shown_is_the_cell(name: str, gatesearch: Gatesearch) -> None:
-    shown = gatesearch("show", name).out
-    assert parse_formula(_formula(shown)).canonical().id == LIBRARY[name].graph.id
+    said = gatesearch("show", name)
+    assert (said.status, said.err) == (0, "")
+    assert parse_formula(_formula(said.out)).canonical().id == LIBRARY[name].graph.id
+    assert f"\npublished as          {LIBRARY[name].title[:20]}" in said.out
+    assert "    h' = " in said.out.split("\ndiagram:\n")[1]
 
 
 def test_a_formula_file_is_a_cell(gatesearch: Gatesearch, here: Path) -> None:

@@ -73,8 +73,15 @@ def _leaky(graph: GateGraph) -> GateGraph:
 
 def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float, what: str) -> None:
     """Assert equality within a tolerance relative to the largest entry of each tensor, or to 1."""
-    for name, value in expected.items():
-        assert found[name].shape == value.shape, (what, name)
-        if value.numel():
-            error = (found[name] - value).abs().max().item() / max(1.0, value.abs().max().item())
-            assert error <= tolerance, (what, name, error)
+    for name, error in largest_errors(found, expected).items():
+        assert found[name].shape == expected[name].shape, (what, name)
+        assert error <= tolerance, (what, name, error)
+
+
+def largest_errors(found: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, float]:
+    """Return the largest error of each tensor, relative to its largest entry, or to 1."""
+    return {
+        name: (found[name] - value).abs().max().item() / max(1.0, value.abs().max().item())
+        for name, value in expected.items()
+        if value.numel()
+    }

@@ -15,6 +15,7 @@ from search.cells.library import STUDY
 from search.cells.parameters import layout_of
 from search.kernels.parameters import LayerParameters
 from tests.test_search.test_kernels.comparison import descendants, layered_descendants
+from tests.test_search.test_kernels.vocabulary import vocabulary_mutants
 
 Arguments: TypeAlias = tuple[LayerParameters, Tensor, tuple[Tensor, ...]]
 Draw: TypeAlias = Callable[..., Arguments]
@@ -41,6 +42,12 @@ def mutants() -> list[GateGraph]:
 def layered_mutants() -> list[GateGraph]:
     """Return descendants of the cells `LAYERED`."""
     return layered_descendants(MUTANTS // 2)
+
+
+@pytest.fixture(scope="session")
+def enriched_mutants() -> list[GateGraph]:
+    """Return mutants with learned vectors, numbers, softplus, norms, bias-less and block-diagonal matrices."""
+    return vocabulary_mutants(MUTANTS)
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,12 @@ from torch import Tensor
 
 from search.cells.graph import GateGraph
 from search.cells.parameters import layout_of
+from search.kernels.codegen.library import CALL_SCATTER
 from search.kernels.codegen.sgd import COPY
 from search.kernels.parameters import LayerParameters
-from search.kernels.runtime.buffers import ModelBuffers, Parameters
+from search.kernels.plan.adjoint import BufferKind
+from search.kernels.plan.program import Program
+from search.kernels.runtime.buffers import Addresses, ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
 from search.kernels.runtime.step import StepCommands
 
@@ -63,7 +66,7 @@ def _run(
     graph: GateGraph, symbols: Tensor | None, tensors: tuple[Tensor, ...], d_results: tuple[Tensor, ...] | None
 ) -> _Result:
     """Run forward and backward; `d_results` holds the gradients of the outputs and of the last states."""
-    code = compile_cell(graph)
+    code = compile_cell(graph, by_symbol=symbols is not None)
     assert code is not None
     *given, x = (t.contiguous() for t in tensors[: len(tensors) - graph.states])
     states = tensors[len(tensors) - graph.states :]
@@ -91,8 +94,8 @@ def _run(
     def read(name: str, *rows: int) -> Tensor:
         return model.arena[name][: prod(rows) * width].view(*rows, width)[..., :units].clone()
 
-    d_states = [read(f"d state {k}", batch) for k in range(code.states)]
-    d_x = gradients.entry if symbols is not None else read("d 1", steps, batch)
+    d_states = [read(f"d before {k}", batch) for k in range(code.states)]
+    d_x = gradients.entry if symbols is not None else read("d 1", steps + 1, batch)[1:]
     outputs = read("outputs", steps, batch)
     return _Result(outputs, list(carried.clone()), gradients.layers[0], d_x, d_states)
 
@@ -109,29 +112,45 @@ class _LayerCommands(StepCommands):
         zeros = (torch.zeros(steps, *shape), *(torch.zeros(shape) for _ in range(model.code.states)))
         d_outputs, d_first, *d_others = (_padded(d, padding) for d in d_results or zeros)
         d_outputs[-1] += d_first  # state 0 after the last step is the last output
-        self._d_outputs, self._d_last = d_outputs, [None, *d_others]
+        self._d_outputs = torch.cat([d_outputs[:1], d_outputs])  # a row that the gradient of a state may take
+        self._d_last = [None, *d_others]
+        self._d_before: dict[int, int] = {}  # address of the gradient of each state before the first step
         super().__init__(model, True, steps, batch)
 
     def _record(self) -> None:
         if self._x is not None:
-            self.by_symbol, self.table_rows = False, (self.steps, self.batch)
+            self.by_symbol = False
         outputs = self._forward(0, self._entered() if self._x is None else self._x.data_ptr())
         floats = self.rows * self.stride
         self.commands.call(COPY, 4 * floats, outputs, self.allocate("outputs", floats))
-        d_x = self._backward(0, self._d_outputs.data_ptr())
+        d_x = self._backward(0, self._d_outputs[1:].data_ptr())
         if self._x is None:
             self._entry_gradient(d_x)
+        for k, address in self._d_before.items():
+            row = self.batch * self.stride
+            self.commands.call(COPY, 4 * row, address, self.allocate(f"d before {k}", row))
 
-    def _state_gradient(self, k: int, d_output: int) -> int:
-        address = super()._state_gradient(k, d_output)
+    def _state_gradient(self, program: Program, k: int, d_output: int) -> int:
+        address = self._d_before[k] = super()._state_gradient(program, k, d_output)
         d_last = self._d_last[k]
         if d_last is not None:
             row = 4 * self.batch * self.stride
-            at = self.steps if k in self.program.tracked else self.steps % 2
+            at = self.steps if k in program.tracked else self.steps % 2
             self.commands.call(COPY, row, d_last.data_ptr(), address + at * row)
         return address
 
+    def _table_gradients(self, program: Program, d_output: int) -> Addresses:
+        found = super()._table_gradients(program, d_output)
+        for k, delay in program.delayed.items():
+            table = found[BufferKind.NEW, k]
+            self._d_before[k] = table + self._carried_rows(delay)
+            d_last = self._d_last[k]
+            if d_last is not None:
+                self._by_symbol(CALL_SCATTER, table, d_last.data_ptr(), delay, self.steps - 1, self.steps)
+        return found
+
 
 def _padded(rows: Tensor, padding: int) -> Tensor:
-    """Return a copy with rows of whole vectors, whose padding is NaN: no result may depend on it."""
-    return torch.nn.functional.pad(rows.detach(), (0, padding), value=float("nan")).clone()
+    """Return a copy with rows of whole vectors, whose padding and slack are NaN: no result may depend on them."""
+    found = torch.nn.functional.pad(rows.detach(), (0, padding), value=float("nan"))
+    return torch.cat([found.flatten(), torch.full((16,), float("nan"))])[: found.numel()].view(found.shape)

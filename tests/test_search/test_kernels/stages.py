@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.cells.graph import GateGraph
-from search.cells.operations import Op
+from search.cells.operations import OPERATIONS, POINTWISE, Op
 from search.cells.parameters import layout_of
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
 
 Array = NDArray[np.float64]
+
+
+VALUES: dict[Op, Callable[..., Array]] = {
+    op: np.vectorize(value, otypes=[float]) for op in POINTWISE if (value := OPERATIONS[op].value) is not None
+}
+"""Pointwise operations on arrays, which `tests/test_search/test_every_operation.py` compares with PyTorch's."""
 
 
 def _choose(v: Array, a: Array, b: Array) -> Array:
@@ -22,18 +28,11 @@ def _choose(v: Array, a: Array, b: Array) -> Array:
 def run_stage(stage: Stage, memory: dict[Buffer, Array]) -> None:
     """Run a stage on the arrays in `memory`: of rows and columns if the stage is by rows, with vectors of columns."""
     meaning: dict[str, Callable[..., Array]] = {
-        "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
-        "tanh": np.tanh,
-        "relu": lambda v: np.where(v <= 0, 0.0, v),
-        "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
-        "softplus": lambda v: np.logaddexp(0.0, v),
         "choose": _choose,
         "gate": lambda v, g: np.where(v <= 0, 0.0, g),
         "neg": np.negative,
-        "add": np.add,
-        "sub": np.subtract,
-        "mul": np.multiply,
     }
+    meaning |= {op.value: function for op, function in VALUES.items()}
     values: list[Array] = []
     for instruction in stage.instructions:
         if instruction.buffer is not None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, STUDY
+from search.cells.notation.formula import parse_formula
 from search.kernels.codegen.host import host
 from search.kernels.explain import explain, stage_formulas
 from search.kernels.plan.adjoint import Stage
@@ -49,17 +50,45 @@ def test_the_plain_network_is_explained_from_formula_to_machine_code() -> None:
     assert ("llvm.fma" in text) == (host() is not None)
 
 
-def test_formulas_of_stages_mean_what_their_instructions_do(mutants: list[GateGraph]) -> None:
+NORMALISED = """\
+in the loop, at each step
+  sum0 += matrix1 h
+  scale0 = 1 / sqrt(mean((sum0 - mean(sum0))^2) + 1e-05)
+  sum0 = scale0 * (sum0 - mean(sum0))
+  stage, element by element:
+    h' = tanh(param1 + (sum0 * param0))
+
+backward in the loop, from the last step to the first
+  stage, element by element:
+    t1 = ([d h'] + [d output]) * (1 - (h' * h'))
+    d param1 += t1
+    d param0 += t1 * sum0
+    d sum0 = t1 * param0
+  d sum0 = scale0 * ([d sum0] - mean([d sum0]) - sum0 * mean([d sum0] * sum0))
+  d h = matrix1.T d sum0
+"""
+
+
+def test_a_norm_is_explained_with_its_gradient() -> None:
+    text = explain(parse_formula("h' = tanh(norm(linear(x) + linear(h, groups=2)))").canonical())
+    assert "  matrix1 is block-diagonal, of 2 blocks\n" in text
+    assert NORMALISED in text
+
+
+def test_formulas_of_stages_mean_what_their_instructions_do(
+    mutants: list[GateGraph], enriched_mutants: list[GateGraph]
+) -> None:
     rng = np.random.default_rng(0)
     functions: dict[str, Callable[..., Array]] = {
         "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
         "tanh": np.tanh,
         "relu": lambda v: np.maximum(v, 0),
         "leaky_relu": lambda v: np.maximum(v, 0.01 * v),
+        "softplus": lambda v: np.logaddexp(0.0, v),
     }
     operations = {"add": np.add, "sub": np.subtract, "mul": np.multiply} | functions
     held = 0
-    for graph in [cell.graph for cell in STUDY.values()] + mutants:
+    for graph in [cell.graph for cell in STUDY.values()] + mutants + enriched_mutants:
         for step in (step for part in program_of(graph).forward.loops for step in part.operations):
             if not isinstance(step, Stage):
                 continue
@@ -68,7 +97,10 @@ def test_formulas_of_stages_mean_what_their_instructions_do(mutants: list[GateGr
             for instruction in step.instructions:
                 read = [values[a] for a in instruction.arguments]
                 load = instruction.buffer is not None
-                values.append(memory[str(instruction.buffer)] if load else operations[instruction.op](*read))
+                if instruction.op == "number":
+                    values.append(np.full(1, instruction.number))
+                else:
+                    values.append(memory[str(instruction.buffer)] if load else operations[instruction.op](*read))
             names: dict[str, Any] = {re.sub("'", "_", name): value for name, value in memory.items()} | functions
             for line in stage_formulas(step)[: -len(step.stores)]:
                 name, formula = line.split(" = ")
@@ -76,6 +108,7 @@ def test_formulas_of_stages_mean_what_their_instructions_do(mutants: list[GateGr
             for line, (buffer, number) in zip(stage_formulas(step)[-len(step.stores) :], step.stores, strict=True):
                 name, formula = line.split(" = ")
                 assert name == str(buffer)
-                np.testing.assert_allclose(eval(formula.replace("'", "_"), names), values[number])  # noqa: S307
+                found = eval(formula.replace("'", "_"), names)  # noqa: S307
+                np.testing.assert_allclose(found, values[number], rtol=1e-4)  # numbers are printed with six digits
                 held += 1
     assert held > 100

@@ -19,10 +19,10 @@ from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
 from search.kernels.runtime.compiled import compile_cell
-from tests.test_search.test_kernels.comparison import LAYERED, ODD, assert_same
+from tests.test_search.test_kernels.comparison import LAYERED, ODD, assert_same, largest_errors
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
 from tests.test_search.test_kernels.native_layer import run_native
-from tests.test_search.test_kernels.vocabulary import PARTS, VOCABULARY, fitting_units
+from tests.test_search.test_kernels.vocabulary import VOCABULARY, fitting_units
 
 if TYPE_CHECKING:
     from tests.test_search.test_kernels.conftest import Draw, Evaluate
@@ -43,7 +43,7 @@ def test_corner_graphs_equal_the_reference(name: str, draw: Draw, evaluate: Eval
         assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", VOCABULARY)
 def test_corner_graphs_of_the_vocabulary_equal_the_reference(name: str, draw: Draw, evaluate: Evaluate) -> None:
     formula = VOCABULARY[name]
     for k, graph in enumerate((parse_formula(formula), parse_formula(formula).canonical())):
@@ -58,6 +58,14 @@ def test_named_cells_equal_the_reference(name: str, draw: Draw, evaluate: Evalua
     for units in (1, 7, 17, 32, 50):
         arguments = draw(graph, units=units, batch=5, steps=9)
         assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-5, name)
+
+
+@pytest.mark.slow
+def test_all_cells_of_the_library_equal_the_reference(draw: Draw, evaluate: Evaluate) -> None:
+    for k, (name, cell) in enumerate(LIBRARY.items()):
+        arguments = draw(cell.graph, units=fitting_units(cell.graph, (21, 32)[k % 2]), batch=3, steps=4)
+        expected = evaluate(run_reference, cell.graph, arguments)
+        assert_same(evaluate(run_native, cell.graph, arguments), expected, 2e-5, name)
 
 
 @pytest.mark.parametrize("units", [*range(1, 20), 31, 33, 47, 48, 49, 63, 65, 255, 257])
@@ -84,16 +92,40 @@ def test_mutants_of_any_size_equal_the_reference(
     assert held >= 0.97 * len(graphs)
 
 
+def test_mutants_with_the_whole_vocabulary_equal_the_reference(
+    enriched_mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
+) -> None:
+    """A norm of few units amplifies rounding errors: the reference in single precision shows by how much."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for k, graph in enumerate(enriched_mutants):
+        units = fitting_units(graph, int(rng.choice([1, 2, 3, 7, 15, 16, 17, 31, 33, 47, 48])))
+        batch, steps = int(rng.choice([1, 2, 5, 7])), int(rng.integers(1, 6))
+        arguments, exact = (draw(graph, units, batch, steps, k, kind) for kind in (torch.float32, torch.float64))
+        expected, single = evaluate(run_reference, graph, exact), evaluate(run_reference, graph, arguments)
+        if all(value.isfinite().all() for value in single.values()):
+            tolerance = 1e-4 + 5 * max(largest_errors(single, expected).values())
+            assert_same(evaluate(run_native, graph, arguments), expected, tolerance, f"mutant {k}")
+            held += tolerance < 1e-3
+    assert held >= 0.9 * len(enriched_mutants)
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_any_vector_width_equals_the_reference(
-    host: Host, monkeypatch: pytest.MonkeyPatch, draw: Draw, evaluate: Evaluate, mutants: list[GateGraph]
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    draw: Draw,
+    evaluate: Evaluate,
+    mutants: list[GateGraph],
+    enriched_mutants: list[GateGraph],
 ) -> None:
     compile_cell.cache_clear()
     monkeypatch.setattr(compiled_module, "host", lambda: host)
     try:
-        for graph in [*(LIBRARY[name].graph for name in ("lstm", "gru", "mut1")), *mutants[:5]]:
+        named = [LIBRARY[name].graph for name in ("lstm", "gru", "mut1")]
+        for graph in [*named, *map(parse_formula, WIDE), *mutants[:5], *enriched_mutants[:5]]:
             for vectors, more, batch in ((5, 0, 13), (2, 1, 2), (1, -1, 1), (1, 0, 4)):
-                arguments = draw(graph, units=vectors * host.width + more, batch=batch)
+                arguments = draw(graph, units=fitting_units(graph, vectors * host.width + more), batch=batch)
                 expected = evaluate(run_reference, graph, arguments)
                 for name, value in evaluate(run_native, graph, arguments).items():
                     torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-4)
@@ -101,32 +133,41 @@ def test_any_vector_width_equals_the_reference(
         compile_cell.cache_clear()
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "mut3"])
-def test_four_layers_equal_the_reference(name: str, draw: Draw) -> None:
-    graph = LIBRARY[name].graph
-    layers = [draw(graph, units=16, batch=2, steps=6, seed=k) for k in range(4)]
+WIDE = [VOCABULARY[name] for name in ("peepholes", "block-diagonal alone", "norm of sums", "norm in a second loop")]
+
+
+@pytest.mark.parametrize(
+    "graph", [*(LIBRARY[name].graph for name in ("lstm", "gru", "mut3")), *map(parse_formula, WIDE)]
+)
+def test_four_layers_equal_the_reference(graph: GateGraph, draw: Draw) -> None:
+    layers = [draw(graph, units=18, batch=2, steps=6, seed=k) for k in range(4)]
     results = []
     for path in (run_native, run_reference):
         x = layers[0][1]
         for parameters, _, states in layers:
             x, _ = path(graph, parameters, x, states)
-        leaves = [layers[0][1], *(tensor for p, _, states in layers for tensor in (p.weights, p.biases, *states))]
-        results.append([x, *torch.autograd.grad(x.square().sum(), leaves)])
+        leaves = [layers[0][1], *(tensor for p, _, states in layers for tensor in (*p.tensors(), *states))]
+        results.append([x, *torch.autograd.grad(x.square().sum(), leaves, materialize_grads=True)])
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("rows", [7, 30])  # fewer than the 12 steps of the batch: computed once a row; or looked up
+@pytest.mark.parametrize("rows", [5, 30])  # fewer than the 27 steps of the batch: tables; or looked up
 def test_symbols_equal_the_rows_of_their_table(
-    rows: int, mutants: list[GateGraph], layered_mutants: list[GateGraph], draw: Draw, evaluate: Evaluate
+    rows: int,
+    mutants: list[GateGraph],
+    layered_mutants: list[GateGraph],
+    enriched_mutants: list[GateGraph],
+    draw: Draw,
+    evaluate: Evaluate,
 ) -> None:
     rng = np.random.default_rng(0)
-    formulas = [*CORNERS.values(), *PARTS.values()]
-    graphs = [*map(parse_formula, formulas), *mutants[::4], *layered_mutants[::2]]
+    formulas = [*CORNERS.values(), *VOCABULARY.values()]
+    graphs = [*map(parse_formula, formulas), *mutants[::4], *layered_mutants[::2], *enriched_mutants[::5]]
     for k, graph in enumerate(graphs):
         units = fitting_units(graph, (16, 5, 21)[k % 3])
         parameters, _, states = draw(graph, units=units, batch=3, steps=1, seed=k)
-        symbols = torch.from_numpy(rng.integers(0, rows, (4, 3)))
+        symbols = torch.from_numpy(rng.integers(0, rows, (9, 3)))
         table = draw(graph, units=units, batch=rows, steps=1, seed=k)[1].detach()[0].requires_grad_()
 
         def looked_up(
@@ -160,9 +201,9 @@ def test_more_units_than_one_pass_of_a_product_equal_the_reference(draw: Draw, e
         assert_same(evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments), 1e-4, "tanh")
 
 
-def test_results_are_the_same_bits_whatever_the_alignment(draw: Draw) -> None:
-    graph = LIBRARY["gru"].graph
-    parameters, x, states = draw(graph, units=21, batch=5)
+@pytest.mark.parametrize("graph", [LIBRARY["gru"].graph, *map(parse_formula, WIDE)])
+def test_results_are_the_same_bits_whatever_the_alignment(graph: GateGraph, draw: Draw) -> None:
+    parameters, x, states = draw(graph, units=42, batch=5)
     expected, _ = run_native(graph, parameters, x, states)
 
     def moved(values: Tensor, shift: int) -> Tensor:
@@ -184,6 +225,31 @@ def test_saturated_values_infinities_and_nan_behave_as_in_torch(function: str, e
     found, expected = evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=2e-6, atol=1e-37, equal_nan=True)
+
+
+@pytest.mark.parametrize("units", [12, 16, 21])
+def test_norms_of_extreme_rows_behave_as_in_torch(units: int, evaluate: Evaluate) -> None:
+    """Rows of equal numbers, large and tiny ones, and rows with NaN or infinity, whose results are NaN alone."""
+    graph = parse_formula("h' = norm(x) + h")
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(8, units, generator=generator)
+    rows[0] = 0.5
+    rows[1] *= 1e-4
+    rows[2] *= 1e15
+    rows[3] = 1000.0 + rows[3]
+    rows[4, 5], rows[5, 3], rows[6, 2] = nan, inf, -inf
+    vectors = torch.randn(2, units, generator=generator, requires_grad=True)
+    empty = torch.zeros(0, units, units, requires_grad=True), torch.zeros(0, units, requires_grad=True)
+    x, h = rows[None].clone().requires_grad_(), torch.zeros(8, units, requires_grad=True)
+    arguments = LayerParameters(*empty, vectors=vectors), x, (h,)
+    found, expected = evaluate(run_native, graph, arguments), evaluate(run_reference, graph, arguments)
+    assert expected["outputs"][0, :4].isfinite().all()
+    assert expected["outputs"][0, 4:7].isnan().all()
+    for name in ("outputs", "gradient of x"):
+        torch.testing.assert_close(found[name][:, :3], expected[name][:, :3], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found[name][:, 3], expected[name][:, 3], rtol=1e-3, atol=1e-3)  # 1,000 is subtracted
+        torch.testing.assert_close(found[name][:, 7], expected[name][:, 7], rtol=1e-5, atol=1e-5)
+        assert found[name][:, 4:7].isnan().all()
 
 
 def test_dead_nodes_and_unread_matrices_have_zero_gradients(draw: Draw, evaluate: Evaluate) -> None:

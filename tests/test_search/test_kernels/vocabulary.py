@@ -57,6 +57,7 @@ NORMS = {
     "norm as the output": "h' = norm(linear(x) + linear(h))",
     "norm as a state and a source": "n = norm(linear(x) + h); c' = n; h' = tanh(linear(n) + c)",
     "norm of a norm": "h' = norm(norm(linear(x)) * tanh(norm(linear(h))))",
+    "norm of an activation": "h' = norm(sigmoid(linear(x) + linear(h))) + tanh(norm(relu(linear(x))))",
     "norm of a constant": "h' = norm(param(0.5)) * linear(x) + linear(norm(0.5)) * h",
     "norm read in all phases": "n = norm(linear(x)); c' = tanh(n + c); h' = norm(linear(c') + n) * n",
     "norms of one value": "g = linear(h); h' = tanh(linear(x) + norm(g) * norm(g))",
@@ -67,8 +68,11 @@ NORMS = {
 VOCABULARY = PARTS | BLOCKS | NORMS
 """Formulas at the corners of what graphs with these operations may be; their units are a multiple of 6."""
 
-GUARDED = ("peepholes", "one vector in all phases", "some biases", "vector as a source")
-"""Formulas of `VOCABULARY` that are run with guards around all arrays, which takes long."""
+GUARDED = (
+    *("peepholes", "one vector in all phases", "some biases", "vector as a source"),
+    *("block-diagonal alone", "block-diagonal without bias", "norm of sums", "norm read in all phases"),
+)
+"""Formulas of `VOCABULARY` that are run with guards around all arrays and with NaN in all padding."""
 
 
 def enriched(graph: GateGraph, rng: np.random.Generator) -> GateGraph:

@@ -38,7 +38,7 @@ from tests.paths import ROOT
 from tests.test_search.small import Chords, small_task
 from tests.test_search.test_kernels.comparison import LAYERED, layered_descendants
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
-from tests.test_search.test_kernels.vocabulary import PARTS, fitting_units
+from tests.test_search.test_kernels.vocabulary import GUARDED, VOCABULARY, fitting_units, vocabulary_mutants
 
 GRU = LIBRARY["gru"].graph
 MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "40"))
@@ -132,7 +132,11 @@ def assert_same_training(native: NativeStepper, slow: EagerStepper, batches: lis
 def test_mutants_train_as_the_reference_does(output: Output) -> None:
     rng = np.random.default_rng(0)
     graphs = [*map(parse_formula, ODD), *random_mutants(MUTANTS)]
-    graphs += [*map(parse_formula, [*LAYERED.values(), *PARTS.values()]), *layered_descendants(MUTANTS // 2)]
+    graphs += [
+        *map(parse_formula, [*LAYERED.values(), *VOCABULARY.values()]),
+        *layered_descendants(MUTANTS // 2),
+        *vocabulary_mutants(MUTANTS // 2),
+    ]
     held = 0
     for k, graph in enumerate(graphs):
         units, layers = int(rng.choice([1, 3, 7, 15, 16, 17, 31, 32, 33, 47, 50])), int(rng.choice([1, 1, 2, 4]))
@@ -181,7 +185,7 @@ def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(
     """NaN in the padding of states and of the row of zeros, and in all of the memory that a step writes itself."""
     rng = np.random.default_rng(0)
     graphs = [LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut2", "mut3")]
-    formulas = [*ODD, *LAYERED.values(), *PARTS.values()]
+    formulas = [*ODD, *LAYERED.values(), *(VOCABULARY[name] for name in GUARDED)]
     for graph in [*graphs, *map(parse_formula, formulas), *random_mutants(8)]:
         fitting = fitting_units(graph, units)
         (clean, _), (poisoned, _) = (pair(graph, fitting, 2, output_size, output) for _ in range(2))
@@ -207,6 +211,19 @@ def poison(native: NativeModel) -> None:
             block.fill_(float("nan"))
             poisoned += 1
     assert poisoned >= 10 or not native._steps
+
+
+def test_a_state_that_is_a_learned_vector_is_carried_as_it_was_before_the_step() -> None:
+    """The next batch begins from the vector's values of then, not from those after the update."""
+    graph = parse_formula("p = param(0.5); c' = p; h' = tanh(linear(x) + c * linear(h))")
+    for stepper in pair(graph, 16, 1, 9, Output.SYMBOLS):
+        before = stepper.model.vectors[0].detach().clone()
+        stepper.train(draw(np.random.default_rng(0), 4, 3, 9, Output.SYMBOLS), 0.5, 1.0)
+        assert not torch.equal(stepper.model.vectors[0], before)
+        carried = (
+            stepper.native.states(train=True)[0, 1] if isinstance(stepper, NativeStepper) else stepper._training[0][1]
+        )
+        assert torch.equal(carried, before.expand(3, 16))
 
 
 def test_the_first_of_equal_logits_is_the_guess() -> None:

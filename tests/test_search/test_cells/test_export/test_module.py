@@ -229,7 +229,8 @@ def test_outputs_states_and_gradients_are_those_of_the_kernels(
 
 
 def test_every_text_is_laid_out_as_ruff_formats_and_has_nothing_to_lint(tmp_path: Path) -> None:
-    for k, (name, formula) in enumerate(FORMULAS.items()):
+    library = {name: cell.formula for name, cell in LIBRARY.items()}
+    for k, (name, formula) in enumerate((library | FORMULAS).items()):
         network = Network(40, bool(k % 2), 128, 2, "cell.safetensors")
         label = name if k % 3 else "a name that is longer than any class should have, of 70 letters or so"
         (tmp_path / f"m{k}.py").write_text(export_module(formula, label, ("An origin.",), network).text, "utf-8")

@@ -103,7 +103,10 @@ def test_torch_export_keeps_the_numbers_and_takes_any_batch(name: str, tmp_path:
 
 # torch's exporter warns of functions that PyTorch itself deprecates, and that two axes share a name.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("name", ["lstm", *NEW, pytest.param("three states", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    ["lstm", "sLSTM", *(pytest.param(n, marks=pytest.mark.slow) for n in ("three states", *NEW) if n != "sLSTM")],
+)
 def test_one_step_in_onnx_goes_through_a_sequence_of_any_length_after_training(name: str, tmp_path: Path) -> None:
     subject = Subject(name, tmp_path)
     if name in NEW:

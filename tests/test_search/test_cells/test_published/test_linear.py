@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, exp, relu, sigmoid, tanh
 from torch.nn.functional import layer_norm, silu, softplus
 
-from search.cells.library import FAMILIES
+from search.cells.library import FAMILIES, LIBRARY, named_cell
+from search.cells.notation.formula import parse_formula
 from tests.products import products
 from tests.published import Equations, Weights, check_published, starts_of
 
@@ -194,9 +195,10 @@ def _selective_ssm(w: Weights, x: Tensor, states: States) -> Sequence[Tensor]:
 
 
 def _min_gru(w: Weights, x: Tensor, states: States) -> Sequence[Tensor]:
+    """Compute minGRU with the gate's parameters negated, which makes it T-RNN."""
     (h,) = states
-    gate, hidden = (a(x) for a in products(w, "bb"))
-    return (torch.lerp(h, hidden, sigmoid(gate)),)
+    hidden, gate = (a(x) for a in products(w, "bb"))
+    return (torch.lerp(h, hidden, sigmoid(-gate)),)
 
 
 def _positive(v: Tensor) -> Tensor:
@@ -256,7 +258,6 @@ EQUATIONS: dict[str, Equations] = {
     "hgrn": _hgrn,
     "hgrn-bound": _hgrn,
     "selective-ssm": _selective_ssm,
-    "min-gru": _min_gru,
     "min-gru-positive": _min_gru_positive,
     "min-lstm": _min_lstm,
     "min-lstm-positive": _min_lstm_positive,
@@ -315,3 +316,10 @@ def test_linoss_starts_with_frequencies_and_steps_of_even_draws() -> None:
         assert (drawn.min() >= 0) & (drawn.max() <= 1)
         assert drawn.mean().item() == pytest.approx(0.5, abs=0.06)
     assert d.std().item() == pytest.approx(1, abs=0.15)
+
+
+def test_min_gru_is_t_rnn_with_its_gate_flipped() -> None:
+    check_published("t-rnn", _min_gru)
+    assert named_cell("min-gru") is LIBRARY["t-rnn"]
+    written = parse_formula("z = sigmoid(linear(x)); n = linear(x); h' = (1 - z) * h + z * n")
+    assert written.id == LIBRARY["t-rnn"].graph.id

@@ -46,7 +46,7 @@ def run(
     host: Host, outputs: Floats, weight: Floats, bias: Floats, targets: npt.NDArray[np.generic],
     index: npt.NDArray[np.int64], block: int, *, train: bool,
 ) -> Found:  # fmt: skip
-    """Call a loss function with memory full of NaN; gradients are added to zeros."""
+    """Call a loss function with memory full of NaN; gradients of parameters are added to zeros."""
     multi_label = targets.dtype == np.float32
     (rows, units), size = outputs.shape, len(weight)
     padded = -(-size // host.width) * host.width
@@ -59,11 +59,13 @@ def run(
     scratch = [np.full(n, np.nan, np.float32) for n in sizes]
     results = np.full(3, np.nan)
     found = [np.zeros(shape, np.float32) for shape in ((rows, stride), (size, units), padded)]
+    if train:
+        found[0].fill(np.nan)
     given = np.full((rows, stride), np.nan, np.float32)
     given[:, :units] = outputs
     arguments = [
         np.array([len(index)]), index, given, panels(host, weight.T), start, targets, *scratch, results, block, units,
-        size, padded,
+        size, padded, rows,
     ]  # fmt: skip
     assert len(arguments) == len(ARGUMENTS)
     if train:

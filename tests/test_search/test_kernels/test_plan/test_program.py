@@ -1,9 +1,10 @@
 """Programs of cells whose steps are known by hand."""
 
+from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
-from search.kernels.plan.adjoint import Buffer, BufferKind, Stage
-from search.kernels.plan.program import Gemm, Part, program_of
+from search.kernels.plan.adjoint import Buffer, BufferKind, Stage, gradient
+from search.kernels.plan.program import Gemm, Norm, Part, program_of, written_by
 
 
 def only(parts: tuple[Part, ...]) -> Part:
@@ -83,13 +84,95 @@ def test_products_of_a_delayed_input_read_the_array_of_its_state() -> None:
     assert delayed.source.index in program.tracked
 
 
-def test_sums_that_the_loop_adds_to_are_handed_over_and_x_only_where_it_is_read() -> None:
-    assert set(program_of(LIBRARY["tanh"].graph).handed_over) == {Buffer(BufferKind.SUM)}
-    assert Buffer(BufferKind.X) in program_of(LIBRARY["mut1"].graph).handed_over
-    assert set(program_of(parse_formula("c' = tanh(x); h' = c * h")).handed_over) == {Buffer(BufferKind.NEW, 1)}
+def tables_of(formula: str) -> dict[str, int]:
+    return {str(b): delay for b, delay in program_of(parse_formula(formula), by_symbol=True).tables.items()}
+
+
+def test_by_symbol_what_depends_on_one_delayed_input_has_a_table() -> None:
+    assert tables_of("h' = tanh(linear(x) + linear(h))") == {"x": 0, "sum0": 0}
+    # The state p and its two products: by the symbol of the step before; q by that before it.
+    expected = {"x": 0, "p": 1, "p'": 0, "q": 2, "q'": 1, "sum0": 0, "sum1": 1, "sum2": 2}
+    formula = "h' = linear(x) * h + (linear(p) - linear(q)); p' = x; q' = p"
+    names = {"c": "p", "c2": "q"}
+    found = {names.get(n.rstrip("'"), n.rstrip("'")) + "'" * n.endswith("'"): d for n, d in tables_of(formula).items()}
+    assert found == expected
+    # A product of two delays has none, and neither has the state that is it, and what is computed of that.
+    assert set(tables_of("h' = linear(c) + h; c' = x * d; d' = x")) == {"x", "c2", "c2'"}
+
+
+def test_without_symbols_nothing_has_a_table() -> None:
+    assert not program_of(parse_formula("h' = linear(x) * h + linear(p); p' = x")).tables
+
+
+def test_tables_hold_all_that_can_be_computed_for_each_symbol() -> None:
+    """The loop of the linear RNN reads its gate and the candidate, weighted already."""
+    program = program_of(parse_formula("f = sigmoid(linear(x)); h' = f * h + (1 - f) * linear(x)"), by_symbol=True)
+    (stage,) = only(program.forward.parts).operations
+    assert isinstance(stage, Stage)
+    assert {instruction.op for instruction in stage.instructions} == {"load", "mul", "add"}
+    assert sum(instruction.buffer in program.tables for instruction in stage.instructions) == 2
+    assert program.backward.matrices == ()
+    assert {matrix.delay for matrix in program.before_backward.matrices} == {0}
+
+
+def test_a_gate_of_a_table_and_a_product_overwrites_the_product() -> None:
+    program = program_of(LIBRARY["gru"].graph, by_symbol=True)
+    stores = {b for step in only(program.forward.parts).operations if isinstance(step, Stage) for b, _ in step.stores}
+    assert sum(buffer.kind is BufferKind.SUM for buffer in stores) == 3
+    assert not stores & set(program.tables)
+
+
+def test_stages_of_the_loop_leave_tables_alone_and_add_to_their_gradients(layered_mutants: list[GateGraph]) -> None:
+    for graph in layered_mutants:
+        program = program_of(graph, by_symbol=True)
+        gradients = {gradient(buffer) for buffer in program.tables}
+        for part in (*program.forward.parts, *program.backward.parts):
+            for step in part.operations:
+                written = set(written_by(step))
+                assert not written & set(program.tables)
+                if isinstance(step, Stage):
+                    assert not {instruction.buffer for instruction in step.instructions} & gradients
+                else:
+                    assert not written & gradients
+        for part in (*program.before.parts, *program.before_backward.parts):
+            assert part.delay is not None
 
 
 def test_a_matrix_that_nothing_reads_has_no_place() -> None:
     program = program_of(parse_formula("g = linear(x); h' = tanh(linear(h))"))
     assert [matrix is None for matrix in program.matrices] == [True, False]
     assert not program.reads_x
+
+
+def test_a_norm_overwrites_a_sum_that_nothing_else_reads_and_no_activation() -> None:
+    """The backward needs an activation, which is over its sum, but not the sum that a norm reads."""
+    overwritten, kept = (
+        next(step for step in only(program_of(parse_formula(f)).forward.parts).operations if isinstance(step, Norm))
+        for f in ("h' = norm(linear(x) + linear(h))", "h' = norm(tanh(linear(x) + linear(h)))")
+    )
+    assert overwritten.result == overwritten.source == Buffer(BufferKind.SUM)
+    assert kept.source.kind is BufferKind.SUM
+    assert kept.result.kind is BufferKind.VALUE
+
+
+def test_norms_run_where_products_would() -> None:
+    """For all steps at once before and after the loop; in it, between the products and the stage that read it."""
+    program = program_of(parse_formula("c' = tanh(norm(linear(x)) + norm(linear(c))); h' = norm(c')").canonical())
+    parts = [*program.before.parts, *program.forward.parts]
+    assert [part.loops for part in parts] == [False, True, False]
+    assert [[type(step) for step in part.operations] for part in parts] == [
+        [Gemm, Norm],
+        [Gemm, Norm, Stage],
+        [Norm, Stage],
+    ]
+
+
+def test_matrices_without_bias_have_no_row_of_gradients() -> None:
+    program = program_of(parse_formula("h' = tanh(linear(x, bias=False)) * linear(h)").canonical())
+    assert len(program.before_backward.sums) + len(program.backward.sums) == 1
+
+
+def test_a_stage_of_numbers_alone_has_no_backward() -> None:
+    program = program_of(parse_formula("h' = 0.5").canonical())
+    assert only(program.before.parts).operations != ()
+    assert program.before_backward.parts == program.backward.parts == ()

@@ -18,10 +18,17 @@ from search.kernels.runtime.buffers import (
     Parameters,
     gradient_addresses,
     gradient_floats,
+    table_addresses,
+    table_floats,
     value_addresses,
+    value_floats,
 )
 from search.kernels.runtime.compiled import compile_cell
+from search.training.model import SequenceModel
+from search.training.stepper import NativeStepper, stepper_for
+from tasks.task import Output
 from tests.test_search.test_kernels.hosts import require_host
+from tests.test_search.test_kernels.vocabulary import VOCABULARY
 
 T, B, H = 5, 3, 16
 ROW = 4 * B * H
@@ -50,8 +57,27 @@ def test_a_block_is_filled_when_it_is_new_and_not_again() -> None:
     assert arena["a"].tolist() == [1.0] * 4
 
 
+def test_a_block_with_slack_has_so_many_numbers_more_than_are_asked_for() -> None:
+    arena = Arena()
+    arena.slack = 8
+    first = arena.allocate("a", 100, 1.0)
+    assert arena.allocate("a", 100) == first
+    assert arena["a"].tolist() == [1.0] * 108
+
+
+@pytest.mark.parametrize(("formula", "vectors"), [("h' = tanh(linear(x))", 0), ("h' = tanh(linear(x, groups=2))", 1)])
+def test_only_models_with_block_diagonal_matrices_have_slack(formula: str, vectors: int) -> None:
+    host = require_host()
+    model = SequenceModel(parse_formula(formula).canonical(), H, 1, 5, Output.SYMBOLS)
+    stepper = stepper_for(model)
+    assert isinstance(stepper, NativeStepper)
+    assert stepper.native.buffers.arena.slack == vectors * host.width
+
+
 CELLS = {name: LIBRARY[name].graph for name in ("lstm", "gru", "mut1")} | {
-    "sunk": parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical()
+    "sunk": parse_formula("c' = tanh(linear(x) + linear(c)); h' = sigmoid(linear(c'))").canonical(),
+    "delayed": parse_formula("h' = tanh(linear(q) + p * x) + h; p' = sigmoid(linear(x)); q' = p").canonical(),
+    "norms": parse_formula(VOCABULARY["norm read in all phases"]).canonical(),
 }
 
 
@@ -74,12 +100,16 @@ def test_values_lie_in_their_blocks_without_overlap(name: str) -> None:
     assert [found[BufferKind.VALUE, v] for v in range(program.values)] == [
         values + v * T * ROW for v in range(program.values)
     ]
-    assert len(found) == 1 + 2 * graph.states + program.sums + program.values
+    scales = values + program.values * T * ROW  # a number for each row
+    assert [found[BufferKind.SCALE, n] for n in range(program.norms)] == [
+        scales + n * 4 * T * B for n in range(program.norms)
+    ]
+    assert len(found) == 1 + 2 * graph.states + program.sums + program.values + program.norms
 
 
 def gradient_blocks(program: Program, states: int) -> list[tuple[int, int]]:
     """Return the blocks of gradients: x, output, states, sums and values."""
-    addresses = [(3 + k) << 20 for k in range(states)]
+    addresses = {k: (3 + k) << 20 for k in range(states)}
     found = gradient_addresses(program, 1 << 20, addresses, 10 << 20, 2 << 20, T, B, H)
     blocks = [(found[BufferKind.X, 0], T * ROW), (found[BufferKind.OUTPUT, 0], T * ROW)]
     for k in range(states):
@@ -101,6 +131,38 @@ def test_gradients_lie_apart_and_those_of_sums_and_values_fill_their_memory(name
     inner = [(start, size) for start, size in blocks if start >= 10 << 20]
     assert sum(size for _, size in inner) == 4 * gradient_floats(program, T, B, H)
     assert max(start + size for start, size in inner) == (10 << 20) + 4 * gradient_floats(program, T, B, H)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_by_symbol_tables_and_arrays_fill_their_memory_without_overlap(name: str) -> None:
+    graph, program = CELLS[name], program_of(CELLS[name], by_symbol=True)
+    states, sums, values = 2 << 20, 3 << 20, 4 << 20
+    stepped = value_addresses(program, (1 << 20, states, sums, values), graph.states, T, B, H)
+    floats = value_floats(program, graph.states, T, B, H)
+    rows = 7 + program.longest_delay * B
+    tables = table_addresses(program, 5 << 20, 6 << 20, rows, H)
+    assert tables.pop((BufferKind.X, 0)) == 5 << 20
+    for k in program.delayed:
+        assert tables.pop((BufferKind.OLD, k)) == tables[BufferKind.NEW, k]
+        assert (BufferKind.OLD, k) not in stepped
+    blocks = [(at, 4 * rows * H) for at in tables.values()]
+    assert_apart(blocks)
+    assert max(start + size for start, size in blocks) == (6 << 20) + 4 * table_floats(program, rows, H)
+    lengths = {BufferKind.OLD: (T + 1) * ROW, BufferKind.SUM: T * ROW, BufferKind.VALUE: T * ROW}
+    lengths[BufferKind.SCALE] = 4 * T * B  # a number for each row, behind the values
+    for kinds, first, size in zip(
+        ((BufferKind.OLD,), (BufferKind.SUM,), (BufferKind.VALUE, BufferKind.SCALE)),
+        (states, sums, values),
+        floats,
+        strict=True,
+    ):
+        found = [(at, lengths[kind]) for (kind, _), at in stepped.items() if kind in kinds]
+        assert_apart(found)
+        assert sum(length for _, length in found) == 4 * size
+        assert all(first <= at and at + length <= first + 4 * size for at, length in found)
+    assert not set(tables) & set(stepped)
+    assert {key[1] for key in tables | stepped if key[0] is BufferKind.SUM} == set(range(program.sums))
+    assert {key[1] for key in tables | stepped if key[0] is BufferKind.VALUE} == set(range(program.values))
 
 
 def test_sizes_of_a_model_are_those_of_its_parameters() -> None:

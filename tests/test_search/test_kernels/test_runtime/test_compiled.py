@@ -54,22 +54,25 @@ def test_biases_of_a_gate_add_to_one_sum_and_an_unread_one_to_none() -> None:
 def test_a_table_lists_the_weights_and_then_the_addresses_of_the_segments_buffers() -> None:
     code = code_of("tanh")  # before: sum0 = matrix0 x
     values = {(BufferKind.X, 0): 50, (BufferKind.SUM, 0): 60}
-    assert code.table("before", (1, 2, 3, 4), values, {}) == [1, 2, 3, 4, 50, 60]
+    assert code.table("before", (1, 2, 3, 4, 5), values, {}) == [1, 2, 3, 4, 5, 50, 60]
     gradients = {(BufferKind.X, 0): 70, (BufferKind.SUM, 0): 80}
-    assert set(code.table("before_backward", (1, 2, 3, 4), values, gradients)[4:]) == {80, 70, 50}
+    assert set(code.table("before_backward", (1, 2, 3, 4, 5), values, gradients)[5:]) == {80, 70, 50}
 
 
 def test_a_segment_without_work_has_no_table() -> None:
     code = compile_cell(parse_formula("h' = tanh(linear(h))"))
     assert code is not None
-    assert code.table("before", (1, 2, 3, 4), {}, {}) == []
+    assert code.table("before", (1, 2, 3, 4, 5), {}, {}) == []
 
 
-def test_only_what_the_loop_reads_is_handed_over_to_it() -> None:
-    assert code_of("tanh").handed_over == [(BufferKind.SUM, 0)]
-    assert code_of("tanh").gradients_handed_over == [(BufferKind.SUM, 0)]
-    assert not code_of("tanh").reads_x_late
-    assert code_of("mut1").reads_x_late  # z = sigm(W x + b) and tanh(x)
+def test_the_code_by_symbol_is_another_one() -> None:
+    code, by_symbol = (compile_cell(LIBRARY["tanh"].graph, which) for which in (False, True))
+    assert code is not None
+    assert by_symbol is not None
+    assert (code.by_symbol, by_symbol.by_symbol) == (False, True)
+    assert not code.program.tables
+    assert by_symbol.program.tables
+    assert code.addresses != by_symbol.addresses
 
 
 def test_a_model_whose_cell_llvm_rejects_is_trained_by_the_eager_backend(monkeypatch: pytest.MonkeyPatch) -> None:

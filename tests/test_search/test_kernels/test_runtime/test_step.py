@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 import torch
 
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.kernels.parameters import LayerParameters
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
@@ -14,11 +17,12 @@ from search.kernels.runtime.step import BLOCK_FLOATS, BLOCK_ROWS, StepCommands
 from tests.test_search.test_kernels.hosts import require_host
 
 T, B, H = 6, 4, 16
+DELAYED = "h' = tanh(linear(q) + linear(p)) + h; p' = x; q' = p"
 
 
 def model(output_size: int, *, layers: int = 2, multi_label: bool = False, name: str = "gru") -> ModelBuffers:
     require_host()
-    graph = LIBRARY[name].graph
+    graph = LIBRARY[name].graph if name in LIBRARY else parse_formula(name).canonical()
     code = compile_cell(graph)
     assert code is not None
     matrices = len(graph.linears)
@@ -68,7 +72,24 @@ def test_a_table_is_computed_once_a_symbol_if_it_has_fewer_rows_than_the_batch_h
 ) -> None:
     commands = recorded(model(output_size, multi_label=multi_label), train=True)
     assert commands.by_symbol == by_symbol
-    assert commands.table_rows == ((1, output_size) if by_symbol else (T, B))
+    assert (commands.delay, commands.table_rows) == (0, output_size)
+
+
+def test_tables_have_a_row_more_for_each_sequence_and_delay() -> None:
+    # A table of delay 2 has 15 + 2 * 4 rows, one less than the batch has steps; with 16 symbols it would have as many.
+    for output_size, by_symbol in ((15, True), (16, False)):
+        commands = recorded(model(output_size, name=DELAYED), train=True)
+        assert (commands.delay, commands.table_rows, commands.by_symbol) == (2, output_size + 2 * B, by_symbol)
+
+
+def test_the_numbers_before_the_symbols_name_the_rows_of_earlier_steps() -> None:
+    commands = recorded(model(9, name=DELAYED), train=True)
+    fill(commands, 9)
+    whole = np.concatenate([(9 + B + np.arange(B))[None], (9 + np.arange(B))[None], commands.inputs])
+    for delay in range(3):
+        address = commands.inputs.ctypes.data - 8 * delay * B
+        rows = np.ctypeslib.as_array((ctypes.c_int64 * (T * B)).from_address(address)).reshape(T, B)
+        np.testing.assert_array_equal(rows, whole[2 - delay : 2 - delay + T])
 
 
 def test_a_batch_is_put_into_arrays_of_its_shape() -> None:
