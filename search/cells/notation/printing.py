@@ -116,9 +116,8 @@ def linear_options(node: Node) -> str:
     identity = f", {node.identity!r}" if node.identity else ""
     bias = ", bias=False" if node.bias is None else f", bias={node.bias}" if node.bias != 0.0 else ""
     groups = f", groups={node.groups}" if node.groups != 1 else ""
-    random = f", random={number_text(node.random)}" if node.random != 1.0 else ""
-    random = ", random=orthogonal" if node.orthogonal else random
-    return identity + bias + groups + random
+    random = "orthogonal" if node.orthogonal else "" if node.random == 1.0 else number_text(node.random)
+    return identity + bias + groups + (f", random={random}" if random else "")
 
 
 def atom_text(node: Node) -> str:

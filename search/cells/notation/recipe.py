@@ -24,15 +24,13 @@ them is executed, and their size, depth and names are bounded.
 
 import json
 import re
-from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, NoReturn
+from typing import Any
 
-from search.cells.earlier import zeros
 from search.cells.errors import RecipeError
 from search.cells.graph import MAX_NODES, MAX_STATES, GateGraph
+from search.cells.notation.recipe_writer import RecipeWriter
 from search.cells.operations import ARITY, OPERATIONS, Node, Op
-from search.cells.patterns import convex_combination
 from search.cells.text import shorten
 
 MAX_CHARACTERS = 262_144
@@ -216,109 +214,9 @@ def format_recipe(graph: GateGraph) -> str:
     """
     lines = [
         f'  "{name}": {json.dumps({"op": op, "input": inputs})}'
-        for name, (op, inputs) in _RecipeWriter(graph.canonical()).recipe().items()
+        for name, (op, inputs) in RecipeWriter(graph.canonical()).recipe().items()
     ]
-    return "\n".join(["{", ",\n".join(lines), "}"])
-
-
-class _RecipeWriter:
-    def __init__(self, graph: GateGraph) -> None:
-        self.graph, self.nodes, self.outputs = graph, graph.nodes, graph.outputs
-        self.reads = [len(readers) for readers in graph.consumers]
-        self.lines: dict[str, tuple[str, list[str]]] = {}
-        self.names: dict[int, str] = {}
-
-    def recipe(self) -> dict[str, tuple[str, list[str]]]:
-        """Return the operation and inputs of each node by name."""
-        for k, i in enumerate(self.outputs):
-            if self.nodes[i].op in (Op.INPUT, Op.STATE):
-                self._refuse(f"the new value of state {k} is a state or the input", "an operation for each new state")
-            if self.outputs.index(i) == k:
-                self.names.setdefault(i, f"h_new_{k}")
-        for k, i in enumerate(self.outputs):
-            self._write(i, f"h_new_{k}")
-        inner = [name for name in self.lines if name.startswith("node_")]
-        number = {name: f"node_{k}" for k, name in enumerate(inner)}  # in the order of the lines
-        return {
-            number.get(name, name): (op, [number.get(item, item) for item in inputs])
-            for name, (op, inputs) in self.lines.items()
-        }
-
-    def _refuse(self, what: str, known: str) -> NoReturn:
-        raise RecipeError(f"the cell cannot be written as a recipe: {what}, and recipes have only {known}")
-
-    def _name(self, i: int) -> str:
-        """Return the name of a node's value; write the node first if that has not happened yet."""
-        node = self.nodes[i]
-        if node.op in (Op.INPUT, Op.STATE):
-            return "x" if node.op is Op.INPUT else f"h_prev_{node.state}"
-        if i not in self.names:
-            self.names[i] = f"node_{sum(name.startswith('node_') for name in self.names.values())}"
-        self._write(i, self.names[i])
-        return self.names[i]
-
-    def _write(self, i: int, name: str) -> None:
-        if name in self.lines:
-            return
-        op, inputs = self._operation(i)
-        read = [self._name(j) for j in inputs]
-        self.lines[name] = op, read
-
-    def _operation(self, i: int) -> tuple[str, Sequence[int]]:
-        node = self.nodes[i]
-        twice = self.outputs.count(i) > 1
-        match node.op:
-            case Op.ADD:
-                chain = None if twice else self._chain(i)
-                if chain is not None:
-                    return "linear", [self.nodes[j].inputs[0] for j in chain]
-                parts = convex_combination(self.graph, i)
-                return ("elementwise_sum", node.inputs) if parts is None else ("blend", (parts.gate, parts.a, parts.b))
-            case Op.LINEAR:
-                if node.groups != 1:
-                    self._refuse("a linear has a matrix of blocks", "full ones")
-                if node.bias is None:
-                    self._refuse("a linear has no bias", "linears with one")
-                if not self._plain(node):
-                    self._refuse("a linear starts from other values than random ones", "those")
-                if twice:
-                    self._refuse(
-                        "one matrix computes two states", "an operation for each, and each linear is a new matrix"
-                    )
-                return "linear", node.inputs
-            case Op.SUB:
-                if i in zeros(self.graph):
-                    self._refuse("it has the constant 0", "blend, sums and products")
-                self._refuse("it has a difference outside z * a + (1 - z) * b", "blend, sums and products")
-            case Op.PARAM | Op.NUMBER:
-                what = "a learned vector" if node.op is Op.PARAM else f"the number {node.value:g}"
-                self._refuse(f"it has {what}", "x and the states")
-            case _:
-                if not OPERATIONS[node.op].recipe:
-                    self._refuse(f"it has {node.op}", "tanh, sigm and leaky_relu")
-                return OPERATIONS[node.op].recipe, node.inputs
-
-    def _chain(self, i: int) -> list[int] | None:
-        """Return the linears that a chain of sums adds, if nothing else reads them or the inner sums, else None."""
-        found: list[int] = []
-        while True:
-            left, right = self.nodes[i].inputs
-            if not self._private_linear(right):
-                left, right = right, left
-            if not self._private_linear(right):
-                return None
-            found.append(right)
-            if self._private_linear(left):
-                return [left, *reversed(found)]
-            if self.nodes[left].op is not Op.ADD or self.reads[left] > 1 or left in self.outputs:
-                return None
-            i = left
-
-    @staticmethod
-    def _plain(node: Node) -> bool:
-        """Whether this is a linear with a full matrix and a bias that start from random values."""
-        return node == Node(Op.LINEAR, node.inputs)
-
-    def _private_linear(self, i: int) -> bool:
-        node = self.nodes[i]
-        return self._plain(node) and self.reads[i] == 1 and i not in self.outputs
+    text = "\n".join(["{", ",\n".join(lines), "}"])
+    if parse_recipe(text).id != graph.id:
+        raise RecipeError("the cell cannot be written as a recipe: no recipe of the same canonical form was found")
+    return text

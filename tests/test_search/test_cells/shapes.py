@@ -89,7 +89,7 @@ def renumbered(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
             inputs.reverse()
         state = states[node.state] if node.op is Op.STATE else 0
         position[i] = len(nodes)
-        nodes.append(Node(node.op, tuple(inputs), state, node.identity, node.bias))
+        nodes.append(node.reading(tuple(inputs), state=state))
         for reader, other in enumerate(graph.nodes):
             waiting[reader] -= other.inputs.count(i)
             if waiting[reader] == 0 and i in other.inputs:
@@ -110,7 +110,7 @@ def padded(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
         for _ in range(1 if leaf or node.op is Op.LINEAR else int(rng.integers(1, 3))):
             inputs = tuple(position[j][rng.integers(len(position[j]))] for j in node.inputs)
             position[i].append(len(nodes))
-            nodes.append(Node(node.op, inputs, node.state, node.identity, node.bias))
+            nodes.append(node.reading(inputs))
     outputs = [position[i][rng.integers(len(position[i]))] for i in graph.outputs]
     if graph.states < 8 and rng.random() < 0.5:
         dead_state = Node(Op.STATE, state=graph.states)

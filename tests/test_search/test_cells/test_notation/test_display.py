@@ -15,6 +15,7 @@ from search.cells.notation.formula import MAX_CHARACTERS, format_formula, parse_
 from search.cells.operations import Node, Op
 from search.cells.patterns import private_complement
 from tests.test_search.test_cells.shapes import MUTANTS, graphs, mutants, renumbered
+from tests.test_search.test_cells.vocabulary import sprinkled
 
 
 def assert_read_back(graph: GateGraph) -> str:
@@ -33,10 +34,35 @@ def test_mutants_are_read_back_as_the_same_cell_with_every_private_complement_fa
     factored = 0
     for graph in mutants(rng, MUTANTS):
         text = assert_read_back(renumbered(graph, rng))
+        graph = graph.canonical()
         complements = sum(private_complement(graph, i) is not None for i in range(len(graph)))
-        assert text.count("(1 - ") == complements, text
+        others = sum(node.op is Op.SUB and graph.nodes[node.inputs[0]] == Node(Op.NUMBER, value=1.0) for node in graph)
+        assert complements <= text.count("(1 - ") <= complements + others, text
         factored += complements > 0
     assert factored > MUTANTS / 20
+
+
+def test_mutants_with_the_whole_vocabulary_are_read_back() -> None:
+    rng = np.random.default_rng(29)
+    texts = []
+    for graph in mutants(rng, MUTANTS // 2):
+        changed = sprinkled(graph, rng)
+        texts.append(assert_read_back(changed))
+        stored = format_formula(changed)
+        assert parse_formula(stored).id == changed.id, stored
+    together = "\n".join(texts)
+    for word in (
+        "param(",
+        "norm(",
+        "softplus(",
+        "groups=2",
+        "bias=False",
+        "random=orthogonal",
+        "chrono(100)",
+        " - 0.5",
+    ):
+        assert word in together, word
+    assert not re.search(r"[-+] \(?-", together), "two signs in a row"
 
 
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
@@ -78,7 +104,7 @@ SHOWN = {
     ),
     "two gates in place of one": (
         "h' = sigmoid(linear(x)) * relu(linear(h) + x) + (1 - sigmoid(linear(x))) * h",
-        "g1 = sigmoid(linear(x))\ng2 = sigmoid(linear(x))\nh' = (1 - g1) * h + g2 * relu(x + linear(h))",
+        "g1 = sigmoid(linear(x))\ng2 = sigmoid(linear(x))\nh' = g1 * relu(linear(h) + x) + g2 * h",
     ),
     "a combination for each of two states": (
         "z = sigmoid(linear(x)); y = sigmoid(linear(h)); c' = y * c + (1 - y) * tanh(x)\n"
@@ -95,10 +121,33 @@ SHOWN = {
         "n = x + linear(h); h' = (1 - (x + h)) * n",
         "h' = (1 - (h + x)) * (linear(h) + x)",
     ),
-    "a complement among other factors": ("h' = (1 - h) * tanh(x) * x", "h' = x * ((1 - h) * tanh(x))"),
+    "a complement among other factors": ("h' = (1 - h) * tanh(x) * x", "h' = (1 - h) * (x * tanh(x))"),
     "a product that is read elsewhere": (
         "z = tanh(linear(x)); p = z * x; h' = p + (x - p) + relu(p)",
-        "v1 = x * tanh(linear(x))\nh' = v1 + (x - v1) + relu(v1)",
+        "h' = x + relu(x * tanh(linear(x)))",
+    ),
+    "numbers": (
+        "h' = tanh(-x - linear(h) * 2) + h * -1 - 0.25 + x * 0.5",
+        "h' = tanh(-(2 * linear(h) + x)) + 0.5 * x - h - 0.25",
+    ),
+    "one minus, one plus, and a number among factors": (
+        "u = 1 - tanh(x); h' = u * relu(u) + (1 + tanh(h)) * x + (1 - 2 * x) * tanh(h - 3)",
+        "v1 = tanh(x)\nh' = (1 - v1) * relu(1 - v1) + (1 - 2 * x) * tanh(h - 3) + x * (tanh(h) + 1)",
+    ),
+    "a state that is a number": ("c' = 0.5; h' = tanh(c + x)", "h' = tanh(x + c)\nc' = 0.5"),
+    "peepholes": (
+        "f = sigmoid(linear(x, bias=1) + linear(h) + c * param(0)); c' = f * c + (1 - f) * tanh(linear(x))\n"
+        "h' = tanh(c') * sigmoid(linear(x) + c' * param(uniform(-0.1, 0.1)))",
+        "n = tanh(linear(x))\nz = sigmoid(linear(h) + linear(x, bias=1.0) + param(0) * c)\nc' = z * c + (1 - z) * n\n"
+        "g1 = sigmoid(param(uniform(-0.1, 0.1)) * c' + linear(x))\nh' = g1 * tanh(c')",
+    ),
+    "learned vectors that are read twice": (
+        "p = param(1); q = param(2); h' = p * h + tanh(p * x) * q + q * tanh(linear(h)) + param(-chrono(100))",
+        "p = param(2)\np2 = param(1)\nh' = p * tanh(linear(h)) + p * tanh(p2 * x) + p2 * h + param(-chrono(100))",
+    ),
+    "layer norm and options": (
+        "h' = norm(linear(h, 1, random=0)) + linear(norm(x), bias=chrono(100.0), groups=4, random=orthogonal)",
+        "h' = norm(linear(h, 1.0, random=0)) + linear(norm(x), bias=chrono(100), groups=4, random=orthogonal)",
     ),
 }
 

@@ -61,7 +61,7 @@ def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(pa
     x, d_output = drawn(T, B), drawn(T, B)
     states = rows(T + 1, B)
     states[0] = drawn(B)
-    d_weight, d_bias = np.full_like(weight, np.nan), rows()
+    d_weight, d_bias = np.zeros_like(weight), rows(fill=0.0)  # which are added to
     d_x, d_sum, d_state = rows(T, B), rows(T, B), rows(2, B, fill=0.0)
     arrays: dict[Buffer, npt.NDArray[np.float32]] = {
         Buffer(BufferKind.X): x,
@@ -124,3 +124,13 @@ def test_a_segment_calls_each_operation_and_a_repeated_stage_is_compiled_once(wi
 def test_a_cell_without_matrices_has_no_products() -> None:
     text = cell_text(program_of(parse_formula("h' = tanh(x) * h")), Host(8, 16, "", ""))
     assert "call void @gatesearch_gemm" not in text
+
+
+def test_only_cells_that_need_them_have_code_for_norms_and_blocks_and_stages_by_rows() -> None:
+    """A norm has a gain and an offset, which a stage by rows applies."""
+    formulas = {"h' = norm(x) + h": {"norm", "rows"}, "h' = linear(x, groups=2) + h": {"blocks"}}
+    formulas |= {"h' = param(1) * x + h": {"rows"}, "h' = tanh(linear(x) + linear(h))": set()}
+    marks = {"norm": "@norm(", "blocks": "@blocks_gemm(", "rows": "i64 %stride"}
+    for formula, expected in formulas.items():
+        text = cell_text(program_of(parse_formula(formula)), Host(8, 16, "", ""))
+        assert {name for name, mark in marks.items() if mark in text} == expected
