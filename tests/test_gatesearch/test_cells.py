@@ -113,6 +113,7 @@ def test_a_size_that_is_none_is_refused() -> None:
         gatesearch.cell("h' = tanh(linear(x) + linear(h, groups=4))").module(units=6)
 
 
+@pytest.mark.slow
 def test_every_cell_of_the_library_is_a_module_that_computes_it() -> None:
     torch.manual_seed(3)
     generator = torch.Generator().manual_seed(0)
