@@ -16,7 +16,7 @@ rows (start_rs = 0).
 """
 
 BLOCKS_GRADIENT = "blocks_gradient"
-"""blocks_gradient(g, M, N, S, d_result, source, zeros, gradient): gradient (g, N, N) of the blocks."""
+"""blocks_gradient(g, M, N, S, d_result, source, gradient): add to the gradient (g, N, N) of the blocks."""
 
 
 def blocks_text(host: Host) -> str:
@@ -44,13 +44,14 @@ def _gemm(host: Host) -> str:
 
 def _gradient(host: Host) -> str:
     sizes = ("i64 %g", "i64 %M", "i64 %N", "i64 %S")
-    f = InnerFunction(BLOCKS_GRADIENT, (*sizes, "ptr %d", "ptr %source", "ptr %zeros", "ptr %gradient"), host)
+    f = InnerFunction(BLOCKS_GRADIENT, (*sizes, "ptr %d", "ptr %source", "ptr %gradient"), host)
     size = f.multiply("%N", "%N")
     with f.loop("%g") as block:
         column = f.multiply(block.counter, "%N")
+        gradient = f.at("%gradient", f.multiply(block.counter, size))
         f.call(
             f"{GEMM}{host.width}", "i64 %N", "i64 %N", "i64 %M", f"ptr {f.at('%d', column)}", "i64 1", "i64 %S",
-            f"ptr {f.at('%source', column)}", f"i64 {panel_columns(host)}", "i64 %S", "ptr %zeros", "i64 0",
-            f"ptr {f.at('%gradient', f.multiply(block.counter, size))}", "i64 %N",
+            f"ptr {f.at('%source', column)}", f"i64 {panel_columns(host)}", "i64 %S", f"ptr {gradient}", "i64 %N",
+            f"ptr {gradient}", "i64 %N",
         )  # fmt: skip
     return f.text()

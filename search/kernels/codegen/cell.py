@@ -29,7 +29,7 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     `table` holds pointers: the packed weights, the rows that sums start from (zeros in the backward), the gradients of
     the weights (H, H) and of the sums' biases (S), unused in the forward; the symbols of the steps; each packed
     block-diagonal matrix and the gradient of each; then the segment's buffers. A segment that computes tables takes the
-    number of symbols for T.
+    number of symbols for T. Gradients of weights and biases are added to.
     """
     numbers = {buffer: n for n, buffer in enumerate(segment.buffers)}
     calls = _Calls(name, numbers, program, host, backward)
@@ -161,7 +161,7 @@ class _Calls:
         return self._call(operation, "%B", "%step", access, f"{offset}.rows", lambda b: self._at_step(b, offset))
 
     def weight_gradient(self, matrix: Matrix) -> str:
-        """Return the product over all rows for a weight's gradient: that of its sum, transposed, times its input."""
+        """Return the product that adds to a weight's gradient: that of its sum, transposed, times its input."""
         left, right = self.numbers[Buffer(BufferKind.SUM, matrix.sum, True)], self.numbers[matrix.source]
         rows = self._rows(matrix.delay)
         storage = self.program.storage[matrix.number]
@@ -170,16 +170,16 @@ class _Calls:
             return f"""\
   {size} = udiv i64 %H, {storage.groups}
   call i64 @{BLOCKS_GRADIENT}(i64 {storage.groups}, i64 {rows}, i64 {size}, i64 %S, ptr %base{left}, \
-ptr %base{right}, ptr %starts, ptr %d_blocks{storage.index})"""
+ptr %base{right}, ptr %d_blocks{storage.index})"""
         offset, at = self._fresh(), self._fresh()
         return f"""\
   {offset} = mul i64 %gradient, {storage.index}
   {at} = getelementptr float, ptr %gradients, i64 {offset}
   call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 {rows}, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
-i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
+i64 {panel_columns(self.host)}, i64 %S, ptr {at}, i64 %H, ptr {at}, i64 %H)"""
 
     def bias_gradient(self, s: int) -> str:
-        """Return the product of a row of ones with a sum's gradient, which adds up all rows."""
+        """Return the product of a row of ones with a sum's gradient, which adds all rows to the biases' gradient."""
         rows = f"%base{self.numbers[Buffer(BufferKind.SUM, s, True)]}"
         count = self._rows(self.program.tables.get(Buffer(BufferKind.SUM, s)))
         offset, at = self._fresh(), self._fresh()
@@ -187,7 +187,7 @@ i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %H)"""
   {offset} = mul i64 %S, {s}
   {at} = getelementptr float, ptr %biases, i64 {offset}
   call void @{GEMM}{self.host.width}(i64 1, i64 %S, i64 {count}, ptr @one, i64 0, i64 0, ptr {rows}, \
-i64 {panel_columns(self.host)}, i64 %S, ptr %starts, i64 0, ptr {at}, i64 %S)"""
+i64 {panel_columns(self.host)}, i64 %S, ptr {at}, i64 %S, ptr {at}, i64 %S)"""
 
     def _rows(self, delay: int | None) -> str:
         return "%rows" if delay is None else f"%rows{delay}"

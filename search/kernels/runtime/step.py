@@ -19,7 +19,7 @@ from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CALL_SCATTER
 from search.kernels.codegen.loss import LOSS_FUNCTIONS
 from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD
-from search.kernels.plan.adjoint import BufferKind
+from search.kernels.plan.adjoint import Buffer, BufferKind
 from search.kernels.plan.program import Program, program_of
 from search.kernels.runtime.buffers import (
     Addresses,
@@ -38,6 +38,12 @@ from search.kernels.runtime.library import kernel_library
 
 BLOCK_FLOATS = 65_536
 """Largest number of logits in a block of rows, unless that is fewer than `BLOCK_ROWS` rows: they fit a fast cache."""
+
+CHUNK_FLOATS = 262_144
+"""Largest number of values and gradients of a layer in a chunk of steps, unless that is fewer than two steps.
+
+A chunk runs all of a layer's operations before the next one starts, and they find in a fast cache what others wrote.
+"""
 
 MOST_ROWS = 192
 """Largest number of rows in a block: their outputs stay in a fast cache for the products that read them again."""
@@ -166,7 +172,7 @@ class StepCommands:
         if self.biases:
             numbers, biases = code.sums_of_biases.ctypes.data, self.values.layers[layer].biases.data_ptr()
             self.commands.call(CALL_SCATTER, self.biases, self.units, numbers, starts, self.stride, biases, self.units)
-        weights = packed, starts, 0, 0, self._first_symbol(code), *blocks, *(0 for _ in blocks)
+        weights = (packed, starts, 0, 0), (*blocks, *(0 for _ in blocks))
         values = self._arrays(f"{layer}", code.program, x) | self._padded_vectors(layer)
         if code.by_symbol:
             values |= self._tables("table", code.program, x)
@@ -178,8 +184,12 @@ class StepCommands:
             delay = code.program.delayed.get(k)
             to = values[BufferKind.OLD, k] if delay is None else values[BufferKind.NEW, k] + self._carried_rows(delay)
             self.commands.call(COPY, one, carry + k * one, to)
-        self._segment(code, "before", weights, values, {}, self._early_rows(code))
-        self._segment(code, "forward", weights, values, {}, (self.steps, self.batch))
+        if code.by_symbol:
+            self._segment(code, "before", weights, values, {}, 0, self.output_size)
+        for first, steps in self._chunks(code):
+            if not code.by_symbol:
+                self._segment(code, "before", weights, values, {}, first, steps)
+            self._segment(code, "forward", weights, values, {}, first, steps)
         for k in range(code.states):
             delay = code.program.delayed.get(k)
             if delay is None:
@@ -239,16 +249,20 @@ class StepCommands:
         zeros = totals + 4 * (floats - self.stride)
         packed, blocks = self._packed(layer, transposed=False)
         given = self.gradients.layers[layer]
-        weights = packed, zeros, given.weights.data_ptr(), totals, self._first_symbol(code), *blocks
-        weights = *weights, *(b.data_ptr() for b in given.blocks)
+        weights = (packed, zeros, given.weights.data_ptr(), totals), (*blocks, *(b.data_ptr() for b in given.blocks))
         vectors = self._cleared_vectors()
-        shape = self.steps, self.batch, self.stride
+        chunks = self._chunks(code)
+        shape = chunks[0][1], self.batch, self.stride  # no chunk is longer than the first
         free = self.allocate("gradients", gradient_floats(program, *shape))
         gradients = gradient_addresses(program, d_x, states, free, d_output, *shape) | vectors
         if code.by_symbol:
             gradients |= self._table_gradients(program, d_output)
-        self._segment(code, "backward", weights, values, gradients, (self.steps, self.batch))
-        self._segment(code, "before_backward", weights, values, gradients, self._early_rows(code))
+        for first, steps in reversed(chunks):
+            self._segment(code, "backward", weights, values, gradients, first, steps)
+            if not code.by_symbol:
+                self._segment(code, "before_backward", weights, values, gradients, first, steps)
+        if code.by_symbol:
+            self._segment(code, "before_backward", weights, values, gradients, 0, self.output_size)
         if code.by_symbol and self.stride > self.units:
             entry, d_entry = self.gradients.entry.data_ptr(), gradients[BufferKind.X, 0]
             self.commands.call(COPY_ROWS, self.output_size, self.units, d_entry, self.stride, entry, self.units)
@@ -278,12 +292,30 @@ class StepCommands:
         """Return how many bytes into the table of a state of that delay its values before the first step are."""
         return 4 * (self.output_size + delay * self.batch) * self.stride
 
-    def _first_symbol(self, code: CompiledCell) -> int:
-        return self.inputs.ctypes.data if code.by_symbol else 0
+    def _chunks(self, code: CompiledCell) -> list[tuple[int, int]]:
+        """Return the first step and the number of steps of each chunk; the first step of each is even."""
+        floats = sum(value_floats(code.program, code.states, 2, self.batch, self.stride))  # of two steps
+        steps = 2 * max(1, CHUNK_FLOATS // (2 * max(floats, 1)))
+        return [(first, min(steps, self.steps - first)) for first in range(0, self.steps, steps)]
 
-    def _early_rows(self, code: CompiledCell) -> tuple[int, int]:
-        """Return T and B for a segment of what depends on x alone."""
-        return self.output_size if code.by_symbol else self.steps, self.batch
+    def _from_step(self, program: Program, addresses: Addresses, gradient: bool, first: int) -> Addresses:
+        """Return addresses for a chunk that starts at step `first`.
+
+        Gradients of sums and values are needed within a chunk only, so all chunks use the same memory for them; of
+        states that two steps use in turn, an even step always has the first row.
+        """
+        if first == 0:
+            return addresses
+        found = {}
+        for (kind, index), address in addresses.items():
+            in_turn = kind in (BufferKind.OLD, BufferKind.NEW) and index not in program.tracked
+            kept = gradient and (kind in (BufferKind.SUM, BufferKind.VALUE) or in_turn)
+            if kept or kind is BufferKind.PARAM or Buffer(kind, index) in program.tables:
+                found[kind, index] = address
+            else:
+                row = 1 if kind is BufferKind.SCALE else self.stride
+                found[kind, index] = address + 4 * first * self.batch * row
+        return found
 
     def _by_symbol(self, kernel: str, table: int, rows: int, delay: int, start: int, stop: int) -> None:
         """Record a gather or scatter of whole rows by the symbols of some steps, as they were `delay` steps before."""
@@ -375,14 +407,19 @@ class StepCommands:
         self,
         code: CompiledCell,
         name: str,
-        weights: Sequence[int],
+        weights: tuple[Sequence[int], Sequence[int]],
         values: Addresses,
         gradients: Addresses,
-        rows: tuple[int, int],
+        first: int,
+        steps: int,
     ) -> None:
-        table = code.table(name, weights, values, gradients)
+        """Record a segment for steps from `first` on; `weights` are those before and behind the symbols."""
+        values = self._from_step(code.program, values, False, first)
+        gradients = self._from_step(code.program, gradients, True, first)
+        symbols = self.inputs.ctypes.data + 8 * first * self.batch if code.by_symbol else 0
+        table = code.table(name, (*weights[0], symbols, *weights[1]), values, gradients)
         if table:
-            self.commands.call_segment(code.addresses[name], table, *rows, self.units)
+            self.commands.call_segment(code.addresses[name], table, steps, self.batch, self.units)
 
     def _packed(self, layer: int, *, transposed: bool) -> tuple[int, list[int]]:
         """Record the packing of a layer's matrices; return the address of the full ones, and of each in blocks."""

@@ -26,6 +26,7 @@ from search.kernels.codegen.host import Host
 from search.kernels.errors import KernelError
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
+from search.kernels.runtime import step as step_commands
 from search.kernels.runtime.compiled import compile_cell
 from search.kernels.runtime.native_model import NativeModel
 from search.training.model import SequenceModel, States
@@ -129,7 +130,7 @@ def assert_same_training(native: NativeStepper, slow: EagerStepper, batches: lis
 
 
 @pytest.mark.parametrize("output", Output)
-def test_mutants_train_as_the_reference_does(output: Output) -> None:
+def test_mutants_train_as_the_reference_does(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     graphs = [*map(parse_formula, ODD), *random_mutants(MUTANTS)]
     graphs += [
@@ -144,6 +145,7 @@ def test_mutants_train_as_the_reference_does(output: Output) -> None:
         first = draw(rng, steps, batch, output_size, output)
         second = replace(draw(rng, steps, batch, output_size, output), starts=False)
         native, slow = pair(graph, fitting_units(graph, units), layers, output_size, output)
+        monkeypatch.setattr(step_commands, "CHUNK_FLOATS", (1, 1 << 18)[k // 2 % 2])  # two steps in a chunk, or all
         held += assert_same_training(native, slow, [first, second], f"{k}: {graph}")
     assert held >= 0.9 * len(graphs)
 
@@ -185,7 +187,7 @@ def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(
     """NaN in the padding of states and of the row of zeros, and in all of the memory that a step writes itself."""
     rng = np.random.default_rng(0)
     graphs = [LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut2", "mut3")]
-    formulas = [*ODD, *LAYERED.values(), *(VOCABULARY[name] for name in GUARDED)]
+    formulas = [*ODD, *list(LAYERED.values())[:3], *(VOCABULARY[name] for name in GUARDED)]
     for graph in [*graphs, *map(parse_formula, formulas), *random_mutants(8)]:
         fitting = fitting_units(graph, units)
         (clean, _), (poisoned, _) = (pair(graph, fitting, 2, output_size, output) for _ in range(2))

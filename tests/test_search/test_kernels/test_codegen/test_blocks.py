@@ -66,9 +66,9 @@ def test_each_block_multiplies_its_own_columns(groups: int, size: int, host: Hos
         np.testing.assert_allclose(found[:, :units], expected, rtol=1e-4, atol=1e-5)
         assert np.isnan(found[:, units:]).all()  # the padding is left alone
 
-    gradient, zeros = np.full_like(blocks, np.nan), np.zeros(stride, np.float32)
-    run(code, BLOCKS_GRADIENT, groups, rows, size, stride, d, source, zeros, gradient)
+    gradient = np.full_like(blocks, 0.5)
+    run(code, BLOCKS_GRADIENT, groups, rows, size, stride, d, source, gradient)
     full = d[:, :units].astype(np.float64).T @ source[:, :units].astype(np.float64)
     for g in range(groups):
         at = slice(g * size, (g + 1) * size)
-        np.testing.assert_allclose(gradient[g], full[at, at], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(gradient[g], 0.5 + full[at, at], rtol=1e-4, atol=1e-5)

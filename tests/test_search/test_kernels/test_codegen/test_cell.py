@@ -61,7 +61,7 @@ def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(pa
     x, d_output = drawn(T, B), drawn(T, B)
     states = rows(T + 1, B)
     states[0] = drawn(B)
-    d_weight, d_bias = np.full_like(weight, np.nan), rows()
+    d_weight, d_bias = np.zeros_like(weight), rows(fill=0.0)  # which are added to
     d_x, d_sum, d_state = rows(T, B), rows(T, B), rows(2, B, fill=0.0)
     arrays: dict[Buffer, npt.NDArray[np.float32]] = {
         Buffer(BufferKind.X): x,

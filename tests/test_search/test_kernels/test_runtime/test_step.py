@@ -11,6 +11,7 @@ import torch
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.parameters import LayerParameters
+from search.kernels.runtime import step
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
 from search.kernels.runtime.step import BLOCK_FLOATS, BLOCK_ROWS, StepCommands
@@ -153,3 +154,35 @@ def test_a_number_out_of_range_ends_the_step_before_anything_is_computed() -> No
     training.inputs[3, 2] = 9
     assert training.commands.run() == 1
     assert torch.equal(buffers.values.flat, values)
+
+
+def test_chunks_cover_the_steps_once_and_start_at_even_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    for floats, lengths in ((1, [2, 2, 2, 1]), (1 << 30, [7])):
+        monkeypatch.setattr(step, "CHUNK_FLOATS", floats)
+        buffers = model(9)
+        chunks = recorded(buffers, train=True, steps=7)._chunks(buffers.code)
+        assert [count for _, count in chunks] == lengths
+        assert [first for first, _ in chunks] == [2 * n for n in range(len(lengths))]
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_gradients_are_the_same_in_chunks_of_any_length(multi_label: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for floats in (1, 2_000, 1 << 30):
+        monkeypatch.setattr(step, "CHUNK_FLOATS", floats)
+        buffers = model(9, multi_label=multi_label)
+        buffers.control[:] = 0.5, 1.0
+        training = recorded(buffers, train=True, steps=T + 1)
+        if multi_label:
+            rolls = (np.random.default_rng(0).random((2, T + 1, B, 9)) < 0.3).astype(np.float32)
+            for name, roll in zip(("inputs", "targets"), rolls, strict=True):
+                training.commands.bind(name, roll.ctypes.data)
+            training.loss_mask[...] = 1.0
+            training.carried.fill(0.0)
+        else:
+            fill(training, 9)
+        assert training.commands.run() == 0
+        found.append(buffers.gradients.flat.clone())
+    assert found[0].abs().max() > 1e-3
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-4, atol=1e-6)
