@@ -7,7 +7,8 @@ one thread, so that a change in the machine's speed affects all of them, and med
 
 A cell's first layer computes what depends on x alone, or on one delayed x, once for each symbol, as in training; its
 peers look symbols up and multiply at each step. A cell may therefore take less time than the floor, the matrix products
-of its peers. With `--roll`, or with more symbols than a batch has steps, all contestants compute the same products.
+of its peers. With `--roll`, a cell may multiply the projection of the notes with the matrices that read it first. With
+more symbols than a batch has steps, all contestants compute the same products.
 """
 
 import statistics
