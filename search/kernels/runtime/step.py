@@ -66,7 +66,8 @@ class StepCommands:
         self.rows = steps * batch
         self.allocate, self.values, self.gradients = model.arena.allocate, model.values, model.gradients
         self.columns = panel_columns(model.code.host)
-        self.delay = 0 if model.multi_label else program_of(model.code.graph, by_symbol=True).longest_delay  # D
+        by_symbol = model.code.program if model.code.by_symbol else program_of(model.code.graph, by_symbol=True)
+        self.delay = 0 if model.multi_label else by_symbol.longest_delay  # D
         self.table_rows = self.output_size + self.delay * batch
         self.by_symbol = not model.multi_label and self.table_rows < self.rows
         self.by_note = model.code.by_note
