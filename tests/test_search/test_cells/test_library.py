@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -27,6 +26,7 @@ from search.cells.operations import Op
 from search.kernels.eager import run_eager
 from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
+from tests.paths import ROOT
 from tests.test_search.test_cells.shapes import encode, plain
 
 T, B, H = 7, 3, 16
@@ -307,5 +307,5 @@ def test_each_published_cell_has_an_id_of_its_own() -> None:
 
 def test_ids_of_published_cells_never_change() -> None:
     # Stores and published tables contain them. A new cell is a new line.
-    known = json.loads((Path(__file__).parent / "test_published" / "ids.json").read_text())
+    known = json.loads((ROOT / "search" / "cells" / "published" / "ids.json").read_text())
     assert {name: cell.graph.id for name, cell in LIBRARY.items()} == known
