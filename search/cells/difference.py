@@ -20,9 +20,11 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, STUDY
 from search.cells.matching import Matching, fewest_edits, match, unmatched_inputs
 from search.cells.notation.formula import parse_written
+from search.cells.notation.printing import linear_options, start_text
 from search.cells.operations import ELEMENTWISE, SIGNS, Node, Op
 from search.cells.patterns import complement, convex_combination
-from search.cells.text import shorten
+from search.cells.starts import StartRule
+from search.cells.text import number_text, shorten
 
 ROLES = {
     "r": "reset gate",
@@ -222,7 +224,7 @@ class _Script:
         return found
 
     def _changed(self, i: int, node: Node, other: Node) -> list[Edit]:
-        """Return the edits within one pair: operation, identity, bias."""
+        """Return the edits within one pair: operation, and numbers such as the identity's factor and the bias."""
         found = []
         gate = self.named.gates[i]
         if node.op is not other.op:
@@ -240,8 +242,16 @@ class _Script:
                 Edit(gate, _start(node.identity), _start(other.identity), f"{matrix} starting {_start(other.identity)}")
             )
         if node.bias != other.bias:
-            bias = f"starting with {other.bias:+g}" if other.bias else "starting as it was drawn"
-            found.append(Edit(gate, f"{node.bias:+g}", f"{other.bias:+g}", f"the bias of {matrix} {bias}"))
+            found.append(Edit(gate, _bias(node), _bias(other), f"the bias of {matrix} {_bias_words(other)}"))
+        if (node.random, node.orthogonal) != (other.random, other.orthogonal):
+            words = f"{matrix} starting {_random(other)}"
+            found.append(Edit(gate, _random(node), _random(other), words))
+        if node.groups != other.groups:
+            words = f"{matrix} with {_groups(other)}"
+            found.append(Edit(gate, _groups(node), _groups(other), words))
+        if (node.start, node.value) != (other.start, other.value):
+            old, new = (_Expression(GateGraph((leaf,), (0,)), {}, {}).text(0) for leaf in (node, other))
+            found.append(Edit(gate, old, new, f"{new} instead of {old}{self._in_gate(gate, i)}"))
         return found
 
     def _turned(self) -> dict[int, Edit | None]:
@@ -340,6 +350,33 @@ class _Script:
         return f"the {home}'s {text}" if home and home != gate and self.new.nodes[j].op is Op.LINEAR else text
 
 
+def _bias(linear: Node) -> str:
+    if linear.bias is None:
+        return "none"
+    return str(linear.bias) if isinstance(linear.bias, StartRule) else f"{linear.bias:+g}"
+
+
+def _bias_words(linear: Node) -> str:
+    if linear.bias is None:
+        return "left out"
+    if isinstance(linear.bias, StartRule):
+        return f"drawn by {linear.bias}"
+    return f"starting with {linear.bias:+g}" if linear.bias else "starting as it was drawn"
+
+
+def _random(linear: Node) -> str:
+    """Return what the random part of a matrix starts as."""
+    if linear.orthogonal:
+        return "orthogonal"
+    if linear.random == 0.0:
+        return "without random values"
+    return "with random values" if linear.random == 1.0 else f"with {linear.random:g} times random values"
+
+
+def _groups(linear: Node) -> str:
+    return f"{linear.groups} blocks on its diagonal" if linear.groups > 1 else "all its entries"
+
+
 def _start(identity: float) -> str:
     """Return what a matrix starts at besides its random values."""
     if identity == 0.0:
@@ -369,13 +406,19 @@ class _Expression:
             return self.states[node.state], 3
         if i in self.zeros:
             return "0", 3
+        if node.op is Op.NUMBER:
+            return number_text(node.value), 3 if node.value >= 0.0 else 1
+        if node.op is Op.PARAM:
+            return f"param({start_text(node.start)})", 3
         parts = complement(self.graph, i)
         if parts is not None:
             return f"(1 - {self._bound(parts.gate, 1)}) * {self._bound(parts.value, 2)}", 2
         if node.op not in ELEMENTWISE:
-            return f"{node.op.value}({self._text(node.inputs[0])[0]}{_numbers(node)})", 3
+            return f"{node.op.value}({self._text(node.inputs[0])[0]}{linear_options(node, number_text)})", 3
         binds = 2 if node.op is Op.MUL else 1
         left, right = node.inputs
+        if node.op is Op.SUB and self.graph.nodes[left] == Node(Op.NUMBER):
+            return f"-{self._bound(right, 2)}", 1
         if node.op is not Op.SUB:
             left, right = sorted(node.inputs, key=lambda j: (self._rank(j, node.op), self._text(j)[0]))
         return f"{self._bound(left, binds - 1)} {SIGNS[node.op]} {self._bound(right, binds)}", binds
@@ -390,8 +433,3 @@ class _Expression:
         """Return the expression, in brackets unless it binds more tightly than `above`."""
         text, strength = self._text(i)
         return text if strength > above else f"({text})"
-
-
-def _numbers(node: Node) -> str:
-    identity = f", {node.identity:g}" if node.identity else ""
-    return identity + (f", bias={node.bias:g}" if node.bias else "")

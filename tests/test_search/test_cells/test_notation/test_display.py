@@ -130,9 +130,9 @@ SHOWN = {
         "h' = tanh(-x - linear(h) * 2) + h * -1 - 0.25 + x * 0.5",
         "h' = tanh(-(2 * linear(h) + x)) + 0.5 * x - h - 0.25",
     ),
-    "one minus, one plus, and a number among factors": (
-        "u = 1 - tanh(x); h' = u * relu(u) + (1 + tanh(h)) * x + (1 - 2 * x) * tanh(h - 3)",
-        "v1 = tanh(x)\nh' = (1 - v1) * relu(1 - v1) + (1 - 2 * x) * tanh(h - 3) + x * (tanh(h) + 1)",
+    "one minus, and one plus": (
+        "u = 1 - tanh(x); h' = u * relu(u) + relu(1 + h)",
+        "v1 = tanh(x)\nh' = (1 - v1) * relu(1 - v1) + relu(h + 1)",
     ),
     "a state that is a number": ("c' = 0.5; h' = tanh(c + x)", "h' = tanh(x + c)\nc' = 0.5"),
     "peepholes": (
