@@ -19,7 +19,7 @@ from search.cells import starts
 from search.cells.graph import GateGraph
 from search.cells.library import STUDY
 from search.cells.mutation import Rule, propose
-from search.cells.operations import Node, Op
+from search.cells.operations import PARAMETRIC, Node, Op
 from search.cells.starts import StartRule
 
 MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "150"))
@@ -29,7 +29,7 @@ MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "150"))
 def encode(graph: GateGraph) -> Any:
     """Encode a cell as a labelled directed graph: cells are equal if and only if their encodings are isomorphic.
 
-    Node labels are the operation, the identity's factor and the bias, whether the node is read as `h`, and whether it
+    Node labels are the operation and its numbers, whether the node is read as `h`, and whether it
     computes `h`; states are otherwise nameless. An arc's label counts the ways in which its head reads its tail: as an
     argument (of `sub`, with its place), or as a state that the head computes anew. Dead nodes and repetitions are kept.
     """
@@ -37,7 +37,7 @@ def encode(graph: GateGraph) -> Any:
     arcs: dict[tuple[int, int], Counter[str]] = {}
     for i, node in enumerate(graph.nodes):
         is_h = node.op is Op.STATE and node.state == 0
-        encoded.add_node(i, label=(node.op.value, node.identity, node.bias, is_h, graph.outputs[0] == i))
+        encoded.add_node(i, label=(repr(node.reading((), state=0)), is_h, graph.outputs[0] == i))
         for place, j in enumerate(node.inputs):
             arcs.setdefault((j, i), Counter())[f"argument {place if node.op is Op.SUB else 'any'}"] += 1
         if node.op is Op.STATE:
@@ -67,9 +67,9 @@ def plain(graph: GateGraph) -> bool:
     reached = {graph.outputs[0], *nx.descendants(back, graph.outputs[0])}
     read = {node.state for i, node in enumerate(graph.nodes) if node.op is Op.STATE and i in reached}
     pure = [
-        (node.op, node.inputs if node.op is Op.SUB else tuple(sorted(node.inputs)), node.state)
+        node.reading(node.inputs if node.op is Op.SUB else tuple(sorted(node.inputs)))
         for node in graph.nodes
-        if node.op is not Op.LINEAR
+        if node.op not in PARAMETRIC
     ]
     return len(reached) == len(graph) and read | {0} == set(range(graph.states)) and len(set(pure)) == len(pure)
 
@@ -106,8 +106,8 @@ def padded(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
     nodes: list[Node] = []
     for i, node in enumerate(graph.nodes):
         position[i] = []
-        leaf = node.op in (Op.INPUT, Op.STATE)
-        for _ in range(1 if leaf or node.op is Op.LINEAR else int(rng.integers(1, 3))):
+        once = node.op in (Op.INPUT, Op.STATE) or node.op in PARAMETRIC
+        for _ in range(1 if once else int(rng.integers(1, 3))):
             inputs = tuple(position[j][rng.integers(len(position[j]))] for j in node.inputs)
             position[i].append(len(nodes))
             nodes.append(node.reading(inputs))
