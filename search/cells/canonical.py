@@ -30,7 +30,7 @@ from search.cells.expression import expression
 from search.cells.operations import COMMUTATIVE, PARAMETRIC, Node, Op
 from search.cells.ordering import BinaryOrdering, label_of
 from search.cells.orientation import candidates, settled
-from search.cells.polynomials import ONE, Monomial, Value
+from search.cells.polynomials import Monomial, Value
 from search.cells.simplify import Form, Structure, prune, prune_positions
 from search.cells.sums import Sums, plain_start, ranks_of, sums_of
 
@@ -124,24 +124,24 @@ def _step(graph: Structure, form: Form, sums: Sums) -> Correspondence:
 
     def find(value: Value) -> int | None:
         key: object = value
-        if len(value) == 1 and value[0][1] == 1:
+        if len(value) == 1 and value[0][1] == 1 and value[0][0]:
             key = value[0][0][0] if len(value[0][0]) == 1 else value[0][0]
         found = written.get(key)
         return None if found is None else position.get(place[found])
 
-    collect = sums.polynomials.sum
     positions, opposites = {}, {}
     for old, new in kept.items():
         value = sums.polynomials.values[new]
-        same = find(value)
-        if same is not None:
-            positions[old] = same
-            continue
-        opposite = find(collect([(-1, value)]))
-        if opposite is None:
-            opposite = find(collect([(1, ONE), (-1, value)]))
-        if opposite is not None:
-            opposites[old] = opposite
+        # A negated matrix is read by its gate alone, so the whole value is negated.
+        negated = any(literal >> 1 in sums.negated for monomial, _ in value for literal in monomial)
+        place_of_value = find(value)
+        if place_of_value is not None:
+            (opposites if negated else positions)[old] = place_of_value
+        elif len(value) == 1 and len(value[0][0]) == 1 and value[0][1] == 1:
+            ((gate,), _) = value[0]
+            opposite = find((((gate ^ 1,), 1),)) if gate >> 1 in sums.turned else None
+            if opposite is not None:
+                opposites[old] = opposite
     back = {new: old for old, new in kept.items()}
     nodes = sums.polynomials.nodes
     return Correspondence(positions, opposites, frozenset(back[nodes[i]] for i in sums.negated))

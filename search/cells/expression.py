@@ -24,7 +24,7 @@ def expression(sums: Sums, ranks: Mapping[int, int]) -> tuple[Form, dict[object,
     """Return a graph that computes the sums, and the position in it of each literal, product and sum."""
     writer = _Writer(sums, ranks)
     outputs = tuple(writer.value(value) for value in sums.outputs)
-    return Form(tuple(writer.nodes), outputs), writer.positions
+    return Form(tuple(writer.nodes), outputs), writer.inner | writer.positions
 
 
 class _Writer:
@@ -32,6 +32,7 @@ class _Writer:
         self.sums, self.ranks = sums, ranks
         self.nodes: list[Node] = []
         self.positions: dict[object, int] = {}
+        self.inner: dict[object, int] = {}  # of products that are written only for a factor 1 - z
         self.known: dict[Node, int] = {}
         self.state = {state: k for k, state in enumerate(sums.states)}
 
@@ -132,7 +133,9 @@ class _Writer:
             found = self.literal(monomial[0])
         elif len(odd) == 1:
             rest = self.product(plain)
-            found = self.add(Node(Op.SUB), rest, self.add(Node(Op.MUL), rest, self.literal(odd[0] - 1)))
+            product = self.add(Node(Op.MUL), rest, self.literal(odd[0] - 1))
+            self.inner[tuple(sorted([*plain, odd[0] - 1]))] = product
+            found = self.add(Node(Op.SUB), rest, product)
         else:
             found = -1
             if plain:

@@ -1,11 +1,13 @@
 """Smallest edit distance between two gate graphs, and the matching of their nodes that attains it.
 
 A matching pairs nodes of two canonical graphs; each node is in at most one pair, and both nodes of a pair belong to one
-class: the input, the state h, the other states, `linear`, the other operations of one input, or the operations of two.
+class: the input, the state h, the other states, `param`, numbers, `linear`, the other operations of one input, or the
+operations of two.
 The cost of a matching is its number of edits:
 
 - 1 for each node that is in no pair (a node removed or added; a state counts through the node that reads it);
-- 1 for a pair with different operations, 1 for different factors of the identity, 1 for different biases;
+- 1 for a pair with different operations, and 1 for each of its numbers that differs: the factor of the identity, the
+  bias, the random part, the groups, the start of a vector, the value of a number;
 - 1 for each input of a pair, and for each new value of a state, that the matching does not take to its counterpart. The
   inputs of `add` and `mul` have no order.
 
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from search.cells.graph import GateGraph
-from search.cells.operations import ARITY, COMMUTATIVE, Op
+from search.cells.operations import ARITY, COMMUTATIVE, Node, Op
 
 VISITS = 5000
 """Limit of partial matchings that the proof visits; tens of milliseconds."""
@@ -35,8 +37,9 @@ _EDIT = 1000
 """Price of an edit in the search. A pair that is read by no other pair has the price 1, so that of the cheapest
 matchings those that leave parts in their places are preferred."""
 
-_INPUT, _HIDDEN, _STATE, _LINEAR, _ONE, _TWO = range(6)
-_CLASSES = 6
+_INPUT, _HIDDEN, _STATE, _PARAM, _NUMBER, _LINEAR, _ONE, _TWO = range(8)
+_CLASSES = 8
+_LEAVES = _INPUT, _HIDDEN, _STATE, _PARAM, _NUMBER
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ class _Prepared:
                 waiting[j] -= 1
                 if not waiting[j]:
                     # States come last: what their new value costs is known only when it is matched.
-                    ready.insert(0, j) if self.classes[j] in (_STATE, _HIDDEN, _INPUT) else ready.append(j)
-        return tuple(sorted(found, key=lambda i: self.classes[i] in (_STATE, _HIDDEN, _INPUT)))
+                    ready.insert(0, j) if self.classes[j] in _LEAVES else ready.append(j)
+        return tuple(sorted(found, key=lambda i: self.classes[i] in _LEAVES))
 
     def _label(self, i: int) -> tuple[object, ...]:
         """Return what costs at least one edit if it differs: operation, numbers, and the classes of the inputs."""
@@ -120,7 +123,7 @@ class _Prepared:
         classes: Sequence[int] = [self.classes[j] for j in node.inputs]
         # With a difference on the other side, an order may cost nothing: differences alone have one.
         classes = classes if node.op is Op.SUB else sorted(classes)
-        return node.op, node.identity, node.bias, tuple(classes), len(set(node.inputs))
+        return node.op, _numbers(node), tuple(classes), len(set(node.inputs))
 
 
 def _class(graph: GateGraph, i: int) -> int:
@@ -129,9 +132,21 @@ def _class(graph: GateGraph, i: int) -> int:
         return _INPUT
     if node.op is Op.STATE:
         return _STATE if node.state else _HIDDEN
-    if node.op is Op.LINEAR:
-        return _LINEAR
+    if node.op in _OWN_CLASS:
+        return _OWN_CLASS[node.op]
     return _ONE if ARITY[node.op] == 1 else _TWO
+
+
+_OWN_CLASS = {Op.PARAM: _PARAM, Op.NUMBER: _NUMBER, Op.LINEAR: _LINEAR}
+
+
+def _numbers(node: Node) -> tuple[object, ...]:
+    """Return the numbers of a node, each of which costs an edit if it differs."""
+    return node.identity, node.bias, (node.random, node.orthogonal), node.groups, node.start, node.value
+
+
+def _different(one: Node, two: Node) -> int:
+    return sum(a != b for a, b in zip(_numbers(one), _numbers(two), strict=True))
 
 
 class _Search:
@@ -182,7 +197,7 @@ class _Search:
         price = 1
         if j is not None:
             one, two = a.nodes[i], b.nodes[j]
-            price = (one.op is not two.op) + (one.identity != two.identity) + (one.bias != two.bias)
+            price = (one.op is not two.op) + _different(one, two)
         for r in set(a.graph.consumers[i]):
             s = self.image[r]
             if s is not None:
@@ -299,7 +314,7 @@ def cost(a: GateGraph, b: GateGraph, pairs: Sequence[tuple[int, int]]) -> int:
     total = len(a) + len(b) - 2 * len(pairs)
     for i, j in pairs:
         one, two = a.nodes[i], b.nodes[j]
-        total += (one.op is not two.op) + (one.identity != two.identity) + (one.bias != two.bias)
+        total += (one.op is not two.op) + _different(one, two)
         total += len(unmatched_inputs(a, b, image, i, j)[0])
         if one.op is Op.STATE and one.state:
             total += image.get(a.outputs[one.state]) != b.outputs[two.state]

@@ -150,6 +150,13 @@ class Polynomials:
 
     def product(self, values: Iterable[Value]) -> Value:
         """Return the product of values."""
+        values = list(values)
+        sums = [value for value in values if not is_number(value)]
+        if len(sums) == 1:
+            for value in values:
+                if is_number(value):
+                    sums = [scaled(sums[0], value[0][1] if value else 0)]
+            return sums[0]
         number: Number = 1
         parts: list[Monomial] = []
         for value in values:
@@ -164,12 +171,21 @@ class Polynomials:
         if sum(map(len, parts)) > MAX_DEGREE:
             parts = [(self._atom(Atom(Node(Op.MUL), ((part, 1),))),) if len(part) > 1 else part for part in parts]
         monomial = tuple(sorted(literal for part in parts for literal in part))
+        if len(monomial) > 1 and all(literal & 1 for literal in monomial) and len(set(monomial)) == len(monomial):
+            return _value_of({monomial: number})  # (1 - a) * (1 - b)
         if len(monomial) == 1 or any(literal & 1 or self._has_number(literal) for literal in monomial):
             return self.normal({monomial: number})
         return _value_of({monomial: number})
 
     def _as_factor(self, value: Value) -> tuple[Number, Monomial]:
-        """Return a sum as a number times a literal, such as 2 and `a - b` for `2 * a - 2 * b`."""
+        """Return a sum as a number times factors, such as 2, c and `a - b` for `2 * a * c - 2 * b * c`."""
+        common = Counter(value[0][0])
+        for monomial, _ in value[1:]:
+            common &= Counter(monomial)
+        if common:
+            rest = self.normal({tuple(sorted((Counter(m) - common).elements())): factor for m, factor in value})
+            number, part = self._as_factor(rest) if len(rest) > 1 else (rest[0][1], rest[0][0])
+            return number, tuple(sorted([*common.elements(), *part]))
         number = _content([factor for _, factor in value])
         if number != 1:
             value = tuple((monomial, _exact(Fraction(factor) / number)) for monomial, factor in value)

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
-from search.cells import ordering
-from search.cells.canonical import correspondence
+from search.cells.canonical import Correspondence, FormVersion, correspondence
+from search.cells.earlier import zeros
 from search.cells.errors import GraphError
 from search.cells.graph import GateGraph
-from search.cells.library import STUDY
-from search.cells.mutation import Rule
-from search.cells.notation.formula import parse_formula
-from search.cells.operations import PARAMETRIC, Node, Op
+from search.cells.library import LIBRARY, STUDY, ids_of, name_of
+from search.cells.mutation import Rule, propose
+from search.cells.notation.display import format_display
+from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.operations import Node, Op
+from search.kernels.parameters import LayerParameters, NodeParameters
 from tests.test_search.test_cells.shapes import MUTANTS, encode, grow, isomorphic, padded, plain, renumbered
+from tests.test_search.test_cells.writings import (
+    BATCH,
+    UNITS,
+    Writing,
+    carried_over,
+    outputs_of,
+    random_graph,
+    random_parameters,
+)
 
 COUNT = 5 * MUTANTS
 
@@ -144,18 +158,6 @@ def tree_of_pairs(pairs: list[str], vertices: str) -> str:
     return "\n".join([*lines, f"h' = h + {balanced([f'{p[0]} * {p[1]}' for p in pairs])}"])
 
 
-# In each of these pairs every vertex looks the same from where it stands, in either graph: colour refinement sees no
-# difference, only the search does. (Ties of three or six cannot occur: all must come together in one `h`, two by two.)
-TIED = {
-    "one ring of eight matrices against two of four": (
-        tree_of_pairs(["ab", "ef", "cd", "gi", "bc", "fg", "de", "ia"], "abcdefgi"),
-        tree_of_pairs(["ab", "ef", "cd", "gi", "bc", "fg", "da", "ie"], "abcdefgi"),
-    ),
-    "one ring of four states against two of two": (
-        "a' = tanh(b + x)\nb' = tanh(c + x)\nc' = tanh(d + x)\nd' = tanh(a + x)\nh' = x + ((a + b) + (c + d))",
-        "a' = tanh(b + x)\nb' = tanh(a + x)\nc' = tanh(d + x)\nd' = tanh(c + x)\nh' = x + ((a + b) + (c + d))",
-    ),
-}
 NESTED = {
     "a ring of four matrices, neighbouring or opposite pairs added first": (
         tree_of_pairs(["ab", "bc", "cd", "da"], "abcd"),
@@ -170,8 +172,29 @@ NESTED = {
         "a' = tanh(b + x)\nb' = tanh(a + x)\nc' = tanh(d + x)\nd' = tanh(c + x)\nh' = x + ((a + c) + (b + d))",
     ),
 }
-"""Pairs that differ in the nesting of a sum alone."""
+"""Sums nested differently: different ids in the form of earlier versions."""
 
+
+@pytest.mark.parametrize("name", NESTED)
+def test_the_nesting_of_sums_makes_no_other_cell(name: str) -> None:
+    a, b = (parse_formula(text) for text in NESTED[name])
+    assert not isomorphic(a, b)
+    assert a.id == b.id
+    assert a.in_form(FormVersion.NESTED).id != b.in_form(FormVersion.NESTED).id
+
+
+# In each of these pairs every vertex looks the same from where it stands, in either graph: colour refinement sees no
+# difference, only the search does. (Ties of three or six cannot occur: all must come together in one `h`, two by two.)
+TIED = {
+    "one ring of eight matrices against two of four": (
+        tree_of_pairs(["ab", "ef", "cd", "gi", "bc", "fg", "de", "ia"], "abcdefgi"),
+        tree_of_pairs(["ab", "ef", "cd", "gi", "bc", "fg", "da", "ie"], "abcdefgi"),
+    ),
+    "one ring of four states against two of two": (
+        "a' = tanh(b + x)\nb' = tanh(c + x)\nc' = tanh(d + x)\nd' = tanh(a + x)\nh' = x + ((a + b) + (c + d))",
+        "a' = tanh(b + x)\nb' = tanh(a + x)\nc' = tanh(d + x)\nd' = tanh(c + x)\nh' = x + ((a + b) + (c + d))",
+    ),
+}
 DIFFERENT = TIED | {
     "one matrix read twice is not two": ("a = linear(x)\nh' = a * a + h", "h' = linear(x) * linear(x) + h"),
     "order of a difference": ("h' = x - h", "h' = h - x"),
@@ -240,24 +263,15 @@ def test_random_regular_graphs_of_matrices_have_one_id_each_and_differ_as_networ
     assert {theirs for theirs, _ in answers} == {True, False}
 
 
-def test_many_equal_matrices_are_ordered() -> None:
-    graph = parse_formula(f"h' = h + {balanced(['linear(x)'] * 64)}")
-    assert len(graph.canonical().linears) == 64
-    assert renumbered(graph, np.random.default_rng(5)).id == graph.id
-
-
-def test_a_graph_too_symmetric_to_be_ordered_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordering, "MAX_REFINEMENTS", 3)
-    graph = parse_formula(TIED["one ring of eight matrices against two of four"][0])
-    with pytest.raises(GraphError, match=r"^the graph of \d+ nodes is too symmetric to canonicalise.*linear.*$"):
+def test_a_graph_too_symmetric_to_be_ordered_is_refused_in_one_line() -> None:
+    terms = ["linear(x)"] * 64
+    while len(terms) > 1:
+        terms = [f"tanh({a} + {b})" for a, b in zip(terms[::2], terms[1::2], strict=True)]
+    graph = parse_formula(f"h' = h + {terms[0]}")
+    with pytest.raises(
+        GraphError, match=r"^the graph of 19\d nodes is too symmetric to canonicalise.*interchangeable linear.*$"
+    ):
         graph.canonical()
-
-
-@pytest.mark.parametrize("name", NESTED)
-def test_the_nesting_of_a_sum_makes_no_other_cell(name: str) -> None:
-    a, b = (parse_formula(text) for text in NESTED[name])
-    assert not isomorphic(a, b)
-    assert a.id == b.id
 
 
 def test_numbers_that_are_equal_give_equal_ids() -> None:
@@ -268,9 +282,31 @@ def test_numbers_that_are_equal_give_equal_ids() -> None:
     assert cell(0.9, 0.0).id == cell(np.float64(0.9), 0.0).id
 
 
+PINNED = {
+    "tanh": "b706e3eca160d7e6",
+    "lstm": "5e7ce45b6eb25b9f",
+    "lstm-b": "257b1a93f52e800d",
+    "gru": "9a9c5f36a3e1a6a5",
+    "gru-after": "1b6bdacb9dcd0a83",
+    "mut1": "e41aee3075f01af4",
+    "mut2": "53a1745db72b4c03",
+    "mut3": "205248ccecc528b9",
+}
+EARLIER = PINNED | {"mut1": "59b7b654d2426ae1", "mut2": "ccc3261bf1a705f1", "mut3": "51ce78a2fd034b03"}
+"""Ids in the form of versions to which a gate and its complement were two cells."""
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_published_ids_never_change(name: str) -> None:
+    assert LIBRARY[name].graph.id == PINNED[name]
+    assert LIBRARY[name].written.in_form(FormVersion.NESTED).id == EARLIER[name]
+    assert ids_of(name) == tuple(dict.fromkeys([PINNED[name], EARLIER[name]]))
+    assert name_of(EARLIER[name]) == name_of(PINNED[name]) == name
+
+
 SCRIPT = """
 import numpy as np
-from search.cells.library import LIBRARY, STUDY
+from search.cells.library import LIBRARY, STUDY, ids_of, name_of
 from search.cells.mutation import propose
 for cell in STUDY.values():
     graph, rng = cell.graph, np.random.default_rng(7)
@@ -299,21 +335,199 @@ def test_ids_and_children_are_the_same_in_a_process_with_other_hashes() -> None:
     assert len({descendant for *_, descendant in rows}) > 1
 
 
-def test_positions_in_the_canonical_form_are_those_of_the_same_nodes(mutants: list[GateGraph]) -> None:
-    rng = np.random.default_rng(7)
-    compared = 0
-    for graph in mutants[::100]:
-        other = padded(renumbered(graph, rng), rng)
-        found = correspondence(other)
-        canonical = other.canonical()
-        assert found.positions[other.outputs[0]] == canonical.outputs[0]
-        for i, k in found.positions.items():
-            before, after = other.nodes[i], canonical.nodes[k]
-            if before.op not in PARAMETRIC | {Op.INPUT, Op.STATE}:
-                continue  # sums and products may be written in another way
-            compared += 1
-            assert before.op is after.op
-            assert (before.identity, before.bias, before.random) == (after.identity, after.bias, after.random)
-            if before.op is Op.STATE:
-                assert found.positions[other.outputs[before.state]] == canonical.outputs[after.state]
-    assert compared > len(mutants[::100])
+def check_correspondence(graph: GateGraph, seed: int) -> int:
+    """Assert that parts are where the correspondence says, and that outputs are equal; return the negated ones."""
+    canonical, found = graph.canonical(), correspondence(graph)
+    parameters = random_parameters(graph, seed)
+    theirs = carried_over(graph, canonical, parameters, found)
+    expected, outputs = outputs_of(graph, parameters), outputs_of(canonical, theirs)
+    if not expected.isfinite().all() or expected.abs().max() > 1e6:
+        return 0
+    torch.testing.assert_close(outputs, expected, rtol=1e-9, atol=1e-9)
+    leaves = {node.state: i for i, node in enumerate(graph) if node.op is Op.STATE}
+    generator = torch.Generator().manual_seed(seed)
+    x, *states = torch.randn(1 + graph.states, BATCH, UNITS, generator=generator, dtype=torch.float64)
+    kept = {k: j for k, i in leaves.items() if (j := found.positions.get(i)) is not None}
+    placed = {canonical.nodes[j].state: states[k] for k, j in kept.items() if canonical.nodes[j].op is Op.STATE}
+    live = {leaves[k] for k, j in kept.items() if canonical.nodes[j].op is Op.STATE}
+    zero = torch.zeros_like(x)
+    mine = values_of(graph, parameters, x, tuple(states))
+    other = values_of(canonical, theirs, x, tuple(placed.get(k, zero) for k in range(canonical.states)))
+    for i in live_values(graph, found, live):
+        if i in found.positions:
+            torch.testing.assert_close(mine[i], other[found.positions[i]], rtol=1e-9, atol=1e-9)
+        else:
+            opposite = other[found.opposites[i]]
+            assert torch.allclose(mine[i], -opposite, rtol=1e-9) or torch.allclose(mine[i], 1 - opposite, rtol=1e-9)
+    return len(found.negated)
+
+
+def live_values(graph: GateGraph, found: Correspondence, leaves: set[int]) -> list[int]:
+    """Return the nodes with a position that read no state which the canonical form lacks, because it stays zero."""
+    dropped = {i for i, node in enumerate(graph) if node.op is Op.STATE and i not in leaves}
+    return [
+        i
+        for i in range(len(graph))
+        if (i in found.positions or i in found.opposites) and dropped.isdisjoint({i, *graph.ancestors(i)})
+    ]
+
+
+def values_of(graph: GateGraph, parameters: LayerParameters, x: Tensor, states: tuple[Tensor, ...]) -> list[Tensor]:
+    """Return the value of each node in one step."""
+    of_node = NodeParameters(graph, parameters)
+    values: list[Tensor] = []
+    for i, node in enumerate(graph):
+        match node.op:
+            case Op.INPUT:
+                values.append(x)
+            case Op.STATE:
+                values.append(states[node.state])
+            case Op.PARAM:
+                values.append(of_node.vectors[i][0].expand_as(x))
+            case Op.NUMBER:
+                values.append(torch.full_like(x, node.value))
+            case _:
+                values.append(of_node.apply(graph, i, values))
+    return values
+
+
+def test_every_way_to_write_a_mutants_sums_products_numbers_and_gates_has_its_id(mutants: list[GateGraph]) -> None:
+    rng = np.random.default_rng(20)
+    turned = 0
+    for k, graph in enumerate(mutants[::5]):
+        writing = Writing(graph, rng)
+        turned += writing.turned > 0
+        assert writing.graph.id == graph.id, (graph, writing.graph)
+        assert renumbered(writing.graph, rng).id == graph.id
+        check_correspondence(writing.graph, k)
+    assert turned > COUNT // 100
+
+
+def test_a_canonical_form_computes_what_its_graph_computes_and_is_its_own() -> None:
+    rng = np.random.default_rng(21)
+    negated = 0
+    for k in range(2 * MUTANTS):
+        graph = random_graph(rng)
+        canonical = graph.canonical()
+        assert GateGraph(canonical.nodes, canonical.outputs).canonical() == canonical, graph
+        assert parse_formula(format_formula(graph)).id == graph.id
+        assert parse_formula(format_display(graph)).id == graph.id
+        assert Writing(graph, rng, turning=False).graph.id == graph.id, graph
+        negated += check_correspondence(graph, k) > 0
+    assert negated > MUTANTS // 60
+
+
+GATES = {
+    "which side the gate is on": ("h' = z * h + (1 - z) * x", "h' = (1 - z) * h + z * x"),
+    "n + z * (h - n) written out": ("h' = x + z * h - z * x", "h' = h + z * x - h * z"),
+    "a gate on its own": ("h' = h + tanh(1 - z)", "h' = h + tanh(z)"),
+    "a gate that is added": ("h' = h + z + 0.5", "h' = 1.5 - z + h"),
+    "a square": ("h' = x + z * z * h", "h' = x + h + z * z * h - 2 * z * h"),
+}
+Z = "z = sigmoid(linear(x{}) + linear(h{}) + param({}) * h); "
+
+
+@pytest.mark.parametrize("case", GATES)
+@pytest.mark.parametrize(
+    ("start", "opposite"),
+    [
+        (("", "", "0"), ("", "", "0")),
+        ((", bias=1", "", "0"), (", bias=-1", "", "0")),
+        ((", bias=False", ", 0.9", "2"), (", bias=False", ", -0.9", "-2")),
+        ((", bias=chrono(9)", "", "uniform(0, 1)"), (", bias=-chrono(9)", "", "uniform(-1, 0)")),
+        ((", bias=linspace(3, 6)", "", "1"), (", bias=linspace(-3, -6)", "", "-1")),
+        ((", random=orthogonal", "", "uniform_gate"), (", random=orthogonal", "", "-uniform_gate")),
+    ],
+)
+def test_a_gate_of_its_own_and_its_complement_are_one(
+    case: str, start: tuple[str, ...], opposite: tuple[str, ...]
+) -> None:
+    one, other = (
+        parse_formula(Z.format(*given) + text) for given, text in zip((start, opposite), GATES[case], strict=True)
+    )
+    assert one.id == other.id
+    assert one.in_form(FormVersion.NESTED).id != other.in_form(FormVersion.NESTED).id
+    if start != opposite:
+        assert parse_formula(Z.format(*start) + GATES[case][1]).id != one.id
+    assert check_correspondence(one, 0) + check_correspondence(other, 0) == 3
+
+
+KEPT = {
+    "a matrix that something else reads": "w = linear(x); z = sigmoid(w + linear(h)); r = tanh(w)",
+    "a term without parameters": "z = sigmoid(linear(x) + h); r = x",
+    "a number": "z = sigmoid(linear(x) + 1); r = h",
+    "a layer norm": "z = sigmoid(norm(linear(x))); r = h",
+    "another activation": "z = tanh(linear(x)); r = h",
+    "a sum that something else reads": "s = linear(x) + linear(h); z = sigmoid(s); r = tanh(s)",
+}
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_other_gates_and_their_complements_are_two(case: str) -> None:
+    one, other = (
+        parse_formula(f"{KEPT[case]}; h' = {ends}")
+        for ends in ("x + z * h + (1 - z) * tanh(r)", "x + (1 - z) * h + z * tanh(r)")
+    )
+    assert one.id != other.id
+    assert not correspondence(one).negated
+    assert not correspondence(other).negated
+
+
+FOLDED = {
+    "numbers in any nesting": ("h' = x + 0.1 + (0.2 + 0.3) + h", "h' = (x + (0.3 + (0.1 + h))) + 0.2"),
+    "three times a tenth": ("h' = h + 3 * (0.1 * x)", "h' = h + 0.3 * x"),
+    "a factor of a factor": ("h' = h + 2 * (x * 0.5 * 3)", "h' = 3 * x + h"),
+    "once a value": ("h' = h + 1 * x", "h' = h + x"),
+    "nothing times a value": ("h' = h + x + 0 * linear(x)", "h' = h + x"),
+    "twice a value": ("h' = h + tanh(x) + tanh(x)", "h' = h + 2 * tanh(x)"),
+    "minus minus": ("h' = x - (-1) * h", "h' = x + h"),
+    "a negative number": ("h' = x + -2 * h", "h' = x - 2 * h"),
+    "a number is moved out": ("h' = x + (2 * h) * linear(x)", "h' = x + 2 * (h * linear(x))"),
+    "terms that cancel": ("a = tanh(x); h' = (a + h) - h + h * x", "h' = tanh(x) + h * x"),
+    "a convex combination of one": ("z = sigmoid(x); h' = z * h + (1 - z) * h + x", "h' = h + x"),
+    "the half trick": ("half = sigmoid(x - x); h' = h + half * half * x", "h' = h + 0.25 * x"),
+    "an activation of a number": ("h' = h + x * softplus(0)", "h' = h + 0.693147180559945 * x"),
+    "the sign of a gate's sum": ("h' = x + sigmoid(0 - h) * x", "h' = x + x * (1 - sigmoid(h))"),
+    "a factor 1 - z, wherever": ("h' = x + x * ((1 - tanh(x)) * h)", "p = x * h; h' = x + p - tanh(x) * p"),
+    "factors 1 - z and 1 - r": ("h' = x + (1 - h) * (1 - x) * tanh(x)", "m = (1 - h) * tanh(x); h' = x + m - x * m"),
+    "a sum less itself times z": ("s = x + h; h' = s - tanh(x) * s", "h' = (1 - tanh(x)) * (h + x)"),
+    "a common number": ("h' = (2 * x + 2 * h) * tanh(x)", "h' = 2 * ((x + h) * tanh(x))"),
+    "a number beyond the largest of a node": ("h' = h + 1000 * (1000 * x)", "h' = h + 500 * (x * 1000 * 2)"),
+}
+
+
+@pytest.mark.parametrize("case", FOLDED)
+def test_numbers_are_folded_and_terms_collected(case: str) -> None:
+    one, other = (parse_formula(text) for text in FOLDED[case])
+    assert one.canonical() == other.canonical()
+    assert not check_correspondence(one, 1) + check_correspondence(other, 1)
+
+
+def test_products_are_not_multiplied_out_and_sums_that_are_read_twice_are_computed_once() -> None:
+    factored, other = (parse_formula(f"h' = x + {text}") for text in ("h * (x + tanh(h))", "h * x + h * tanh(h)"))
+    assert factored.id != other.id
+    shared = parse_formula(
+        "s = linear(x) + linear(h); f = sigmoid(s); c' = f * c + x; h' = s + tanh(c' + s)"
+    ).canonical()
+    assert len(shared.linears) == 2
+    assert sum(node.op is Op.ADD for node in shared) == 4
+
+
+def test_a_published_form_of_an_earlier_version_is_kept() -> None:
+    graph = parse_formula("h' = tanh(linear(x) + linear(h)) + (x - x)")
+    for version, cell in {FormVersion.ZEROS: "8c580be1ae670455", FormVersion.NESTED: "b706e3eca160d7e6"}.items():
+        earlier = graph.in_form(version)
+        assert earlier.canonical() is earlier
+        assert earlier.id == cell
+        assert earlier.form is version
+        assert pickle.loads(pickle.dumps(earlier)).form is version  # noqa: S301
+        child = propose(earlier, np.random.default_rng(0)).child
+        assert child is not None
+        assert child.graph.form is version
+    assert graph.id == PINNED["tanh"]
+
+
+def test_zero_is_h_less_h_in_the_form_before_numbers() -> None:
+    graph = parse_formula("h' = h + x * sigmoid(x - x) + linear(x - x, 0.9)")
+    assert format_formula(graph.in_form(FormVersion.NESTED)).count("h - h") == 1
+    assert not zeros(graph.canonical())
