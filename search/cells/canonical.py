@@ -129,7 +129,8 @@ def _step(graph: Structure, form: Form, sums: Sums) -> Correspondence:
         found = written.get(key)
         return None if found is None else position.get(place[found])
 
-    positions, opposites = {}, {}
+    positions: dict[int, int] = {}
+    opposites: dict[int, int] = {}
     for old, new in kept.items():
         value = sums.polynomials.values[new]
         # A negated matrix is read by its gate alone, so the whole value is negated.

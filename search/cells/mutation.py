@@ -51,7 +51,7 @@ BIASES: tuple[Start | None, ...] = (
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What mutation may draw, and how often: weights, of which 0 means never. The default is the study's.
+    """Weights of all that mutation may draw, of which 0 means never. The default is the study's.
 
     Attributes:
         sigmoid: As an activation.
@@ -87,7 +87,7 @@ class Vocabulary:
 
     @cached_property
     def activations(self) -> tuple[tuple[Node, float], ...]:
-        """What an activation may be, without inputs, and the weights: an operation, or a factor's leaf."""
+        """Choices of an activation, without inputs, and their weights: an operation, or a factor's leaf."""
         found = [(Node(op), getattr(self, op.value)) for op in (Op.SIGMOID, Op.TANH, Op.RELU)]
         found += [(Node(Op.LINEAR, identity=identity), self.linear) for identity in IDENTITIES]
         found += [(Node(op), getattr(self, op.value)) for op in (Op.LEAKY_RELU, Op.SOFTPLUS, Op.NORM)]

@@ -226,8 +226,7 @@ class Polynomials:
     def _has_number(self, literal: int) -> bool:
         """Return whether a literal is a sum with a number, such as `v + 2`; such factors are multiplied out."""
         atom = self.atoms[literal >> 1]
-        reads = atom.reads
-        return atom.node.op is Op.ADD and not literal & 1 and bool(reads) and reads is not None and not reads[0][0]
+        return atom.node.op is Op.ADD and not literal & 1 and atom.reads is not None and not atom.reads[0][0]
 
     def _inner(self, monomial: Monomial) -> Value | None:
         """Return the value of a single literal that is a sum or a product itself, else None."""
