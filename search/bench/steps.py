@@ -5,9 +5,10 @@ that a trial runs (`search.training.stepper`), machine code from end to end. Its
 run by PyTorch, with PyTorch's embedding, readout and loss around them. All contestants run in turn in one process on
 one thread, so that a change in the machine's speed affects all of them, and medians are compared.
 
-A cell's first layer computes what depends on x alone once for each symbol, as in training; its peers look symbols up
-and multiply at each step. A cell may therefore take less time than the floor, the matrix products of its peers. With
-`--roll`, or with more symbols than a batch has steps, all contestants compute the same products.
+A cell's first layer computes what depends on x alone, or on one delayed x, once for each symbol, as in training; its
+peers look symbols up and multiply at each step. A cell may therefore take less time than the floor, the matrix products
+of its peers. With `--roll`, a cell may multiply the projection of the notes with the matrices that read it first. With
+more symbols than a batch has steps, all contestants compute the same products.
 """
 
 import statistics

@@ -3,8 +3,10 @@
 The entries are data in `search.cells.published`, one file a family.
 """
 
+import json
 from difflib import get_close_matches
 from functools import cache
+from importlib import resources
 
 from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import UnknownCellError
@@ -112,8 +114,16 @@ def display_formula(graph: GateGraph) -> str:
 @cache
 def _names_in(form: FormVersion) -> dict[str, str]:
     """Return the names of the library's cells by their ids in a canonical form; in earlier ones, of the study's."""
-    cells = LIBRARY if form is PRESENT else STUDY
-    return {cell.written.in_form(form).id: name for name, cell in cells.items()}
+    if form is PRESENT:
+        known = _ids()
+        return {known.get(name) or cell.graph.id: name for name, cell in LIBRARY.items()}
+    return {cell.written.in_form(form).id: name for name, cell in STUDY.items()}
+
+
+def _ids() -> dict[str, str]:
+    """Return the ids of published cells by name, which are stored because all of them take a second to compute."""
+    found: dict[str, str] = json.loads((resources.files("search.cells.published") / "ids.json").read_text("utf-8"))
+    return found
 
 
 @cache

@@ -113,6 +113,7 @@ def test_a_size_that_is_none_is_refused() -> None:
         gatesearch.cell("h' = tanh(linear(x) + linear(h, groups=4))").module(units=6)
 
 
+@pytest.mark.slow
 def test_every_cell_of_the_library_is_a_module_that_computes_it() -> None:
     torch.manual_seed(3)
     generator = torch.Generator().manual_seed(0)
@@ -128,6 +129,4 @@ def test_every_cell_of_the_library_is_a_module_that_computes_it() -> None:
         outputs, _ = module(x)
         zeros = tuple(torch.zeros(2, units, dtype=torch.float64) for _ in range(cell.states))
         expected, _ = run_reference(cell.graph, layer, x, zeros)
-        torch.testing.assert_close(
-            outputs, expected, rtol=1e-9, atol=1e-11, msg=lambda said, name=name: f"{name}: {said}"
-        )
+        assert (outputs - expected).abs().max() <= 1e-10 * max(1.0, expected.abs().max().item()), name

@@ -226,10 +226,10 @@ class _Drawing:
         left, top = x - shape.width / 2, y - shape.height / 2
         fill = _FILLS.get(part.label, _OTHER_FILL) if part.kind is Kind.ACTIVATION else svg.PAPER
         corner = _RADIUS if part.kind in _CIRCLES else 4.0
-        size, pen = (12, 1.0) if part.kind in _SMALL else (14, 1.4)
+        size, below, pen = (12, 4.2, 1.0) if part.kind in _SMALL else (14, 4.8, 1.4)
         out = [
             svg.box(left, top, shape.width, shape.height, corner, fill, part.kind, pen),
-            svg.text(x, y + 0.35 * size, part.label, size),
+            svg.text(x, y + below, part.label, size),
         ]
         if part.name:
             at = top - shape.label_up - 4

@@ -1,10 +1,11 @@
 """Printer of graphs as formulas; `formula` and `display` decide which graph and which names."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from search.cells.graph import GateGraph
 from search.cells.operations import ACTIVATIONS, COMMUTATIVE, ELEMENTWISE, OPERATIONS, Node, Op
-from search.cells.starts import StartRule
+from search.cells.starts import Start, StartRule
 from search.cells.text import number_text, state_name
 
 _ATOMS = frozenset({Op.INPUT, Op.STATE, Op.NUMBER})
@@ -94,7 +95,7 @@ class Printer:
         """Return the expression of node `i` over the expressions of the nodes that it reads."""
         node = self.nodes[i]
         if node.op is Op.PARAM:
-            return f"{node.op.value}({node.start if isinstance(node.start, StartRule) else number_text(node.start)})"
+            return f"{node.op.value}({start_text(node.start)})"
         if node.op in ACTIVATIONS:
             return f"{OPERATIONS[node.op].functions[0]}({inputs[0]}{linear_options(node)})"
         assert node.op in ELEMENTWISE
@@ -111,10 +112,23 @@ class Printer:
         return f"{left} {'-' if minus else '+'} {bracket(right, '+-')}"
 
 
-def linear_options(node: Node) -> str:
-    """Return the arguments of `linear` after its value, as far as they are not the defaults; empty for others."""
-    identity = f", {node.identity!r}" if node.identity else ""
-    bias = ", bias=False" if node.bias is None else f", bias={node.bias}" if node.bias != 0.0 else ""
+def start_text(start: Start) -> str:
+    """Return the text of a start: a number, or a rule."""
+    return str(start) if isinstance(start, StartRule) else number_text(start)
+
+
+def linear_options(node: Node, number: Callable[[float], str] = repr) -> str:
+    """Return the arguments of `linear` after its value, as far as they are not the defaults; empty for others.
+
+    `number` is the text of the identity's factor and of a number as a bias.
+    """
+    identity = f", {number(node.identity)}" if node.identity else ""
+    if node.bias is None:
+        bias = ", bias=False"
+    elif isinstance(node.bias, StartRule):
+        bias = f", bias={node.bias}"
+    else:
+        bias = f", bias={number(node.bias)}" if node.bias else ""
     groups = f", groups={node.groups}" if node.groups != 1 else ""
     random = "orthogonal" if node.orthogonal else "" if node.random == 1.0 else number_text(node.random)
     return identity + bias + groups + (f", random={random}" if random else "")

@@ -22,7 +22,10 @@ from tasks.task import Output
 RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 3000
 """Largest number of proposals of --engine through Ray and on the virtual cluster."""
 
-DEFAULT_CELLS = ("lstm", "gru", "gru-after", "mut1", "mut2", "mut3")
+DEFAULT_CELLS = (
+    *("lstm", "gru", "gru-after", "mut1", "mut2", "mut3"),
+    *("t-rnn", "sru", "lrn", "t-gru", "qrnn-fo", "qrnn-ifo", "gilr-lstm"),
+)
 
 
 @click.command(

@@ -32,7 +32,14 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--family", "families", multiple=True, type=click.Choice(list(_FAMILY)), help="Cells of this family.")
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    type=click.Choice(list(_FAMILY)),
+    metavar="FAMILY",
+    help=f"Cells of this family: {', '.join(_FAMILY)}.",
+)
 @click.option("--year", "year", metavar="YEAR", help="Cells published in this year: 2016, 2016-2018.")
 @click.option("--linear", is_flag=True, help="Cells that are linear in the state.")
 @click.option("--no-loop-products", is_flag=True, help="Cells without a matrix product in a loop through time.")

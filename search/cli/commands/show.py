@@ -17,6 +17,7 @@ from search.cells.notation.display import format_display
 from search.cells.notation.formula import parse_written
 from search.cells.published.citation import bibtex_entry, full_citation, references_of
 from search.cells.published.entry import NamedCell
+from search.cells.recognition import describe_flipped, flipped_gates
 from search.cells.simplify import live_states
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
@@ -88,7 +89,8 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     click.echo(f"linear in the state   {'yes' if linear_in_state(found.graph) else 'no'}")
     if published is not None:
         click.echo()
-        for line in _publication(published, found.label):
+        gates = flipped_gates(written.graph, published) if found.label != published.name else []
+        for line in _publication(published, found.label, gates):
             click.echo(line)
     else:
         near = nearest_named(found.graph)[1]
@@ -111,9 +113,10 @@ def _indent(text: str) -> str:
     return "\n".join(f"    {printable(line)}" for line in text.expandtabs().splitlines())
 
 
-def _publication(cell: NamedCell, label: str) -> list[str]:
-    """Return the lines on the publication of a cell with this id."""
+def _publication(cell: NamedCell, label: str, flipped: list[str]) -> list[str]:
+    """Return the lines on the publication of a cell with this id, and the gates that the shown formula has flipped."""
     named = cell.title if cell.name == label else f"{cell.name}, {cell.title}"
+    named = f"{named}, {describe_flipped(flipped)}" if flipped else named
     parts = [("published as", named), ("reference", full_citation(cell.reference))]
     parts += [("also published as", f"{shared.name}: {full_citation(shared.reference)}") for shared in cell.same_as]
     parts.append(("verified by", cell.verified or "nothing, the formula is from memory"))

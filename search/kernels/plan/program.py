@@ -11,6 +11,10 @@ backward needs. The backward recomputes all other values it needs.
 The program of a plan by symbol has tables instead of some of these arrays. Its first segment computes them, and the
 stages of the others read a row of them for each row they compute. The gradients of tables are added up by the stages
 that read them.
+
+In a program by note, x is r E + e for the notes r of a piano roll, and so W x is a product of r with the matrix E W^T,
+plus e W^T. Such products are no operations of the program: the sums in `notes` hold them before it runs, and the
+gradients of their matrices are computed from those of the sums.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -156,6 +160,7 @@ class Program:
     scratch: frozenset[int]
     reads_x: bool
     tables: Mapping[Buffer, int]
+    notes: Mapping[int, tuple[int, ...]]  # by note: sum -> its matrices that read x
 
     @property
     def grouped(self) -> int:
@@ -188,9 +193,16 @@ def written_by(operation: Operation) -> tuple[Buffer, ...]:
 
 
 @lru_cache(maxsize=512)
-def program_of(graph: GateGraph, by_symbol: bool = False) -> Program:
-    """Return the program of a graph, canonical or not, for inputs given as vectors or by symbol."""
-    return _Builder(graph, plan_of(graph, by_symbol)).program()
+def program_of(graph: GateGraph, by_symbol: bool = False, by_note: bool = False) -> Program:
+    """Return the program of a graph, canonical or not, for inputs given as vectors, by symbol, or by note."""
+    return _Builder(graph, plan_of(graph, by_symbol), by_note).program()
+
+
+def pays_by_note(graph: GateGraph, notes: int, units: int) -> bool:
+    """Return whether the program by note needs fewer multiplications for each step than that for vectors."""
+    program = program_of(graph, by_note=True)
+    matrices = sum(len(found) for found in program.notes.values())
+    return notes * (len(program.notes) + program.reads_x) < notes + units * matrices
 
 
 @dataclass(frozen=True)
@@ -204,7 +216,7 @@ class _Done:
 
 
 class _Builder:
-    def __init__(self, graph: GateGraph, plan: Plan) -> None:
+    def __init__(self, graph: GateGraph, plan: Plan, by_note: bool) -> None:
         self.graph = graph
         self.plan = plan
         self.matrix = {i: k for k, i in enumerate(graph.linears)}
@@ -223,6 +235,7 @@ class _Builder:
                 self.memory[i] = Buffer(BufferKind.OLD, node.state)
             elif node.op is Op.PARAM:
                 self.memory[i] = Buffer(BufferKind.PARAM, self.layout.first_vector[i])
+        self.notes = self._notes() if by_note else {}
         self.tables: dict[Buffer, int] = {}
         for i, delay in enumerate(plan.delays):
             if delay is not None and i in self.memory and graph.nodes[i].op is not Op.PARAM:
@@ -261,14 +274,21 @@ class _Builder:
         self.written = {Buffer(BufferKind.NEW, k, True) for k in range(self.graph.states)}
         self.written |= {Buffer(BufferKind.OLD, k, True) for k in self.tracked}
         self.written |= {gradient(buffer) for buffer in self.tables}
+        if self.notes:
+            self.written.add(
+                Buffer(BufferKind.X, gradient=True)
+            )  # zero at first, since it may be that nothing starts it
         backward = []
         for phase, levels in reversed(list(zip(plan.phases, done, strict=True))):
             steps = [(d.level.delay, tuple(self._backward(d))) for d in reversed(levels)]
             backward.append(_parts(phase.loops, steps))
         late_parts, early_parts = [part for parts in backward[:-1] for part in parts], backward[-1]
         matrices = [self._matrix(k, i) if i in self.sum_of_linear else None for k, i in enumerate(linears)]
+        noted = {k for found in self.notes.values() for k in found}
         early = [m for m in matrices if m is not None and plan.phase_of[linears[m.number]] == 0]
         late = [m for m in matrices if m is not None and m not in early]
+        early = [m for m in early if m.number not in noted]
+        used = {buffer for part in (*late_parts, *early_parts) for buffer in part.buffers}
         # The rows of a sum's gradient are added up after its last contribution.
         used_late = {buffer for part in late_parts for buffer in part.buffers}
         written_early = {b for part in early_parts for operation in part.operations for b in written_by(operation)}
@@ -288,9 +308,23 @@ class _Builder:
             tuple(self._storage(i) for i in linears),
             self.tracked,
             scratch,
-            Buffer(BufferKind.X, gradient=True) in self.written,
+            Buffer(BufferKind.X, gradient=True) in (used if self.notes else self.written),
             self.tables,
+            self.notes,
         )
+
+    def _notes(self) -> dict[int, tuple[int, ...]]:
+        """Return the matrices that read x, of each sum for which none of them is block-diagonal."""
+        found: dict[int, tuple[int, ...]] = {}
+        for s, part in enumerate(self.plan.sums):
+            chosen = [i for i in part.linears if self.graph.nodes[self.graph.nodes[i].inputs[0]].op is Op.INPUT]
+            if chosen and all(self.graph.nodes[i].groups == 1 for i in chosen):
+                found[s] = tuple(self.matrix[i] for i in chosen)
+        return found
+
+    def _by_note(self, i: int) -> bool:
+        """Return whether the product of node i is computed from the notes."""
+        return self.matrix[i] in self.notes.get(self.sum_of_linear[i], ())
 
     def _storage(self, i: int) -> Storage:
         """Return the place of the matrix of node i."""
@@ -346,6 +380,9 @@ class _Builder:
             for i in product.linears:
                 s = self.sum_of_linear[i]
                 source, destination = self._source(product.source), Buffer(BufferKind.SUM, s)
+                if self._by_note(i):
+                    self.started.add(s)
+                    continue
                 yield Gemm(source, self.matrix[i], destination, first=s not in self.started)
                 self.started.add(s)
         for s, part in enumerate(self.plan.sums):
@@ -430,6 +467,8 @@ class _Builder:
         for product in done.level.products:
             destination = gradient(self._source(product.source))
             for i in product.linears:
+                if self._by_note(i):
+                    continue
                 source = Buffer(BufferKind.SUM, self.sum_of_linear[i], gradient=True)
                 yield Gemm(source, self.matrix[i], destination, destination not in self.written, backward=True)
                 self.written.add(destination)

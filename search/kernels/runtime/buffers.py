@@ -81,7 +81,7 @@ def new_block(floats: int) -> Tensor:
 class ModelBuffers:
     """All memory of a model around a compiled cell. With `multi_label` it reads and predicts piano rolls, not symbols.
 
-    `code` is the cell's machine code by symbol, or for vectors with `multi_label`; `code_for` has the other one too.
+    `code` is the machine code of the first layer, if the batches are large enough; `code_for` has that of others too.
 
     Arguments and results of a call are at fixed addresses: `control` (learning rate, largest gradient norm), `results`
     (nats, gradient norm, number of steps in the loss mask), and `count` (that number again, as an integer).
@@ -99,10 +99,12 @@ class ModelBuffers:
     def __post_init__(self) -> None:
         self.arena.slack = self.code.slack
 
-    def code_for(self, by_symbol: bool) -> CompiledCell:
-        """Return the machine code of the cell for inputs as vectors or by symbol."""
-        found = self.code if self.code.by_symbol == by_symbol else compile_cell(self.code.graph, by_symbol)
-        assert found is not None, "one of a cell's two programs was compiled, so the other can be"
+    def code_for(self, by_symbol: bool = False, by_note: bool = False) -> CompiledCell:
+        """Return the machine code of the cell for inputs as vectors, by symbol, or by note."""
+        if (self.code.by_symbol, self.code.by_note) == (by_symbol, by_note):
+            return self.code
+        found = compile_cell(self.code.graph, by_symbol, by_note)
+        assert found is not None, "one of a cell's programs was compiled, so the others can be"
         return found
 
     @property

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,6 +45,13 @@ def watched() -> Iterator[Watch]:
         _watch = before
 
 
+class Offset(NamedTuple):
+    """Argument that is set by its name, and what is added to the value."""
+
+    name: str
+    added: int
+
+
 class CommandBuffer:
     """Calls of machine code: recorded, then frozen, then run any number of times.
 
@@ -53,19 +61,20 @@ class CommandBuffer:
     def __init__(self, library: KernelLibrary) -> None:
         self._library = library
         self._records: list[int] = []
-        self._open: dict[str, list[int]] = {}  # name of an argument -> its words
+        self._open: dict[str, list[tuple[int, int]]] = {}  # name of an argument -> its words, and what is added
         self._regions: list[tuple[str, int]] = []  # name, first word
         self._tables: list[object] = []  # kept alive
         self._words = np.empty(0, np.int64)
         self._first = self._end = 0
 
-    def call(self, function: str, *arguments: int | str) -> None:
-        """Record a call of a library function; an argument given as a name is set by `bind`."""
+    def call(self, function: str, *arguments: int | str | Offset) -> None:
+        """Record a call of a library function; an argument given by a name is set by `bind`."""
         start = len(self._records) + 2
         for n, argument in enumerate(arguments):
-            if isinstance(argument, str):
-                self._open.setdefault(argument, []).append(start + n)
-        numbers = (0 if isinstance(argument, str) else argument for argument in arguments)
+            if not isinstance(argument, int):
+                name, offset = (argument, 0) if isinstance(argument, str) else argument
+                self._open.setdefault(name, []).append((start + n, offset))
+        numbers = (argument if isinstance(argument, int) else 0 for argument in arguments)
         self._records += [self._library.addresses[function], 2 + len(arguments), *numbers]
 
     def call_segment(self, function: int, table: list[int], steps: int, batch: int, units: int) -> None:
@@ -86,8 +95,8 @@ class CommandBuffer:
 
     def bind(self, name: str, value: int) -> None:
         """Set the argument `name` in all calls that have it."""
-        for word in self._open.get(name, ()):
-            self._words[word] = value
+        for word, offset in self._open.get(name, ()):
+            self._words[word] = value + offset
 
     def run(self) -> int:
         """Run the calls in order until one returns a nonzero code, and return the code of the last call."""

@@ -24,13 +24,14 @@ CACHED_CELLS = 64
 
 @dataclass(frozen=True)
 class CompiledCell:
-    """Machine code of a cell for inputs as vectors or `by_symbol`: one function for each segment of its program.
+    """Machine code of a cell for vectors, `by_symbol` or `by_note`: one function for each segment of its program.
 
     `sums_of_biases` holds the sum that each bias adds to, or the number of sums if nothing reads its product.
     """
 
     graph: GateGraph
     by_symbol: bool
+    by_note: bool
     program: Program
     host: Host
     code: MachineCode  # keeps the functions alive
@@ -79,12 +80,18 @@ class CompiledCell:
 
 
 @lru_cache(maxsize=CACHED_CELLS)
-def compile_cell(graph: GateGraph, by_symbol: bool = False) -> CompiledCell | None:
-    """Return the machine code of a graph for inputs as vectors or by symbol, or None if this machine cannot have it."""
+def compile_cell(graph: GateGraph, by_symbol: bool = False, by_note: bool = False) -> CompiledCell | None:
+    """Return the machine code of a graph, or None if this machine cannot have it.
+
+    Args:
+        graph: The cell.
+        by_symbol: Whether inputs are symbols.
+        by_note: Whether inputs are piano rolls; otherwise they are vectors.
+    """
     machine = host()
     if machine is None:
         return None
-    program = program_of(graph, by_symbol)
+    program = program_of(graph, by_symbol, by_note)
     try:
         publish_kernels(machine)  # which the cell's code calls
         code = MachineCode(cell_text(program, machine), machine)
@@ -94,4 +101,4 @@ def compile_cell(graph: GateGraph, by_symbol: bool = False) -> CompiledCell | No
     layout = layout_of(graph)
     matrices = dict(zip(graph.linears, program.matrices, strict=True))
     sums = [program.sums if (m := matrices[i]) is None else m.sum for i in layout.biased]
-    return CompiledCell(graph, by_symbol, program, machine, code, addresses, layout, np.array(sums, np.int64))
+    return CompiledCell(graph, by_symbol, by_note, program, machine, code, addresses, layout, np.array(sums, np.int64))

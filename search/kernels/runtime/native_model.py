@@ -19,6 +19,7 @@ from torch import Tensor
 from search.cells.graph import GateGraph
 from search.kernels.batches import RowScores, check_carried, check_mask, check_types, check_values
 from search.kernels.errors import KernelError
+from search.kernels.plan.program import pays_by_note
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
 from search.kernels.runtime.step import StepCommands
@@ -135,7 +136,8 @@ def native_model(graph: GateGraph, values: Parameters, gradients: Parameters, mu
 
     Machine code needs float32 parameters in main memory and at least one layer.
     """
-    code = compile_cell(graph, by_symbol=not multi_label)
+    by_note = multi_label and pays_by_note(graph, *values.readout.shape)
+    code = compile_cell(graph, not multi_label, by_note)
     tensors = (values.flat, gradients.flat)
     plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
     if code is None or not plain or not values.layers:

@@ -32,7 +32,7 @@ from search.kernels.runtime.buffers import (
     value_floats,
     vector_addresses,
 )
-from search.kernels.runtime.commands import CommandBuffer
+from search.kernels.runtime.commands import CommandBuffer, Offset
 from search.kernels.runtime.compiled import CompiledCell
 from search.kernels.runtime.library import kernel_library
 
@@ -66,11 +66,14 @@ class StepCommands:
         self.rows = steps * batch
         self.allocate, self.values, self.gradients = model.arena.allocate, model.values, model.gradients
         self.columns = panel_columns(model.code.host)
-        self.delay = 0 if model.multi_label else program_of(model.code.graph, by_symbol=True).longest_delay  # D
+        by_symbol = model.code.program if model.code.by_symbol else program_of(model.code.graph, by_symbol=True)
+        self.delay = 0 if model.multi_label else by_symbol.longest_delay  # D
         self.table_rows = self.output_size + self.delay * batch
         self.by_symbol = not model.multi_label and self.table_rows < self.rows
+        self.by_note = model.code.by_note
         layout = model.code.layout
         self.matrices, self.biases, self.vectors = len(layout.full), len(layout.biased), len(layout.vectors)
+        self.entry_rows = 0, 0  # projection (V, S) and its bias (S)
         self.arrays: list[Addresses] = []  # values of each layer
         self.commands = CommandBuffer(kernel_library(model.code.host))
         self.loss_mask = self._shared("loss_mask", np.float32)
@@ -104,7 +107,7 @@ class StepCommands:
 
     def _code(self, layer: int) -> CompiledCell:
         """Return the machine code of a layer."""
-        return self.model.code_for(layer == 0 and self.by_symbol)
+        return self.model.code_for(layer == 0 and self.by_symbol, layer == 0 and self.by_note)
 
     def _record(self) -> None:
         self.commands.region("mask")
@@ -139,10 +142,14 @@ class StepCommands:
             return self._padded_entry()
         x = self._first_input()
         if self.model.multi_label:
-            self._gemm(
-                self.rows, self.units, self.output_size, self.input_address, self.output_size, 1, self._padded_entry(),
-                self.columns, self.stride, self.values.entry_bias.data_ptr(), 0, x, self.stride,
-            )  # fmt: skip
+            bias = self.allocate("entry bias", self.stride, 0.0)
+            self.commands.call(COPY, 4 * self.units, self.values.entry_bias.data_ptr(), bias)
+            self.entry_rows = self._padded_entry(), bias
+            if self._code(0).program.reads_x:
+                self._gemm(
+                    self.rows, self.units, self.output_size, self.input_address, self.output_size, 1,
+                    self.entry_rows[0], self.columns, self.stride, bias, 0, x, self.stride,
+                )  # fmt: skip
         else:
             entry = self.values.entry.data_ptr()
             self.commands.call(
@@ -186,7 +193,11 @@ class StepCommands:
             self.commands.call(COPY, one, carry + k * one, to)
         if code.by_symbol:
             self._segment(code, "before", weights, values, {}, 0, self.output_size)
+        for s in code.program.notes:
+            self._notes_table(code.program, s, packed, starts)
         for first, steps in self._chunks(code):
+            for s in code.program.notes:
+                self._from_notes(s, self._from_step(code.program, values, False, first), first, steps)
             if not code.by_symbol:
                 self._segment(code, "before", weights, values, {}, first, steps)
             self._segment(code, "forward", weights, values, {}, first, steps)
@@ -242,7 +253,7 @@ class StepCommands:
         program = code.program
         states = {k: self._state_gradient(program, k, d_output) for k in range(code.states) if k not in program.delayed}
         d_x = self._output_gradient((self.model.layers - layer) % 2)
-        if not (program.reads_x or code.by_symbol):
+        if not code.by_symbol and program.reads_x == code.by_note:
             self.commands.call(CLEAR, 4 * self.rows * self.stride, d_x)
         totals, floats = self._starts(program)
         self.commands.call(CLEAR, 4 * floats, totals)
@@ -261,6 +272,10 @@ class StepCommands:
             self._segment(code, "backward", weights, values, gradients, first, steps)
             if not code.by_symbol:
                 self._segment(code, "before_backward", weights, values, gradients, first, steps)
+            for s in program.notes:
+                self._note_gradients(s, gradients, first, steps, first + steps == self.steps)
+        for s in program.notes:
+            self._back_from_notes(program, s, packed, given.weights.data_ptr())
         if code.by_symbol:
             self._segment(code, "before_backward", weights, values, gradients, 0, self.output_size)
         if code.by_symbol and self.stride > self.units:
@@ -287,6 +302,75 @@ class StepCommands:
         if 0 in program.delayed:
             self._by_symbol(CALL_SCATTER, gradients[BufferKind.NEW, 0], d_output, program.delayed[0], 0, self.steps)
         return gradients
+
+    def _note_table(self, s: int, name: str = "notes") -> tuple[int, int]:
+        """Return the addresses of E W^T (V, S) and e W^T + b (S) for a sum, W the sum of its matrices that read x."""
+        floats = (self.output_size + 1) * self.stride
+        first = self.allocate(f"{name} {s}", floats)
+        return first, first + 4 * self.output_size * self.stride
+
+    def _notes_table(self, program: Program, s: int, packed: int, starts: int) -> None:
+        """Record the computation of `_note_table`."""
+        table, row = self._note_table(s)
+        panels = self._panels(self.units) * self.units
+        start, start_row, stride = self.allocate("zeros", self.stride), starts + 4 * s * self.stride, 0
+        for k in program.notes[s]:
+            weight = packed + 4 * program.storage[k].index * panels
+            right = weight, self.columns * self.units, self.columns
+            left, bias = self.entry_rows
+            self._gemm(self.output_size, self.stride, self.units, left, self.stride, 1, *right, start, stride, table,
+                       self.stride)  # fmt: skip
+            self._gemm(1, self.stride, self.units, bias, self.units, 1, *right, start_row, 0, row, self.stride)
+            start, start_row, stride = table, row, self.stride
+
+    def _from_notes(self, s: int, values: Addresses, first: int, steps: int) -> None:
+        """Record the product of the notes of some steps with the table of a sum."""
+        table, row = self._note_table(s)
+        self._gemm(
+            steps * self.batch, self.stride, self.output_size, self._roll(first), self.output_size, 1, table,
+            self.columns, self.stride, row, 0, values[BufferKind.SUM, s], self.stride,
+        )  # fmt: skip
+
+    def _note_gradients(self, s: int, gradients: Addresses, first: int, steps: int, starts: bool) -> None:
+        """Record what some steps add to the gradient of the table of a sum; `starts` if they are the first to add."""
+        table, row = self._note_table(s, "d notes")
+        if starts:
+            self.commands.call(CLEAR, 4 * (self.output_size + 1) * self.stride, table)
+        d_sum, rows = gradients[BufferKind.SUM, s], steps * self.batch
+        self._gemm(
+            self.output_size, self.stride, rows, self._roll(first), 1, self.output_size, d_sum, self.columns,
+            self.stride, table, self.stride, table, self.stride,
+        )  # fmt: skip
+        one = self.allocate("one", 1)
+        self._gemm(
+            1, self.stride, rows, one, 0, 0, d_sum, self.columns, self.stride, row, self.stride, row, self.stride
+        )
+
+    def _back_from_notes(self, program: Program, s: int, packed: int, d_weights: int) -> None:
+        """Record the gradients of the matrices of a sum that read x, and of the projection, from that of the table."""
+        table, row = self._note_table(s, "d notes")
+        panels, size = self._panels(self.units) * self.units, self.units * self.units
+        entry, entry_bias = self.gradients.entry.data_ptr(), self.gradients.entry_bias.data_ptr()
+        for k in program.notes[s]:
+            index = program.storage[k].index
+            d_weight = d_weights + 4 * index * size
+            for rows, left, source, stride in (
+                (self.output_size, table, self.entry_rows[0], self.stride),
+                (1, row, self.entry_rows[1], self.stride),
+            ):
+                self._gemm(
+                    self.units, self.units, rows, left, 1, self.stride, source, self.columns, stride, d_weight,
+                    self.units, d_weight, self.units,
+                )  # fmt: skip
+            right = packed + 4 * index * panels, self.columns * self.units, self.columns
+            for rows, left, found in ((self.output_size, table, entry), (1, row, entry_bias)):
+                self._gemm(
+                    rows, self.units, self.units, left, self.stride, 1, *right, found, self.units, found, self.units
+                )
+
+    def _roll(self, first: int) -> Offset:
+        """Return the address of the notes from a step on."""
+        return Offset("inputs", 4 * first * self.batch * self.output_size)
 
     def _carried_rows(self, delay: int) -> int:
         """Return how many bytes into the table of a state of that delay its values before the first step are."""
@@ -377,14 +461,16 @@ class StepCommands:
                 CALL_SCATTER, self.rows, self.units, self.input_address, entry, self.units, d_x, self.stride
             )
             return
-        zeros = self.allocate("zeros", self.stride)
+        if self.by_note and not self._code(0).program.reads_x:
+            return  # done by the first layer's backward
         self._gemm(
             self.output_size, self.units, self.rows, self.input_address, 1, self.output_size, d_x, self.columns,
-            self.stride, zeros, 0, entry, self.units,
+            self.stride, entry, self.units, entry, self.units,
         )  # fmt: skip
+        bias = self.gradients.entry_bias.data_ptr()
         self._gemm(
-            1, self.units, self.rows, self.allocate("one", 1), 0, 0, d_x, self.columns, self.stride, zeros, 0,
-            self.gradients.entry_bias.data_ptr(), self.units,
+            1, self.units, self.rows, self.allocate("one", 1), 0, 0, d_x, self.columns, self.stride, bias, self.units,
+            bias, self.units,
         )  # fmt: skip
 
     def _arrays(self, name: str, program: Program, x: int) -> Addresses:
@@ -448,7 +534,7 @@ class StepCommands:
         """Round a number of columns up to whole panels."""
         return -(-columns // self.columns) * self.columns
 
-    def _gemm(self, *arguments: int | str) -> None:
+    def _gemm(self, *arguments: int | str | Offset) -> None:
         """Record C = start + A @ B; arguments are those of `gemm.GEMM`."""
         self.commands.call(CALL_GEMM, *arguments)
 

@@ -152,7 +152,7 @@ def as_format(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(leaderboard, "FORMAT", number)
     monkeypatch.setattr(leaderboard, "CHANGED_COLUMNS", {2: ("formula",)})
     if number > 1:
-        monkeypatch.setattr(leaderboard, "displayed", lambda formula: " ; ".join(formula.splitlines()))
+        monkeypatch.setattr(leaderboard, "displayed", lambda formula, _form: " ; ".join(formula.splitlines()))
 
 
 def test_a_new_table_s_format_is_in_the_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

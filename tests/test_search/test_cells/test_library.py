@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import networkx as nx
 import pytest
 import torch
 from torch import Tensor, nn, relu, sigmoid, tanh
 from torch.nn.functional import leaky_relu
 
+from search.cells.canonical import canonical_positions, canonical_signs
 from search.cells.errors import CellError, UnknownCellError
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS, STUDY, name_of, named_cell
@@ -27,7 +25,7 @@ from search.cells.operations import Op
 from search.kernels.eager import run_eager
 from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
-from tests.test_search.test_cells.shapes import encode, plain
+from tests.paths import ROOT
 
 T, B, H = 7, 3, 16
 
@@ -158,17 +156,15 @@ def assert_equal(ours: list[Tensor], theirs: list[Tensor], tolerance: float) -> 
         torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
-def canonical_order(name: str) -> list[int]:
-    """Return the place in the formula of each matrix of the canonical graph, by networkx's isomorphism."""
-    written, graph = parse_formula(LIBRARY[name].formula), LIBRARY[name].graph
-    assert plain(written)  # nothing to prune or to merge: the two differ in numbering alone
-
-    def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-        return bool(one["label"] == other["label"])
-
-    matcher = nx.algorithms.isomorphism.DiGraphMatcher(encode(graph), encode(written), node_match=same, edge_match=same)
-    assert matcher.is_isomorphic()
-    return [written.linears.index(matcher.mapping[i]) for i in graph.linears]
+def canonical_order(name: str) -> tuple[list[int], Tensor]:
+    """Return for each matrix of the canonical graph its place in the formula, and the sign of its weights there."""
+    written = parse_formula(LIBRARY[name].formula)
+    positions, signs = canonical_positions(written), canonical_signs(written)
+    origin = {positions[i]: i for i in written.linears}
+    chosen = [origin[i] for i in LIBRARY[name].graph.linears]
+    places = [written.linears.index(i) for i in chosen]
+    assert sorted(places) == list(range(len(places)))
+    return places, torch.tensor([signs[i] for i in chosen])
 
 
 def test_every_named_cell_has_its_equations_here() -> None:
@@ -185,9 +181,11 @@ def test_a_named_cell_computes_its_equations_as_written_and_in_canonical_order(n
     expected = run_plain(STEPS[name][0], weight, bias, x, states)
     slopes = gradients(expected, sources)
     assert all(slope.abs().max() > 0 for slope in slopes)
-    order = canonical_order(name)
-    for graph, places in ((parse_formula(LIBRARY[name].formula), range(len(order))), (LIBRARY[name].graph, order)):
-        outputs, last = run(graph, LayerParameters(weight[list(places)], bias[list(places)]), x, states)
+    order, signs = canonical_order(name)
+    in_order = LayerParameters(weight[order] * signs[:, None, None], bias[order] * signs[:, None])
+    as_written = LayerParameters(weight, bias)
+    for graph, parameters in ((parse_formula(LIBRARY[name].formula), as_written), (LIBRARY[name].graph, in_order)):
+        outputs, last = run(graph, parameters, x, states)
         assert_equal([outputs, *last], expected, 1e-10)
         assert_equal(gradients([outputs, *last], sources), slopes, 1e-10)
 
@@ -218,7 +216,8 @@ def test_lstm_gru_after_and_tanh_are_those_of_torch(name: str, layers: int, dtyp
 
     sequence = x
     finals = []
-    order = canonical_order(name)
+    order, signs = canonical_order(name)
+    assert (signs == 1).all()
     for layer in range(layers):
         parts = [getattr(theirs, f"{kind}_l{layer}") for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
         w_x, w_h, b_x, b_h = (part.chunk(len(gates)) for part in parts)
@@ -307,5 +306,5 @@ def test_each_published_cell_has_an_id_of_its_own() -> None:
 
 def test_ids_of_published_cells_never_change() -> None:
     # Stores and published tables contain them. A new cell is a new line.
-    known = json.loads((Path(__file__).parent / "test_published" / "ids.json").read_text())
+    known = json.loads((ROOT / "search" / "cells" / "published" / "ids.json").read_text())
     assert {name: cell.graph.id for name, cell in LIBRARY.items()} == known

@@ -87,6 +87,6 @@ def _changed(linear: Node, start: Start, rng: np.random.Generator, groups: int) 
         case 2:
             return replace(linear, groups=groups)
         case 3:
-            return replace(linear, random=float(rng.choice([0.0, 0.1])))
+            return replace(linear, random=float(rng.choice([0.0, 0.1])), orthogonal=False)
         case _:
-            return replace(linear, identity=0.0, orthogonal=True, groups=int(rng.choice([1, groups])))
+            return replace(linear, identity=0.0, random=1.0, orthogonal=True, groups=int(rng.choice([1, groups])))

@@ -130,6 +130,9 @@ def test_a_cell_of_one_s_own_is_known_by_its_id(gatesearch: Gatesearch, here: Pa
     assert "\npublished as          gru, Gated recurrent unit (GRU)\n" in said.out
     assert "\nreference             Kyunghyun Cho" in said.out
     assert "nearest named cell" not in said.out
+    (here / "turned.cell").write_text(LIBRARY["gru"].formula.replace("z * h + (1 - z) * n", "z * n + (1 - z) * h"))
+    said = gatesearch("show", "turned.cell")
+    assert "\npublished as          gru, Gated recurrent unit (GRU), with its gate z flipped\n" in said.out
     assert "\npublished as          Gated recurrent unit (GRU)\n" in gatesearch("show", "gru").out
     (here / "other.cell").write_text("h' = tanh(linear(x) + linear(tanh(h)))")
     assert "published as" not in gatesearch("show", "other.cell").out

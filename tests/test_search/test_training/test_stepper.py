@@ -174,6 +174,22 @@ def test_any_number_of_units_trains_as_the_reference_does(name: str, layers: int
         assert assert_same_training(*steppers, batches, f"{name} of {units} units")
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_piano_rolls_train_by_note_as_the_reference_does(layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three batches of rolls with fewer notes than units, the last two with the states carried over."""
+    rng = np.random.default_rng(0)
+    formulas = [*ODD, *LAYERED.values(), *(VOCABULARY[name] for name in GUARDED)]
+    by_note = 0
+    for k, graph in enumerate([LIBRARY["lstm"].graph, *map(parse_formula, formulas)]):
+        monkeypatch.setattr(step_commands, "CHUNK_FLOATS", (1, 1 << 18)[k % 2])
+        units = fitting_units(graph, (18, 32)[k % 2])
+        batches = [replace(draw(rng, 5, 3, 7, Output.MULTI_LABEL), starts=n == 0) for n in range(3)]
+        native, slow = pair(graph, units, layers, 7, Output.MULTI_LABEL)
+        assert assert_same_training(native, slow, batches, f"{graph}")
+        by_note += native.native.buffers.code.by_note
+    assert by_note > 12
+
+
 UNTOUCHED = ("one", "ones", "inverse", "start", "zeros", "carry", "loss_mask", "inputs", "targets")
 """Memory that a step reads before it writes, or that holds the batch."""
 

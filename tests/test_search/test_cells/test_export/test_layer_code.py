@@ -81,7 +81,7 @@ h = z * self.norm_h(h) + (1 - z) * torch.tanh(self.from_h2(h))
 return (h,)""",
     ),
     "numbers, signs, and values of vectors and numbers alone": (
-        "half = 0.5; a = sigmoid(param(0)); c' = a; d' = 0; "
+        "half = 0.5; a = sigmoid(param(0)); c' = a; d' = 0.25; "
         "h' = half * (c - 1) + a * linear(0) - softplus(-(x + d)) - 2 * -h + -3 + 1 - x",
         "return (x,)",
         """\
@@ -90,7 +90,7 @@ h, c, d = states
 a = torch.sigmoid(self.p_a)
 v1 = 0.5 * (c - 1) + a * self.from_zero(h.new_zeros(self.hidden_size))
 h_new = v1 - nn.functional.softplus(-(x + d)) - 2 * (-h) - 3 + 1 - x
-return h_new, a.expand_as(h), torch.zeros_like(h)""",
+return h_new, a.expand_as(h), torch.full_like(h, 0.25)""",
     ),
     "a product with a name is no complement": (
         "k = h * x; h' = x - k",

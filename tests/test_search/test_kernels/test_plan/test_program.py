@@ -1,10 +1,12 @@
 """Programs of cells whose steps are known by hand."""
 
+import pytest
+
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage, gradient
-from search.kernels.plan.program import Gemm, Norm, Part, program_of, written_by
+from search.kernels.plan.program import Gemm, Norm, Part, pays_by_note, program_of, written_by
 
 
 def only(parts: tuple[Part, ...]) -> Part:
@@ -176,3 +178,36 @@ def test_a_stage_of_numbers_alone_has_no_backward() -> None:
     program = program_of(parse_formula("h' = 0.5").canonical())
     assert only(program.before.parts).operations != ()
     assert program.before_backward.parts == program.backward.parts == ()
+
+
+def test_by_note_products_with_x_are_no_operations_and_their_sums_are_listed() -> None:
+    program = program_of(LIBRARY["lstm"].graph, by_note=True)
+    assert sorted(len(found) for found in program.notes.values()) == [1, 1, 1, 1]
+    assert program.before.parts == program.before_backward.parts == ()
+    assert program.before_backward.matrices == ()
+    assert not program.reads_x
+    plain = program_of(LIBRARY["lstm"].graph)
+    assert program.forward == plain.forward  # which adds the other products to the sums
+    assert program.backward == plain.backward
+    noted = {k for found in program.notes.values() for k in found}
+    assert noted == {m.number for m in plain.before_backward.matrices}
+
+
+def test_by_note_x_is_read_where_it_is_no_factor_of_a_matrix() -> None:
+    program = program_of(parse_formula("f = sigmoid(linear(x)); h' = f * h + (1 - f) * x"), by_note=True)
+    assert program.reads_x
+    assert len(program.notes) == 1
+    stores = [b for part in program.backward.parts for step in part.operations for b in written_by(step)]
+    assert Buffer(BufferKind.X, gradient=True) in stores
+
+
+def test_by_note_block_diagonal_matrices_read_x_itself() -> None:
+    program = program_of(parse_formula("h' = tanh(linear(x, groups=2) + linear(h)) * linear(x)"), by_note=True)
+    assert program.reads_x
+    assert len(program.notes) == 1
+
+
+@pytest.mark.parametrize(("notes", "units", "pays"), [(88, 67, True), (88, 66, False), (999, 64, False)])
+def test_by_note_pays_if_the_notes_are_few(notes: int, units: int, pays: bool) -> None:
+    """Of the LSTM: 4 V multiplications for each number of a step, against V + 4 H."""
+    assert pays_by_note(LIBRARY["lstm"].graph, notes, units) == pays

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, SELECT
-from search.kernels.runtime.commands import CommandBuffer, Watch, watched
+from search.kernels.runtime.commands import CommandBuffer, Offset, Watch, watched
 from search.kernels.runtime.library import kernel_library
 from tests.test_search.test_kernels.hosts import require_host
 
@@ -39,6 +39,17 @@ def test_a_named_argument_is_bound_wherever_it_occurs() -> None:
         assert buffer.run() == 0
         assert b.tolist() == value.tolist()
         assert c.tolist() == [value[0], 3]
+
+
+def test_an_offset_is_added_to_what_is_bound() -> None:
+    source, found = np.arange(6), np.zeros(2, np.int64)
+    buffer = commands()
+    buffer.call(COPY, 16, Offset("from", 24), found.ctypes.data)
+    buffer.freeze()
+    for shift in (0, 1):
+        buffer.bind("from", source[shift:].ctypes.data)
+        assert buffer.run() == 0
+        assert found.tolist() == [3 + shift, 4 + shift]
 
 
 def test_a_call_that_fails_ends_the_run_with_its_code() -> None:
