@@ -11,7 +11,7 @@ LSTM. As in drawings, W is a gate's matrix that multiplies what the input alone 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from search.cells.canonical import PRESENT, canonical_positions
@@ -20,10 +20,10 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, STUDY
 from search.cells.matching import Matching, fewest_edits, match, unmatched_inputs
 from search.cells.notation.formula import parse_written
-from search.cells.notation.printing import linear_options
+from search.cells.notation.printing import linear_options, start_text
 from search.cells.operations import ELEMENTWISE, SIGNS, Node, Op
 from search.cells.patterns import complement, convex_combination
-from search.cells.starts import Start, StartRule
+from search.cells.starts import StartRule
 from search.cells.text import number_text, shorten
 
 ROLES = {
@@ -216,8 +216,8 @@ class _Script:
                 found += [] if edit is None else [edit]
                 continue
             before, after = unmatched_inputs(self.old, self.new, self.image, i, j)
+            gate = self.named.gates[i]
             for k, m in zip(before, after, strict=True):
-                gate = self.named.gates[i]
                 seen = self._peephole(k, m)
                 if seen:
                     found.append(Edit(gate, "", seen, f"a peephole from {seen} in {self._place(gate, i)}"))
@@ -227,7 +227,7 @@ class _Script:
         return found
 
     def _changed(self, i: int, node: Node, other: Node) -> list[Edit]:
-        """Return the edits within one pair: operation, identity, bias."""
+        """Return the edits within one pair: operation, and numbers such as the identity's factor and the bias."""
         found = []
         gate = self.named.gates[i]
         if node.op is not other.op:
@@ -245,22 +245,16 @@ class _Script:
                 Edit(gate, _start(node.identity), _start(other.identity), f"{matrix} starting {_start(other.identity)}")
             )
         if node.bias != other.bias:
-            phrase = f"the bias of {matrix} starting {_bias(other.bias)}"
-            if other.bias is None or node.bias is None:
-                phrase = f"{matrix} {'without' if other.bias is None else 'with'} a bias"
-            found.append(Edit(gate, _bias(node.bias), _bias(other.bias), phrase))
-        if node.groups != other.groups:
-            old, new = (f"{n} block{'s' * (n > 1)}" for n in (node.groups, other.groups))
-            found.append(Edit(gate, old, new, f"{matrix} in {new}"))
+            found.append(Edit(gate, _bias(node), _bias(other), f"the bias of {matrix} {_bias_words(other)}"))
         if (node.random, node.orthogonal) != (other.random, other.orthogonal):
-            old, new = _random(node), _random(other)
-            found.append(Edit(gate, old, new, f"the random part of {matrix} {new}"))
-        if node.start != other.start:
-            old, new = str(node.start), str(other.start)
-            found.append(Edit(gate, old, new, f"a learned vector starting at {new} in {self._place(gate, i)}"))
-        if node.value != other.value:
-            old, new = number_text(node.value), number_text(other.value)
-            found.append(Edit(gate, old, new, f"{new} instead of {old} in {self._place(gate, i)}"))
+            words = f"{matrix} starting {_random(other)}"
+            found.append(Edit(gate, _random(node), _random(other), words))
+        if node.groups != other.groups:
+            words = f"{matrix} with {_groups(other)}"
+            found.append(Edit(gate, _groups(node), _groups(other), words))
+        if (node.start, node.value) != (other.start, other.value):
+            old, new = (_Expression(GateGraph((leaf,), (0,)), {}, {}).text(0) for leaf in (node, other))
+            found.append(Edit(gate, old, new, f"{new} instead of {old}{self._in_gate(gate, i)}"))
         return found
 
     def _turned(self) -> dict[int, Edit | None]:
@@ -290,9 +284,9 @@ class _Script:
             node = self.new.nodes[added]
             if added == self.image[k] or node.op is not Op.MUL:
                 continue
-            ops = {self.new.nodes[j].op: j for j in node.inputs}
-            if Op.PARAM in ops and Op.STATE in ops and ops[Op.PARAM] not in self.origin:
-                return self.new_states[self.new.nodes[ops[Op.STATE]].state]
+            factors = {self.new.nodes[j].op: j for j in node.inputs}
+            if Op.PARAM in factors and Op.STATE in factors and factors[Op.PARAM] not in self.origin:
+                return self.new_states[self.new.nodes[factors[Op.STATE]].state]
         return ""
 
     def _states(self) -> list[Edit]:
@@ -372,25 +366,38 @@ class _Script:
         return f"the {home}'s {text}" if home and home != gate and self.new.nodes[j].op is Op.LINEAR else text
 
 
+def _bias(linear: Node) -> str:
+    if linear.bias is None:
+        return "none"
+    return str(linear.bias) if isinstance(linear.bias, StartRule) else f"{linear.bias:+g}"
+
+
+def _bias_words(linear: Node) -> str:
+    if linear.bias is None:
+        return "left out"
+    if isinstance(linear.bias, StartRule):
+        return f"drawn by {linear.bias}"
+    return f"starting with {linear.bias:+g}" if linear.bias else "starting as it was drawn"
+
+
+def _random(linear: Node) -> str:
+    """Return what the random part of a matrix starts as."""
+    if linear.orthogonal:
+        return "orthogonal"
+    if linear.random == 0.0:
+        return "without random values"
+    return "with random values" if linear.random == 1.0 else f"with {linear.random:g} times random values"
+
+
+def _groups(linear: Node) -> str:
+    return f"{linear.groups} blocks on its diagonal" if linear.groups > 1 else "all its entries"
+
+
 def _start(identity: float) -> str:
     """Return what a matrix starts at besides its random values."""
     if identity == 0.0:
         return "at random values alone"
     return "at the identity" if identity == 1.0 else f"at {identity:g} times the identity"
-
-
-def _bias(bias: Start | None) -> str:
-    """Return how a bias starts."""
-    if bias is None:
-        return "as none"
-    if isinstance(bias, StartRule):
-        return f"as {bias}"
-    return f"with {bias:+g}" if bias else "as it was drawn"
-
-
-def _random(node: Node) -> str:
-    """Return what becomes of the random part of a matrix."""
-    return "made orthogonal" if node.orthogonal else "as drawn" if node.random == 1.0 else f"times {node.random:g}"
 
 
 class _Expression:
@@ -418,14 +425,16 @@ class _Expression:
         if node.op is Op.NUMBER:
             return number_text(node.value), 3 if node.value >= 0.0 else 1
         if node.op is Op.PARAM:
-            return f"param({node.start})", 3
+            return f"param({start_text(node.start)})", 3
         parts = complement(self.graph, i)
         if parts is not None:
             return f"(1 - {self._bound(parts.gate, 1)}) * {self._bound(parts.value, 2)}", 2
         if node.op not in ELEMENTWISE:
-            return f"{node.op.value}({self._text(node.inputs[0])[0]}{_options(node)})", 3
+            return f"{node.op.value}({self._text(node.inputs[0])[0]}{linear_options(node, number_text)})", 3
         binds = 2 if node.op is Op.MUL else 1
         left, right = node.inputs
+        if node.op is Op.SUB and self.graph.nodes[left] == Node(Op.NUMBER):
+            return f"-{self._bound(right, 2)}", 1
         if node.op is not Op.SUB:
             left, right = sorted(node.inputs, key=lambda j: (self._rank(j, node.op), self._text(j)[0]))
         return f"{self._bound(left, binds - 1)} {SIGNS[node.op]} {self._bound(right, binds)}", binds
@@ -440,13 +449,3 @@ class _Expression:
         """Return the expression, in brackets unless it binds more tightly than `above`."""
         text, strength = self._text(i)
         return text if strength > above else f"({text})"
-
-
-def _options(node: Node) -> str:
-    """Return the arguments of a matrix after its value."""
-    if isinstance(node.bias, StartRule) or node.bias is None:
-        bias, left = "", node
-    else:
-        bias, left = f", bias={node.bias:g}" if node.bias else "", replace(node, bias=0.0)
-    identity = f", {node.identity:g}" if node.identity else ""
-    return identity + bias + linear_options(replace(left, identity=0.0))

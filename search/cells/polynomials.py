@@ -43,6 +43,9 @@ STEP = 1000
 MAX_MULTIPLIED = 3
 """Most factors `1 - z` of a product that are multiplied out where the product is part of a sum."""
 
+MAX_TERMS = 3
+"""Most terms of a sum with a number that is multiplied out."""
+
 _Pair: TypeAlias = tuple[Monomial, Monomial, Monomial]
 """Terms c * m, term -c * z * m, and z."""
 
@@ -194,7 +197,7 @@ class Polynomials:
             if len(inner) == 1 and inner[0][1] == 1 and not any(literal & 1 for literal in inner[0][0]):
                 return number, (self._whole(inner[0][0]) + 1,)  # 1 - x, or 1 - a * b
             if len(inner) > 1 and _content([factor for _, factor in inner]) == 1:
-                return number, (self._atom(Atom(Node(Op.ADD), inner)) + 1,)  # 1 - (a + b)
+                return number, (self._whole(self._as_factor(inner)[1]) + 1,)  # 1 - (a + b)
         return number, (self._atom(Atom(Node(Op.ADD), value)),)
 
     def _whole(self, monomial: Monomial) -> int:
@@ -224,9 +227,11 @@ class Polynomials:
         return self.sum(parts)
 
     def _has_number(self, literal: int) -> bool:
-        """Return whether a literal is a sum with a number, such as `v + 2`; such factors are multiplied out."""
+        """Return whether a literal is a short sum with a number, such as `v + 2`: such factors are multiplied out."""
         atom = self.atoms[literal >> 1]
-        return atom.node.op is Op.ADD and not literal & 1 and atom.reads is not None and not atom.reads[0][0]
+        if atom.node.op is not Op.ADD or literal & 1 or atom.reads is None or len(atom.reads) > MAX_TERMS:
+            return False
+        return not atom.reads[0][0]
 
     def _inner(self, monomial: Monomial) -> Value | None:
         """Return the value of a single literal that is a sum or a product itself, else None."""

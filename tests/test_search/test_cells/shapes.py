@@ -29,7 +29,7 @@ MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "150"))
 def encode(graph: GateGraph) -> Any:
     """Encode a cell as a labelled directed graph: cells are equal if and only if their encodings are isomorphic.
 
-    Node labels are the operation and its numbers, whether the node is read as `h`, and whether it
+    Node labels are the operation, its numbers and starts, whether the node is read as `h`, and whether it
     computes `h`; states are otherwise nameless. An arc's label counts the ways in which its head reads its tail: as an
     argument (of `sub`, with its place), or as a state that the head computes anew. Dead nodes and repetitions are kept.
     """
@@ -37,7 +37,7 @@ def encode(graph: GateGraph) -> Any:
     arcs: dict[tuple[int, int], Counter[str]] = {}
     for i, node in enumerate(graph.nodes):
         is_h = node.op is Op.STATE and node.state == 0
-        encoded.add_node(i, label=(repr(node.reading((), state=0)), is_h, graph.outputs[0] == i))
+        encoded.add_node(i, label=(node.op.value, _numbers_of(node), is_h, graph.outputs[0] == i))
         for place, j in enumerate(node.inputs):
             arcs.setdefault((j, i), Counter())[f"argument {place if node.op is Op.SUB else 'any'}"] += 1
         if node.op is Op.STATE:
@@ -45,6 +45,11 @@ def encode(graph: GateGraph) -> Any:
     for (tail, head), ways in arcs.items():
         encoded.add_edge(tail, head, label=tuple(sorted(ways.items())))
     return encoded
+
+
+def _numbers_of(node: Node) -> tuple[str, ...]:
+    numbers = node.identity, node.bias, node.random, node.orthogonal, node.groups, node.start, node.value
+    return tuple(str(number) for number in numbers)
 
 
 def isomorphic(a: GateGraph, b: GateGraph) -> bool:
@@ -67,7 +72,7 @@ def plain(graph: GateGraph) -> bool:
     reached = {graph.outputs[0], *nx.descendants(back, graph.outputs[0])}
     read = {node.state for i, node in enumerate(graph.nodes) if node.op is Op.STATE and i in reached}
     pure = [
-        node.reading(node.inputs if node.op is Op.SUB else tuple(sorted(node.inputs)))
+        (node.op, node.inputs if node.op is Op.SUB else tuple(sorted(node.inputs)), node.state, node.value)
         for node in graph.nodes
         if node.op not in PARAMETRIC
     ]
@@ -106,8 +111,8 @@ def padded(graph: GateGraph, rng: np.random.Generator) -> GateGraph:
     nodes: list[Node] = []
     for i, node in enumerate(graph.nodes):
         position[i] = []
-        once = node.op in (Op.INPUT, Op.STATE) or node.op in PARAMETRIC
-        for _ in range(1 if once else int(rng.integers(1, 3))):
+        leaf = node.op in (Op.INPUT, Op.STATE)
+        for _ in range(1 if leaf or node.op is Op.LINEAR else int(rng.integers(1, 3))):
             inputs = tuple(position[j][rng.integers(len(position[j]))] for j in node.inputs)
             position[i].append(len(nodes))
             nodes.append(node.reading(inputs))

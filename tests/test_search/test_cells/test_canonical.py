@@ -263,6 +263,12 @@ def test_random_regular_graphs_of_matrices_have_one_id_each_and_differ_as_networ
     assert {theirs for theirs, _ in answers} == {True, False}
 
 
+def test_many_equal_matrices_are_ordered() -> None:
+    graph = parse_formula(f"h' = h + {balanced(['linear(x)'] * 64)}")
+    assert len(graph.canonical().linears) == 64
+    assert renumbered(graph, np.random.default_rng(5)).id == graph.id
+
+
 def test_a_graph_too_symmetric_to_be_ordered_is_refused_in_one_line() -> None:
     terms = ["linear(x)"] * 64
     while len(terms) > 1:

@@ -62,18 +62,17 @@ EDITED = {
     "blocks": (
         LSTM.replace("o = sigmoid(linear(x)", "o = sigmoid(linear(x, groups=2)"),
         1,
-        "LSTM, with the output gate's W in 2 blocks",
+        "LSTM, with the output gate's W with 2 blocks on its diagonal",
     ),
     "a rule and an orthogonal start": (
         LSTM.replace("f = sigmoid(linear(x)", "f = sigmoid(linear(x, bias=chrono(9), random=orthogonal)"),
         2,
-        "LSTM, with the bias of the forget gate's W starting as chrono(9), and the random part of the forget gate's W "
-        "made orthogonal",
+        "LSTM, with the bias of the forget gate's W drawn by chrono(9), and the forget gate's W starting orthogonal",
     ),
     "no bias": (
         LSTM.replace("f = sigmoid(linear(x)", "f = sigmoid(linear(x, bias=False)"),
         1,
-        "LSTM, with the forget gate's W without a bias",
+        "LSTM, with the bias of the forget gate's W left out",
     ),
     "a number": (
         GRU.replace("tanh(linear(x)", "tanh(0.5 * x"),

@@ -72,10 +72,10 @@ def test_any_graph_is_read_back_as_the_same_cell(graph: GateGraph) -> None:
 
 
 def test_the_largest_graphs_are_read_back() -> None:
-    chain = [Node((Op.SUB, Op.MUL, Op.ADD)[i % 3], (i, i + 1)) for i in range(MAX_NODES - 2)]
-    assert_read_back(GateGraph((Node(Op.INPUT), Node(Op.STATE), *chain), (MAX_NODES - 1,)))
+    chain = [Node((Op.SUB, Op.MUL, Op.ADD)[i % 3], (i, i + 1)) for i in range(MAX_NODES // 2)]
+    assert_read_back(GateGraph((Node(Op.INPUT), Node(Op.STATE), *chain), (len(chain) + 1,)))
     nodes = [Node(Op.INPUT), Node(Op.STATE)]
-    while len(nodes) < MAX_NODES - 1:  # (1 - ... (1 - (1 - h) * x) ... * x), nested 127 times
+    while len(nodes) < MAX_NODES // 2:  # (1 - ... (1 - (1 - h) * x) ... * x), nested 63 times; numbers are added
         nodes += [Node(Op.MUL, (len(nodes) - 1, 0)), Node(Op.SUB, (0, len(nodes)))]
     assert_read_back(GateGraph(tuple(nodes), (len(nodes) - 1,)))
 
