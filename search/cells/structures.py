@@ -52,6 +52,14 @@ class _Reader:
                 yield "a matrix of a matrix"
         if any(node.op is Op.RELU for node in graph):
             yield "relu"
+        if any(
+            nodes[r].op is Op.MUL for i, node in enumerate(graph) if node.op is Op.PARAM for r in graph.consumers[i]
+        ):
+            yield "a learned factor"
+        if any(node.op is Op.NORM for node in graph):
+            yield "layer norm"
+        if any(node.groups > 1 for node in graph):
+            yield "a matrix in blocks"
         for state, output in enumerate(graph.outputs):
             if any(nodes[i].op is Op.STATE and nodes[i].state == state for i in self._terms(output)):
                 yield "a state that is added to itself"
@@ -64,7 +72,7 @@ class _Reader:
         inner = node.inputs[0] if node.op in _SQUASHING else i
         leaves = {self.nodes[j].op for j in self.reach[i]} & LEAVES
         for j in self._terms(inner):
-            if self.nodes[j].op in LEAVES:
+            if self.nodes[j].op in (Op.INPUT, Op.STATE):
                 yield f"raw {'x' if self.nodes[j].op is Op.INPUT else 'state'} in {where}"
             elif self.nodes[j].op is Op.MUL:
                 yield f"a product in the sum of {where}"

@@ -38,6 +38,9 @@ MADE = {
     "a matrix of a matrix": "h' = tanh(linear(linear(x)) + linear(h))",
     "a matrix that is read twice": "w = linear(x); h' = tanh(w + linear(h)) * w",
     "a state that is added to itself": "h' = h + tanh(linear(x))",
+    "a learned factor": "h' = tanh(linear(x) + param(1) * h)",
+    "layer norm": "h' = tanh(norm(linear(x) + linear(h)))",
+    "a matrix in blocks": "h' = tanh(linear(x) + linear(h, groups=2))",
     "three states or more": "c' = x + c; d' = c + d; h' = tanh(linear(c) + linear(d))",
     "four gates or more": " + ".join(["h' = x"] + ["sigmoid(linear(x)) * h"] * 4),
 }
