@@ -14,10 +14,12 @@ from pydantic_core import ErrorDetails
 from results.store.sanitize import printable
 from results.store.store import Store
 from results.store.toml import parse_toml
+from search.cells.library import LIBRARY
 from search.cells.text import shorten
 from search.core.errors import SearchError
 from search.profiles.sections import (
     MAX_BYTES,
+    NAME_RULE,
     GridSection,
     Profile,
     ScheduleSection,
@@ -27,12 +29,13 @@ from search.profiles.sections import (
 _ADAPTER = TypeAdapter(Profile)
 
 
-def parse_profile(text: str, source: str) -> Profile:
+def parse_profile(text: str, source: str, *, stored: bool = False) -> Profile:
     """Return the profile in a TOML text.
 
     Args:
         text: the TOML text.
         source: name of the text for messages.
+        stored: the profile is that of a run, whose own cells may have names that the library has taken since.
 
     Raises:
         SearchError: the text is not TOML or not a profile; one line with the source, the key, its value and the rule.
@@ -43,9 +46,13 @@ def parse_profile(text: str, source: str) -> Profile:
     except (ValueError, RecursionError) as error:  # a number of too many digits is a ValueError
         raise SearchError(_one_line(f"{source} is not valid TOML: {error}")) from error
     try:
-        return _ADAPTER.validate_json(data, strict=True)
+        profile = _ADAPTER.validate_json(data, strict=True)
     except ValidationError as error:
         raise SearchError(_one_line(f"{source}: {_explain(error)}")) from error
+    taken = next((name for name in profile.cells if name in LIBRARY), None)
+    if taken is not None and not stored:
+        raise SearchError(f"{source}: cells has {taken!r}; a cell's name is {NAME_RULE}, and not that of a named cell")
+    return profile
 
 
 def _of_time(value: object) -> list[str]:
@@ -147,4 +154,4 @@ def profile_of(store: Store) -> Profile:
     Raises:
         SearchError: the profile is invalid, or written by a version whose fields this one does not know.
     """
-    return parse_profile(store.profile, f"the profile of run {store.name}")
+    return parse_profile(store.profile, f"the profile of run {store.name}", stored=True)

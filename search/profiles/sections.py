@@ -280,7 +280,8 @@ class Profile:
         if missing:
             raise ValueError(f"search.baselines lacks {missing[0]!r}; a search starts from lstm and gru")
         for name, formula in self.cells.items():
-            if name in LIBRARY or not NAME.fullmatch(name):
+            # Other names of the library are free here: it grows, and stored profiles have cells of such names.
+            if name in self.search.baselines or name in STUDY or not NAME.fullmatch(name):
                 raise ValueError(
                     f"cells has {quoted(name, 60)}; a cell's name is {NAME_RULE}, and not that of a named cell"
                 )

@@ -64,6 +64,14 @@ def test_data_and_seed_cells_are_in_the_profile(tmp_path: Path, monkeypatch: pyt
         read_seed_cells([Path("my.cell"), Path("other/my.cell")])
 
 
+def test_a_seed_cell_that_is_a_named_cell_has_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SearchError, match=r"'indrnn' .* add 'indrnn' to search.baselines .* --to formula"):
+        read_seed_cells([Path("indrnn")])
+    (tmp_path / "indrnn").write_text("h' = tanh(linear(x) + linear(h)) * h\n")
+    assert list(read_seed_cells([Path("indrnn")])) == ["indrnn"]
+
+
 @pytest.mark.parametrize(("profile", "title"), [("quick", "quick"), ("a/b c.toml", "b-c"), ("..toml", "search")])
 def test_runs_are_named_after_their_profile(profile: str, title: str) -> None:
     assert title_of(profile) == title

@@ -39,6 +39,15 @@ def test_shipped_profiles_load_and_round_trip(name: str) -> None:
     assert parse_profile(profile.to_toml(), "again") == profile
 
 
+def test_a_stored_profile_may_have_a_cell_whose_name_the_library_took_since() -> None:
+    text = LEAST + '[cells]\nmgu = "h\' = tanh(linear(x)) * h + linear(x)"\n'
+    assert "cells has 'mgu'" in refusal(text)
+    profile = parse_profile(text, "a run", stored=True)
+    assert list(replace(profile, description="resumed").cells) == ["mgu"]
+    with pytest.raises(SearchError, match="cells has 'gru'"):
+        parse_profile(text.replace("mgu", "gru"), "a run", stored=True)
+
+
 def test_the_shipped_profiles_include_the_studys() -> None:
     assert {"paper", "quick"} <= set(shipped_profiles())
 
