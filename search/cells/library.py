@@ -4,6 +4,7 @@ The entries are data in `search.cells.published`, one file a family.
 """
 
 import json
+import re
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
@@ -59,6 +60,8 @@ ALIASES: dict[str, str] = {
 
 assert LIBRARY.keys().isdisjoint(ALIASES), "another name of a cell is a cell's name"
 
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+
 FAMILY_OF: dict[str, str] = {cell.name: family for family, cells in FAMILIES.items() for cell in cells}
 """Family of each published cell, by name."""
 
@@ -78,18 +81,35 @@ SEEDS = ("lstm", "gru")
 """Names of the cells that a search starts from (Jozefowicz et al. 2015, section 3.2)."""
 
 
+def library_name(text: str) -> str | None:
+    """Return the library's name of the cell that a text names, or None: papers write IndRNN, the library indrnn.
+
+    Capitals, hyphens and underscores make no difference. Other published names of the same graph count, too.
+    """
+    return _spellings().get(_plain(text)) if _NAME.fullmatch(text) else None
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    return {_plain(name): known for name, known in [*((name, name) for name in LIBRARY), *ALIASES.items()]}
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
 def named_cell(name: str) -> NamedCell:
     """Return the cell with this name or other name.
 
     Raises:
         UnknownCellError: there is none; the message lists similar names.
     """
-    name = ALIASES.get(name.lower(), name)
-    if name not in LIBRARY:
-        near = get_close_matches(shorten(name), LIBRARY, n=3)
+    known = library_name(name)
+    if known is None:
+        near = get_close_matches(shorten(name).lower(), LIBRARY, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "`gatesearch cells` lists them"
         raise UnknownCellError(f"{quoted(name)} is not a named cell; {hint}")
-    return LIBRARY[name]
+    return LIBRARY[known]
 
 
 def name_of(cell_id: str) -> str | None:

@@ -16,7 +16,7 @@ from search.cells.canonical import FormVersion
 from search.cells.errors import UnknownCellError
 from search.cells.files import cell_of_file, is_file_name, split_member
 from search.cells.graph import GateGraph
-from search.cells.library import ALIASES, LIBRARY, display_formula, named_cell
+from search.cells.library import LIBRARY, display_formula, library_name, named_cell
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
 
@@ -60,7 +60,8 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         CellError: there is no such cell, or its file is invalid.
         ResultsError: there is no such run, its store is damaged, or several of its cells have these first digits.
     """
-    if (name := ALIASES.get(cell.lower(), cell)) in LIBRARY:
+    # A file goes before another spelling, not before a name.
+    if (name := library_name(cell)) is not None and (name == cell or not _is_path(cell)):
         return FoundCell(LIBRARY[name].graph, name, LIBRARY[name].formula)
     if _is_path(cell):
         file = cell_of_file(cell)

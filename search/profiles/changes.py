@@ -10,7 +10,7 @@ import tomli_w
 
 from search.cells.files import cell_of_file
 from search.cells.graph import GateGraph
-from search.cells.library import ALIASES, LIBRARY
+from search.cells.library import library_name
 from search.cells.notation.formula import format_graph
 from search.core.errors import SearchError
 from search.profiles.loading import load_profile, parse_profile
@@ -92,7 +92,7 @@ def read_seed_cells(files: Sequence[Path]) -> dict[str, GateGraph]:
     """
     found: dict[str, GateGraph] = {}
     for file in files:
-        if (name := ALIASES.get(str(file).lower(), str(file))) in LIBRARY and not file.exists():
+        if (name := library_name(str(file))) is not None and not file.exists():
             raise SearchError(
                 f"seed cell {str(file)!r} is no file but a named cell; add {name!r} to search.baselines of a profile, "
                 f"or write it to a file with 'gatesearch export {name} --to formula -o my-{name}.cell'"

@@ -19,7 +19,7 @@ from torch.nn.functional import leaky_relu
 from search.cells.canonical import canonical_positions, canonical_signs
 from search.cells.errors import CellError, UnknownCellError
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, SEEDS, STUDY, name_of, named_cell
+from search.cells.library import LIBRARY, SEEDS, STUDY, library_name, name_of, named_cell
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
 from search.kernels.eager import run_eager
@@ -268,6 +268,15 @@ def test_named_cells_are_canonical_and_known_by_their_ids() -> None:
         assert name_of(cell.graph.id) == name
     assert name_of("0" * 16) is None
     assert {named_cell(name).name for name in SEEDS} == {"lstm", "gru"}
+
+
+def test_capitals_and_hyphens_of_a_name_make_no_difference() -> None:
+    plain = [name.replace("-", "") for name in LIBRARY]
+    assert len(set(plain)) == len(plain)
+    assert {library_name(name.upper().replace("-", "_")) for name in LIBRARY} == set(LIBRARY)
+    assert library_name("IndRNN") == "indrnn"
+    assert library_name("minGRU") == "t-rnn"  # the same graph under an earlier name
+    assert [library_name(text) for text in ("./gru", "gru.cell", "", "gru ")] == [None] * 4
 
 
 def test_an_unknown_name_is_refused_in_one_line_with_those_that_come_close() -> None:

@@ -66,8 +66,8 @@ def test_data_and_seed_cells_are_in_the_profile(tmp_path: Path, monkeypatch: pyt
 
 def test_a_seed_cell_that_is_a_named_cell_has_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SearchError, match=r"'indrnn' .* add 'indrnn' to search.baselines .* --to formula"):
-        read_seed_cells([Path("indrnn")])
+    with pytest.raises(SearchError, match=r"'IndRNN' .* add 'indrnn' to search.baselines .* --to formula"):
+        read_seed_cells([Path("IndRNN")])
     (tmp_path / "indrnn").write_text("h' = tanh(linear(x) + linear(h)) * h\n")
     assert list(read_seed_cells([Path("indrnn")])) == ["indrnn"]
 
