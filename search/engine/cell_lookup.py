@@ -12,10 +12,12 @@ from results.store.graphs import graph_of
 from results.store.lineage import ancestry
 from results.store.records import CellRow
 from results.store.runs import MAX_PATH, known_runs, open_run
+from search.cells.canonical import FormVersion
 from search.cells.errors import UnknownCellError
 from search.cells.files import cell_of_file, is_file_name, split_member
 from search.cells.graph import GateGraph
 from search.cells.library import ALIASES, LIBRARY, display_formula, named_cell
+from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
 
 CELL_ID = re.compile(r"[0-9a-fA-F]{4,16}")
@@ -86,7 +88,11 @@ def in_run(found: FoundCell, run: str | None) -> FoundCell:
     if run is None or found.row is not None:
         return found
     with open_run(run) as store:
-        row = next((row for row in store.cells() if row.id == found.graph.id), None)
+        rows = {row.id: row for row in store.cells()}
+        # A store of an earlier version knows the text as written by its id of then.
+        written = found.graph if found.formula is None else parse_formula(found.formula)
+        forms = (found.graph, *(written.in_form(version) for version in FormVersion))
+        row = next((rows[graph.id] for graph in forms if graph.id in rows), None)
     return found if row is None else replace(found, row=row, run=run)
 
 
