@@ -18,6 +18,7 @@ two equal runs.
 
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ from search.cells.errors import CellError
 from search.cells.library import display_formula, label_of, name_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
+from search.cells.operations import Op
 from search.cells.text import SHORT_ID
 
 TABLE_FILE = "leaderboard.csv"
@@ -135,8 +137,8 @@ COLUMNS = {
     "TASK_units": "units of each layer at the best setting",
     "TASK_parameters": "trained parameters of the model at the best setting",
     "TASK_multiply_adds": "multiply-adds in the matrix products of the cells for one time step of one sequence at the "
-    "best setting: layers x matrices x units^2. Not counted: biases, elementwise operations, embedding or projection, "
-    "readout",
+    "best setting: layers x matrices x units^2, where a block-diagonal matrix of g blocks is 1 / g matrices. Not "
+    "counted: biases, elementwise operations, embedding or projection, readout",
     "diverged_share": "share of all its trials, 0 to 1, that diverged or failed; lower is better",
     "relative_parameters": "TASK_parameters over the GRU's: geometric mean over the ranked tasks",
     "relative_multiply_adds": "TASK_multiply_adds over the GRU's: geometric mean over the ranked tasks",
@@ -325,6 +327,15 @@ def _loops(formula: str) -> tuple[int | None, bool | None]:
         return None, None
 
 
+@lru_cache(maxsize=65_536)
+def _left_out(formula: str) -> float:
+    """Return how many full matrices' numbers the block-diagonal matrices of a stored formula lack: 1 - 1 / g for g."""
+    try:
+        return float(sum(1 - Fraction(1, node.groups) for node in parse_formula(formula) if node.op is Op.LINEAR))
+    except CellError:  # of a damaged store; `verify` names it
+        return 0.0
+
+
 def _shares(frame: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind, suffix: str = "") -> Floats:
     """Return the shares of this kind, or with the suffix `_se` their errors, as (cells, tasks)."""
     return frame[[f"{task}_{kind}{suffix}" for task in tasks]].to_numpy(np.float64)
@@ -401,6 +412,7 @@ def _estimates(
 ) -> dict[str, Any]:
     """Return the search estimates on each task, and the sizes of the picked trials."""
     found: dict[str, Any] = {}
+    matrices = frame["products"].astype("float64") - frame["formula"].map(_left_out).astype("float64")
     for task in tasks:
         own = best[best["task"] == task].set_index("cell")
         picked = own.reindex(frame.index)
@@ -415,7 +427,7 @@ def _estimates(
         layers = own["setting"].map(lambda key: fields_in(key).get("layers", math.nan))
         layers = layers.reindex(frame.index).astype("float64")
         units = picked["units"].astype("float64")
-        products = layers * frame["products"].astype("float64") * units**2
+        products = (layers * matrices * units**2).round()
         # No real cell has a count above 2**53, which a float cannot hold.
         products = products.where(products < LARGEST_COUNT)
         found |= {f"{task}_units": units, f"{task}_parameters": picked["parameters"].astype("float64")}

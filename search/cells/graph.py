@@ -114,8 +114,8 @@ class GateGraph:
         """Return the same cell without dead parts, hidden zeros and repeated subexpressions, in canonical order.
 
         Raises:
-            GraphError: the graph is too symmetric to be ordered in reasonable time, or its form, in which a factor
-                1 - z is written out each time, has more than `MAX_NODES` nodes.
+            GraphError: the graph is too symmetric to be ordered in reasonable time, or its form, which writes out each
+                factor 1 - z, has more than `MAX_NODES` nodes.
         """
         return self._canonical if self._version is None else self
 

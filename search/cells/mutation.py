@@ -1,6 +1,6 @@
 """Mutation of a cell: the six transformations of Jozefowicz et al. 2015, section 3.3, and the nodes they apply to.
 
-What is drawn is a `Vocabulary`: by default the study's seven activations and three operations. Another one may have
+A `Vocabulary` says what is drawn: by default the study's seven activations and three operations. Another one may have
 further activations, learned vectors and numbers as factors, and a seventh transformation, which changes the blocks or
 the bias of a matrix.
 
@@ -51,7 +51,7 @@ BIASES: tuple[Start | None, ...] = (
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Weights of all that mutation may draw, of which 0 means never. The default is the study's.
+    """Weights of all that mutation may draw; 0 means never. The default is the study's.
 
     Attributes:
         sigmoid: As an activation.
@@ -87,7 +87,7 @@ class Vocabulary:
 
     @cached_property
     def activations(self) -> tuple[tuple[Node, float], ...]:
-        """Choices of an activation, without inputs, and their weights: an operation, or a factor's leaf."""
+        """Activations without inputs, and their weights; of a factor, its leaf."""
         found = [(Node(op), getattr(self, op.value)) for op in (Op.SIGMOID, Op.TANH, Op.RELU)]
         found += [(Node(Op.LINEAR, identity=identity), self.linear) for identity in IDENTITIES]
         found += [(Node(op), getattr(self, op.value)) for op in (Op.LEAKY_RELU, Op.SOFTPLUS, Op.NORM)]
@@ -103,7 +103,7 @@ class Vocabulary:
 
 
 STUDY_VOCABULARY = Vocabulary()
-"""What the study draws."""
+"""The study's vocabulary."""
 
 
 class Transformation(StrEnum):

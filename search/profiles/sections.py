@@ -90,7 +90,7 @@ class MutationSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class VocabularySection:
-    """Weights of all that mutation may draw; see `search.cells.mutation.Vocabulary`."""
+    """Weights of what mutation may draw; see `search.cells.mutation.Vocabulary`."""
 
     sigmoid: Weight = 1.0  # activations
     tanh: Weight = 1.0

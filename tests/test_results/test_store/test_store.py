@@ -18,6 +18,7 @@ from results.store.errors import StoreError
 from results.store.records import MeasureRow, ProposalRow
 from results.store.schema import APPLICATION_ID, COLUMNS, SCHEMA_VERSION, TABLES
 from results.store.store import FILE, PROFILE_FILE, Store
+from search.cells.canonical import PRESENT
 from tests.test_results.rows import GRU, LSTM, make_baseline, make_cell, make_evaluation, make_store, make_trial
 
 CHILD = "00ff00ff00ff00ff"
@@ -30,14 +31,15 @@ def test_a_run_says_what_it_was_started_with(tmp_path: Path) -> None:
     with Store.open(folder) as store:
         assert (store.name, store.seed, store.strategy, store.window) == ("test", 7, "study", 4)
         assert store.profile == (folder / PROFILE_FILE).read_text() == 'name = "quick"\n'
-        assert store.information == {"version": "1"}
+        assert store.information == {"canonical_form": int(PRESENT), "version": "1"}
 
 
 def test_marks_are_merged_and_kept(store: Store) -> None:
     store.mark(resumed_at=["monday"], machine="é")
     store.mark(machine="ü", finished=True)
     with Store.open(store.folder, readonly=True) as other:
-        assert other.information == {"version": "1", "resumed_at": ["monday"], "machine": "ü", "finished": True}
+        kept = {"resumed_at": ["monday"], "machine": "ü", "finished": True}
+        assert other.information == {"canonical_form": int(PRESENT), "version": "1"} | kept
 
 
 def test_an_existing_run_is_refused_with_both_remedies(store: Store) -> None:

@@ -542,6 +542,20 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
         assert (rows["a" * 8][f"{task}_units"], rows["a" * 8][f"{task}_multiply_adds"]) == (32, layers * 2 * 32**2)
 
 
+@pytest.mark.parametrize("units", [12, 30])
+def test_multiply_adds_of_block_diagonal_matrices_are_those_of_their_blocks(tmp_path: Path, units: int) -> None:
+    formula = "h' = tanh(linear(x, groups=2) + linear(h, groups=3) + linear(linear(x), groups=6))"
+    blocks = [2, 3, 1, 6]
+    with make_store(tmp_path / "run") as store:
+        cell = make_cell("a" * 16, formula=formula, products=len(blocks))
+        trials = [make_trial(cell.id, task, units=units) for task in TASKS]
+        fill(store, [make_baseline("gru"), cell], [*trials, *(make_trial(GRU, task) for task in TASKS)], [])
+        table = leaderboard(store, TASKS)
+    for task in TASKS:
+        expected = sum(block * (units // block) ** 2 for block in blocks)  # of one layer
+        assert table.loc["a" * 16, f"{task}_multiply_adds"] == expected
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_gains_of_retrained_cells_are_measured_from_the_test_set_s_constant_baseline(tmp_path: Path, seed: int) -> None:
     with make_gain_store(tmp_path / "run") as store:
