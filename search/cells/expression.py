@@ -132,10 +132,7 @@ class _Writer:
         if len(monomial) == 1:
             found = self.literal(monomial[0])
         elif len(odd) == 1:
-            rest = self.product(plain)
-            product = self.add(Node(Op.MUL), rest, self.literal(odd[0] - 1))
-            self.inner[tuple(sorted([*plain, odd[0] - 1]))] = product
-            found = self.add(Node(Op.SUB), rest, product)
+            found = self.add(Node(Op.SUB), self.product(plain), self._with(plain, odd[0] - 1))
         else:
             found = -1
             if plain:
@@ -144,6 +141,14 @@ class _Writer:
             found = self.chain(Op.MUL, ([found] if plain else []) + others)
         self.positions[monomial] = found
         return found
+
+    def _with(self, monomial: Monomial, literal: int) -> int:
+        """Return a product, which may be empty, times a literal."""
+        if not monomial:
+            return self.literal(literal)
+        product = self.add(Node(Op.MUL), self.product(monomial), self.literal(literal))
+        self.inner[tuple(sorted([*monomial, literal]))] = product
+        return product
 
     def _factors(self, monomial: Monomial) -> list[int]:
         """Return the factors of a product of plain literals: a part that is a product itself, then single ones."""
@@ -179,6 +184,10 @@ class _Writer:
             ((monomial, number),) = value
             if not monomial:
                 return self.number(number)
+            odd = [literal for literal in monomial if literal & 1]
+            if number == -1 and len(odd) == 1:  # -(1 - z) * n is z * n - n
+                rest = self.product(plain) if (plain := tuple(m for m in monomial if not m & 1)) else self.number(1)
+                return self.add(Node(Op.SUB), self._with(plain, odd[0] - 1), rest)
             if number == -1:
                 return self.add(Node(Op.SUB), self.number(0), self.product(monomial))
             return self.add(Node(Op.MUL), self.number(number), self.product(monomial))

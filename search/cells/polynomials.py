@@ -6,12 +6,17 @@ matrices, and sums that are multiplied. Sums are written out through all their p
 that equal sums are found equal: `(a + h) - h` is `a`, and `v + v` is `2 * v`. Products are not multiplied out:
 `(a + b) * c` is no sum.
 
-One minus an atom as a factor is the exception. `(1 - z) * n` and `n - z * n` are one term. In a sum, a term with one
-such factor is multiplied out, terms are collected, and each pair `c * m` and `-c * z * m` becomes one term again if
-neither belongs to another pair. Thus `z * a + (1 - z) * a` is `a`. In `a - z * a - r * a`, which has two pairs with one
-`a`, no term is put together.
+One minus an atom as a factor is the exception. `(1 - z) * n` and `n - z * n` are one term. In a sum, terms with up to
+`MAX_MULTIPLIED` such factors are multiplied out, terms are collected, and each pair `c * m` and `-c * z * m` becomes
+one term again if neither belongs to another pair, or if the order of putting pairs together does not matter. Thus
+`z * a + (1 - z) * a` is `a`. In `a - z * a - r * a`, which has two pairs with one `a`, no term is put together. Other
+short sums with a number are multiplied out for good: `(v + 2) * n` is `v * n + 2 * n`. A sum that is multiplied gives
+its common factors to the product: `(a * b + a * c) * d` is `a * (b + c) * d`.
 
 Numbers are exact decimal fractions; they are rounded when they are written.
+
+Not found equal are, besides sums of products and products of sums: `(a - b) * c` and `-((b - a) * c)`, products of more
+than `MAX_DEGREE` factors that are nested differently, and third powers of `1 - z`.
 """
 
 from __future__ import annotations

@@ -98,8 +98,8 @@ def test_mutants_that_look_alike_have_different_ids_only_if_networkx_says_that_t
                 closest.setdefault(surroundings(graph), {})[graph.id] = graph
     close = [pair for graphs in closest.values() for pair in pairwise(graphs.values())]
     assert len(pairs) > COUNT // 20
-    assert len(close) >= COUNT // 1500
-    for a, b in close + pairs[::2]:
+    tied = [tuple(parse_formula(text).canonical() for text in texts) for texts in TIED.values()]  # close is rarely more
+    for a, b in close + tied + pairs[::2]:
         assert not isomorphic(a, b), (a, b)
 
 
