@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from results.publication.consistency import MANIFEST_FILE
 from results.report.report import shown_cells
 from results.scores.estimates import picks
 from results.store.errors import ResultsError
@@ -133,7 +134,7 @@ def _norms_of(store: Store, key: str, measures: Mapping[str, Callable[[], Gradie
     for cell in missing:
         norms = measures[cell]()
         known[cell] = {"hidden": list(norms.hidden), "states": list(norms.states)} if norms else {}
-    if missing:
+    if missing and not (store.folder / MANIFEST_FILE).exists():  # a published folder stays as it is
         with suppress(ResultsError):  # the folder is read-only: the norms are computed again next time
             write_atomically(path, json.dumps(cache))
     frames = [

@@ -113,6 +113,7 @@ class EpochRules:
             if gain <= BASELINE_ERRORS * error:
                 return Ending(
                     TrialState.AT_CHANCE,
-                    f"not above the best constant guess, {self.constant_baseline:.4f}, at step {step}",
+                    f"not better than the constant baseline, {self.constant_baseline:.4f}, by more than "
+                    f"{BASELINE_ERRORS:g} standard errors at step {step}",
                 )
         return Ending(TrialState.OK, "the schedule ran out") if over else None

@@ -225,6 +225,8 @@ class _Builder:
         if "bias" in options:
             given_bias = options["bias"]
             none = isinstance(given_bias, ast.Constant) and given_bias.value is False
+            if isinstance(given_bias, ast.Constant) and given_bias.value is True:
+                raise self.error("linear has bias=True, which is the default; write a number, a start rule or False")
             bias = None if none else self.start(given_bias)
         groups = self.constant(options["groups"]) if "groups" in options else 1.0
         if groups != int(groups) or not 1 <= groups <= MAX_GROUPS:

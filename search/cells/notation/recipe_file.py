@@ -117,17 +117,17 @@ def _is_node(value: Any) -> bool:
 
 
 def _is_log(value: Any) -> bool:
-    """Whether this is a log: it has a recipe in a text, or as an object that is not itself a node."""
+    """Return whether this is a log: it has a recipe in a text, or as an object that is not itself a node."""
     inner = value.get(_LOG) if isinstance(value, JsonObject) else None
     return isinstance(inner, str) or (isinstance(inner, dict) and not _is_node(inner))
 
 
 def _is_collection(value: JsonObject) -> bool:
-    """Whether this is an object of recipes or logs, some of which may have mistakes, rather than one recipe."""
+    """Return whether this is an object of recipes or logs, possibly with mistakes, rather than one recipe."""
     values = value.values()
     return not any(map(_is_node, values)) and any(_is_recipe(each) or _is_log(each) for each in values)
 
 
 def _is_recipe(value: Any) -> bool:
-    """Whether this looks like a recipe: an object with a node."""
+    """Return whether this looks like a recipe: an object with a node."""
     return isinstance(value, dict) and not _is_node(value) and any(_is_node(each) for each in value.values())

@@ -27,7 +27,7 @@ NORM_GRADIENT = "norm_gradient"
 """
 
 NORM_GRADIENT_ADDED = "norm_gradient_added"
-"""As `NORM_GRADIENT`, but added to `d_source`, which is another array."""
+"""norm_gradient_added(M, N, S, result, scale, d, d_source): add what `NORM_GRADIENT` computes to another array."""
 
 
 def norm_text(host: Host) -> str:

@@ -177,7 +177,7 @@ class NodeValues:
 
 @dataclass(frozen=True)
 class _Derivation:
-    """What the derivative of node `i` is built from (`search.cells.operations.Derivation`)."""
+    """Builder of the derivative of node `i`: the instructions of a stage as a `search.cells.operations.Derivation`."""
 
     builder: StageBuilder
     values: NodeValues

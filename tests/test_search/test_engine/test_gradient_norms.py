@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from results.publication.consistency import MANIFEST_FILE
 from results.store.records import TrialRow
 from results.store.store import Store
 from search.cells.library import LIBRARY
@@ -58,6 +59,18 @@ def test_a_damaged_cache_is_computed_again(text: str, run: Store, monkeypatch: p
     path.write_text(text)
     assert norms_at_initialisation(run, PROFILE.ranked)[1].equals(before)
     assert len(json.loads(path.read_text())) == 1
+
+
+def test_a_published_folder_gets_no_cache(run: Store) -> None:
+    before = norms_at_initialisation(run, PROFILE.ranked)[1]
+    path, manifest = run.folder / GRADIENTS, run.folder / MANIFEST_FILE
+    path.unlink()
+    manifest.touch()
+    try:
+        assert norms_at_initialisation(run, PROFILE.ranked)[1].equals(before)
+        assert not path.exists()
+    finally:
+        manifest.unlink()
 
 
 class _Norms:

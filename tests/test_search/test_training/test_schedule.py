@@ -76,7 +76,9 @@ def test_the_best_epoch_is_the_first_of_the_best_values(metric: Metric, best: tu
 
 
 def test_a_trial_is_at_chance_unless_its_best_value_is_three_standard_errors_above() -> None:
-    at_chance = Ending(TrialState.AT_CHANCE, "not above the best constant guess, 0.5000, at step 2")
+    at_chance = Ending(
+        TrialState.AT_CHANCE, "not better than the constant baseline, 0.5000, by more than 3 standard errors at step 2"
+    )
     assert judged([0.5, 0.53 - 1e-9])[1] == [None, at_chance]
     assert judged([0.5, 0.53 + 1e-9])[1] == [None, None]
     assert judged([0.53 + 1e-9, 0.0])[1] == [None, None]  # the best epoch counts, and not the last
@@ -105,7 +107,13 @@ def test_chance_is_judged_at_its_epoch_and_when_the_schedule_is_over() -> None:
     budget = Budget(epochs=3, halvings=0, chance_epochs=2)
     assert judged([0.9, 0.9, 0.9], budget=budget)[1] == [None, None, Ending(TrialState.OK, "the schedule ran out")]
     early = judged([0.5, 0.5], budget=Budget(epochs=2, halvings=0, chance_epochs=9))[1]
-    assert early == [None, Ending(TrialState.AT_CHANCE, "not above the best constant guess, 0.5000, at step 2")]
+    assert early == [
+        None,
+        Ending(
+            TrialState.AT_CHANCE,
+            "not better than the constant baseline, 0.5000, by more than 3 standard errors at step 2",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(("metric", "short"), [(ACCURACY, math.nextafter(0.8, 0)), (NATS_PER_STEP, 0.8 + 1e-9)])

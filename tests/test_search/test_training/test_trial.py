@@ -148,7 +148,9 @@ def test_a_model_that_learns_nothing_is_given_up_at_chance() -> None:
     assert result.validation is not None
     assert result.validation_se is not None
     assert result.validation <= constant_baseline + 3 * result.validation_se
-    assert result.reason == f"not above the best constant guess, {constant_baseline:.4f}, at step 6"
+    assert result.reason == (
+        f"not better than the constant baseline, {constant_baseline:.4f}, by more than 3 standard errors at step 6"
+    )
     assert result.test is not None
 
 

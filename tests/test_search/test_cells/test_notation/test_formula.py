@@ -171,6 +171,7 @@ REFUSED = {
         "h' = linear(x, 1, identity=2)",
         "line 1: linear is given identity twice; give each option once",
     ),
+    "a bias that is true": ("h' = linear(x, bias=True)", "line 1: linear has bias=True, which is the default; write"),
     "the bias twice": ("h' = linear(x, bias=1, bias=2)", "line 1: linear is given bias twice; give each option once"),
     "a factor that is a value": ("h' = linear(x, h)", "line 1: 'h' must be a plain number between -1000 and 1000"),
     "a factor that is text": ("h' = linear(x, '1')", "line 1: \"'1'\" must be a plain number"),
