@@ -19,6 +19,7 @@ from search.cells.published.citation import bibtex_entry, full_citation, referen
 from search.cells.published.entry import NamedCell
 from search.cells.recognition import describe_flipped, flipped_gates
 from search.cells.simplify import live_states
+from search.cells.text import state_name
 from search.cli.outputs import check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
@@ -81,6 +82,8 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
         click.echo(_indent(canonical))
     written = parse_written(formula)
     names = [written.states[state] for state in live_states(written.graph)]
+    if len(names) != size.states:  # the terms of a sum cancel, and with them some state
+        names = [state_name(state) for state in range(size.states)]
     click.echo(f"\nstates                {size.states} ({', '.join(names)})")
     click.echo(f"matrix products       {size.products} per step")
     click.echo(f"products in loops     {loop_products(found.graph)} per step")

@@ -16,6 +16,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import ACTIVATIONS, OPERATIONS, Op
+from search.cells.simplify import simplify
 from search.cells.starts import Start, StartRule
 from search.cells.text import state_name
 from tests.test_search.test_cells.test_drawing.drawings import CELLS, words
@@ -143,10 +144,13 @@ def values_of_graph(graph: GateGraph, given: Mapping[str, float]) -> list[float]
 @pytest.mark.parametrize("name", CELLS)
 def test_a_diagram_computes_what_the_graph_computes(name: str) -> None:
     graph = CELLS[name]
+    parts = diagram(graph)
+    folded = any(float(f"{node.value:g}") != node.value for node in simplify(graph).nodes)
+    tolerance = 1e-5 if folded else 1e-9  # numbers are drawn with six digits
     rng = np.random.default_rng(0)
     for _ in range(3):
         given = {key: float(rng.uniform(-1, 1)) for key in ("x", "h", "c", "c2", "c3")}
-        assert values_of_parts(diagram(graph), given) == pytest.approx(values_of_graph(graph, given), rel=1e-9)
+        assert values_of_parts(parts, given) == pytest.approx(values_of_graph(graph, given), rel=tolerance)
 
 
 def test_the_gru_is_drawn_as_textbooks_draw_it() -> None:
