@@ -171,7 +171,8 @@ class Engine:
 
     def _learn(self, past: PastProposal) -> None:
         row = past.row
-        self.strategy.learn(row.index, ProposalKind(row.kind), row.cell, past.visits, row.outcome)
+        kind = ProposalKind(row.kind)
+        self.strategy.learn(row.index, kind, row.cell, past.visits, row.outcome, parent=row.parent)
 
     def _outcome_of(self, past: PastProposal) -> Outcome:
         row = past.row

@@ -58,11 +58,21 @@ class Visit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a proposal: its visits in order, and its ending (see `results.store.endings`)."""
+    """Result of a proposal.
+
+    Attributes:
+        visits: its visits in order.
+        ending: how it ended (see `results.store.endings`).
+        rung: rung to which the cell was trained; 0 if the allocation has no rungs.
+        standing: score of the cell at that rung; None if it has none, or if the strategy is to work it out from the
+            results of a complete cell, as without rungs.
+    """
 
     proposal: Proposal
     visits: tuple[Visit, ...]
     ending: str
+    rung: int = 0
+    standing: float | None = None
 
     @property
     def is_complete(self) -> bool:
