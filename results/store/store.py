@@ -210,6 +210,11 @@ class Store(Database):
         return FormVersion(version)
 
     @property
+    def drained(self) -> tuple[int, ...]:
+        """Numbers of proposals after which the run waited for all outcomes, to promote what they allow."""
+        return tuple(self._information.drained)
+
+    @property
     def retraining(self) -> Retraining | None:
         """Retraining that every finalist has, or None before there is any."""
         return self._information.retrained

@@ -5,6 +5,7 @@ asked for after the outcomes of exactly the proposals up to k - W were told, whe
 class maintains the records; a subclass writes `_choose`, which chooses a move from them.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -228,6 +229,10 @@ class Strategy(ABC):
             standing = self.score(record)
         if standing is None:
             return
+        if not math.isfinite(standing):  # the cell was stopped on its way up: it is no parent any more
+            record.standing = None
+            self.best = [(s, i) for s, i in self.best if i != cell]
+            return
         record.enter(rung, standing)
         assert record.standing is not None
         self.best = [(s, i) for s, i in self.best if i != cell] + [(record.standing, cell)]
@@ -257,6 +262,8 @@ class Strategy(ABC):
         self, child: str, parent: CellRecord, rng: np.random.Generator
     ) -> dict[str, tuple[Setting, ...]]:
         """Draw settings for a child by the transfer rule, for memorization and every task."""
+        if self.profile.search.allocation == "halving":
+            return self._first_settings(parent, rng)
         had = self.records[child].tried if child in self.records else {}
         seeds = [self.records[i] for i in self.seeds]
         rule = self.profile.transfer.rule()
@@ -269,6 +276,16 @@ class Strategy(ABC):
             else:
                 tried = self._ordered([parent], name)
                 settings[name] = rule.draw(section.settings, grid, tried, self._ordered(seeds, name), rng, exclude)
+        return settings
+
+    def _first_settings(self, parent: CellRecord, rng: np.random.Generator) -> dict[str, tuple[Setting, ...]]:
+        """Return the settings of a new candidate at the first rung: the parent's best of each task, then drawn ones."""
+        settings = {}
+        for name in self.profile.visited:
+            grid = self.profile.grid_of(self.profile.tasks[name])
+            tried = self._ordered([parent], name) or self._ordered([self.records[i] for i in self.seeds], name)
+            first = tried[0] if tried else grid.middle
+            settings[name] = (first, *grid.draw(self.profile.halving.settings[0] - 1, rng, {first}))
         return settings
 
     def _sections(self) -> dict[str, TaskSection | MemorizationSection]:
