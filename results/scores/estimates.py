@@ -94,8 +94,8 @@ def stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
 def best_found(store: Store, tasks: Sequence[str], count: int) -> list[str]:
     """Return the ids of the best found cells that passed every stage, by search score over `tasks`, best first.
 
-    Cells that were trained on further seeds come first, by their score there. The score is of the run's kind. Equal scores: fewer parameters first, summed over the tasks, then the smaller id, as
-    in the leaderboard.
+    Cells that were trained on further seeds come first, by their score there. The score is of the run's kind. Equal
+    scores: fewer parameters first, summed over the tasks, then the smaller id, as in the leaderboard.
     """
     complete = [cell for cell, stage in stages(store, tasks).items() if stage == COMPLETE]
     found = {cell for (cell,) in store.typed("SELECT id FROM cells WHERE origin = ?", {"id": str}, (Origin.FOUND,))}
@@ -117,8 +117,7 @@ def best_found(store: Store, tasks: Sequence[str], count: int) -> list[str]:
 
 def _further_scores(store: Store) -> dict[str, float]:
     """Return the scores on further seeds, to which a cell is promoted after its whole training, by cell."""
-    sql = """
-        SELECT cell, score FROM proposals WHERE kind = ? AND outcome = ? AND score IS NOT NULL ORDER BY "index""""
+    sql = 'SELECT cell, score FROM proposals WHERE kind = ? AND outcome = ? AND score IS NOT NULL ORDER BY "index"'
     found: dict[str, list[float]] = {}
     for cell, score in store.typed(sql, {"cell": str, "score": float}, (ProposalKind.PROMOTE, COMPLETE)):
         found.setdefault(cell, []).append(score)

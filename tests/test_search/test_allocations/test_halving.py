@@ -109,7 +109,7 @@ def test_promotions_are_those_of_a_plain_loop_over_all_that_was_told(eta: int) -
 
 
 def make_course(rung: int, graph: GateGraph = LIBRARY["tanh"].graph) -> RungCourse:
-    settings = {task: (SETTINGS[0.1], SETTINGS[0.4]) for task in PROFILE.tasks}
+    settings = dict.fromkeys(PROFILE.tasks, (SETTINGS[0.1], SETTINGS[0.4]))
     return RungCourse(Proposal(5, ProposalKind.PROPOSE, graph, settings=settings), make_halving(), rung)
 
 
@@ -169,7 +169,7 @@ def test_a_whole_training_visits_all_tasks_and_takes_the_final_result() -> None:
 
 def test_further_seeds_are_compared_with_the_reference_on_the_same_seeds() -> None:
     course = make_course(4)
-    course.proposal = replace(course.proposal, settings={task: (SETTINGS[0.1],) for task in PROFILE.ranked})
+    course.proposal = replace(course.proposal, settings=dict.fromkeys(PROFILE.ranked, (SETTINGS[0.1],)))
     step = course.step()
     assert step is not None
     assert step.trials == (TrialKey(SETTINGS[0.1], -1), TrialKey(SETTINGS[0.1], -2))

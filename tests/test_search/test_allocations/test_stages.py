@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from results.store.words import MEMORIZATION, ProposalKind, ScoreKind, TrialState
-from search.cells.library import LIBRARY
 from search.allocations.base import Judgement, Step, TrialKey
 from search.allocations.stages import StagesCourse
+from search.cells.library import LIBRARY
 from search.profiles.sections import MemorizationSection, Profile, Role, TaskSection
 from search.strategies.proposal import Proposal
 from search.strategies.scoring import ScoreRule
