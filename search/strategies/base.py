@@ -108,7 +108,8 @@ class Strategy(ABC):
         rng = generator_of(self.seed, "proposal", index)
         move = self._choose(rng)
         record = self.records[move.cell]
-        if move.kind is ProposalKind.REEXAMINE:
+        # With rungs the allocation says which known cells are examined again.
+        if move.kind is ProposalKind.REEXAMINE and self.profile.search.allocation == "stages":
             settings = self._fresh_settings(record, rng)
             bests = self._bests(record)
             graph = self.graph_of(move.cell)
