@@ -9,6 +9,7 @@ from typing import NamedTuple
 from results.store.information import MAX_REPEATS
 from results.store.setting_key import read_key
 from results.store.store import Store
+from results.store.words import TrialState
 
 
 class PastVisit(NamedTuple):
@@ -85,8 +86,8 @@ def retrained_cells(store: Store) -> list[str]:
 
 
 def mean_seconds(store: Store) -> Mapping[tuple[str, str], float]:
-    """Return the mean duration of the trials in seconds, by cell (id) and task."""
-    sql = "SELECT cell, task, avg(seconds) FROM trials GROUP BY cell, task"
+    """Return the mean duration of the trials that ended in seconds, by cell (id) and task."""
+    sql = f"SELECT cell, task, avg(seconds) FROM trials WHERE state <> '{TrialState.PAUSED}' GROUP BY cell, task"
     found = store.typed(sql, {"cell": str, "task": str, "seconds": float})
     return {(cell, task): float(seconds) for cell, task, seconds in found}
 
