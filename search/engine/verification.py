@@ -211,7 +211,7 @@ def _compared(row: TrialRow, others: tuple[OtherMetric, ...] | None, result: Tri
     different = [
         field.name
         for field in fields(TrialResult)
-        if field.name not in ("seconds", "environment")
+        if field.name not in ("seconds", "environment", "checkpoint")
         and not _equal(getattr(stored, field.name), getattr(result, field.name))
     ]
     if not different:

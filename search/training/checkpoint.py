@@ -73,12 +73,21 @@ class Checkpoint:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:  # the zip format has checksums
                 values = json.loads(archive["values"].tobytes())
-                if values.pop("identity") != identity:
+                if values["identity"] != identity:
                     return None
-                arrays = {name: np.asarray(archive[name], np.float32) for name in _ARRAYS}
-            rules = RulesState(*values.pop("rules"))
-            curve = tuple((step, loss, metric) for step, loss, metric in values.pop("curve"))
-            return cls(rules=rules, curve=curve, best=_measure(values.pop("best")), **values, **arrays)
+                weights, best_weights, states = (np.asarray(archive[name], np.float32) for name in _ARRAYS)
+            return cls(
+                steps=values["steps"],
+                seconds=values["seconds"],
+                nats=values["nats"],
+                counted=values["counted"],
+                rules=RulesState(*values["rules"]),
+                curve=tuple((step, loss, metric) for step, loss, metric in values["curve"]),
+                best=_measure(values["best"]),
+                weights=weights,
+                best_weights=best_weights,
+                states=states,
+            )
         except Exception:  # damage may show in any way, and a trial without its checkpoint only takes longer
             return None
 
