@@ -209,9 +209,9 @@ def paused_value(result: TrialResult) -> float | None:
 
 
 def best_setting(rule: ScoreRule, visit: Visit) -> Setting | None:
-    """Return the setting of a visit with the best result, the first of equal ones, or None if none has a result."""
+    """Return the setting of a visit with the best result, the smallest of equal ones, or None if none has a result."""
     values = {setting: value for setting, value in visit.results.items() if value is not None}
     if not values:
         return None
     best = rule.metrics[visit.task].best(list(values.values()))
-    return next(setting for setting, value in values.items() if value == best)
+    return min(setting for setting, value in values.items() if value == best)

@@ -195,13 +195,15 @@ class Engine:
         self._told += 1
         if index < len(self._history):
             past = self._history[index]
-            row, visits, parent = past.row, past.visits, past.row.parent
-            told = row.index, ProposalKind(row.kind), row.cell, visits, row.outcome
+            row = past.row
+            told = index, ProposalKind(row.kind), row.cell, past.visits, row.outcome
+            self.strategy.learn(*told, *self.allocation.learn(*told), parent=row.parent)
         else:
             outcome = self._wait_for(index)
-            proposal, parent = outcome.proposal, outcome.proposal.parent
+            proposal = outcome.proposal
             told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
-        self.strategy.learn(*told, *self.allocation.learn(*told), parent=parent)
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.tell(replace(outcome, rung=rung, standing=standing))
 
     def _proposal(self, index: int, promotion: Promotion | None) -> Proposal:
         if promotion is None:
@@ -422,8 +424,8 @@ def _check_same(row: ProposalRow, cell: str | None, *, promoted: bool = False) -
     if cell != row.cell or promoted != (row.kind == ProposalKind.PROMOTE):
         verb = "promotes" if promoted else "proposes"
         raise SearchError(
-            f"proposal {row.index} of the stored run is cell {row.cell} ({row.kind}), but this version of gatesearch, "
-            f"with the same seed and profile, {verb} {cell}; resume with the version that began the run"
+            f"proposal {row.index} of the stored run is cell {row.cell}, but this version of gatesearch, with the same "
+            f"seed and profile, {verb} {cell}; resume with the version that began the run"
         )
 
 
