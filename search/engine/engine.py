@@ -31,7 +31,7 @@ from search.core.errors import SearchError
 from search.core.keys import finalist_seed, shared_seed, trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
 from search.engine.budgets import budgets
-from search.engine.checkpoints import Checkpoints
+from search.engine.checkpoints import FOLDER, Checkpoints
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
 from search.engine.progress import Progress
@@ -114,7 +114,7 @@ class Engine:
         self._running: dict[int, _Running] = {}  # by proposal
         self._readers: dict[int, list[int]] = {}  # ticket -> proposals that wait for it
         self._tickets: dict[_Ticket, int] = {}
-        self._checkpoints = Checkpoints(store.folder)
+        self._checkpoints = Checkpoints(store.folder / FOLDER)
         self._history: Sequence[PastProposal] = ()
         self._told = 0  # number of outcomes told
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
