@@ -119,10 +119,11 @@ class Transformation(StrEnum):
 
 
 class Rule(StrEnum):
-    """Choice of the nodes to transform: each with probability p ~ U[0, 1], or one to three of them."""
+    """Choice of the nodes to transform: each with probability p ~ U[0, 1], one to three of them, or one."""
 
     EACH_NODE = "each-node"
     ONE_TO_THREE = "one-to-three"
+    ONE = "one"
 
 
 class Rejection(StrEnum):
@@ -263,7 +264,7 @@ def _chosen(parent: GateGraph, rng: np.random.Generator, rule: Rule) -> list[int
     if rule is Rule.EACH_NODE:
         probability = rng.random()
         return [i for i, draw in zip(inner, rng.random(len(inner)), strict=True) if draw < probability]
-    count = min(int(rng.integers(1, 4)), len(inner))
+    count = 1 if rule is Rule.ONE else min(int(rng.integers(1, 4)), len(inner))
     return sorted(int(i) for i in rng.choice(inner, size=count, replace=False))
 
 

@@ -95,7 +95,8 @@ def reexamined_share(profile: Profile) -> float:
     Raises:
         SearchError: the profile's strategy is unknown.
     """
-    return profile.search.reexamine if strategy_class(profile.search.strategy).reexamines else 0.0
+    reexamines = strategy_class(profile.search.strategy).reexamines and profile.search.allocation == "stages"
+    return profile.search.reexamine if reexamines else 0.0
 
 
 def busy_processors(profile: Profile) -> int:

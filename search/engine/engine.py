@@ -23,7 +23,7 @@ from results.store.records import ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import ProposalKind
 from search.cells.graph import GateGraph
-from search.cells.library import REFERENCE, label_of
+from search.cells.library import LIBRARY, REFERENCE, label_of
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics
@@ -99,7 +99,9 @@ class Engine:
         )
         self._given = profile.given_in(store.form)
         self.progress = Progress(len(self._given), proposals=profile.search.proposals)
-        self._names = {graph.id: name for name, graph in reversed(self._given.items())}
+        self._population = profile.population_in(store.form)
+        named = {name: graph for name, graph in self._population.items() if name in LIBRARY} | self._given
+        self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
         self._running: dict[int, _Running] = {}  # by proposal
         self._readers: dict[int, list[int]] = {}  # ticket -> proposals that wait for it
@@ -132,7 +134,7 @@ class Engine:
         self.rule = self.rule.against(reference_metrics(reference, self.rule))
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
-        self.strategy.start(outcomes, self.rule.reference, self._names)
+        self.strategy.start(outcomes, self.rule.reference, tuple(self._population.values()))
 
     def run_proposals(self) -> None:
         """Run all proposals; the baselines must have been run."""
