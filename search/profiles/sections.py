@@ -167,6 +167,9 @@ class MutationSection:
     attempts: Count = 100  # draws before a proposal is given up (not in the study)
     # For a child that is known already: "reject" draws again, "revisit" gives it new settings (as in the study).
     duplicates: Literal["reject", "revisit"] = "reject"
+    crossover: Share = 0.0  # probability that a child has a part of a second cell instead (not in the study)
+    # Whether transformations that made good children are drawn more often (not in the study).
+    adapt: bool = False
 
 
 @dataclass(frozen=True, config=_CONFIG)

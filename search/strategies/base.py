@@ -11,18 +11,33 @@ from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from results.store.words import COMPLETE, MEMORIZATION, ProposalKind
+from search.cells.crossover import crossed
 from search.cells.graph import GateGraph
-from search.cells.mutation import Child, Mutation, Proposed, Rejection, Rule, propose
+from search.cells.mutation import (
+    Child,
+    Mutation,
+    Proposed,
+    Rejection,
+    Rule,
+    Transformation,
+    first_new,
+    propose,
+)
 from search.core.keys import generator_of
 from search.profiles.sections import MemorizationSection, Profile, TaskSection
+from search.strategies.adaptation import Adaptation
 from search.strategies.proposal import Move, Outcome, Proposal, Visit
 from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
+
+MATE_DRAWS = 20
+"""Number of draws of a second parent before the cell is mutated instead, because the first one is always drawn."""
 
 
 @dataclass
@@ -88,6 +103,7 @@ class Strategy(ABC):
         seed: seed of the run.
         rule: rule of the score, without the reference.
         graph_of: returns the graph of a cell that was told, by its id.
+        mutations_of: returns the mutations, in words, that made a cell that was told, by its id.
 
     Attributes:
         records: record of each cell, by id.
@@ -96,6 +112,7 @@ class Strategy(ABC):
         born: ids of the cells with a score, in the order in which they were told, the seeds first. A promotion or a
             re-examination changes nothing here.
         rule: rule of the score; it has the GRU's results once the baselines are known.
+        adaptation: what each transformation did so far, if the choice among them adapts; else None.
         best: list of the best cells as (standing, id), by rung, then standing, best first; its length is limited by the
             profile.
     """
@@ -104,14 +121,26 @@ class Strategy(ABC):
     """True if moves may be re-examinations, with the probability `reexamine` of the profile. With halving there are
     none: a cell gets fresh settings when it is promoted."""
 
+    learns: ClassVar[bool] = True
+    """False for controls, which use no result: their choice of transformations does not adapt either."""
+
     rule_of_mutation: ClassVar[Rule | None] = None
     """Choice of the nodes to transform; the profile's if None."""
 
-    def __init__(self, profile: Profile, seed: int, rule: ScoreRule, graph_of: Callable[[str], GateGraph]) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        seed: int,
+        rule: ScoreRule,
+        graph_of: Callable[[str], GateGraph],
+        mutations_of: Callable[[str], Sequence[str]],
+    ) -> None:
         self.profile = profile
         self.seed = seed
         self.rule = rule
         self.graph_of = graph_of
+        self.mutations_of = mutations_of
+        self.adaptation = Adaptation() if profile.mutation.adapt and self.learns else None
         self.records: dict[str, CellRecord] = {}
         self.seeds: list[str] = []
         self.population: list[str] = []
@@ -167,7 +196,10 @@ class Strategy(ABC):
             bests = self._bests(record)
             graph = self._graph(move.cell)
             return Proposal(index, ProposalKind.REEXAMINE, graph, settings=settings, memorized=True, best_before=bests)
-        drawn = self._draw(move, rng)
+        mate = None
+        if self.profile.mutation.crossover > 0.0 and rng.random() < self.profile.mutation.crossover:
+            mate = self._mate(move.cell, rng)
+        drawn = self._draw(move, mate, rng)
         if drawn.child is None:
             return Proposal(index, ProposalKind.PROPOSE, None, move.cell, rejections=drawn.rejections)
         graph = drawn.child.graph
@@ -238,11 +270,14 @@ class Strategy(ABC):
         """
         assert index == self._told, "outcomes are told in order"
         self._told += 1
+        new = kind is ProposalKind.PROPOSE and cell not in self.records
         if cell is not None:
             self._enter(cell, kind, visits, ending)
             self._rank(cell, rung, standing)
             if kind in (ProposalKind.INITIAL, ProposalKind.PROPOSE):
                 self._bear(cell)
+            if self.adaptation is not None:
+                self._adapt(self.adaptation, cell, parent if new else None)
         if kind is ProposalKind.PROPOSE and parent is not None:
             self._blame(parent, cell)
 
@@ -253,6 +288,11 @@ class Strategy(ABC):
         It changes nothing of the strategy: a resumed search does not draw again what was asked before.
         """
 
+    def _mate(self, cell: str, rng: np.random.Generator) -> str | None:
+        """Choose the second parent of a crossover as the first one, `cell`; None if it is always the same cell."""
+        drawn = (self._choose(rng).cell for _ in range(MATE_DRAWS))
+        return next((other for other in drawn if other != cell), None)
+
     def score(self, record: CellRecord) -> float | None:
         """Return the cell's smallest share of the GRU's result over the ranked tasks; None if a task has no result."""
         return self.rule.score(self._bests(record))
@@ -260,23 +300,34 @@ class Strategy(ABC):
     def _graph(self, cell: str) -> GateGraph:
         return self._initial[cell] if cell in self._initial else self.graph_of(cell)
 
-    def _draw(self, move: Move, rng: np.random.Generator) -> Proposed:
-        """Draw a child by the mutations of a move. Cells on the way to it need not be new."""
+    def _draw(self, move: Move, mate: str | None, rng: np.random.Generator) -> Proposed:
+        """Draw a child by the mutations of a move, of which a crossover with a mate is the first.
+
+        Cells on the way to the child need not be new.
+        """
         rules = self.profile.mutation
         known = self._proposed
         if rules.duplicates == "revisit":
             known = {i for i in known if i not in self.records or not self.records[i].memorized}
+        weights = None if self.adaptation is None else self.adaptation.weights()
         graph, mutations, rejections = self._graph(move.cell), list[Mutation](), Counter[Rejection]()
         for step in range(1, move.steps + 1):
-            drawn = propose(
-                graph,
-                rng,
-                rule=self.rule_of_mutation or rules.rule,
-                max_nodes=rules.max_nodes,
-                known=known if step == move.steps else frozenset(),
-                attempts=rules.attempts - rejections.total(),
-                vocabulary=self._words,
-            )
+            unwanted = known if step == move.steps else frozenset[str]()
+            attempts = rules.attempts - rejections.total()
+            if step == 1 and mate is not None:
+                draw = partial(crossed, graph, self._graph(mate), rng, max_nodes=rules.max_nodes)
+                drawn = first_new(draw, unwanted, attempts)
+            else:
+                drawn = propose(
+                    graph,
+                    rng,
+                    rule=self.rule_of_mutation or rules.rule,
+                    max_nodes=rules.max_nodes,
+                    known=unwanted,
+                    attempts=attempts,
+                    vocabulary=self._words,
+                    weights=weights,
+                )
             rejections += drawn.rejections
             if drawn.child is None:
                 return Proposed(None, rejections)
@@ -320,6 +371,17 @@ class Strategy(ABC):
         record = self.records.get(parent)
         if record is not None and (child is None or self.records[child].advantage(record) <= 0.0):
             record.failures += 1
+
+    def _adapt(self, adaptation: Adaptation, cell: str, parent: str | None) -> None:
+        """Enter a new cell whose parent was told, or judge a known child again."""
+        if parent is not None and parent in self.records:
+            kinds = [Transformation(text.partition(":")[0]) for text in self.mutations_of(cell)]
+            adaptation.tell(cell, parent, kinds, self._succeeds(cell, parent))
+        elif (known := adaptation.parent(cell)) is not None:
+            adaptation.judge(cell, self._succeeds(cell, known))
+
+    def _succeeds(self, cell: str, parent: str) -> bool:
+        return self.records[cell].advantage(self.records[parent]) >= 0.0
 
     def _bests(self, record: CellRecord) -> dict[str, float]:
         return self.rule.bests({task: results.values() for task, results in record.tried.items()})

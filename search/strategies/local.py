@@ -20,6 +20,11 @@ class LocalStrategy(Strategy):
     reexamines = True
     rule_of_mutation = Rule.ONE
 
+    def _mate(self, cell: str, rng: np.random.Generator) -> str | None:
+        """Draw another cell of the list of the best, since every move chooses the incumbent."""
+        others = [other for _, other in self.best if other != cell]
+        return others[int(rng.integers(len(others)))] if others else None
+
     def _choose(self, rng: np.random.Generator) -> Move:
         kind = ProposalKind.REEXAMINE if rng.random() < self.reexamine else ProposalKind.PROPOSE
         members = [cell for _, cell in self.best] or self.seeds

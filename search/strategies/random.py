@@ -10,5 +10,7 @@ from search.strategies.proposal import Move
 class RandomStrategy(Strategy):
     """Mutation of the initial population, drawn uniformly, whatever the results: the control for selection."""
 
+    learns = False
+
     def _choose(self, rng: np.random.Generator) -> Move:
         return Move(ProposalKind.PROPOSE, self.population[int(rng.integers(len(self.population)))])

@@ -14,6 +14,8 @@ class SampleStrategy(Strategy):
     is in the profile's section `[sample]`; `random` is the same with one mutation.
     """
 
+    learns = False
+
     def _choose(self, rng: np.random.Generator) -> Move:
         start = self.population[int(rng.integers(len(self.population)))]
         return Move(ProposalKind.PROPOSE, start, self.profile.sample.mutations)

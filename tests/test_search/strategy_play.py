@@ -29,7 +29,8 @@ PROFILE = Profile(
 RULE = ScoreRule(ScoreKind.RATIO, PROFILE.ranked, METRICS)
 Answer = Callable[[Proposal], Outcome]
 GRAPHS: dict[str, GateGraph] = {}
-"""Of the cells that strategies were told of, by id."""
+MUTATIONS: dict[str, tuple[str, ...]] = {}
+"""Of the cells that strategies were told of, by id: their graphs, and the mutations that made them."""
 
 
 def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
@@ -37,6 +38,7 @@ def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
     if proposal.graph is None:
         return Outcome(proposal, (), "no valid child")
     GRAPHS[proposal.graph.id] = proposal.graph
+    MUTATIONS[proposal.graph.id] = tuple(f"{m.transformation}: {m.detail}" for m in proposal.mutations)
     cell = generator_of("cell", proposal.graph.id)
     fate = cell.random() if proposal.kind is ProposalKind.PROPOSE else 1.0
     visits = []
@@ -61,7 +63,7 @@ def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
 
 def started(name: str, profile: Profile = PROFILE, seed: int = 0, rule: ScoreRule = RULE) -> Strategy:
     """Return a strategy that was told the baselines."""
-    strategy = STRATEGIES[name](profile, seed, rule, GRAPHS.__getitem__)
+    strategy = STRATEGIES[name](profile, seed, rule, GRAPHS.__getitem__, MUTATIONS.__getitem__)
     outcomes = []
     for i, cell in enumerate(profile.search.baselines):
         settings = {task: profile.grid_of(section).settings[:9] for task, section in profile.tasks.items()}
