@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from results.store.words import ProposalKind
+from results.store.words import ProposalKind, TrialState
 from search.profiles.sections import Profile
 from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.scoring import ScoreRule
 from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.trial import TrialResult
-
 
 LEARNT = 0.1
 """Share of its final gain that the reference must have at a step for candidates to be compared with it there."""
@@ -104,36 +103,39 @@ class Reference:
 
     Attributes:
         rule: rule of the score, with the reference's best validation metric on each task.
-        curves: best validation metric so far, over all its settings, at each step that was measured, by task and step.
+        marks: best validation metric of its settings at each step where candidates pause, by task and step.
+        curves: best validation metric of its settings up to each step that was measured, by task and step.
         settings: its best setting on each task.
         repeats: mean validation metric over the further seeds of its best setting, by task; empty if there are none.
     """
 
     rule: ScoreRule
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    marks: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     curves: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     repeats: Mapping[str, float] = field(default_factory=dict)
 
     def share_at(self, task: str, value: float, step: int | None) -> float | None:
         """Return a metric's share of the reference's result at equal steps; of its final result if `step` is None."""
         if step is None:
             return self.rule.share(task, value)
-        return self.rule.against({task: self.curves[task][step]}).share(task, value)
+        return self.rule.against({task: self.marks[task][step]}).share(task, value)
 
     def is_informative(self, task: str, step: int | None) -> bool:
         """Return whether the reference has learnt enough of a task at a step for others to be compared with it."""
-        if step is None:
-            return True
-        final = self.rule.gain(task, self.rule.reference[task])
-        return self.rule.gain(task, self.curves[task][step]) > LEARNT * final
+        return step is None or self._has_learnt(task, self.marks[task].get(step))
 
     def floor(self, task: str, share: float) -> Floor:
         """Return the values whose gain is this share of the reference's at equal steps, where that is informative."""
         if share <= 0.0:
             return ()
         constant = self.rule.constants[task]
-        steps = (step for step in sorted(self.curves.get(task, ())) if self.is_informative(task, step))
-        return tuple((step, constant + share * (self.curves[task][step] - constant)) for step in steps)
+        curve = sorted(self.curves.get(task, {}).items())
+        return tuple((step, constant + share * (v - constant)) for step, v in curve if self._has_learnt(task, v))
+
+    def _has_learnt(self, task: str, value: float | None) -> bool:
+        final = self.rule.gain(task, self.rule.reference[task])
+        return value is not None and self.rule.gain(task, value) > LEARNT * final
 
 
 class Allocation(ABC):
@@ -144,6 +146,9 @@ class Allocation(ABC):
         seed: seed of the run.
         budgets: training budget of memorization and each task.
     """
+
+    whole = 0
+    """Rung of a whole training."""
 
     def __init__(self, profile: Profile, seed: int, budgets: Mapping[str, Budget]) -> None:
         self.profile, self.seed, self.budgets = profile, seed, budgets
@@ -196,3 +201,17 @@ class Allocation(ABC):
     def marks(self, task: str) -> tuple[int, ...]:
         """Return the step of each rung of a task at which its trials pause, lowest first."""
         return ()
+
+
+def paused_value(result: TrialResult) -> float | None:
+    """Return the validation metric of a trial that may represent its cell, paused or not, or None."""
+    return result.validation if result.state.is_ranked or result.state is TrialState.PAUSED else None
+
+
+def best_setting(rule: ScoreRule, visit: Visit) -> Setting | None:
+    """Return the setting of a visit with the best result, the first of equal ones, or None if none has a result."""
+    values = {setting: value for setting, value in visit.results.items() if value is not None}
+    if not values:
+        return None
+    best = rule.metrics[visit.task].best(list(values.values()))
+    return next(setting for setting, value in values.items() if value == best)

@@ -21,7 +21,17 @@ from heapq import heappop, heappush
 
 from results.store.endings import NO_CHILD, failed_at, paused_at, stopped_at
 from results.store.words import COMPLETE, ProposalKind, TrialState
-from search.allocations.base import Allocation, Course, Judgement, Promotion, Reference, Step, TrialKey
+from search.allocations.base import (
+    Allocation,
+    Course,
+    Judgement,
+    Promotion,
+    Reference,
+    Step,
+    TrialKey,
+    best_setting,
+    paused_value,
+)
 from search.allocations.stages import StagesCourse
 from search.core.errors import SearchError
 from search.core.keys import generator_of
@@ -103,8 +113,11 @@ class Halving(Allocation):
         return self.marks(task)[rung] if rung < self.whole else None
 
     def tasks(self, rung: int) -> tuple[str, ...]:
-        """Return the tasks of a rung in order: those that the reference has begun to learn; after a whole training all
-        ranked ones and the checks."""
+        """Return the tasks of a rung in order.
+
+        Below a whole training these are the ranked tasks that the reference has begun to learn. A whole training is on
+        all tasks, and further seeds are of the ranked ones.
+        """
         assert self.reference is not None
         if rung >= self.whole:
             return self.profile.visited if rung == self.whole else self.profile.ranked
@@ -146,13 +159,12 @@ class Halving(Allocation):
     def learn(
         self, index: int, kind: ProposalKind, cell: str | None, visits: Sequence[Visit], ending: str
     ) -> tuple[int, float | None]:
-        """Enter the outcome of a proposal into its rung. Return the rung and the score there; -inf if it was stopped."""
+        """Enter the outcome of a proposal into its rung; the score is -inf if the candidate was stopped."""
         if cell is None:
             return 0, None
         candidate = self._candidates.setdefault(cell, _Candidate(-1))
         candidate.rung += 1
-        ended = ending == COMPLETE or ending == paused_at(candidate.rung)
-        score = rung_score(self.profile, visits) if ended else -math.inf
+        score = self.score(candidate.rung, visits, ending)
         assert self.reference is not None
         for visit in visits:
             found = best_setting(self.reference.rule, visit)
@@ -162,20 +174,12 @@ class Halving(Allocation):
         self._rungs[candidate.rung].enter(cell, score)
         return candidate.rung, score
 
-
-def rung_score(profile: Profile, visits: Sequence[Visit]) -> float:
-    """Return the smallest share over the visits of ranked tasks; -inf if one has none."""
-    shares = [visit.share for visit in visits if visit.task in profile.ranked]
-    return min((-math.inf if share is None else share for share in shares), default=-math.inf)
-
-
-def best_setting(rule: ScoreRule, visit: Visit) -> Setting | None:
-    """Return the setting of a visit with the best result, the first of equal ones, or None if none has a result."""
-    values = {setting: value for setting, value in visit.results.items() if value is not None}
-    if not values:
-        return None
-    best = rule.metrics[visit.task].best(list(values.values()))
-    return next(setting for setting, value in values.items() if value == best)
+    def score(self, rung: int, visits: Sequence[Visit], ending: str) -> float:
+        """Return the smallest share over the visits of ranked tasks; -inf if the candidate did not get through."""
+        if ending not in (COMPLETE, paused_at(rung)):
+            return -math.inf
+        shares = [visit.share for visit in visits if visit.task in self.profile.ranked]
+        return min((-math.inf if share is None else share for share in shares), default=-math.inf)
 
 
 class RungCourse(Course):
@@ -213,7 +217,7 @@ class RungCourse(Course):
         """Enter the results of a task and return the judgement of the visit."""
         task = self._left.pop(0)
         rule = self.reference.rule
-        values = {key: _value(result) for key, result in results.items()}
+        values = {key: paused_value(result) for key, result in results.items()}
         if self.rung > self.halving.whole:
             visit = Visit(task, {}, passed=True, share=self._share_of_repeats(task, list(values.values())))
             best = _mean(list(values.values()))
@@ -236,7 +240,8 @@ class RungCourse(Course):
     def outcome(self) -> Outcome:
         """Return the outcome of the proposal, which must have ended."""
         assert self.ending is not None
-        return Outcome(self.proposal, tuple(self.visits), self.ending)
+        score = self.halving.score(self.rung, self.visits, self.ending)
+        return Outcome(self.proposal, tuple(self.visits), self.ending, self.rung, score)
 
     def _stage(self, task: str) -> int:
         return 1 + self.halving.profile.visited.index(task)
@@ -246,11 +251,6 @@ class RungCourse(Course):
         if mean is None or task not in self.reference.repeats:
             return None
         return self.reference.rule.against({task: self.reference.repeats[task]}).share(task, mean)
-
-
-def _value(result: TrialResult) -> float | None:
-    """Return the validation metric of a trial that may represent its cell, paused or not, or None."""
-    return result.validation if result.state.is_ranked or result.state is TrialState.PAUSED else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

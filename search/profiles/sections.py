@@ -398,6 +398,15 @@ class Profile:
                 "mutation.duplicates is 'revisit', which halving does not know; set it to 'reject', or "
                 "search.allocation to 'stages'"
             )
+        if self.search.allocation == "halving":
+            least = self.halving.eta ** (self.halving.rungs - 1)
+            for name, section in self.tasks.items():
+                steps = section.schedule.budget().steps
+                if steps < least:
+                    raise ValueError(
+                        f"tasks.{name} trains {steps:,} steps, but {self.halving.rungs} rungs with eta "
+                        f"{self.halving.eta} need at least {least:,}; set fewer halving.rungs or more epoch_steps"
+                    )
         planned = self.confirmation
         if planned.max_repeats < planned.repeats:
             raise ValueError(

@@ -404,24 +404,13 @@ class Strategy(ABC):
     def _child_settings(
         self, child: str, parents: Sequence[CellRecord], rng: np.random.Generator
     ) -> dict[str, tuple[Setting, ...]]:
-        """Draw settings for a child by the transfer rule, for memorization and every task.
-
-        With halving, the best settings of the parents come first, then the best of the seeds; there are as many as the
-        first rung has.
-        """
+        """Draw settings for a child by the transfer rule, for memorization and every task."""
+        if self.profile.search.allocation == "halving":
+            return self._first_settings(parents, rng)
         had = self.records[child].tried if child in self.records else {}
         seeds = [self.records[i] for i in self.seeds]
         rule = self.profile.transfer.rule()
         settings: dict[str, tuple[Setting, ...]] = {}
-        if self.profile.search.allocation == "halving":
-            count = self.profile.halving.settings[0]
-            for name, task in self.profile.tasks.items():
-                grid = self.profile.grid_of(task)
-                known = dict.fromkeys([*self._ordered(parents, name), *self._ordered(seeds, name)])
-                allowed = set(grid.settings)
-                first = [setting for setting in known if setting in allowed][:count]
-                settings[name] = (*first, *grid.draw(count - len(first), rng, first))
-            return settings
         for name, section in self._sections().items():
             grid = self.profile.grid_of(section)
             exclude = had.get(name, {})
@@ -430,6 +419,18 @@ class Strategy(ABC):
             else:
                 tried = self._ordered(parents, name)
                 settings[name] = rule.draw(section.settings, grid, tried, self._ordered(seeds, name), rng, exclude)
+        return settings
+
+    def _first_settings(
+        self, parents: Sequence[CellRecord], rng: np.random.Generator
+    ) -> dict[str, tuple[Setting, ...]]:
+        """Return the settings of a new candidate at the first rung: the parents' best of each task, then drawn ones."""
+        settings = {}
+        for name in self.profile.visited:
+            grid = self.profile.grid_of(self.profile.tasks[name])
+            tried = self._ordered(parents, name) or self._ordered([self.records[i] for i in self.seeds], name)
+            first = tried[0] if tried else grid.middle
+            settings[name] = (first, *grid.draw(self.profile.halving.settings[0] - 1, rng, {first}))
         return settings
 
     def _sections(self) -> dict[str, TaskSection | MemorizationSection]:

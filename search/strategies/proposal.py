@@ -54,11 +54,20 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Visit:
-    """Evaluation of a cell on one task: the validation metric of each setting, None for trials that do not rank."""
+    """Evaluation of a cell on one task.
+
+    Attributes:
+        task: name of the task.
+        results: validation metric of each setting, where its training paused or ended; None for trials that do not
+            rank.
+        passed: whether the cell passed the stage.
+        share: share of the GRU's result, at equal steps where training paused; None if it is not known.
+    """
 
     task: str
     results: Mapping[Setting, float | None]
     passed: bool
+    share: float | None = None
 
 
 @dataclass(frozen=True)

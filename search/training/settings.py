@@ -90,7 +90,7 @@ class Grid:
 
     def neighbours(self, setting: Setting) -> tuple[Setting, ...]:
         """Return the settings that differ from this one by one place in one list, other learning rates first."""
-        found = []
+        found: list[Setting] = []
         for name, values in (
             ("learning_rate", self.learning_rates),
             ("scale", self.scales),
@@ -101,9 +101,8 @@ class Grid:
             ordered = sorted(set(values))
             place = bisect_left(ordered, getattr(setting, name))
             here = place < len(ordered) and ordered[place] == getattr(setting, name)
-            for near in (place + 1 if here else place, place - 1):
-                if 0 <= near < len(ordered):
-                    found.append(replace(setting, **{name: ordered[near]}))
+            near = [ordered[k] for k in (place + here, place - 1) if 0 <= k < len(ordered)]
+            found += [replace(setting, **{name: value}) for value in near]
         return tuple(found)
 
     def draw(
