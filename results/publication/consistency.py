@@ -121,7 +121,7 @@ def _check_ids(cells: Sequence[CellRow]) -> str:
 
 
 def _check_lineage(cells: Sequence[CellRow]) -> str:
-    """Check that every found cell descends from a given one, and that each parent was proposed earlier."""
+    """Check that every found cell descends from the initial population, and that each parent was proposed earlier."""
     known = {cell.id: cell for cell in cells}
     roots: set[str] = set()
     depth: dict[str, int] = {}
@@ -129,6 +129,11 @@ def _check_lineage(cells: Sequence[CellRow]) -> str:
         if cell.origin == Origin.BASELINE:
             if cell.parent is not None or cell.proposal is not None:
                 raise _BrokenError(f"cell {cell.id} was given, but has a parent or a proposal")
+            depth[cell.id] = 0
+            continue
+        if cell.origin == Origin.INITIAL:
+            if cell.parent is not None or cell.mutations or cell.proposal is None:
+                raise _BrokenError(f"cell {cell.id} of the initial population has a parent, or lacks its proposal")
             depth[cell.id] = 0
             continue
         if cell.origin != Origin.FOUND or cell.proposal is None or cell.parent is None or not cell.mutations:

@@ -101,7 +101,7 @@ def rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
     columns = _columns(frame, tasks, {})
     shown = frame.head(MOST_ROWS)
     return [
-        Row(record["origin"] == Origin.BASELINE, tuple(_entry(column.name, column.style, record) for column in columns))
+        Row(record["origin"] != Origin.FOUND, tuple(_entry(column.name, column.style, record) for column in columns))
         for record in shown.assign(name=known_names(shown)).to_dict("records")
     ]
 

@@ -80,7 +80,7 @@ COLUMNS = {
     "not pass every stage or has no score",
     "cell": "first 8 hex digits of the cell's id",
     "name": "name of a library cell or of the file it came from; empty for a found cell",
-    "origin": "baseline (given) or found (by the search)",
+    "origin": "baseline (given), initial (of the initial population) or found (by the search)",
     "parent": "name, or else first 8 hex digits, of the cell that it was mutated from",
     "stage": "complete, or where it stopped, or running",
     "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",

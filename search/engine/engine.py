@@ -26,7 +26,7 @@ from results.store.words import MEMORIZATION, ProposalKind
 from search.allocations.base import Allocation, Course, Promotion, Reference, Step, TrialKey, best_setting
 from search.allocations.registry import ALLOCATIONS
 from search.cells.graph import GateGraph
-from search.cells.library import REFERENCE, label_of
+from search.cells.library import LIBRARY, REFERENCE, label_of
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed, shared_seed, trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
@@ -102,10 +102,14 @@ class Engine:
         }
         self.rule = ScoreRule(profile.search.score, profile.ranked, self.metrics, self._constant_baselines)
         self._cached_graph = lru_cache(GRAPHS)(self._graph_of)
-        self.strategy: Strategy = strategy_class(profile.search.strategy)(profile, seed, self.rule, self._cached_graph)
+        self.strategy: Strategy = strategy_class(profile.search.strategy)(
+            profile, seed, self.rule, self._cached_graph, lambda cell: self.store.cell(cell).mutations
+        )
         self._given = profile.given_in(store.form)
         self.progress = Progress(len(self._given), proposals=profile.search.proposals)
-        self._names = {graph.id: name for name, graph in reversed(self._given.items())}
+        self._population = profile.population_in(store.form)
+        named = {name: graph for name, graph in self._population.items() if name in LIBRARY} | self._given
+        self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
         self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
         for name in profile.visited:
@@ -146,7 +150,8 @@ class Engine:
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
         self.allocation.start(self._reference(reference))
-        self.strategy.start([self._placed(outcome) for outcome in outcomes], self.rule.reference, self._names)
+        placed = [self._placed(outcome) for outcome in outcomes]
+        self.strategy.start(placed, self.rule.reference, tuple(self._population.values()))
 
     def run_proposals(self) -> None:
         """Run all proposals; the baselines must have been run."""

@@ -4,10 +4,19 @@ from difflib import get_close_matches
 
 from search.core.errors import SearchError
 from search.strategies.base import Strategy
+from search.strategies.evolution import EvolutionStrategy
+from search.strategies.local import LocalStrategy
 from search.strategies.paper import PaperStrategy
 from search.strategies.random import RandomStrategy
+from search.strategies.sample import SampleStrategy
 
-STRATEGIES: dict[str, type[Strategy]] = {"paper": PaperStrategy, "random": RandomStrategy}
+STRATEGIES: dict[str, type[Strategy]] = {
+    "paper": PaperStrategy,
+    "random": RandomStrategy,
+    "evolution": EvolutionStrategy,
+    "local": LocalStrategy,
+    "sample": SampleStrategy,
+}
 
 
 def strategy_class(name: str) -> type[Strategy]:

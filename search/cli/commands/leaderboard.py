@@ -83,7 +83,7 @@ def leaderboard(
     if study:
         frame = with_study(frame)  # before rows are left out: the ratios are to the GRU's
     if baselines:
-        frame = frame[frame["origin"] == Origin.BASELINE]
+        frame = frame[frame["origin"] != Origin.FOUND]
     if tasks:
         frame = sorted_by(frame, tasks[0])
     frame = frame if top is None else frame.head(top)
