@@ -5,6 +5,7 @@ interruptions:
 
 - every random draw has a generator of its own, seeded by a key (`search.core.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order; W, the window, belongs to the run;
+  with a limit on compute, no proposal is asked for once the proposals told have spent it;
 - a trial is identified by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored trial is
   not trained again, except one that failed before the baselines were finished. A trial that fails in the code of its
   task ends the search and is not stored, because the cell is not to blame. To resume a run is to run the same search
@@ -12,7 +13,7 @@ interruptions:
   (`search.engine.history`), except for a sample of proposals, which verifies that this version draws the same ones.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -29,13 +30,14 @@ from search.core.keys import trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics
 from search.engine.budgets import budgets
 from search.engine.history import History, PastProposal
+from search.engine.ledger import Ledger
 from search.engine.progress import Progress
 from search.engine.rows import cell_row, evaluation_row, proposal_row, trial_result
 from search.engine.stages import ProposalRun
 from search.engine.trial_writer import TrialWriter
 from search.profiles.sections import Profile
 from search.strategies.base import Strategy
-from search.strategies.proposal import Outcome, Proposal
+from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.registry import strategy_class
 from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
@@ -106,6 +108,9 @@ class Engine:
         self._tickets: dict[tuple[str, str, Setting], int] = {}  # of the trials that are queued or running
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
         self._writer = TrialWriter(store, self.metrics)
+        # Reading the sizes of the data takes time, so only a run with a limit keeps a ledger.
+        self._ledger = Ledger(profile, tasks, store, self.strategy.graph_of) if profile.search.compute else None
+        self._told = 0
 
     def run(self) -> None:
         """Run the whole search.
@@ -133,16 +138,36 @@ class Engine:
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
         self.strategy.start(outcomes, self.rule.reference, self._names)
+        if self._ledger is not None:
+            self._ledger.charge_given()
 
     def run_proposals(self) -> None:
-        """Run all proposals; the baselines must have been run."""
+        """Run all proposals, or as many as the profile's compute allows; the baselines must have been run."""
         window, total = self.profile.search.window, self.profile.search.proposals
-        for index in range(self._restore(), total):
-            if index >= window:
-                self.strategy.tell(self._wait_for(index - window))
-            self._start(self.strategy.ask(index))
-        for index in range(max(0, total - window), total):
-            self.strategy.tell(self._wait_for(index))
+        asked = self._restore()
+        while asked < total:
+            if asked >= window:
+                self._tell(asked - window)
+                if self._is_spent():
+                    break
+            self._start(self.strategy.ask(asked))
+            asked += 1
+        for index in range(self._told, asked):
+            self._tell(index)
+
+    def _tell(self, index: int) -> None:
+        outcome = self._wait_for(index)
+        self.strategy.tell(outcome)
+        self._count_told(outcome.proposal.cell, outcome.visits)
+
+    def _count_told(self, cell: str | None, visits: Sequence[Visit]) -> None:
+        self._told += 1
+        if self._ledger is not None:
+            self._ledger.charge(cell, visits)
+
+    def _is_spent(self) -> bool:
+        """Return whether the proposals told have spent the run's compute."""
+        return self._ledger is not None and self._ledger.spent >= self.profile.search.compute
 
     def _restore(self) -> int:
         """Tell the strategy what ended before the run was interrupted, and return the first index to ask for.
@@ -172,6 +197,7 @@ class Engine:
     def _learn(self, past: PastProposal) -> None:
         row = past.row
         self.strategy.learn(row.index, ProposalKind(row.kind), row.cell, past.visits, row.outcome)
+        self._count_told(row.cell, past.visits)
 
     def _outcome_of(self, past: PastProposal) -> Outcome:
         row = past.row
