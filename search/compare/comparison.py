@@ -52,7 +52,7 @@ from search.engine.budgets import budgets
 from search.engine.progress import Progress
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_tasks
-from search.training.compute import data_size, model_products, trial_compute
+from search.training.compute import data_size, matrix_groups, model_products, trial_compute
 from search.training.model import units_for
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task
@@ -97,7 +97,7 @@ def training_compute(profile: Profile, tasks: Mapping[str, Task]) -> float:
             units = units_for(graph, setting, task.output_size, task.output)
         except BudgetError as error:
             raise SearchError(f"task {name!r}: {error}; give its section more parameters") from error
-        model = model_products(graph, units, setting.layers, task.output_size, task.output)
+        model = model_products(matrix_groups(graph), units, setting.layers, task.output_size, task.output)
         data = data_size(task, budget.batch, budget.unroll)
         total += trial_compute(model, data, budget.steps, budget.epochs, True)
     return total
@@ -171,7 +171,7 @@ def _check_folder(folder: Path, plan: Plan, resume: bool) -> None:
             raise SearchError(f"there is no comparison in {str(folder)!r} to resume; start it without --resume")
         if folder.exists() and any(folder.iterdir()):
             raise SearchError(
-                f"{str(folder)!r} is not empty and has no comparison; choose another folder with --output"
+                f"{str(folder)!r} has other files, but no comparison; choose another folder with --output"
             )
         return
     if not resume:

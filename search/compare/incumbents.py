@@ -7,9 +7,7 @@ that the search had tried by then.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-from results.store.graphs import graph_of
 from results.store.records import ProposalRow
 from results.store.store import Store
 from search.engine.history import History
@@ -17,9 +15,6 @@ from search.engine.ledger import Ledger, given_uses
 from search.profiles.loading import profile_of
 from search.training.settings import Setting
 from tasks.task import Metric, Task
-
-GRAPHS = 512
-"""Size of the cache of graphs."""
 
 Standing = tuple[int, float]
 """Rung, and the score at that rung."""
@@ -118,8 +113,7 @@ def trajectory(store: Store, tasks: Mapping[str, Task], budget: float) -> Trajec
         SearchError: the stored profile is invalid.
     """
     profile = profile_of(store)
-    graphs = lru_cache(GRAPHS)(lambda cell: graph_of(store.cell(cell)).in_form(store.form))
-    ledger = Ledger(profile, tasks, store, graphs)
+    ledger = Ledger(profile, tasks, store)
     ledger.charge_given()
     records = _Records(profile.ranked, {name: task.metric for name, task in tasks.items()})
     for use in given_uses(profile, store.seed, store):

@@ -109,7 +109,7 @@ class Engine:
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
         self._writer = TrialWriter(store, self.metrics)
         # Reading the sizes of the data takes time, so only a run with a limit keeps a ledger.
-        self._ledger = Ledger(profile, tasks, store, self.strategy.graph_of) if profile.search.compute else None
+        self._ledger = Ledger(profile, tasks, store) if profile.search.compute else None
         self._told = 0
 
     def run(self) -> None:

@@ -6,18 +6,18 @@ and settings needs, are kept apart. The ledger is a function of the stored trial
 told, so a resumed search and an analysis of its store get the same sums.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from results.store.graphs import graph_of
 from results.store.records import TrialRow
 from results.store.store import Store
-from search.cells.graph import GateGraph
 from search.engine.baselines import baseline_proposal
 from search.profiles.sections import Profile
 from search.profiles.tasks import section_of
 from search.strategies.proposal import Visit
-from search.training.compute import DataSize, ModelProducts, data_size, model_products, trial_compute
+from search.training.compute import DataSize, ModelProducts, data_size, matrix_groups, model_products, trial_compute
 from search.training.settings import Setting
 from tasks.task import Task
 
@@ -39,17 +39,14 @@ class Ledger:
         profile: profile of the search.
         tasks: memorization and every task of the profile, by name.
         store: store of the search; a trial is read from it when it is charged.
-        graph_of: returns the graph of a stored cell by its id.
 
     Attributes:
         given: multiply-adds of the given cells, which `spent` leaves out.
         spent: multiply-adds of the proposals charged so far.
     """
 
-    def __init__(
-        self, profile: Profile, tasks: Mapping[str, Task], store: Store, graph_of: Callable[[str], GateGraph]
-    ) -> None:
-        self.profile, self.tasks, self.store, self.graph_of = profile, tasks, store, graph_of
+    def __init__(self, profile: Profile, tasks: Mapping[str, Task], store: Store) -> None:
+        self.profile, self.tasks, self.store = profile, tasks, store
         self.given = self.spent = 0.0
         self._paid: dict[tuple[str, str, str, int], float] = {}
         self._sizes: dict[str, DataSize] = {}
@@ -105,8 +102,10 @@ class Ledger:
         return self._sizes[task]
 
     def _model_products(self, cell: str, task: str, units: int, layers: int) -> ModelProducts:
-        data = self.tasks[task]
-        return model_products(self.graph_of(cell), units, layers, data.output_size, data.output)
+        data, row = self.tasks[task], self.store.cell(cell)
+        # A formula takes a millisecond to read, and only one in which a matrix has groups needs to be.
+        groups = matrix_groups(graph_of(row).canonical()) if "groups" in row.formula else (1,) * row.products
+        return model_products(groups, units, layers, data.output_size, data.output)
 
 
 def uses_of(cell: str, visits: Sequence[Visit]) -> Iterator[TrialUse]:

@@ -17,7 +17,7 @@ with as many validations as its learning curve has points, and a test evaluation
 element by element are left out: they cost H each, where a matrix costs H * H.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -88,10 +88,23 @@ def _positions(windows: Iterable[Batch]) -> Positions:
     return Positions(float(read), float(predicted))
 
 
-def model_products(graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> ModelProducts:
-    """Return the multiply-adds of a model of the canonical `graph` (see the module)."""
+def matrix_groups(graph: GateGraph) -> tuple[int, ...]:
+    """Return the number of groups of each matrix of a canonical graph."""
     layout = layout_of(graph)
-    cell = len(layout.full) * units * units + sum(units * (units // groups) for groups in layout.groups)
+    return (1,) * len(layout.full) + layout.groups
+
+
+def model_products(groups: Sequence[int], units: int, layers: int, output_size: int, output: Output) -> ModelProducts:
+    """Return the multiply-adds of a model (see the module).
+
+    Args:
+        groups: groups of each matrix of the cell.
+        units: size of the cell's vectors.
+        layers: number of layers.
+        output_size: number of symbols or notes.
+        output: kind of output.
+    """
+    cell = sum(units * (units // number) for number in groups)
     entry = output_size * units if output is Output.MULTI_LABEL else 0
     return ModelProducts(entry + layers * cell, units * output_size)
 

@@ -15,7 +15,7 @@ from search.engine.ledger import Ledger, TrialUse, uses_of
 from search.engine.verification import replay
 from search.profiles.sections import Profile
 from search.strategies.proposal import Visit
-from search.training.compute import data_size, model_products, trial_compute
+from search.training.compute import data_size, matrix_groups, model_products, trial_compute
 from search.training.settings import Setting
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, run
 from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled
@@ -34,7 +34,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def costs(folder: Path, profile: Profile = LONG) -> tuple[list[float], float]:
     """What each proposal of a stored run cost, in order, and what the given cells cost."""
     with Store.open(folder, readonly=True) as store:
-        ledger = Ledger(profile, TASKS, store, lambda cell: graph_of(store.cell(cell)))
+        ledger = Ledger(profile, TASKS, store)
         ledger.charge_given()
         spent = [ledger.charge(past.row.cell, past.visits) for past in History.read(store).proposals]
         assert ledger.spent == pytest.approx(sum(spent))
@@ -48,9 +48,8 @@ def plain_costs(folder: Path) -> Mapping[int | None, float]:
         for row in store.trials(curves=True):
             task, schedule = TASKS[row.task], PROFILE.memorization.schedule  # one schedule for all tasks
             graph = graph_of(store.cell(row.cell))
-            model = model_products(
-                graph, row.units, Setting.from_key(row.setting).layers, task.output_size, task.output
-            )
+            layers = Setting.from_key(row.setting).layers
+            model = model_products(matrix_groups(graph), row.units, layers, task.output_size, task.output)
             size = data_size(task, schedule.batch, schedule.unroll)
             own = trial_compute(model, size, row.steps, len(row.curve), row.test is not None)
             found[row.proposal if row.proposal is not None and row.proposal >= 0 else None] += own
@@ -72,7 +71,7 @@ def test_every_trial_is_charged_once_to_the_first_proposal_that_used_it(searched
 def test_a_trial_trained_further_is_charged_for_the_further_steps_alone(searched: Path) -> None:
     with Store.open(searched, readonly=True) as store:
         row = next(r for r in store.trials(task="xml", curves=True) if r.proposal and r.proposal >= 0 and r.steps == 16)
-        ledger = Ledger(LONG, TASKS, store, lambda cell: graph_of(store.cell(cell)))
+        ledger = Ledger(LONG, TASKS, store)
         whole, half = ledger.cost(row), ledger.cost(row, 8)
         assert 0 < half < whole / 2  # half of the steps, one of two validations, and no test
         charges = [

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
-from search.training.compute import Positions, data_size, model_products, trial_compute
+from search.training.compute import ModelProducts, Positions, data_size, matrix_groups, model_products, trial_compute
 from search.training.model import SequenceModel
 from tasks.arithmetic import Arithmetic
 from tasks.task import Output, Split, Task
@@ -19,6 +19,10 @@ from tests.test_search.small import Chords, small_task
 
 GROUPED = parse_formula("h' = tanh(linear(x, groups=2) + linear(h, groups=4) + linear(h))").canonical()
 CELLS = {"lstm": LIBRARY["lstm"].graph, "gru": LIBRARY["gru"].graph, "mut1": LIBRARY["mut1"].graph, "grouped": GROUPED}
+
+
+def products_of(graph: GateGraph, units: int, layers: int, task: Task) -> ModelProducts:
+    return model_products(matrix_groups(graph), units, layers, task.output_size, task.output)
 
 
 def counted(model: SequenceModel, task: Task, split: Split) -> int:
@@ -39,7 +43,7 @@ def test_an_evaluation_costs_what_pytorch_counts(name: str, layers: int, task: T
     model = SequenceModel(graph, 8, layers, task.output_size, task.output)
     model.initialise(1.0, torch.Generator().manual_seed(0))
     size = data_size(task, batch=4, unroll=6)
-    ours = model_products(graph, 8, layers, task.output_size, task.output)
+    ours = products_of(graph, 8, layers, task)
     assert ours.forward(size.validation) == counted(model, task, Split.VALIDATION)
     assert ours.forward(size.test) == counted(model, task, Split.TEST)
 
@@ -48,9 +52,9 @@ def test_the_matrices_are_those_of_torch_nn() -> None:
     """Count, in a plain loop, a multiply-add for each entry of each matrix that a position passes."""
     for name, layer in (("lstm", nn.LSTM(12, 12, 2)), ("gru-after", nn.GRU(12, 12, 2)), ("tanh", nn.RNN(12, 12, 2))):
         products = sum(p.numel() for key, p in layer.named_parameters() if key.startswith("weight"))
-        ours = model_products(LIBRARY[name].graph, 12, 2, 30, Output.SYMBOLS)
+        ours = model_products(matrix_groups(LIBRARY[name].graph), 12, 2, 30, Output.SYMBOLS)
         assert (ours.read, ours.predicted) == (products, nn.Linear(12, 30).weight.numel())
-    rolls = model_products(LIBRARY["tanh"].graph, 12, 1, 30, Output.MULTI_LABEL)
+    rolls = model_products((1, 1), 12, 1, 30, Output.MULTI_LABEL)
     assert rolls.read == nn.Linear(30, 12).weight.numel() + 2 * 12 * 12
 
 
@@ -65,7 +69,7 @@ def test_a_training_step_costs_three_forward_passes_but_for_what_needs_no_gradie
         loss, _, _ = model.loss(batch, model.zero_states(4))
         loss.backward()
     read, predicted = float(batch.loss_mask.size), float(np.count_nonzero(batch.loss_mask))
-    forward = model_products(graph, 8, 1, task.output_size, task.output).forward(Positions(read, predicted))
+    forward = products_of(graph, 8, 1, task).forward(Positions(read, predicted))
     first_state = 2 * 4 * 8 * 8  # products of r and z with h; that of r * h is of a value with a gradient
     assert counter.get_total_flops() / 2 == 3 * forward - first_state
 
@@ -86,7 +90,7 @@ def test_the_sizes_are_those_of_the_batches() -> None:
 def test_a_trial_is_its_steps_its_validations_and_its_test() -> None:
     task = small_task("xml")
     size = data_size(task, batch=4, unroll=6)
-    model = model_products(LIBRARY["lstm"].graph, 8, 1, task.output_size, task.output)
+    model = products_of(LIBRARY["lstm"].graph, 8, 1, task)
     window = 3 * (8 * 64 * size.training.read + 8 * task.output_size * size.training.predicted)
     validation, test = model.forward(size.validation), model.forward(size.test)
     assert trial_compute(model, size, 7, 2, True) == pytest.approx(7 * window + 2 * validation + test)
