@@ -5,6 +5,7 @@ interruptions:
 
 - every random draw has a generator of its own, seeded by a key (`search.core.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order; W, the window, belongs to the run;
+  with a limit on compute, no proposal is asked for once the proposals told have spent it;
 - a trial is identified by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored trial is
   not trained again, except one that failed before the baselines were finished. A trial that fails in the code of its
   task ends the search and is not stored, because the cell is not to blame. To resume a run is to run the same search
@@ -34,6 +35,7 @@ from search.engine.budgets import budgets
 from search.engine.checkpoints import FOLDER, Checkpoints
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
+from search.engine.ledger import Ledger
 from search.engine.progress import Progress
 from search.engine.rows import cell_row, evaluation_row, is_enough, proposal_row, trial_result
 from search.engine.trial_writer import TrialWriter
@@ -123,6 +125,8 @@ class Engine:
         self._told = 0  # number of outcomes told
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
         self._writer = TrialWriter(store, self.metrics)
+        # Reading the sizes of the data takes time, so only a run with a limit keeps a ledger.
+        self._ledger = Ledger(profile, tasks, store) if profile.search.compute else None
 
     def run(self) -> None:
         """Run the whole search.
@@ -152,9 +156,11 @@ class Engine:
         self.allocation.start(self._reference(reference))
         placed = [self._placed(outcome) for outcome in outcomes]
         self.strategy.start(placed, self.rule.reference, tuple(self._population.values()))
+        if self._ledger is not None:
+            self._ledger.charge_given()
 
     def run_proposals(self) -> None:
-        """Run all proposals; the baselines must have been run."""
+        """Run all proposals, or as many as the profile's compute allows; the baselines must have been run."""
         history = History.read(self.store, self.allocation, self.rule)
         self._history = history.proposals
         self.progress.trials_known += history.trials
@@ -181,6 +187,10 @@ class Engine:
             while True:
                 while self._told <= index - self.profile.search.window:
                     self._tell()
+                if self._is_spent():
+                    while self._told < index:
+                        self._tell()
+                    return
                 promotion = self.allocation.promotion(index)
                 if promotion is None and proposed < total:
                     proposed += 1
@@ -202,13 +212,20 @@ class Engine:
             past = self._history[index]
             row = past.row
             told = index, ProposalKind(row.kind), row.cell, past.visits, row.outcome
-            self.strategy.learn(*told, *self.allocation.learn(*told), parent=row.parent)
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.learn(*told, rung, standing, parent=row.parent)
         else:
             outcome = self._wait_for(index)
             proposal = outcome.proposal
             told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
             rung, standing = self.allocation.learn(*told)
             self.strategy.tell(replace(outcome, rung=rung, standing=standing))
+        if self._ledger is not None and told[2] is not None:
+            self._ledger.charge(told[2], self.allocation.trials(told[2], rung, told[3]))
+
+    def _is_spent(self) -> bool:
+        """Return whether the proposals told have spent the run's compute."""
+        return self._ledger is not None and self._ledger.spent >= self.profile.search.compute
 
     def _proposal(self, index: int, promotion: Promotion | None) -> Proposal:
         if promotion is None:
