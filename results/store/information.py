@@ -97,6 +97,7 @@ class Information(Environment):
     data: dict[str, str] = {}  # task -> checksum of its data
     resumed: list[dict[str, Any]] = []  # one entry for each resumption
     extended: list[list[str]] = []  # arguments of the commands that raised the number of proposals
+    drained: list[int] = []  # numbers of proposals after which all outcomes were told, to promote what they allow
     simulated: Simulated | None = None
     retrained: Retraining | None = None
     constants: dict[str, dict[str, float]] = {}  # task -> split -> metric of the constant baseline; no key: not known

@@ -128,7 +128,7 @@ COLUMNS = {
     "TASK_vs_lstm_p": "corrected p value of that verdict",
     "TASK_repeats": "number of seeds of TASK_test; 0 if the evidence is the search",
     "TASK_lost": "number of these repeats that diverged or failed",
-    "TASK_validation": "best validation metric of the search, over trials that ended ok, stopped or at-chance",
+    "TASK_validation": "best validation metric of the search, over trials that ended ok, stopped, at-chance or behind",
     "TASK_accuracy": "accuracy on the test set, whatever metric ranks the task; symbols only; retrained: mean over the "
     "repeats; empty if it was not measured or a repeat was lost",
     "TASK_perplexity": "exp of the mean test loss in nats per symbol; lower is better; symbols only; retrained: of the "

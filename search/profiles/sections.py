@@ -64,6 +64,11 @@ class SearchSection:
     # What the score and the tasks' thresholds are shares of: "gain", the GRU's gain over the constant baseline (not in
     # the study), or "ratio", its metric.
     score: ScoreKind = ScoreKind.RATIO
+    allocation: Literal["stages", "halving"] = "stages"  # how much training a candidate gets; see [halving]
+    # Share of the GRU's gain at equal steps; a trial of a new cell that falls below it is given up (not in the study).
+    hopeless: Share = 0.0
+    # Whether all cells train on the same data from the same seed, which makes their results easier to compare.
+    paired: bool = False  # (not in the study)
     window: Annotated[int, Field(ge=1, le=4096)] = (
         32  # proposal k sees the outcomes up to k - window (not in the study)
     )
@@ -77,6 +82,30 @@ class SearchSection:
     def _whole_library(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         # Written out, so that a stored profile does not change when the library grows.
         return tuple(name for given in names for name in (LIBRARY if given == WHOLE_LIBRARY else [given]))
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class HalvingSection:
+    """Asynchronous successive halving (not in the study); see `search.allocations.halving`."""
+
+    eta: Annotated[int, Field(ge=2, le=10)] = 3  # of this many candidates of a rung one is promoted
+    rungs: Annotated[int, Field(ge=2, le=6)] = 4  # the first is trained for eta ** (1 - rungs) of the steps
+    # Settings tried on each task at each rung: the best of the rung before, and new ones beside it.
+    settings: Annotated[tuple[Count, ...], Field(min_length=2, max_length=6)] = (1, 1, 2, 3)
+    seeds: Annotated[int, Field(ge=0, le=100)] = 2  # further seeds of the best fully trained candidates; 0 for none
+
+    @model_validator(mode="after")
+    def _lengths(self) -> "HalvingSection":
+        if len(self.settings) != self.rungs:
+            raise ValueError(
+                f"halving.settings has {len(self.settings)} numbers, and there are {self.rungs} rungs; give one a rung"
+            )
+        return self
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Share of a schedule's steps at each rung, ending with 1."""
+        return tuple(float(self.eta ** (rung + 1 - self.rungs)) for rung in range(self.rungs))
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -256,6 +285,7 @@ class Profile:
 
     description: str = ""
     search: SearchSection = field(default_factory=SearchSection)
+    halving: HalvingSection = field(default_factory=HalvingSection)
     mutation: MutationSection = field(default_factory=MutationSection)
     vocabulary: VocabularySection = field(default_factory=VocabularySection)
     transfer: TransferSection = field(default_factory=TransferSection)
@@ -306,6 +336,20 @@ class Profile:
                 raise ValueError(
                     f"confirmation.cells has {quoted(name, 60)}, with which contenders are compared; leave it out"
                 )
+        if self.search.allocation == "halving" and self.mutation.duplicates == "revisit":
+            raise ValueError(
+                "mutation.duplicates is 'revisit', which halving does not know; set it to 'reject', or "
+                "search.allocation to 'stages'"
+            )
+        if self.search.allocation == "halving":
+            least = self.halving.eta ** (self.halving.rungs - 1)
+            for name, section in self.tasks.items():
+                steps = section.schedule.budget().steps
+                if steps < least:
+                    raise ValueError(
+                        f"tasks.{name} trains {steps:,} steps, but {self.halving.rungs} rungs with eta "
+                        f"{self.halving.eta} need at least {least:,}; set fewer halving.rungs or more epoch_steps"
+                    )
         planned = self.confirmation
         if planned.max_repeats < planned.repeats:
             raise ValueError(

@@ -5,6 +5,7 @@ asked for after the outcomes of exactly the proposals up to k - W were told, whe
 class maintains the records; a subclass writes `_choose`, which chooses a move from them.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,11 +25,30 @@ from search.training.settings import Setting
 
 @dataclass
 class CellRecord:
-    """State of one cell in a strategy. It holds no graph, since there is a record for every cell tried."""
+    """State of one cell in a strategy. It holds no graph, since there is a record for every cell tried.
+
+    Attributes:
+        memorized: True if the cell passed memorization.
+        complete: True if the cell passed every stage.
+        tried: validation metric of each setting tried, by task; None for trials that do not rank.
+        rung: highest rung at which the cell has a score; 0 if the allocation has no rungs.
+        standing: score at that rung; None if the cell has none. Cells are ranked by rung, then by standing.
+        standings: score at each rung.
+    """
 
     memorized: bool = False
     complete: bool = False
     tried: dict[str, dict[Setting, float | None]] = field(default_factory=dict)
+    rung: int = 0
+    standing: float | None = None
+    standings: dict[int, float] = field(default_factory=dict)
+
+    def enter(self, rung: int, standing: float) -> None:
+        """Enter a score at a rung. A score at a rung never falls, since more settings can only improve it."""
+        best = max(standing, self.standings.get(rung, standing))
+        self.standings[rung] = best
+        if self.standing is None or rung >= self.rung:
+            self.rung, self.standing = rung, best
 
 
 class Strategy(ABC):
@@ -44,7 +64,8 @@ class Strategy(ABC):
         records: record of each cell, by id.
         seeds: ids of the cells that the search starts from.
         rule: rule of the score; it has the GRU's results once the baselines are known.
-        best: list of the best cells as (score, id), best first; its length is limited by the profile.
+        best: list of the best cells as (standing, id), by rung, then standing, best first; its length is limited by the
+            profile.
     """
 
     reexamines: ClassVar[bool] = False
@@ -66,7 +87,7 @@ class Strategy(ABC):
         """Enter the seeds among the baselines into the records.
 
         Args:
-            baselines: outcomes of all given cells.
+            baselines: outcomes of all given cells; with rungs, at the rung that they were trained to.
             reference: the GRU's best validation metric on each ranked task.
             names: name of each given cell, by id.
         """
@@ -78,6 +99,7 @@ class Strategy(ABC):
                 self.seeds.append(cell)
                 self._proposed.add(cell)
                 self._enter(cell, outcome.proposal.kind, outcome.visits, outcome.ending)
+                self._rank(cell, outcome.rung, outcome.standing)
 
     def ask(self, index: int) -> Proposal:
         """Return proposal `index`. Proposals are asked for in order."""
@@ -86,7 +108,8 @@ class Strategy(ABC):
         rng = generator_of(self.seed, "proposal", index)
         move = self._choose(rng)
         record = self.records[move.cell]
-        if move.kind is ProposalKind.REEXAMINE:
+        # With rungs the allocation says which known cells are examined again.
+        if move.kind is ProposalKind.REEXAMINE and self.profile.search.allocation == "stages":
             settings = self._fresh_settings(record, rng)
             bests = self._bests(record)
             graph = self.graph_of(move.cell)
@@ -112,7 +135,16 @@ class Strategy(ABC):
     def tell(self, outcome: Outcome) -> None:
         """Learn from the outcome of a proposal. Outcomes are told in order."""
         proposal = outcome.proposal
-        self.learn(proposal.index, proposal.kind, proposal.cell, outcome.visits, outcome.ending)
+        self.learn(
+            proposal.index,
+            proposal.kind,
+            proposal.cell,
+            outcome.visits,
+            outcome.ending,
+            outcome.rung,
+            outcome.standing,
+            parent=proposal.parent,
+        )
 
     def skip(self, index: int, cell: str | None) -> None:
         """Count proposal `index` as asked for, without drawing it: before the interruption it was the cell `cell`."""
@@ -121,16 +153,46 @@ class Strategy(ABC):
         if cell is not None:
             self._proposed.add(cell)
 
-    def learn(self, index: int, kind: ProposalKind, cell: str | None, visits: Sequence[Visit], ending: str) -> None:
-        """Learn from the stored outcome of a skipped proposal: what `tell` keeps of an outcome."""
+    def pass_over(self, index: int) -> None:
+        """Count proposal `index` as asked for: it is a promotion, which the allocation proposes."""
+        self.skip(index, None)
+
+    def learn(
+        self,
+        index: int,
+        kind: ProposalKind,
+        cell: str | None,
+        visits: Sequence[Visit],
+        ending: str,
+        rung: int = 0,
+        standing: float | None = None,
+        *,
+        parent: str | None = None,
+    ) -> None:
+        """Learn from the stored outcome of a skipped proposal: what `tell` keeps of an outcome.
+
+        Args:
+            index: index of the proposal.
+            kind: its kind. A promotion improves what is known of a cell; it proposes none.
+            cell: id of the cell; None if no valid child was drawn.
+            visits: its visits in order.
+            ending: how it ended.
+            rung: as in `Outcome`.
+            standing: as in `Outcome`.
+            parent: id of the cell that was mutated; None unless the cell is a child.
+        """
         assert index == self._told, "outcomes are told in order"
         self._told += 1
         if cell is not None:
             self._enter(cell, kind, visits, ending)
+            self._rank(cell, rung, standing)
 
     @abstractmethod
     def _choose(self, rng: np.random.Generator) -> Move:
-        """Choose the next move from the records."""
+        """Choose the next move from the records.
+
+        It changes nothing of the strategy: a resumed search does not draw again what was asked before.
+        """
 
     def score(self, record: CellRecord) -> float | None:
         """Return the cell's smallest share of the GRU's result over the ranked tasks; None if a task has no result."""
@@ -160,12 +222,24 @@ class Strategy(ABC):
         record.memorized = record.memorized or kind is ProposalKind.BASELINE
         if ending == COMPLETE:
             record.complete = True
-        found = self.score(record) if record.complete else None
-        if found is not None:
-            self.best = [(s, i) for s, i in self.best if i != cell] + [(found, cell)]
-            # Equal scores are ordered by id, so that the list is the same in every run.
-            self.best.sort(key=lambda entry: (-entry[0], entry[1]))
-            del self.best[self.profile.search.best :]
+
+    def _rank(self, cell: str, rung: int, standing: float | None) -> None:
+        """Enter the cell's score at a rung; without rungs it is worked out once the cell is complete."""
+        record = self.records[cell]
+        if standing is None and record.complete:
+            standing = self.score(record)
+        if standing is None:
+            return
+        if not math.isfinite(standing):  # the cell was stopped on its way up: it is no parent any more
+            record.standing = None
+            self.best = [(s, i) for s, i in self.best if i != cell]
+            return
+        record.enter(rung, standing)
+        assert record.standing is not None
+        self.best = [(s, i) for s, i in self.best if i != cell] + [(record.standing, cell)]
+        # Equal scores are ordered by id, so that the list is the same in every run.
+        self.best.sort(key=lambda entry: (-self.records[entry[1]].rung, -entry[0], entry[1]))
+        del self.best[self.profile.search.best :]
 
     def _bests(self, record: CellRecord) -> dict[str, float]:
         return self.rule.bests({task: results.values() for task, results in record.tried.items()})
@@ -189,6 +263,8 @@ class Strategy(ABC):
         self, child: str, parent: CellRecord, rng: np.random.Generator
     ) -> dict[str, tuple[Setting, ...]]:
         """Draw settings for a child by the transfer rule, for memorization and every task."""
+        if self.profile.search.allocation == "halving":
+            return self._first_settings(parent, rng)
         had = self.records[child].tried if child in self.records else {}
         seeds = [self.records[i] for i in self.seeds]
         rule = self.profile.transfer.rule()
@@ -201,6 +277,16 @@ class Strategy(ABC):
             else:
                 tried = self._ordered([parent], name)
                 settings[name] = rule.draw(section.settings, grid, tried, self._ordered(seeds, name), rng, exclude)
+        return settings
+
+    def _first_settings(self, parent: CellRecord, rng: np.random.Generator) -> dict[str, tuple[Setting, ...]]:
+        """Return the settings of a new candidate at the first rung: the parent's best of each task, then drawn ones."""
+        settings = {}
+        for name in self.profile.visited:
+            grid = self.profile.grid_of(self.profile.tasks[name])
+            tried = self._ordered([parent], name) or self._ordered([self.records[i] for i in self.seeds], name)
+            first = tried[0] if tried else grid.middle
+            settings[name] = (first, *grid.draw(self.profile.halving.settings[0] - 1, rng, {first}))
         return settings
 
     def _sections(self) -> dict[str, TaskSection | MemorizationSection]:

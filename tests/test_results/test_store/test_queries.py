@@ -77,7 +77,10 @@ def test_retrained_cells_have_a_repeat(filled: Store) -> None:
 
 
 def test_mean_seconds_are_over_all_trials_of_a_cell_on_a_task(filled: Store) -> None:
-    assert mean_seconds(filled) == {(GRU, "xml"): 2.0, (A, "xml"): 4.0, (B, "xml"): 4.5}
+    known = {(GRU, "xml"): 2.0, (A, "xml"): 4.0, (B, "xml"): 4.5}
+    assert mean_seconds(filled) == known
+    filled.record(None, [make_trial(A, "xml", 2, seconds=0.5, state="paused")])
+    assert mean_seconds(filled) == known  # a paused trial is shorter than a whole one
 
 
 def test_environments_are_the_stored_texts(filled: Store) -> None:

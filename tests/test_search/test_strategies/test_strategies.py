@@ -15,7 +15,7 @@ from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.keys import generator_of
 from search.profiles.sections import GridSection, MutationSection, Profile, Role, SearchSection, TaskSection
-from search.strategies.base import Strategy
+from search.strategies.base import CellRecord, Strategy
 from search.strategies.paper import PaperStrategy
 from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.random import RandomStrategy
@@ -110,6 +110,41 @@ def test_proposals_are_asked_for_and_told_in_order(name: str) -> None:
     strategy.tell(answer(first))
     with pytest.raises(AssertionError, match="told in order"):
         strategy.tell(answer(first))
+
+
+@every
+def test_a_promotion_takes_an_index_and_ranks_the_cell_by_its_rung(name: str) -> None:
+    strategy = started(name)
+    asked = [strategy.ask(index) for index in range(3)]
+    strategy.pass_over(3)  # number 3 promotes the cell of number 0
+    cells = [proposal.graph.id for proposal in asked if proposal.graph is not None]
+    assert len(cells) == 3
+    for proposal, standing in zip(asked, (0.7, 2.0, 0.8), strict=True):
+        answer(proposal)  # so that its graph is known
+        strategy.tell(Outcome(proposal, (), "paused", rung=0, standing=standing))
+    top = [cell for _, cell in strategy.best][:2]
+    assert top[0] == cells[1]
+    settings = {proposal.kind: proposal for proposal in asked}[ProposalKind.PROPOSE].settings["xml"]
+    visit = Visit("xml", {settings[0]: 0.6}, True)
+    strategy.learn(3, ProposalKind.PROMOTE, cells[0], (visit,), "paused", 1, 0.5)
+    assert strategy.best[0] == (0.5, cells[0])  # the rung comes first
+    record = strategy.records[cells[0]]
+    assert (record.rung, record.standing, record.standings) == (1, 0.5, {0: 0.7, 1: 0.5})
+    assert record.tried["xml"][settings[0]] == 0.6
+    assert strategy.ask(4).index == 4
+
+
+def test_a_score_at_a_rung_never_falls_and_a_lower_rung_changes_nothing() -> None:
+    record = CellRecord()
+    record.enter(1, 0.6)
+    record.enter(0, 0.9)
+    assert (record.rung, record.standing) == (1, 0.6)
+    record.enter(1, 0.5)
+    assert (record.rung, record.standing) == (1, 0.6)
+    record.enter(1, 0.7)
+    record.enter(2, 0.1)
+    assert (record.rung, record.standing) == (2, 0.1)
+    assert record.standings == {0: 0.9, 1: 0.7, 2: 0.1}
 
 
 @every

@@ -16,7 +16,6 @@ from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, run
 from tests.test_search.test_workers.executors import Counting, Shuffled
 from tests.test_search.test_workers.jobs import XML, make_job
 
-
 SHORT = replace(PROFILE, search=replace(PROFILE.search, proposals=5))
 
 
