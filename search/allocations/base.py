@@ -6,7 +6,7 @@ decision is a function of the outcomes told so far, so a run stays a function of
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -197,18 +197,6 @@ class Allocation(ABC):
             results.
         """
         return 0, None
-
-    def trials(self, cell: str, rung: int, visits: Sequence[Visit]) -> Iterator[tuple[str, TrialKey, int | None]]:
-        """Yield the trials that the visits of a proposal used: the task, the key, and the step at which they paused.
-
-        Args:
-            cell: id of the cell, of which all outcomes up to this one were told.
-            rung: the rung of the proposal.
-            visits: its visits.
-        """
-        for visit in visits:
-            for setting in visit.results:
-                yield visit.task, TrialKey(setting), None
 
     def marks(self, task: str) -> tuple[int, ...]:
         """Return the step of each rung of a task at which its trials pause, lowest first."""
