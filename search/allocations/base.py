@@ -6,7 +6,7 @@ decision is a function of the outcomes told so far, so a run stays a function of
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -198,6 +198,18 @@ class Allocation(ABC):
         """
         return 0, None
 
+    def trials(self, cell: str, rung: int, visits: Sequence[Visit]) -> Iterator[tuple[str, TrialKey, int | None]]:
+        """Yield the trials that the visits of a proposal used: the task, the key, and the step at which they paused.
+
+        Args:
+            cell: id of the cell, of which all outcomes up to this one were told.
+            rung: the rung of the proposal.
+            visits: its visits.
+        """
+        for visit in visits:
+            for setting in visit.results:
+                yield visit.task, TrialKey(setting), None
+
     def marks(self, task: str) -> tuple[int, ...]:
         """Return the step of each rung of a task at which its trials pause, lowest first."""
         return ()
@@ -209,9 +221,9 @@ def paused_value(result: TrialResult) -> float | None:
 
 
 def best_setting(rule: ScoreRule, visit: Visit) -> Setting | None:
-    """Return the setting of a visit with the best result, the first of equal ones, or None if none has a result."""
+    """Return the setting of a visit with the best result, the smallest of equal ones, or None if none has a result."""
     values = {setting: value for setting, value in visit.results.items() if value is not None}
     if not values:
         return None
     best = rule.metrics[visit.task].best(list(values.values()))
-    return next(setting for setting, value in values.items() if value == best)
+    return min(setting for setting, value in values.items() if value == best)

@@ -15,7 +15,7 @@ from a higher rung goes first.
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -173,6 +173,16 @@ class Halving(Allocation):
             candidate.tried.setdefault(visit.task, set()).update(visit.results)
         self._rungs[candidate.rung].enter(cell, score)
         return candidate.rung, score
+
+    def trials(self, cell: str, rung: int, visits: Sequence[Visit]) -> Iterator[tuple[str, TrialKey, int | None]]:
+        """Yield the trials that the visits of a proposal used, at a rung or on further seeds."""
+        if rung > self.whole:
+            for visit in visits:
+                for repeat in self.reference_repeats:
+                    yield visit.task, TrialKey(self._candidates[cell].best[visit.task], repeat), None
+            return
+        for task, key, _ in super().trials(cell, rung, visits):
+            yield task, key, self.until(task, rung)
 
     def score(self, rung: int, visits: Sequence[Visit], ending: str) -> float:
         """Return the smallest share over the visits of ranked tasks; -inf if the candidate did not get through."""

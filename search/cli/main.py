@@ -39,6 +39,7 @@ READER_GONE = 141
 
 COMMANDS = {
     "search": "Search for cells, and rank them.",
+    "compare": "Compare search methods at equal compute.",
     "finalists": "Retrain the best cells of a run on fresh seeds.",
     "findings": "Test the study's conclusions on the data of a run.",
     "leaderboard": "Print the ranked table of a run.",

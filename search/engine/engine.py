@@ -5,6 +5,7 @@ interruptions:
 
 - every random draw has a generator of its own, seeded by a key (`search.core.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order; W, the window, belongs to the run;
+  with a limit on compute, no proposal is asked for once the proposals told have spent it;
 - a trial is identified by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored trial is
   not trained again, except one that failed before the baselines were finished. A trial that fails in the code of its
   task ends the search and is not stored, because the cell is not to blame. To resume a run is to run the same search
@@ -31,9 +32,10 @@ from search.core.errors import SearchError
 from search.core.keys import finalist_seed, shared_seed, trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
 from search.engine.budgets import budgets
-from search.engine.checkpoints import Checkpoints
+from search.engine.checkpoints import FOLDER, Checkpoints
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
+from search.engine.ledger import Ledger
 from search.engine.progress import Progress
 from search.engine.rows import cell_row, evaluation_row, is_enough, proposal_row, trial_result
 from search.engine.trial_writer import TrialWriter
@@ -118,11 +120,13 @@ class Engine:
         self._running: dict[int, _Running] = {}  # by proposal
         self._readers: dict[int, list[int]] = {}  # ticket -> proposals that wait for it
         self._tickets: dict[_Ticket, int] = {}
-        self._checkpoints = Checkpoints(store.folder)
+        self._checkpoints = Checkpoints(store.folder / FOLDER)
         self._history: Sequence[PastProposal] = ()
         self._told = 0  # number of outcomes told
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
         self._writer = TrialWriter(store, self.metrics)
+        # Reading the sizes of the data takes time, so only a run with a limit keeps a ledger.
+        self._ledger = Ledger(profile, tasks, store) if profile.search.compute else None
 
     def run(self) -> None:
         """Run the whole search.
@@ -152,9 +156,11 @@ class Engine:
         self.allocation.start(self._reference(reference))
         placed = [self._placed(outcome) for outcome in outcomes]
         self.strategy.start(placed, self.rule.reference, tuple(self._population.values()))
+        if self._ledger is not None:
+            self._ledger.charge_given()
 
     def run_proposals(self) -> None:
-        """Run all proposals; the baselines must have been run."""
+        """Run all proposals, or as many as the profile's compute allows; the baselines must have been run."""
         history = History.read(self.store, self.allocation, self.rule)
         self._history = history.proposals
         self.progress.trials_known += history.trials
@@ -181,6 +187,10 @@ class Engine:
             while True:
                 while self._told <= index - self.profile.search.window:
                     self._tell()
+                if self._is_spent():
+                    while self._told < index:
+                        self._tell()
+                    return
                 promotion = self.allocation.promotion(index)
                 if promotion is None and proposed < total:
                     proposed += 1
@@ -200,13 +210,22 @@ class Engine:
         self._told += 1
         if index < len(self._history):
             past = self._history[index]
-            row, visits, parent = past.row, past.visits, past.row.parent
-            told = row.index, ProposalKind(row.kind), row.cell, visits, row.outcome
+            row = past.row
+            told = index, ProposalKind(row.kind), row.cell, past.visits, row.outcome
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.learn(*told, rung, standing, parent=row.parent)
         else:
             outcome = self._wait_for(index)
-            proposal, parent = outcome.proposal, outcome.proposal.parent
+            proposal = outcome.proposal
             told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
-        self.strategy.learn(*told, *self.allocation.learn(*told), parent=parent)
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.tell(replace(outcome, rung=rung, standing=standing))
+        if self._ledger is not None and told[2] is not None:
+            self._ledger.charge(told[2], self.allocation.trials(told[2], rung, told[3]))
+
+    def _is_spent(self) -> bool:
+        """Return whether the proposals told have spent the run's compute."""
+        return self._ledger is not None and self._ledger.spent >= self.profile.search.compute
 
     def _proposal(self, index: int, promotion: Promotion | None) -> Proposal:
         if promotion is None:
@@ -427,8 +446,8 @@ def _check_same(row: ProposalRow, cell: str | None, *, promoted: bool = False) -
     if cell != row.cell or promoted != (row.kind == ProposalKind.PROMOTE):
         verb = "promotes" if promoted else "proposes"
         raise SearchError(
-            f"proposal {row.index} of the stored run is cell {row.cell} ({row.kind}), but this version of gatesearch, "
-            f"with the same seed and profile, {verb} {cell}; resume with the version that began the run"
+            f"proposal {row.index} of the stored run is cell {row.cell}, but this version of gatesearch, with the same "
+            f"seed and profile, {verb} {cell}; resume with the version that began the run"
         )
 
 

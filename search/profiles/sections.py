@@ -62,6 +62,8 @@ class SearchSection:
     """Procedure of the search."""
 
     proposals: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    # Multiply-adds after which no proposal is asked for (`search.training.compute`; not in the study); 0: no limit
+    compute: Annotated[float, Field(ge=0.0, le=1e30)] = 0.0
     strategy: str = "paper"
     # What the score and the tasks' thresholds are shares of: "gain", the GRU's gain over the constant baseline (not in
     # the study), or "ratio", its metric.

@@ -81,7 +81,7 @@ def test_the_population_of_an_earlier_store_has_the_form_of_its_cells() -> None:
         ('["h\' = tanh(linear(h))"]', "is no recurrent cell (ignores-input)"),
         ('["h\' = tanh(linear(x))"]', "is no recurrent cell (stateless)"),
         ('["h\' = y + h"]', "search.population has"),
-        ("[3]", "search.population.0' is 3"),
+        ("[3]", "search.population.0 is 3"),
         (str(["gru"] * (MAX_CELLS + 1)).replace("'", '"'), "at most 1000"),
     ],
 )
@@ -96,11 +96,11 @@ def test_a_wrong_population_is_refused_in_one_line(population: str, words: str) 
 def test_numbers_of_strategies_are_checked() -> None:
     for section, words in (
         ("[evolution]\npopulation = 5\ntournament = 6", "evolution.tournament is 6, but evolution.population is 5"),
-        ("[evolution]\npopulation = 0", "'evolution.population' is 0"),
-        ("[local]\nfailures = 0", "'local.failures' is 0"),
-        ("[sample]\nmutations = 0", "'sample.mutations' is 0"),
-        ("[mutation]\ncrossover = 1.5", "'mutation.crossover' is 1.5"),
-        ("[mutation]\nadapt = 1", "'mutation.adapt' is 1"),
+        ("[evolution]\npopulation = 0", "evolution.population is 0"),
+        ("[local]\nfailures = 0", "local.failures is 0"),
+        ("[sample]\nmutations = 0", "sample.mutations is 0"),
+        ("[mutation]\ncrossover = 1.5", "mutation.crossover is 1.5"),
+        ("[mutation]\nadapt = 1", "mutation.adapt is 1"),
         ("[evolution]\nsize = 5", "'evolution.size' is not a field of a profile"),
     ):
         with pytest.raises(SearchError) as error:
