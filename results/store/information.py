@@ -79,7 +79,7 @@ class Confirming(BaseModel):
 
 
 class Drawn(BaseModel):
-    """Achievement of a transformation of cells in a search whose choice among them adapts, and its weight at the end."""
+    """Achievement of a transformation in a search whose choice among them adapts, and its weight at the end."""
 
     model_config = _CONFIG
 
