@@ -24,6 +24,7 @@ from results.store.store import Store
 from results.store.words import Origin
 from results.tables import leaderboard as table
 from results.tables.leaderboard import TABLE_FILE
+from search.cells.crossover import other_parent
 from search.cells.errors import CellError
 from search.cells.operations import Op
 
@@ -143,6 +144,12 @@ def _check_lineage(cells: Sequence[CellRow]) -> str:
             raise _BrokenError(f"the parent {cell.parent} of cell {cell.id} is not stored")
         if parent.proposal is not None and parent.proposal >= cell.proposal:
             raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a parent of proposal {parent.proposal}")
+        second = other_parent(cell.mutations)
+        if second is not None and second not in known:
+            raise _BrokenError(f"the second parent {second} of cell {cell.id} is not stored")
+        other = None if second is None else known[second].proposal
+        if other is not None and other >= cell.proposal:
+            raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a second parent of proposal {other}")
     # Parents come earlier, so in the order of proposals each parent's depth is known.
     for cell in sorted(cells, key=lambda c: -1 if c.proposal is None else c.proposal):
         if cell.parent is not None:

@@ -157,6 +157,7 @@ class _Page:
             funnel=funnel(self.store),
             stops=stage_stops(self.store).to_dict("records"),
             funnel_chart=self._funnel(),
+            transformations=self.store.transformations,
             states=self._add(plots.states_chart(states, self._order(states))) if len(states) else None,
             reasons=reasons.head(MOST_REASONS).to_dict("records"),
             more_reasons=max(0, len(reasons) - MOST_REASONS),

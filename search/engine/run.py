@@ -285,6 +285,8 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     )
     try:
         engine.run()
+        if engine.strategy.adaptation is not None:
+            store.mark(transformations=engine.strategy.adaptation.summary())
         _retrain(run, engine.progress, simulation, observer)
         _confirm(run, engine.progress, simulation, observer, None)
     except BaseException as error:
