@@ -67,22 +67,17 @@ class Trajectory:
     seconds: float
 
 
-class _Records:
-    """Standing of each cell and its trials so far."""
+class Leaders:
+    """Standing of each cell that has one, and the cell that leads."""
 
-    def __init__(self, ranked: tuple[str, ...], metrics: Mapping[str, Metric]) -> None:
-        self.ranked, self.metrics = ranked, metrics
+    def __init__(self, whole: int) -> None:
+        self.whole = whole  # rung of a whole training
         self.standings: dict[str, Standing] = {}
         self.leader: str | None = None
-        self._tried: dict[tuple[str, str], dict[str, float]] = {}
 
-    def enter(self, cell: str, task: str, results: Iterable[tuple[str, float | None]]) -> None:
-        """Enter the validation metric of settings of a cell on a task."""
-        known = self._tried.setdefault((cell, task), {})
-        known.update({setting: value for setting, value in results if value is not None})
-
-    def rank(self, cell: str, standing: Standing) -> None:
+    def rank(self, cell: str, rung: int, score: float) -> None:
         """Enter the standing of a cell, and find the leader."""
+        standing = (rung if score >= 1.0 else min(rung, self.whole)), score
         fallen = cell == self.leader and standing < self.standings[cell]
         self.standings[cell] = standing
         if fallen:
@@ -93,6 +88,19 @@ class _Records:
     def _place(self, cell: str) -> tuple[float, float, str]:
         rung, score = self.standings[cell]
         return -rung, -score, cell
+
+
+class _Tried:
+    """Settings that were tried on each cell, with their results."""
+
+    def __init__(self, ranked: tuple[str, ...], metrics: Mapping[str, Metric]) -> None:
+        self.ranked, self.metrics = ranked, metrics
+        self._tried: dict[tuple[str, str], dict[str, float]] = {}
+
+    def enter(self, cell: str, task: str, results: Iterable[tuple[str, float | None]]) -> None:
+        """Enter the validation metric of settings of a cell on a task."""
+        known = self._tried.setdefault((cell, task), {})
+        known.update({setting: value for setting, value in results if value is not None})
 
     def settings(self, cell: str) -> dict[str, str]:
         """Return the best setting of a cell on each ranked task."""
@@ -122,16 +130,16 @@ def trajectory(store: Store, tasks: Mapping[str, Task], budget: float) -> Trajec
     rule = ScoreRule(profile.search.score, profile.ranked, {name: task.metric for name, task in tasks.items()})
     ledger = Ledger(profile, tasks, store)
     ledger.charge_given()
-    records = _Records(profile.ranked, rule.metrics)
+    tried, leaders = _Tried(profile.ranked, rule.metrics), Leaders(allocation.whole)
     for use in given_uses(profile, store.seed, store):
         row = store.trial(use.cell, use.task, use.setting, use.repeat)
         if row is not None and row.validation is not None:
-            records.enter(use.cell, use.task, [(use.setting, row.validation)])
+            tried.enter(use.cell, use.task, [(use.setting, row.validation)])
     for given in store.proposals():
         if given.index < 0 and given.cell is not None and given.score is not None:
-            records.rank(given.cell, (allocation.whole, given.score))
+            leaders.rank(given.cell, allocation.whole, given.score)
     found: list[Incumbent] = []
-    _note(found, records, -1, 0.0)
+    _note(found, leaders, tried, -1, 0.0)
     proposals = complete = 0
     compute = 0.0
     rungs: Counter[str] = Counter()  # of the proposals of each cell
@@ -146,19 +154,19 @@ def trajectory(store: Store, tasks: Mapping[str, Task], budget: float) -> Trajec
         if cell is None:
             continue
         for visit in past.visits:
-            records.enter(cell, visit.task, ((setting.key, value) for setting, value in visit.results.items()))
+            tried.enter(cell, visit.task, ((setting.key, value) for setting, value in visit.results.items()))
         if past.row.score is not None:  # not of a candidate that was paused or stopped
             complete += 1
-            records.rank(cell, (rung if past.row.score >= 1.0 else min(rung, allocation.whole), past.row.score))
-            _note(found, records, past.row.index, compute)
+            leaders.rank(cell, rung, past.row.score)
+            _note(found, leaders, tried, past.row.index, compute)
     seconds = sum(row.seconds for row in store.trials())
     return Trajectory(tuple(found), proposals, complete, compute, ledger.spent, ledger.given, seconds)
 
 
-def _note(found: list[Incumbent], records: _Records, proposal: int, compute: float) -> None:
+def _note(found: list[Incumbent], leaders: Leaders, tried: _Tried, proposal: int, compute: float) -> None:
     """Add the incumbent if it is another cell, or has other settings, than the last one."""
-    cell = records.leader
+    cell = leaders.leader
     assert cell is not None, "the GRU has a score"
-    settings = records.settings(cell)
+    settings = tried.settings(cell)
     if not found or (found[-1].cell, found[-1].settings) != (cell, settings):
-        found.append(Incumbent(proposal, compute, cell, records.standings[cell][1], settings))
+        found.append(Incumbent(proposal, compute, cell, leaders.standings[cell][1], settings))
