@@ -17,6 +17,7 @@ import torch
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
+from search.training.denormals import denormals_flushed
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget, Ending, EpochRules
 from search.training.settings import Setting
@@ -103,6 +104,7 @@ class _Measure:
         return cls(*ranking, float(score.nats.sum() / score.steps.sum()), others)
 
 
+@denormals_flushed()
 def train_trial(
     graph: GateGraph,
     task: Task,
