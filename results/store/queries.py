@@ -13,11 +13,12 @@ from results.store.words import TrialState
 
 
 class PastVisit(NamedTuple):
-    """Visit of a proposal to a task, and whether the cell passed."""
+    """Visit of a proposal to a task: whether the cell passed, and its share of the GRU's result."""
 
     proposal: int
     task: str
     passed: bool
+    share: float | None
 
 
 class PastTrial(NamedTuple):
@@ -28,6 +29,8 @@ class PastTrial(NamedTuple):
     setting: str  # key of the setting
     state: str  # one of `results.store.words.TrialState`
     validation: float | None  # validation metric
+    steps: int  # training steps done
+    curve: tuple[tuple[int, float, float], ...]  # empty if it was not asked for
 
 
 def trial_count(store: Store) -> int:
@@ -42,16 +45,18 @@ def proposal_count(store: Store) -> int:
 
 def past_visits(store: Store) -> list[PastVisit]:
     """Return the visits of all proposals but the baselines, ordered by proposal and stage."""
-    sql = "SELECT proposal, task, passed FROM evaluations WHERE proposal >= 0 ORDER BY proposal, stage"
-    found = store.typed(sql, {"proposal": int, "task": str, "passed": bool})
-    return [PastVisit(proposal, task, bool(passed)) for proposal, task, passed in found]
+    sql = "SELECT proposal, task, passed, ratio FROM evaluations WHERE proposal >= 0 ORDER BY proposal, stage"
+    found = store.typed(sql, {"proposal": int, "task": str, "passed": bool, "ratio": float | None})
+    return [PastVisit(proposal, task, bool(passed), share) for proposal, task, passed, share in found]
 
 
-def past_trials(store: Store, proposals: int) -> list[PastTrial]:
-    """Return the search's trials that one of the first `proposals` proposals asked for first."""
-    sql = "SELECT proposal, task, setting, state, validation FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?"
-    kinds = {"proposal": int, "task": str, "setting": str, "state": str, "validation": float | None}
-    return [PastTrial(*values) for values in store.typed(sql, kinds, (proposals - 1,))]
+def past_trials(store: Store, proposals: int, *, curves: bool = False) -> list[PastTrial]:
+    """Return the search's trials that one of the first `proposals` proposals asked for first, with their curves."""
+    kinds = {"proposal": int, "task": str, "setting": str, "state": str, "validation": float | None, "steps": int}
+    kinds |= {"curve": str} if curves else {}
+    sql = f"SELECT {', '.join(kinds)} FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?"
+    found = store.typed(sql, kinds, (proposals - 1,))
+    return [PastTrial(*values[:6], *([store.decoded("curve", values[6])] if curves else [()])) for values in found]
 
 
 def totals(store: Store) -> tuple[int, float]:

@@ -28,10 +28,13 @@ class CellRow:
 
     id: Annotated[str, "16 hex digits: the hash of the canonical graph"]
     formula: Annotated[str, "canonical formula, one assignment a line"]
-    name: Annotated[str | None, "name of a library cell or of the file it came from; missing for a found cell"]
-    parent: Annotated[str | None, "id of the cell that it was mutated from; missing for a given cell"]
+    name: Annotated[
+        str | None,
+        "name of a library cell or of the file it came from; missing for a found cell and for a formula of the profile",
+    ]
+    parent: Annotated[str | None, "id of the cell that it was mutated from; missing where a search started"]
     mutations: Annotated[tuple[str, ...], "list of the mutations that made it from its parent, in words and in order"]
-    origin: Annotated[str, "baseline (given) or found (by the search)"]
+    origin: Annotated[str, "baseline (given), initial (of the initial population) or found (by the search)"]
     proposal: Annotated[int | None, "index of the proposal that made it; missing for a given cell"]
     nodes: Annotated[int, "nodes of the canonical graph, leaves included"]
     states: Annotated[int, "vectors carried from step to step, h included"]
@@ -150,7 +153,11 @@ class ProposalRow:
     """One proposal of the search and its outcome. Its key is `index`."""
 
     index: Annotated[int, "0, 1, ... in the order of the search; negative for the baselines"]
-    kind: Annotated[str, "propose (a new cell), re-examine (fresh settings for a known cell) or baseline"]
+    kind: Annotated[
+        str,
+        "propose (a new cell), re-examine (fresh settings for a known cell), promote (a known cell is trained to the "
+        "next rung), initial (a member of the initial population) or baseline",
+    ]
     cell: Annotated[str | None, "id of the cell that was evaluated; missing if no valid child was found"]
     parent: Annotated[str | None, "id of the cell that was mutated"]
     outcome: Annotated[str, "complete, stopped at TASK, failed at TASK, no valid child"]

@@ -30,17 +30,24 @@ LOST_STATES = tuple(state.value for state in TrialState if state.is_lost)
 
 
 class ProposalKind(StrEnum):
-    """Kind of a proposal: a given cell, fresh settings for a known cell, or a new cell."""
+    """Kind of a proposal.
+
+    A given cell, a member of the initial population, fresh settings for a known cell, a new cell, or further training
+    of a known cell, to the next rung.
+    """
 
     BASELINE = "baseline"
+    INITIAL = "initial"
     REEXAMINE = "re-examine"
     PROPOSE = "propose"
+    PROMOTE = "promote"
 
 
 class Origin(StrEnum):
-    """Origin of a cell: given by the profile, or found by the search."""
+    """Origin of a cell: given by the profile, member of the initial population, or found by the search."""
 
     BASELINE = "baseline"
+    INITIAL = "initial"
     FOUND = "found"
 
 
@@ -72,3 +79,6 @@ COMPLETE = "complete"
 
 RUNNING = "running"
 """Stage of a cell whose first proposal has not ended."""
+
+OUTSIDE = "outside"
+"""Strategy of a run whose cells a caller tells: its found cells need neither a parent nor mutations."""

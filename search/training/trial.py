@@ -18,6 +18,7 @@ from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
 from search.training.checkpoint import Checkpoint, trial_identity
+from search.training.denormals import denormals_flushed
 from search.training.measure import Measure
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget, Ending, EpochRules, pause_at
@@ -128,6 +129,7 @@ class TrialResult:
         )
 
 
+@denormals_flushed()
 def train_trial(
     graph: GateGraph,
     task: Task,
