@@ -342,6 +342,14 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert not {plots.BETTER, plots.WORSE} & set(plots.COLOURS)
 
 
+def test_what_each_transformation_achieved_is_shown_if_the_choice_among_them_adapts(store: Store) -> None:
+    assert "Transformations" not in Reader(report(store, TASKS)).text
+    store.mark(transformations={"remove-node": {"children": 1200, "successes": 30, "weight": 0.25}})
+    reader = Reader(report(store, TASKS))
+    assert "Transformations, which were drawn by what they achieved" in reader.text
+    assert ["remove-node", "1,200", "30", "0.25"] in reader.rows
+
+
 def test_motifs_with_an_effect_beyond_the_noise_are_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """`results.scores.motifs` has its own tests; here are its rows, as the page shows them."""
     columns = {"kind": "motif", "task": "arithmetic", "cells": 7, "of": 30, "low": -0.1, "high": 0.3}

@@ -15,21 +15,17 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import (
     _APPLY,
-    BIASES,
-    FACTORS,
-    GROUPS,
-    STUDY_VOCABULARY,
     Child,
     Draft,
     Rule,
     Transformation,
-    Vocabulary,
     mutate,
     propose,
 )
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Node, Op
 from search.cells.parameters import layout_of
+from search.cells.vocabulary import BIASES, FACTORS, GROUPS, STUDY_VOCABULARY, Vocabulary
 from search.profiles.loading import load_profile, shipped_profiles
 from search.profiles.sections import Profile, VocabularySection
 from tests.test_search.test_cells.shapes import MUTANTS
