@@ -50,10 +50,10 @@ def figure(compared: Compared) -> str:
     y = alt.Y("median:Q", title="confirmed score (GRU = 1)", scale=alt.Scale(zero=False))
     band = base.mark_area(interpolate="step-after", opacity=0.12).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
     line = base.mark_line(interpolate="step-after", strokeWidth=1.8).encode(x, y, colour, dash)
-    title = "Simulated trials" if compared.simulated else alt.Undefined
+    title = {"title": "Simulated trials"} if compared.simulated else {}
     chart = (
         (band + line)
-        .properties(width=560, height=340, title=title)
+        .properties(width=560, height=340, **title)
         .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(gridColor="#e8e8e8", domainColor="#888888")

@@ -108,6 +108,7 @@ class Information(Environment):
     resumed: list[dict[str, Any]] = []  # one entry for each resumption
     extended: list[list[str]] = []  # arguments of the commands that raised the number of proposals
     drained: list[int] = []  # numbers of proposals after which all outcomes were told, to promote what they allow
+    begun: int | None = None  # cells told from outside before the last promotions that were begun between two of them
     simulated: Simulated | None = None
     retrained: Retraining | None = None
     constants: dict[str, dict[str, float]] = {}  # task -> split -> metric of the constant baseline; no key: not known

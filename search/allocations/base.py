@@ -6,7 +6,7 @@ decision is a function of the outcomes told so far, so a run stays a function of
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -153,14 +153,20 @@ class Allocation(ABC):
     def __init__(self, profile: Profile, seed: int, budgets: Mapping[str, Budget]) -> None:
         self.profile, self.seed, self.budgets = profile, seed, budgets
         self.reference: Reference | None = None
+        self._floors: dict[str, Floor] = {}
 
     def start(self, reference: Reference) -> None:
         """Enter the reference cell's results. Called once, before the first proposal."""
         self.reference = reference
+        share = self.profile.search.hopeless
+        self._floors = {task: reference.floor(task, share) for task in self.profile.ranked}
 
     def floor(self, task: str) -> Floor:
-        """Return the floor of the trials of a task, from the profile's share and the reference's curve."""
-        return () if self.reference is None else self.reference.floor(task, self.profile.search.hopeless)
+        """Return the floor of the trials of a task, from the profile's share and the reference's curve.
+
+        Only ranked tasks have one, and none has before `start`.
+        """
+        return self._floors.get(task, ())
 
     @property
     def reference_repeats(self) -> tuple[int, ...]:
@@ -197,18 +203,6 @@ class Allocation(ABC):
             results.
         """
         return 0, None
-
-    def trials(self, cell: str, rung: int, visits: Sequence[Visit]) -> Iterator[tuple[str, TrialKey, int | None]]:
-        """Yield the trials that the visits of a proposal used: the task, the key, and the step at which they paused.
-
-        Args:
-            cell: id of the cell, of which all outcomes up to this one were told.
-            rung: the rung of the proposal.
-            visits: its visits.
-        """
-        for visit in visits:
-            for setting in visit.results:
-                yield visit.task, TrialKey(setting), None
 
     def marks(self, task: str) -> tuple[int, ...]:
         """Return the step of each rung of a task at which its trials pause, lowest first."""

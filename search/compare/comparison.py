@@ -297,6 +297,21 @@ def pairs_of(plan: Plan) -> tuple[tuple[str, str], ...]:
     return tuple(against if plan.pairs == "baseline" else against + list(itertools.combinations(names, 2)))
 
 
+def write_replay(folder: Path, compared: Compared) -> None:
+    """Write the tables, the figure and the page of a replay into a folder that is new or has only such files.
+
+    Raises:
+        SearchError: the folder has other files.
+        StoreError: a file cannot be written.
+    """
+    files = {f"{name}.csv" for name in ("comparison", "methods", "pairs")} | {FIGURE_FILE, PAGE_FILE}
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= files):
+        raise SearchError(f"{str(folder)!r} has other files than a replay's; choose another folder with --output")
+    with one_line(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_comparison(folder, compared)
+
+
 def write_comparison(folder: Path, compared: Compared, incumbents: pd.DataFrame | None = None) -> None:
     """Write the tables, the figure and the page of a comparison.
 

@@ -1,18 +1,23 @@
 """Incumbents of a search: the cell that it would return after each proposal, and at which settings.
 
-The incumbent is the cell with the highest rung, and the best score there, of all outcomes told so far, the given cells
-included. Ties go to the smaller id, as in the strategies' own lists. Its settings are the best by validation of those
-that the search had tried by then.
+The incumbent is the cell with the highest rung, and the best score there, of all outcomes told so far. The given cells
+are at the rung of a whole training. A candidate that its further seeds put below the GRU is ranked at that rung too, by
+its score on these seeds: otherwise it would lead as soon as it is the first with further seeds. Ties go to the smaller
+id, as in the strategies' own lists. The incumbent's settings are the best by validation of those that the search had
+tried by then.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from results.store.records import ProposalRow
 from results.store.store import Store
+from search.allocations.registry import ALLOCATIONS
+from search.engine.budgets import budgets
 from search.engine.history import History
-from search.engine.ledger import Ledger, given_uses
+from search.engine.ledger import Ledger, given_uses, uses_of
 from search.profiles.loading import profile_of
+from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
 from tasks.task import Metric, Task
 
@@ -62,22 +67,17 @@ class Trajectory:
     seconds: float
 
 
-class _Records:
-    """Standing of each cell and its trials so far."""
+class Leaders:
+    """Standing of each cell that has one, and the cell that leads."""
 
-    def __init__(self, ranked: tuple[str, ...], metrics: Mapping[str, Metric]) -> None:
-        self.ranked, self.metrics = ranked, metrics
+    def __init__(self, whole: int) -> None:
+        self.whole = whole  # rung of a whole training
         self.standings: dict[str, Standing] = {}
         self.leader: str | None = None
-        self._tried: dict[tuple[str, str], dict[str, float]] = {}
 
-    def enter(self, cell: str, task: str, results: Iterable[tuple[str, float | None]]) -> None:
-        """Enter the validation metric of settings of a cell on a task."""
-        known = self._tried.setdefault((cell, task), {})
-        known.update({setting: value for setting, value in results if value is not None})
-
-    def rank(self, cell: str, standing: Standing) -> None:
+    def rank(self, cell: str, rung: int, score: float) -> None:
         """Enter the standing of a cell, and find the leader."""
+        standing = (rung if score >= 1.0 else min(rung, self.whole)), score
         fallen = cell == self.leader and standing < self.standings[cell]
         self.standings[cell] = standing
         if fallen:
@@ -88,6 +88,19 @@ class _Records:
     def _place(self, cell: str) -> tuple[float, float, str]:
         rung, score = self.standings[cell]
         return -rung, -score, cell
+
+
+class _Tried:
+    """Settings that were tried on each cell, with their results."""
+
+    def __init__(self, ranked: tuple[str, ...], metrics: Mapping[str, Metric]) -> None:
+        self.ranked, self.metrics = ranked, metrics
+        self._tried: dict[tuple[str, str], dict[str, float]] = {}
+
+    def enter(self, cell: str, task: str, results: Iterable[tuple[str, float | None]]) -> None:
+        """Enter the validation metric of settings of a cell on a task."""
+        known = self._tried.setdefault((cell, task), {})
+        known.update({setting: value for setting, value in results if value is not None})
 
     def settings(self, cell: str) -> dict[str, str]:
         """Return the best setting of a cell on each ranked task."""
@@ -113,48 +126,47 @@ def trajectory(store: Store, tasks: Mapping[str, Task], budget: float) -> Trajec
         SearchError: the stored profile is invalid.
     """
     profile = profile_of(store)
+    allocation = ALLOCATIONS[profile.search.allocation](profile, store.seed, budgets(profile))
+    rule = ScoreRule(profile.search.score, profile.ranked, {name: task.metric for name, task in tasks.items()})
     ledger = Ledger(profile, tasks, store)
     ledger.charge_given()
-    records = _Records(profile.ranked, {name: task.metric for name, task in tasks.items()})
+    tried, leaders = _Tried(profile.ranked, rule.metrics), Leaders(allocation.whole)
     for use in given_uses(profile, store.seed, store):
         row = store.trial(use.cell, use.task, use.setting, use.repeat)
         if row is not None and row.validation is not None:
-            records.enter(use.cell, use.task, [(use.setting, row.validation)])
+            tried.enter(use.cell, use.task, [(use.setting, row.validation)])
     for given in store.proposals():
-        standing = standing_of(given)
-        if given.index < 0 and given.cell is not None and standing is not None:
-            records.rank(given.cell, standing)
+        if given.index < 0 and given.cell is not None and given.score is not None:
+            leaders.rank(given.cell, allocation.whole, given.score)
     found: list[Incumbent] = []
-    _note(found, records, -1, 0.0)
+    _note(found, leaders, tried, -1, 0.0)
     proposals = complete = 0
     compute = 0.0
-    for past in History.read(store).proposals:
-        ledger.charge(past.row.cell, past.visits)
+    rungs: Counter[str] = Counter()  # of the proposals of each cell
+    for past in History.read(store, allocation, rule).proposals:
+        cell = past.row.cell
+        rung = 0 if cell is None or not allocation.whole else rungs[cell]
+        rungs[cell or ""] += 1
+        ledger.charge(uses_of(store, allocation, cell, rung, past.visits))
         if ledger.spent > budget:
             continue  # what is beyond the budget is still summed up
         proposals, compute = proposals + 1, ledger.spent
-        cell, standing = past.row.cell, standing_of(past.row)
         if cell is None:
             continue
         for visit in past.visits:
-            records.enter(cell, visit.task, ((setting.key, value) for setting, value in visit.results.items()))
-        if standing is not None:
+            tried.enter(cell, visit.task, ((setting.key, value) for setting, value in visit.results.items()))
+        if past.row.score is not None:  # not of a candidate that was paused or stopped
             complete += 1
-            records.rank(cell, standing)
-            _note(found, records, past.row.index, compute)
+            leaders.rank(cell, rung, past.row.score)
+            _note(found, leaders, tried, past.row.index, compute)
     seconds = sum(row.seconds for row in store.trials())
     return Trajectory(tuple(found), proposals, complete, compute, ledger.spent, ledger.given, seconds)
 
 
-def standing_of(row: ProposalRow) -> Standing | None:
-    """Return rung and score of a proposal's cell; None if the proposal has no score."""
-    return None if row.score is None else (0, row.score)
-
-
-def _note(found: list[Incumbent], records: _Records, proposal: int, compute: float) -> None:
+def _note(found: list[Incumbent], leaders: Leaders, tried: _Tried, proposal: int, compute: float) -> None:
     """Add the incumbent if it is another cell, or has other settings, than the last one."""
-    cell = records.leader
+    cell = leaders.leader
     assert cell is not None, "the GRU has a score"
-    settings = records.settings(cell)
+    settings = tried.settings(cell)
     if not found or (found[-1].cell, found[-1].settings) != (cell, settings):
-        found.append(Incumbent(proposal, compute, cell, records.standings[cell][1], settings))
+        found.append(Incumbent(proposal, compute, cell, leaders.standings[cell][1], settings))

@@ -123,8 +123,12 @@ class Plan:
 _ADAPTER = TypeAdapter(Plan)
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path, profile: str | None = None) -> Plan:
     """Return the plan in a TOML file, with its profile written out. Profiles of methods are checked.
+
+    Args:
+        path: the file.
+        profile: TOML text of a profile that takes the place of the plan's, whose methods are then not checked.
 
     Raises:
         SearchError: the file cannot be read, or is not a plan; one line with the key, its value and the rule.
@@ -136,16 +140,17 @@ def read_plan(path: Path) -> Plan:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SearchError(f"plan {str(path)!r} cannot be read: {reason}") from error
-    return parse_plan(text, str(path), path.parent)
+    return parse_plan(text, str(path), path.parent, profile)
 
 
-def parse_plan(text: str, source: str, folder: Path | None = None) -> Plan:
+def parse_plan(text: str, source: str, folder: Path | None = None, profile: str | None = None) -> Plan:
     """Return the plan in a TOML text, with its profile written out. Profiles of methods are checked.
 
     Args:
         text: the TOML text.
         source: name of the text for messages.
         folder: folder of the profile's file, if that has a relative path.
+        profile: TOML text of a profile that takes the place of the plan's, whose methods are then not checked.
 
     Raises:
         SearchError: the text is not a plan; one line with the key, its value and the rule.
@@ -158,8 +163,9 @@ def parse_plan(text: str, source: str, folder: Path | None = None) -> Plan:
         plan = _ADAPTER.validate_json(data, strict=True)
     except ValidationError as error:
         raise SearchError(_one_line(f"{source}: {_explain(error)}")) from error
-    profile = _base_profile(plan, source, folder or Path())
-    plan = replace(plan, profile=parse_toml(profile.to_toml()))
+    if profile is not None:
+        return replace(plan, profile=parse_toml(profile))
+    plan = replace(plan, profile=parse_toml(_base_profile(plan, source, folder or Path()).to_toml()))
     for name in plan.methods:
         method_profile(plan, name, source)
     return plan
@@ -179,7 +185,7 @@ def method_profile(plan: Plan, name: str, source: str = "the plan", compute: flo
     base = _base_profile(plan, source, Path())
     where = f"{source}: methods.{name}"
     values = _merged(parse_toml(base.to_toml()), plan.methods[name])
-    profile = _without_ending(parse_profile(tomli_w.dumps(values), where))
+    profile = _without_ending(parse_profile(tomli_w.dumps(values), where, stored=True))
     try:
         strategy_class(profile.search.strategy)
     except SearchError as error:
@@ -200,7 +206,7 @@ def method_profile(plan: Plan, name: str, source: str = "the plan", compute: flo
 
 def _base_profile(plan: Plan, source: str, folder: Path) -> Profile:
     if isinstance(plan.profile, dict):
-        return parse_profile(tomli_w.dumps(plan.profile), f"{source}: profile")
+        return parse_profile(tomli_w.dumps(plan.profile), f"{source}: profile", stored=True)
     return load_profile(str(folder / plan.profile) if plan.profile.endswith(".toml") else plan.profile)
 
 

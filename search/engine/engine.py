@@ -5,7 +5,6 @@ interruptions:
 
 - every random draw has a generator of its own, seeded by a key (`search.core.keys`);
 - proposal k sees the outcomes of exactly the proposals up to k - W, told in order; W, the window, belongs to the run;
-  with a limit on compute, no proposal is asked for once the proposals told have spent it;
 - a trial is identified by cell, task, setting and repeat. It is stored as soon as it is finished, and a stored trial is
   not trained again, except one that failed before the baselines were finished. A trial that fails in the code of its
   task ends the search and is not stored, because the cell is not to blame. To resume a run is to run the same search
@@ -35,7 +34,7 @@ from search.engine.budgets import budgets
 from search.engine.checkpoints import FOLDER, Checkpoints
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
-from search.engine.ledger import Ledger
+from search.engine.ledger import Ledger, uses_of
 from search.engine.progress import Progress
 from search.engine.rows import cell_row, evaluation_row, is_enough, proposal_row, trial_result
 from search.engine.trial_writer import TrialWriter
@@ -180,7 +179,7 @@ class Engine:
 
         Before each, the outcomes that the proposal may see are told. When the strategy has made all its proposals, the
         others are told in order, and what they allow is promoted. A run that was extended did so at its earlier number
-        of proposals too.
+        of proposals too. Once the outcomes told have spent the profile's compute, nothing more is proposed or promoted.
         """
         index = proposed = 0
         for total in sorted({*self.store.drained, self.profile.search.proposals}):
@@ -220,8 +219,8 @@ class Engine:
             told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
             rung, standing = self.allocation.learn(*told)
             self.strategy.tell(replace(outcome, rung=rung, standing=standing))
-        if self._ledger is not None and told[2] is not None:
-            self._ledger.charge(told[2], self.allocation.trials(told[2], rung, told[3]))
+        if self._ledger is not None:
+            self._ledger.charge(uses_of(self.store, self.allocation, told[2], rung, told[3]))
 
     def _is_spent(self) -> bool:
         """Return whether the proposals told have spent the run's compute."""
@@ -391,6 +390,8 @@ class Engine:
 
     def _keep_checkpoint(self, cell: str, task: str, key: TrialKey, result: TrialResult) -> None:
         trial = cell, task, key.setting.key, key.repeat
+        if self.simulation is not None:
+            return  # to draw a trial again costs less than to keep it
         if result.checkpoint is not None:
             self._checkpoints.put(*trial, result.checkpoint)
         elif self.allocation.marks(task):

@@ -6,17 +6,19 @@ and settings needs, are kept apart. The ledger is a function of the stored trial
 told, so a resumed search and an analysis of its store get the same sums.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from results.store.graphs import graph_of
 from results.store.records import TrialRow
 from results.store.store import Store
-from search.allocations.base import TrialKey
+from search.allocations.base import Allocation
+from search.cells.library import LIBRARY, REFERENCE
 from search.engine.baselines import baseline_proposal
 from search.profiles.sections import Profile
 from search.profiles.tasks import section_of
+from search.strategies.proposal import Visit
 from search.training.compute import DataSize, ModelProducts, data_size, matrix_groups, model_products, trial_compute
 from search.training.settings import Setting
 from tasks.task import Task
@@ -62,18 +64,15 @@ class Ledger:
         uses = given_uses(self.profile, self.store.seed, self.store)
         self.given = sum(map(self._charge, uses))
 
-    def charge(self, cell: str, trials: Iterable[tuple[str, TrialKey, int | None]]) -> float:
-        """Charge a proposal for its trials, and return what it cost. Proposals are charged in the order of the index.
+    def charge(self, uses: Iterable[TrialUse]) -> float:
+        """Charge a proposal for the trials that it used, and return what it cost.
 
-        Args:
-            cell: id of its cell.
-            trials: its trials, as `Allocation.trials` yields them.
+        Proposals are charged in the order of the index.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        uses = (TrialUse(cell, task, key.setting.key, key.repeat, until) for task, key, until in trials)
-        cost = sum(map(self._charge, uses))
+        cost = float(sum(map(self._charge, uses)))
         self.spent += cost
         return cost
 
@@ -113,15 +112,47 @@ class Ledger:
         return model_products(groups, units, layers, data.output_size, data.output)
 
 
-def given_uses(profile: Profile, seed: int, store: Store) -> Iterator[TrialUse]:
-    """Yield the trials of the given cells: the settings that their stored visits tried.
+def uses_of(
+    store: Store, allocation: Allocation, cell: str | None, rung: int, visits: Sequence[Visit]
+) -> Iterator[TrialUse]:
+    """Yield the trials that a proposal used.
+
+    Args:
+        store: store of the run.
+        allocation: allocation of the run: it says where trials were paused.
+        cell: id of the proposal's cell.
+        rung: rung to which the proposal trained it.
+        visits: visits of the proposal.
 
     Raises:
         StoreError: the store cannot be read.
     """
+    if cell is None:
+        return
+    for visit in visits:
+        if rung > allocation.whole:  # further seeds of one setting, which visits do not name
+            for row in store.trials(cell, visit.task):
+                if row.repeat < 0:
+                    yield TrialUse(cell, visit.task, row.setting, row.repeat)
+        until = allocation.marks(visit.task)[rung] if rung < allocation.whole else None
+        for setting in visit.results:
+            yield TrialUse(cell, visit.task, setting.key, 0, until)
+
+
+def given_uses(profile: Profile, seed: int, store: Store) -> Iterator[TrialUse]:
+    """Yield the trials of the given cells: the settings that their stored visits tried, and the GRU's further seeds.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    reference = LIBRARY[REFERENCE].graph.in_form(store.form).id
     for k, graph in enumerate(profile.given_in(store.form).values()):
         settings = baseline_proposal(profile, seed, -1 - k, graph).settings
         for row in store.evaluations(graph.id):
             if row.proposal == -1 - k:  # memorization may have stopped before its last setting
                 for setting in settings[row.task][: row.settings]:
                     yield TrialUse(graph.id, row.task, setting.key)
+        if graph.id == reference:
+            for trial in store.trials(graph.id):
+                if trial.repeat < 0:
+                    yield TrialUse(graph.id, trial.task, trial.setting, trial.repeat)

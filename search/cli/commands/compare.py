@@ -12,15 +12,18 @@ import click
 from rich.console import Console
 
 from results.report.methods_page import FIGURE_FILE
-from results.store.runs import run_folder
+from results.store.queries import begin_snapshot
+from results.store.runs import open_run, run_folder
 from results.tables.methods import Compared, verdict_lines
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
 from search.cli.running import terminable, worker_count
-from search.compare.comparison import PAGE_FILE, CompareObserver
+from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
 from search.compare.comparison import compare as run_comparison
 from search.compare.plan import Plan, SimulationSection, read_plan
+from search.compare.replay import replay_plan
 from search.compare.runs import SearchRun
+from search.core.errors import SearchError
 from search.engine.progress import Progress
 from search.profiles.changes import title_of
 from tasks.task import Task
@@ -33,6 +36,7 @@ Examples:
   gatesearch compare methods.toml              run the plan, all cores
   gatesearch compare methods.toml --resume     after an interruption, or with more seeds
   gatesearch compare methods.toml --simulate   all but the training
+  gatesearch compare rungs.toml --replay night compare allocations on recorded trials
 
 \b
 A plan:
@@ -55,6 +59,12 @@ A plan:
     help="Folder of the comparison.  [default: a folder of the plan's name beside the runs]",
 )
 @click.option("--resume", is_flag=True, help="Continue the comparison; the plan may have gained methods and seeds.")
+@click.option(
+    "--replay",
+    "recorded",
+    metavar="RUN",
+    help="Train nothing: compare allocations on the recorded trials of this run, in seconds.",
+)
 @click.option("--simulate", is_flag=True, help="Draw plausible results from the seeds; train nothing.")
 @click.option(
     "--workers",
@@ -63,7 +73,13 @@ A plan:
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 def compare(
-    plan: Path, output: Path | None, resume: bool, simulate: bool, workers: int | None, address: str | None
+    plan: Path,
+    output: Path | None,
+    resume: bool,
+    recorded: str | None,
+    simulate: bool,
+    workers: int | None,
+    address: str | None,
 ) -> None:
     """Compare search methods at equal compute, as PLAN, a TOML file, says.
 
@@ -72,13 +88,22 @@ def compare(
     fresh seeds. The folder then has tables (comparison.csv, methods.csv, pairs.csv, incumbents.csv), a figure and a
     page: the confirmed score against compute, and which method is better beyond noise. Ctrl-C stops, --resume
     continues.
+
+    With --replay RUN, the methods try the cells of a stored run in random orders (strategy "sample") and read its
+    trials, or prefixes of them, instead of training. The profile is then that of the run.
     """
     console = Console(emoji=False)
     count = worker_count(workers, address)
+    folder = run_folder(title_of(str(plan))) if output is None else output
+    if recorded is not None:
+        for option, value in (("--resume", resume), ("--simulate", simulate)):
+            if value:
+                raise SearchError(f"{option} cannot be given with --replay, which reads recorded trials; leave it out")
+        _replay(plan, recorded, folder, console)
+        return
     read = read_plan(plan)
     if simulate and read.simulation is None:
         read = replace(read, simulation=SimulationSection())
-    folder = run_folder(title_of(str(plan))) if output is None else output
     view = CompareView(console, folder)
     try:
         with terminable():
@@ -101,6 +126,16 @@ def compare(
             err=True,
         )
         raise
+    view.finish(compared)
+
+
+def _replay(plan: Path, recorded: str, folder: Path, console: Console) -> None:
+    """Compare the methods of a plan on the recorded trials of a run."""
+    view = CompareView(console, folder)
+    with open_run(recorded) as store:
+        begin_snapshot(store)
+        compared = replay_plan(read_plan(plan, store.profile), store, load=partial(load_tasks, console=console))
+    write_replay(folder, compared)
     view.finish(compared)
 
 

@@ -23,7 +23,7 @@ from search.training.settings import Setting
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
 from tests.test_search.strategy_play import GRAPHS, METRICS, MUTATIONS, PROFILE, REFERENCE, RULE, answer, play, started
 
-REVISIT = replace(PROFILE, mutation=MutationSection(duplicates="revisit"))
+REVISIT = replace(PROFILE, mutation=MutationSection(Rule.ONE_TO_THREE, duplicates="revisit"))
 
 every = pytest.mark.parametrize("name", STRATEGIES)
 
