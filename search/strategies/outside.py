@@ -30,8 +30,11 @@ class Suggestion:
 class OutsideStrategy(Strategy):
     """Cells that a caller puts in, proposed in that order. The strategy draws only their settings.
 
-    A cell's settings come from the parent that the caller names, as those of a mutant do, or else from the seeds.
+    A cell's settings come from the parent that the caller names, as those of a mutant do, or else from the seeds. The
+    members of the initial population that were not given are for the caller to tell.
     """
+
+    learns = False
 
     _put: tuple[int, GateGraph, str | None] | None = None
 
@@ -47,7 +50,7 @@ class OutsideStrategy(Strategy):
         self.skip(index, graph.id)
         record = self.records.get(parent, CellRecord()) if parent is not None else CellRecord()
         rng = generator_of(self.seed, "proposal", index)
-        settings = self._child_settings(graph.id, record, rng)
+        settings = self._child_settings(graph.id, [record], rng)
         return Proposal(index, ProposalKind.PROPOSE, graph, parent, settings=settings)
 
     def suggest(self, count: int) -> list[Suggestion]:
@@ -62,11 +65,11 @@ class OutsideStrategy(Strategy):
                 break
             rng = generator_of(self.seed, "suggestion", self._asked, number)
             move = self._choose(rng)
-            child = self._draw(self.graph_of(move.cell), rng).child
+            child = self._draw(move, None, rng).child
             if child is not None:
                 found.setdefault(child.graph.id, Suggestion(child.graph, move.cell))
         return list(found.values())
 
     def _choose(self, rng: np.random.Generator) -> Move:
-        members = [cell for _, cell in self.best] or self.seeds
+        members = [cell for _, cell in self.best] or self.population
         return Move(ProposalKind.PROPOSE, members[int(rng.integers(len(members)))])
