@@ -24,6 +24,7 @@ from results.store.store import Store
 from results.store.words import OUTSIDE, Origin
 from results.tables import leaderboard as table
 from results.tables.leaderboard import TABLE_FILE
+from search.cells.crossover import other_parent
 from search.cells.errors import CellError
 from search.cells.operations import Op
 
@@ -121,7 +122,7 @@ def _check_ids(cells: Sequence[CellRow]) -> str:
 
 
 def _check_lineage(cells: Sequence[CellRow], *, told: bool) -> str:
-    """Check that every found cell descends from a given one, and that each parent was proposed earlier.
+    """Check that every found cell descends from the initial population, and that each parent was proposed earlier.
 
     Cells that were told from outside may have no parent, and have no mutations.
     """
@@ -132,6 +133,11 @@ def _check_lineage(cells: Sequence[CellRow], *, told: bool) -> str:
         if cell.origin == Origin.BASELINE:
             if cell.parent is not None or cell.proposal is not None:
                 raise _BrokenError(f"cell {cell.id} was given, but has a parent or a proposal")
+            depth[cell.id] = 0
+            continue
+        if cell.origin == Origin.INITIAL:
+            if cell.parent is not None or cell.mutations or cell.proposal is None:
+                raise _BrokenError(f"cell {cell.id} of the initial population has a parent, or lacks its proposal")
             depth[cell.id] = 0
             continue
         if told and cell.origin == Origin.FOUND and cell.proposal is not None and cell.parent is None:
@@ -145,6 +151,12 @@ def _check_lineage(cells: Sequence[CellRow], *, told: bool) -> str:
             raise _BrokenError(f"the parent {cell.parent} of cell {cell.id} is not stored")
         if parent.proposal is not None and parent.proposal >= cell.proposal:
             raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a parent of proposal {parent.proposal}")
+        second = other_parent(cell.mutations)
+        if second is not None and second not in known:
+            raise _BrokenError(f"the second parent {second} of cell {cell.id} is not stored")
+        other = None if second is None else known[second].proposal
+        if other is not None and other >= cell.proposal:
+            raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a second parent of proposal {other}")
     # Parents come earlier, so in the order of proposals each parent's depth is known.
     for cell in sorted(cells, key=lambda c: -1 if c.proposal is None else c.proposal):
         if cell.parent is not None:

@@ -78,6 +78,16 @@ class Confirming(BaseModel):
         return self
 
 
+class Drawn(BaseModel):
+    """Achievement of a transformation in a search whose choice among them adapts, and its weight at the end."""
+
+    model_config = _CONFIG
+
+    children: Annotated[int, Field(ge=0)]  # new cells that it took part in
+    successes: Annotated[int, Field(ge=0)]  # those whose score is at least their parent's
+    weight: Annotated[float, Field(ge=0.0, le=1.0)]  # by which it is drawn; the highest is 1
+
+
 class Environment(BaseModel):
     """Environment that trials were trained in."""
 
@@ -104,6 +114,7 @@ class Information(Environment):
     constants: dict[str, dict[str, float]] = {}  # task -> split -> metric of the constant baseline; no key: not known
     ceilings: dict[str, dict[str, float]] = {}  # task -> split -> best metric possible; only where it is known
     confirmation: Confirming | None = None
+    transformations: dict[str, Drawn] = {}  # name -> what it did, if the choice among them adapts
     canonical_form: Annotated[int, Field(ge=1)] = 2  # version of the form of the cells: `search.cells.canonical`
     leaderboard_format: Annotated[int, Field(ge=1)] = 1  # of leaderboard.csv; `results.tables.leaderboard.FORMAT`
 

@@ -32,6 +32,7 @@ from results.store.errors import AmbiguousCellError, StoreError, damaged, one_li
 from results.store.files import write_atomically
 from results.store.information import (
     Confirming,
+    Drawn,
     Information,
     Retraining,
     Simulated,
@@ -221,6 +222,11 @@ class Store(Database):
     def drained(self) -> tuple[int, ...]:
         """Numbers of proposals after which the run waited for all outcomes, to promote what they allow."""
         return tuple(self._information.drained)
+
+    @property
+    def transformations(self) -> dict[str, Drawn]:
+        """Children, successes and weight of each transformation, if the search had ended and its choice adapts."""
+        return self._information.transformations
 
     @property
     def begun(self) -> int | None:

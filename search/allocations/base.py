@@ -153,14 +153,20 @@ class Allocation(ABC):
     def __init__(self, profile: Profile, seed: int, budgets: Mapping[str, Budget]) -> None:
         self.profile, self.seed, self.budgets = profile, seed, budgets
         self.reference: Reference | None = None
+        self._floors: dict[str, Floor] = {}
 
     def start(self, reference: Reference) -> None:
         """Enter the reference cell's results. Called once, before the first proposal."""
         self.reference = reference
+        share = self.profile.search.hopeless
+        self._floors = {task: reference.floor(task, share) for task in self.profile.ranked}
 
     def floor(self, task: str) -> Floor:
-        """Return the floor of the trials of a task, from the profile's share and the reference's curve."""
-        return () if self.reference is None else self.reference.floor(task, self.profile.search.hopeless)
+        """Return the floor of the trials of a task, from the profile's share and the reference's curve.
+
+        Only ranked tasks have one, and none has before `start`.
+        """
+        return self._floors.get(task, ())
 
     @property
     def reference_repeats(self) -> tuple[int, ...]:
@@ -209,9 +215,9 @@ def paused_value(result: TrialResult) -> float | None:
 
 
 def best_setting(rule: ScoreRule, visit: Visit) -> Setting | None:
-    """Return the setting of a visit with the best result, the first of equal ones, or None if none has a result."""
+    """Return the setting of a visit with the best result, the smallest of equal ones, or None if none has a result."""
     values = {setting: value for setting, value in visit.results.items() if value is not None}
     if not values:
         return None
     best = rule.metrics[visit.task].best(list(values.values()))
-    return next(setting for setting, value in values.items() if value == best)
+    return min(setting for setting, value in values.items() if value == best)

@@ -6,19 +6,20 @@ the bias of a matrix.
 
 The paper says both that p is drawn from U[0, 1] and every node is then transformed with probability p, and that one to
 three transformations are applied; it does not say how the two combine. `Rule` has one reading for each. The paper gives
-no weights for the six transformations: one is drawn uniformly from those that are applicable to the node.
+no weights for the six transformations: one is drawn uniformly from those that are applicable to the node, unless the
+caller gives weights.
 
 Every function takes the random generator that it draws from. Children are validated before training: `mutate` returns a
 child or the reason for rejecting the draw, and `propose` repeats the draw a bounded number of times.
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -107,7 +108,10 @@ STUDY_VOCABULARY = Vocabulary()
 
 
 class Transformation(StrEnum):
-    """The six transformations, in the paper's order, and a further one."""
+    """The six transformations, in the paper's order, and two further ones.
+
+    Crossover takes a part of another cell (`search.cells.crossover`); `mutate` does not draw it.
+    """
 
     REPLACE_ACTIVATION = "replace-activation"
     REPLACE_ELEMENTWISE = "replace-elementwise"
@@ -116,13 +120,19 @@ class Transformation(StrEnum):
     REPLACE_BY_ANCESTOR = "replace-by-ancestor"
     REPLACE_BY_COMBINATION = "replace-by-combination"
     CHANGE_MATRIX = "change-matrix"
+    CROSSOVER = "crossover"
+
+
+Weights: TypeAlias = Mapping[Transformation, float]
+"""Weights by which `mutate` draws a transformation."""
 
 
 class Rule(StrEnum):
-    """Choice of the nodes to transform: each with probability p ~ U[0, 1], or one to three of them."""
+    """Choice of the nodes to transform: each with probability p ~ U[0, 1], one to three of them, or one."""
 
     EACH_NODE = "each-node"
     ONE_TO_THREE = "one-to-three"
+    ONE = "one"
 
 
 class Rejection(StrEnum):
@@ -172,6 +182,7 @@ def propose(
     known: Container[str] = frozenset(),
     attempts: int = 100,
     vocabulary: Vocabulary = STUDY_VOCABULARY,
+    weights: Weights | None = None,
 ) -> Proposed:
     """Return a valid child of `parent` whose id is not in `known`, or none after `attempts` draws.
 
@@ -183,10 +194,20 @@ def propose(
         known: ids that count as duplicates.
         attempts: limit of draws.
         vocabulary: what may be drawn.
+        weights: weight of each transformation among those that apply to a node; all are equal if None.
     """
+    return first_new(
+        lambda: mutate(parent, rng, rule=rule, max_nodes=max_nodes, vocabulary=vocabulary, weights=weights),
+        known,
+        attempts,
+    )
+
+
+def first_new(draw: Callable[[], Child | Rejection], known: Container[str], attempts: int) -> Proposed:
+    """Return the first valid child of up to `attempts` draws whose id is not in `known`, or none."""
     rejections: Counter[Rejection] = Counter()
     for _ in range(attempts):
-        child = mutate(parent, rng, rule=rule, max_nodes=max_nodes, vocabulary=vocabulary)
+        child = draw()
         if isinstance(child, Rejection):
             rejections[child] += 1
         elif child.graph.id in known:
@@ -203,6 +224,7 @@ def mutate(
     rule: Rule = Rule.EACH_NODE,
     max_nodes: int = 64,
     vocabulary: Vocabulary = STUDY_VOCABULARY,
+    weights: Weights | None = None,
 ) -> Child | Rejection:
     """Draw once: transform some nodes of the parent's canonical graph.
 
@@ -215,14 +237,20 @@ def mutate(
     for i in _chosen(parent, rng, rule):
         if i not in draft.live():
             continue  # an earlier transformation removed it
-        allowed = [t for t in Transformation if _APPLICABLE[t](draft, i)]
-        transformation = allowed[rng.integers(len(allowed))]
+        allowed = [(t, 1.0 if weights is None else weights[t]) for t in _APPLICABLE if _APPLICABLE[t](draft, i)]
+        transformation = _drawn(allowed, rng)
         detail = _APPLY[transformation](draft, i, rng)
         if detail is None:
             return Rejection.CYCLE
         mutations.append(Mutation(transformation, i, detail))
     if not mutations:
         return Rejection.UNCHANGED
+    child = child_of(draft, parent, max_nodes)
+    return child if isinstance(child, Rejection) else Child(child, tuple(mutations))
+
+
+def child_of(draft: "Draft", parent: GateGraph, max_nodes: int) -> GateGraph | Rejection:
+    """Return the canonical graph of a draft that was made from `parent`, or the reason for rejecting it."""
     graph = draft.graph()
     if isinstance(graph, Rejection):
         return graph
@@ -235,7 +263,7 @@ def mutate(
         reason = Rejection.TOO_LARGE
     if reason is None and child == parent:
         reason = Rejection.UNCHANGED
-    return reason or Child(child, tuple(mutations))
+    return reason or child
 
 
 def weakness(graph: GateGraph) -> Rejection | None:
@@ -263,7 +291,7 @@ def _chosen(parent: GateGraph, rng: np.random.Generator, rule: Rule) -> list[int
     if rule is Rule.EACH_NODE:
         probability = rng.random()
         return [i for i, draw in zip(inner, rng.random(len(inner)), strict=True) if draw < probability]
-    count = min(int(rng.integers(1, 4)), len(inner))
+    count = 1 if rule is Rule.ONE else min(int(rng.integers(1, 4)), len(inner))
     return sorted(int(i) for i in rng.choice(inner, size=count, replace=False))
 
 
@@ -301,6 +329,11 @@ class Draft:
         number = max(self.nodes) + 1
         self.nodes[number] = node
         return number
+
+    def add_output(self, i: int) -> None:
+        """Add a state whose new value is node `i`."""
+        self._live = None
+        self.outputs.append(i)
 
     def change(self, i: int, node: Node) -> None:
         """Replace the operation of node `i`, with the same inputs."""

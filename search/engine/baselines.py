@@ -103,10 +103,10 @@ def reference_of(
         points: dict[int, list[float]] = {}
         for row in rows:
             best: float | None = None
-            for step, _, value in row.curve if row.repeat == 0 else ():
-                if math.isnan(value):
+            for step, _, measured in row.curve if row.repeat == 0 else ():
+                if math.isnan(measured):
                     break
-                best = value if best is None else metric.best([best, value])
+                best = measured if best is None else metric.best([best, measured])
                 points.setdefault(step, []).append(best)
         curves[task] = {step: metric.best(values) for step, values in points.items()}
         results = [trial_result(row) for row in rows if row.repeat == 0]
@@ -115,7 +115,7 @@ def reference_of(
             if values:
                 marks.setdefault(task, {})[mark] = metric.best(values)
         further = [row for row in rows if row.repeat in allocation.reference_repeats]
-        values = [v for row in further if (v := paused_value(trial_result(row))) is not None]
-        if further and len(values) == len(further):
-            means[task] = sum(values) / len(values)
+        found = [v for row in further if (v := paused_value(trial_result(row))) is not None]
+        if further and len(found) == len(further):
+            means[task] = sum(found) / len(found)
     return Reference(rule, marks, curves, settings, means)

@@ -26,14 +26,15 @@ from results.store.words import MEMORIZATION, ProposalKind
 from search.allocations.base import Allocation, Course, Promotion, Reference, Step, TrialKey, best_setting
 from search.allocations.registry import ALLOCATIONS
 from search.cells.graph import GateGraph
-from search.cells.library import REFERENCE, label_of
+from search.cells.library import LIBRARY, REFERENCE, label_of
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed, shared_seed, trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
 from search.engine.budgets import budgets
-from search.engine.checkpoints import Checkpoints
+from search.engine.checkpoints import FOLDER, Checkpoints
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
+from search.engine.ledger import Ledger, uses_of
 from search.engine.progress import Progress
 from search.engine.rows import cell_row, evaluation_row, is_enough, proposal_row, trial_result
 from search.engine.trial_writer import TrialWriter
@@ -102,10 +103,14 @@ class Engine:
         }
         self.rule = ScoreRule(profile.search.score, profile.ranked, self.metrics, self._constant_baselines)
         self._cached_graph = lru_cache(GRAPHS)(self._graph_of)
-        self.strategy: Strategy = strategy_class(profile.search.strategy)(profile, seed, self.rule, self._cached_graph)
+        self.strategy: Strategy = strategy_class(profile.search.strategy)(
+            profile, seed, self.rule, self._cached_graph, lambda cell: self.store.cell(cell).mutations
+        )
         self._given = profile.given_in(store.form)
         self.progress = Progress(len(self._given), proposals=profile.search.proposals)
-        self._names = {graph.id: name for name, graph in reversed(self._given.items())}
+        self._population = profile.population_in(store.form)
+        named = {name: graph for name, graph in self._population.items() if name in LIBRARY} | self._given
+        self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
         self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
         for name in profile.visited:
@@ -114,11 +119,13 @@ class Engine:
         self._running: dict[int, _Running] = {}  # by proposal
         self._readers: dict[int, list[int]] = {}  # ticket -> proposals that wait for it
         self._tickets: dict[_Ticket, int] = {}
-        self._checkpoints = Checkpoints(store.folder)
+        self._checkpoints = Checkpoints(store.folder / FOLDER)
         self._history: Sequence[PastProposal] = ()
         self._told = 0  # number of outcomes told
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
         self._writer = TrialWriter(store, self.metrics)
+        # Reading the sizes of the data takes time, so only a run with a limit keeps a ledger.
+        self._ledger = Ledger(profile, tasks, store) if profile.search.compute else None
 
     def run(self) -> None:
         """Run the whole search.
@@ -146,10 +153,13 @@ class Engine:
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
         self.allocation.start(self._reference(reference))
-        self.strategy.start([self._placed(outcome) for outcome in outcomes], self.rule.reference, self._names)
+        placed = [self._placed(outcome) for outcome in outcomes]
+        self.strategy.start(placed, self.rule.reference, tuple(self._population.values()))
+        if self._ledger is not None:
+            self._ledger.charge_given()
 
     def run_proposals(self) -> None:
-        """Run all proposals; the baselines must have been run."""
+        """Run all proposals, or as many as the profile's compute allows; the baselines must have been run."""
         history = History.read(self.store, self.allocation, self.rule)
         self._history = history.proposals
         self.progress.trials_known += history.trials
@@ -169,13 +179,17 @@ class Engine:
 
         Before each, the outcomes that the proposal may see are told. When the strategy has made all its proposals, the
         others are told in order, and what they allow is promoted. A run that was extended did so at its earlier number
-        of proposals too.
+        of proposals too. Once the outcomes told have spent the profile's compute, nothing more is proposed or promoted.
         """
         index = proposed = 0
         for total in sorted({*self.store.drained, self.profile.search.proposals}):
             while True:
                 while self._told <= index - self.profile.search.window:
                     self._tell()
+                if self._is_spent():
+                    while self._told < index:
+                        self._tell()
+                    return
                 promotion = self.allocation.promotion(index)
                 if promotion is None and proposed < total:
                     proposed += 1
@@ -195,13 +209,22 @@ class Engine:
         self._told += 1
         if index < len(self._history):
             past = self._history[index]
-            row, visits, parent = past.row, past.visits, past.row.parent
-            told = row.index, ProposalKind(row.kind), row.cell, visits, row.outcome
+            row = past.row
+            told = index, ProposalKind(row.kind), row.cell, past.visits, row.outcome
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.learn(*told, rung, standing, parent=row.parent)
         else:
             outcome = self._wait_for(index)
-            proposal, parent = outcome.proposal, outcome.proposal.parent
+            proposal = outcome.proposal
             told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
-        self.strategy.learn(*told, *self.allocation.learn(*told), parent=parent)
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.tell(replace(outcome, rung=rung, standing=standing))
+        if self._ledger is not None:
+            self._ledger.charge(uses_of(self.store, self.allocation, told[2], rung, told[3]))
+
+    def _is_spent(self) -> bool:
+        """Return whether the proposals told have spent the run's compute."""
+        return self._ledger is not None and self._ledger.spent >= self.profile.search.compute
 
     def _proposal(self, index: int, promotion: Promotion | None) -> Proposal:
         if promotion is None:
@@ -367,6 +390,8 @@ class Engine:
 
     def _keep_checkpoint(self, cell: str, task: str, key: TrialKey, result: TrialResult) -> None:
         trial = cell, task, key.setting.key, key.repeat
+        if self.simulation is not None:
+            return  # to draw a trial again costs less than to keep it
         if result.checkpoint is not None:
             self._checkpoints.put(*trial, result.checkpoint)
         elif self.allocation.marks(task):
@@ -422,8 +447,8 @@ def _check_same(row: ProposalRow, cell: str | None, *, promoted: bool = False) -
     if cell != row.cell or promoted != (row.kind == ProposalKind.PROMOTE):
         verb = "promotes" if promoted else "proposes"
         raise SearchError(
-            f"proposal {row.index} of the stored run is cell {row.cell} ({row.kind}), but this version of gatesearch, "
-            f"with the same seed and profile, {verb} {cell}; resume with the version that began the run"
+            f"proposal {row.index} of the stored run is cell {row.cell}, but this version of gatesearch, with the same "
+            f"seed and profile, {verb} {cell}; resume with the version that began the run"
         )
 
 

@@ -34,8 +34,8 @@ from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task
 
-TABLE_SECONDS = 5.0
-"""Shortest time between two writes of the leaderboard while a search runs."""
+TABLE_SECONDS, TABLE_SHARE = 5.0, 0.05
+"""Shortest time between two writes of the leaderboard while a search runs, and their largest share of its time."""
 
 TaskLoader = Callable[[Profile], Mapping[str, Task]]
 """Loads memorization and every task of a profile, by name."""
@@ -277,14 +277,16 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     """Run the engine and the finalists over an open run; the leaderboard is up to date at any time."""
     store, ranked = run.store, run.profile.ranked
     observer.on_start(run)
-    written = time.monotonic()
+    due = time.monotonic() + TABLE_SECONDS
 
     def on_outcome(outcome: Outcome) -> None:
-        nonlocal written
-        if outcome.is_complete and time.monotonic() - written >= TABLE_SECONDS:
+        nonlocal due
+        started = time.monotonic()
+        if outcome.is_complete and started >= due:
             with suppress(ResultsError):  # the trials matter more; a lasting error is raised at the end
                 write_leaderboard(store, ranked, run.table)
-            written = time.monotonic()
+            ended = time.monotonic()
+            due = ended + max(TABLE_SECONDS, (ended - started) / TABLE_SHARE)
 
     engine = engine_class(run.profile)(
         run.profile,
@@ -300,6 +302,8 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
         engine.run()
         if isinstance(engine, OutsideEngine):
             engine.drain()
+        if engine.strategy.adaptation is not None:
+            store.mark(transformations=engine.strategy.adaptation.summary())
         finish(run, engine.progress, simulation, observer)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):

@@ -9,6 +9,7 @@ run.
 import math
 import re
 from dataclasses import asdict, field
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -21,8 +22,8 @@ from results.store.words import MEMORIZATION, ScoreKind
 from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, REFERENCE, SEEDS, STUDY
-from search.cells.mutation import Rule, Vocabulary
+from search.cells.library import FAMILIES, LIBRARY, REFERENCE, SEEDS, STUDY, library_name
+from search.cells.mutation import Rule, Vocabulary, weakness
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
 from search.core.limits import DEFAULT_LIMITS, Limits
@@ -42,6 +43,9 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 WHOLE_LIBRARY = "library"
 """Word that stands for all published cells in a list of baselines."""
 
+FAMILY = "family:"
+"""Beginning of an entry of the initial population that stands for all published cells of a family."""
+
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -58,6 +62,8 @@ class SearchSection:
     """Procedure of the search."""
 
     proposals: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    # Multiply-adds after which no proposal is asked for (`search.training.compute`; not in the study); 0: no limit
+    compute: Annotated[float, Field(ge=0.0, le=1e30)] = 0.0
     strategy: str = "paper"
     # What the score and the tasks' thresholds are shares of: "gain", the GRU's gain over the constant baseline (not in
     # the study), or "ratio", its metric.
@@ -74,12 +80,60 @@ class SearchSection:
     reexamine: Share = 0.5  # probability of fresh settings instead of a child (not in the study)
     # Named cells that are evaluated first; "library" stands for all of them.
     baselines: tuple[str, ...] = tuple(STUDY)
+    # Cells that the search starts from, besides those of [cells]: named cells, "family:NAME", or formulas.
+    population: Annotated[tuple[str, ...], Field(max_length=MAX_CELLS)] = SEEDS
 
     @field_validator("baselines", mode="after")
     @classmethod
     def _whole_library(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         # Written out, so that a stored profile does not change when the library grows.
         return tuple(name for given in names for name in (LIBRARY if given == WHOLE_LIBRARY else [given]))
+
+    @field_validator("population", mode="after")
+    @classmethod
+    def _whole_families(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for entry in entries for name in _members(entry)))
+
+
+def _members(entry: str) -> list[str]:
+    """Return the names of a family's cells; of another entry, the library's name of that cell, or the entry itself."""
+    if not entry.startswith(FAMILY):
+        return [library_name(entry) or entry]
+    family = entry.removeprefix(FAMILY).strip().lower().replace("-", "_")
+    if family not in FAMILIES:
+        raise ValueError(f"search.population has {quoted(entry, 60)}; the families are {', '.join(FAMILIES)}")
+    return [cell.name for cell in FAMILIES[family]]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class EvolutionSection:
+    """Strategy `evolution` (not in the study); see `search.strategies.evolution`."""
+
+    population: Count = 50  # the youngest cells with a score, from which parents are drawn
+    tournament: Count = 10  # cells drawn for a tournament; the best one is the parent
+
+    @model_validator(mode="after")
+    def _fits(self) -> "EvolutionSection":
+        if self.tournament > self.population:
+            raise ValueError(
+                f"evolution.tournament is {self.tournament}, but evolution.population is {self.population}; "
+                "a tournament is drawn from the population, so it must not be larger"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class LocalSection:
+    """Strategy `local` (not in the study); see `search.strategies.local`."""
+
+    failures: Count = 32  # children that are no better before the next best cell becomes the incumbent
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class SampleSection:
+    """Strategy `sample` (not in the study); see `search.strategies.sample`."""
+
+    mutations: Annotated[int, Field(ge=1, le=1000)] = 5  # mutations, one after the other, that make a cell
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -115,6 +169,9 @@ class MutationSection:
     attempts: Count = 100  # draws before a proposal is given up (not in the study)
     # For a child that is known already: "reject" draws again, "revisit" gives it new settings (as in the study).
     duplicates: Literal["reject", "revisit"] = "reject"
+    crossover: Share = 0.0  # probability that a child has a part of a second cell instead (not in the study)
+    # Whether transformations that made good children are drawn more often (not in the study).
+    adapt: bool = False
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -284,6 +341,9 @@ class Profile:
     description: str = ""
     search: SearchSection = field(default_factory=SearchSection)
     halving: HalvingSection = field(default_factory=HalvingSection)
+    evolution: EvolutionSection = field(default_factory=EvolutionSection)
+    local: LocalSection = field(default_factory=LocalSection)
+    sample: SampleSection = field(default_factory=SampleSection)
     mutation: MutationSection = field(default_factory=MutationSection)
     vocabulary: VocabularySection = field(default_factory=VocabularySection)
     transfer: TransferSection = field(default_factory=TransferSection)
@@ -319,6 +379,7 @@ class Profile:
                 parse_formula(formula).canonical()
             except CellError as error:
                 raise ValueError(f"cells.{name}: {error}") from error
+        self._check_population()
         if not self.ranked:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
         if MEMORIZATION in self.tasks:
@@ -362,6 +423,29 @@ class Profile:
             self._check_grid(f"tasks.{name}", section)
         return self
 
+    def _check_population(self) -> None:
+        if not (self.search.population or self.cells):
+            raise ValueError("search.population is empty; name at least one cell to start from")
+        for entry in self.search.population:
+            if entry in LIBRARY or entry in self.cells:
+                continue
+            if not _is_formula(entry):
+                near = get_close_matches(entry[:60].lower(), [*LIBRARY, *self.cells], n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "`gatesearch cells` lists the named cells"
+                raise ValueError(
+                    f"search.population has {quoted(entry, 60)}, which is not the name of a cell, a formula such as "
+                    f'"h\' = tanh(linear(x) + linear(h))", or {FAMILY}NAME; {hint}'
+                )
+            try:
+                weak = weakness(parse_formula(entry).canonical())
+            except CellError as error:
+                raise ValueError(f"search.population has {quoted(entry, 60)}: {error}") from error
+            if weak is not None:
+                raise ValueError(
+                    f"search.population has {quoted(entry, 60)}, which is no recurrent cell ({weak}); "
+                    "a cell reads x and a state"
+                )
+
     def _check_grid(self, where: str, section: "TaskSection | MemorizationSection") -> None:
         grid = self.grid_of(section)
         axes = (grid.scales, grid.learning_rates, grid.max_norms, grid.layers, grid.parameter_budgets)
@@ -388,10 +472,20 @@ class Profile:
         found = {graph.id: graph for graph in given.values() if len(cell) >= 4 and graph.id.startswith(cell)}
         return next(iter(found.values())) if len(found) == 1 else None
 
-    @property
-    def seeds(self) -> tuple[str, ...]:
-        """Names of the cells that the search starts from."""
-        return (*SEEDS, *self.cells)
+    def population_in(self, form: FormVersion) -> dict[str, GateGraph]:
+        """Return the cells that the search starts from, in a canonical form, each once.
+
+        The keys are names of cells, and formulas of cells without a name.
+        """
+        found: dict[str, tuple[str, GateGraph]] = {}
+        for entry in (*self.search.population, *self.cells):
+            if entry in self.cells:
+                graph = parse_formula(self.cells[entry])
+            else:
+                graph = LIBRARY[entry].written if entry in LIBRARY else parse_formula(entry)
+            graph = graph.in_form(form)
+            found.setdefault(graph.id, (entry, graph))
+        return dict(found.values())
 
     @property
     def ranked(self) -> tuple[str, ...]:
@@ -411,6 +505,11 @@ class Profile:
     def to_toml(self) -> str:
         """Return the profile as TOML with every field."""
         return tomli_w.dumps(_without_none(TypeAdapter(Profile).dump_python(self, mode="json")))
+
+
+def _is_formula(text: str) -> bool:
+    """Return whether a text has the signs of a formula, an assignment to a new state, which no name has."""
+    return "'" in text and "=" in text
 
 
 def _without_none(value: Any) -> Any:

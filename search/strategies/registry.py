@@ -5,11 +5,20 @@ from difflib import get_close_matches
 from results.store.words import OUTSIDE
 from search.core.errors import SearchError
 from search.strategies.base import Strategy
+from search.strategies.evolution import EvolutionStrategy
+from search.strategies.local import LocalStrategy
 from search.strategies.outside import OutsideStrategy
 from search.strategies.paper import PaperStrategy
 from search.strategies.random import RandomStrategy
+from search.strategies.sample import SampleStrategy
 
-STRATEGIES: dict[str, type[Strategy]] = {"paper": PaperStrategy, "random": RandomStrategy}
+STRATEGIES: dict[str, type[Strategy]] = {
+    "paper": PaperStrategy,
+    "random": RandomStrategy,
+    "evolution": EvolutionStrategy,
+    "local": LocalStrategy,
+    "sample": SampleStrategy,
+}
 """Strategies that search by themselves."""
 
 

@@ -83,7 +83,7 @@ Examples:
 @click.option("--delays", type=float, help="With --simulate: scale simulated durations by this factor.  [default: 0]")
 @click.option("--resume", is_flag=True, help="Resume the run NAME, or the latest run.")
 def search(name: str | None, resume: bool, workers: int | None, address: str | None, **given: Any) -> None:
-    """Search for cells: train the named cells, then mutants of LSTM and GRU, and rank them all.
+    """Search for cells: train the named cells, then children of LSTM and GRU, and rank them all.
 
     The run is stored in results/runs/NAME (or in GATESEARCH_RUNS): run.sqlite, the resolved profile.toml, and
     leaderboard.csv, which is updated while the search runs. Without NAME the run is named after its profile. Ctrl-C
