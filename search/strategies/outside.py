@@ -47,7 +47,7 @@ class OutsideStrategy(Strategy):
         self.skip(index, graph.id)
         record = self.records.get(parent, CellRecord()) if parent is not None else CellRecord()
         rng = generator_of(self.seed, "proposal", index)
-        settings = self._child_settings(graph.id, record, rng)
+        settings = self._child_settings(graph.id, [record], rng)
         return Proposal(index, ProposalKind.PROPOSE, graph, parent, settings=settings)
 
     def suggest(self, count: int) -> list[Suggestion]:
@@ -62,7 +62,7 @@ class OutsideStrategy(Strategy):
                 break
             rng = generator_of(self.seed, "suggestion", self._asked, number)
             move = self._choose(rng)
-            child = self._draw(self.graph_of(move.cell), rng).child
+            child = self._draw(move, None, rng).child
             if child is not None:
                 found.setdefault(child.graph.id, Suggestion(child.graph, move.cell))
         return list(found.values())
