@@ -152,6 +152,11 @@ class OutsideEngine(Engine):
         self._promote(drain=True)
         return self.progress.promotions - before
 
+    def end(self) -> None:
+        """Drain, and remove the checkpoints: what is told later trains a candidate of before from its first step."""
+        self.drain()
+        self._checkpoints.clear()
+
     def is_running(self, cell: str, last: int) -> bool:
         """Return whether a proposal of a cell with an index up to `last` has not ended."""
         return any(index <= last and running.course.proposal.cell == cell for index, running in self._running.items())

@@ -23,7 +23,7 @@ from results.store.store import FILE, Store
 from results.store.words import OUTSIDE
 from results.tables.leaderboard import write_leaderboard
 from search.cells.graph import GateGraph
-from search.cells.library import named_cell
+from search.cells.library import SEEDS, named_cell
 from search.cells.notation.formula import parse_formula
 from search.core.errors import SearchError
 from search.core.ranges import MAX_SEED, check_whole
@@ -184,7 +184,7 @@ class OutsideRun:
             TaskError: a trial failed in the code of its task.
         """
         with self._whole():
-            self.engine.drain()
+            self.engine.end()
             finish(self._run, self.engine.progress, self._simulation, self._observer)
             self._observer.on_finish(self._run, self.engine.progress)
 
@@ -358,10 +358,10 @@ def _opened(run: OpenRun, observer: RunObserver) -> Iterator[OutsideRun]:
 
 def _outside_profile(profile: Profile, window: int | None) -> Profile:
     """Return the profile of a run that is told cells: what a search would propose by itself is left out."""
-    section = replace(profile.search, strategy=OUTSIDE, proposals=0)
+    section = replace(profile.search, strategy=OUTSIDE, proposals=0, population=SEEDS, compute=0.0)
     if window is not None:
         section = replace(section, window=check_whole("window", window, 1, MAX_WINDOW))
-    return replace(profile, search=section)
+    return replace(profile, search=section, mutation=replace(profile.mutation, adapt=False))
 
 
 def _check_same(

@@ -301,7 +301,7 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     try:
         engine.run()
         if isinstance(engine, OutsideEngine):
-            engine.drain()
+            engine.end()
         if engine.strategy.adaptation is not None:
             store.mark(transformations=engine.strategy.adaptation.summary())
         finish(run, engine.progress, simulation, observer)

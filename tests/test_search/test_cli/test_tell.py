@@ -86,8 +86,8 @@ def test_the_run_is_one_for_every_command(tell: Tell, gatesearch: Gatesearch) ->
         ("show", again["id"], "--run", "told"),
         ("export", again["id"], "--run", "told", "-o", "cell.py"),
         ("report", "told", "--no-gradients"),
-        ("publish", "told", "published"),
-        ("verify", "published"),
+        ("publish", "told", "./published"),
+        ("verify", "./published"),
         ("verify", "told", "--retrain", "3"),
     ):
         said = gatesearch(*command)
