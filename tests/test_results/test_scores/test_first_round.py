@@ -59,7 +59,7 @@ def test_a_paused_repeat_is_missing_and_not_lost(store: Store) -> None:
     store.mark(retrained={"repeats": 3, "constant_guess": CONSTANTS})
     found = finalists_of(store)
     assert list(found.values["arithmetic"].index) == [GRU]
-    assert found.values["arithmetic"].loc[GRU].tolist() == [0.75, CONSTANTS["arithmetic"], 0.5]
+    assert found.on("arithmetic", GRU).tolist() == [0.75, CONSTANTS["arithmetic"], 0.5]
     assert found.diverged["arithmetic"] == {GRU: 1, "a" * 16: 1}
 
 

@@ -23,6 +23,7 @@ from tasks.arithmetic import Arithmetic
 from tasks.language import Language
 from tasks.music import Music
 from tasks.task import Batch, Split, Task
+from tasks.xml import Xml
 from tests.test_search.small import Chords, small_task
 from tests.test_search.test_kernels.hosts import require_host
 
@@ -146,7 +147,7 @@ def test_the_best_weights_are_those_of_an_epochs_end_even_if_a_mark_is_better() 
 
 def test_seconds_add_up_over_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(range(0, 1000, 10))
-    monkeypatch.setattr(search.training.trial.time, "perf_counter", lambda: float(next(now)))
+    monkeypatch.setattr("search.training.trial.time.perf_counter", lambda: float(next(now)))
     paused = train_trial(GRU, XML, SETTING, BUDGET, 0, until=4)
     assert paused.seconds == 10.0  # the clock is read at the start and at the end
     ended = train_trial(GRU, XML, SETTING, BUDGET, 0, checkpoint=paused.checkpoint)
@@ -268,7 +269,7 @@ def identity_in(data: bytes) -> str:
         ("gru", XML, SETTING, BUDGET, 0, 0.2),
         ("gru", XML, SETTING, replace(BUDGET, patience=2), 0, 0.1),
         ("gru", XML, replace(SETTING, learning_rate=0.4), BUDGET, 0, 0.1),
-        ("gru", type(XML)(min_letters=1, max_letters=2, validation=600, test=950), SETTING, BUDGET, 0, 0.1),
+        ("gru", Xml(min_letters=1, max_letters=2, validation=600, test=950), SETTING, BUDGET, 0, 0.1),
         ("gru-after", XML, SETTING, BUDGET, 0, 0.1),
     ],
     ids=["seed", "constant baseline", "budget", "setting", "data", "cell"],

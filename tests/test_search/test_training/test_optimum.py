@@ -129,7 +129,7 @@ def test_trials_show_who_is_better_through_their_noise() -> None:
 
 def test_the_optimum_of_a_run_is_stored_and_read_back(tmp_path: Path) -> None:
     for k, simulation in enumerate((Simulation(optimum=FORMULA), Simulation(0.5, planted=0.1), Simulation())):
-        information = {"delays": simulation.delays, "equal": False, "planted": simulation.planted}
+        information: dict[str, object] = {"delays": simulation.delays, "equal": False, "planted": simulation.planted}
         if simulation.optimum is not None:
             information["optimum"] = simulation.optimum  # runs of earlier versions have no such key
         with Store.create(
