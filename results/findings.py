@@ -24,12 +24,15 @@ from results.publication.findings_text import (
     section_text,
 )
 from results.publication.motifs_text import difference_lines, motif_lines
+from results.publication.training_text import grid_lines, untrained_lines
 from results.scores.discrimination import discrimination
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Section, Standing, Way
+from results.scores.grid import grid_edges
 from results.scores.motifs import motifs
 from results.scores.run_evidence import RunEvidence
 from results.scores.score import score_kind
+from results.scores.untrained import untrained
 from results.scores.verdict_words import joined
 from results.store.sanitize import printable
 from results.store.store import Store
@@ -106,6 +109,8 @@ def sections(store: Store, tasks: Sequence[str]) -> list[Section]:
             tuple(motif_lines(motifs(store, tasks), score_kind(store))),
         ),
         Section(title, tuple(lines)),
+        Section("Is the grid of settings wide enough?", tuple(grid_lines(grid_edges(store, tasks)))),
+        Section("Which given cells could not be trained?", tuple(untrained_lines(untrained(store, tasks)))),
     ]
     return [section for section in found if section.lines]
 

@@ -58,7 +58,7 @@ def gatesearch(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], tupl
     return said
 
 
-LONG = {"tutorial.md", "leaderboard.md", "data.md"}
+LONG = {"tutorial.md", "leaderboard.md", "data.md", "ask-tell.md"}
 """Pages of several searches each."""
 
 
@@ -118,6 +118,7 @@ def test_every_option_of_the_tasks_is_documented_with_its_default() -> None:
 
 def test_pages_import_nothing_of_the_project_but_its_public_package() -> None:
     texts = {**PAGES, "../README.md": README, "figures.py": (DOCS / "figures.py").read_text("utf-8")}
+    texts["tables.py"] = (DOCS / "tables.py").read_text("utf-8")
     imported = {
         (name, module)
         for name, text in texts.items()
@@ -141,6 +142,27 @@ def test_the_figures_are_what_the_script_draws() -> None:
     assert {path.name for path in (DOCS / "images").iterdir()} == set(figures)
     for name, draw in figures.items():
         assert draw() == (DOCS / "images" / name).read_text("utf-8"), f"{name}: run python docs/figures.py"
+
+
+def test_tables_between_comments_are_printed_by_the_command_in_the_first_one() -> None:
+    asked = []
+
+    def print_table(words: list[str]) -> str:
+        asked.append(words)
+        return f"<!-- the verdict\n of two lines -->\n\n| {words[-1]} |\n|---|\n\ncaption\n"
+
+    def page(first: str, second: str) -> str:
+        blocks = [
+            f"<!-- gatesearch leaderboard run --top {k} -->\n{table}<!-- end -->"
+            for k, table in enumerate((first, second), 1)
+        ]
+        return "\n\n".join(("# A", blocks[0], "between <!-- no command -->", blocks[1])) + "\n"
+
+    with_tables = runpy.run_path(str(DOCS / "tables.py"))["with_tables"]
+    printed = with_tables(page("old\n", ""), print_table)
+    assert printed == page("| 1 |\n|---|\n\ncaption\n", "| 2 |\n|---|\n\ncaption\n")
+    assert asked == [["leaderboard", "run", "--top", "1"], ["leaderboard", "run", "--top", "2"]]
+    assert with_tables(printed, print_table) == printed
 
 
 def test_every_column_of_the_table_is_explained_as_the_program_does() -> None:

@@ -15,6 +15,9 @@ Price = Callable[[Remedy], str]
 WIDTH = 100
 """Columns of the text for a terminal."""
 
+MOST_FIGURES = 40
+"""Most comparisons of a finding that a text shows; of more, those with the largest advantages."""
+
 _HEADINGS = ("task", "cell", "against", "metrics", "advantage", "p", "verdict")
 
 
@@ -63,11 +66,12 @@ def _text(finding: Finding, remedy: str) -> str:
         lines.append(f"  to decide it: {remedy}")
     lines = [textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines]
     if finding.figures:
-        rows = [_HEADINGS, *_rows(finding.figures)]
+        rows = [_HEADINGS, *_rows(_shown(finding.figures))]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
         for row in rows:
             texts = (f"{text:{width}}" for text, width in zip(row, widths, strict=True))
             lines.append(f"    {'  '.join(texts)}".rstrip())
+        lines += [f"    {more}" for more in _more(finding.figures)]
     return "\n".join(lines)
 
 
@@ -76,9 +80,24 @@ def _markdown(finding: Finding, remedy: str) -> str:
     if remedy:
         parts.append(f"To decide it: {remedy}.")
     if finding.figures:
-        frame = pd.DataFrame(_rows(finding.figures), columns=list(_HEADINGS))
+        frame = pd.DataFrame(_rows(_shown(finding.figures)), columns=list(_HEADINGS))
         parts.append(str(frame.to_markdown(index=False, disable_numparse=True)))
+        parts += [f"{more[0].upper()}{more[1:]}." for more in _more(finding.figures)]
     return "\n\n".join(parts)
+
+
+def _shown(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+    """Return all figures in their order, or of too many those with the largest advantages, the largest first."""
+    if len(figures) <= MOST_FIGURES:
+        return figures
+    return tuple(sorted(figures, key=lambda figure: -figure.advantage)[:MOST_FIGURES])
+
+
+def _more(figures: tuple[Figure, ...]) -> list[str]:
+    """Return a line on the figures that are not shown, if there are any."""
+    if len(figures) <= MOST_FIGURES:
+        return []
+    return [f"these are the {MOST_FIGURES} with the largest advantages of {len(figures)}; `--json` has all of them"]
 
 
 def _rows(figures: tuple[Figure, ...]) -> list[tuple[str, ...]]:

@@ -9,6 +9,9 @@ import pandas as pd
 from results.scores.comparison import Verdict
 from results.store.words import Origin, ScoreKind
 from results.tables.leaderboard import COLUMNS, kind_of, known_names
+from results.tables.readable import publications
+from results.tables.selection import family_of
+from search.cells.published.citation import short_citation
 from search.cells.text import shorten
 
 MOST_ROWS = 1000
@@ -66,6 +69,14 @@ _BEFORE = (
     _Column("evidence", "evidence"),
     _Column("score", "score", ".4f", True),
 )
+_PUBLISHED = (_Column("family", "family"), _Column("publication", "publication", printed=False))
+"""Columns of a page of given cells, most of which are published."""
+
+_FAMILY_MEANINGS = {
+    "family": "family of a published cell; empty for any other",
+    "publication": "publication of a published cell",
+}
+
 _AFTER = (
     _Column("relative_parameters", "parameters", ".2f"),
     _Column("relative_multiply_adds", "mult-adds", ".2f"),
@@ -77,36 +88,44 @@ _AFTER = (
 )
 
 
-def headings(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, bool]) -> list[Heading]:
+def headings(
+    frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, bool], *, published: bool = False
+) -> list[Heading]:
     """Return the columns of a leaderboard that the page shows.
 
     Args:
         frame: a leaderboard.
         tasks: its ranked tasks.
         higher: for tasks with a known metric, whether a higher one is better.
+        published: whether families and publications are shown.
     """
     found = []
-    for column in _columns(frame, tasks, higher):
+    for column in _columns(frame, tasks, higher, published):
         task = next((task for task in tasks if column.name in (f"{task}_test", *_share_columns(task))), None)
         key = column.name if task is None else column.name.replace(task, "TASK", 1)
-        meaning = COLUMNS.get(key, "")
+        meaning = COLUMNS.get(key) or _FAMILY_MEANINGS.get(key, "")
         if task is not None and task in higher and column.name == f"{task}_test":
             meaning += f". Here {'higher' if higher[task] else 'lower'} is better"
         found.append(Heading(column.words, meaning, not column.style, column.descending, column.printed))
     return found
 
 
-def rows(frame: pd.DataFrame, tasks: Sequence[str]) -> list[Row]:
-    """Return the first `MOST_ROWS` rows of a leaderboard."""
-    columns = _columns(frame, tasks, {})
+def rows(frame: pd.DataFrame, tasks: Sequence[str], *, published: bool = False) -> list[Row]:
+    """Return the first `MOST_ROWS` rows of a leaderboard, if asked for with families and publications."""
+    columns = _columns(frame, tasks, {}, published)
     shown = frame.head(MOST_ROWS)
+    shown = shown.assign(name=known_names(shown))
+    if published:
+        known = [None if reference is None else short_citation(reference) for reference in publications(shown)]
+        families = [family_of(str(cell)) for cell in shown.index]
+        shown = shown.assign(family=pd.Series(families, shown.index, dtype=object), publication=known)
     return [
-        Row(record["origin"] == Origin.BASELINE, tuple(_entry(column.name, column.style, record) for column in columns))
-        for record in shown.assign(name=known_names(shown)).to_dict("records")
+        Row(record["origin"] != Origin.FOUND, tuple(_entry(column.name, column.style, record) for column in columns))
+        for record in shown.to_dict("records")
     ]
 
 
-def _columns(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, bool]) -> list[_Column]:
+def _columns(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, bool], published: bool) -> list[_Column]:
     kind = kind_of(frame)
     metrics = [
         column
@@ -116,7 +135,9 @@ def _columns(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, boo
             _Column(f"{task}_{kind}", "to GRU", ".3f", True),
         )
     ]
-    return [column for column in (*_BEFORE, *metrics, *_AFTER) if column.name in frame.columns]
+    after = [column for column in _AFTER if not (published and column.name == "parent")]
+    known = [column for column in (*_BEFORE, *metrics, *after) if column.name in frame.columns]
+    return [*known[:3], *(_PUBLISHED if published else ()), *known[3:]]
 
 
 def _share_columns(task: str) -> tuple[str, ...]:

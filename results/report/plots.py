@@ -39,6 +39,9 @@ _CONFIG = {
     "title": {"anchor": "start", "fontSize": 13},
 }
 
+FEW_POINTS = 40
+"""Most points of a chart of cost that all have error bars; of more, only those on the front."""
+
 MOST_POINTS = 2500
 """Most proposals that a chart shows: all that were the best so far, and a sample of the others."""
 
@@ -130,8 +133,13 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
         .mark_line(interpolate="step-after", color=_BLACK, strokeWidth=1.4, strokeDash=[5, 3])
         .encode(x, y)
     )
-    bars = alt.Chart(rows).mark_rule(strokeWidth=1.3, opacity=0.6).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
-    dots = alt.Chart(rows).mark_point(filled=True, size=62, opacity=1).encode(x, y, colour, shape, tooltip=tooltip)
+    few = len(known) <= FEW_POINTS
+    spans = (
+        rows if few else _values({"cost": front[cost], **{name: front[name] for name in ("low", "high", "standing")}})
+    )
+    bars = alt.Chart(spans).mark_rule(strokeWidth=1.3, opacity=0.6).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
+    dots = alt.Chart(rows).mark_point(filled=True, size=62 if few else 34, opacity=1 if few else 0.8)
+    dots = dots.encode(x, y, colour, shape, tooltip=tooltip)
     names = (
         alt.Chart(_values({"cost": front[cost], "score": front["score"], "cell": front["cell"]}))
         .mark_text(align="left", baseline="bottom", dx=6, dy=-4, fontSize=11, color="#222222")

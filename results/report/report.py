@@ -28,12 +28,13 @@ from results.scores.estimates import GRU, LSTM, VALIDATION, picks
 from results.scores.importance import SPLITS, importance, marginals
 from results.scores.motifs import REAL, motifs
 from results.scores.score import constants_of, score_kind, scores, share
-from results.store.errors import StoreError
+from results.store.errors import StoreError, damaged
 from results.store.files import write_atomically
 from results.store.lineage import Relative, family_tree
 from results.store.queries import totals
 from results.store.store import Store
 from results.store.summary import funnel
+from results.store.toml import parse_toml
 from results.store.words import Origin, ScoreKind, TrialState
 from results.tables.failures import stage_stops, trial_reasons, trial_states
 from results.tables.leaderboard import SIMULATED, displayed, is_retrained, leaderboard
@@ -42,14 +43,15 @@ from results.tables.run_verdict import verdict_of
 from search.cells.difference import difference_of
 from search.cells.drawing.picture import LEGEND, draw_formula
 from search.cells.errors import CellError
-from search.cells.library import LIBRARY, label_of
+from search.cells.library import LIBRARY, label_of, name_of, named_cell
 from search.cells.notation.formula import parse_formula
+from search.cells.published.citation import full_citation
 
 FILE = "report.html"
 """Name of the page in a run's folder."""
 
 SHOWN, WITH_CURVES = 5, 3
-"""Number of best found cells that are drawn, with ancestors and gradients; number of those with learning curves."""
+"""Number of best cells that are drawn, with ancestors and gradients; number of those with learning curves."""
 
 FEW_ROWS, MOST_REASONS, MOST_MOTIFS = 25, 15, 20
 """Rows that the table shows at first; reasons that are listed; motifs and edits that are listed."""
@@ -63,22 +65,25 @@ class Shown:
     """A cell that the page shows in detail.
 
     `id` is whole, `formula` has the authors' names if known. `difference` says what a found cell differs in from the
-    nearest named cell.
+    nearest named cell, and `publication` what a published cell is and where it is from.
     """
 
     id: str
     label: str
     formula: str
     difference: str = ""
+    publication: str = ""
 
 
 def shown_cells(store: Store, tasks: Sequence[str]) -> list[Shown]:
-    """Return the cells whose gradients a page shows: the best found cells, the best first, then GRU and LSTM.
+    """Return the cells whose gradients a page shows: the best cells, the best first, then GRU and LSTM.
+
+    The best cells are found ones, or given ones in a run that proposes no cells.
 
     Raises:
         ResultsError: the table cannot be made.
     """
-    return _shown(store, leaderboard(store, tasks))
+    return _shown(store, leaderboard(store, tasks), proposes(store))
 
 
 def report(
@@ -111,6 +116,19 @@ def write_report(store: Store, tasks: Sequence[str], path: Path, **options: Any)
     write_atomically(path, report(store, tasks, **options))
 
 
+def proposes(store: Store) -> bool:
+    """Return whether a run proposes cells; other runs only train the given ones.
+
+    Raises:
+        StoreError: the store cannot be read, or its profile is invalid.
+    """
+    try:
+        planned = parse_toml(store.profile).get("search", {}).get("proposals")
+    except (ValueError, AttributeError) as error:
+        raise StoreError(damaged(store.path, f"invalid profile: {error}")) from error
+    return planned != 0 or funnel(store).proposals > 0
+
+
 class _Page:
     def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]]) -> None:
         self.store, self.tasks = store, list(tasks)
@@ -121,9 +139,10 @@ class _Page:
         # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
         self.scores = self.frame["search_score"]
         self.history = self._history()
-        self.shown = _shown(store, self.frame)
+        self.searched = proposes(store)
+        self.shown = _shown(store, self.frame, self.searched)
         self.labels = [cell.label for cell in self.shown]
-        self.found = [cell for cell in self.shown if cell.label not in LIBRARY]
+        self.best = self.shown[:-2]
         self.gradients = gradients
         self.specs: dict[str, str] = {}
 
@@ -141,27 +160,30 @@ class _Page:
             simulated=SIMULATED if self.store.simulated else "",
             verdict=_pieces(self.verdict.text),
             finished=self.store.finished,
+            searched=self.searched,
             tiles=self._tiles(),
-            headings=headings(self.frame, self.tasks, self._higher()),
-            rows=rows(self.frame, self.tasks),
+            headings=headings(self.frame, self.tasks, self._higher(), published=not self.searched),
+            rows=rows(self.frame, self.tasks, published=not self.searched),
             retrained=bool(is_retrained(self.frame).any()),
             left_out=max(0, len(self.frame) - MOST_ROWS),
             few=FEW_ROWS,
-            drawn=[_drawing(cell) for cell in (*self.found[:1], *self.shown[-2:])],
-            others=[_drawing(cell) for cell in self.found[1:]],
+            drawn=[_drawing(cell) for cell in (*self.best[:1], *self.shown[-2:])],
+            others=[_drawing(cell) for cell in self.best[1:]],
             legend=LEGEND,
             fronts=self._fronts(),
             front_words=front_words(self.points),
+            few_points=len(self.points) <= plots.FEW_POINTS,
             motifs=self._motifs(),
             scores=self._scores(),
             funnel=funnel(self.store),
             stops=stage_stops(self.store).to_dict("records"),
             funnel_chart=self._funnel(),
+            transformations=self.store.transformations,
             states=self._add(plots.states_chart(states, self._order(states))) if len(states) else None,
             reasons=reasons.head(MOST_REASONS).to_dict("records"),
             more_reasons=max(0, len(reasons) - MOST_REASONS),
             family=self._family(),
-            winner=self.found[0].id if self.found else None,
+            winner=self.best[0].id if self.best else None,
             scores_of=self.scores.dropna().to_dict(),
             curves=self._curves(),
             importances=self._importances(),
@@ -186,18 +208,22 @@ class _Page:
         """Return title, value and note of each tile at the top."""
         counts = funnel(self.store)
         tiles = []
-        if self.found:
-            row = self.frame.loc[self.found[0].id]
+        what = "best found" if self.searched else "best other than GRU and LSTM"
+        if self.best:
+            row = self.frame.loc[self.best[0].id]
             error = f"; standard error {row['score_se']:.4f}" if pd.notna(row["score_se"]) else ""
             note = f"score, GRU = 1{error}; {row['evidence']}"
-            tiles.append((f"best found: {self.found[0].label}", f"{row['score']:.4f}", note))
+            tiles.append((f"{what}: {self.best[0].label}", f"{row['score']:.4f}", note))
         else:
-            tiles.append(("best found", "none yet", "no found cell has passed all tasks"))
+            tiles.append((what, "none yet", f"no {'found ' if self.searched else ''}cell has passed all tasks"))
         lstm = self.frame.loc[self.frame["name"] == "lstm", "score"]
         if len(lstm) and pd.notna(lstm.iloc[0]):
             tiles.append(("lstm", f"{lstm.iloc[0]:.4f}", "score, GRU = 1"))
-        share = f"{counts.complete:,} passed all tasks"
-        tiles.append(("new cells proposed", f"{counts.proposals:,}", share))
+        if self.searched:
+            tiles.append(("new cells proposed", f"{counts.proposals:,}", f"{counts.complete:,} passed all tasks"))
+        else:
+            ranked = int(self.frame["rank"].notna().sum())
+            tiles.append(("given cells", f"{len(self.frame):,}", f"{ranked:,} have a rank"))
         trials, seconds = totals(self.store)
         tiles.append(("trials", f"{trials:,}", f"{seconds / 3600:,.1f} core-hours"))
         return tiles
@@ -259,12 +285,12 @@ class _Page:
         return sorted(present, key=lambda task: self.tasks.index(task) if task in self.tasks else -1)
 
     def _family(self) -> list[Relative]:
-        return family_tree(self.store, [cell.id for cell in self.found])
+        return family_tree(self.store, [cell.id for cell in self.best]) if self.searched else []
 
     def _curves(self) -> list[tuple[str, str]]:
         """Return a chart for each task: learning curves of the trials behind the shown cells' results."""
         best = self.picks
-        labels = {cell.id: cell.label for cell in (*self.found[:WITH_CURVES], *self.shown[-2:])}
+        labels = {cell.id: cell.label for cell in (*self.best[:WITH_CURVES], *self.shown[-2:])}
         charts = []
         for task in self.tasks:
             parts, metric = [], ""
@@ -317,14 +343,23 @@ def _pieces(text: str) -> list[tuple[str, bool]]:
     return [(piece, k % 2 == 1) for k, piece in enumerate(text.split("`")) if piece]
 
 
-def _shown(store: Store, frame: pd.DataFrame) -> list[Shown]:
+def _shown(store: Store, frame: pd.DataFrame, searched: bool) -> list[Shown]:
     cells = [Shown(GRU, "gru", LIBRARY["gru"].formula), Shown(LSTM, "lstm", LIBRARY["lstm"].formula)]
-    best = frame[(frame["origin"] == Origin.FOUND) & frame["rank"].notna()].head(SHOWN)
-    found = []
-    for cell in map(str, best.index):
-        formula = store.cell(cell).formula
-        found.append(Shown(cell, label_of(cell), displayed(formula, store.form), _difference(formula)))
-    return [*found, *cells]
+    ranked = frame[frame["rank"].notna() & ~frame.index.isin([GRU, LSTM])]
+    best = ranked[(ranked["origin"] == Origin.FOUND) | (not searched)].head(SHOWN)
+    names = [None if pd.isna(name) else str(name) for name in best["name"]]
+    return [*(_best(store, str(cell), name) for cell, name in zip(best.index, names, strict=True)), *cells]
+
+
+def _best(store: Store, cell: str, name: str | None) -> Shown:
+    """Return one of the best cells: a published one with its publication, any other with its difference."""
+    formula = store.cell(cell).formula
+    label, text = label_of(cell, name), displayed(formula, store.form)
+    known = name_of(cell)
+    if known is None:
+        return Shown(cell, label, text, difference=_difference(formula))
+    published = named_cell(known)
+    return Shown(cell, label, text, publication=f"{published.title}. {full_citation(published.reference)}")
 
 
 def _difference(formula: str) -> str:

@@ -1,9 +1,9 @@
 """Discrimination of a run's tasks: whether they tell cells apart, and whether they leave anything to learn.
 
 A task discriminates if the named cells differ by far more than the noise of one cell's mean: the spread, which is the
-standard deviation of their mean test metrics, is at least `ENOUGH` times the standard error of one mean. The plain
-recurrent network is left out, since it is so much worse on most tasks that it alone would make a spread. The spread
-has the noise of the means in it: cells that are all equal give a ratio of about 1.
+standard deviation of their mean test metrics, is at least `ENOUGH` times the standard error of one mean. Plain
+recurrent networks are left out, since they are so much worse on most tasks that they alone would make a spread. The
+spread has the noise of the means in it: cells that are all equal give a ratio of about 1.
 
 A task is saturated if the best named cell has learnt nearly all that can be learnt: `SATURATED` of the gain of the best
 possible predictor over the constant baseline. Where that ceiling is not known, this is not known either.
@@ -19,7 +19,7 @@ from results.scores.finalists import Finalists, finalists_of
 from results.scores.ratio import gain
 from results.scores.score import ceilings_of, constants_of
 from results.store.store import Store
-from search.cells.library import LIBRARY, ids_of
+from search.cells.library import FAMILIES, LIBRARY, ids_of
 
 ENOUGH = 4.0
 """Spread, in standard errors of one mean, from which on a task discriminates."""
@@ -27,8 +27,8 @@ ENOUGH = 4.0
 SATURATED = 0.95
 """Share of the ceiling's gain above which a task is saturated."""
 
-UNGATED = ("tanh",)
-"""Named cells without gates."""
+UNGATED = tuple(cell.name for cell in FAMILIES["plain"])
+"""Named cells without gates: those of the family of plain networks."""
 
 LEAST_CELLS = 3
 """Fewest gated named cells whose spread says anything."""

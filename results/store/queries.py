@@ -56,7 +56,7 @@ def past_trials(store: Store, proposals: int, *, curves: bool = False) -> list[P
     kinds |= {"curve": str} if curves else {}
     sql = f"SELECT {', '.join(kinds)} FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?"
     found = store.typed(sql, kinds, (proposals - 1,))
-    return [PastTrial(*values[:6], store.decoded("curve", values[6]) if curves else ()) for values in found]
+    return [PastTrial(*values[:6], *([store.decoded("curve", values[6])] if curves else [()])) for values in found]
 
 
 def totals(store: Store) -> tuple[int, float]:

@@ -28,8 +28,11 @@ class CellRow:
 
     id: Annotated[str, "16 hex digits: the hash of the canonical graph"]
     formula: Annotated[str, "canonical formula, one assignment a line"]
-    name: Annotated[str | None, "name of a library cell or of the file it came from; missing for a found cell"]
-    parent: Annotated[str | None, "id of the cell that it was mutated from; missing for a given cell"]
+    name: Annotated[
+        str | None,
+        "name of a library cell or of the file it came from; missing for a found cell and for a formula of the profile",
+    ]
+    parent: Annotated[str | None, "id of the cell that it was mutated from; missing where a search started"]
     mutations: Annotated[tuple[str, ...], "list of the mutations that made it from its parent, in words and in order"]
     origin: Annotated[str, "baseline (given), initial (of the initial population) or found (by the search)"]
     proposal: Annotated[int | None, "index of the proposal that made it; missing for a given cell"]

@@ -32,6 +32,7 @@ from results.store.errors import AmbiguousCellError, StoreError, damaged, one_li
 from results.store.files import write_atomically
 from results.store.information import (
     Confirming,
+    Drawn,
     Information,
     Retraining,
     Simulated,
@@ -223,6 +224,16 @@ class Store(Database):
         return tuple(self._information.drained)
 
     @property
+    def transformations(self) -> dict[str, Drawn]:
+        """Children, successes and weight of each transformation, if the search had ended and its choice adapts."""
+        return self._information.transformations
+
+    @property
+    def begun(self) -> int | None:
+        """Number of cells that were told from outside before the last promotions between two of them were begun."""
+        return self._information.begun
+
+    @property
     def retraining(self) -> Retraining | None:
         """Retraining that every finalist has, or None before there is any."""
         return self._information.retrained
@@ -369,18 +380,21 @@ class Store(Database):
             return []
         return self._rows(MeasureRow, {"cell": cell, "task": task}, "cell, task, setting, repeat, metric")
 
-    def evaluations(self, cell: str | None = None, task: str | None = None) -> list[EvaluationRow]:
-        """Return evaluations, of one cell (a whole id) or task if given, in the order of proposals and stages."""
-        return self._rows(EvaluationRow, {"cell": cell, "task": task}, "proposal, stage, cell, task")
+    def evaluations(
+        self, cell: str | None = None, task: str | None = None, *, proposal: int | None = None
+    ) -> list[EvaluationRow]:
+        """Return evaluations in the order of proposals and stages: all, or of a cell (a whole id), task or proposal."""
+        where = {"proposal": proposal, "cell": cell, "task": task}
+        return self._rows(EvaluationRow, where, "proposal, stage, cell, task")
 
     def add_proposal(self, row: ProposalRow) -> None:
         """Store the outcome of a proposal, whose cell and parent must be stored. A stored proposal is kept."""
         with self._transaction() as connection:
             connection.execute(insertion(ProposalRow) + _KEEP_FIRST, encode(row))
 
-    def proposals(self) -> list[ProposalRow]:
-        """Return all proposals in order; the baselines, whose index is negative, come first."""
-        return self._rows(ProposalRow, {}, '"index"')
+    def proposals(self, index: int | None = None) -> list[ProposalRow]:
+        """Return all proposals in order, or the one with an index; the baselines, with negative indices, come first."""
+        return self._rows(ProposalRow, {"index": index}, '"index"')
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -79,3 +79,6 @@ COMPLETE = "complete"
 
 RUNNING = "running"
 """Stage of a cell whose first proposal has not ended."""
+
+OUTSIDE = "outside"
+"""Strategy of a run whose cells a caller tells: its found cells need neither a parent nor mutations."""

@@ -6,7 +6,7 @@ variation over seeds. The score of a search estimate is in brackets and has no m
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,9 @@ from results.store.sanitize import printable
 from results.store.words import COMPLETE, Evidence, ScoreKind
 from results.tables.leaderboard import SIMULATED, is_retrained, kind_of, known_names
 from results.tables.trial_figures import CROSS_ENTROPY
-from search.cells.library import REFERENCE
+from search.cells.library import REFERENCE, name_of, named_cell
+from search.cells.published.citation import address_of, short_citation
+from search.cells.published.entry import Reference
 
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 """Colours of a metric in a terminal. They mean the verdict of a corrected test, never that an estimate is larger."""
@@ -69,6 +71,12 @@ _LATEX = str.maketrans(
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$"}
 )
 
+REFERENCES = "reference"
+"""Heading of the column with publications."""
+
+_LEFT = ("cell", "name", REFERENCES)
+"""Columns that are aligned to the left in Markdown and LaTeX."""
+
 _SIZES = {"relative_parameters": "parameters", "relative_multiply_adds": "mult-adds", "relative_step_seconds": "time"}
 
 
@@ -78,14 +86,18 @@ def tasks_of(frame: pd.DataFrame) -> list[str]:
 
 
 def readable(
-    frame: pd.DataFrame, tasks: Sequence[str], layout: Layout = LAYOUTS[0], paper: bool = False
+    frame: pd.DataFrame,
+    tasks: Sequence[str],
+    layout: Layout = LAYOUTS[0],
+    paper: bool = False,
+    references: bool = False,
 ) -> pd.DataFrame:
     """Return the rows of a leaderboard as text, with the columns rank, cell, name, score, the tasks, sizes and time.
 
     A name in brackets is that of a published cell with the same id. A task that cross entropy ranks shows the
     perplexity instead. With `paper`, a task's column has the ratio to the GRU instead of the metric, and the paper's
     score and ratios follow after a slash, if the paper has the cell. The paper's numbers are accuracies: see
-    `with_study`.
+    `with_study`. With `references`, the last column has the publications of published cells, as in "Cho et al. 2014".
     """
     rows = []
     ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
@@ -129,7 +141,17 @@ def readable(
             }
         rows.append(shown)
     headings = ["rank", "cell", "name", "score", *tasks, *(_SIZES.values() if layout.sizes else [])]
+    if references:
+        headings.append(REFERENCES)
+        for shown, publication in zip(rows, publications(frame), strict=True):
+            shown[REFERENCES] = "" if publication is None else short_citation(publication)
     return pd.DataFrame(rows, columns=headings, dtype=object)
+
+
+def publications(frame: pd.DataFrame) -> list[Reference | None]:
+    """Return the publication of each row of a leaderboard whose cell is published, found by its id."""
+    names = [name_of(str(cell)) for cell in frame.index]
+    return [None if name is None else named_cell(name).reference for name in names]
 
 
 def with_study(frame: pd.DataFrame) -> pd.DataFrame:
@@ -168,6 +190,7 @@ def render_table(
     width: int | None = None,
     tasks: Sequence[str] | None = None,
     paper: bool = False,
+    references: bool = False,
 ) -> Table:
     """Return the first `top` rows of a leaderboard (None: all) as a table for a terminal.
 
@@ -181,11 +204,12 @@ def render_table(
         width: columns of the terminal; None: any number.
         tasks: the tasks to show; None: all.
         paper: as for `readable`.
+        references: as for `readable`.
     """
     tasks = tasks_of(frame) if tasks is None else tasks
     shown = frame if top is None else frame.head(top)
     for layout in LAYOUTS:
-        texts = readable(shown, tasks, layout, paper)
+        texts = readable(shown, tasks, layout, paper, references)
         if width is None or _width(texts, layout.gap) <= width:
             break
     for task in tasks:
@@ -199,7 +223,7 @@ def render_table(
     )
     table.caption_justify = "left"
     for heading in texts.columns:
-        left = heading in ("cell", "name", *tasks)
+        left = heading in ("cell", "name", REFERENCES, *tasks)
         table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
     searched = list(shown["evidence"] == Evidence.SEARCH)
     for place, (row, values) in enumerate(zip(shown.to_dict("records"), texts.to_dict("records"), strict=True)):
@@ -253,20 +277,40 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
     return "\n".join(lines)
 
 
-def to_markdown(frame: pd.DataFrame, tasks: Sequence[str], paper: bool = False) -> str:
-    """Return the readable columns as a Markdown table with a caption."""
-    texts = readable(frame, tasks, paper=paper).map(lambda text: _MARKDOWN.sub(r"\\\g<0>", text.strip()))
-    align = ["left" if heading in ("cell", "name") else "right" for heading in texts.columns]
+def to_markdown(frame: pd.DataFrame, tasks: Sequence[str], paper: bool = False, references: bool = False) -> str:
+    """Return the readable columns as a Markdown table with a caption; references are links."""
+    texts = readable(frame, tasks, paper=paper, references=references).map(escaped_markdown)
+    if references:
+        texts[REFERENCES] = [
+            f"[{text}]({address_of(publication)})" if publication is not None and address_of(publication) else text
+            for text, publication in zip(texts[REFERENCES], publications(frame), strict=True)
+        ]
+    return f"{markdown_table(texts, _LEFT)}\n\n{'; '.join(caption(frame, paper=paper).splitlines())}\n"
+
+
+def escaped_markdown(text: str) -> str:
+    """Return a text as a cell of a Markdown table."""
+    return _MARKDOWN.sub(r"\\\g<0>", text.strip())
+
+
+def markdown_table(texts: pd.DataFrame, left: Collection[str]) -> str:
+    """Return a Markdown table of texts that are escaped already; columns in `left` are aligned to the left."""
+    align = ["left" if heading in left else "right" for heading in texts.columns]
     # An id may be all digits, or look like 1e5, and must not be read as a number.
-    table = texts.to_markdown(index=False, colalign=align, disable_numparse=True)
-    return f"{table}\n\n{'; '.join(caption(frame, paper=paper).splitlines())}\n"
+    return str(texts.to_markdown(index=False, colalign=align, disable_numparse=True))
 
 
-def to_latex(frame: pd.DataFrame, tasks: Sequence[str], paper: bool = False) -> str:
+def to_latex(frame: pd.DataFrame, tasks: Sequence[str], paper: bool = False, references: bool = False) -> str:
     """Return the readable columns as a LaTeX table (package booktabs) with a caption."""
-    texts = readable(frame, tasks, paper=paper).map(str.strip)
-    columns = "".join("l" if heading in ("cell", "name") else "r" for heading in texts.columns)
-    text = "; ".join(caption(frame, paper=paper).replace("_", r"\_").replace("`", "").splitlines())
+    texts = readable(frame, tasks, paper=paper, references=references)
+    return latex_table(texts, _LEFT, caption(frame, paper=paper))
+
+
+def latex_table(texts: pd.DataFrame, left: Collection[str], words: str) -> str:
+    """Return a LaTeX table of texts, with a caption of these lines; columns in `left` are aligned to the left."""
+    columns = "".join("l" if heading in left else "r" for heading in texts.columns)
+    text = "; ".join(words.replace("_", r"\_").replace("`", "").splitlines())
+    texts = texts.map(str.strip)
     texts.columns = [str(heading).replace("_", r"\_") for heading in texts.columns]
     table = texts.map(_escaped).to_latex(index=False, column_format=columns, caption=text.replace("±", r"$\pm$"))
     return str(table)

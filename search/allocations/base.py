@@ -18,8 +18,11 @@ from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 
-LEARNT = 0.1
-"""Share of its final gain that the reference must have at a step for candidates to be compared with it there."""
+LEARNT = 0.3
+"""Share of its final gain that the reference must have at a step for candidates to be compared with it there.
+
+Before that, a task is often in a phase in which nothing is learnt for a while and then much at once: who comes out of
+it a few steps later has no gain yet, and may be better in the end."""
 
 Floor: TypeAlias = tuple[tuple[int, float], ...]
 """(step, validation metric) pairs: a trial whose best value so far is worse at that step is given up."""
@@ -103,9 +106,9 @@ class Reference:
 
     Attributes:
         rule: rule of the score, with the reference's best validation metric on each task.
-        marks: best validation metric of its settings at each step where candidates pause, by task and step.
-        curves: best validation metric of its settings up to each step that was measured, by task and step.
-        settings: its best setting on each task.
+        marks: validation metric at each step where candidates pause, by task and step, with its best setting.
+        curves: best validation metric up to each step that was measured, by task and step, with that setting.
+        settings: its best setting on each task, by the final result.
         repeats: mean validation metric over the further seeds of its best setting, by task; empty if there are none.
     """
 
@@ -153,14 +156,20 @@ class Allocation(ABC):
     def __init__(self, profile: Profile, seed: int, budgets: Mapping[str, Budget]) -> None:
         self.profile, self.seed, self.budgets = profile, seed, budgets
         self.reference: Reference | None = None
+        self._floors: dict[str, Floor] = {}
 
     def start(self, reference: Reference) -> None:
         """Enter the reference cell's results. Called once, before the first proposal."""
         self.reference = reference
+        share = self.profile.search.hopeless
+        self._floors = {task: reference.floor(task, share) for task in self.profile.ranked}
 
     def floor(self, task: str) -> Floor:
-        """Return the floor of the trials of a task, from the profile's share and the reference's curve."""
-        return () if self.reference is None else self.reference.floor(task, self.profile.search.hopeless)
+        """Return the floor of the trials of a task, from the profile's share and the reference's curve.
+
+        Only ranked tasks have one, and none has before `start`.
+        """
+        return self._floors.get(task, ())
 
     @property
     def reference_repeats(self) -> tuple[int, ...]:
@@ -209,9 +218,9 @@ def paused_value(result: TrialResult) -> float | None:
 
 
 def best_setting(rule: ScoreRule, visit: Visit) -> Setting | None:
-    """Return the setting of a visit with the best result, the first of equal ones, or None if none has a result."""
+    """Return the setting of a visit with the best result, the smallest of equal ones, or None if none has a result."""
     values = {setting: value for setting, value in visit.results.items() if value is not None}
     if not values:
         return None
     best = rule.metrics[visit.task].best(list(values.values()))
-    return next(setting for setting, value in values.items() if value == best)
+    return min(setting for setting, value in values.items() if value == best)

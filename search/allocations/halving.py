@@ -6,8 +6,8 @@ whole schedule. On top, the best candidates are trained on further seeds. At eac
 before is trained on, and new settings beside it from the start.
 
 Below the top, a candidate is compared with the reference cell at equal steps: its share of a task is its gain over the
-constant baseline, divided by the best gain of any setting of the reference at that step. The score of a rung is the
-smallest share over the ranked tasks. Tasks that the reference has not begun to learn by that step are left out.
+constant baseline, divided by the gain that the reference's best setting had at that step. The score of a rung is the
+smallest share over the ranked tasks. Tasks of which the reference has learnt too little by that step are left out.
 
 A promotion takes an index of its own and depends on the outcomes that were told, as every proposal does. A promotion
 from a higher rung goes first.
@@ -83,6 +83,7 @@ class Halving(Allocation):
         self.top = self.whole + (self.section.seeds > 0)
         self._rungs = [_Rung() for _ in range(self.top + 1)]
         self._candidates: dict[str, _Candidate] = {}
+        self._tasks: list[tuple[str, ...]] = []
 
     def start(self, reference: Reference) -> None:
         """Enter the reference cell's results.
@@ -91,6 +92,7 @@ class Halving(Allocation):
             SearchError: the reference has not begun to learn any ranked task at the first rung.
         """
         super().start(reference)
+        self._tasks = [self._tasks_of(rung, reference) for rung in range(self.top + 1)]
         if not self.tasks(0):
             steps = ", ".join(f"{self.marks(task)[0]} of {task}" for task in self.profile.ranked)
             raise SearchError(
@@ -118,10 +120,12 @@ class Halving(Allocation):
         Below a whole training these are the ranked tasks that the reference has begun to learn. A whole training is on
         all tasks, and further seeds are of the ranked ones.
         """
-        assert self.reference is not None
+        return self._tasks[rung]
+
+    def _tasks_of(self, rung: int, reference: Reference) -> tuple[str, ...]:
         if rung >= self.whole:
             return self.profile.visited if rung == self.whole else self.profile.ranked
-        return tuple(t for t in self.profile.ranked if self.reference.is_informative(t, self.until(t, rung)))
+        return tuple(t for t in self.profile.ranked if reference.is_informative(t, self.until(t, rung)))
 
     def course(self, proposal: Proposal, rule: ScoreRule) -> Course:
         """Return the course of a proposal; baselines visit every task in full."""
@@ -210,8 +214,7 @@ class RungCourse(Course):
         repeats = (0,) if self.rung <= self.halving.whole else self.halving.reference_repeats
         settings = self.proposal.settings.get(task, ())
         trials = tuple(TrialKey(setting, repeat) for setting in settings for repeat in repeats)
-        floor = self.halving.floor(task) if task in self.halving.profile.ranked else ()
-        return Step(task, self._stage(task), trials, self.halving.until(task, self.rung), floor)
+        return Step(task, self._stage(task), trials, self.halving.until(task, self.rung), self.halving.floor(task))
 
     def tell(self, results: Mapping[TrialKey, TrialResult]) -> Judgement:
         """Enter the results of a task and return the judgement of the visit."""

@@ -35,7 +35,7 @@ class StagesCourse(Course):
         floor: Callable[[str], Floor] = lambda task: (),
     ) -> None:
         self.proposal, self.profile, self.rule, self.floor = proposal, profile, rule, floor
-        self.gated = proposal.kind is ProposalKind.PROPOSE
+        self.gated = proposal.kind in (ProposalKind.PROPOSE, ProposalKind.INITIAL)
         self.visits: list[Visit] = []
         self.ending: str | None = NO_CHILD if proposal.graph is None else None
         stages = [] if proposal.kind is ProposalKind.REEXAMINE or proposal.memorized else [MEMORIZATION]

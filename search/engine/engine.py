@@ -26,12 +26,12 @@ from results.store.words import MEMORIZATION, ProposalKind
 from search.allocations.base import Allocation, Course, Promotion, Reference, Step, TrialKey, best_setting
 from search.allocations.registry import ALLOCATIONS
 from search.cells.graph import GateGraph
-from search.cells.library import REFERENCE, label_of
+from search.cells.library import LIBRARY, REFERENCE, label_of
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed, shared_seed, trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
 from search.engine.budgets import budgets
-from search.engine.checkpoints import Checkpoints
+from search.engine.checkpoints import FOLDER, Checkpoints
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
 from search.engine.ledger import Ledger, uses_of
@@ -103,10 +103,14 @@ class Engine:
         }
         self.rule = ScoreRule(profile.search.score, profile.ranked, self.metrics, self._constant_baselines)
         self._cached_graph = lru_cache(GRAPHS)(self._graph_of)
-        self.strategy: Strategy = strategy_class(profile.search.strategy)(profile, seed, self.rule, self._cached_graph)
+        self.strategy: Strategy = strategy_class(profile.search.strategy)(
+            profile, seed, self.rule, self._cached_graph, lambda cell: self.store.cell(cell).mutations
+        )
         self._given = profile.given_in(store.form)
         self.progress = Progress(len(self._given), proposals=profile.search.proposals)
-        self._names = {graph.id: name for name, graph in reversed(self._given.items())}
+        self._population = profile.population_in(store.form)
+        named = {name: graph for name, graph in self._population.items() if name in LIBRARY} | self._given
+        self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
         self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
         for name in profile.visited:
@@ -115,7 +119,7 @@ class Engine:
         self._running: dict[int, _Running] = {}  # by proposal
         self._readers: dict[int, list[int]] = {}  # ticket -> proposals that wait for it
         self._tickets: dict[_Ticket, int] = {}
-        self._checkpoints = Checkpoints(store.folder)
+        self._checkpoints = Checkpoints(store.folder / FOLDER)
         self._history: Sequence[PastProposal] = ()
         self._told = 0  # number of outcomes told
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
@@ -149,7 +153,8 @@ class Engine:
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
         self.allocation.start(self._reference(reference))
-        self.strategy.start([self._placed(outcome) for outcome in outcomes], self.rule.reference, self._names)
+        placed = [self._placed(outcome) for outcome in outcomes]
+        self.strategy.start(placed, self.rule.reference, tuple(self._population.values()))
         if self._ledger is not None:
             self._ledger.charge_given()
 
@@ -181,7 +186,7 @@ class Engine:
             while True:
                 while self._told <= index - self.profile.search.window:
                     self._tell()
-                if self._ledger is not None and self._ledger.spent >= self.profile.search.compute:
+                if self._is_spent():
                     while self._told < index:
                         self._tell()
                     return
@@ -204,16 +209,22 @@ class Engine:
         self._told += 1
         if index < len(self._history):
             past = self._history[index]
-            row, visits, parent = past.row, past.visits, past.row.parent
-            told = row.index, ProposalKind(row.kind), row.cell, visits, row.outcome
+            row = past.row
+            told = index, ProposalKind(row.kind), row.cell, past.visits, row.outcome
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.learn(*told, rung, standing, parent=row.parent)
         else:
             outcome = self._wait_for(index)
-            proposal, parent = outcome.proposal, outcome.proposal.parent
+            proposal = outcome.proposal
             told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
-        rung, standing = self.allocation.learn(*told)
-        self.strategy.learn(*told, rung, standing, parent=parent)
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.tell(replace(outcome, rung=rung, standing=standing))
         if self._ledger is not None:
             self._ledger.charge(uses_of(self.store, self.allocation, told[2], rung, told[3]))
+
+    def _is_spent(self) -> bool:
+        """Return whether the proposals told have spent the run's compute."""
+        return self._ledger is not None and self._ledger.spent >= self.profile.search.compute
 
     def _proposal(self, index: int, promotion: Promotion | None) -> Proposal:
         if promotion is None:
@@ -379,6 +390,8 @@ class Engine:
 
     def _keep_checkpoint(self, cell: str, task: str, key: TrialKey, result: TrialResult) -> None:
         trial = cell, task, key.setting.key, key.repeat
+        if self.simulation is not None:
+            return  # to draw a trial again costs less than to keep it
         if result.checkpoint is not None:
             self._checkpoints.put(*trial, result.checkpoint)
         elif self.allocation.marks(task):
@@ -434,8 +447,8 @@ def _check_same(row: ProposalRow, cell: str | None, *, promoted: bool = False) -
     if cell != row.cell or promoted != (row.kind == ProposalKind.PROMOTE):
         verb = "promotes" if promoted else "proposes"
         raise SearchError(
-            f"proposal {row.index} of the stored run is cell {row.cell} ({row.kind}), but this version of gatesearch, "
-            f"with the same seed and profile, {verb} {cell}; resume with the version that began the run"
+            f"proposal {row.index} of the stored run is cell {row.cell}, but this version of gatesearch, with the same "
+            f"seed and profile, {verb} {cell}; resume with the version that began the run"
         )
 
 

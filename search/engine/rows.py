@@ -15,17 +15,18 @@ from tasks.task import Metric
 
 
 def cell_row(proposal: Proposal, name: str | None) -> CellRow:
-    """Return the row of the proposal's cell, which is called `name` if it was given."""
+    """Return the row of the proposal's cell, which is called `name` if it is known by a name."""
     graph = proposal.graph
     assert graph is not None
     given = proposal.kind is ProposalKind.BASELINE
+    origin = {ProposalKind.BASELINE: Origin.BASELINE, ProposalKind.INITIAL: Origin.INITIAL}
     return CellRow(
         id=graph.id,
         formula=format_formula(graph),
         name=name,
         parent=proposal.parent,
         mutations=tuple(f"{m.transformation}: {m.detail}" for m in proposal.mutations),
-        origin=Origin.BASELINE if given else Origin.FOUND,
+        origin=origin.get(proposal.kind, Origin.FOUND),
         proposal=None if given else proposal.index,
         nodes=len(graph),
         states=graph.states,

@@ -31,7 +31,7 @@ from results.store.store import Store
 from search.cells.text import short_id, shorten
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
-from search.engine.engine import Engine
+from search.engine.outside import OutsideEngine, engine_class, told_cells
 from search.engine.rows import is_enough, other_metrics, trial_result
 from search.profiles.sections import Profile
 from search.training.simulation import simulation_of
@@ -126,11 +126,12 @@ def replay(
                 "constants": store.constants,
                 "canonical_form": int(store.form),
                 "drained": list(store.drained),
+                "begun": store.begun,
             },
         )
         finished = True
         with again:
-            engine = Engine(
+            engine = engine_class(profile)(
                 profile,
                 store.seed,
                 tasks,
@@ -139,6 +140,8 @@ def replay(
                 simulation=simulation_of(store),
                 on_outcome=lambda outcome: on_outcome(),
             )
+            if isinstance(engine, OutsideEngine):  # cells that were told cannot be drawn again; all else is checked
+                engine.recall(told_cells(store))
             try:
                 engine.run()
             except _UnfinishedError:

@@ -11,10 +11,15 @@ from search.training.settings import Setting
 
 @dataclass(frozen=True)
 class Move:
-    """Choice of a strategy: mutate the cell with the id `cell`, or examine it again with fresh settings."""
+    """Choice of a strategy: mutate the cell with the id `cell`, or examine it again with fresh settings.
+
+    Attributes:
+        steps: number of mutations that make the child, one after the other.
+    """
 
     kind: ProposalKind
     cell: str
+    steps: int = 1
 
 
 @dataclass(frozen=True)

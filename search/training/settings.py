@@ -102,7 +102,7 @@ class Grid:
             place = bisect_left(ordered, getattr(setting, name))
             here = place < len(ordered) and ordered[place] == getattr(setting, name)
             near = [ordered[k] for k in (place + here, place - 1) if 0 <= k < len(ordered)]
-            found += [replace(setting, **{name: value}) for value in near]
+            found += [replace(setting, **{name: value}) for value in near]  # type: ignore[arg-type]
         return tuple(found)
 
     def draw(

@@ -40,12 +40,13 @@ def make_run(
     found: float | None = None,
     seed: int = 0,
     exceptions: Mapping[str, Truth] | None = None,
+    profile: str = "",
 ) -> Store:
     """Make a run in which the cells' test metrics are those of `truth`, with noise of seeds and trials.
 
     `exceptions` has other truths by task.
     """
-    store = Store.create(folder, name="x", seed=0, profile="", strategy="paper", window=1, information={})
+    store = Store.create(folder, name="x", seed=0, profile=profile, strategy="paper", window=1, information={})
     rng = np.random.default_rng(seed)
     shared = rng.normal(0, 0.02, (len(TASKS), repeats))
     rows = [make_baseline(name) for name in truth]

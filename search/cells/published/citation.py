@@ -22,6 +22,13 @@ def full_citation(reference: Reference) -> str:
     return " ".join([*sentences, _place(reference)]).strip()
 
 
+def address_of(reference: Reference) -> str:
+    """Return the address of a publication: its arXiv page, its DOI, or its own address; empty if it has none."""
+    if reference.arxiv:
+        return f"https://arxiv.org/abs/{reference.arxiv}"
+    return f"https://doi.org/{reference.doi}" if reference.doi else reference.url
+
+
 def references_of(cells: Iterable[NamedCell]) -> list[Reference]:
     """Return the publications of cells and of their further names, each once, in order."""
     found: dict[Reference, None] = {}

@@ -1,22 +1,26 @@
 """`gatesearch leaderboard`: print the ranked table of a run."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pandas as pd
 from rich.console import Console
+from rich.table import Table
 
 from results.scores.verdict import RunVerdict
 from results.store.files import write_atomically
 from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
 from results.store.words import Origin
-from results.tables.leaderboard import COLUMNS, sorted_by
+from results.tables.families import families_latex, families_markdown, family_table, render_families
+from results.tables.leaderboard import COLUMNS, kind_of, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table, to_latex, to_markdown, with_study
 from results.tables.run_verdict import verdict_of
+from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli.display import say_verdict
 from search.cli.outputs import check_replaceable
 from search.core.errors import SearchError
@@ -36,6 +40,9 @@ Examples:
   gatesearch leaderboard quick-1 --baselines --format markdown
   gatesearch leaderboard quick-1 --baselines --study
   gatesearch leaderboard quick-1 --format latex -o table.tex
+  gatesearch leaderboard atlas --family gru --references
+  gatesearch leaderboard atlas --front time             no other is better and faster
+  gatesearch leaderboard atlas --families               a line for each family
 
 """
 _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" + "\n".join(
@@ -49,6 +56,21 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 @click.option("--baselines", is_flag=True, help="Leave out the cells that the search found.")
 @click.option("--study", is_flag=True, help="Show ratios to the GRU, with those of the study after a slash.")
 @click.option("--top", type=click.IntRange(min=1), help="Number of rows to show.")
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    type=click.Choice(FAMILY_NAMES),
+    metavar="FAMILY",
+    help=f"Cells of this family of published cells: {', '.join(FAMILY_NAMES)}.",
+)
+@click.option("--linear", is_flag=True, help="Cells that are linear in the state.")
+@click.option("--no-loop-products", is_flag=True, help="Cells without a matrix product in a loop through time.")
+@click.option(
+    "--front", type=click.Choice([str(each) for each in Front]), help="Cells on the front of score against this cost."
+)
+@click.option("--references", is_flag=True, help="Show the publications of published cells.")
+@click.option("--families", "by_family", is_flag=True, help="Show a line for each family in place of the cells.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; csv with -o]")
 @click.option("--csv", "as_csv", is_flag=True, help="Same as --format csv: all columns, at full precision.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
@@ -58,6 +80,12 @@ def leaderboard(
     baselines: bool,
     study: bool,
     top: int | None,
+    families: tuple[str, ...],
+    linear: bool,
+    no_loop_products: bool,
+    front: str | None,
+    references: bool,
+    by_family: bool,
     form: str | None,
     as_csv: bool,
     output: Path | None,
@@ -67,11 +95,15 @@ def leaderboard(
     The verdict is made from tests on fresh seeds alone; in Markdown and LaTeX it is a comment, and the CSV has none.
 
     RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder. If --task is given several
-    times, the first task sorts.
+    times, the first task sorts. Of several options that choose cells, a cell has to pass all.
     """
     if as_csv and form not in (None, "csv"):
         raise SearchError(f"--csv and --format {form} are mutually exclusive; leave one out")
     form = "csv" if as_csv else form or ("table" if output is None else "csv")
+    if references and form == "csv":
+        raise SearchError("the CSV has no references; leave --references out, `gatesearch cells --json` has them")
+    if by_family and (study or references or top is not None):
+        raise SearchError("--families has no rows of cells; leave out --study, --references and --top")
     check_replaceable(output, SUFFIXES)
     with open_run(run) as store:
         ranked = profile_of(store).ranked
@@ -83,18 +115,26 @@ def leaderboard(
     if study:
         frame = with_study(frame)  # before rows are left out: the ratios are to the GRU's
     if baselines:
-        frame = frame[frame["origin"] == Origin.BASELINE]
+        frame = frame[frame["origin"] != Origin.FOUND]
+    frame = selected(
+        frame,
+        families=families,
+        linear=linear,
+        product_free=no_loop_products,
+        front=None if front is None else Front(front),
+    )
     if tasks:
         frame = sorted_by(frame, tasks[0])
     frame = frame if top is None else frame.head(top)
     shown = tasks or ranked
+    view = _families(frame, shown) if by_family else _cells(frame, shown, study, references)
     if form == "table" and output is None:
         console = Console(emoji=False)
         if answer is not None:
             say_verdict(console, answer)
-        console.print(render_table(frame, None, console.width, shown, study))
+        console.print(view.table(console.width))
         return
-    text = _text(frame, shown, form, study, answer)
+    text = _text(view, form, answer)
     if output is None:
         click.echo(text, nl=False)
         return
@@ -102,15 +142,44 @@ def leaderboard(
     click.echo(f"written to {printable(str(output))}")
 
 
-def _text(frame: pd.DataFrame, tasks: Sequence[str], form: str, study: bool, answer: RunVerdict | None) -> str:
+@dataclass(frozen=True)
+class _View:
+    """Forms of a table: for a terminal of some width or of any, as Markdown, LaTeX and CSV."""
+
+    table: Callable[[int | None], Table]
+    markdown: Callable[[], str]
+    latex: Callable[[], str]
+    csv: Callable[[], str]
+
+
+def _cells(frame: pd.DataFrame, tasks: Sequence[str], study: bool, references: bool) -> _View:
+    return _View(
+        lambda width: render_table(frame, None, width, tasks, study, references),
+        lambda: to_markdown(frame, tasks, study, references),
+        lambda: to_latex(frame, tasks, study, references),
+        lambda: csv_text(frame),
+    )
+
+
+def _families(frame: pd.DataFrame, tasks: Sequence[str]) -> _View:
+    table, kind = family_table(frame, tasks), kind_of(frame)
+    return _View(
+        lambda width: render_families(table, tasks, kind),
+        lambda: families_markdown(table, tasks, kind),
+        lambda: families_latex(table, tasks, kind),
+        lambda: csv_text(table.rename_axis("family").reset_index()),
+    )
+
+
+def _text(view: _View, form: str, answer: RunVerdict | None) -> str:
     if answer is None:
-        return csv_text(frame)
+        return view.csv()
     if form == "markdown":
-        return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{to_markdown(frame, tasks, study)}"
+        return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{view.markdown()}"
     if form == "latex":
-        return f"% {printable(answer.text)}\n{to_latex(frame, tasks, study)}"
+        return f"% {printable(answer.text)}\n{view.latex()}"
     console = Console(width=FILE_WIDTH, emoji=False, no_color=True, force_terminal=False)
     with console.capture() as capture:
         say_verdict(console, answer)
-        console.print(render_table(frame, None, None, tasks, study))
+        console.print(view.table(None))
     return capture.get()

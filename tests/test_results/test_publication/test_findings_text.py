@@ -1,8 +1,10 @@
 """Findings as text and Markdown: verdicts, figures, and the command that would decide an open question."""
 
+from dataclasses import replace
+
 import pytest
 
-from results.publication.findings_text import WIDTH, findings_markdown, findings_text, remedy_text
+from results.publication.findings_text import MOST_FIGURES, WIDTH, findings_markdown, findings_text, remedy_text
 from results.scores.finding import Figure, Finding, Remedy, Ruling, Standing, Way
 
 
@@ -69,3 +71,21 @@ def test_text_is_wrapped_and_its_columns_are_aligned() -> None:
         assert [line[place:].startswith(text) for place, text in zip(places, [*row[:5], row[6]], strict=True)] == [
             True
         ] * 6
+
+
+def test_of_very_many_comparisons_the_largest_advantages_are_shown() -> None:
+    # 100 cells whose advantages are no two alike, in no order
+    figures = tuple(replace(FIGURES[0], cell=f"cell-{k}", advantage=(37 * k % 100) / 1000) for k in range(100))
+    finding = replace(FINDING, figures=figures)
+    best = [f"cell-{k}" for k in sorted(range(100), key=lambda k: -(37 * k % 100))[:MOST_FIGURES]]
+    markdown = findings_markdown([finding], "run", price).splitlines()
+    assert [line.split("|")[2].strip() for line in markdown if line.startswith("| xml")] == best
+    assert markdown[-1] == "These are the 40 with the largest advantages of 100; `--json` has all of them."
+    text = findings_text([finding], "run", price).splitlines()
+    assert [line.split()[1] for line in text if line.startswith("    xml")] == best
+    assert text[-1] == "    these are the 40 with the largest advantages of 100; `--json` has all of them"
+    few = findings_markdown([replace(finding, figures=figures[:MOST_FIGURES])], "run", price)
+    assert [line.split("|")[2].strip() for line in few.splitlines() if line.startswith("| xml")] == [
+        f"cell-{k}" for k in range(MOST_FIGURES)
+    ]
+    assert "largest advantages" not in few

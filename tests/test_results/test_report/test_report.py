@@ -1,6 +1,7 @@
 """The page of a run: its numbers are those of the store, and no name of a run becomes part of its code."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -340,6 +341,66 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert known["better on some task, worse on none"] == plots.BETTER
     assert "worse on some task, better on none" not in front_words(points[points["cell"] != "tanh"])
     assert not {plots.BETTER, plots.WORSE} & set(plots.COLOURS)
+
+
+def test_what_each_transformation_achieved_is_shown_if_the_choice_among_them_adapts(store: Store) -> None:
+    assert "Transformations" not in Reader(report(store, TASKS)).text
+    store.mark(transformations={"remove-node": {"children": 1200, "successes": 30, "weight": 0.25}})
+    reader = Reader(report(store, TASKS))
+    assert "Transformations, which were drawn by what they achieved" in reader.text
+    assert ["remove-node", "1,200", "30", "0.25"] in reader.rows
+
+
+def test_a_run_of_given_cells_alone_shows_the_best_of_them_and_no_empty_sections(tmp_path: Path) -> None:
+    truth = {"gru": 0.05, "lstm": 0.04, "mut1": 0.03, "sru": 0.02, "tanh": -0.3}
+    with make_run(tmp_path / "given", truth, noise=0.0001, profile="[search]\nproposals = 0\n") as store:
+        frame = leaderboard(store, STUDY_TASKS)
+        given = Reader(report(store, STUDY_TASKS))
+        best = shown_cells(store, STUDY_TASKS)
+    with make_run(tmp_path / "search", truth, noise=0.0001) as store:
+        searched = Reader(report(store, STUDY_TASKS))
+    assert [cell.label for cell in best] == ["mut1", "sru", "tanh", "gru", "lstm"]
+    text = " ".join(given.text.split())
+    score = frame.loc[frame["name"] == "mut1", "score"].iloc[0]
+    assert f"best other than GRU and LSTM: mut1{score:.4f}" in text
+    assert "given cells5" in text
+    assert "A comparison of given recurrent cells on arithmetic, xml, language, music; seed 0." in text
+    assert "Simple recurrent unit" in text
+    assert re.findall(r".{30}\bfound\b.{30}", text) == []
+    sections = [str(attributes["id"]) for tag, attributes in given.tags if tag == "section"]
+    assert sections == ["table", "cost", "cells", "funnel", "curves", "settings", "gradients", "profile"]
+    links = [str(a["href"]).removeprefix("#") for tag, a in given.tags if tag == "a"]
+    assert [link for link in links if link] == sections
+    heading = next(row for row in given.rows if row and row[0] == "rank")
+    (sru,) = (row for row in given.rows if row[2:3] == ["sru"])
+    assert sru[heading.index("family")] == "linear"
+    assert sru[heading.index("publication")] == "Lei et al. 2017"
+    assert "parent" not in heading
+    assert "family" not in next(row for row in searched.rows if row and row[0] == "rank")
+    assert {"motifs", "scores", "family"} <= {str(a.get("id")) for tag, a in searched.tags if tag == "section"}
+
+
+def test_of_many_cells_only_those_on_a_front_have_error_bars() -> None:
+    count = plots.FEW_POINTS + 1
+    points = pd.DataFrame(
+        {
+            "cell": [f"cell-{k}" for k in range(count)],
+            "score": 0.5,
+            "low": 0.4,
+            "high": 0.6,
+            "standing": "not tested",
+            "relative_parameters": 1.0,
+            "relative_parameters_front": [k < 3 for k in range(count)],
+        }
+    )
+
+    def bars(rows: pd.DataFrame) -> int:
+        spec = plots.front_chart(rows, "relative_parameters", "parameters")
+        (layer,) = (layer for layer in spec["layer"] if layer["mark"]["type"] == "rule")
+        return len(spec["datasets"][layer["data"]["name"]])
+
+    assert bars(points) == 3
+    assert bars(points.head(plots.FEW_POINTS)) == plots.FEW_POINTS
 
 
 def test_motifs_with_an_effect_beyond_the_noise_are_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

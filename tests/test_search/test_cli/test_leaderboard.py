@@ -132,3 +132,44 @@ def test_markdown_and_latex_have_what_the_screen_has(gatesearch: Gatesearch, kep
     assert both.err == "gatesearch: --csv and --format latex are mutually exclusive; leave one out\n"
     assert gatesearch("leaderboard", "kept", "--format", "table", "-o", "table.txt").status == 0
     assert table["cell"][0] in (here / "table.txt").read_text()
+
+
+def test_options_choose_cells_and_show_publications(gatesearch: Gatesearch, kept: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+
+    def cells(*options: str) -> list[str]:
+        return pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--csv", *options).out))["cell"].tolist()
+
+    named = table.set_index("name")["cell"]
+    assert cells("--family", "gru") == [named["gru"]]
+    assert set(cells("--family", "gru", "--family", "lstm")) >= {named["gru"], named["lstm"]}
+    assert cells("--linear") == table.loc[table["linear_in_state"], "cell"].tolist()
+    assert cells("--no-loop-products") == table.loc[table["loop_products"] == 0, "cell"].tolist()
+    assert cells("--front", "time") == table.loc[table["front_step_seconds"], "cell"].tolist()
+    costs = table["front"].fillna("").str.split()
+    assert cells("--front", "mult-adds") == table.loc[["multiply_adds" in each for each in costs], "cell"].tolist()
+    markdown = gatesearch("leaderboard", "kept", "--baselines", "--references", "--format", "markdown").out
+    (line,) = (line for line in markdown.splitlines() if "| gru " in line)
+    assert line.rstrip(" |").endswith("| [Cho et al. 2014](https://arxiv.org/abs/1406.1078)")
+    assert "Cho et al. 2014" in gatesearch("leaderboard", "kept", "--references").out
+    assert "Cho et al. 2014" in gatesearch("leaderboard", "kept", "--references", "--format", "latex").out
+    said = gatesearch("leaderboard", "kept", "--references", "--csv")
+    assert said.status == 2
+    assert said.err == (
+        "gatesearch: the CSV has no references; leave --references out, `gatesearch cells --json` has them\n"
+    )
+
+
+def test_a_line_for_each_family(gatesearch: Gatesearch, kept: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+    found = pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--families", "--csv").out)).set_index("family")
+    ranked = table[table["evidence"] == "retrained"]
+    assert found.loc["all cells", "cells"] == len(table)
+    assert found.loc["all cells", "score"] == ranked["score"].max()
+    assert found.loc["all cells", "xml_share"] == ranked["xml_ratio"].max()  # ratios rank the tiny profile
+    assert found.loc["gru", "best"] == "gru"
+    assert "gru 1.000" in gatesearch("leaderboard", "kept", "--families", "--format", "markdown").out
+    assert gatesearch("leaderboard", "kept", "--families").out.count("all cells") == 1
+    said = gatesearch("leaderboard", "kept", "--families", "--top", "3")
+    assert said.status == 2
+    assert said.err == "gatesearch: --families has no rows of cells; leave out --study, --references and --top\n"

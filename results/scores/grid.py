@@ -1,0 +1,131 @@
+"""Width of the grid of settings: for how many given cells the best value of a hyperparameter is inside of it.
+
+A cell whose best value is the smallest or the largest that was tried might do better beyond it, so the comparison with
+other cells may be unfair to it. A hyperparameter is judged if a cell tried at least `LEAST_VALUES` of its values: with
+fewer, half of them or more are edges. Only the given cells are counted, which are trained on the whole grid.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from results.scores.confirmation import EVEN_MARGIN
+from results.scores.estimates import GRU, VALIDATION, picks
+from results.scores.ratio import gain
+from results.scores.score import constants_of
+from results.store.setting_key import fields_in
+from results.store.store import Store
+from results.store.words import RANKED_STATES, Origin
+
+LEAST_VALUES = 5
+"""Fewest values of a hyperparameter from which on it is judged."""
+
+ENOUGH = 0.9
+"""Share of the cells whose best value is inside, from which on a grid is wide enough."""
+
+HYPERPARAMETERS = ("scale", "learning_rate", "max_norm", "layers")
+
+_TRIALS = f"""
+    SELECT cell, task, setting, state, validation FROM trials JOIN cells ON cells.id = cell
+    WHERE repeat = 0 AND origin = '{Origin.BASELINE}'"""
+_KINDS = {"cell": str, "task": str, "setting": str, "state": str, "validation": float | None}
+
+
+@dataclass(frozen=True)
+class GridEdges:
+    """Number of given cells by where the best value of a hyperparameter lies on a task.
+
+    Attributes:
+        task: name of the task.
+        hyperparameter: name of the hyperparameter.
+        low: smallest value that a cell tried.
+        high: largest one.
+        cells: number of cells that tried enough values and have a result.
+        lowest: number of those whose best value is the smallest that they tried.
+        highest: number of those whose best value is the largest.
+        steep: number of cells at an edge that are ahead of their result with the next value by more than a margin,
+            `EVEN_MARGIN` of the GRU's gain, or have no result there; None if that gain is not known.
+    """
+
+    task: str
+    hyperparameter: str
+    low: float
+    high: float
+    cells: int
+    lowest: int
+    highest: int
+    steep: int | None
+
+    @property
+    def inside(self) -> int:
+        """Number of cells whose best value is inside."""
+        return self.cells - self.lowest - self.highest
+
+    @property
+    def wide_enough(self) -> bool:
+        """True if the best value is inside for enough of the cells."""
+        return self.inside >= ENOUGH * self.cells
+
+
+def grid_edges(store: Store, tasks: Sequence[str]) -> list[GridEdges]:
+    """Return where the best values lie, for each ranked task and each hyperparameter with enough values.
+
+    Args:
+        store: the run.
+        tasks: its ranked tasks.
+
+    Raises:
+        ResultsError: a stored setting is malformed.
+        StoreError: the store cannot be read.
+    """
+    trials = pd.DataFrame(store.typed(_TRIALS, _KINDS), columns=list(_KINDS))
+    trials["validation"] = trials["validation"].astype("float64").where(trials["state"].isin(RANKED_STATES))
+    best = picks(store).set_index(["task", "cell"])
+    gains = _gains(best, constants_of(store, VALIDATION))
+    found = []
+    for task in tasks:
+        own = trials[trials["task"] == task]
+        fields = own["setting"].map(fields_in)
+        for name in HYPERPARAMETERS:
+            values = fields.map(lambda key, name=name: key.get(name, np.nan)).astype("float64")
+            edges = _edges(task, name, own.assign(value=values), best, gains.get(task))
+            found += [] if edges is None else [edges]
+    return found
+
+
+def _gains(best: pd.DataFrame, constants: Mapping[str, float]) -> dict[str, float]:
+    """Return the GRU's gain on the tasks where it has one, by its best validation metric."""
+    found = {}
+    for task, constant in constants.items():
+        if (task, GRU) in best.index:
+            row = best.loc[(task, GRU)]
+            found[task] = float(gain(float(row["validation"]), constant, bool(row["higher_is_better"])))
+    return {task: value for task, value in found.items() if value > 0}
+
+
+def _edges(task: str, name: str, trials: pd.DataFrame, best: pd.DataFrame, reference: float | None) -> GridEdges | None:
+    counts = {"cells": 0, "lowest": 0, "highest": 0, "steep": 0}
+    tried: set[float] = set()
+    for cell, own in trials.groupby("cell"):
+        values = sorted(own["value"].dropna().unique())
+        if len(values) < LEAST_VALUES or (task, cell) not in best.index:
+            continue
+        tried.update(values)
+        pick = best.loc[(task, cell)]
+        place = values.index(float(fields_in(str(pick["setting"]))[name]))
+        counts["cells"] += 1
+        if place not in (0, len(values) - 1):
+            continue
+        counts["lowest" if place == 0 else "highest"] += 1
+        higher = bool(pick["higher_is_better"])
+        beside = own.loc[own["value"] == values[1 if place == 0 else -2], "validation"]
+        second = beside.max() if higher else beside.min()
+        lead = (float(pick["validation"]) - second) * (1.0 if higher else -1.0)
+        # Without a result beside it, the lead is NaN: that edge is steep.
+        counts["steep"] += not lead <= EVEN_MARGIN * (reference or 0.0)
+    if not counts["cells"]:
+        return None
+    steep = None if reference is None else counts["steep"]
+    return GridEdges(task, name, min(tried), max(tried), counts["cells"], counts["lowest"], counts["highest"], steep)
