@@ -51,6 +51,7 @@ class SimulationSection:
 
     equal: bool = False
     planted: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.0
+    optimum: str | None = None
 
     def simulation(self) -> Simulation:
         """Return the simulation with these options."""
@@ -110,6 +111,9 @@ class Plan:
     def to_toml(self) -> str:
         """Return the plan as TOML; a plan that was read has the profile written out."""
         values = {key: value for key, value in asdict(self).items() if value is not None}
+        if self.simulation is not None:
+            given = asdict(self.simulation).items()
+            values["simulation"] = {key: value for key, value in given if value is not None}
         return tomli_w.dumps(values)
 
     def same_but_more(self, other: "Plan") -> bool:
@@ -163,6 +167,11 @@ def parse_plan(text: str, source: str, folder: Path | None = None, profile: str 
         plan = _ADAPTER.validate_json(data, strict=True)
     except ValidationError as error:
         raise SearchError(_one_line(f"{source}: {_explain(error)}")) from error
+    if plan.simulation is not None:
+        try:
+            plan.simulation.simulation()
+        except SearchError as error:
+            raise SearchError(_one_line(f"{source}: simulation: {error}")) from error
     if profile is not None:
         return replace(plan, profile=parse_toml(profile))
     plan = replace(plan, profile=parse_toml(_base_profile(plan, source, folder or Path()).to_toml()))

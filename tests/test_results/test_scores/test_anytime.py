@@ -82,7 +82,8 @@ def test_five_seeds_are_judged_by_the_t_test_since_flips_cannot_decide() -> None
     assert (test.by_permutation, test.p, test.verdict) == (False, 0.0625, Verdict.BETTER)
     six = {name: [*values, values[0]] for name, values in better.items()}
     (test,) = paired_tests(six, [("b", "a")])
-    assert (test.by_permutation, test.p, test.verdict) == (True, pytest.approx(2 / 64), Verdict.BETTER)
+    assert (test.by_permutation, test.verdict) == (True, Verdict.BETTER)
+    assert test.p == pytest.approx(2 / 64)
 
 
 def test_equal_methods_are_undecided() -> None:

@@ -229,3 +229,50 @@ def test_workers_out_of_range_are_refused(tmp_path: Path) -> None:
     tasks = tiny_tasks(tmp_path)
     with pytest.raises(SearchError, match="workers is -1"):
         compare(tmp_path / "c", plan_of(tmp_path), load=lambda profile: tasks, workers=-1)
+
+
+def test_halving_and_stages_are_compared_at_equal_compute(tmp_path: Path) -> None:
+    """Candidates trained in rungs: paused trials cost their steps, and further seeds theirs."""
+    text = HEAD.replace("trainings = 9", "trainings = 6").replace("[0, 1, 2]", "[0, 1]")
+    text = text.replace('"tiny.toml"', '"long.toml"').replace("equal = true\nplanted = 0.15", 'optimum = "mut1"')
+    long = TINY.replace("epoch_steps = 5, epochs = 2", "epoch_steps = 10, epochs = 6")
+    (tmp_path / "long.toml").write_text(long.replace("[search]", '[search]\nscore = "gain"'))
+    text += '[methods.rungs]\nsearch.allocation = "halving"\nhalving = { rungs = 3, settings = [1, 1, 1], seeds = 1 }\n'
+    plan, folder = plan_of(tmp_path, text), tmp_path / "c"
+    run(folder, plan)
+    tasks = tiny_tasks(tmp_path)
+    budget = plan.trainings * training_compute(base_profile(plan), tasks)
+    methods = pd.read_csv(folder / "methods.csv").set_index("method")
+    assert methods["allocation"].tolist() == ["stages", "halving"]
+    assert methods.loc["rungs", "proposals"] > 1.5 * methods.loc["with", "proposals"]
+    for seed in plan.seeds:
+        with Store.open(folder / f"rungs-{seed}", readonly=True) as store:
+            profile = method_profile(plan, "rungs", compute=budget)
+            ledger = Ledger(profile, tasks, store)
+            ledger.charge_given()
+            whole = sum(ledger.cost(row) for row in store.trials(curves=True))
+            assert budget <= whole - ledger.given < 1.6 * budget  # a window of proposals is beyond it
+            assert any(row.state == "paused" for row in store.trials())
+            scores: dict[str, tuple[int, float]] = {}
+            seen: dict[str, int] = defaultdict(lambda: -1)
+            incumbents = pd.read_csv(folder / "incumbents.csv", dtype={"cell": str})
+            own = incumbents[(incumbents["method"] == "rungs") & (incumbents["seed"] == seed)]
+            leaders = []
+            for row in store.proposals():
+                if row.index < 0:
+                    scores[row.cell or ""] = (2, row.score or 0.0)
+                    continue
+                if not leaders:
+                    leaders.append(max(scores, key=lambda cell, s=scores: s[cell]))
+                seen[row.cell or ""] += 1
+                if row.index > own["proposal"].max():
+                    break
+                if row.score is not None:
+                    rung = seen[row.cell or ""] if row.score >= 1 else 2
+                    scores[row.cell or ""] = (rung, row.score)
+                    leader = max(scores, key=lambda cell, s=scores: s[cell])
+                    if leader != leaders[-1]:
+                        leaders.append(leader)
+            once = own.loc[own["cell"] != own["cell"].shift(), "cell"].tolist()
+            assert once == leaders
+            assert replay(store, profile, tasks).check.ok

@@ -6,6 +6,7 @@ import pytest
 
 from search.compare.plan import base_profile, method_profile, parse_plan, read_plan
 from search.core.errors import SearchError
+from search.training.simulation import Simulation
 from tests.tiny import TINY
 
 PLAN = """
@@ -45,6 +46,13 @@ def test_a_plan_is_written_with_its_profile_and_read_back(tmp_path: Path) -> Non
     assert method_profile(again, "other") == method_profile(plan, "other")
 
 
+def test_a_simulation_may_have_a_known_best_cell() -> None:
+    plan = parse_plan(PLAN.replace("planted = 0.2", 'optimum = "mut1"'), "p")
+    assert plan.simulation is not None
+    assert plan.simulation.simulation() == Simulation(optimum="mut1")
+    assert parse_plan(plan.to_toml(), "again") == plan
+
+
 def test_a_plan_may_gain_methods_and_seeds_and_change_nothing_else() -> None:
     plan = parse_plan(PLAN, "p")
     more = PLAN.replace("[0, 1]", "[2, 1, 0]") + '[methods.third]\nsearch.strategy = "random"\n'
@@ -77,11 +85,12 @@ def test_a_plan_may_gain_methods_and_seeds_and_change_nothing_else() -> None:
         ('"random"', '"rondom"', "methods.other: strategy 'rondom' is unknown; did you mean random?"),
         ("tasks.xml.settings = 1", "tasks.xml.options.min_letters = 1", "options of 'xml' is {"),
         ("tasks.xml.settings = 1", 'search.score = "ratio"', "search.score is ratio; all methods need the profile's"),
-        ("tasks.xml.settings = 1", "tasks.xml.settings = 0", "methods.other: 'tasks.xml.settings' is 0; it should be"),
+        ("tasks.xml.settings = 1", "tasks.xml.settings = 0", "methods.other: tasks.xml.settings is 0; it should be"),
         ("tasks.xml.settings = 1", "tasks.echo.settings = 1", "tasks has other tasks than the profile"),
         ("[methods.other]", '[methods."a b"]', "methods has 'a b'; a method's name is 1 to 40 letters"),
         ("planted = 0.2", "planted = 2", "'simulation.planted' is 2; it should be less than or equal to 1"),
         ("planted = 0.2", "plantad = 2", "'simulation.plantad' is not a field of a plan; did you mean 'planted'?"),
+        ("planted = 0.2", 'optimum = "grue"', "p: simulation: "),
         ('"quick"', '"qick"', "profile 'qick' is unknown; did you mean quick?"),
         ('"quick"', "3", "'profile' is 3; it should be"),
         ("[simulation]", "[simulation", "p is not valid TOML"),

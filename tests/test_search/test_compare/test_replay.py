@@ -98,12 +98,8 @@ class Plain:
         return next(value for at, _, value in row.curve if at == step)
 
     def share(self, cell: str, task: str, setting: Setting, step: int | None) -> float:
-        def reached(own: str, other: Setting) -> float:
-            if own == GRU and step is not None:
-                return max(v for at, _, v in self.rows[own, task, other].curve if at <= step)
-            return self.value(own, task, other, step)
-
-        best = max(reached(GRU, other) for other in self.settings) - self.constants[task]
+        best_setting = max(self.settings, key=lambda other: self.value(GRU, task, other, None))
+        best = self.value(GRU, task, best_setting, step) - self.constants[task]
         return (self.value(cell, task, setting, step) - self.constants[task]) / best
 
 

@@ -67,7 +67,7 @@ def test_a_training_step_costs_three_forward_passes_but_for_what_needs_no_gradie
     batch = next(task.training(4, 20, np.random.default_rng(0)))
     with FlopCounterMode(display=False) as counter:
         loss, _, _ = model.loss(batch, model.zero_states(4))
-        loss.backward()
+        torch.autograd.backward(loss)
     read, predicted = float(batch.loss_mask.size), float(np.count_nonzero(batch.loss_mask))
     forward = products_of(graph, 8, 1, task).forward(Positions(read, predicted))
     first_state = 2 * 4 * 8 * 8  # products of r and z with h; that of r * h is of a value with a gradient
