@@ -27,6 +27,7 @@ class Simulated(BaseModel):
     delays: Annotated[float, Field(ge=0.0)]  # factor from a trial's simulated seconds to its waiting time
     equal: bool = False  # every cell is equally able, so that what a run shows is noise
     planted: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.0  # what cells with the planted structure learn more
+    optimum: str | None = None  # name or formula of the cell that is best by construction
 
 
 class Retraining(BaseModel):

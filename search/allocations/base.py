@@ -18,8 +18,11 @@ from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 
-LEARNT = 0.1
-"""Share of its final gain that the reference must have at a step for candidates to be compared with it there."""
+LEARNT = 0.3
+"""Share of its final gain that the reference must have at a step for candidates to be compared with it there.
+
+Before that, a task is often in a phase in which nothing is learnt for a while and then much at once: who comes out of
+it a few steps later has no gain yet, and may be better in the end."""
 
 Floor: TypeAlias = tuple[tuple[int, float], ...]
 """(step, validation metric) pairs: a trial whose best value so far is worse at that step is given up."""
@@ -103,9 +106,9 @@ class Reference:
 
     Attributes:
         rule: rule of the score, with the reference's best validation metric on each task.
-        marks: best validation metric of its settings at each step where candidates pause, by task and step.
-        curves: best validation metric of its settings up to each step that was measured, by task and step.
-        settings: its best setting on each task.
+        marks: validation metric at each step where candidates pause, by task and step, with its best setting.
+        curves: best validation metric up to each step that was measured, by task and step, with that setting.
+        settings: its best setting on each task, by the final result.
         repeats: mean validation metric over the further seeds of its best setting, by task; empty if there are none.
     """
 

@@ -6,8 +6,8 @@ whole schedule. On top, the best candidates are trained on further seeds. At eac
 before is trained on, and new settings beside it from the start.
 
 Below the top, a candidate is compared with the reference cell at equal steps: its share of a task is its gain over the
-constant baseline, divided by the best gain of any setting of the reference at that step. The score of a rung is the
-smallest share over the ranked tasks. Tasks that the reference has not begun to learn by that step are left out.
+constant baseline, divided by the gain that the reference's best setting had at that step. The score of a rung is the
+smallest share over the ranked tasks. Tasks of which the reference has learnt too little by that step are left out.
 
 A promotion takes an index of its own and depends on the outcomes that were told, as every proposal does. A promotion
 from a higher rung goes first.

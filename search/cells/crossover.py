@@ -95,7 +95,8 @@ class _Graft:
     def __init__(self, draft: Draft, parent: GateGraph, other: GateGraph, rng: np.random.Generator) -> None:
         self._draft, self._other, self._rng = draft, other, rng
         self._own = parent.states
-        self._leaves = {(node.op, node.state): i for i, node in enumerate(parent) if node.op in (Op.INPUT, Op.STATE)}
+        self._leaves: dict[tuple[Op, int], int] = {}
+        self._leaves |= {(node.op, node.state): i for i, node in enumerate(parent) if node.op in (Op.INPUT, Op.STATE)}
         self._copies: dict[int, int] = {}
         self._states = {0: 0}  # state of the other cell -> state of the child
         self._carried: list[int] = []  # states of the other cell whose updates are still to be added, in order

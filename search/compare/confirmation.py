@@ -184,12 +184,11 @@ class Confirmations:
 
     def of(self, incumbent: Incumbent) -> Confirmed:
         """Return the confirmed score of an incumbent. Its trials must be stored."""
+        if incumbent.cell == GRU:
+            return Confirmed(1.0, 0.0, self.profile.ranked[0])  # at whichever setting: it is the reference itself
         found = []
         for task in self.profile.ranked:
             own, reference = self._values(incumbent.cell, task, incumbent.settings[task]), self._reference(task)
-            if incumbent.cell == GRU:
-                found.append((1.0, 0.0, task))  # at whichever setting: it is the reference itself
-                continue
             share, error = share_of_means(
                 self.profile.search.score, own, reference, self._constants[task], self._higher[task]
             )

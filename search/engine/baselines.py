@@ -1,6 +1,5 @@
 """Baselines: the given cells, evaluated on every task before the first proposal, and the GRU's results as reference."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from results.store.store import Store
@@ -99,21 +98,16 @@ def reference_of(
     means = {}
     for task in ranked:
         metric = rule.metrics[task]
-        rows = store.trials(cell, task, curves=True)
-        points: dict[int, list[float]] = {}
-        for row in rows:
-            best: float | None = None
-            for step, _, measured in row.curve if row.repeat == 0 else ():
-                if math.isnan(measured):
-                    break
-                best = measured if best is None else metric.best([best, measured])
-                points.setdefault(step, []).append(best)
-        curves[task] = {step: metric.best(values) for step, values in points.items()}
-        results = [trial_result(row) for row in rows if row.repeat == 0]
+        rows = store.repeats(cell, task, settings[task].key)
+        curve = next(trial_result(row) for row in rows if row.repeat == 0)
+        best: float | None = None
+        for point in curve.curve:
+            best = point.validation if best is None else metric.best([best, point.validation])
+            curves.setdefault(task, {})[point.step] = best
         for mark in allocation.marks(task):
-            values = [value for result in results if (value := paused_value(result.at(mark))) is not None]
-            if values:
-                marks.setdefault(task, {})[mark] = metric.best(values)
+            value = paused_value(curve.at(mark))
+            if value is not None:
+                marks.setdefault(task, {})[mark] = value
         further = [row for row in rows if row.repeat in allocation.reference_repeats]
         found = [v for row in further if (v := paused_value(trial_result(row))) is not None]
         if further and len(found) == len(further):

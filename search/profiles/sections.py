@@ -9,7 +9,6 @@ run.
 import math
 import re
 from dataclasses import asdict, field
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -22,11 +21,13 @@ from results.store.words import MEMORIZATION, ScoreKind
 from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
-from search.cells.library import FAMILIES, LIBRARY, REFERENCE, SEEDS, STUDY, library_name
-from search.cells.mutation import Rule, Vocabulary, weakness
+from search.cells.library import LIBRARY, REFERENCE, SEEDS, STUDY
+from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
+from search.cells.vocabulary import Vocabulary
 from search.core.limits import DEFAULT_LIMITS, Limits
+from search.profiles.population import check_population, population_of, written_out
 from search.training.schedule import Budget
 from search.training.settings import Grid, Transfer
 
@@ -42,9 +43,6 @@ MAX_TASKS, MAX_CELLS = 32, 1000
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 WHOLE_LIBRARY = "library"
 """Word that stands for all published cells in a list of baselines."""
-
-FAMILY = "family:"
-"""Beginning of an entry of the initial population that stands for all published cells of a family."""
 
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
 
@@ -92,17 +90,7 @@ class SearchSection:
     @field_validator("population", mode="after")
     @classmethod
     def _whole_families(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for entry in entries for name in _members(entry)))
-
-
-def _members(entry: str) -> list[str]:
-    """Return the names of a family's cells; of another entry, the library's name of that cell, or the entry itself."""
-    if not entry.startswith(FAMILY):
-        return [library_name(entry) or entry]
-    family = entry.removeprefix(FAMILY).strip().lower().replace("-", "_")
-    if family not in FAMILIES:
-        raise ValueError(f"search.population has {quoted(entry, 60)}; the families are {', '.join(FAMILIES)}")
-    return [cell.name for cell in FAMILIES[family]]
+        return written_out(entries)
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -176,7 +164,7 @@ class MutationSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class VocabularySection:
-    """Weights of what mutation may draw; see `search.cells.mutation.Vocabulary`."""
+    """Weights of what mutation may draw; see `search.cells.vocabulary.Vocabulary`."""
 
     sigmoid: Weight = 1.0  # activations
     tanh: Weight = 1.0
@@ -379,7 +367,7 @@ class Profile:
                 parse_formula(formula).canonical()
             except CellError as error:
                 raise ValueError(f"cells.{name}: {error}") from error
-        self._check_population()
+        check_population(self.search.population, self.cells)
         if not self.ranked:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
         if MEMORIZATION in self.tasks:
@@ -423,29 +411,6 @@ class Profile:
             self._check_grid(f"tasks.{name}", section)
         return self
 
-    def _check_population(self) -> None:
-        if not (self.search.population or self.cells):
-            raise ValueError("search.population is empty; name at least one cell to start from")
-        for entry in self.search.population:
-            if entry in LIBRARY or entry in self.cells:
-                continue
-            if not _is_formula(entry):
-                near = get_close_matches(entry[:60].lower(), [*LIBRARY, *self.cells], n=1)
-                hint = f"did you mean {near[0]!r}?" if near else "`gatesearch cells` lists the named cells"
-                raise ValueError(
-                    f"search.population has {quoted(entry, 60)}, which is not the name of a cell, a formula such as "
-                    f'"h\' = tanh(linear(x) + linear(h))", or {FAMILY}NAME; {hint}'
-                )
-            try:
-                weak = weakness(parse_formula(entry).canonical())
-            except CellError as error:
-                raise ValueError(f"search.population has {quoted(entry, 60)}: {error}") from error
-            if weak is not None:
-                raise ValueError(
-                    f"search.population has {quoted(entry, 60)}, which is no recurrent cell ({weak}); "
-                    "a cell reads x and a state"
-                )
-
     def _check_grid(self, where: str, section: "TaskSection | MemorizationSection") -> None:
         grid = self.grid_of(section)
         axes = (grid.scales, grid.learning_rates, grid.max_norms, grid.layers, grid.parameter_budgets)
@@ -477,15 +442,7 @@ class Profile:
 
         The keys are names of cells, and formulas of cells without a name.
         """
-        found: dict[str, tuple[str, GateGraph]] = {}
-        for entry in (*self.search.population, *self.cells):
-            if entry in self.cells:
-                graph = parse_formula(self.cells[entry])
-            else:
-                graph = LIBRARY[entry].written if entry in LIBRARY else parse_formula(entry)
-            graph = graph.in_form(form)
-            found.setdefault(graph.id, (entry, graph))
-        return dict(found.values())
+        return population_of(self.search.population, self.cells, form)
 
     @property
     def ranked(self) -> tuple[str, ...]:
@@ -505,11 +462,6 @@ class Profile:
     def to_toml(self) -> str:
         """Return the profile as TOML with every field."""
         return tomli_w.dumps(_without_none(TypeAdapter(Profile).dump_python(self, mode="json")))
-
-
-def _is_formula(text: str) -> bool:
-    """Return whether a text has the signs of a formula, an assignment to a new state, which no name has."""
-    return "'" in text and "=" in text
 
 
 def _without_none(value: Any) -> Any:

@@ -30,8 +30,11 @@ class Suggestion:
 class OutsideStrategy(Strategy):
     """Cells that a caller puts in, proposed in that order. The strategy draws only their settings.
 
-    A cell's settings come from the parent that the caller names, as those of a mutant do, or else from the seeds.
+    A cell's settings come from the parent that the caller names, as those of a mutant do, or else from the seeds. The
+    members of the initial population that were not given are for the caller to tell.
     """
+
+    learns = False
 
     _put: tuple[int, GateGraph, str | None] | None = None
 
@@ -68,5 +71,5 @@ class OutsideStrategy(Strategy):
         return list(found.values())
 
     def _choose(self, rng: np.random.Generator) -> Move:
-        members = [cell for _, cell in self.best] or self.seeds
+        members = [cell for _, cell in self.best] or self.population
         return Move(ProposalKind.PROPOSE, members[int(rng.integers(len(members)))])

@@ -12,9 +12,10 @@ constant baseline, cells that diverge. The quality of a cell is invented, but he
 - Every cell has its own best learning rate on each task.
 - Trials with one seed share a part of their luck, whatever the cell, as trials that read the same data do.
 
-Two kinds of simulation have a known truth, to measure how often a search finds it. With `equal`, all cells are equally
-able: whatever a run shows is noise. With `planted`, cells that have a relu learn more than they otherwise would (no
-named cell has one, and about 8 % of the children of LSTM and GRU).
+Three kinds of simulation have a known truth, to measure how often a search finds it. With `equal`, all cells are
+equally able: whatever a run shows is noise. With `planted`, cells that have a relu learn more than they otherwise would
+(no named cell has one, and about 8 % of the children of LSTM and GRU). With `optimum`, cells are the abler the closer
+they are to a known best cell (`search.training.optimum`), and all have the same best learning rate and stability.
 
 The shares of the states are close to those of real runs (`tests/test_search/test_training/test_simulation.py` checks
 their ranges). So are the seconds, which are simulated and the same in every run.
@@ -34,9 +35,10 @@ from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.operations import Op
-from search.core.errors import BudgetError
+from search.core.errors import BudgetError, SearchError
 from search.core.keys import generator_of
 from search.training.model import count_parameters, units_for
+from search.training.optimum import optimum_ability, optimum_graph
 from search.training.schedule import Budget, Ending, EpochRules, pause_at
 from search.training.settings import Setting
 from search.training.trial import SIMULATED, Point, TrialResult
@@ -67,12 +69,22 @@ class Simulation:
     """Source of simulated trials. Each takes `delays` times its simulated seconds.
 
     With `equal` all cells are equally able. Cells with the planted structure learn `planted` more, as a share of what
-    can be learnt.
+    can be learnt. `optimum`, a named cell or a formula, is the best cell, and others are the abler the closer they are.
+
+    Raises:
+        SearchError: the optimum is neither a named cell nor a formula, or all cells are to be equal.
     """
 
     delays: float = 0.0
     equal: bool = False
     planted: float = 0.0
+    optimum: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.optimum is not None:
+            optimum_graph(self.optimum)
+            if self.equal:
+                raise SearchError("a simulation with an optimum cannot have equal cells; leave out one of the two")
 
     def trial(
         self,
@@ -119,7 +131,9 @@ def simulated_seconds(checkpoint: bytes) -> float:
 def simulation_of(store: Store) -> Simulation | None:
     """Return the simulation that a run was started with; None if its trials are trained."""
     stored = store.simulation
-    return None if stored is None else Simulation(stored.delays, stored.equal, stored.planted)
+    if stored is None:
+        return None
+    return Simulation(stored.delays, stored.equal, stored.planted, stored.optimum)
 
 
 def draw_trial(
@@ -148,6 +162,7 @@ def draw_trial(
         return TrialResult(TrialState.FAILED, MARK + str(error))
     parameters = count_parameters(graph, units, setting.layers, data.output_size, data.output)
     equal = simulation is not None and simulation.equal
+    optimum = None if simulation is None or simulation.optimum is None else optimum_graph(simulation.optimum)
     planted = simulation.planted if simulation is not None and has_planted(graph) else 0.0
     rng = _generator(seed, graph)
     noise = rng.standard_normal(budget.epochs)
@@ -155,10 +170,15 @@ def draw_trial(
     luck = math.sqrt(SHARED_LUCK) * shared + math.sqrt(1.0 - SHARED_LUCK) * float(rng.standard_normal())
     moment, tested = float(rng.random()), float(rng.standard_normal())
 
-    able = EQUAL_ABILITY if equal else ability(graph, task)
-    stable = EQUAL_ABILITY if equal else ability(graph, "stability")
+    if optimum is not None:
+        # One best learning rate for all, or a cell's own would count for more than a step towards the optimum.
+        able, stable, best_rate = optimum_ability(graph, optimum), EQUAL_ABILITY, _best_rate(optimum, task)
+    elif equal:
+        able = stable = EQUAL_ABILITY
+    else:
+        able, stable, best_rate = ability(graph, task), ability(graph, "stability"), _best_rate(graph, task)
     # Equal cells are equal at every setting: two cells at different settings would differ otherwise.
-    rate = 0.0 if equal else math.log(setting.learning_rate) - _best_rate(graph, task)
+    rate = 0.0 if equal else math.log(setting.learning_rate) - best_rate
     diverges = rng.random() < _logistic(20.0 * (0.45 - stable) + rate)
     lost = 1 + int(moment**6 * budget.steps)  # the step at which it would diverge; mostly early
     # Share of what can be learnt that is learnt in the end. A task with a target is easy for every able cell.

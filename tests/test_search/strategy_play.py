@@ -6,8 +6,17 @@ from results.store.words import MEMORIZATION, ProposalKind, ScoreKind
 from search.cells.canonical import PRESENT
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
+from search.cells.mutation import Rule
 from search.core.keys import generator_of
-from search.profiles.sections import GridSection, Profile, Role, SampleSection, SearchSection, TaskSection
+from search.profiles.sections import (
+    GridSection,
+    MutationSection,
+    Profile,
+    Role,
+    SampleSection,
+    SearchSection,
+    TaskSection,
+)
 from search.strategies.base import Strategy
 from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.registry import STRATEGIES
@@ -20,6 +29,7 @@ REFERENCE = {"xml": 0.5, "music": 4.0, "extra": 0.5}
 PROFILE = Profile(
     search=SearchSection(best=5, window=4, baselines=("tanh", *SEEDS)),
     sample=SampleSection(mutations=2),
+    mutation=MutationSection(Rule.ONE_TO_THREE),  # whose small children take little time
     grid=GridSection(scales=(1.0, 2.0), learning_rates=(0.1, 0.2, 0.3), max_norms=(1.0, 5.0), layers=(1, 2)),
     tasks={
         "xml": TaskSection(settings=4, parameters=(1000,)),

@@ -71,9 +71,9 @@ def test_relatives_give_children_that_are_neither_of_them() -> None:
     rng = np.random.default_rng(1)
     mutants = [LIBRARY["gru"].graph]
     while len(mutants) < 10:
-        child = propose(mutants[0], rng, rule=Rule.ONE).child
-        assert child is not None
-        mutants.append(child.graph)
+        mutant = propose(mutants[0], rng, rule=Rule.ONE).child
+        assert mutant is not None
+        mutants.append(mutant.graph)
     results: Counter[str] = Counter()
     for parent, other in permutations(mutants, 2):
         child = crossed(parent, other, rng)

@@ -22,6 +22,7 @@ from search.training.trial import TrialResult
 from search.workers.executor import LocalExecutor
 from tasks.task import Task
 from tests.test_search.test_compare.comparisons import HEAD, TABLES, WITHOUT, plan_of, run, tiny_tasks
+from tests.tiny import TINY
 
 
 class Interrupted(LocalExecutor):
@@ -195,6 +196,22 @@ def test_a_comparison_gains_a_method_and_keeps_the_rest(tmp_path: Path) -> None:
     (tmp_path / "e" / "thesis.tex").write_text("x")
     with pytest.raises(SearchError, match="has other files, but no comparison; choose another folder"):
         run(tmp_path / "e", plan_of(tmp_path, head))
+
+
+def test_searches_that_never_leave_the_gru_have_its_score(tmp_path: Path) -> None:
+    """Seeds on which the GRU leads at different settings: it is confirmed at one, and its score is 1 at any."""
+    text = HEAD.replace("trainings = 9", "trainings = 1").replace("planted = 0.15", "planted = -0.1")
+    text = text.replace('"tiny.toml"', '"wide.toml"')
+    wide = TINY.replace("learning_rates = [0.3]", "learning_rates = [0.2, 0.3, 0.5, 0.7]")
+    (tmp_path / "wide.toml").write_text(
+        wide.replace('baselines = ["tanh", "lstm", "gru"]', 'baselines = ["lstm", "gru"]')
+    )
+    run(tmp_path / "c", plan_of(tmp_path, text))
+    incumbents = pd.read_csv(tmp_path / "c" / "incumbents.csv", dtype={"cell": str})
+    own = incumbents[incumbents["cell"] == GRU]
+    assert len(own) >= 1
+    assert (own["confirmed"] == 1.0).all()
+    assert (own["confirmed_se"] == 0.0).all()
 
 
 def test_a_folder_with_another_search_is_refused(tmp_path: Path) -> None:

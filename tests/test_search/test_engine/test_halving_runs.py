@@ -13,14 +13,14 @@ from search.workers.executor import LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, run
 from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled
 
-SCHEDULE = ScheduleSection(batch=4, unroll=8, epoch_steps=40, epochs=3, halvings=1, chance_epochs=100)
+SCHEDULE = ScheduleSection(batch=4, unroll=8, epoch_steps=100, epochs=3, halvings=1, chance_epochs=100)
 HALVING = replace(
     PROFILE,
     search=replace(PROFILE.search, allocation="halving", proposals=18, window=4, paired=True),
     halving=HalvingSection(rungs=3, settings=(1, 1, 2), seeds=2),
     tasks={name: replace(section, schedule=SCHEDULE) for name, section in PROFILE.tasks.items()},
 )
-MARKS = (13, 40)
+MARKS = (33, 100)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_candidates_are_trained_to_their_rungs_and_no_further(whole: tuple[Path,
         assert row.steps <= steps[len(reached[row.cell]) - 1]
         if row.state == TrialState.PAUSED:
             assert row.steps in MARKS
-            assert [point[0] for point in row.curve] == [step for step in (13, 40) if step <= row.steps]
+            assert [point[0] for point in row.curve] == [step for step in (33, 100) if step <= row.steps]
     further = [row for row in rows["trials"] if row.repeat < 0]
     assert {row.repeat for row in further} == {-1, -2}
     assert len({(row.task, row.repeat, row.seed) for row in further}) == 2  # one ranked task, the same seeds for all

@@ -5,12 +5,13 @@ A run is a function of its seed: it is the same when it was interrupted, and its
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from results.publication.consistency import consistency
 from results.store.store import Store
-from results.store.words import Origin, ProposalKind
+from results.store.words import Origin, ProposalKind, ScoreKind
 from results.tables.leaderboard import leaderboard, write_leaderboard
 from search.cells.crossover import other_parent
 from search.cells.library import LIBRARY
@@ -29,7 +30,7 @@ SCHEDULE = ScheduleSection(batch=4, unroll=8, epoch_steps=9, epochs=9, halvings=
 METHOD = replace(
     PROFILE,
     search=replace(
-        PROFILE.search, score="gain", proposals=40, population=("gru", "family:single_gate", "mut1", FORMULA)
+        PROFILE.search, score=ScoreKind.GAIN, proposals=40, population=("gru", "family:single_gate", "mut1", FORMULA)
     ),
     halving=HalvingSection(rungs=3, settings=(1, 1, 2), seeds=1),
     mutation=MutationSection(Rule.ONE_TO_THREE, max_nodes=32, crossover=0.3, adapt=True),
@@ -70,7 +71,7 @@ def searched(folder: Path, profile: Profile, stop: int | None = None) -> Store:
 @pytest.mark.parametrize("allocation", ["stages", "halving"])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_run_of_any_method_is_the_same_after_interruptions_and_in_its_replay(
-    name: str, allocation: str, tmp_path: Path
+    name: str, allocation: Literal["stages", "halving"], tmp_path: Path
 ) -> None:
     profile = replace(METHOD, search=replace(METHOD.search, strategy=name, allocation=allocation))
     with searched(tmp_path / "whole", profile) as store:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.cells.library import LIBRARY
-from search.cells.mutation import Rule, propose
+from search.cells.mutation import Mutation, Rule, propose
 from search.core.keys import generator_of
 from search.profiles.sections import MutationSection, SampleSection
 from search.strategies.proposal import Outcome, Proposal
@@ -23,7 +23,7 @@ def test_a_cell_is_the_end_of_a_chain_of_mutations() -> None:
         proposal = strategy.ask(index)
         rng = generator_of(strategy.seed, "proposal", index)
         start = strategy.population[int(rng.integers(2))]
-        graph, made = GRAPHS[start], []
+        graph, made = GRAPHS[start], list[Mutation]()
         for step in range(4):
             known = frozenset(seen) if step == 3 else frozenset()
             child = propose(graph, rng, rule=Rule.ONE, known=known).child

@@ -21,9 +21,9 @@ from search.strategies.registry import STRATEGIES, strategy_class
 from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
-from tests.test_search.strategy_play import GRAPHS, METRICS, PROFILE, REFERENCE, RULE, answer, play, started
+from tests.test_search.strategy_play import GRAPHS, METRICS, MUTATIONS, PROFILE, REFERENCE, RULE, answer, play, started
 
-REVISIT = replace(PROFILE, mutation=MutationSection(duplicates="revisit"))
+REVISIT = replace(PROFILE, mutation=MutationSection(Rule.ONE_TO_THREE, duplicates="revisit"))
 
 every = pytest.mark.parametrize("name", STRATEGIES)
 
@@ -236,7 +236,7 @@ def test_the_seeds_alone_found_the_list_and_all_ties_are_broken_by_id(name: str)
 @every
 def test_a_cell_that_is_given_twice_under_two_names_is_one_seed(name: str) -> None:
     twin = replace(PROFILE, cells={"mine": LIBRARY["gru"].formula})
-    strategy = STRATEGIES[name](twin, 0, RULE, GRAPHS.__getitem__, {}.__getitem__)
+    strategy = STRATEGIES[name](twin, 0, RULE, GRAPHS.__getitem__, MUTATIONS.__getitem__)
     outcomes = []
     for i, graph in enumerate(twin.given.values()):
         settings = {task: twin.grid_of(section).settings[:3] for task, section in twin.tasks.items()}
