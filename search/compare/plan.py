@@ -32,7 +32,7 @@ from search.core.ranges import MAX_SEED
 from search.profiles.loading import load_profile, parse_profile
 from search.profiles.sections import NAME, NAME_RULE, FinalistsSection, Profile
 from search.profiles.tasks import section_of, task_names
-from search.strategies.registry import strategy_class
+from search.strategies.registry import check_searches
 from search.training.simulation import Simulation
 
 MAX_METHODS, MAX_SEARCHES = 64, 1000
@@ -196,7 +196,7 @@ def method_profile(plan: Plan, name: str, source: str = "the plan", compute: flo
     values = _merged(parse_toml(base.to_toml()), plan.methods[name])
     profile = _without_ending(parse_profile(tomli_w.dumps(values), where, stored=True))
     try:
-        strategy_class(profile.search.strategy)
+        check_searches(profile.search.strategy)
     except SearchError as error:
         raise SearchError(f"{where}: {error}") from error
     if profile.search.score is not base.search.score:

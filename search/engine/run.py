@@ -29,7 +29,7 @@ from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
 from search.profiles.tasks import load_tasks
 from search.strategies.proposal import Outcome
-from search.strategies.registry import strategy_class
+from search.strategies.registry import check_searches
 from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task
@@ -79,12 +79,7 @@ def run_search(
         KeyboardInterrupt: the search was interrupted; `resume_search` continues it.
     """
     seed = check_whole("seed", seed, 0, MAX_SEED)
-    strategy_class(profile.search.strategy)
-    if profile.search.strategy == OUTSIDE:
-        raise SearchError(
-            f"a search with the strategy {OUTSIDE!r} proposes nothing by itself; "
-            "tell it cells with 'gatesearch tell', or choose another strategy"
-        )
+    check_searches(profile.search.strategy)
     if os.path.exists(folder / FILE) and os.path.getsize(folder / FILE):
         raise SearchError(
             f"run {folder.name!r} exists in {folder.parent}; resume it with --resume, or choose a new name"

@@ -35,3 +35,16 @@ def strategy_class(name: str) -> type[Strategy]:
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(STRATEGIES)}"
         raise SearchError(f"strategy {name!r} is unknown; {hint}")
     return STRATEGIES[name]
+
+
+def check_searches(name: str) -> None:
+    """Check that a strategy proposes cells by itself.
+
+    Raises:
+        SearchError: it does not, or there is no such strategy.
+    """
+    if strategy_class(name) is OutsideStrategy:
+        raise SearchError(
+            f"a search with the strategy {name!r} proposes nothing by itself; tell it cells with 'gatesearch tell', "
+            f"or choose one of {', '.join(STRATEGIES)}"
+        )

@@ -75,8 +75,8 @@ def test_what_has_come_is_taken_before_the_input_ends() -> None:
         pipe.close()
         assert requests.take(wait=True) == Request("h' = x")
         assert requests.take(wait=True) is None
-        assert requests.ended
         assert requests.take(wait=True) is None
+    assert requests.ended
 
 
 @pytest.mark.parametrize(
