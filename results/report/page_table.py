@@ -118,7 +118,8 @@ def rows(frame: pd.DataFrame, tasks: Sequence[str], *, published: bool = False) 
     if published:
         known = [None if reference is None else short_citation(reference) for reference in publications(shown)]
         families = [family_of(str(cell)) for cell in shown.index]
-        shown = shown.assign(family=pd.Series(families, shown.index, dtype=object), publication=known)
+        shown["family"] = pd.Series(families, shown.index, dtype=object)
+        shown["publication"] = pd.Series(known, shown.index, dtype=object)
     return [
         Row(record["origin"] != Origin.FOUND, tuple(_entry(column.name, column.style, record) for column in columns))
         for record in shown.to_dict("records")

@@ -7,6 +7,7 @@ fewer, half of them or more are edges. Only the given cells are counted, which a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -82,7 +83,11 @@ def grid_edges(store: Store, tasks: Sequence[str]) -> list[GridEdges]:
     """
     trials = pd.DataFrame(store.typed(_TRIALS, _KINDS), columns=list(_KINDS))
     trials["validation"] = trials["validation"].astype("float64").where(trials["state"].isin(RANKED_STATES))
-    best = picks(store).set_index(["task", "cell"])
+    columns = ["task", "cell", "setting", "validation", "higher_is_better"]
+    best = {
+        (str(task), str(cell)): _Pick(str(setting), float(value), bool(higher))
+        for task, cell, setting, value, higher in picks(store)[columns].itertuples(index=False)
+    }
     gains = _gains(best, constants_of(store, VALIDATION))
     found = []
     for task in tasks:
@@ -95,34 +100,44 @@ def grid_edges(store: Store, tasks: Sequence[str]) -> list[GridEdges]:
     return found
 
 
-def _gains(best: pd.DataFrame, constants: Mapping[str, float]) -> dict[str, float]:
+class _Pick(NamedTuple):
+    """Best setting of a cell on a task, its validation metric, and the direction of the metric."""
+
+    setting: str
+    validation: float
+    higher: bool
+
+
+def _gains(best: Mapping[tuple[str, str], _Pick], constants: Mapping[str, float]) -> dict[str, float]:
     """Return the GRU's gain on the tasks where it has one, by its best validation metric."""
-    found = {}
-    for task, constant in constants.items():
-        if (task, GRU) in best.index:
-            row = best.loc[(task, GRU)]
-            found[task] = float(gain(float(row["validation"]), constant, bool(row["higher_is_better"])))
-    return {task: value for task, value in found.items() if value > 0}
+    known = {task: best[task, GRU] for task in constants if (task, GRU) in best}
+    gains = {task: float(gain(pick.validation, constants[task], pick.higher)) for task, pick in known.items()}
+    return {task: value for task, value in gains.items() if value > 0}
 
 
-def _edges(task: str, name: str, trials: pd.DataFrame, best: pd.DataFrame, reference: float | None) -> GridEdges | None:
+def _edges(
+    task: str,
+    name: str,
+    trials: pd.DataFrame,
+    best: Mapping[tuple[str, str], _Pick],
+    reference: float | None,
+) -> GridEdges | None:
     counts = {"cells": 0, "lowest": 0, "highest": 0, "steep": 0}
     tried: set[float] = set()
     for cell, own in trials.groupby("cell"):
-        values = sorted(own["value"].dropna().unique())
-        if len(values) < LEAST_VALUES or (task, cell) not in best.index:
+        values = sorted(float(value) for value in own["value"].dropna().unique())
+        pick = best.get((task, str(cell)))
+        if len(values) < LEAST_VALUES or pick is None:
             continue
         tried.update(values)
-        pick = best.loc[(task, cell)]
-        place = values.index(float(fields_in(str(pick["setting"]))[name]))
+        place = values.index(float(fields_in(pick.setting)[name]))
         counts["cells"] += 1
         if place not in (0, len(values) - 1):
             continue
         counts["lowest" if place == 0 else "highest"] += 1
-        higher = bool(pick["higher_is_better"])
         beside = own.loc[own["value"] == values[1 if place == 0 else -2], "validation"]
-        second = beside.max() if higher else beside.min()
-        lead = (float(pick["validation"]) - second) * (1.0 if higher else -1.0)
+        second = float(beside.max() if pick.higher else beside.min())
+        lead = (pick.validation - second) * (1.0 if pick.higher else -1.0)
         # Without a result beside it, the lead is NaN: that edge is steep.
         counts["steep"] += not lead <= EVEN_MARGIN * (reference or 0.0)
     if not counts["cells"]:

@@ -22,7 +22,7 @@ _KINDS = {"cell": str, "name": str | None, "task": str, "state": str, "reason": 
 
 @dataclass(frozen=True)
 class Untrained:
-    """What became of a given cell's trials on a task.
+    """Outcome of a given cell's trials on a task.
 
     Attributes:
         cell: its label.

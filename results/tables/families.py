@@ -67,7 +67,12 @@ def _row(own: pd.DataFrame, tasks: Sequence[str], kind: str, retrained: bool) ->
     known = own[is_retrained(own)] if retrained else own
     best, score = _best(known, "score")
     scores = known["score"].dropna().astype("float64")
-    row = {"cells": len(own), "best": best, "score": score, "median_score": scores.median() if len(scores) else np.nan}
+    row: dict[str, object] = {
+        "cells": len(own),
+        "best": best,
+        "score": score,
+        "median_score": scores.median() if len(scores) else np.nan,
+    }
     for task in tasks:
         row[f"{task}_best"], row[f"{task}_share"] = _best(known, f"{task}_{kind}")
         ahead = {}
@@ -85,9 +90,10 @@ def _best(known: pd.DataFrame, column: str) -> tuple[str | None, float]:
     values = known[column].astype("float64").dropna()
     if values.empty:
         return None, np.nan
-    cell = values.idxmax()
-    name = known.at[cell, "name"]
-    return label_of(str(cell), None if pd.isna(name) else str(name)), float(values[cell])
+    place = int(values.to_numpy().argmax())
+    cell = str(values.index[place])
+    name = known["name"][cell]
+    return label_of(cell, None if pd.isna(name) else str(name)), float(values.iloc[place])
 
 
 def family_texts(table: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
