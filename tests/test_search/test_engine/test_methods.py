@@ -13,12 +13,13 @@ from results.publication.consistency import consistency
 from results.store.store import Store
 from results.store.words import Origin, ProposalKind, ScoreKind
 from results.tables.leaderboard import leaderboard, write_leaderboard
+from search.cells.canonical import PRESENT
 from search.cells.crossover import other_parent
 from search.cells.library import LIBRARY
 from search.cells.mutation import Rule
-from search.cells.notation.formula import parse_formula
 from search.engine.engine import Engine
 from search.engine.verification import replay
+from search.profiles.loading import parse_profile
 from search.profiles.sections import HalvingSection, MutationSection, Profile, ScheduleSection
 from search.strategies.registry import STRATEGIES
 from search.training.simulation import Simulation
@@ -29,9 +30,7 @@ FORMULA = "h' = tanh(linear(x) + linear(h)) * sigmoid(linear(x)) + h"
 SCHEDULE = ScheduleSection(batch=4, unroll=8, epoch_steps=9, epochs=9, halvings=1, chance_epochs=100)
 METHOD = replace(
     PROFILE,
-    search=replace(
-        PROFILE.search, score=ScoreKind.GAIN, proposals=40, population=("gru", "family:single_gate", "mut1", FORMULA)
-    ),
+    search=replace(PROFILE.search, score=ScoreKind.GAIN, proposals=26, population=("gru", "mgu", "mut1", FORMULA)),
     halving=HalvingSection(rungs=3, settings=(1, 1, 2), seeds=1),
     mutation=MutationSection(Rule.ONE_TO_THREE, max_nodes=32, crossover=0.3, adapt=True),
     memorization=replace(PROFILE.memorization, schedule=SCHEDULE),
@@ -81,7 +80,7 @@ def test_a_run_of_any_method_is_the_same_after_interruptions_and_in_its_replay(
         assert found.ok, found
         write_leaderboard(store, profile.ranked, store.folder / "leaderboard.csv")
         assert all(check.ok for check in consistency(store, profile.ranked, finished=True))
-    for stop in (5, 11, 23):
+    for stop in (4, 15):
         with pytest.raises(KeyboardInterrupt):
             searched(tmp_path / "resumed", profile, stop)
     with searched(tmp_path / "resumed", profile) as store:
@@ -94,12 +93,15 @@ def test_a_run_of_any_method_is_the_same_after_interruptions_and_in_its_replay(
 
 
 def test_members_of_the_initial_population_are_in_the_tables_under_their_names(tmp_path: Path) -> None:
-    with searched(tmp_path / "run", METHOD) as store:
+    population = ("gru", "family:single_gate", "mut1", FORMULA)
+    profile = replace(METHOD, search=replace(METHOD.search, proposals=34, population=population))
+    profile = parse_profile(profile.to_toml(), "a profile")  # which writes the family out
+    with searched(tmp_path / "run", profile) as store:
         cells = {cell.id: cell for cell in store.cells()}
         proposals = store.proposals()
-        frame = leaderboard(store, METHOD.ranked)
-    members = METHOD.population_in(parse_formula(FORMULA).form)
-    given = {graph.id for graph in METHOD.given.values()}
+        frame = leaderboard(store, profile.ranked)
+    members = profile.population_in(PRESENT)
+    given = {graph.id for graph in profile.given.values()}
     wanted = [graph.id for graph in members.values() if graph.id not in given]
     initial = [row for row in proposals if row.kind == ProposalKind.INITIAL]
     assert [row.index for row in initial] == list(range(len(wanted)))

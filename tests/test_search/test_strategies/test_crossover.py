@@ -29,9 +29,9 @@ def mates(asked: list[Proposal]) -> list[tuple[str | None, str | None]]:
 def test_children_of_two_parents_have_the_share_of_the_profile(name: str) -> None:
     profile = replace(PROFILE, search=replace(PROFILE.search, reexamine=0.0), mutation=mixed(0.3))
     strategy = started(name, profile)
-    asked = play(strategy, 120)
+    asked = play(strategy, 70)
     crossed = mates([proposal for proposal in asked if proposal.graph is not None])
-    assert abs(len(crossed) - 36) < 4.5 * np.sqrt(120 * 0.3 * 0.7)
+    assert abs(len(crossed) - 21) < 4.5 * np.sqrt(70 * 0.3 * 0.7)
     for parent, other in crossed:
         assert parent != other
         assert other in strategy.records

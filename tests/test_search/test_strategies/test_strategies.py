@@ -12,7 +12,7 @@ from search.cells.canonical import PRESENT
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
-from search.profiles.sections import MutationSection, Profile
+from search.profiles.sections import MutationSection, Profile, SampleSection
 from search.strategies.base import CellRecord
 from search.strategies.paper import PaperStrategy
 from search.strategies.proposal import Outcome, Proposal, Visit
@@ -82,7 +82,7 @@ def test_a_score_at_a_rung_never_falls_and_a_lower_rung_changes_nothing() -> Non
 @every
 @pytest.mark.parametrize("profile", [PROFILE, REVISIT], ids=["reject", "revisit"])
 def test_what_is_asked_is_a_function_of_seed_and_outcomes(name: str, profile: Profile) -> None:
-    one, two, other = (play(started(name, profile, seed), 60) for seed in (0, 0, 1))
+    one, two, other = (play(started(name, profile, seed), 24) for seed in (0, 0, 1))
     assert one == two
     assert [p.graph for p in one] != [p.graph for p in other]
 
@@ -94,7 +94,7 @@ def test_a_proposal_depends_only_on_outcomes_that_were_told(name: str) -> None:
         outcome = answer(proposal)
         return outcome if proposal.index < 10 else replace(outcome, visits=(), ending="stopped at memorization")
 
-    one, two = (play(started(name), 40, tell=tell) for tell in (answer, bad))
+    one, two = (play(started(name), 30, tell=tell) for tell in (answer, bad))
     assert one[:14] == two[:14]  # number 14 is the first that may know of number 10
     if name in ("paper", "evolution", "local"):
         assert one != two
@@ -104,16 +104,16 @@ def test_a_proposal_depends_only_on_outcomes_that_were_told(name: str) -> None:
 @pytest.mark.parametrize("rule", Rule)
 def test_no_cell_is_proposed_twice_where_duplicates_are_rejected(name: str, rule: Rule) -> None:
     profile = replace(PROFILE, mutation=MutationSection(rule=rule, max_nodes=24))
-    asked = play(started(name, profile), 150)
+    asked = play(started(name, profile), 70)
     ids = [p.graph.id for p in asked if p.kind is ProposalKind.PROPOSE and p.graph is not None]
-    assert len(ids) == len(set(ids)) > 50
+    assert len(ids) == len(set(ids)) > 25
     assert not set(ids) & {LIBRARY[cell].graph.id for cell in SEEDS}
 
 
 @every
 def test_new_cells_have_lineage_and_settings_for_every_task(name: str) -> None:
     strategy = started(name)
-    for proposal in play(strategy, 60):
+    for proposal in play(strategy, 30):
         assert proposal.index >= 0
         assert set(proposal.settings) == ({"xml", "extra", "music"} | ({MEMORIZATION} - kinds(proposal)))
         for task, settings in proposal.settings.items():
@@ -135,12 +135,12 @@ def kinds(proposal: Proposal) -> set[str]:
 def test_a_cell_that_comes_again_skips_memorization_and_gets_only_settings_it_has_not_had(name: str) -> None:
     rules = MutationSection(Rule.ONE_TO_THREE, 16, duplicates="revisit")
     few = replace(PROFILE.search, best=2, reexamine=0.2)  # few parents with small children meet them again
-    strategy = started(name, replace(PROFILE, search=few, mutation=rules))
+    strategy = started(name, replace(PROFILE, search=few, mutation=rules, sample=SampleSection(mutations=1)))
     had: dict[str, dict[str, set[Setting]]] = {
         cell: {task: set(tried) for task, tried in record.tried.items()} for cell, record in strategy.records.items()
     }
     again = 0
-    for index in range(300):
+    for index in range(160):
         proposal = strategy.ask(index)
         outcome = answer(proposal)
         if proposal.graph is not None:
@@ -168,7 +168,7 @@ def test_a_cell_that_failed_memorization_is_not_proposed_again(name: str) -> Non
         return Outcome(proposal, (visit,), "stopped at memorization")
 
     profile = replace(REVISIT, mutation=MutationSection(Rule.ONE_TO_THREE, 16, duplicates="revisit"))
-    asked = play(started(name, profile), 120, tell=forgetful)
+    asked = play(started(name, profile), 60, tell=forgetful)
     seeds = {LIBRARY[cell].graph.id for cell in SEEDS}
     ids = [p.graph.id for p in asked if p.kind is ProposalKind.PROPOSE and p.graph is not None]
     new = [cell for cell in ids if cell not in seeds]
@@ -181,7 +181,7 @@ def test_the_list_holds_the_best_cells_sorted_and_no_more_than_it_may(name: str)
     scores: dict[str, float] = {}
     asked: list[Proposal] = []
     told = []
-    for index in range(80):
+    for index in range(50):
         asked.append(strategy.ask(index))
         outcome = answer(asked[-1])
         strategy.tell(outcome)
@@ -215,7 +215,7 @@ def test_the_list_holds_the_best_cells_sorted_and_no_more_than_it_may(name: str)
 @every
 def test_a_parent_without_a_valid_child_gives_a_proposal_without_a_graph_and_goes_on(name: str) -> None:
     strategy = started(name, replace(PROFILE, mutation=MutationSection(max_nodes=4, attempts=3)))
-    asked = play(strategy, 40)
+    asked = play(strategy, 15)
     barren = [p for p in asked if p.graph is None]
     assert barren
     for proposal in barren:
@@ -223,7 +223,7 @@ def test_a_parent_without_a_valid_child_gives_a_proposal_without_a_graph_and_goe
         assert proposal.parent in strategy.records
         assert not proposal.settings
         assert sum(proposal.rejections.values()) == 3
-    assert strategy.ask(40).index == 40
+    assert strategy.ask(15).index == 15
 
 
 @every
@@ -254,17 +254,17 @@ def test_a_cell_without_any_counted_result_on_a_task_never_enters_the_list(name:
         return replace(outcome, visits=tuple(blank))
 
     strategy = started(name)
-    play(strategy, 40, tell=lost)
+    play(strategy, 20, tell=lost)
     assert {cell for _, cell in strategy.best} == set(strategy.seeds)
 
 
 def test_the_random_strategy_mutates_the_seeds_alone_equally_often() -> None:
     strategy = started("random")
-    asked = play(strategy, 200)
+    asked = play(strategy, 100)
     assert {p.kind for p in asked} == {ProposalKind.PROPOSE}
     counts = Counter(p.parent for p in asked)
     assert set(counts) == set(strategy.seeds)
-    assert abs(counts[strategy.seeds[0]] - 100) < 4.5 * np.sqrt(50)
+    assert abs(counts[strategy.seeds[0]] - 50) < 4.5 * np.sqrt(25)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
