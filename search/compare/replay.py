@@ -12,7 +12,7 @@ of its best recorded trials by validation. The GRU is the reference and no candi
 complete, a search has the median score of all candidates, that of a cell drawn without any search.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -300,7 +300,7 @@ def _search(recording: Recording, method: str, profile: Profile, seed: int, budg
 
 def _first_settings(
     recording: Recording, method: str, cell: str, profile: Profile, seed: int
-) -> Mapping[str, Sequence[Setting]]:
+) -> Mapping[str, tuple[Setting, ...]]:
     """Draw the settings of a new candidate from those that were recorded."""
     halving = profile.search.allocation == "halving"
     settings = {}

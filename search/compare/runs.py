@@ -81,7 +81,7 @@ def run_searches(
         if run not in left:
             on_end(run, None)
     shared, lock = SharedExecutor(executor), threading.Lock()
-    waiting, errors = list(left), {}
+    waiting, errors = list(left), dict[int, BaseException]()
 
     def work() -> None:
         view = shared.view()

@@ -1,9 +1,10 @@
 """Whole comparisons of simulated searches: equal compute, kills, the better method, and what the tables say."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,17 @@ class Interrupted(LocalExecutor):
         return 9  # several searches side by side
 
 
+def records(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table."""
+    rows = pd.read_csv(path, dtype={"cell": str}).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def by_method(folder: Path) -> dict[str, dict[str, Any]]:
+    """The rows of `methods.csv` by method."""
+    return {row["method"]: row for row in records(folder / "methods.csv")}
+
+
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an undisturbed comparison. Read it only."""
@@ -51,11 +63,11 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_method_that_is_better_by_construction_wins(compared: Path) -> None:
-    methods = pd.read_csv(compared / "methods.csv").set_index("method")
-    assert methods.loc["without", "verdict"] == "worse"
-    assert methods.loc["without", "final_median"] < 1.03 < methods.loc["with", "final_median"]
-    assert np.isnan(methods.loc["without", "reach_share"])
-    assert 0 < methods.loc["with", "reach_share"] <= 1
+    methods = by_method(compared)
+    assert methods["without"]["verdict"] == "worse"
+    assert methods["without"]["final_median"] < 1.03 < methods["with"]["final_median"]
+    assert np.isnan(methods["without"]["reach_share"])
+    assert 0 < methods["with"]["reach_share"] <= 1
     text = (compared / "comparison.md").read_text()
     assert "**without does not reach the median final score of with (1." in text
     assert "at equal compute its final score is worse: mean difference -0." in text
@@ -85,9 +97,9 @@ def test_every_search_has_the_same_compute_and_ends_a_window_after_it(compared: 
             assert last == crossed + profile.search.window - 1
             counted.append((name, int(np.sum(sums <= budget))))
             assert replay(store, profile, tasks).check.ok
-    methods = pd.read_csv(compared / "methods.csv").set_index("method")
+    methods = by_method(compared)
     for name in plan.methods:
-        assert methods.loc[name, "proposals"] == np.median([n for own, n in counted if own == name])
+        assert methods[name]["proposals"] == np.median([n for own, n in counted if own == name])
 
 
 def test_a_killed_comparison_resumes_to_the_same_files_and_trains_nothing_twice(compared: Path, tmp_path: Path) -> None:
@@ -120,9 +132,10 @@ def test_the_confirmed_score_is_the_smallest_share_of_the_gru_s_gain_on_fresh_se
     incumbents = pd.read_csv(compared / "incumbents.csv", dtype={"cell": str})
     row = incumbents[incumbents["cell"] != GRU].iloc[-1]
     with Store.open(compared / "confirmation", readonly=True) as store:
-        metric = {name: defaultdict(list) for name in ("xml", "arithmetic")}
+        metric: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("xml", "arithmetic")}
         for trial in store.trials():
             assert trial.seed == finalist_seed(0, trial.task, trial.repeat)  # shared by all cells
+            assert trial.test is not None
             metric[trial.task][trial.cell].append(trial.test)
         constants = store.constants
         assert {len(values) for by_cell in metric.values() for values in by_cell.values()} == {plan.confirm}
@@ -140,15 +153,16 @@ def test_the_confirmed_score_is_the_smallest_share_of_the_gru_s_gain_on_fresh_se
 
 
 def test_the_curves_are_the_medians_of_the_incumbents_scores(compared: Path) -> None:
-    incumbents = pd.read_csv(compared / "incumbents.csv")
-    curves = pd.read_csv(compared / "comparison.csv")
+    incumbents, curves = records(compared / "incumbents.csv"), records(compared / "comparison.csv")
     assert len(curves) == 2 * (CHECKPOINTS + 1)
-    for point in curves.itertuples():
-        scores = []
-        for _, own in incumbents[incumbents["method"] == point.method].groupby("seed"):
-            scores.append([r.confirmed for r in own.itertuples() if r.compute <= point.compute][-1])
-        assert point.median == pytest.approx(sorted(scores)[1])
-        assert point.low == pytest.approx((sorted(scores)[0] + sorted(scores)[1]) / 2)
+    for point in curves:
+        latest = {}  # by seed; the incumbents of a search are in order
+        for row in incumbents:
+            if row["method"] == point["method"] and row["compute"] <= point["compute"]:
+                latest[row["seed"]] = row["confirmed"]
+        scores = sorted(latest.values())
+        assert point["median"] == pytest.approx(scores[1])
+        assert point["low"] == pytest.approx((scores[0] + scores[1]) / 2)
     for name, columns in (
         ("comparison", CURVE_COLUMNS),
         ("methods", METHOD_COLUMNS),
@@ -164,13 +178,13 @@ def test_the_search_s_own_leader_is_the_incumbent(compared: Path) -> None:
     for (method, seed), own in incumbents.groupby(["method", "seed"]):
         with Store.open(compared / f"{method}-{seed}", readonly=True) as store:
             rows = store.proposals()
-        scores = {row.cell: row.score for row in rows if row.index < 0 and row.score is not None}
-        leaders = [(-1, max(scores, key=lambda cell, s=scores: s[cell]))]
+        scores = {row.cell or "": row.score for row in rows if row.index < 0 and row.score is not None}
+        leaders = [(-1, max(scores, key=scores.__getitem__))]
         beyond = own["proposal"].max()
         for row in rows:
             if 0 <= row.index <= beyond and row.score is not None:
-                scores[row.cell] = row.score
-                leader = max(scores, key=lambda cell, s=scores: s[cell])
+                scores[row.cell or ""] = row.score
+                leader = max(scores, key=scores.__getitem__)
                 if leader != leaders[-1][1]:
                     leaders.append((row.index, leader))
         once = own.loc[own["cell"] != own["cell"].shift()]  # a cell may lead at other settings than before
@@ -242,9 +256,9 @@ def test_halving_and_stages_are_compared_at_equal_compute(tmp_path: Path) -> Non
     run(folder, plan)
     tasks = tiny_tasks(tmp_path)
     budget = plan.trainings * training_compute(base_profile(plan), tasks)
-    methods = pd.read_csv(folder / "methods.csv").set_index("method")
-    assert methods["allocation"].tolist() == ["stages", "halving"]
-    assert methods.loc["rungs", "proposals"] > 1.5 * methods.loc["with", "proposals"]
+    methods = by_method(folder)
+    assert [own["allocation"] for own in methods.values()] == ["stages", "halving"]
+    assert methods["rungs"]["proposals"] > 1.5 * methods["with"]["proposals"]
     for seed in plan.seeds:
         with Store.open(folder / f"rungs-{seed}", readonly=True) as store:
             profile = method_profile(plan, "rungs", compute=budget)
@@ -254,25 +268,26 @@ def test_halving_and_stages_are_compared_at_equal_compute(tmp_path: Path) -> Non
             assert budget <= whole - ledger.given < 1.6 * budget  # a window of proposals is beyond it
             assert any(row.state == "paused" for row in store.trials())
             scores: dict[str, tuple[int, float]] = {}
-            seen: dict[str, int] = defaultdict(lambda: -1)
+            seen = Counter[str]()
             incumbents = pd.read_csv(folder / "incumbents.csv", dtype={"cell": str})
             own = incumbents[(incumbents["method"] == "rungs") & (incumbents["seed"] == seed)]
-            leaders = []
+            leaders: list[str] = []
+            last = int(own["proposal"].max())
             for row in store.proposals():
                 if row.index < 0:
                     scores[row.cell or ""] = (2, row.score or 0.0)
                     continue
                 if not leaders:
-                    leaders.append(max(scores, key=lambda cell, s=scores: s[cell]))
-                seen[row.cell or ""] += 1
-                if row.index > own["proposal"].max():
+                    leaders.append(max(scores, key=scores.__getitem__))
+                if row.index > last:
                     break
                 if row.score is not None:
-                    rung = seen[row.cell or ""] if row.score >= 1 else 2
+                    rung = seen[row.cell or ""] if row.score >= 1 else 2  # the number of earlier proposals of the cell
                     scores[row.cell or ""] = (rung, row.score)
-                    leader = max(scores, key=lambda cell, s=scores: s[cell])
+                    leader = max(scores, key=scores.__getitem__)
                     if leader != leaders[-1]:
                         leaders.append(leader)
+                seen[row.cell or ""] += 1
             once = own.loc[own["cell"] != own["cell"].shift(), "cell"].tolist()
             assert once == leaders
             assert replay(store, profile, tasks).check.ok

@@ -1,6 +1,6 @@
 """What a search spends: every trial once, to the first proposal that used it; and a limit that ends it by the index."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +71,7 @@ def costs(folder: Path, profile: Profile = LONG) -> tuple[list[float], float]:
 
 def plain_costs(folder: Path, profile: Profile = LONG) -> Mapping[int | None, float]:
     """Sum of the trials' multiply-adds by the proposal that their rows name, in a plain loop over the rows."""
-    found: Counter[int | None] = Counter()
+    found: dict[int | None, float] = defaultdict(float)
     with Store.open(folder, readonly=True) as store:
         for row in store.trials(curves=True):
             task, schedule = TASKS[row.task], section_of(profile, row.task).schedule
