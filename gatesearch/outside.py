@@ -112,7 +112,9 @@ class Search:
         )
 
     @overload
-    def tell(self, cells: Cell | str | Path | Suggestion, *, parent: str | None = None) -> Answer: ...
+    def tell(  # type: ignore[overload-overlap] # a text is one cell, not a sequence
+        self, cells: Cell | str | Path | Suggestion, *, parent: str | None = None
+    ) -> Answer: ...
     @overload
     def tell(self, cells: Sequence[Cell | str | Path | Suggestion], *, parent: str | None = None) -> list[Answer]: ...
     def tell(
@@ -141,7 +143,7 @@ class Search:
             TaskError: a trial failed in the code of its task.
         """
         several = isinstance(cells, Sequence) and not isinstance(cells, str)
-        sources = list(cells) if several else [cells]  # type: ignore[arg-type,list-item]
+        sources = list(cells) if several else [cells]  # type: ignore[arg-type]
         given = [(_formula(source), _parent(source, parent)) for source in sources]  # type: ignore[arg-type]
         checked = [self._run.check(formula, of) for formula, of in given]
         tickets = [self._run.submit(one) for one in checked]

@@ -33,7 +33,7 @@ class TaskAnswer:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run has found out about a cell.
+    """Findings of a run about a cell.
 
     Attributes:
         id: id of the cell, 16 hex digits.

@@ -52,7 +52,7 @@ def told_cells(store: Store) -> list[ToldCell]:
 
 
 class OutsideEngine(Engine):
-    """Engine whose cells are told, not drawn. `run` asks again for those that the store has, and finishes them."""
+    """Engine for cells that are told, not drawn. `run` asks again for those that the store has, and finishes them."""
 
     strategy: OutsideStrategy
     _before: Sequence[ToldCell] | None = None
@@ -60,7 +60,7 @@ class OutsideEngine(Engine):
     _asked_for = 0  # number of cells that were told
 
     def recall(self, told: Sequence[ToldCell]) -> None:
-        """Let `run` ask for these cells in place of those in the store."""
+        """Take the cells that `run` asks for from elsewhere, in place of those in the store."""
         self._before = told
 
     def run_baselines(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,10 @@ from search.profiles.loading import parse_profile
 from tests.tiny import TINY
 
 PROPOSED = "f = sigmoid(linear(x) + linear(h)); h' = f * h + (1 - f) * tanh(linear(x))"
-SMALL = TINY.replace("window = 2", 'window = 2\nallocation = "halving"').replace("epochs = 2", "epochs = 20")
+SMALL = (
+    TINY.replace("window = 2", 'window = 2\nallocation = "halving"').replace("epochs = 2", "epochs = 20")
+    + "[halving]\nrungs = 3\nsettings = [1, 1, 2]\n"
+)
 
 
 @pytest.fixture
@@ -89,7 +93,8 @@ def test_arguments_out_of_range_are_one_line(small: gatesearch.Search) -> None:
         with pytest.raises(ValueError, match=r"count is .*; it must be a whole number"):
             small.ask(count)
     profile = parse_profile(SMALL, "small")
-    for arguments in ({"window": 0}, {"window": 5000}, {"seed": -1}, {"workers": -1}):
+    wrong: list[dict[str, Any]] = [{"window": 0}, {"window": 5000}, {"seed": -1}, {"workers": -1}]
+    for arguments in wrong:
         with pytest.raises(ValueError, match="it must be a whole number"):
             gatesearch.Search("other", profile=profile, simulate=True, **arguments)
     with pytest.raises(ValueError, match=r"there is no run 'other' in .*; name a profile to start it"):
