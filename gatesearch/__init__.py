@@ -1,4 +1,4 @@
-"""Public API of gatesearch: load runs, draw and build cells, search, train, and define tasks.
+"""Public API of gatesearch: load runs, draw and build cells, search, ask and tell, train, and define tasks.
 
     import gatesearch
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from gatesearch.library import Cell as Cell
     from gatesearch.library import cell as cell
     from gatesearch.library import cells as cells
+    from gatesearch.outside import Search as Search
+    from gatesearch.outside import Suggestion as Suggestion
     from gatesearch.running import load as load
     from gatesearch.running import search as search
     from gatesearch.running import train as train
     from results.run import Run as Run
+    from search.engine.answers import Answer as Answer
     from search.training.trial import TrialResult as TrialResult
     from tasks.errors import TaskError as TaskError
     from tasks.generated import GeneratedTask as GeneratedTask
@@ -38,6 +41,9 @@ _HOMES = {
     "Cell": "gatesearch.library",
     "cell": "gatesearch.library",
     "cells": "gatesearch.library",
+    "Answer": "search.engine.answers",
+    "Search": "gatesearch.outside",
+    "Suggestion": "gatesearch.outside",
     "load": "gatesearch.running",
     "search": "gatesearch.running",
     "train": "gatesearch.running",

@@ -21,9 +21,10 @@ from results.store.records import CellRow
 from results.store.sanitize import csv_text, printable
 from results.store.schema import schema_of
 from results.store.store import Store
-from results.store.words import Origin
+from results.store.words import OUTSIDE, Origin
 from results.tables import leaderboard as table
 from results.tables.leaderboard import TABLE_FILE
+from search.cells.crossover import other_parent
 from search.cells.errors import CellError
 from search.cells.operations import Op
 
@@ -68,7 +69,7 @@ def consistency(store: Store, ranked: Sequence[str], finished: bool) -> Iterator
     if not sound.ok:
         return
     yield _checked("ids", lambda: _check_ids(store.cells()))
-    yield _checked("lineage", lambda: _check_lineage(store.cells()))
+    yield _checked("lineage", lambda: _check_lineage(store.cells(), told=store.strategy == OUTSIDE))
     yield _checked("profile", lambda: _check_profile(store))
     written = _checked("table", lambda: _check_table(store, ranked))
     if written.ok is False and not finished:
@@ -120,8 +121,11 @@ def _check_ids(cells: Sequence[CellRow]) -> str:
     return f"{len(cells):,} formulas hash to the ids of their cells"
 
 
-def _check_lineage(cells: Sequence[CellRow]) -> str:
-    """Check that every found cell descends from a given one, and that each parent was proposed earlier."""
+def _check_lineage(cells: Sequence[CellRow], *, told: bool) -> str:
+    """Check that every found cell descends from the initial population, and that each parent was proposed earlier.
+
+    Cells that were told from outside may have no parent, and have no mutations.
+    """
     known = {cell.id: cell for cell in cells}
     roots: set[str] = set()
     depth: dict[str, int] = {}
@@ -131,13 +135,28 @@ def _check_lineage(cells: Sequence[CellRow]) -> str:
                 raise _BrokenError(f"cell {cell.id} was given, but has a parent or a proposal")
             depth[cell.id] = 0
             continue
-        if cell.origin != Origin.FOUND or cell.proposal is None or cell.parent is None or not cell.mutations:
+        if cell.origin == Origin.INITIAL:
+            if cell.parent is not None or cell.mutations or cell.proposal is None:
+                raise _BrokenError(f"cell {cell.id} of the initial population has a parent, or lacks its proposal")
+            depth[cell.id] = 0
+            continue
+        if told and cell.origin == Origin.FOUND and cell.proposal is not None and cell.parent is None:
+            depth[cell.id] = 0
+            continue
+        drawn = bool(cell.mutations) or told
+        if cell.origin != Origin.FOUND or cell.proposal is None or cell.parent is None or not drawn:
             raise _BrokenError(f"cell {cell.id} lacks its origin, proposal, parent or mutations")
         parent = known.get(cell.parent)
         if parent is None:
             raise _BrokenError(f"the parent {cell.parent} of cell {cell.id} is not stored")
         if parent.proposal is not None and parent.proposal >= cell.proposal:
             raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a parent of proposal {parent.proposal}")
+        second = other_parent(cell.mutations)
+        if second is not None and second not in known:
+            raise _BrokenError(f"the second parent {second} of cell {cell.id} is not stored")
+        other = None if second is None else known[second].proposal
+        if other is not None and other >= cell.proposal:
+            raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a second parent of proposal {other}")
     # Parents come earlier, so in the order of proposals each parent's depth is known.
     for cell in sorted(cells, key=lambda c: -1 if c.proposal is None else c.proposal):
         if cell.parent is not None:
@@ -147,6 +166,8 @@ def _check_lineage(cells: Sequence[CellRow]) -> str:
     found = sum(cell.origin == Origin.FOUND for cell in cells)
     if not found:
         return "no found cells"
+    if told:
+        return f"{found:,} cells were told, {len(cells) - found:,} given; each parent came before its children"
     return f"{found:,} found cells descend from {', '.join(sorted(roots))}, in at most {max(depth.values())} steps"
 
 

@@ -121,7 +121,7 @@ def rows(frame: pd.DataFrame, tasks: Sequence[str], *, published: bool = False) 
         shown["family"] = pd.Series(families, shown.index, dtype=object)
         shown["publication"] = pd.Series(known, shown.index, dtype=object)
     return [
-        Row(record["origin"] == Origin.BASELINE, tuple(_entry(column.name, column.style, record) for column in columns))
+        Row(record["origin"] != Origin.FOUND, tuple(_entry(column.name, column.style, record) for column in columns))
         for record in shown.to_dict("records")
     ]
 

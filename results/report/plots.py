@@ -183,7 +183,7 @@ def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
 
     `states` has the columns task, state, trials; `order` is that of the tasks.
     """
-    colours = dict(zip(TrialState, (_BLUE, _SKY, "#d9d9d9", _ORANGE, _BLACK), strict=True))
+    colours = dict(zip(TrialState, (_BLUE, _SKY, "#d9d9d9", _ORANGE, _BLACK, "white", "#999999"), strict=True))
     chart = (
         alt.Chart(_values({name: states[name] for name in ("task", "state", "trials")}))
         .mark_bar(stroke="#333333", strokeWidth=0.5)

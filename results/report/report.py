@@ -35,7 +35,7 @@ from results.store.queries import totals
 from results.store.store import Store
 from results.store.summary import funnel
 from results.store.toml import parse_toml
-from results.store.words import Origin, ScoreKind
+from results.store.words import Origin, ScoreKind, TrialState
 from results.tables.failures import stage_stops, trial_reasons, trial_states
 from results.tables.leaderboard import SIMULATED, displayed, is_retrained, leaderboard
 from results.tables.progress import history, with_best
@@ -178,6 +178,7 @@ class _Page:
             funnel=funnel(self.store),
             stops=stage_stops(self.store).to_dict("records"),
             funnel_chart=self._funnel(),
+            transformations=self.store.transformations,
             states=self._add(plots.states_chart(states, self._order(states))) if len(states) else None,
             reasons=reasons.head(MOST_REASONS).to_dict("records"),
             more_reasons=max(0, len(reasons) - MOST_REASONS),
@@ -294,7 +295,8 @@ class _Page:
         for task in self.tasks:
             parts, metric = [], ""
             for pick in best[(best["task"] == task) & best["cell"].isin(list(labels))].itertuples():
-                trials = self.store.repeats(str(pick.cell), task, str(pick.setting))
+                stored = self.store.repeats(str(pick.cell), task, str(pick.setting))
+                trials = [trial for trial in stored if trial.state != TrialState.PAUSED]
                 label = labels[str(pick.cell)]
                 for trial in [trial for trial in trials if trial.repeat > 0] or trials:
                     metric = trial.metric.replace("_", " ")

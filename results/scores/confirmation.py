@@ -33,7 +33,7 @@ from results.scores.power import repeats_needed
 from results.scores.ratio import Floats, direction
 from results.store.information import FIRST_CONFIRMATION, Confirming
 from results.store.store import Store
-from results.store.words import RANKED_STATES
+from results.store.words import RANKED_STATES, TrialState
 
 EVEN_MARGIN = 0.02
 """Largest difference of cells that are even, as a share of the GRU's gain over the constant baseline."""
@@ -44,9 +44,9 @@ METRIC_MARGIN = 0.01
 LEAST_GAIN = 4.0
 """Smallest gain of the GRU, in standard errors over its seeds, that is a unit for differences."""
 
-_TRIALS = """
-    SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials WHERE repeat >= ?
-    ORDER BY cell, task, repeat"""
+_TRIALS = f"""
+    SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials
+    WHERE repeat >= ? AND state <> '{TrialState.PAUSED}' ORDER BY cell, task, repeat"""
 _TRIAL_KINDS = {
     **{"cell": str, "task": str, "setting": str, "repeat": int, "higher_is_better": bool},
     **{"state": str, "test": float | None},

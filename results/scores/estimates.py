@@ -12,7 +12,7 @@ import pandas as pd
 from results.scores.ratio import Floats
 from results.scores.score import constants_of, score_kind, scores, share, share_error
 from results.store.store import Store
-from results.store.words import COMPLETE, RANKED_STATES, Origin, ScoreKind
+from results.store.words import COMPLETE, RANKED_STATES, Origin, ProposalKind, ScoreKind
 from search.cells.library import REFERENCE, named_cell
 
 VALIDATION, TEST = "validation", "test"
@@ -94,8 +94,8 @@ def stages(store: Store, tasks: Sequence[str]) -> dict[str, str]:
 def best_found(store: Store, tasks: Sequence[str], count: int) -> list[str]:
     """Return the ids of the best found cells that passed every stage, by search score over `tasks`, best first.
 
-    The score is of the run's kind. Equal scores: fewer parameters first, summed over the tasks, then the smaller id, as
-    in the leaderboard.
+    Cells that were trained on further seeds come first, by their score there. The score is of the run's kind. Equal
+    scores: fewer parameters first, summed over the tasks, then the smaller id, as in the leaderboard.
     """
     complete = [cell for cell, stage in stages(store, tasks).items() if stage == COMPLETE]
     found = {cell for (cell,) in store.typed("SELECT id FROM cells WHERE origin = ?", {"id": str}, (Origin.FOUND,))}
@@ -108,5 +108,17 @@ def best_found(store: Store, tasks: Sequence[str], count: int) -> list[str]:
         found_shares[:, k], _ = shares(kind, index, own, constants.get(task, np.nan))
         parameters += own["parameters"].reindex(index).fillna(0).to_numpy(np.float64)
     values = scores(found_shares)
-    order = np.lexsort((index.to_numpy(dtype=str), parameters, -values))
+    further = _further_scores(store)
+    trained = np.array([cell in further for cell in index], bool)
+    values[trained] = [further[cell] for cell in index[trained]]
+    order = np.lexsort((index.to_numpy(dtype=str), parameters, -values, ~trained))
     return [str(index[k]) for k in order if np.isfinite(values[k])][:count]
+
+
+def _further_scores(store: Store) -> dict[str, float]:
+    """Return the scores on further seeds, to which a cell is promoted after its whole training, by cell."""
+    sql = 'SELECT cell, score FROM proposals WHERE kind = ? AND outcome = ? AND score IS NOT NULL ORDER BY "index"'
+    found: dict[str, list[float]] = {}
+    for cell, score in store.typed(sql, {"cell": str, "score": float}, (ProposalKind.PROMOTE, COMPLETE)):
+        found.setdefault(cell, []).append(score)
+    return {cell: values[1] for cell, values in found.items() if len(values) > 1}

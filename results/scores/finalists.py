@@ -20,10 +20,11 @@ from results.scores.estimates import GRU, TEST, picks, stages
 from results.scores.ratio import Floats
 from results.scores.score import constants_of, score_kind, share
 from results.store.store import Store
-from results.store.words import COMPLETE, RANKED_STATES
+from results.store.words import COMPLETE, RANKED_STATES, TrialState
 
-_REPEATS = """
-    SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials WHERE repeat BETWEEN 1 AND ?"""
+_REPEATS = f"""
+    SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials
+    WHERE repeat BETWEEN 1 AND ? AND state <> '{TrialState.PAUSED}'"""
 _REPEAT_KINDS = {
     **{"cell": str, "task": str, "setting": str, "repeat": int, "higher_is_better": bool},
     **{"state": str, "test": float | None},

@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold, train_test_split
 from results.scores.ratio import Floats
 from results.store.setting_key import fields_in
 from results.store.store import Store
-from results.store.words import UNRANKED_STATES
+from results.store.words import LOST_STATES, TrialState
 
 FEWEST, MOST = 60, 2000
 """Fewest trials on a task for an importance; most trials that are used, drawn with a fixed seed."""
@@ -40,8 +40,8 @@ _FIELDS = {
     "parameters": "parameters",
 }
 _TRIALS = f"""
-    SELECT cell, setting, CASE WHEN state IN {UNRANKED_STATES} THEN NULL ELSE validation END, higher_is_better
-    FROM trials WHERE repeat = 0 AND task = ? ORDER BY cell, setting"""
+    SELECT cell, setting, CASE WHEN state IN {LOST_STATES} THEN NULL ELSE validation END, higher_is_better
+    FROM trials WHERE repeat = 0 AND task = ? AND state <> '{TrialState.PAUSED}' ORDER BY cell, setting"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Importance:
 def rank_percentiles(store: Store, task: str) -> pd.DataFrame:
     """Return the search's trials on a task: cell, hyperparameters and `percentile`, the share of trials that are worse.
 
-    Trials that diverged or failed rank below all others.
+    Trials that diverged or failed rank below all others. Paused trials are left out.
 
     Raises:
         StoreError: the store cannot be read.

@@ -58,6 +58,7 @@ COLUMNS = (
 """Columns of `motifs`."""
 
 _NUMBER = re.compile(r"#\d+")
+_MATE = re.compile(r" of [0-9a-f]{16}$")
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ _Sample = tuple[str, Floats, Floats, Sequence[str], Sequence[str], set[str]]
 
 
 def edit_words(mutation: str) -> str:
-    """Return a stored mutation without its kind and the numbers of nodes: `linear removed`."""
+    """Return a stored mutation without its kind, the numbers of nodes and the id of a mate: `linear removed`."""
+    mutation = _MATE.sub(" of another cell", mutation)
     return _NUMBER.sub("", mutation).partition(": ")[2].replace("linear(0)", "linear") or mutation
 
 

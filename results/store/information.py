@@ -27,6 +27,7 @@ class Simulated(BaseModel):
     delays: Annotated[float, Field(ge=0.0)]  # factor from a trial's simulated seconds to its waiting time
     equal: bool = False  # every cell is equally able, so that what a run shows is noise
     planted: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.0  # what cells with the planted structure learn more
+    optimum: str | None = None  # name or formula of the cell that is best by construction
 
 
 class Retraining(BaseModel):
@@ -78,6 +79,16 @@ class Confirming(BaseModel):
         return self
 
 
+class Drawn(BaseModel):
+    """Achievement of a transformation in a search whose choice among them adapts, and its weight at the end."""
+
+    model_config = _CONFIG
+
+    children: Annotated[int, Field(ge=0)]  # new cells that it took part in
+    successes: Annotated[int, Field(ge=0)]  # those whose score is at least their parent's
+    weight: Annotated[float, Field(ge=0.0, le=1.0)]  # by which it is drawn; the highest is 1
+
+
 class Environment(BaseModel):
     """Environment that trials were trained in."""
 
@@ -97,11 +108,14 @@ class Information(Environment):
     data: dict[str, str] = {}  # task -> checksum of its data
     resumed: list[dict[str, Any]] = []  # one entry for each resumption
     extended: list[list[str]] = []  # arguments of the commands that raised the number of proposals
+    drained: list[int] = []  # numbers of proposals after which all outcomes were told, to promote what they allow
+    begun: int | None = None  # cells told from outside before the last promotions that were begun between two of them
     simulated: Simulated | None = None
     retrained: Retraining | None = None
     constants: dict[str, dict[str, float]] = {}  # task -> split -> metric of the constant baseline; no key: not known
     ceilings: dict[str, dict[str, float]] = {}  # task -> split -> best metric possible; only where it is known
     confirmation: Confirming | None = None
+    transformations: dict[str, Drawn] = {}  # name -> what it did, if the choice among them adapts
     canonical_form: Annotated[int, Field(ge=1)] = 2  # version of the form of the cells: `search.cells.canonical`
     leaderboard_format: Annotated[int, Field(ge=1)] = 1  # of leaderboard.csv; `results.tables.leaderboard.FORMAT`
 

@@ -9,14 +9,16 @@ from typing import NamedTuple
 from results.store.information import MAX_REPEATS
 from results.store.setting_key import read_key
 from results.store.store import Store
+from results.store.words import TrialState
 
 
 class PastVisit(NamedTuple):
-    """Visit of a proposal to a task, and whether the cell passed."""
+    """Visit of a proposal to a task: whether the cell passed, and its share of the GRU's result."""
 
     proposal: int
     task: str
     passed: bool
+    share: float | None
 
 
 class PastTrial(NamedTuple):
@@ -27,6 +29,8 @@ class PastTrial(NamedTuple):
     setting: str  # key of the setting
     state: str  # one of `results.store.words.TrialState`
     validation: float | None  # validation metric
+    steps: int  # training steps done
+    curve: tuple[tuple[int, float, float], ...]  # empty if it was not asked for
 
 
 def trial_count(store: Store) -> int:
@@ -41,16 +45,18 @@ def proposal_count(store: Store) -> int:
 
 def past_visits(store: Store) -> list[PastVisit]:
     """Return the visits of all proposals but the baselines, ordered by proposal and stage."""
-    sql = "SELECT proposal, task, passed FROM evaluations WHERE proposal >= 0 ORDER BY proposal, stage"
-    found = store.typed(sql, {"proposal": int, "task": str, "passed": bool})
-    return [PastVisit(proposal, task, bool(passed)) for proposal, task, passed in found]
+    sql = "SELECT proposal, task, passed, ratio FROM evaluations WHERE proposal >= 0 ORDER BY proposal, stage"
+    found = store.typed(sql, {"proposal": int, "task": str, "passed": bool, "ratio": float | None})
+    return [PastVisit(proposal, task, bool(passed), share) for proposal, task, passed, share in found]
 
 
-def past_trials(store: Store, proposals: int) -> list[PastTrial]:
-    """Return the search's trials that one of the first `proposals` proposals asked for first."""
-    sql = "SELECT proposal, task, setting, state, validation FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?"
-    kinds = {"proposal": int, "task": str, "setting": str, "state": str, "validation": float | None}
-    return [PastTrial(*values) for values in store.typed(sql, kinds, (proposals - 1,))]
+def past_trials(store: Store, proposals: int, *, curves: bool = False) -> list[PastTrial]:
+    """Return the search's trials that one of the first `proposals` proposals asked for first, with their curves."""
+    kinds = {"proposal": int, "task": str, "setting": str, "state": str, "validation": float | None, "steps": int}
+    kinds |= {"curve": str} if curves else {}
+    sql = f"SELECT {', '.join(kinds)} FROM trials WHERE repeat = 0 AND proposal BETWEEN 0 AND ?"
+    found = store.typed(sql, kinds, (proposals - 1,))
+    return [PastTrial(*values[:6], *([store.decoded("curve", values[6])] if curves else [()])) for values in found]
 
 
 def totals(store: Store) -> tuple[int, float]:
@@ -80,8 +86,8 @@ def retrained_cells(store: Store) -> list[str]:
 
 
 def mean_seconds(store: Store) -> Mapping[tuple[str, str], float]:
-    """Return the mean duration of the trials in seconds, by cell (id) and task."""
-    sql = "SELECT cell, task, avg(seconds) FROM trials GROUP BY cell, task"
+    """Return the mean duration of the trials that ended in seconds, by cell (id) and task."""
+    sql = f"SELECT cell, task, avg(seconds) FROM trials WHERE state <> '{TrialState.PAUSED}' GROUP BY cell, task"
     found = store.typed(sql, {"cell": str, "task": str, "seconds": float})
     return {(cell, task): float(seconds) for cell, task, seconds in found}
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import Annotated, get_type_hints
 
 from results.store.errors import ResultsError
-from results.store.words import RANKED_STATES, UNRANKED_STATES
+from results.store.words import TrialState
 from search.cells.library import label_of
 
 LARGEST_INTEGER = 2**63 - 1
 """Largest integer in SQLite, whose integers are signed and have 64 bits."""
+
+_STATES = tuple(state.value for state in TrialState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,13 @@ class CellRow:
 
     id: Annotated[str, "16 hex digits: the hash of the canonical graph"]
     formula: Annotated[str, "canonical formula, one assignment a line"]
-    name: Annotated[str | None, "name of a library cell or of the file it came from; missing for a found cell"]
-    parent: Annotated[str | None, "id of the cell that it was mutated from; missing for a given cell"]
+    name: Annotated[
+        str | None,
+        "name of a library cell or of the file it came from; missing for a found cell and for a formula of the profile",
+    ]
+    parent: Annotated[str | None, "id of the cell that it was mutated from; missing where a search started"]
     mutations: Annotated[tuple[str, ...], "list of the mutations that made it from its parent, in words and in order"]
-    origin: Annotated[str, "baseline (given) or found (by the search)"]
+    origin: Annotated[str, "baseline (given), initial (of the initial population) or found (by the search)"]
     proposal: Annotated[int | None, "index of the proposal that made it; missing for a given cell"]
     nodes: Annotated[int, "nodes of the canonical graph, leaves included"]
     states: Annotated[int, "vectors carried from step to step, h included"]
@@ -58,11 +63,18 @@ class TrialRow:
         "from 1001 on: confirmation, on seeds that chose no cell",
     ]
     seed: Annotated[int, "random seed of the initial weights and the training data, 0 to 2**63 - 1"]
-    state: Annotated[str, "ok, stopped (reached its target), at-chance (given up), diverged, failed"]
+    state: Annotated[
+        str,
+        "ok, stopped (reached its target), at-chance (given up), behind (given up far below the reference at equal "
+        "steps), diverged, failed; paused (trained for a part of its steps: no result yet)",
+    ]
     reason: Annotated[str, "why it ended in that state, in words; may be empty"]
     metric: Annotated[str, "what validation and test are: accuracy (fraction) or nats_per_step"]
     higher_is_better: Annotated[bool, "direction of the metric"]
-    validation: Annotated[float | None, "metric on the validation set at best_step; missing if none was finite"]
+    validation: Annotated[
+        float | None,
+        "metric on the validation set at best_step; missing if none was finite; of a paused trial at its last step",
+    ]
     validation_se: Annotated[float | None, "standard error from the finite validation set, in units of the metric"]
     test: Annotated[float | None, "metric on the test set with the weights of best_step"]
     test_se: Annotated[float | None, "standard error from the finite test set, in units of the metric"]
@@ -85,8 +97,8 @@ class TrialRow:
     ] = None
 
     def __post_init__(self) -> None:
-        if self.state not in RANKED_STATES + UNRANKED_STATES:
-            raise ResultsError(f"trial state {self.state!r} is unknown; use one of {RANKED_STATES + UNRANKED_STATES}")
+        if self.state not in _STATES:
+            raise ResultsError(f"trial state {self.state!r} is unknown; use one of {_STATES}")
         if not 0 <= self.seed <= LARGEST_INTEGER:
             raise ResultsError(f"trial seed {self.seed} is outside 0 ... 2**63 - 1; draw it with rng.integers(2**63)")
         _keep_finite(self, "validation", "validation_se", "test", "test_se", "validation_loss", "test_loss")
@@ -141,7 +153,11 @@ class ProposalRow:
     """One proposal of the search and its outcome. Its key is `index`."""
 
     index: Annotated[int, "0, 1, ... in the order of the search; negative for the baselines"]
-    kind: Annotated[str, "propose (a new cell), re-examine (fresh settings for a known cell) or baseline"]
+    kind: Annotated[
+        str,
+        "propose (a new cell), re-examine (fresh settings for a known cell), promote (a known cell is trained to the "
+        "next rung), initial (a member of the initial population) or baseline",
+    ]
     cell: Annotated[str | None, "id of the cell that was evaluated; missing if no valid child was found"]
     parent: Annotated[str | None, "id of the cell that was mutated"]
     outcome: Annotated[str, "complete, stopped at TASK, failed at TASK, no valid child"]

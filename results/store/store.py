@@ -10,7 +10,8 @@ Guarantees:
 - A power failure leaves whole evaluations too, but may lose the last few (`synchronous = NORMAL` does not wait for the
   disk at each commit). A trial is a function of its key, so resuming computes them again, to the same values.
 - Readers (the tables, a notebook) may read at any time, also while the search writes, and never block it.
-- A key that is written twice keeps its first row, so a resumed search may record again what is recorded.
+- A key that is written twice keeps its first row, so a resumed search may record again what is recorded. A paused
+  trial is replaced when it was trained further: the store has one row for each trial.
 
 Lookups use SQLite's index of the key, about ten microseconds each, so memory does not grow with the run.
 """
@@ -31,6 +32,7 @@ from results.store.errors import AmbiguousCellError, StoreError, damaged, one_li
 from results.store.files import write_atomically
 from results.store.information import (
     Confirming,
+    Drawn,
     Information,
     Retraining,
     Simulated,
@@ -55,8 +57,15 @@ _ADD_CELL = (
     + ", ".join(f"{name} = excluded.{name}" for name in ("name", "parent", "mutations", "origin", "proposal"))
     + " WHERE excluded.proposal < cells.proposal"
 )
+_TRIAL_KEY = ("cell", "task", "setting", "repeat")
 _OWN_PACKAGES = ("results", "search", "tasks")
 _KEEP_FIRST = " ON CONFLICT DO NOTHING"
+_RECORD_TRIAL = (
+    insertion(TrialRow)
+    + " ON CONFLICT (cell, task, setting, repeat) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[TrialRow] if name not in (*_TRIAL_KEY, "proposal"))
+    + f" WHERE trials.state = '{TrialState.PAUSED}' AND excluded.steps > trials.steps"
+)
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,21 @@ class Store(Database):
         return FormVersion(version)
 
     @property
+    def drained(self) -> tuple[int, ...]:
+        """Numbers of proposals after which the run waited for all outcomes, to promote what they allow."""
+        return tuple(self._information.drained)
+
+    @property
+    def transformations(self) -> dict[str, Drawn]:
+        """Children, successes and weight of each transformation, if the search had ended and its choice adapts."""
+        return self._information.transformations
+
+    @property
+    def begun(self) -> int | None:
+        """Number of cells that were told from outside before the last promotions between two of them were begun."""
+        return self._information.begun
+
+    @property
     def retraining(self) -> Retraining | None:
         """Retraining that every finalist has, or None before there is any."""
         return self._information.retrained
@@ -281,11 +305,12 @@ class Store(Database):
     ) -> None:
         """Store an evaluation, trials and their other metrics in one transaction.
 
-        Keys that are stored already keep their first rows.
+        Keys that are stored already keep their first rows, except that a paused trial is replaced by the same trial
+        with more steps. It keeps the proposal that asked for it first.
         """
         encoded, others = [encode(trial) for trial in trials], [encode(measure) for measure in measures]
         with self._transaction() as connection:
-            connection.executemany(insertion(TrialRow) + _KEEP_FIRST, encoded)
+            connection.executemany(_RECORD_TRIAL, encoded)
             if others:
                 connection.executemany(insertion(MeasureRow) + _KEEP_FIRST, others)
             if evaluation is not None:
@@ -355,18 +380,21 @@ class Store(Database):
             return []
         return self._rows(MeasureRow, {"cell": cell, "task": task}, "cell, task, setting, repeat, metric")
 
-    def evaluations(self, cell: str | None = None, task: str | None = None) -> list[EvaluationRow]:
-        """Return evaluations, of one cell (a whole id) or task if given, in the order of proposals and stages."""
-        return self._rows(EvaluationRow, {"cell": cell, "task": task}, "proposal, stage, cell, task")
+    def evaluations(
+        self, cell: str | None = None, task: str | None = None, *, proposal: int | None = None
+    ) -> list[EvaluationRow]:
+        """Return evaluations in the order of proposals and stages: all, or of a cell (a whole id), task or proposal."""
+        where = {"proposal": proposal, "cell": cell, "task": task}
+        return self._rows(EvaluationRow, where, "proposal, stage, cell, task")
 
     def add_proposal(self, row: ProposalRow) -> None:
         """Store the outcome of a proposal, whose cell and parent must be stored. A stored proposal is kept."""
         with self._transaction() as connection:
             connection.execute(insertion(ProposalRow) + _KEEP_FIRST, encode(row))
 
-    def proposals(self) -> list[ProposalRow]:
-        """Return all proposals in order; the baselines, whose index is negative, come first."""
-        return self._rows(ProposalRow, {}, '"index"')
+    def proposals(self, index: int | None = None) -> list[ProposalRow]:
+        """Return all proposals in order, or the one with an index; the baselines, with negative indices, come first."""
+        return self._rows(ProposalRow, {"index": index}, '"index"')
 
     @contextmanager
     def lock(self) -> Iterator[None]:

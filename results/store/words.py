@@ -4,36 +4,50 @@ from enum import StrEnum
 
 
 class TrialState(StrEnum):
-    """Final state of a trial."""
+    """State of a trial: how it ended, or that it is paused."""
 
     OK = "ok"  # its schedule ran out
     STOPPED = "stopped"  # it reached its target before that
     AT_CHANCE = "at-chance"  # it was given up at the level of the constant baseline
     DIVERGED = "diverged"  # its loss or gradient was not finite
     FAILED = "failed"  # it raised an error, or its process ended
+    PAUSED = "paused"  # it was trained up to a rung and may go on
+    BEHIND = "behind"  # it was given up too far behind the reference at equal steps
 
     @property
     def is_ranked(self) -> bool:
         """True if the trial's metric may represent its cell."""
-        return self not in (TrialState.DIVERGED, TrialState.FAILED)
+        return self is not TrialState.PAUSED and not self.is_lost
+
+    @property
+    def is_lost(self) -> bool:
+        """True if the trial ended without a metric."""
+        return self in (TrialState.DIVERGED, TrialState.FAILED)
 
 
 RANKED_STATES = tuple(state.value for state in TrialState if state.is_ranked)
-UNRANKED_STATES = tuple(state.value for state in TrialState if not state.is_ranked)
+LOST_STATES = tuple(state.value for state in TrialState if state.is_lost)
 
 
 class ProposalKind(StrEnum):
-    """Kind of a proposal: a given cell, fresh settings for a known cell, or a new cell."""
+    """Kind of a proposal.
+
+    A given cell, a member of the initial population, fresh settings for a known cell, a new cell, or further training
+    of a known cell, to the next rung.
+    """
 
     BASELINE = "baseline"
+    INITIAL = "initial"
     REEXAMINE = "re-examine"
     PROPOSE = "propose"
+    PROMOTE = "promote"
 
 
 class Origin(StrEnum):
-    """Origin of a cell: given by the profile, or found by the search."""
+    """Origin of a cell: given by the profile, member of the initial population, or found by the search."""
 
     BASELINE = "baseline"
+    INITIAL = "initial"
     FOUND = "found"
 
 
@@ -65,3 +79,6 @@ COMPLETE = "complete"
 
 RUNNING = "running"
 """Stage of a cell whose first proposal has not ended."""
+
+OUTSIDE = "outside"
+"""Strategy of a run whose cells a caller tells: its found cells need neither a parent nor mutations."""

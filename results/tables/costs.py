@@ -9,10 +9,10 @@ import pandas as pd
 from results.scores.estimates import GRU, LSTM, PICKS
 from results.scores.ratio import Floats
 from results.store.store import Store
-from results.store.words import UNRANKED_STATES
+from results.store.words import LOST_STATES
 
 _TOTALS = f"""
-    SELECT cell, count(*), sum(state IN {UNRANKED_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
+    SELECT cell, count(*), sum(state IN {LOST_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
 _TOTAL_KINDS = {"cell": str, "trials": int, "diverged": int, "steps": int, "seconds": float}
 _STEP_SECONDS = f"""
     SELECT picked.cell, picked.task, seconds / steps FROM ({PICKS}) AS picked

@@ -8,9 +8,9 @@ from results.store.store import Store
 from results.store.words import Origin, TrialState
 
 _STATES = "SELECT task, state, count(*) FROM trials GROUP BY task, state ORDER BY task, state"
+_NO_FAILURE = (TrialState.OK.value, TrialState.STOPPED.value, TrialState.PAUSED.value)
 _REASONS = f"""
-    SELECT task, state, reason, count(*) FROM trials WHERE state NOT IN ('{TrialState.OK}', '{TrialState.STOPPED}')
-    GROUP BY task, state, reason"""
+    SELECT task, state, reason, count(*) FROM trials WHERE state NOT IN {_NO_FAILURE} GROUP BY task, state, reason"""
 # A cell that was evaluated twice counts once, and has passed if it ever did.
 _STOPS = f"""
     SELECT stage, task, sum(passed), sum(NOT passed AND best IS NULL), sum(NOT passed AND best IS NOT NULL),

@@ -47,6 +47,7 @@ from results.tables.costs import environments, relative_sizes, relative_step_sec
 from results.tables.trial_figures import TrialFigures, trial_figures
 from search.cells.canonical import FormVersion
 from search.cells.errors import CellError
+from search.cells.graph import GateGraph
 from search.cells.library import display_formula, label_of, name_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
@@ -80,7 +81,7 @@ COLUMNS = {
     "not pass every stage or has no score",
     "cell": "first 8 hex digits of the cell's id",
     "name": "name of a library cell or of the file it came from; empty for a found cell",
-    "origin": "baseline (given) or found (by the search)",
+    "origin": "baseline (given), initial (of the initial population) or found (by the search)",
     "parent": "name, or else first 8 hex digits, of the cell that it was mutated from",
     "stage": "complete, or where it stopped, or running",
     "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
@@ -128,7 +129,7 @@ COLUMNS = {
     "TASK_vs_lstm_p": "corrected p value of that verdict",
     "TASK_repeats": "number of seeds of TASK_test; 0 if the evidence is the search",
     "TASK_lost": "number of these repeats that diverged or failed",
-    "TASK_validation": "best validation metric of the search, over trials that ended ok, stopped or at-chance",
+    "TASK_validation": "best validation metric of the search, over trials that ended ok, stopped, at-chance or behind",
     "TASK_accuracy": "accuracy on the test set, whatever metric ranks the task; symbols only; retrained: mean over the "
     "repeats; empty if it was not measured or a repeat was lost",
     "TASK_perplexity": "exp of the mean test loss in nats per symbol; lower is better; symbols only; retrained: of the "
@@ -237,11 +238,15 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     _put_fronts(frame)
     frame["simulated"] = store.simulated
     frame["environments"] = environments(store, frame.index)
-    loops = [_loops(formula) for formula in frame["formula"]]
+    described = [
+        (displayed(formula, store.form) if display else formula, _loops(formula, store.form))
+        for formula in frame["formula"]
+    ]
+    loops = [found for _, found in described]
     frame["loop_products"] = pd.array([products for products, _ in loops], dtype="Int64")
     frame["linear_in_state"] = pd.array([linear for _, linear in loops], dtype="boolean")
     if display:
-        frame["formula"] = ["; ".join(displayed(formula, store.form).splitlines()) for formula in frame["formula"]]
+        frame["formula"] = ["; ".join(text.splitlines()) for text, _ in described]
     return _ranked(frame, weakest, tasks)[list(columns(tasks))]
 
 
@@ -312,19 +317,25 @@ def _known_cells(store: Store) -> pd.DataFrame:
 def displayed(formula: str, form: FormVersion) -> str:
     """Return a stored formula for people, in a canonical form; cached, as a search writes its table many times."""
     try:
-        return display_formula(parse_formula(formula).in_form(form))
+        return display_formula(_canonical(formula, form))
     except CellError:  # of a damaged store; `verify` names it
         return formula
 
 
 @lru_cache(maxsize=65_536)
-def _loops(formula: str) -> tuple[int | None, bool | None]:
+def _loops(formula: str, form: FormVersion) -> tuple[int | None, bool | None]:
     """Return the matrix products in loops of a stored formula, and whether its states follow linear recurrences."""
     try:
-        graph = parse_formula(formula)
+        graph = _canonical(formula, form)
         return loop_products(graph), linear_in_state(graph)
     except CellError:  # of a damaged store; `verify` names it
         return None, None
+
+
+@lru_cache(maxsize=4)
+def _canonical(formula: str, form: FormVersion) -> GateGraph:
+    """Return the graph of a stored formula, which both functions above need in turn. Raises `CellError`."""
+    return parse_formula(formula).in_form(form)
 
 
 @lru_cache(maxsize=65_536)

@@ -14,10 +14,10 @@ from results.store.words import COMPLETE, Origin
 
 COLUMNS = {
     "proposal": "index of the proposal; negative for given cells, which come first",
-    "kind": "baseline, propose or re-examine",
+    "kind": "baseline, initial, propose, re-examine or promote",
     "cell": "id of the cell; empty if no valid child was found",
     "name": "name of the cell, if it has one",
-    "origin": "baseline or found",
+    "origin": "baseline, initial or found",
     "outcome": "complete, or where it stopped",
     "score": "smallest share of the GRU's result by the search's own trials; empty unless it is complete",
     "trials": "trials of the search so far; a trial that two proposals share is split between them",

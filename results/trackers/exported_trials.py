@@ -7,6 +7,7 @@ from results.scores.estimates import picks
 from results.store.errors import ResultsError
 from results.store.records import TrialRow
 from results.store.store import Store
+from results.store.words import TrialState
 from results.tables.leaderboard import leaderboard
 from search.cells.library import label_of
 
@@ -38,7 +39,7 @@ def exported_trials(store: Store, tasks: Sequence[str], cells: int = CELLS) -> l
         label = label_of(str(cell), name)
         for pick in best[(best["cell"] == cell) & best["task"].isin(list(tasks))].itertuples():
             repeats = store.repeats(str(cell), str(pick.task), str(pick.setting))
-            found += [ExportedTrial(label, trial) for trial in repeats]
+            found += [ExportedTrial(label, trial) for trial in repeats if trial.state != TrialState.PAUSED]
     return found
 
 

@@ -1,24 +1,24 @@
 """Mutation of a cell: the six transformations of Jozefowicz et al. 2015, section 3.3, and the nodes they apply to.
 
-A `Vocabulary` says what is drawn: by default the study's seven activations and three operations. Another one may have
-further activations, learned vectors and numbers as factors, and a seventh transformation, which changes the blocks or
-the bias of a matrix.
+A `Vocabulary` says what is drawn (`search.cells.vocabulary`): by default the study's seven activations and three
+operations. Another one may have further activations, learned vectors and numbers as factors, and a seventh
+transformation, which changes the blocks or the bias of a matrix.
 
 The paper says both that p is drawn from U[0, 1] and every node is then transformed with probability p, and that one to
 three transformations are applied; it does not say how the two combine. `Rule` has one reading for each. The paper gives
-no weights for the six transformations: one is drawn uniformly from those that are applicable to the node.
+no weights for the six transformations: one is drawn uniformly from those that are applicable to the node, unless the
+caller gives weights.
 
 Every function takes the random generator that it draws from. Children are validated before training: `mutate` returns a
 child or the reason for rejecting the draw, and `propose` repeats the draw a bounded number of times.
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -27,87 +27,16 @@ from search.cells.errors import GraphError
 from search.cells.graph import MAX_NODES, GateGraph
 from search.cells.notation.printing import linear_options
 from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
-from search.cells.starts import Rule as StartKind
-from search.cells.starts import Start, StartRule
+from search.cells.starts import StartRule
 from search.cells.text import number_text, state_name
-
-IDENTITIES = (0.0, 1.0, 0.9, 1.1)
-"""Factors of the identity that the study adds to a `linear` at initialisation."""
-
-FACTORS = (0.5, 2.0, -1.0, 0.1)
-"""Numbers that a value may be multiplied by."""
-
-GROUPS = (1, 2, 4)
-"""Numbers of blocks of a matrix that mutation changes."""
-
-BIASES: tuple[Start | None, ...] = (
-    *(0.0, 1.0, -1.0),
-    StartRule(StartKind.CHRONO, (100.0,)),
-    StartRule(StartKind.UNIFORM_GATE),
-    None,
-)
-"""Starts of a bias that mutation changes: as drawn, higher, lower, by a rule, and no bias."""
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """Weights of all that mutation may draw; 0 means never. The default is the study's.
-
-    Attributes:
-        sigmoid: As an activation.
-        tanh: As an activation.
-        relu: As an activation.
-        linear: As an activation, for each of the four starts in `IDENTITIES`.
-        leaky_relu: As an activation.
-        softplus: As an activation.
-        norm: Layer norm, as an activation.
-        param: `param(1) * v` as an activation: a learned factor, which does nothing at first.
-        number: `c * v` as an activation, c being one of `FACTORS`.
-        mul: As an operation of two inputs.
-        add: As an operation of two inputs.
-        sub: As an operation of two inputs.
-        groups: Another number of blocks of a matrix, one of `GROUPS`.
-        bias: Another start of the bias of a matrix, one of `BIASES`.
-    """
-
-    sigmoid: float = 1.0
-    tanh: float = 1.0
-    relu: float = 1.0
-    linear: float = 1.0
-    leaky_relu: float = 0.0
-    softplus: float = 0.0
-    norm: float = 0.0
-    param: float = 0.0
-    number: float = 0.0
-    mul: float = 1.0
-    add: float = 1.0
-    sub: float = 1.0
-    groups: float = 0.0
-    bias: float = 0.0
-
-    @cached_property
-    def activations(self) -> tuple[tuple[Node, float], ...]:
-        """Activations without inputs, and their weights; of a factor, its leaf."""
-        found = [(Node(op), getattr(self, op.value)) for op in (Op.SIGMOID, Op.TANH, Op.RELU)]
-        found += [(Node(Op.LINEAR, identity=identity), self.linear) for identity in IDENTITIES]
-        found += [(Node(op), getattr(self, op.value)) for op in (Op.LEAKY_RELU, Op.SOFTPLUS, Op.NORM)]
-        found += [(Node(Op.PARAM, start=1.0), self.param)]
-        found += [(Node(Op.NUMBER, value=number), self.number / len(FACTORS)) for number in FACTORS]
-        return tuple(choice for choice in found if choice[1])
-
-    @cached_property
-    def operations(self) -> tuple[tuple[Op, float], ...]:
-        """Operations of two inputs, and their weights."""
-        found = (Op.MUL, self.mul), (Op.ADD, self.add), (Op.SUB, self.sub)
-        return tuple(choice for choice in found if choice[1])
-
-
-STUDY_VOCABULARY = Vocabulary()
-"""The study's vocabulary."""
+from search.cells.vocabulary import BIASES, GROUPS, STUDY_VOCABULARY, Vocabulary
 
 
 class Transformation(StrEnum):
-    """The six transformations, in the paper's order, and a further one."""
+    """The six transformations, in the paper's order, and two further ones.
+
+    Crossover takes a part of another cell (`search.cells.crossover`); `mutate` does not draw it.
+    """
 
     REPLACE_ACTIVATION = "replace-activation"
     REPLACE_ELEMENTWISE = "replace-elementwise"
@@ -116,13 +45,19 @@ class Transformation(StrEnum):
     REPLACE_BY_ANCESTOR = "replace-by-ancestor"
     REPLACE_BY_COMBINATION = "replace-by-combination"
     CHANGE_MATRIX = "change-matrix"
+    CROSSOVER = "crossover"
+
+
+Weights: TypeAlias = Mapping[Transformation, float]
+"""Weights by which `mutate` draws a transformation."""
 
 
 class Rule(StrEnum):
-    """Choice of the nodes to transform: each with probability p ~ U[0, 1], or one to three of them."""
+    """Choice of the nodes to transform: each with probability p ~ U[0, 1], one to three of them, or one."""
 
     EACH_NODE = "each-node"
     ONE_TO_THREE = "one-to-three"
+    ONE = "one"
 
 
 class Rejection(StrEnum):
@@ -172,6 +107,7 @@ def propose(
     known: Container[str] = frozenset(),
     attempts: int = 100,
     vocabulary: Vocabulary = STUDY_VOCABULARY,
+    weights: Weights | None = None,
 ) -> Proposed:
     """Return a valid child of `parent` whose id is not in `known`, or none after `attempts` draws.
 
@@ -183,10 +119,20 @@ def propose(
         known: ids that count as duplicates.
         attempts: limit of draws.
         vocabulary: what may be drawn.
+        weights: weight of each transformation among those that apply to a node; all are equal if None.
     """
+    return first_new(
+        lambda: mutate(parent, rng, rule=rule, max_nodes=max_nodes, vocabulary=vocabulary, weights=weights),
+        known,
+        attempts,
+    )
+
+
+def first_new(draw: Callable[[], Child | Rejection], known: Container[str], attempts: int) -> Proposed:
+    """Return the first valid child of up to `attempts` draws whose id is not in `known`, or none."""
     rejections: Counter[Rejection] = Counter()
     for _ in range(attempts):
-        child = mutate(parent, rng, rule=rule, max_nodes=max_nodes, vocabulary=vocabulary)
+        child = draw()
         if isinstance(child, Rejection):
             rejections[child] += 1
         elif child.graph.id in known:
@@ -203,6 +149,7 @@ def mutate(
     rule: Rule = Rule.EACH_NODE,
     max_nodes: int = 64,
     vocabulary: Vocabulary = STUDY_VOCABULARY,
+    weights: Weights | None = None,
 ) -> Child | Rejection:
     """Draw once: transform some nodes of the parent's canonical graph.
 
@@ -215,14 +162,20 @@ def mutate(
     for i in _chosen(parent, rng, rule):
         if i not in draft.live():
             continue  # an earlier transformation removed it
-        allowed = [t for t in Transformation if _APPLICABLE[t](draft, i)]
-        transformation = allowed[rng.integers(len(allowed))]
+        allowed = [(t, 1.0 if weights is None else weights[t]) for t in _APPLICABLE if _APPLICABLE[t](draft, i)]
+        transformation = _drawn(allowed, rng)
         detail = _APPLY[transformation](draft, i, rng)
         if detail is None:
             return Rejection.CYCLE
         mutations.append(Mutation(transformation, i, detail))
     if not mutations:
         return Rejection.UNCHANGED
+    child = child_of(draft, parent, max_nodes)
+    return child if isinstance(child, Rejection) else Child(child, tuple(mutations))
+
+
+def child_of(draft: "Draft", parent: GateGraph, max_nodes: int) -> GateGraph | Rejection:
+    """Return the canonical graph of a draft that was made from `parent`, or the reason for rejecting it."""
     graph = draft.graph()
     if isinstance(graph, Rejection):
         return graph
@@ -235,7 +188,7 @@ def mutate(
         reason = Rejection.TOO_LARGE
     if reason is None and child == parent:
         reason = Rejection.UNCHANGED
-    return reason or Child(child, tuple(mutations))
+    return reason or child
 
 
 def weakness(graph: GateGraph) -> Rejection | None:
@@ -263,7 +216,7 @@ def _chosen(parent: GateGraph, rng: np.random.Generator, rule: Rule) -> list[int
     if rule is Rule.EACH_NODE:
         probability = rng.random()
         return [i for i, draw in zip(inner, rng.random(len(inner)), strict=True) if draw < probability]
-    count = min(int(rng.integers(1, 4)), len(inner))
+    count = 1 if rule is Rule.ONE else min(int(rng.integers(1, 4)), len(inner))
     return sorted(int(i) for i in rng.choice(inner, size=count, replace=False))
 
 
@@ -301,6 +254,11 @@ class Draft:
         number = max(self.nodes) + 1
         self.nodes[number] = node
         return number
+
+    def add_output(self, i: int) -> None:
+        """Add a state whose new value is node `i`."""
+        self._live = None
+        self.outputs.append(i)
 
     def change(self, i: int, node: Node) -> None:
         """Replace the operation of node `i`, with the same inputs."""

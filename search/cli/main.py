@@ -39,6 +39,9 @@ READER_GONE = 141
 
 COMMANDS = {
     "search": "Search for cells, and rank them.",
+    "compare": "Compare search methods at equal compute.",
+    "ask": "Print cells that a run suggests to tell it.",
+    "tell": "Train cells that another program proposes.",
     "finalists": "Retrain the best cells of a run on fresh seeds.",
     "findings": "Test the study's conclusions on the data of a run.",
     "leaderboard": "Print the ranked table of a run.",

@@ -26,6 +26,14 @@ def trial_seed(run_seed: int, cell: str, task: str, setting: str, repeat: int) -
     return seed_of(run_seed, "trial", cell, task, setting, repeat)
 
 
+def shared_seed(run_seed: int, task: str) -> int:
+    """Return the seed of every cell's trials on a task, in a search whose trials are paired."""
+    return seed_of(run_seed, "shared", task)
+
+
 def finalist_seed(run_seed: int, task: str, repeat: int) -> int:
-    """Return the seed of a finalist's trial; it is shared by all cells, which see the same data in the same order."""
+    """Return the seed of a further trial of a setting; all cells share it, so they see the same data in the same order.
+
+    Repeats from 1 on are those of finalists, negative ones those of a search's own further seeds.
+    """
     return seed_of(run_seed, "finalist", task, repeat)

@@ -1,10 +1,14 @@
 """Baselines: the given cells, evaluated on every task before the first proposal, and the GRU's results as reference."""
 
+from collections.abc import Mapping, Sequence
+
 from results.store.store import Store
 from results.store.words import MEMORIZATION, ProposalKind, ScoreKind, TrialState
+from search.allocations.base import Allocation, Reference, paused_value
 from search.cells.graph import GateGraph
 from search.core.errors import SearchError
 from search.core.keys import generator_of
+from search.engine.rows import trial_result
 from search.profiles.sections import Profile
 from search.strategies.proposal import Outcome, Proposal
 from search.strategies.scoring import ScoreRule
@@ -69,3 +73,43 @@ def reference_metrics(outcome: Outcome, rule: ScoreRule) -> dict[str, float]:
                 f"baseline_settings of {task!r} in the profile"
             )
     return reference
+
+
+def reference_of(
+    store: Store,
+    cell: str,
+    rule: ScoreRule,
+    allocation: Allocation,
+    settings: Mapping[str, Setting],
+    ranked: Sequence[str],
+) -> Reference:
+    """Return the stored results of the reference cell.
+
+    Args:
+        store: store of the run.
+        cell: id of the reference cell.
+        rule: rule of the score, with the reference's metrics.
+        allocation: allocation of the run.
+        settings: the reference's best setting on each task.
+        ranked: names of the ranked tasks.
+    """
+    marks: dict[str, dict[int, float]] = {}
+    curves: dict[str, dict[int, float]] = {}
+    means = {}
+    for task in ranked:
+        metric = rule.metrics[task]
+        rows = store.repeats(cell, task, settings[task].key)
+        curve = next(trial_result(row) for row in rows if row.repeat == 0)
+        best: float | None = None
+        for point in curve.curve:
+            best = point.validation if best is None else metric.best([best, point.validation])
+            curves.setdefault(task, {})[point.step] = best
+        for mark in allocation.marks(task):
+            value = paused_value(curve.at(mark))
+            if value is not None:
+                marks.setdefault(task, {})[mark] = value
+        further = [row for row in rows if row.repeat in allocation.reference_repeats]
+        found = [v for row in further if (v := paused_value(trial_result(row))) is not None]
+        if further and len(found) == len(further):
+            means[task] = sum(found) / len(found)
+    return Reference(rule, marks, curves, settings, means)

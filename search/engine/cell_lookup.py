@@ -13,6 +13,7 @@ from results.store.lineage import ancestry
 from results.store.records import CellRow
 from results.store.runs import MAX_PATH, known_runs, open_run
 from search.cells.canonical import FormVersion
+from search.cells.crossover import other_parent
 from search.cells.errors import UnknownCellError
 from search.cells.files import cell_of_file, is_file_name, split_member
 from search.cells.graph import GateGraph
@@ -48,6 +49,12 @@ class LineageStep:
     parent: str  # label
     proposal: int | None
     transformations: tuple[str, ...]
+    other: str | None = None  # label of the second parent of a crossover
+
+    @property
+    def parents(self) -> str:
+        """Labels of one parent or both, in words."""
+        return self.parent if self.other is None else f"{self.parent} and {self.other}"
 
 
 def find_cell(cell: str, run: str | None = None) -> FoundCell:
@@ -107,7 +114,11 @@ def lineage(found: FoundCell) -> list[LineageStep]:
         return []
     with open_run(found.run) as store:
         line = ancestry(store, found.row.id)[::-1]
-    return [LineageStep(row.label, parent.label, row.proposal, row.mutations) for row, parent in pairwise(line)]
+        others = {row.id: store.cell(other).label for row in line if (other := other_parent(row.mutations)) is not None}
+    return [
+        LineageStep(row.label, parent.label, row.proposal, row.mutations, others.get(row.id))
+        for row, parent in pairwise(line)
+    ]
 
 
 def _is_path(cell: str) -> bool:

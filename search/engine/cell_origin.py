@@ -31,7 +31,7 @@ def describe_origin(found: FoundCell) -> list[str]:
     with open_run(found.run) as store:
         run = printable(store.name)
     steps = [
-        f"{step.cell} from {step.parent} (proposal {step.proposal}): {'; '.join(step.transformations)}"
+        f"{step.cell} from {step.parents} (proposal {step.proposal}): {'; '.join(step.transformations)}"
         for step in lineage(found)
     ]
     if steps:

@@ -68,9 +68,13 @@ def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
         baseline += count * times[name].full
         candidate += min(section.settings, grid) * times[name].full
     given, proposals = len(profile.given), profile.search.proposals
-    fresh = reexamined_share(profile)
-    again = candidate - times[MEMORIZATION].full
-    least = gate.settings * times[MEMORIZATION].hopeless
+    if profile.search.allocation == "halving":
+        least, most = _rungs(profile, {name: times[name].full for name in profile.visited})
+    else:
+        fresh = reexamined_share(profile)
+        again = candidate - times[MEMORIZATION].full
+        least = fresh * again + (1 - fresh) * gate.settings * times[MEMORIZATION].hopeless
+        most = fresh * again + (1 - fresh) * candidate
     finals = profile.finalists
     finalist = finals.repeats * sum(times[name].full for name in profile.tasks) if finals.cells else 0.0
     plan, once = profile.confirmation, sum(times[name].full for name in profile.ranked) if finals.cells else 0.0
@@ -79,14 +83,31 @@ def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
     return Cost(
         given * baseline,
         given * baseline_trials,
+        given * (baseline + finalist) + proposals * least + (named + 2 if named else 0) * plan.repeats * once,
         given * (baseline + finalist)
-        + proposals * (fresh * again + (1 - fresh) * least)
-        + (named + 2 if named else 0) * plan.repeats * once,
-        given * (baseline + finalist)
-        + proposals * (fresh * again + (1 - fresh) * candidate)
+        + proposals * most
         + min(finals.cells, proposals) * finalist
         + (contenders + 2 if contenders else 0) * plan.max_repeats * once,  # with the GRU and the LSTM
     )
+
+
+def _rungs(profile: Profile, full: Mapping[str, float]) -> tuple[float, float]:
+    """Return the seconds of a candidate under halving: if it ends on the first task, and the mean if all get through.
+
+    A promoted candidate goes on with one setting of each task, and its other settings are trained from the start.
+
+    Args:
+        profile: profile of the search.
+        full: seconds of a whole training on each task.
+    """
+    section, total = profile.halving, sum(full.values())
+    most, before = 0.0, 0.0
+    for rung, share in enumerate(section.shares):
+        grid = min(section.settings[rung], min(len(profile.grid_of(profile.tasks[name])) for name in full))
+        most += (share - before + (grid - 1) * share) * total / section.eta**rung
+        before = share
+    most += section.seeds * sum(full[name] for name in profile.ranked) / section.eta**section.rungs
+    return section.settings[0] * section.shares[0] * full[profile.ranked[0]], most
 
 
 def reexamined_share(profile: Profile) -> float:
@@ -95,7 +116,8 @@ def reexamined_share(profile: Profile) -> float:
     Raises:
         SearchError: the profile's strategy is unknown.
     """
-    return profile.search.reexamine if strategy_class(profile.search.strategy).reexamines else 0.0
+    reexamines = strategy_class(profile.search.strategy).reexamines and profile.search.allocation == "stages"
+    return profile.search.reexamine if reexamines else 0.0
 
 
 def busy_processors(profile: Profile) -> int:

@@ -12,33 +12,37 @@ interruptions:
   (`search.engine.history`), except for a sample of proposals, which verifies that this version draws the same ones.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TypeAlias
 
 from results.scores.score import constants_of
 from results.store.graphs import graph_of
 from results.store.queries import proposal_count
 from results.store.records import ProposalRow, TrialRow
 from results.store.store import Store
-from results.store.words import ProposalKind
+from results.store.words import MEMORIZATION, ProposalKind
+from search.allocations.base import Allocation, Course, Promotion, Reference, Step, TrialKey, best_setting
+from search.allocations.registry import ALLOCATIONS
 from search.cells.graph import GateGraph
-from search.cells.library import REFERENCE, label_of
+from search.cells.library import LIBRARY, REFERENCE, label_of
 from search.core.errors import SearchError
-from search.core.keys import trial_seed
-from search.engine.baselines import baseline_proposal, check_reference, reference_metrics
+from search.core.keys import finalist_seed, shared_seed, trial_seed
+from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
 from search.engine.budgets import budgets
+from search.engine.checkpoints import FOLDER, Checkpoints
+from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
+from search.engine.ledger import Ledger, uses_of
 from search.engine.progress import Progress
-from search.engine.rows import cell_row, evaluation_row, proposal_row, trial_result
-from search.engine.stages import ProposalRun
+from search.engine.rows import cell_row, evaluation_row, is_enough, proposal_row, trial_result
 from search.engine.trial_writer import TrialWriter
 from search.profiles.sections import Profile
 from search.strategies.base import Strategy
 from search.strategies.proposal import Outcome, Proposal
 from search.strategies.registry import strategy_class
 from search.strategies.scoring import ScoreRule
-from search.training.settings import Setting
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.executor import Executor
@@ -52,11 +56,15 @@ GRAPHS = 512
 """Size of the cache of graphs read from the store: more than the cells that a strategy draws from at a time."""
 
 
+_Ticket: TypeAlias = tuple[str, str, TrialKey, int | None]
+"""Identity of a trial that is queued or running: cell, task, setting and repeat, step at which it pauses."""
+
+
 @dataclass
 class _Running:
-    run: ProposalRun
-    waiting: dict[int, Setting] = field(default_factory=dict)  # by ticket
-    results: dict[Setting, TrialResult] = field(default_factory=dict)
+    course: Course
+    waiting: dict[int, TrialKey] = field(default_factory=dict)  # by ticket
+    results: dict[TrialKey, TrialResult] = field(default_factory=dict)
 
 
 class Engine:
@@ -94,18 +102,30 @@ class Engine:
             name: stored[name] if name in stored else task.constant_baseline() for name, task in tasks.items()
         }
         self.rule = ScoreRule(profile.search.score, profile.ranked, self.metrics, self._constant_baselines)
+        self._cached_graph = lru_cache(GRAPHS)(self._graph_of)
         self.strategy: Strategy = strategy_class(profile.search.strategy)(
-            profile, seed, self.rule, lru_cache(GRAPHS)(self._graph_of)
+            profile, seed, self.rule, self._cached_graph, lambda cell: self.store.cell(cell).mutations
         )
         self._given = profile.given_in(store.form)
         self.progress = Progress(len(self._given), proposals=profile.search.proposals)
-        self._names = {graph.id: name for name, graph in reversed(self._given.items())}
+        self._population = profile.population_in(store.form)
+        named = {name: graph for name, graph in self._population.items() if name in LIBRARY} | self._given
+        self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
+        self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
+        for name in profile.visited:
+            marks = self.allocation.marks(name)
+            self._budgets[name] = replace(self._budgets[name], marks=marks)
         self._running: dict[int, _Running] = {}  # by proposal
         self._readers: dict[int, list[int]] = {}  # ticket -> proposals that wait for it
-        self._tickets: dict[tuple[str, str, Setting], int] = {}  # of the trials that are queued or running
+        self._tickets: dict[_Ticket, int] = {}
+        self._checkpoints = Checkpoints(store.folder / FOLDER)
+        self._history: Sequence[PastProposal] = ()
+        self._told = 0  # number of outcomes told
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
         self._writer = TrialWriter(store, self.metrics)
+        # Reading the sizes of the data takes time, so only a run with a limit keeps a ledger.
+        self._ledger = Ledger(profile, tasks, store) if profile.search.compute else None
 
     def run(self) -> None:
         """Run the whole search.
@@ -132,55 +152,137 @@ class Engine:
         self.rule = self.rule.against(reference_metrics(reference, self.rule))
         for outcome in outcomes:
             self._record(outcome, self._score(outcome))
-        self.strategy.start(outcomes, self.rule.reference, self._names)
+        self.allocation.start(self._reference(reference))
+        placed = [self._placed(outcome) for outcome in outcomes]
+        self.strategy.start(placed, self.rule.reference, tuple(self._population.values()))
+        if self._ledger is not None:
+            self._ledger.charge_given()
 
     def run_proposals(self) -> None:
-        """Run all proposals; the baselines must have been run."""
-        window, total = self.profile.search.window, self.profile.search.proposals
-        for index in range(self._restore(), total):
-            if index >= window:
-                self.strategy.tell(self._wait_for(index - window))
-            self._start(self.strategy.ask(index))
-        for index in range(max(0, total - window), total):
-            self.strategy.tell(self._wait_for(index))
+        """Run all proposals, or as many as the profile's compute allows; the baselines must have been run."""
+        history = History.read(self.store, self.allocation, self.rule)
+        self._history = history.proposals
+        self.progress.trials_known += history.trials
+        every = max(1, len(self._history) // CHECKS)
+        for index, promotion in enumerate(self._moves()):
+            past = self._history[index] if index < len(self._history) else None
+            if past is None:
+                self._start(self._proposal(index, promotion))
+            else:
+                self._restore(past, promotion, check=index % every == 0 or index == len(self._history) - 1)
+            if index + 1 == len(self._history):
+                self.on_change(self.progress)
+        self._checkpoints.clear()
 
-    def _restore(self) -> int:
-        """Tell the strategy what ended before the run was interrupted, and return the first index to ask for.
+    def _moves(self) -> Iterator[Promotion | None]:
+        """Yield, for index 0, 1, ..., the promotion that the proposal is, or None if it is the strategy's.
+
+        Before each, the outcomes that the proposal may see are told. When the strategy has made all its proposals, the
+        others are told in order, and what they allow is promoted. A run that was extended did so at its earlier number
+        of proposals too. Once the outcomes told have spent the profile's compute, nothing more is proposed or promoted.
+        """
+        index = proposed = 0
+        for total in sorted({*self.store.drained, self.profile.search.proposals}):
+            while True:
+                while self._told <= index - self.profile.search.window:
+                    self._tell()
+                if self._is_spent():
+                    while self._told < index:
+                        self._tell()
+                    return
+                promotion = self.allocation.promotion(index)
+                if promotion is None and proposed < total:
+                    proposed += 1
+                elif promotion is None and self._told < index:
+                    if self.allocation.whole and total not in self.store.drained:
+                        self.store.mark(drained=[*self.store.drained, total])
+                    self._tell()
+                    continue
+                elif promotion is None:
+                    break
+                yield promotion
+                index += 1
+
+    def _tell(self) -> None:
+        """Tell the allocation and the strategy the next outcome in order."""
+        index = self._told
+        self._told += 1
+        if index < len(self._history):
+            past = self._history[index]
+            row = past.row
+            told = index, ProposalKind(row.kind), row.cell, past.visits, row.outcome
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.learn(*told, rung, standing, parent=row.parent)
+        else:
+            outcome = self._wait_for(index)
+            proposal = outcome.proposal
+            told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
+            rung, standing = self.allocation.learn(*told)
+            self.strategy.tell(replace(outcome, rung=rung, standing=standing))
+        if self._ledger is not None:
+            self._ledger.charge(uses_of(self.store, self.allocation, told[2], rung, told[3]))
+
+    def _is_spent(self) -> bool:
+        """Return whether the proposals told have spent the run's compute."""
+        return self._ledger is not None and self._ledger.spent >= self.profile.search.compute
+
+    def _proposal(self, index: int, promotion: Promotion | None) -> Proposal:
+        if promotion is None:
+            return self.strategy.ask(index)
+        self.strategy.pass_over(index)
+        graph = self._cached_graph(promotion.cell)
+        return Proposal(index, ProposalKind.PROMOTE, graph, settings=promotion.settings)
+
+    def _restore(self, past: PastProposal, promotion: Promotion | None, *, check: bool) -> None:
+        """Count a proposal that ended before the run was interrupted.
+
+        Args:
+            past: the proposal.
+            promotion: the promotion that this version makes at its index, if it makes one.
+            check: whether the strategy draws it again, to compare.
 
         Raises:
-            SearchError: the store has proposals that this version does not make.
+            SearchError: this version makes another proposal.
         """
-        window, total = self.profile.search.window, self.profile.search.proposals
-        history = History.read(self.store)
-        ended = min(len(history.proposals), total)
-        every = max(1, ended // CHECKS)
-        for index, past in enumerate(history.proposals[:ended]):
-            if index >= window:
-                self._learn(history.proposals[index - window])
-            if index % every == 0 or index == ended - 1:
-                _check_same(self.strategy.ask(index), past.row)
-            else:
-                self.strategy.skip(index, past.row.cell)
-            self._count(past)
-        for past in history.proposals[max(0, ended - window) : ended]:
-            self._finished[past.row.index] = self._outcome_of(past)
-        self.progress.trials_known += history.trials
-        if ended:
-            self.on_change(self.progress)
-        return ended
-
-    def _learn(self, past: PastProposal) -> None:
         row = past.row
-        self.strategy.learn(row.index, ProposalKind(row.kind), row.cell, past.visits, row.outcome)
+        if promotion is not None or row.kind == ProposalKind.PROMOTE:
+            _check_same(row, None if promotion is None else promotion.cell, promoted=promotion is not None)
+            self.strategy.pass_over(row.index)
+        elif check:
+            _check_same(row, self.strategy.ask(row.index).cell)
+        else:
+            self.strategy.skip(row.index, row.cell)
+        self._count(past)
 
-    def _outcome_of(self, past: PastProposal) -> Outcome:
-        row = past.row
-        graph = self._graph_of(row.cell) if row.cell is not None else None
-        return Outcome(Proposal(row.index, ProposalKind(row.kind), graph, row.parent), past.visits, row.outcome)
+    def _reference(self, outcome: Outcome) -> Reference:
+        """Return the reference cell's results from its outcome; trains its further seeds if the allocation has some."""
+        graph = outcome.proposal.graph
+        assert graph is not None
+        found = {visit.task: best_setting(self.rule, visit) for visit in outcome.visits if visit.task != MEMORIZATION}
+        settings = {task: setting for task, setting in found.items() if setting is not None}
+        wanted = [
+            (graph, task, settings[task], repeat)
+            for repeat in self.allocation.reference_repeats
+            for task in self.profile.ranked
+        ]
+        missing = [trial for trial in wanted if not is_stored(self.store, trial)]
+        simulation = self.simulation
+        train_fresh(self.profile, self.seed, self.tasks, self.store, self.executor, missing, simulation=simulation)
+        return reference_of(self.store, graph.id, self.rule, self.allocation, settings, self.profile.ranked)
+
+    def _placed(self, outcome: Outcome) -> Outcome:
+        """Return the outcome of a baseline with the rung of a whole training, if the allocation has rungs."""
+        score = self._score(outcome)
+        if self.allocation.whole == 0 or score is None:
+            return outcome
+        return replace(outcome, rung=self.allocation.whole, standing=score)
 
     def _count(self, past: PastProposal) -> None:
         row = past.row
-        self.progress.proposals_done += 1
+        if row.kind == ProposalKind.PROMOTE:
+            self.progress.promotions += 1
+        else:
+            self.progress.proposals_done += 1
         if row.kind == ProposalKind.PROPOSE:
             self.progress.count_ending(row.outcome)
             for visit in past.visits:
@@ -196,42 +298,69 @@ class Engine:
         return label_of(cell, self._names.get(cell))
 
     def _start(self, proposal: Proposal) -> None:
-        if proposal.cell is not None:
+        if proposal.cell is not None and proposal.kind is not ProposalKind.PROMOTE:
             self.store.add_cell(cell_row(proposal, self._names.get(proposal.cell)))
-        running = _Running(ProposalRun(proposal, self.profile, self.rule))
+        running = _Running(self.allocation.course(proposal, self.rule))
         self._running[proposal.index] = running
         self._advance(running)
 
     def _advance(self, running: _Running) -> None:
         """Submit the trials that the proposal needs next; stored trials are read instead of trained."""
-        run = running.run
-        while (step := run.step()) is not None:
-            graph = run.proposal.graph
+        course = running.course
+        graph, index = course.proposal.graph, course.proposal.index
+        while (step := course.step()) is not None:
             assert graph is not None
-            stored = {row.setting: row for row in self.store.trials(graph.id, step.task) if row.repeat == 0}
-            for setting in step.settings:
-                row = stored.get(setting.key)
-                if row is not None:
-                    running.results[setting] = trial_result(row)
+            stored = {(row.setting, row.repeat): row for row in self.store.trials(graph.id, step.task)}
+            for key in step.trials:
+                row = stored.get((key.setting.key, key.repeat))
+                if row is not None and is_enough(row, step.until):
+                    running.results[key] = self._stored_result(row, step.until)
                     self.progress.trials_known += 1
-                    if not _is_claimed(row, run.proposal.index):
-                        self.store.claim(graph.id, step.task, setting.key, 0, run.proposal.index)
+                    if not _is_claimed(row, index):
+                        self.store.claim(graph.id, step.task, row.setting, row.repeat, index)
                     continue
                 # Two proposals in flight may have the same cell and need the same trial: it is trained once.
-                key = (graph.id, step.task, setting)
-                if key not in self._tickets:
-                    self._tickets[key] = self.executor.submit(self._job(graph, step.task, setting), run.proposal.index)
-                ticket = self._tickets[key]
-                running.waiting[ticket] = setting
-                self._readers.setdefault(ticket, []).append(run.proposal.index)
+                ticket = (graph.id, step.task, key, step.until)
+                if ticket not in self._tickets:
+                    self._tickets[ticket] = self.executor.submit(self._job(graph, step, key), index)
+                number = self._tickets[ticket]
+                running.waiting[number] = key
+                self._readers.setdefault(number, []).append(index)
             if running.waiting:
                 return
             self._judge(running)
-        self._end(run.outcome())
+        self._end(course.outcome())
 
-    def _job(self, graph: GateGraph, task: str, setting: Setting) -> Job:
-        seed = trial_seed(self.seed, graph.id, task, setting.key, 0)
-        return Job(graph, task, setting, self._budgets[task], seed, self._constant_baselines[task], self.simulation)
+    def _stored_result(self, row: TrialRow, until: int | None) -> TrialResult:
+        if until is None:
+            return trial_result(row)
+        whole = self.store.trial(row.cell, row.task, row.setting, row.repeat)  # with its curve
+        assert whole is not None
+        return trial_result(whole).at(until)
+
+    def _job(self, graph: GateGraph, step: Step, key: TrialKey) -> Job:
+        task, setting = step.task, key.setting
+        checkpoint = None
+        if self.allocation.marks(task) and self.simulation is None:
+            checkpoint = self._checkpoints.get(graph.id, task, setting.key, key.repeat)
+        return Job(
+            graph,
+            task,
+            setting,
+            replace(self._budgets[task], floor=step.floor),
+            self._seed(graph.id, task, key),
+            self._constant_baselines[task],
+            self.simulation,
+            until=step.until,
+            checkpoint=checkpoint,
+        )
+
+    def _seed(self, cell: str, task: str, key: TrialKey) -> int:
+        if key.repeat < 0:
+            return finalist_seed(self.seed, task, key.repeat)
+        if self.profile.search.paired and task != MEMORIZATION:
+            return shared_seed(self.seed, task)
+        return trial_seed(self.seed, cell, task, key.setting.key, key.repeat)
 
     def _wait_for(self, index: int) -> Outcome:
         while index not in self._finished:
@@ -243,13 +372,14 @@ class Engine:
         """Store a finished trial, then hand it to every proposal that waits for it."""
         indices = self._readers.pop(ticket)
         readers = [self._running[index] for index in indices]
-        setting = readers[0].waiting[ticket]
-        step, cell = readers[0].run.step(), readers[0].run.proposal.cell
+        key = readers[0].waiting[ticket]
+        step, cell = readers[0].course.step(), readers[0].course.proposal.cell
         assert step is not None
         assert cell is not None
-        seed = trial_seed(self.seed, cell, step.task, setting.key, 0)
-        self._writer.write(cell, step.task, setting, 0, seed, result, min(indices))
-        del self._tickets[cell, step.task, setting]
+        seed = self._seed(cell, step.task, key)
+        self._keep_checkpoint(cell, step.task, key, result)
+        self._writer.write(cell, step.task, key.setting, key.repeat, seed, result, min(indices))
+        del self._tickets[cell, step.task, key, step.until]
         self.progress.trials_run += 1
         for running in readers:
             running.results[running.waiting.pop(ticket)] = result
@@ -258,11 +388,20 @@ class Engine:
                 self._advance(running)
         self.on_change(self.progress)
 
+    def _keep_checkpoint(self, cell: str, task: str, key: TrialKey, result: TrialResult) -> None:
+        trial = cell, task, key.setting.key, key.repeat
+        if self.simulation is not None:
+            return  # to draw a trial again costs less than to keep it
+        if result.checkpoint is not None:
+            self._checkpoints.put(*trial, result.checkpoint)
+        elif self.allocation.marks(task):
+            self._checkpoints.drop(*trial)
+
     def _judge(self, running: _Running) -> None:
         """Tell the proposal the results of its step, and store the judgement if the visit has ended."""
         results, running.results = running.results, {}
-        judgement = running.run.tell(results)
-        proposal = running.run.proposal
+        judgement = running.course.tell(results)
+        proposal = running.course.proposal
         if judgement is not None:
             self.store.record(evaluation_row(proposal, judgement), [])
             if judgement.passed and proposal.kind is ProposalKind.PROPOSE:
@@ -275,7 +414,10 @@ class Engine:
         if proposal.kind is ProposalKind.BASELINE:  # recorded once the GRU's results are known
             self.progress.baselines_done += 1
         else:
-            self.progress.proposals_done += 1
+            if proposal.kind is ProposalKind.PROMOTE:
+                self.progress.promotions += 1
+            else:
+                self.progress.proposals_done += 1
             if proposal.kind is ProposalKind.PROPOSE:
                 self.progress.count_ending(outcome.ending)
             self._record(outcome, self._score(outcome) if outcome.is_complete else None)
@@ -290,7 +432,9 @@ class Engine:
         self.store.add_proposal(proposal_row(outcome, score))
 
     def _score(self, outcome: Outcome) -> float | None:
-        """Return the cell's score from all results of this proposal and earlier ones."""
+        """Return the cell's score: the allocation's, or that of all results of this proposal and earlier ones."""
+        if outcome.standing is not None:
+            return outcome.standing
         tried = {visit.task: visit.results.values() for visit in outcome.visits}
         before = outcome.proposal.best_before
         return self.rule.score(
@@ -298,12 +442,13 @@ class Engine:
         )
 
 
-def _check_same(proposal: Proposal, row: ProposalRow) -> None:
-    """Raise `SearchError` unless the proposal is the stored one."""
-    if proposal.cell != row.cell:
+def _check_same(row: ProposalRow, cell: str | None, *, promoted: bool = False) -> None:
+    """Raise `SearchError` unless the stored proposal is of this cell, and a promotion if it is `promoted`."""
+    if cell != row.cell or promoted != (row.kind == ProposalKind.PROMOTE):
+        verb = "promotes" if promoted else "proposes"
         raise SearchError(
-            f"proposal {proposal.index} of the stored run is cell {row.cell}, but this version of gatesearch, with "
-            f"the same seed and profile, proposes {proposal.cell}; resume with the version that began the run"
+            f"proposal {row.index} of the stored run is cell {row.cell}, but this version of gatesearch, with the same "
+            f"seed and profile, {verb} {cell}; resume with the version that began the run"
         )
 
 

@@ -11,6 +11,7 @@ class Progress:
     baselines_done: int = 0
     proposals: int = 0
     proposals_done: int = 0
+    promotions: int = 0  # of candidates that are trained further
     trials_run: int = 0  # finished since the search was started or resumed
     trials_known: int = 0  # found in the store
     past: dict[str, int] = field(default_factory=dict)  # new cells that passed each stage, by task

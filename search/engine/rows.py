@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from results.store.records import CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.words import Origin, ProposalKind, TrialState
+from search.allocations.base import Judgement
 from search.cells.notation.formula import format_formula
 from search.cells.operations import Op
-from search.engine.stages import Judgement
 from search.strategies.proposal import Outcome, Proposal
 from search.training.settings import Setting
 from search.training.trial import OtherMetric, Point, TrialResult
@@ -15,17 +15,18 @@ from tasks.task import Metric
 
 
 def cell_row(proposal: Proposal, name: str | None) -> CellRow:
-    """Return the row of the proposal's cell, which is called `name` if it was given."""
+    """Return the row of the proposal's cell, which is called `name` if it is known by a name."""
     graph = proposal.graph
     assert graph is not None
     given = proposal.kind is ProposalKind.BASELINE
+    origin = {ProposalKind.BASELINE: Origin.BASELINE, ProposalKind.INITIAL: Origin.INITIAL}
     return CellRow(
         id=graph.id,
         formula=format_formula(graph),
         name=name,
         parent=proposal.parent,
         mutations=tuple(f"{m.transformation}: {m.detail}" for m in proposal.mutations),
-        origin=Origin.BASELINE if given else Origin.FOUND,
+        origin=origin.get(proposal.kind, Origin.FOUND),
         proposal=None if given else proposal.index,
         nodes=len(graph),
         states=graph.states,
@@ -135,6 +136,11 @@ def other_metrics(rows: Iterable[MeasureRow]) -> tuple[OtherMetric, ...]:
         values = (row.validation, row.validation_se, row.test, row.test_se)
         found.append(OtherMetric(row.metric, *(math.nan if value is None else value for value in values)))
     return tuple(found)
+
+
+def is_enough(row: TrialRow, until: int | None) -> bool:
+    """Return whether a stored trial answers one that pauses at the step `until`, or that is trained to its end."""
+    return row.state != TrialState.PAUSED or (until is not None and row.steps >= until)
 
 
 def trial_result(row: TrialRow) -> TrialResult:

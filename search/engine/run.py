@@ -14,13 +14,14 @@ from pathlib import Path
 from results.store.errors import ResultsError
 from results.store.queries import check_setting_keys
 from results.store.store import FILE, Store
+from results.store.words import OUTSIDE
 from results.tables.leaderboard import write_leaderboard
 from search.core.errors import SearchError
 from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
 from search.engine.confirmation import Demand, confirm, declaration
-from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
+from search.engine.outside import OutsideEngine, engine_class
 from search.engine.progress import Progress
 from search.engine.provenance import ceilings, check_metrics, check_sizes, constants, mark_resumed, provenance
 from search.engine.trust import check_trusted
@@ -28,13 +29,13 @@ from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
 from search.profiles.tasks import load_tasks
 from search.strategies.proposal import Outcome
-from search.strategies.registry import strategy_class
+from search.strategies.registry import check_searches
 from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor, make_executor
 from tasks.task import Task
 
-TABLE_SECONDS = 5.0
-"""Shortest time between two writes of the leaderboard while a search runs."""
+TABLE_SECONDS, TABLE_SHARE = 5.0, 0.05
+"""Shortest time between two writes of the leaderboard while a search runs, and their largest share of its time."""
 
 TaskLoader = Callable[[Profile], Mapping[str, Task]]
 """Loads memorization and every task of a profile, by name."""
@@ -78,14 +79,14 @@ def run_search(
         KeyboardInterrupt: the search was interrupted; `resume_search` continues it.
     """
     seed = check_whole("seed", seed, 0, MAX_SEED)
-    strategy_class(profile.search.strategy)
+    check_searches(profile.search.strategy)
     if os.path.exists(folder / FILE) and os.path.getsize(folder / FILE):
         raise SearchError(
             f"run {folder.name!r} exists in {folder.parent}; resume it with --resume, or choose a new name"
         )
     tasks = load(profile)
     # Workers start before the run is created: a cluster that cannot be joined leaves no empty run behind.
-    with _executor(executor, tasks, profile, workers, address) as started:
+    with open_executor(executor, tasks, profile, workers, address) as started:
         information = provenance(tasks) | {"constants": constants(tasks), "ceilings": ceilings(tasks)}
         information["command"] = list(command)
         if simulation is not None:
@@ -146,7 +147,7 @@ def resume_search(
         tasks = load(profile)
         check_metrics(store, tasks)
         check_sizes(store, tasks)
-        with _executor(executor, tasks, profile, workers, address) as started, store.lock():
+        with open_executor(executor, tasks, profile, workers, address) as started, store.lock():
             if extended is not None:
                 profile = extended
                 store.extend(profile.to_toml(), command)
@@ -210,7 +211,11 @@ def retrain_finalists(
         tasks = load(profile)
         check_metrics(reader, tasks)
         check_sizes(reader, tasks)
-    with _executor(executor, tasks, profile, workers, address) as started, Store.open(folder) as store, store.lock():
+    with (
+        open_executor(executor, tasks, profile, workers, address) as started,
+        Store.open(folder) as store,
+        store.lock(),
+    ):
         run, progress = OpenRun(store, profile, tasks, started), Progress()
         for line in mark_resumed(store, tasks):
             observer.on_difference(line)
@@ -226,10 +231,10 @@ def retrain_finalists(
 
 
 @contextmanager
-def _executor(
+def open_executor(
     executor: Executor | None, tasks: Mapping[str, Task], profile: Profile, workers: int | None, address: str | None
 ) -> Iterator[Executor]:
-    """Yield the given executor, or one that is started for this run and closed after it."""
+    """Yield the given executor, or one that is started for a run and closed after it; see `run_search`."""
     if executor is not None:
         yield executor
         return
@@ -250,6 +255,11 @@ def _extended(store: Store, profile: Profile, proposals: int | None) -> Profile 
     planned = profile.search.proposals
     if proposals is None or proposals == planned:
         return None
+    if profile.search.strategy == OUTSIDE:
+        raise SearchError(
+            f"--proposals {proposals}: run {store.name!r} proposes nothing by itself; "
+            "tell it cells with 'gatesearch tell'"
+        )
     if proposals < planned:
         raise SearchError(
             f"--proposals {proposals}: run {store.name!r} has {planned:,}, and what is done is kept; "
@@ -262,16 +272,18 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     """Run the engine and the finalists over an open run; the leaderboard is up to date at any time."""
     store, ranked = run.store, run.profile.ranked
     observer.on_start(run)
-    written = time.monotonic()
+    due = time.monotonic() + TABLE_SECONDS
 
     def on_outcome(outcome: Outcome) -> None:
-        nonlocal written
-        if outcome.is_complete and time.monotonic() - written >= TABLE_SECONDS:
+        nonlocal due
+        started = time.monotonic()
+        if outcome.is_complete and started >= due:
             with suppress(ResultsError):  # the trials matter more; a lasting error is raised at the end
                 write_leaderboard(store, ranked, run.table)
-            written = time.monotonic()
+            ended = time.monotonic()
+            due = ended + max(TABLE_SECONDS, (ended - started) / TABLE_SHARE)
 
-    engine = Engine(
+    engine = engine_class(run.profile)(
         run.profile,
         store.seed,
         run.tasks,
@@ -283,21 +295,42 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     )
     try:
         engine.run()
-        _retrain(run, engine.progress, simulation, observer)
-        _confirm(run, engine.progress, simulation, observer, None)
+        if isinstance(engine, OutsideEngine):
+            engine.end()
+        if engine.strategy.adaptation is not None:
+            store.mark(transformations=engine.strategy.adaptation.summary())
+        finish(run, engine.progress, simulation, observer)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             observer.on_interrupt(run, engine.progress)
         with suppress(ResultsError):  # the first error is the one to report
             write_leaderboard(store, ranked, run.table)
         raise
-    try:
-        write_leaderboard(store, ranked, run.table)
-    except ResultsError as error:
-        raise SearchError(f"{error}; all trials are kept, and --resume writes the table again") from error
-    store.mark(finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     observer.on_finish(run, engine.progress)
     return engine.progress
+
+
+def finish(run: OpenRun, progress: Progress, simulation: Simulation | None, observer: RunObserver) -> None:
+    """Retrain the finalists of a run whose proposals have ended, confirm its contenders, and mark it as finished.
+
+    Args:
+        run: the run.
+        progress: its counts, which are updated.
+        simulation: draws the results of trials instead of training them.
+        observer: sees the progress.
+
+    Raises:
+        SearchError: the leaderboard cannot be written.
+        StoreError: the store cannot be read or written.
+        TaskError: a trial failed in the code of its task.
+    """
+    _retrain(run, progress, simulation, observer)
+    _confirm(run, progress, simulation, observer, None)
+    try:
+        write_leaderboard(run.store, run.profile.ranked, run.table)
+    except ResultsError as error:
+        raise SearchError(f"{error}; all trials are kept, and --resume writes the table again") from error
+    run.store.mark(finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
 
 def _retrain(run: OpenRun, progress: Progress, simulation: Simulation | None, observer: RunObserver) -> None:

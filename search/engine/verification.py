@@ -31,8 +31,8 @@ from results.store.store import Store
 from search.cells.text import short_id, shorten
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
-from search.engine.engine import Engine
-from search.engine.rows import other_metrics, trial_result
+from search.engine.outside import OutsideEngine, engine_class, told_cells
+from search.engine.rows import is_enough, other_metrics, trial_result
 from search.profiles.sections import Profile
 from search.training.simulation import simulation_of
 from search.training.trial import OtherMetric, TrialResult
@@ -68,10 +68,12 @@ class _Recalling(Executor):
             while self._queue:
                 waiting = heapq.heappop(self._queue)
                 row = self._row(waiting.job)
-                if row is not None:
-                    self.jobs[_key_of(row)] = waiting.job
+                if row is not None and is_enough(row, waiting.job.until):
+                    self.jobs[_key_of(row)] = replace(waiting.job, checkpoint=None)
                     description = self._environments.get(row.environment or "")
-                    return waiting.number, replace(trial_result(row), environment=description)
+                    result = trial_result(row)
+                    result = result if waiting.job.until is None else result.at(waiting.job.until)
+                    return waiting.number, replace(result, environment=description)
                 unknown.append(waiting)
             raise _UnfinishedError
         finally:
@@ -120,11 +122,16 @@ def replay(
             profile=store.profile,
             strategy=store.strategy,
             window=store.window,
-            information={"constants": store.constants, "canonical_form": int(store.form)},
+            information={
+                "constants": store.constants,
+                "canonical_form": int(store.form),
+                "drained": list(store.drained),
+                "begun": store.begun,
+            },
         )
         finished = True
         with again:
-            engine = Engine(
+            engine = engine_class(profile)(
                 profile,
                 store.seed,
                 tasks,
@@ -133,6 +140,8 @@ def replay(
                 simulation=simulation_of(store),
                 on_outcome=lambda outcome: on_outcome(),
             )
+            if isinstance(engine, OutsideEngine):  # cells that were told cannot be drawn again; all else is checked
+                engine.recall(told_cells(store))
             try:
                 engine.run()
             except _UnfinishedError:
@@ -205,7 +214,7 @@ def _compared(row: TrialRow, others: tuple[OtherMetric, ...] | None, result: Tri
     different = [
         field.name
         for field in fields(TrialResult)
-        if field.name not in ("seconds", "environment")
+        if field.name not in ("seconds", "environment", "checkpoint")
         and not _equal(getattr(stored, field.name), getattr(result, field.name))
     ]
     if not different:
@@ -249,7 +258,7 @@ def _differences(stored: Store, again: Store, finished: bool) -> Iterator[str]:
     yield from _between("cell", {row.id: row for row in stored.cells()}, {row.id: row for row in again.cells()})
     for cell in stored.cells():
         found, expected = (
-            {f"{row.cell} on {row.task}, {row.setting}": row for row in trials if row.repeat == 0}
+            {f"{row.cell} on {row.task}, {row.setting}, repeat {row.repeat}": row for row in trials if row.repeat <= 0}
             for trials in (stored.trials(cell.id, curves=True), again.trials(cell.id, curves=True))
         )
         yield from _between("trial", found, expected, () if finished else ("proposal",))
@@ -271,7 +280,7 @@ def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator
     planned = {} if declared is None else declared_seeds(declared)
     searched = {(cell, task, setting): job for (cell, task, setting, repeat), job in jobs.items() if repeat == 0}
     for row in store.trials():
-        if row.repeat == 0:
+        if row.repeat <= 0:
             continue
         name = f"trial {row.cell} on {row.task}, {row.setting}, repeat {row.repeat}"
         job = searched.get((row.cell, row.task, row.setting))

@@ -22,10 +22,12 @@ from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, REFERENCE, SEEDS, STUDY
-from search.cells.mutation import Rule, Vocabulary
+from search.cells.mutation import Rule
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
+from search.cells.vocabulary import Vocabulary
 from search.core.limits import DEFAULT_LIMITS, Limits
+from search.profiles.population import check_population, population_of, written_out
 from search.training.schedule import Budget
 from search.training.settings import Grid, Transfer
 
@@ -58,10 +60,17 @@ class SearchSection:
     """Procedure of the search."""
 
     proposals: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    # Multiply-adds after which no proposal is asked for (`search.training.compute`; not in the study); 0: no limit
+    compute: Annotated[float, Field(ge=0.0, le=1e30)] = 0.0
     strategy: str = "paper"
     # What the score and the tasks' thresholds are shares of: "gain", the GRU's gain over the constant baseline (not in
     # the study), or "ratio", its metric.
     score: ScoreKind = ScoreKind.RATIO
+    allocation: Literal["stages", "halving"] = "stages"  # how much training a candidate gets; see [halving]
+    # Share of the GRU's gain at equal steps; a trial of a new cell that falls below it is given up (not in the study).
+    hopeless: Share = 0.0
+    # Whether all cells train on the same data from the same seed, which makes their results easier to compare.
+    paired: bool = False  # (not in the study)
     window: Annotated[int, Field(ge=1, le=4096)] = (
         32  # proposal k sees the outcomes up to k - window (not in the study)
     )
@@ -69,12 +78,74 @@ class SearchSection:
     reexamine: Share = 0.5  # probability of fresh settings instead of a child (not in the study)
     # Named cells that are evaluated first; "library" stands for all of them.
     baselines: tuple[str, ...] = tuple(STUDY)
+    # Cells that the search starts from, besides those of [cells]: named cells, "family:NAME", or formulas.
+    population: Annotated[tuple[str, ...], Field(max_length=MAX_CELLS)] = SEEDS
 
     @field_validator("baselines", mode="after")
     @classmethod
     def _whole_library(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         # Written out, so that a stored profile does not change when the library grows.
         return tuple(name for given in names for name in (LIBRARY if given == WHOLE_LIBRARY else [given]))
+
+    @field_validator("population", mode="after")
+    @classmethod
+    def _whole_families(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        return written_out(entries)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class EvolutionSection:
+    """Strategy `evolution` (not in the study); see `search.strategies.evolution`."""
+
+    population: Count = 50  # the youngest cells with a score, from which parents are drawn
+    tournament: Count = 10  # cells drawn for a tournament; the best one is the parent
+
+    @model_validator(mode="after")
+    def _fits(self) -> "EvolutionSection":
+        if self.tournament > self.population:
+            raise ValueError(
+                f"evolution.tournament is {self.tournament}, but evolution.population is {self.population}; "
+                "a tournament is drawn from the population, so it must not be larger"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class LocalSection:
+    """Strategy `local` (not in the study); see `search.strategies.local`."""
+
+    failures: Count = 32  # children that are no better before the next best cell becomes the incumbent
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class SampleSection:
+    """Strategy `sample` (not in the study); see `search.strategies.sample`."""
+
+    mutations: Annotated[int, Field(ge=1, le=1000)] = 5  # mutations, one after the other, that make a cell
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class HalvingSection:
+    """Asynchronous successive halving (not in the study); see `search.allocations.halving`."""
+
+    eta: Annotated[int, Field(ge=2, le=10)] = 3  # of this many candidates of a rung one is promoted
+    rungs: Annotated[int, Field(ge=2, le=6)] = 4  # the first is trained for eta ** (1 - rungs) of the steps
+    # Settings tried on each task at each rung: the best of the rung before, and new ones beside it.
+    settings: Annotated[tuple[Count, ...], Field(min_length=2, max_length=6)] = (1, 1, 2, 3)
+    seeds: Annotated[int, Field(ge=0, le=100)] = 2  # further seeds of the best fully trained candidates; 0 for none
+
+    @model_validator(mode="after")
+    def _lengths(self) -> "HalvingSection":
+        if len(self.settings) != self.rungs:
+            raise ValueError(
+                f"halving.settings has {len(self.settings)} numbers, and there are {self.rungs} rungs; give one a rung"
+            )
+        return self
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Share of a schedule's steps at each rung, ending with 1."""
+        return tuple(float(self.eta ** (rung + 1 - self.rungs)) for rung in range(self.rungs))
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -86,11 +157,14 @@ class MutationSection:
     attempts: Count = 100  # draws before a proposal is given up (not in the study)
     # For a child that is known already: "reject" draws again, "revisit" gives it new settings (as in the study).
     duplicates: Literal["reject", "revisit"] = "reject"
+    crossover: Share = 0.0  # probability that a child has a part of a second cell instead (not in the study)
+    # Whether transformations that made good children are drawn more often (not in the study).
+    adapt: bool = False
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class VocabularySection:
-    """Weights of what mutation may draw; see `search.cells.mutation.Vocabulary`."""
+    """Weights of what mutation may draw; see `search.cells.vocabulary.Vocabulary`."""
 
     sigmoid: Weight = 1.0  # activations
     tanh: Weight = 1.0
@@ -254,6 +328,10 @@ class Profile:
 
     description: str = ""
     search: SearchSection = field(default_factory=SearchSection)
+    halving: HalvingSection = field(default_factory=HalvingSection)
+    evolution: EvolutionSection = field(default_factory=EvolutionSection)
+    local: LocalSection = field(default_factory=LocalSection)
+    sample: SampleSection = field(default_factory=SampleSection)
     mutation: MutationSection = field(default_factory=MutationSection)
     vocabulary: VocabularySection = field(default_factory=VocabularySection)
     transfer: TransferSection = field(default_factory=TransferSection)
@@ -289,6 +367,7 @@ class Profile:
                 parse_formula(formula).canonical()
             except CellError as error:
                 raise ValueError(f"cells.{name}: {error}") from error
+        check_population(self.search.population, self.cells)
         if not self.ranked:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
         if MEMORIZATION in self.tasks:
@@ -304,6 +383,20 @@ class Profile:
                 raise ValueError(
                     f"confirmation.cells has {quoted(name, 60)}, with which contenders are compared; leave it out"
                 )
+        if self.search.allocation == "halving" and self.mutation.duplicates == "revisit":
+            raise ValueError(
+                "mutation.duplicates is 'revisit', which halving does not know; set it to 'reject', or "
+                "search.allocation to 'stages'"
+            )
+        if self.search.allocation == "halving":
+            least = self.halving.eta ** (self.halving.rungs - 1)
+            for name, section in self.tasks.items():
+                steps = section.schedule.budget().steps
+                if steps < least:
+                    raise ValueError(
+                        f"tasks.{name} trains {steps:,} steps, but {self.halving.rungs} rungs with eta "
+                        f"{self.halving.eta} need at least {least:,}; set fewer halving.rungs or more epoch_steps"
+                    )
         planned = self.confirmation
         if planned.max_repeats < planned.repeats:
             raise ValueError(
@@ -344,10 +437,12 @@ class Profile:
         found = {graph.id: graph for graph in given.values() if len(cell) >= 4 and graph.id.startswith(cell)}
         return next(iter(found.values())) if len(found) == 1 else None
 
-    @property
-    def seeds(self) -> tuple[str, ...]:
-        """Names of the cells that the search starts from."""
-        return (*SEEDS, *self.cells)
+    def population_in(self, form: FormVersion) -> dict[str, GateGraph]:
+        """Return the cells that the search starts from, in a canonical form, each once.
+
+        The keys are names of cells, and formulas of cells without a name.
+        """
+        return population_of(self.search.population, self.cells, form)
 
     @property
     def ranked(self) -> tuple[str, ...]:

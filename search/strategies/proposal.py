@@ -11,10 +11,15 @@ from search.training.settings import Setting
 
 @dataclass(frozen=True)
 class Move:
-    """Choice of a strategy: mutate the cell with the id `cell`, or examine it again with fresh settings."""
+    """Choice of a strategy: mutate the cell with the id `cell`, or examine it again with fresh settings.
+
+    Attributes:
+        steps: number of mutations that make the child, one after the other.
+    """
 
     kind: ProposalKind
     cell: str
+    steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -49,20 +54,39 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Visit:
-    """Evaluation of a cell on one task: the validation metric of each setting, None for trials that do not rank."""
+    """Evaluation of a cell on one task.
+
+    Attributes:
+        task: name of the task.
+        results: validation metric of each setting, where its training paused or ended; None for trials that do not
+            rank.
+        passed: whether the cell passed the stage.
+        share: share of the GRU's result, at equal steps where training paused; None if it is not known.
+    """
 
     task: str
     results: Mapping[Setting, float | None]
     passed: bool
+    share: float | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a proposal: its visits in order, and its ending (see `results.store.endings`)."""
+    """Result of a proposal.
+
+    Attributes:
+        visits: its visits in order.
+        ending: how it ended (see `results.store.endings`).
+        rung: rung to which the cell was trained; 0 if the allocation has no rungs.
+        standing: score of the cell at that rung; None if it has none, or if the strategy is to work it out from the
+            results of a complete cell, as without rungs.
+    """
 
     proposal: Proposal
     visits: tuple[Visit, ...]
     ending: str
+    rung: int = 0
+    standing: float | None = None
 
     @property
     def is_complete(self) -> bool:

@@ -1,4 +1,4 @@
-"""Control strategy: children of the seeds, without selection."""
+"""Control strategy: children of the initial population, without selection."""
 
 import numpy as np
 
@@ -8,7 +8,9 @@ from search.strategies.proposal import Move
 
 
 class RandomStrategy(Strategy):
-    """Mutation of the seeds, drawn uniformly, whatever the results: the control for any search with selection."""
+    """Mutation of the initial population, drawn uniformly, whatever the results: the control for selection."""
+
+    learns = False
 
     def _choose(self, rng: np.random.Generator) -> Move:
-        return Move(ProposalKind.PROPOSE, self.seeds[int(rng.integers(len(self.seeds)))])
+        return Move(ProposalKind.PROPOSE, self.population[int(rng.integers(len(self.population)))])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from search.cells.graph import GateGraph
-from search.cells.parameters import layout_of
+from search.cells.parameters import ParameterLayout, layout_of
 from search.core.errors import BudgetError
 from search.kernels.batches import RowScores, check_symbols
 from search.kernels.eager import run_eager
@@ -27,9 +27,12 @@ States = tuple[tuple[Tensor, ...], ...]
 
 def count_parameters(graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> int:
     """Return the number of weights and biases of a model: embedding or projection, layers, readout."""
-    cell = layout_of(graph).count(units)
+    return _count(layout_of(graph), units, layers, output_size, output)
+
+
+def _count(layout: ParameterLayout, units: int, layers: int, output_size: int, output: Output) -> int:
     entry = output_size * units + (units if output is Output.MULTI_LABEL else 0)
-    return entry + layers * cell + units * output_size + output_size
+    return entry + layers * layout.count(units) + units * output_size + output_size
 
 
 def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Output) -> int:
@@ -41,10 +44,11 @@ def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Outp
     Raises:
         BudgetError: The smallest model, of 1 unit without groups, exceeds the budget.
     """
-    multiple = layout_of(graph).unit_multiple
+    layout = layout_of(graph)
+    multiple = layout.unit_multiple
 
     def count(blocks: int) -> int:
-        return count_parameters(graph, blocks * multiple, setting.layers, output_size, output)
+        return _count(layout, blocks * multiple, setting.layers, output_size, output)
 
     budget = setting.parameter_budget
     if count(1) > budget:

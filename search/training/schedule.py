@@ -1,4 +1,4 @@
-"""Schedule of a trial: learning rate, best epoch, and the rules by which a trial ends after an epoch.
+"""Schedule of a trial: learning rate, best epoch, and the rules by which a trial ends.
 
 The schedule is that of Jozefowicz et al. 2015, section 3.2, and ends a short budget with small learning rates too. It
 is counted in training steps, never in seconds, so that a trial's outcome depends on its inputs alone.
@@ -6,6 +6,7 @@ is counted in training steps, never in seconds, so that a trial's outcome depend
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from results.store.words import TrialState
 from tasks.task import Metric
@@ -23,6 +24,15 @@ class Budget:
     ends (the study's schedule). A trial that has not started to halve by then halves in the last `halvings` of its
     `epochs` (this project's addition). A trial that is not above the constant baseline after `chance_epochs` is given
     up. With a `target`, the trial ends once validation reaches it.
+
+    Attributes:
+        marks: steps at which validation is measured besides the ends of epochs, in increasing order. A measurement
+            there changes neither the learning rate nor which epoch is best.
+        floor: pairs of a step and a value of the metric. A trial whose best value so far, those at marks included, is
+            worse than the value is given up at the first measurement at or after the step.
+
+    Raises:
+        ValueError: the marks do not increase, or one of them is not a step of the trial.
     """
 
     batch: int = 20
@@ -33,11 +43,33 @@ class Budget:
     halvings: int = 4
     chance_epochs: int = 4
     target: float | None = None
+    marks: tuple[int, ...] = ()
+    floor: tuple[tuple[int, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if list(self.marks) != sorted(set(self.marks)) or not all(1 <= mark <= self.steps for mark in self.marks):
+            raise ValueError(f"the marks {self.marks} of a trial must increase, from 1 to {self.steps} steps")
 
     @property
     def steps(self) -> int:
         """Largest number of training steps of a trial."""
         return self.epoch_steps * self.epochs
+
+    def measures_at(self, step: int) -> bool:
+        """Return whether validation is measured after `step` training steps."""
+        return step in self.marks or (step % self.epoch_steps == 0 and 0 < step <= self.steps)
+
+    def check_pause(self, until: int | None) -> None:
+        """Check that a trial can pause after `until` steps; None means that it does not pause.
+
+        Raises:
+            ValueError: validation is not measured there.
+        """
+        if until is not None and not self.measures_at(until):
+            raise ValueError(
+                f"a trial cannot pause at step {until}: it pauses at a mark {self.marks} or at the end of an epoch of "
+                f"{self.epoch_steps} steps, up to {self.steps}"
+            )
 
 
 class LearningRate:
@@ -69,11 +101,24 @@ class Ending:
     reason: str
 
 
-class EpochRules:
-    """Rules at the end of an epoch, for trained and simulated trials alike.
+class RulesState(NamedTuple):
+    """State of `EpochRules` after a measurement, as numbers; NaN where there is none."""
 
-    `best` is the best validation metric so far and `best_step` its step; `improved` tells whether the last epoch set
-    them. `learning_rate` is the rate of the current epoch.
+    best: float
+    best_step: int
+    best_error: float
+    peak: float
+    rate: float
+    waited: int
+    halved: int
+    epoch: int
+
+
+class EpochRules:
+    """Rules at the end of an epoch and at a mark, for trained and simulated trials alike.
+
+    `best` is the best validation metric of an epoch's end so far and `best_step` its step; `improved` tells whether the
+    last measurement set them. `learning_rate` is the rate of the current epoch.
     """
 
     def __init__(self, budget: Budget, learning_rate: float, metric: Metric, constant_baseline: float) -> None:
@@ -82,6 +127,7 @@ class EpochRules:
         self.best_step = 0
         self.improved = False
         self._best_error = 0.0
+        self._peak: float | None = None  # best value so far, those at marks included
         self._rate = LearningRate(learning_rate, budget)
 
     @property
@@ -103,6 +149,7 @@ class EpochRules:
         self.improved = self.best is None or self.metric.better(value, self.best)
         if self.best is None or self.improved:
             self.best, self.best_step, self._best_error = value, step, error
+        self._note(value)
         target = self.budget.target
         if target is not None and not self.metric.better(target, value):
             return Ending(TrialState.STOPPED, f"validation reached the target of {target:g} at step {step}")
@@ -116,4 +163,53 @@ class EpochRules:
                     f"not better than the constant baseline, {self.constant_baseline:.4f}, by more than "
                     f"{BASELINE_ERRORS:g} standard errors at step {step}",
                 )
-        return Ending(TrialState.OK, "the schedule ran out") if over else None
+        return Ending(TrialState.OK, "the schedule ran out") if over else self._behind(step)
+
+    def mark(self, step: int, value: float, error: float) -> Ending | None:
+        """Judge a mark that is not the end of an epoch; arguments and answer are those of `end_epoch`.
+
+        Only the floor is checked. A trial that is given up before its first epoch has ended has its best value here.
+        """
+        self.improved = False
+        self._note(value)
+        ending = self._behind(step)
+        if ending is not None and self.best is None:
+            self.best, self.best_step, self._best_error, self.improved = value, step, error, True
+        return ending
+
+    def state(self) -> RulesState:
+        """Return the state, from which `restore` continues."""
+        best, peak = (math.nan if value is None else value for value in (self.best, self._peak))
+        rate = self._rate
+        return RulesState(
+            best, self.best_step, self._best_error, peak, rate.value, rate.waited, rate.halved, rate.epoch
+        )
+
+    def restore(self, state: RulesState) -> None:
+        """Continue from the state of other rules of the same budget and metric."""
+        self.best, self._peak = (None if math.isnan(value) else value for value in (state.best, state.peak))
+        self.best_step, self._best_error, self.improved = state.best_step, state.best_error, False
+        rate = self._rate
+        rate.value, rate.waited, rate.halved, rate.epoch = state.rate, state.waited, state.halved, state.epoch
+
+    def _note(self, value: float) -> None:
+        if self._peak is None or self.metric.better(value, self._peak):
+            self._peak = value
+
+    def _behind(self, step: int) -> Ending | None:
+        """Return the ending of a trial below its floor at a step, or None."""
+        peak = self._peak
+        assert peak is not None
+        for start, floor in self.budget.floor:
+            if step >= start and self.metric.better(floor, peak):
+                return Ending(
+                    TrialState.BEHIND,
+                    f"the best value so far, {peak:.4f}, is worse than {floor:.4f}, the least from step {start} on, "
+                    f"at step {step}",
+                )
+        return None
+
+
+def pause_at(step: int) -> Ending:
+    """Return the ending of a trial that pauses after `step` steps."""
+    return Ending(TrialState.PAUSED, f"paused at step {step}")

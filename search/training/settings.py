@@ -5,8 +5,9 @@ its text: it identifies a trial in the store and is part of the trial's random s
 """
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -86,6 +87,23 @@ class Grid:
             _middle(self.layers),
             _middle(self.parameter_budgets),
         )
+
+    def neighbours(self, setting: Setting) -> tuple[Setting, ...]:
+        """Return the settings that differ from this one by one place in one list, other learning rates first."""
+        found: list[Setting] = []
+        for name, values in (
+            ("learning_rate", self.learning_rates),
+            ("scale", self.scales),
+            ("max_norm", self.max_norms),
+            ("layers", self.layers),
+            ("parameter_budget", self.parameter_budgets),
+        ):
+            ordered = sorted(set(values))
+            place = bisect_left(ordered, getattr(setting, name))
+            here = place < len(ordered) and ordered[place] == getattr(setting, name)
+            near = [ordered[k] for k in (place + here, place - 1) if 0 <= k < len(ordered)]
+            found += [replace(setting, **{name: value}) for value in near]  # type: ignore[arg-type]
+        return tuple(found)
 
     def draw(
         self, count: int, rng: np.random.Generator, exclude: Collection[Setting] = frozenset()

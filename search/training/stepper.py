@@ -8,19 +8,22 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from search.kernels.batches import RowScores, check_carried, check_types, check_values
+from search.kernels.batches import RowScores, check_carried, check_states, check_types, check_values
 from search.kernels.runtime.buffers import Parameters
 from search.kernels.runtime.native_model import NativeModel, native_model
 from search.training.model import SequenceModel, States
 from tasks.metrics import Score
 from tasks.task import Batch, Output
+
+Carried: TypeAlias = npt.NDArray[np.float32]
+"""States that training carries from batch to batch: (layers, states, B, H)."""
 
 
 class Backend(StrEnum):
@@ -71,6 +74,18 @@ class Stepper(ABC):
         """
 
     @abstractmethod
+    def carried(self) -> Carried:
+        """Return a copy of the states after the last training batch, of which there must have been one."""
+
+    @abstractmethod
+    def carry(self, states: Carried) -> None:
+        """Continue training from states that `carried` returned, as if their batch had been trained on here.
+
+        Raises:
+            KernelError: The states are not those of the model's layers and units.
+        """
+
+    @abstractmethod
     def score(self, batch: Batch) -> RowScores:
         """Return the score of each step in the loss mask of a batch.
 
@@ -113,6 +128,14 @@ class NativeStepper(Stepper):
         result = self.native.train(batch.inputs, batch.targets, batch.loss_mask, batch.starts, rate, max_norm)
         return StepResult(*result)
 
+    def carried(self) -> Carried:
+        """Return a copy of the states after the last training batch."""
+        return self.native.states(train=True).numpy().copy()
+
+    def carry(self, states: Carried) -> None:
+        """Continue training from these states."""
+        self.native.carry(torch.from_numpy(states), train=True)
+
     def score(self, batch: Batch) -> RowScores:
         """Return the score of each step in the loss mask, by one call of machine code."""
         return self.native.score(batch.inputs, batch.targets, batch.loss_mask, batch.starts)
@@ -140,6 +163,16 @@ class EagerStepper(Stepper):
             factor = min(1.0, max_norm / result.norm) if result.norm > 0 else 1.0
             model.flat.add_(model.flat_grad, alpha=-rate * factor)
         return result
+
+    def carried(self) -> Carried:
+        """Return a copy of the states after the last training batch."""
+        return torch.stack([torch.stack(layer) for layer in self._training]).numpy()
+
+    def carry(self, states: Carried) -> None:
+        """Continue training from these states."""
+        layers, count, units = len(self.model.weights), self.model.graph.states, self.model.units
+        check_states(states.shape, (layers, count, units))
+        self._training = tuple(tuple(torch.tensor(state) for state in layer) for layer in states)
 
     def score(self, batch: Batch) -> RowScores:
         """Return the score of each step in the loss mask, by PyTorch's operations."""

@@ -40,6 +40,8 @@ class Executor(ABC):
     def __init__(self) -> None:
         self._queue: list[_Waiting] = []
         self._number = 0
+        # Called while `next` waits: submits the jobs that have come in meanwhile (`search.workers.shared`).
+        self.intake: Callable[[], None] = lambda: None
 
     def submit(self, job: Job, priority: int) -> int:
         """Queue a job and return its ticket; jobs of smaller priority are trained first."""
@@ -113,6 +115,7 @@ class RayExecutor(Executor):
 
     def next(self) -> tuple[int, TrialResult]:
         while True:
+            self.intake()
             self._submit_to_ray()
             done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=CAPACITY_SECONDS)
             if done:

@@ -1,15 +1,15 @@
 """Job: one trial to be trained, and its execution in any process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.simulation import Simulation
+from search.training.simulation import Simulation, simulated_seconds
 from search.training.trial import TrialResult, train_trial
-from search.workers.environment import own_environment
+from search.workers.environment import environment_id, own_environment
 from tasks.errors import TaskError
 from tasks.task import Task
 
@@ -21,7 +21,9 @@ TASK_FAILED = "the task failed: "
 class Job:
     """Trial to be trained: a setting of a cell on a task (by name), with its budget and seed.
 
-    With a `simulation` the outcome is drawn instead of trained.
+    With a `simulation` the outcome is drawn instead of trained. With `until` the trial pauses after so many steps, a
+    mark of the budget or the end of an epoch. `checkpoint` is that of an earlier result of the same trial, to continue
+    from.
     """
 
     graph: GateGraph
@@ -31,17 +33,26 @@ class Job:
     seed: int
     constant_baseline: float
     simulation: Simulation | None = None
+    until: int | None = None
+    checkpoint: bytes | None = field(default=None, repr=False)
 
 
 def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) -> TrialResult:
     """Train a job; an exception becomes a failed trial with its reason, so that the search continues.
 
-    `on_batch` is called whenever the trial reads a batch of data.
+    A trial continues from a checkpoint of this environment only: with other versions, or on another processor, the
+    whole would be the trial of neither.
+
+    Args:
+        job: the job.
+        task: its task.
+        on_batch: called whenever the trial reads a batch of data.
     """
+    checkpoint = _of_this_environment(job.checkpoint)
     try:
         if job.simulation is not None:
             inputs = (job.graph, job.task, task, job.setting, job.budget, job.seed, job.constant_baseline)
-            result = job.simulation.trial(*inputs, on_batch)
+            result = job.simulation.trial(*inputs, on_batch, until=job.until, checkpoint=checkpoint)
         else:
             result = train_trial(
                 job.graph,
@@ -50,13 +61,34 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
                 job.budget,
                 job.seed,
                 constant_baseline=job.constant_baseline,
+                until=job.until,
+                checkpoint=checkpoint,
                 on_batch=on_batch,
             )
     except TaskError as error:
         result = TrialResult(TrialState.FAILED, TASK_FAILED + str(error))
     except Exception as error:
         result = TrialResult(TrialState.FAILED, f"{type(error).__name__}: {one_line(error)}")
+    if result.checkpoint is not None:
+        result = replace(result, checkpoint=_environment() + result.checkpoint)
     return replace(result, environment=own_environment())
+
+
+def _environment() -> bytes:
+    """Return the bytes before a checkpoint of this environment."""
+    return environment_id(own_environment()).encode()
+
+
+def _of_this_environment(checkpoint: bytes | None) -> bytes | None:
+    """Return the checkpoint without the bytes of its environment; None if that is not this process's."""
+    own = _environment()
+    return checkpoint.removeprefix(own) if checkpoint is not None and checkpoint.startswith(own) else None
+
+
+def seconds_before(job: Job) -> float:
+    """Return the simulated seconds that a simulated job's trial took up to its checkpoint; 0 if it has none."""
+    checkpoint = _of_this_environment(job.checkpoint)
+    return 0.0 if job.simulation is None or checkpoint is None else simulated_seconds(checkpoint)
 
 
 def check_task_failure(result: TrialResult, task: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from search.training.trial import TrialResult
 from search.workers.executor import Executor
-from search.workers.job import run_job
+from search.workers.job import run_job, seconds_before
 from tasks.task import Task
 
 
@@ -29,8 +29,9 @@ class VirtualCluster(Executor):
         while self._queue and len(self._running) < self._processors:
             waiting = heapq.heappop(self._queue)
             result = run_job(waiting.job, self._tasks[waiting.job.task])
-            self._worked += result.seconds
-            heapq.heappush(self._running, (self.now + result.seconds, waiting.number, result))
+            seconds = result.seconds - seconds_before(waiting.job)
+            self._worked += seconds
+            heapq.heappush(self._running, (self.now + seconds, waiting.number, result))
         self.now, number, result = heapq.heappop(self._running)
         return number, result
 

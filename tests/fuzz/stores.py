@@ -26,10 +26,12 @@ from results.store.store import FILE, PROFILE_FILE, Store
 from results.store.summary import funnel
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table, to_latex, to_markdown
+from search.allocations.stages import Stages
 from search.cli.main import USER_ERRORS, run
 from search.engine.finalists import choose_finalists, finalists_seconds
 from search.engine.history import History
 from search.profiles.loading import parse_profile
+from search.strategies.scoring import ScoreRule
 from tests.fuzz.draws import ODD_NUMBERS, changed_bytes, changed_text, odd_text, odd_value
 from tests.fuzz.rules import check_message
 from tests.fuzz.surfaces import Case, Surface, demand, draw_formula, draw_profile
@@ -218,7 +220,8 @@ def _resumed(folder: Path) -> None:
     """What a search does first when it goes on."""
     with Store.open(folder) as store, store.lock():
         store.mark(resumed=[*store.information.get("resumed", []), {"started": "now"}])
-        History.read(store)
+        profile = parse_profile(store.profile, "the profile")
+        History.read(store, Stages(profile, store.seed, {}), ScoreRule(profile.search.score, profile.ranked, {}))
 
 
 def _loaded(folder: Path) -> None:

@@ -20,7 +20,7 @@ TASKS = ("arithmetic", "music")
 
 ENVIRONMENTS = ("0a1b2c3d", "4e5f6071")
 
-STATES = ("ok", "stopped", "at-chance", "diverged", "failed")
+STATES = ("ok", "stopped", "at-chance", "behind", "diverged", "failed", "paused")
 
 
 CONSTANTS = {

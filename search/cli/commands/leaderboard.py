@@ -115,7 +115,7 @@ def leaderboard(
     if study:
         frame = with_study(frame)  # before rows are left out: the ratios are to the GRU's
     if baselines:
-        frame = frame[frame["origin"] == Origin.BASELINE]
+        frame = frame[frame["origin"] != Origin.FOUND]
     frame = selected(
         frame,
         families=families,

@@ -17,6 +17,7 @@ from results.store.store import FILE
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
+from search.cells.text import shorten
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
@@ -81,9 +82,14 @@ Examples:
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option("--simulate", is_flag=True, default=None, help="Draw plausible results from the seed; train nothing.")
 @click.option("--delays", type=float, help="With --simulate: scale simulated durations by this factor.  [default: 0]")
+@click.option(
+    "--optimum",
+    metavar="CELL",
+    help="With --simulate: make this cell the best one, a name or a formula; others are better the closer they are.",
+)
 @click.option("--resume", is_flag=True, help="Resume the run NAME, or the latest run.")
 def search(name: str | None, resume: bool, workers: int | None, address: str | None, **given: Any) -> None:
-    """Search for cells: train the named cells, then mutants of LSTM and GRU, and rank them all.
+    """Search for cells: train the named cells, then children of LSTM and GRU, and rank them all.
 
     The run is stored in results/runs/NAME (or in GATESEARCH_RUNS): run.sqlite, the resolved profile.toml, and
     leaderboard.csv, which is updated while the search runs. Without NAME the run is named after its profile. Ctrl-C
@@ -114,7 +120,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
                 observer=view,
             )
         return
-    simulation = _simulation(given.pop("simulate"), given.pop("delays"))
+    simulation = _simulation(given.pop("simulate"), given.pop("delays"), given.pop("optimum"))
     seed = given.pop("seed") or 0
     title = title_of(given["profile"] or "quick")
     profile = _profile(**given)
@@ -242,13 +248,15 @@ def _profile(
     )
 
 
-def _simulation(simulate: bool | None, delays: float | None) -> Simulation | None:
+def _simulation(simulate: bool | None, delays: float | None, optimum: str | None) -> Simulation | None:
     """Return the simulation of the options; None if trials are trained."""
+    if optimum is not None and not simulate:
+        raise SearchError(f"--optimum {shorten(optimum, 60)} is for simulated trials; add --simulate, or leave it out")
     if delays is not None and not simulate:
         raise SearchError(f"--delays {delays:g} is for simulated trials; add --simulate, or leave it out")
     if delays is not None and not 0 <= delays <= MAX_DELAYS:
         raise SearchError(f"--delays {delays:g} is outside 0 ... {MAX_DELAYS:g}; choose a factor within")
-    return Simulation(delays or 0.0) if simulate else None
+    return Simulation(delays or 0.0, optimum=optimum) if simulate else None
 
 
 def _free_folder(title: str) -> Path:

@@ -133,6 +133,6 @@ def _lineage(found: FoundCell) -> list[str]:
     """Return the lines on the cell's lineage, from the cell back to a seed."""
     lines = []
     for step in lineage(found):
-        lines.append(f"    {step.cell} from {step.parent} (proposal {step.proposal}):")
+        lines.append(f"    {step.cell} from {step.parents} (proposal {step.proposal}):")
         lines += [f"        {transformation}" for transformation in step.transformations]
     return ["", f"lineage in run {found.run}:", *lines] if lines else []

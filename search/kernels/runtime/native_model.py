@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
-from search.kernels.batches import RowScores, check_carried, check_mask, check_types, check_values
+from search.kernels.batches import RowScores, check_carried, check_mask, check_states, check_types, check_values
 from search.kernels.errors import KernelError
 from search.kernels.plan.program import pays_by_note
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
@@ -85,6 +85,25 @@ class NativeModel:
         buffers = self.buffers
         shape = buffers.layers, buffers.code.states, self._batches[train], buffers.padded_units
         return buffers.arena[f"carry {train}"][: int(np.prod(shape))].view(shape)[..., : buffers.units]
+
+    def carry(self, states: Tensor, train: bool) -> None:
+        """Continue training, or scores, from states (layers, states, B, H) instead of those after the last batch.
+
+        Raises:
+            KernelError: The shape of the states is not that of the model's.
+        """
+        buffers = self.buffers
+        check_states(tuple(states.shape), (buffers.layers, buffers.code.states, buffers.units))
+        held = buffers.arena.bytes_held()
+        shape = *states.shape[:3], buffers.padded_units
+        floats = int(np.prod(shape))
+        buffers.arena.allocate(f"carry {train}", floats)
+        if buffers.arena.bytes_held() > held:  # the block may have moved
+            self._steps.clear()
+        carried = buffers.arena[f"carry {train}"]
+        carried.fill_(0.0)  # as before the first batch; what is in the padding never matters
+        carried[:floats].view(shape)[..., : buffers.units] = states
+        self._batches[train] = states.shape[2]
 
     def _run(
         self,

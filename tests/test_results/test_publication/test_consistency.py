@@ -227,3 +227,26 @@ def test_a_published_run_has_the_format_of_its_table_in_its_manifest(
     assert "leaderboard_format is '1'" in checks(published)["table"].detail
     path.write_text(text.replace('"leaderboard_format": 1,', ""))  # as before there were formats
     assert checks(published)["table"].ok is True
+
+
+def test_members_of_the_initial_population_are_roots_of_lineages(folder: Path) -> None:
+    change(
+        folder, "UPDATE cells SET origin = 'initial', parent = NULL, mutations = '[]', name = 'z' WHERE proposal = 0"
+    )
+    lineage = checks(folder)["lineage"]
+    assert lineage.ok
+    assert lineage.detail == "1 found cells descend from z, in at most 1 steps"
+    change(folder, "UPDATE cells SET mutations = '[\"by hand\"]' WHERE proposal = 0")
+    assert "of the initial population has a parent, or lacks its proposal" in checks(folder)["lineage"].detail
+
+
+def test_both_parents_of_a_crossover_are_stored_and_earlier(folder: Path) -> None:
+    with Store.open(folder, readonly=True) as store:
+        ids = {cell.proposal: cell.id for cell in store.cells()}
+    words = "UPDATE cells SET mutations = '[\"crossover: tanh#3 replaced by add#4 of {}\"]' WHERE proposal = {}"
+    change(folder, words.format(ids[None], 1))
+    assert checks(folder)["lineage"].ok
+    change(folder, words.format("0" * 16, 1))
+    assert f"the second parent {'0' * 16} of cell {ids[1]} is not stored" in checks(folder)["lineage"].detail
+    change(folder, words.format(ids[None], 1), words.format(ids[1], 0))
+    assert f"cell {ids[0]} of proposal 0 has a second parent of proposal 1" in checks(folder)["lineage"].detail

@@ -343,6 +343,14 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert not {plots.BETTER, plots.WORSE} & set(plots.COLOURS)
 
 
+def test_what_each_transformation_achieved_is_shown_if_the_choice_among_them_adapts(store: Store) -> None:
+    assert "Transformations" not in Reader(report(store, TASKS)).text
+    store.mark(transformations={"remove-node": {"children": 1200, "successes": 30, "weight": 0.25}})
+    reader = Reader(report(store, TASKS))
+    assert "Transformations, which were drawn by what they achieved" in reader.text
+    assert ["remove-node", "1,200", "30", "0.25"] in reader.rows
+
+
 def test_a_run_of_given_cells_alone_shows_the_best_of_them_and_no_empty_sections(tmp_path: Path) -> None:
     truth = {"gru": 0.05, "lstm": 0.04, "mut1": 0.03, "sru": 0.02, "tanh": -0.3}
     with make_run(tmp_path / "given", truth, noise=0.0001, profile="[search]\nproposals = 0\n") as store:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from results.scores.finalists import first_round_scores
+from results.scores.finalists import finalists_of, first_round_scores
 from results.store.records import ProposalRow
 from results.store.store import Store
 from results.store.words import COMPLETE
@@ -46,6 +46,21 @@ def test_the_score_is_the_smallest_share_of_the_means_in_the_run_s_kind(tmp_path
             else:
                 shares.append(own / gru if task == "arithmetic" else gru / own)
         assert value == pytest.approx(min(shares))
+
+
+def test_a_paused_repeat_is_missing_and_not_lost(store: Store) -> None:
+    store.add_cell(make_baseline("gru"))
+    store.add_cell(make_cell("a" * 16))
+    for cell in (GRU, "a" * 16):
+        search = make_trial(cell)
+        store.record(None, [search, replace(search, repeat=1, test=0.75), replace(search, repeat=2, state="diverged")])
+    store.record(None, [replace(make_trial(GRU), repeat=3, test=0.5)])
+    store.record(None, [replace(make_trial("a" * 16), repeat=3, test=0.5, state="paused")])
+    store.mark(retrained={"repeats": 3, "constant_guess": CONSTANTS})
+    found = finalists_of(store)
+    assert list(found.values["arithmetic"].index) == [GRU]
+    assert found.on("arithmetic", GRU).tolist() == [0.75, CONSTANTS["arithmetic"], 0.5]
+    assert found.diverged["arithmetic"] == {GRU: 1, "a" * 16: 1}
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -53,6 +53,18 @@ def test_standings_are_shares_of_worse_trials_with_diverged_ones_at_the_bottom(s
     assert sorted(frame[PERCENTILE]) == pytest.approx(expected)
 
 
+def test_a_paused_trial_has_no_standing_and_one_that_was_behind_has(store: Store) -> None:
+    made_run(store, 80)
+    before = rank_percentiles(store, "arithmetic")
+    store.record(None, [make_trial(CELLS[0], setting=1, validation=9.0, state="paused")])
+    assert rank_percentiles(store, "arithmetic").equals(before)
+    store.record(None, [make_trial(CELLS[0], setting=2, validation=9.0, state="behind")])
+    after = rank_percentiles(store, "arithmetic")
+    assert len(after) == 81
+    assert after[PERCENTILE].max() == 1.0
+    assert (after[PERCENTILE] == 1.0).sum() == 1
+
+
 def test_marginals_are_the_quartiles_of_the_standings(store: Store) -> None:
     made_run(store, 80)
     frame = rank_percentiles(store, "arithmetic")

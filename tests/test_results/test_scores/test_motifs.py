@@ -52,6 +52,9 @@ def test_an_association_that_the_data_do_not_identify_is_none() -> None:
 def test_edits_are_said_without_kind_and_numbers() -> None:
     assert edit_words("remove-node: linear(0)#7 removed") == "linear removed"
     assert edit_words("insert-activation: linear(0.9) between h and mul#12") == "linear(0.9) between h and mul"
+    assert (
+        edit_words("crossover: tanh#3 replaced by mul#14 of 0123456789abcdef") == "tanh replaced by mul of another cell"
+    )
     assert edit_words("by hand") == "by hand"
 
 

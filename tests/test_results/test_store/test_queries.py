@@ -4,6 +4,7 @@ import pytest
 
 from results.store.errors import StoreError
 from results.store.queries import (
+    PastTrial,
     begin_snapshot,
     environment_texts,
     mean_seconds,
@@ -57,17 +58,21 @@ def test_counts(filled: Store) -> None:
 
 
 def test_visits_are_ordered_by_proposal_and_stage_without_the_baselines(filled: Store) -> None:
-    assert past_visits(filled) == [(0, "memorization", True), (0, "xml", False), (4, "memorization", True)]
+    found = [(visit.proposal, visit.task, visit.passed) for visit in past_visits(filled)]
+    assert found == [(0, "memorization", True), (0, "xml", False), (4, "memorization", True)]
+    shares = {(row.proposal, row.task): row.ratio for row in filled.evaluations()}
+    assert all(visit.share == shares[visit.proposal, visit.task] for visit in past_visits(filled))
 
 
 def test_past_trials_are_the_search_s_own_of_the_first_proposals(filled: Store) -> None:
     for proposals in (0, 1, 4, 5):
         expected = {
-            (row.proposal, row.task, row.setting, row.state, row.validation)
-            for row in filled.trials()
+            PastTrial(row.proposal, row.task, row.setting, row.state, row.validation, row.steps, row.curve)
+            for row in filled.trials(curves=True)
             if row.repeat == 0 and row.proposal is not None and 0 <= row.proposal < proposals
         }
-        found = past_trials(filled, proposals)
+        found = past_trials(filled, proposals, curves=True)
+        assert [trial._replace(curve=()) for trial in found] == past_trials(filled, proposals)
         assert len(found) == len(expected) == {0: 0, 1: 2, 4: 2, 5: 3}[proposals]
         assert set(found) == expected
 
@@ -77,7 +82,10 @@ def test_retrained_cells_have_a_repeat(filled: Store) -> None:
 
 
 def test_mean_seconds_are_over_all_trials_of_a_cell_on_a_task(filled: Store) -> None:
-    assert mean_seconds(filled) == {(GRU, "xml"): 2.0, (A, "xml"): 4.0, (B, "xml"): 4.5}
+    known = {(GRU, "xml"): 2.0, (A, "xml"): 4.0, (B, "xml"): 4.5}
+    assert mean_seconds(filled) == known
+    filled.record(None, [make_trial(A, "xml", 2, seconds=0.5, state="paused")])
+    assert mean_seconds(filled) == known  # a paused trial is shorter than a whole one
 
 
 def test_environments_are_the_stored_texts(filled: Store) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, ProposalRow, TrialRow, documentation
 from results.store.schema import COLUMNS, SCHEMA, TABLES, R, Row, column_list, decode, encode, insertion
-from results.store.words import RANKED_STATES, UNRANKED_STATES, Origin, ProposalKind, TrialState
+from results.store.words import Origin, ProposalKind, TrialState
 from tests.test_results.rows import make_trial
 
 integers = st.integers(-LARGEST_INTEGER - 1, LARGEST_INTEGER)
@@ -42,7 +42,7 @@ trials = st.builds(
     setting=st.text(),
     repeat=counts,
     seed=counts,
-    state=st.sampled_from(RANKED_STATES + UNRANKED_STATES),
+    state=st.sampled_from([state.value for state in TrialState]),
     reason=st.text(),
     metric=st.text(),
     higher_is_better=st.booleans(),
@@ -180,9 +180,12 @@ def test_the_comments_of_the_schema_say_what_the_fields_say(kind: type[Row]) -> 
 
 
 def test_the_words_that_the_fields_list_are_those_of_the_enums() -> None:
-    assert set(TrialState) == set(comments(TrialRow)["state"].split(", "))
-    assert set(ProposalKind) == set(comments(ProposalRow)["kind"].split(", "))
-    assert set(Origin) == set(comments(CellRow)["origin"].split(" or "))
+    later = {TrialState.PAUSED, TrialState.BEHIND}  # of halving; the text of the schema stays that of its version
+    assert set(TrialState) - later == set(comments(TrialRow)["state"].split(", "))
+    assert set(ProposalKind) - {ProposalKind.PROMOTE, ProposalKind.INITIAL} == set(
+        comments(ProposalRow)["kind"].split(", ")
+    )
+    assert set(Origin) - {Origin.INITIAL} == set(comments(CellRow)["origin"].split(" or "))
     for kind, name, words in (
         (TrialRow, "state", TrialState),
         (ProposalRow, "kind", ProposalKind),

@@ -7,6 +7,7 @@ import math
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -109,6 +110,32 @@ def test_trials_come_back_with_curves_where_asked_for(store: Store) -> None:
     assert [trial.curve for trial in store.trials(task="a")] == [()] * 4
     assert store.trial(GRU, "b", trials[7].setting, 0) == trials[7]
     assert store.trial(GRU, "b", trials[7].setting, 1) is None
+
+
+def test_a_paused_trial_is_replaced_when_it_was_trained_further(store: Store) -> None:
+    """The proposal that asked first stays, and so does the place of the row in the table."""
+    store.add_cell(make_baseline("gru"))
+    store.add_cell(make_cell(CHILD))
+    half = make_trial(GRU, state="paused", steps=30, test=None, test_se=None, curve=((30, 2.0, 0.25),), proposal=4)
+    other = make_trial(CHILD, state="paused", steps=30, proposal=5)
+    store.record(None, [half, other])
+    more = make_trial(GRU, state="paused", steps=60, reason="paused at step 60", seconds=9.0, proposal=7)
+    store.record(None, [make_trial(GRU, state="paused", steps=30, proposal=6), make_trial(GRU, steps=20)])
+    assert store.trials(GRU, curves=True) == [half]  # with as many steps or fewer, the first row stays
+    store.record(None, [more])
+    assert store.trials(GRU, curves=True) == [replace(more, proposal=4)]
+    whole = make_trial(GRU, steps=100, reason="the schedule ran out", proposal=9)
+    measure = MeasureRow(GRU, whole.task, whole.setting, 0, "cross_entropy", 1.0, 0.1, 2.0, 0.1)
+    store.record(None, [whole], [measure])
+    assert store.trials(GRU, curves=True) == [replace(whole, proposal=4)]
+    assert store.measures(GRU) == [measure]
+    store.record(None, [make_trial(GRU, steps=200), make_trial(GRU, state="paused", steps=300)])
+    assert store.trials(GRU, curves=True) == [replace(whole, proposal=4)]  # a trial that ended is final
+    assert store.trials(CHILD, curves=True) == [other]
+    assert [row[0] for row in store.select("SELECT cell FROM trials ORDER BY rowid")] == [GRU, CHILD]
+    store.claim(GRU, whole.task, whole.setting, 0, 2)
+    assert [trial.proposal for trial in store.trials(GRU)] == [2]
+    assert store.check() == 2
 
 
 def test_a_key_that_is_recorded_twice_keeps_its_first_row(store: Store) -> None:

@@ -67,7 +67,7 @@ def pick(trials: list[TrialRow], cell: str, task: str) -> TrialRow | None:
     """Return the best trial of a cell on a task, by a plain loop."""
     best, lowest = None, (math.inf, 0, "", 0)
     for trial in trials:
-        if trial.cell != cell or trial.task != task or trial.state in ("diverged", "failed"):
+        if trial.cell != cell or trial.task != task or trial.state in ("diverged", "failed", "paused"):
             continue
         if trial.repeat > 0:  # a finalist's trial, not the search's
             continue
@@ -220,7 +220,7 @@ def test_every_number_is_that_of_a_plain_loop(tmp_path: Path, seed: int, kind: s
     assert [cell[:8] for cell in frame.index] == frame["cell"].tolist()
     assert found == expected
     assert any(row["rank"] is None for row in found)
-    assert sum(row["rank"] is not None for row in found) > 3
+    assert sum(row["rank"] is not None for row in found) > 2
     assert kind_of(frame) == kind
 
 

@@ -64,9 +64,12 @@ def test_reasons_that_differ_in_their_numbers_alone_are_one(store: Store) -> Non
     for k, reason in enumerate(reasons):
         store.record(None, [make_trial(GRU, setting=k, state="diverged", reason=reason)])
     store.record(None, [make_trial(GRU, setting=9, state="ok", reason="fine")])
+    store.record(None, [make_trial(GRU, setting=10, state="paused", reason="paused at step 9")])
+    store.record(None, [make_trial(GRU, setting=11, state="behind", reason="other")])
     found = trial_reasons(store)
-    assert found["reason"].tolist() == ["the loss is not finite at step N", "no N here", "other"]
-    assert found["trials"].tolist() == [2, 1, 1]
+    assert found["reason"].tolist() == ["the loss is not finite at step N", "no N here", "other", "other"]
+    assert found["trials"].tolist() == [2, 1, 1, 1]
+    assert sorted(found["state"]) == ["behind", *["diverged"] * 3]  # a paused trial did not fail
 
 
 def test_a_stage_stops_a_cell_once_and_says_why(store: Store) -> None:

@@ -44,6 +44,12 @@ def test_what_is_logged_is_the_picked_trial_of_each_cell_and_task_and_its_repeat
     assert {t.label for t in exported_trials(small, TASKS, cells=1)} == {leaderboard(small, TASKS)["name"].iloc[0]}
 
 
+def test_paused_repeats_are_not_logged(small: Store) -> None:
+    before = exported_trials(small, TASKS)
+    small.record(None, [make_trial(GRU, TASKS[0], 0, repeat=3, state="paused")])
+    assert exported_trials(small, TASKS) == before
+
+
 def test_ids_are_found_again_for_every_row(store: Store) -> None:
     fill(store, *random_run(np.random.default_rng(2)))
     labels = {exported.trial.cell[:8]: exported.label for exported in exported_trials(store, TASKS)}

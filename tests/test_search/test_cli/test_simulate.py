@@ -29,7 +29,7 @@ def test_a_simulated_run_says_so_in_every_place_and_for_good(gatesearch: Gatesea
     assert reasons.str.startswith("simulated: ").all()
     with Store.open(run, readonly=True) as store:
         assert store.simulated
-        assert store.information["simulated"] == {"delays": 0.0, "equal": False, "planted": 0.0}
+        assert store.information["simulated"] == {"delays": 0.0, "equal": False, "planted": 0.0, "optimum": None}
 
 
 def test_a_trained_run_is_not_marked(finished: Path) -> None:
@@ -65,6 +65,32 @@ def test_delays_are_for_simulated_trials_and_bounded(gatesearch: Gatesearch, her
         said = gatesearch(*SEARCH, *options)
         assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
         assert said.err.startswith(f"gatesearch: --delays {options[-1]} is ")
+    assert not (here / "runs").exists()
+
+
+def test_an_optimum_is_stored_with_the_run_and_drawn_again_on_resumption(gatesearch: Gatesearch, here: Path) -> None:
+    assert gatesearch(*SEARCH, "climb", "--simulate", "--optimum", "mut1").status == 0
+    with Store.open(here / "runs" / "climb", readonly=True) as store:
+        assert store.simulation is not None
+        assert store.simulation.optimum == "mut1"
+        drawn = store.trials()
+    with sqlite3.connect(here / "runs" / "climb" / "run.sqlite") as connection:
+        connection.execute("DELETE FROM trials WHERE proposal >= 0")
+        connection.execute("DELETE FROM evaluations WHERE proposal >= 0")
+        connection.execute('DELETE FROM proposals WHERE "index" >= 0')
+    assert gatesearch("search", "climb", "--resume", "--workers", "0").status == 0
+    with Store.open(here / "runs" / "climb", readonly=True) as store:
+        assert store.trials() == drawn
+
+
+def test_an_optimum_is_a_cell_of_a_simulated_run(gatesearch: Gatesearch, here: Path) -> None:
+    for options, words in (
+        (("--optimum", "mut1"), "--optimum mut1 is for simulated trials; add --simulate, or leave it out"),
+        (("--simulate", "--optimum", "mut7"), "the optimum 'mut7' is neither a named cell nor a formula ("),
+    ):
+        said = gatesearch(*SEARCH, *options)
+        assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+        assert said.err.startswith(f"gatesearch: {words}")
     assert not (here / "runs").exists()
 
 

@@ -81,6 +81,18 @@ def test_the_lineage_goes_back_to_the_seed(family: str) -> None:
     assert lineage(find_cell("gru")) == []
 
 
+def test_the_lineage_names_both_parents_of_a_crossover(family: str, tmp_path: Path) -> None:
+    graph = parse_formula("h' = sigmoid(linear(x)) + h").canonical()
+    words = f"crossover: tanh#4 replaced by sigmoid#7 of {LIBRARY['gru'].graph.id}"
+    with Store.open(tmp_path / "runs" / family) as store:
+        row = (graph.id, format_formula(graph), None, GRANDCHILD.id, (words,), "found", 9)
+        store.add_cell(CellRow(*row, len(graph), 1, 1))
+    step = lineage(find_cell(graph.id, family))[0]
+    assert step == LineageStep(graph.id[:8], GRANDCHILD.id[:8], 9, (words,), "gru")
+    assert step.parents == f"{GRANDCHILD.id[:8]} and gru"
+    assert [step.parents for step in lineage(find_cell(GRANDCHILD.id, family))] == [CHILD.id[:8], "gru"]
+
+
 def test_a_cell_from_elsewhere_has_its_row_in_the_run_that_has_it(family: str, tmp_path: Path) -> None:
     (tmp_path / "copy.cell").write_text(format_formula(CHILD))
     found = in_run(find_cell(str(tmp_path / "copy.cell")), family)

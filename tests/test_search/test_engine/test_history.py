@@ -16,7 +16,7 @@ from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.engine.engine import Engine
 from search.engine.history import History
-from search.profiles.sections import MutationSection, Profile
+from search.profiles.sections import HalvingSection, MutationSection, Profile, ScheduleSection
 from search.training.simulation import Simulation
 from search.workers.executor import Executor, LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, rows
@@ -26,6 +26,12 @@ SEARCH = replace(PROFILE.search, proposals=90, window=8, best=8)
 LONG = replace(PROFILE, search=SEARCH, memorization=replace(PROFILE.memorization, accuracy=0.3))
 GIVEN = ("lstm-tanh-o", "lstm-b", "lstm-o", "lstm-i", *SEEDS)
 """Relatives of the LSTM, so that a mutant may be one of them."""
+
+HALVED = {
+    name: replace(section, schedule=ScheduleSection(batch=4, unroll=8, epoch_steps=40, epochs=5, chance_epochs=100))
+    for name, section in LONG.tasks.items()
+}
+"""Tasks that train long enough for rungs."""
 
 PROFILES = {
     "paper": LONG,
@@ -39,6 +45,18 @@ PROFILES = {
         search=replace(SEARCH, proposals=150, reexamine=0.3, best=2, window=20),
         memorization=replace(LONG.memorization, accuracy=0.05),
         mutation=MutationSection(Rule.ONE_TO_THREE, max_nodes=16, duplicates="revisit"),
+    ),
+    "halving": replace(
+        LONG,
+        search=replace(SEARCH, allocation="halving", proposals=120, window=10, hopeless=0.2),
+        halving=HalvingSection(rungs=3, settings=(1, 2, 3), seeds=2),
+        tasks=HALVED,
+    ),
+    "halving paired": replace(
+        LONG,
+        search=replace(SEARCH, allocation="halving", strategy="random", paired=True, proposals=60, window=3),
+        halving=HalvingSection(eta=2, rungs=2, settings=(2, 2), seeds=0),
+        tasks=HALVED,
     ),
     "barren": replace(LONG, mutation=MutationSection(max_nodes=4, attempts=2)),
 }
@@ -120,7 +138,8 @@ def test_history_ends_before_the_first_proposal_that_did_not(tmp_path: Path) -> 
     with sqlite3.connect(tmp_path / "run.sqlite") as connection:
         connection.execute('DELETE FROM proposals WHERE "index" = 70')
     with make_store(tmp_path, LONG) as store:
-        history = History.read(store)
+        engine = Engine(LONG, SEED, TASKS, store, LocalExecutor(TASKS), simulation=Simulation())
+        history = History.read(store, engine.allocation, engine.rule)
         assert [past.row.index for past in history.proposals] == list(range(70))
         (trials,) = store.select("SELECT count(*) FROM trials WHERE proposal BETWEEN 0 AND 69")
         assert history.trials == trials[0] == sum(len(v.results) for p in history.proposals for v in p.visits)

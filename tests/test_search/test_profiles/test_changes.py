@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from search.cells.canonical import PRESENT
 from search.cells.library import STUDY
 from search.core.errors import SearchError
 from search.profiles.changes import changed_profile, read_seed_cells, title_of
@@ -55,7 +56,7 @@ def test_data_and_seed_cells_are_in_the_profile(tmp_path: Path, monkeypatch: pyt
     found = changed_profile("quick", data={"language": "texts"}, seed_cells=cells, proposals=7, strategy="random")
     assert found.tasks["language"].options["data"] == str(tmp_path / "texts")
     assert found.given["my"].id == cells["my"].canonical().id
-    assert found.seeds == ("lstm", "gru", "my")
+    assert tuple(found.population_in(PRESENT)) == ("lstm", "gru", "my")
     assert (found.search.proposals, found.search.strategy) == (7, "random")
     assert set(STUDY) <= set(found.given)
     (tmp_path / "other").mkdir()

@@ -185,7 +185,7 @@ def test_an_unknown_key_is_named_with_the_one_that_comes_close(text: str, parts:
         ("[search]\nstrategy = 1979-05-27", ["search.strategy", "1979-05-27", "string"]),
         ("description = 07:32:00", ["description", "07:32:00", "string"]),
         ("search = 3", ["search", "3"]),
-        ('[mutation]\nrule = "two"', ["mutation.rule", "'two'", "'each-node' or 'one-to-three'"]),
+        ('[mutation]\nrule = "two"', ["mutation.rule", "'two'", "'each-node', 'one-to-three' or 'one'"]),
         ('[mutation]\nduplicates = "keep"', ["mutation.duplicates", "'keep'", "'reject' or 'revisit'"]),
         ("[grid]\nscales = []", ["grid.scales", "at least 1 item"]),
         ("[grid]\nscales = [1, -1]", ["grid.scales.1", "-1", "greater than 0"]),

@@ -1,7 +1,6 @@
-"""Rules that every strategy keeps, and the choices of each."""
+"""Rules that every strategy keeps, and the choices of the study's strategy and the random one."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +8,12 @@ import pytest
 
 from results.scores.score import finite_share
 from results.store.words import MEMORIZATION, ProposalKind, ScoreKind
-from search.cells.graph import GateGraph
+from search.cells.canonical import PRESENT
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.core.errors import SearchError
-from search.core.keys import generator_of
-from search.profiles.sections import GridSection, MutationSection, Profile, Role, SearchSection, TaskSection
-from search.strategies.base import Strategy
+from search.profiles.sections import MutationSection, Profile
+from search.strategies.base import CellRecord
 from search.strategies.paper import PaperStrategy
 from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.random import RandomStrategy
@@ -23,75 +21,9 @@ from search.strategies.registry import STRATEGIES, strategy_class
 from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
+from tests.test_search.strategy_play import GRAPHS, METRICS, MUTATIONS, PROFILE, REFERENCE, RULE, answer, play, started
 
-METRICS: dict[str, Metric] = {"xml": ACCURACY, "music": NATS_PER_STEP, "extra": ACCURACY, MEMORIZATION: ACCURACY}
-REFERENCE = {"xml": 0.5, "music": 4.0, "extra": 0.5}
-PROFILE = Profile(
-    search=SearchSection(best=5, window=4, baselines=("tanh", *SEEDS)),
-    grid=GridSection(scales=(1.0, 2.0), learning_rates=(0.1, 0.2, 0.3), max_norms=(1.0, 5.0), layers=(1, 2)),
-    tasks={
-        "xml": TaskSection(settings=4, parameters=(1000,)),
-        "extra": TaskSection(settings=2, parameters=(1000, 2000), role=Role.CHECK),
-        "music": TaskSection(settings=4, parameters=(1000,)),
-    },
-)
-RULE = ScoreRule(ScoreKind.RATIO, PROFILE.ranked, METRICS)
-REVISIT = replace(PROFILE, mutation=MutationSection(duplicates="revisit"))
-Answer = Callable[[Proposal], Outcome]
-GRAPHS: dict[str, GateGraph] = {}
-"""Of the cells that strategies were told of, by id."""
-
-
-def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
-    """Return an outcome drawn from the proposal's cell and settings: some cells stop at memorization or at a task."""
-    if proposal.graph is None:
-        return Outcome(proposal, (), "no valid child")
-    GRAPHS[proposal.graph.id] = proposal.graph
-    cell = generator_of("cell", proposal.graph.id)
-    fate = cell.random() if proposal.kind is ProposalKind.PROPOSE else 1.0
-    visits = []
-    if proposal.kind is ProposalKind.BASELINE or not (proposal.memorized or proposal.kind is ProposalKind.REEXAMINE):
-        passed = fate > 0.2
-        visits.append(
-            Visit(MEMORIZATION, dict.fromkeys(proposal.settings[MEMORIZATION], 0.99 if passed else 0.5), passed)
-        )
-        if not passed:
-            return Outcome(proposal, tuple(visits), "stopped at memorization")
-    for task in ("xml", "music", "extra"):
-        values: dict[Setting, float | None] = {}
-        for setting in proposal.settings[task]:
-            draw = generator_of("trial", proposal.graph.id, task, setting.key).random()
-            values[setting] = None if draw < 0.2 else draw if task != "music" else 8 * draw
-        stop = fate < 0.35 and task == "xml"
-        visits.append(Visit(task, values, not stop))
-        if stop:
-            return Outcome(proposal, tuple(visits), "stopped at xml")
-    return Outcome(proposal, tuple(visits), ending or "complete")
-
-
-def started(name: str, profile: Profile = PROFILE, seed: int = 0, rule: ScoreRule = RULE) -> Strategy:
-    """Return a strategy that was told the baselines."""
-    strategy = STRATEGIES[name](profile, seed, rule, GRAPHS.__getitem__)
-    outcomes = []
-    for i, cell in enumerate(profile.search.baselines):
-        settings = {task: profile.grid_of(section).settings[:9] for task, section in profile.tasks.items()}
-        settings[MEMORIZATION] = profile.grid_of(profile.memorization).settings[:1]
-        outcomes.append(answer(Proposal(-1 - i, ProposalKind.BASELINE, LIBRARY[cell].graph, settings=settings)))
-    strategy.start(outcomes, REFERENCE, {graph.id: cell for cell, graph in profile.given.items()})
-    return strategy
-
-
-def play(strategy: Strategy, proposals: int, window: int = 4, tell: Answer = answer) -> list[Proposal]:
-    """Ask and tell as the engine does: proposal k after the outcomes up to k - window."""
-    asked: list[Proposal] = []
-    for index in range(proposals):
-        if index >= window:
-            strategy.tell(tell(asked[index - window]))
-        asked.append(strategy.ask(index))
-    for proposal in asked[max(0, proposals - window) :]:
-        strategy.tell(tell(proposal))
-    return asked
-
+REVISIT = replace(PROFILE, mutation=MutationSection(Rule.ONE_TO_THREE, duplicates="revisit"))
 
 every = pytest.mark.parametrize("name", STRATEGIES)
 
@@ -113,6 +45,41 @@ def test_proposals_are_asked_for_and_told_in_order(name: str) -> None:
 
 
 @every
+def test_a_promotion_takes_an_index_and_ranks_the_cell_by_its_rung(name: str) -> None:
+    strategy = started(name)
+    asked = [strategy.ask(index) for index in range(3)]
+    strategy.pass_over(3)  # number 3 promotes the cell of number 0
+    cells = [proposal.graph.id for proposal in asked if proposal.graph is not None]
+    assert len(cells) == 3
+    for proposal, standing in zip(asked, (0.7, 2.0, 0.8), strict=True):
+        answer(proposal)  # so that its graph is known
+        strategy.tell(Outcome(proposal, (), "paused", rung=0, standing=standing))
+    top = [cell for _, cell in strategy.best][:2]
+    assert top[0] == cells[1]
+    settings = {proposal.kind: proposal for proposal in asked}[ProposalKind.PROPOSE].settings["xml"]
+    visit = Visit("xml", {settings[0]: 0.6}, True)
+    strategy.learn(3, ProposalKind.PROMOTE, cells[0], (visit,), "paused", 1, 0.5)
+    assert strategy.best[0] == (0.5, cells[0])  # the rung comes first
+    record = strategy.records[cells[0]]
+    assert (record.rung, record.standing, record.standings) == (1, 0.5, {0: 0.7, 1: 0.5})
+    assert record.tried["xml"][settings[0]] == 0.6
+    assert strategy.ask(4).index == 4
+
+
+def test_a_score_at_a_rung_never_falls_and_a_lower_rung_changes_nothing() -> None:
+    record = CellRecord()
+    record.enter(1, 0.6)
+    record.enter(0, 0.9)
+    assert (record.rung, record.standing) == (1, 0.6)
+    record.enter(1, 0.5)
+    assert (record.rung, record.standing) == (1, 0.6)
+    record.enter(1, 0.7)
+    record.enter(2, 0.1)
+    assert (record.rung, record.standing) == (2, 0.1)
+    assert record.standings == {0: 0.9, 1: 0.7, 2: 0.1}
+
+
+@every
 @pytest.mark.parametrize("profile", [PROFILE, REVISIT], ids=["reject", "revisit"])
 def test_what_is_asked_is_a_function_of_seed_and_outcomes(name: str, profile: Profile) -> None:
     one, two, other = (play(started(name, profile, seed), 60) for seed in (0, 0, 1))
@@ -129,7 +96,7 @@ def test_a_proposal_depends_only_on_outcomes_that_were_told(name: str) -> None:
 
     one, two = (play(started(name), 40, tell=tell) for tell in (answer, bad))
     assert one[:14] == two[:14]  # number 14 is the first that may know of number 10
-    if name == "paper":
+    if name in ("paper", "evolution", "local"):
         assert one != two
 
 
@@ -269,13 +236,13 @@ def test_the_seeds_alone_found_the_list_and_all_ties_are_broken_by_id(name: str)
 @every
 def test_a_cell_that_is_given_twice_under_two_names_is_one_seed(name: str) -> None:
     twin = replace(PROFILE, cells={"mine": LIBRARY["gru"].formula})
-    strategy = STRATEGIES[name](twin, 0, RULE, GRAPHS.__getitem__)
+    strategy = STRATEGIES[name](twin, 0, RULE, GRAPHS.__getitem__, MUTATIONS.__getitem__)
     outcomes = []
     for i, graph in enumerate(twin.given.values()):
         settings = {task: twin.grid_of(section).settings[:3] for task, section in twin.tasks.items()}
         settings[MEMORIZATION] = twin.grid_of(twin.memorization).settings[:1]
         outcomes.append(answer(Proposal(-1 - i, ProposalKind.BASELINE, graph, settings=settings)))
-    strategy.start(outcomes, REFERENCE, {graph.id: cell for cell, graph in reversed(twin.given.items())})
+    strategy.start(outcomes, REFERENCE, tuple(twin.population_in(PRESENT).values()))
     assert sorted(strategy.seeds) == sorted(LIBRARY[cell].graph.id for cell in SEEDS)
 
 
@@ -341,7 +308,7 @@ def test_settings_of_a_child_come_from_those_of_parent_and_seeds_by_the_transfer
     known = set(seed.tried["xml"])
     inside, total = 0, 0
     for k in range(400):
-        settings = strategy._child_settings("new", seed, np.random.default_rng(k))["xml"]
+        settings = strategy._child_settings("new", [seed], np.random.default_rng(k))["xml"]
         inside += settings[0] in known
         total += 1
     share = 2 / 3 + 9 / 24 / 3
@@ -356,7 +323,7 @@ def test_settings_of_memorization_are_random_unless_the_profile_transfers_them(t
     (passed,) = seed.tried[MEMORIZATION]
     grid = strategy.profile.grid_of(gate)
     hits = sum(
-        strategy._child_settings("new", seed, np.random.default_rng(k))[MEMORIZATION] == (passed,) for k in range(600)
+        strategy._child_settings("new", [seed], np.random.default_rng(k))[MEMORIZATION] == (passed,) for k in range(600)
     )
     share = 2 / 3 + 1 / 3 / len(grid) if transfer else 1 / len(grid)
     assert hits / 600 == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / 600))

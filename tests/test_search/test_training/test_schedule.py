@@ -136,3 +136,89 @@ def test_the_learning_rate_follows_the_improvements_of_the_metric() -> None:
         assert rules.end_epoch(step, value, 0.0) is None
     assert rates == [0.8, 0.8, 0.8, 0.8, 0.4]
     assert rules.learning_rate == 0.2
+
+
+@pytest.mark.parametrize("metric", [ACCURACY, NATS_PER_STEP], ids=["up", "down"])
+def test_a_mark_changes_neither_the_rate_nor_the_best_epoch(metric: Metric) -> None:
+    budget = Budget(epochs=6, patience=2, halvings=2, chance_epochs=100)
+    values = [0.6, 0.7, 0.6, 0.65, 0.9, 0.5]
+    plain, marked = (EpochRules(budget, 1.0, metric, 0.5) for _ in range(2))
+    for step, value in enumerate(values, 1):
+        for extreme in (0.01, 0.99):
+            assert marked.mark(2 * step - 1, extreme, 0.0) is None
+            assert not marked.improved
+        endings = [rules.end_epoch(2 * step, value, 0.0) for rules in (plain, marked)]
+        assert endings[0] == endings[1]
+        assert (marked.best, marked.best_step, marked.improved) == (plain.best, plain.best_step, plain.improved)
+        assert marked.learning_rate == plain.learning_rate
+    assert endings[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "floor"), [(ACCURACY, (0.6, 0.5), 0.6), (NATS_PER_STEP, (0.5, 0.6), 0.5)], ids=["up", "down"]
+)
+def test_a_trial_is_behind_if_its_best_value_so_far_is_worse_than_the_floor(
+    metric: Metric, values: tuple[float, float], floor: float
+) -> None:
+    """The best value is that of a mark, and one that equals the floor is as good."""
+
+    def ending(floor: tuple[tuple[int, float], ...]) -> Ending | None:
+        rules = EpochRules(Budget(epochs=9, chance_epochs=100, floor=floor), 1.0, metric, 0.5)
+        assert rules.mark(10, values[0], 0.0) is None
+        return rules.end_epoch(20, values[1], 0.0)
+
+    beyond = floor + (1e-9 if metric.higher_is_better else -1e-9)
+    assert ending(((11, floor),)) is None
+    assert ending(((21, beyond),)) is None  # it is not due yet
+    for due in (11, 20):
+        found = ending(((due, beyond),))
+        reason = (
+            f"the best value so far, {floor:.4f}, is worse than {floor:.4f}, the least from step {due} on, at step 20"
+        )
+        assert found == Ending(TrialState.BEHIND, reason)
+    found = ending(((11, floor), (15, beyond), (25, beyond)))
+    assert found is not None
+    assert "from step 15 on" in found.reason
+
+
+def test_other_endings_come_before_the_floor() -> None:
+    high = ((1, 0.95),)
+    budget = Budget(epochs=1, halvings=0, chance_epochs=9, floor=high)
+    assert judged([0.9], budget=budget)[1] == [Ending(TrialState.OK, "the schedule ran out")]
+    for ends, state in (
+        (Budget(epochs=2, chance_epochs=1, floor=high), TrialState.AT_CHANCE),
+        (Budget(epochs=2, target=0.4, floor=high), TrialState.STOPPED),
+        (Budget(epochs=9, chance_epochs=9, floor=high), TrialState.BEHIND),
+    ):
+        ending = judged([0.5], budget=ends)[1][0]
+        assert ending is not None
+        assert ending.state is state
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 5])
+def test_rules_continue_from_their_state(cut: int) -> None:
+    budget = Budget(epochs=7, patience=1, halvings=3, chance_epochs=4, floor=((6, 0.65),))
+    values = [0.6, 0.55, 0.7, 0.6, 0.7, 0.4, 0.3]
+    whole, first, second = (EpochRules(budget, 0.8, ACCURACY, 0.5) for _ in range(3))
+
+    def course(rules: EpochRules, values: list[float], start: int) -> list[object]:
+        found: list[object] = []
+        for step, value in enumerate(values, start):
+            found.append((rules.end_epoch(step, value, math.nan), rules.learning_rate, rules.best, rules.best_step))
+        return found
+
+    expected = course(whole, values, 1)
+    before = course(first, values[:cut], 1)
+    second.restore(first.state())
+    assert before + course(second, values[cut:], cut + 1) == expected
+
+
+@pytest.mark.parametrize("marks", [(0,), (-1,), (5, 3), (3, 3), (31,)])
+def test_marks_increase_within_the_steps_of_the_trial(marks: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"marks .* of a trial must increase, from 1 to 30 steps"):
+        Budget(epoch_steps=10, epochs=3, marks=marks)
+
+
+def test_validation_is_measured_at_marks_and_at_the_ends_of_epochs() -> None:
+    budget = Budget(epoch_steps=10, epochs=3, marks=(1, 10, 14))
+    assert [step for step in range(-20, 60) if budget.measures_at(step)] == [1, 10, 14, 20, 30]

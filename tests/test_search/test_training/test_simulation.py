@@ -17,7 +17,7 @@ from search.cells.operations import Node
 from search.profiles.loading import load_profile
 from search.training.schedule import Budget
 from search.training.settings import Setting
-from search.training.simulation import MARK, Simulation, ability, draw_trial, has_planted
+from search.training.simulation import MARK, Simulation, ability, draw_trial, has_planted, simulated_seconds
 from search.training.trial import TrialResult, train_trial
 from search.workers.job import Job, run_job
 from tasks.task import Task
@@ -106,6 +106,70 @@ def test_a_budget_that_is_too_small_fails_as_a_real_trial_does() -> None:
     setting = replace(SETTING, parameter_budget=50)
     real = train_trial(GRU, TASKS["xml"], setting, BUDGET, 0)
     assert drawn(setting=setting) == replace(real, reason=MARK + real.reason)
+
+
+RUNGS = replace(BUDGET, marks=(2, 7, 10, 20, 33), epochs=8, chance_epochs=3)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_paused_trial_is_the_prefix_of_the_whole_one_and_marks_change_nothing(task: str) -> None:
+    data = TASKS[task]
+    constant = data.constant_baseline()
+    states = set()
+    for seed, graph in enumerate(children(40, Rule.EACH_NODE)):
+        setting = replace(SETTING, learning_rate=0.5 if seed % 4 else 1e-4)
+
+        def draw(budget: Budget, until: int | None = None) -> TrialResult:
+            return draw_trial(graph, task, data, setting, budget, seed, constant, None, until)  # noqa: B023
+
+        whole, plain = draw(RUNGS), draw(replace(RUNGS, marks=()))
+        states.add(whole.state)
+        assert tuple(point for point in whole.curve if point.step % 10 == 0) == plain.curve
+        assert replace(whole, curve=()) == replace(plain, curve=())
+        for until in (2, 7, 10, 20, 33, 80):
+            paused = draw(RUNGS, until)
+            expected = whole.at(until)
+            assert replace(paused, seconds=0.0) == replace(expected, seconds=0.0)
+            assert paused.seconds == pytest.approx(expected.seconds)
+            if whole.steps > until:
+                assert (paused.state, paused.steps) == (TrialState.PAUSED, until)
+                assert paused.reason == f"{MARK}paused at step {until}"
+            # The noise of a mark does not depend on the other marks.
+            assert draw(replace(RUNGS, marks=(until,))).at(until).validation == expected.validation
+    assert states >= {TrialState.OK, TrialState.DIVERGED, TrialState.AT_CHANCE}
+
+
+def test_a_simulated_trial_is_given_up_below_its_floor() -> None:
+    whole = drawn(budget=RUNGS)
+    value = whole.at(7).validation
+    assert value is not None
+    behind = drawn(budget=replace(RUNGS, floor=((5, value + 1e-6),)))
+    assert (behind.state, behind.steps, behind.best_step) == (TrialState.BEHIND, 7, 7)
+    assert behind.validation == value
+    assert behind.test is not None
+    assert drawn(budget=replace(RUNGS, floor=((5, value),))) == whole
+
+
+def test_a_simulated_trial_pauses_where_a_real_one_does() -> None:
+    with pytest.raises(ValueError, match="cannot pause at step 5"):
+        draw_trial(GRU, "xml", TASKS["xml"], SETTING, RUNGS, 0, 0.1, None, 5)
+
+
+def test_a_checkpoint_saves_the_time_of_its_steps() -> None:
+    waited: list[float] = []
+
+    class Watched(Simulation):
+        def wait(self, seconds: float, on_batch: Callable[[], None] | None = None) -> None:
+            waited.append(seconds)
+
+    job = Job(GRU, "xml", SETTING, RUNGS, 0, TASKS["xml"].constant_baseline(), Watched())
+    first = run_job(replace(job, until=20), TASKS["xml"])
+    second = run_job(replace(job, until=33, checkpoint=first.checkpoint), TASKS["xml"])
+    third = run_job(replace(job, checkpoint=b"simulated seconds none"), TASKS["xml"])
+    assert waited == pytest.approx([first.seconds, second.seconds - first.seconds, third.seconds])
+    assert waited[1] / waited[0] == pytest.approx(13 / 20)
+    assert simulated_seconds(b"simulated seconds nan") == simulated_seconds(b"simulated seconds -1") == 0.0
+    assert third.checkpoint is None
 
 
 def test_a_target_ends_a_trial_and_nothing_counts_of_one_that_diverged() -> None:

@@ -21,12 +21,13 @@ from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.profiles.sections import Profile
+from search.training.stepper import NativeStepper
 from search.training.trial import TrialResult, train_trial
 from search.workers.environment import own_environment
 from search.workers.executor import LocalExecutor, RayExecutor, make_executor
 from search.workers.job import Job, run_job
 from tasks.registry import load_task
-from tasks.task import Task
+from tasks.task import Batch, Task
 from tests.test_search.small import Deadly, Patient, Unreadable
 from tests.test_search.test_engine.searches import PROFILE, TASKS, run
 from tests.test_search.test_workers.jobs import BUDGET, SETTING, XML, make_job
@@ -55,6 +56,53 @@ def test_whatever_goes_wrong_in_a_job_is_a_failed_trial_with_its_reason() -> Non
     assert result.reason.startswith(("ValueError: ", "IndexError: ", "TaskError: "))
     assert "\n" not in result.reason
     assert result.validation is None
+
+
+HALVES = replace(BUDGET, marks=(1, 2))
+
+
+def paused_job(until: int | None, checkpoint: bytes | None = None) -> Job:
+    return replace(make_job(), budget=HALVES, until=until, checkpoint=checkpoint)
+
+
+def test_a_job_pauses_and_another_continues_it_from_the_checkpoint_of_its_result() -> None:
+    executor = LocalExecutor({"xml": XML})
+
+    def result(job: Job) -> TrialResult:
+        executor.submit(job, 0)
+        return executor.next()[1]
+
+    whole = result(paused_job(None))
+    first = result(paused_job(1))
+    assert (first.state, first.steps) == (TrialState.PAUSED, 1)
+    second = result(paused_job(2, first.checkpoint))
+    last = result(paused_job(None, second.checkpoint))
+    assert replace(second, seconds=0.0, checkpoint=None) == replace(whole.at(2), seconds=0.0)
+    assert replace(last, seconds=0.0) == replace(whole, seconds=0.0)
+
+
+def test_a_checkpoint_of_another_environment_is_not_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other versions the rest of the trial would be rounded otherwise than its beginning."""
+    first = run_job(paused_job(1), XML)
+    trained: list[int] = []
+    train = NativeStepper.train
+
+    def counted(self: NativeStepper, batch: Batch, rate: float, max_norm: float) -> object:
+        trained.append(1)
+        return train(self, batch, rate, max_norm)
+
+    monkeypatch.setattr(NativeStepper, "train", counted)
+    run_job(paused_job(None, first.checkpoint), XML)
+    assert len(trained) == 2
+    monkeypatch.setattr("search.workers.job.own_environment", lambda: '{"cpu": "another"}')
+    run_job(paused_job(None, first.checkpoint), XML)
+    assert len(trained) == 2 + 3
+
+
+def test_a_pause_where_validation_is_not_measured_is_a_failed_trial() -> None:
+    result = run_job(replace(paused_job(None), until=5), XML)
+    assert result.state is TrialState.FAILED
+    assert result.reason.startswith("ValueError: a trial cannot pause at step 5: ")
 
 
 def test_a_closed_executor_has_no_jobs_left() -> None:

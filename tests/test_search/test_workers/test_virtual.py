@@ -41,6 +41,25 @@ def test_one_processor_takes_the_sum_and_many_the_longest() -> None:
         assert cluster.busy == pytest.approx(1.0 if processors == 1 else sum(seconds) / max(seconds) / 9)
 
 
+def test_a_continued_trial_takes_the_time_of_its_remaining_steps() -> None:
+    cluster = VirtualCluster({"xml": XML}, 1)
+    budget = replace(BUDGET, epochs=4, halvings=1, chance_epochs=100, marks=(1,))
+    job = Job(LIBRARY["gru"].graph, "xml", SETTING, budget, 0, 0.1, Simulation())
+    seconds = draw_trial(job.graph, "xml", XML, SETTING, budget, 0, 0.1).seconds
+    checkpoint = None
+    for until, steps in ((1, 1), (6, 6), (None, 12)):
+        cluster.submit(replace(job, until=until, checkpoint=checkpoint), 0)
+        _, result = cluster.next()
+        checkpoint = result.checkpoint
+        assert result.steps == steps
+        assert result.seconds == pytest.approx(seconds * steps / 12)
+        assert cluster.now == pytest.approx(result.seconds)  # the parts add up to the whole
+    cluster.submit(replace(job, until=6, checkpoint=b"damaged"), 0)
+    assert cluster.next()[1].steps == 6
+    assert cluster.now == pytest.approx(1.5 * seconds)
+    assert cluster.busy == pytest.approx(1.0)
+
+
 def test_a_free_processor_takes_the_next_job_at_once() -> None:
     cluster = VirtualCluster({"xml": XML}, 2)
     made = sorted(jobs(3), key=lambda entry: entry[1])

@@ -5,11 +5,11 @@ cell that fails ends there and costs no more. The share is that of the score (`S
 `check` come last and end no proposal. Given cells and cells that are examined again visit every task.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from results.store.endings import NO_CHILD, failed_at, stopped_at
 from results.store.words import COMPLETE, MEMORIZATION, ProposalKind, TrialState
+from search.allocations.base import Allocation, Course, Floor, Judgement, Step, TrialKey
 from search.profiles.sections import Profile, Role
 from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.scoring import ScoreRule
@@ -17,49 +17,25 @@ from search.training.settings import Setting
 from search.training.trial import TrialResult
 
 
-@dataclass(frozen=True)
-class Step:
-    """Settings to train next on a task. `stage` is 0 for memorization and 1, 2, ... for the tasks."""
-
-    task: str
-    stage: int
-    settings: tuple[Setting, ...]
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Judgement of a visit to a task.
-
-    Attributes:
-        settings: number of settings tried in this visit.
-        best: the cell's best validation metric on the task so far.
-        share: share of the GRU's result that `best` is, by the kind of the score; None in memorization.
-        threshold: accuracy to reach in memorization, share to exceed elsewhere; None if the stage ends no proposal.
-    """
-
-    task: str
-    stage: int
-    settings: int
-    best: float | None
-    share: float | None
-    threshold: float | None
-    passed: bool
-
-
-class ProposalRun:
+class StagesCourse(Course):
     """Course of one proposal through the stages.
-
-    Call `step` and `tell` in turn until `step` returns None; then call `outcome`.
 
     Args:
         proposal: the proposal.
         profile: profile of the run.
         rule: rule of the score; without a reference for baselines, which are compared with nothing.
+        floor: returns the floor of the trials of a task, as in `Step`.
     """
 
-    def __init__(self, proposal: Proposal, profile: Profile, rule: ScoreRule) -> None:
-        self.proposal, self.profile, self.rule = proposal, profile, rule
-        self.gated = proposal.kind is ProposalKind.PROPOSE
+    def __init__(
+        self,
+        proposal: Proposal,
+        profile: Profile,
+        rule: ScoreRule,
+        floor: Callable[[str], Floor] = lambda task: (),
+    ) -> None:
+        self.proposal, self.profile, self.rule, self.floor = proposal, profile, rule, floor
+        self.gated = proposal.kind in (ProposalKind.PROPOSE, ProposalKind.INITIAL)
         self.visits: list[Visit] = []
         self.ending: str | None = NO_CHILD if proposal.graph is None else None
         stages = [] if proposal.kind is ProposalKind.REEXAMINE or proposal.memorized else [MEMORIZATION]
@@ -77,12 +53,13 @@ class ProposalRun:
         settings = tuple(s for s in self.proposal.settings.get(task, ()) if s not in self._results)
         if task == MEMORIZATION:
             settings = settings[:1]  # one setting that passes is enough, so they are tried one by one
-        return Step(task, self._stage(task), settings)
+        floor = self.floor(task) if self.gated and task != MEMORIZATION else ()
+        return Step(task, self._stage(task), tuple(map(TrialKey, settings)), floor=floor)
 
-    def tell(self, results: Mapping[Setting, TrialResult]) -> Judgement | None:
+    def tell(self, results: Mapping[TrialKey, TrialResult]) -> Judgement | None:
         """Enter the results of the step. Return the judgement of the visit, or None if the visit has not ended."""
         task = self._left[0]
-        self._results.update(results)
+        self._results.update({key.setting: result for key, result in results.items()})
         if task == MEMORIZATION:
             judgement = self._judge_memorization()
             if not judgement.passed and len(self._results) < len(self.proposal.settings.get(task, ())):
@@ -90,7 +67,7 @@ class ProposalRun:
         else:
             judgement = self._judge(task)
         values = {setting: _ranked_value(result) for setting, result in self._results.items()}
-        self.visits.append(Visit(task, values, judgement.passed))
+        self.visits.append(Visit(task, values, judgement.passed, judgement.share))
         failed = bool(self._results) and all(r.state is TrialState.FAILED for r in self._results.values())
         self._results = {}
         self._left.pop(0)
@@ -121,6 +98,14 @@ class ProposalRun:
         threshold = section.threshold if self.gated and section.role is Role.RANKED else None
         passed = threshold is None or (compared is not None and compared > threshold)
         return Judgement(task, self._stage(task), len(self._results), best, compared, threshold, passed)
+
+
+class Stages(Allocation):
+    """Stages of the study: a new cell is trained in full on one task after another, as far as it passes."""
+
+    def course(self, proposal: Proposal, rule: ScoreRule) -> StagesCourse:
+        """Return the course of a proposal through the stages."""
+        return StagesCourse(proposal, self.profile, rule, self.floor)
 
 
 def _ranked_value(result: TrialResult) -> float | None:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from results.store.words import MEMORIZATION, ProposalKind, ScoreKind, TrialState
+from search.allocations.base import Judgement, Step, TrialKey
+from search.allocations.stages import StagesCourse
 from search.cells.library import LIBRARY
-from search.engine.stages import Judgement, ProposalRun, Step
 from search.profiles.sections import MemorizationSection, Profile, Role, TaskSection
 from search.strategies.proposal import Proposal
 from search.strategies.scoring import ScoreRule
@@ -25,6 +26,7 @@ RULE = ScoreRule(ScoreKind.RATIO, PROFILE.ranked, METRICS, reference=REFERENCE)
 CONSTANTS = {"xml": 0.25, "music": 6.0, "extra": 0.5}
 GAINS = ScoreRule(ScoreKind.GAIN, PROFILE.ranked, METRICS, CONSTANTS, REFERENCE)
 SETTINGS = tuple(Setting(1.0, 0.1, 1.0, 1, k) for k in range(3))
+TRIALS = tuple(map(TrialKey, SETTINGS))
 
 
 def ended(value: float | None, state: TrialState = TrialState.OK) -> TrialResult:
@@ -40,28 +42,28 @@ def make_run(
     memorized: bool = False,
     best_before: Mapping[str, float] | None = None,
     rule: ScoreRule = RULE,
-) -> ProposalRun:
+) -> StagesCourse:
     settings = dict.fromkeys(METRICS, SETTINGS)
     graph = LIBRARY["tanh"].graph
     proposal = Proposal(5, kind, graph, settings=settings, memorized=memorized, best_before=best_before or {})
-    return ProposalRun(proposal, PROFILE, rule)
+    return StagesCourse(proposal, PROFILE, rule)
 
 
-def tell(run: ProposalRun, *values: float | TrialResult) -> Judgement | None:
+def tell(run: StagesCourse, *values: float | TrialResult) -> Judgement | None:
     """Tell the run these results of its step, in the order of the settings."""
     step = run.step()
     assert step is not None
     results = [value if isinstance(value, TrialResult) else ended(value) for value in values]
-    return run.tell(dict(zip(step.settings, results, strict=True)))
+    return run.tell(dict(zip(step.trials, results, strict=True)))
 
 
 def test_memorization_is_tried_one_setting_at_a_time_until_one_passes() -> None:
     run = make_run()
-    assert run.step() == Step(MEMORIZATION, 0, SETTINGS[:1])
+    assert run.step() == Step(MEMORIZATION, 0, TRIALS[:1])
     assert tell(run, 0.2) is None
-    assert run.step() == Step(MEMORIZATION, 0, SETTINGS[1:2])
+    assert run.step() == Step(MEMORIZATION, 0, TRIALS[1:2])
     assert tell(run, 0.97) == Judgement(MEMORIZATION, 0, 2, 0.97, None, 0.95, True)
-    assert run.step() == Step("xml", 1, SETTINGS)
+    assert run.step() == Step("xml", 1, TRIALS)
 
 
 def test_memorization_fails_when_no_setting_is_left() -> None:
@@ -111,7 +113,7 @@ def test_ninety_per_cent_of_the_gru_must_be_exceeded() -> None:
 def test_where_less_is_better_the_smallest_counts_and_the_ratio_is_turned() -> None:
     run = make_run(memorized=True)
     tell(run, 0.5, 0.5, 0.5)
-    assert run.step() == Step("music", 2, SETTINGS)
+    assert run.step() == Step("music", 2, TRIALS)
     assert tell(run, 5.0, 6.0, DIVERGED) == Judgement("music", 2, 3, 5.0, 0.8, 0.8, False)
     run = make_run(memorized=True)
     tell(run, 0.5, 0.5, 0.5)
@@ -122,7 +124,7 @@ def test_checks_come_last_and_stop_nobody() -> None:
     run = make_run(memorized=True)
     tell(run, 0.5, 0.5, 0.5)
     tell(run, 4.0, 4.0, 4.0)
-    assert run.step() == Step("extra", 3, SETTINGS)
+    assert run.step() == Step("extra", 3, TRIALS)
     assert tell(run, 0.01, 0.02, DIVERGED) == Judgement("extra", 3, 3, 0.02, 0.04, None, True)
     assert run.step() is None
     outcome = run.outcome()
@@ -170,7 +172,7 @@ def test_a_cell_that_comes_again_passes_by_what_it_reached_before() -> None:
 
 def test_a_visit_without_settings_left_is_judged_by_what_is_known() -> None:
     proposal = Proposal(0, ProposalKind.PROPOSE, LIBRARY["tanh"].graph, memorized=True, best_before={"xml": 0.5})
-    run = ProposalRun(proposal, PROFILE, RULE)
+    run = StagesCourse(proposal, PROFILE, RULE)
     assert run.step() == Step("xml", 1, ())
     assert run.tell({}) == Judgement("xml", 1, 0, 0.5, 1.0, 0.9, True)
     assert run.tell({}) == Judgement("music", 2, 0, None, None, 0.8, False)
@@ -195,7 +197,7 @@ def test_named_and_known_cells_visit_every_task_however_bad(kind: ProposalKind) 
     visited = []
     while (step := run.step()) is not None:
         visited.append(step.task)
-        judgement = run.tell(dict.fromkeys(step.settings, DIVERGED))
+        judgement = run.tell(dict.fromkeys(step.trials, DIVERGED))
         if judgement is not None and step.task != MEMORIZATION:
             assert judgement.passed
             assert judgement.threshold is None
@@ -206,7 +208,7 @@ def test_named_and_known_cells_visit_every_task_however_bad(kind: ProposalKind) 
 
 
 def test_no_child_is_an_outcome_without_visits() -> None:
-    run = ProposalRun(Proposal(3, ProposalKind.PROPOSE, None, "parent"), PROFILE, RULE)
+    run = StagesCourse(Proposal(3, ProposalKind.PROPOSE, None, "parent"), PROFILE, RULE)
     assert run.step() is None
     outcome = run.outcome()
     assert (outcome.visits, outcome.ending) == ((), "no valid child")
@@ -214,6 +216,6 @@ def test_no_child_is_an_outcome_without_visits() -> None:
 
 def test_the_order_in_which_trials_finish_changes_nothing() -> None:
     forward, backward = make_run(memorized=True), make_run(memorized=True)
-    results = dict(zip(SETTINGS, map(ended, (0.3, 0.47, 0.4)), strict=True))
+    results = dict(zip(TRIALS, map(ended, (0.3, 0.47, 0.4)), strict=True))
     assert forward.tell(results) == backward.tell(dict(reversed(results.items())))
     assert forward.visits == backward.visits

@@ -1,0 +1,40 @@
+"""`gatesearch ask`: print cells that a run suggests to tell it."""
+
+import json
+from functools import partial
+
+import click
+from rich.console import Console
+
+from results.store.runs import run_folder
+from search.cells.notation.display import format_display
+from search.cli.loading import load_tasks
+from search.engine.outside_run import suggestions
+
+_EPILOG = """\b
+Examples:
+  gatesearch ask mine              one cell, as a line of JSON
+  gatesearch ask mine --count 8    eight
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("run")
+@click.option(
+    "--count", default=1, show_default=True, type=click.IntRange(1, 10_000), help="Number of cells; different ones."
+)
+@click.option(
+    "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the run."
+)
+def ask(run: str, count: int, trusted: tuple[str, ...]) -> None:
+    """Print cells that RUN suggests to tell it: mutants of its best cells, one JSON object a line.
+
+    RUN is a run that `gatesearch tell` made. An object has `formula`, `id` and `parent`, and `gatesearch tell` reads it
+    as it is. Nothing is registered: until a cell is told, the same cells are printed. A process may be driving the run
+    meanwhile.
+    """
+    console = Console(stderr=True, emoji=False)
+
+    for one in suggestions(run_folder(run), count, trusted=trusted, load=partial(load_tasks, console=console)):
+        line = {"formula": format_display(one.graph), "id": one.graph.id, "parent": one.parent}
+        click.echo(json.dumps(line, ensure_ascii=False))

@@ -1,0 +1,177 @@
+"""`gatesearch compare`: which search method is better at equal compute."""
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from results.report.methods_page import FIGURE_FILE
+from results.store.queries import begin_snapshot
+from results.store.runs import open_run, run_folder
+from results.tables.methods import Compared, verdict_lines
+from search.cli.display import duration, say
+from search.cli.loading import load_tasks
+from search.cli.running import terminable, worker_count
+from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
+from search.compare.comparison import compare as run_comparison
+from search.compare.plan import Plan, SimulationSection, read_plan
+from search.compare.replay import replay_plan
+from search.compare.runs import SearchRun
+from search.core.errors import SearchError
+from search.engine.progress import Progress
+from search.profiles.changes import title_of
+from tasks.task import Task
+
+LINE_SECONDS = 15.0
+"""Least number of seconds between two lines on the progress of the confirmation."""
+
+_EPILOG = """\b
+Examples:
+  gatesearch compare methods.toml              run the plan, all cores
+  gatesearch compare methods.toml --resume     after an interruption, or with more seeds
+  gatesearch compare methods.toml --simulate   all but the training
+  gatesearch compare rungs.toml --replay night compare allocations on recorded trials
+
+\b
+A plan:
+  profile = "quick"
+  seeds = [0, 1, 2, 3, 4]
+  trainings = 60
+  [methods.paper]
+  search.strategy = "paper"
+  [methods.random]
+  search.strategy = "random"
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="Folder of the comparison.  [default: a folder of the plan's name beside the runs]",
+)
+@click.option("--resume", is_flag=True, help="Continue the comparison; the plan may have gained methods and seeds.")
+@click.option(
+    "--replay",
+    "recorded",
+    metavar="RUN",
+    help="Train nothing: compare allocations on the recorded trials of this run, in seconds.",
+)
+@click.option("--simulate", is_flag=True, help="Draw plausible results from the seeds; train nothing.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 4096),
+    help="Worker processes; 0 trains in this process.  [default: number of cores]",
+)
+@click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
+def compare(
+    plan: Path,
+    output: Path | None,
+    resume: bool,
+    recorded: str | None,
+    simulate: bool,
+    workers: int | None,
+    address: str | None,
+) -> None:
+    """Compare search methods at equal compute, as PLAN, a TOML file, says.
+
+    Each method is a table of changes to one profile. Each method and seed is an ordinary run, which ends when its
+    proposals have spent the plan's compute, counted in multiply-adds. The cells that led any search are trained on
+    fresh seeds. The folder then has tables (comparison.csv, methods.csv, pairs.csv, incumbents.csv), a figure and a
+    page: the confirmed score against compute, and which method is better beyond noise. Ctrl-C stops, --resume
+    continues.
+
+    With --replay RUN, the methods try the cells of a stored run in random orders (strategy "sample") and read its
+    trials, or prefixes of them, instead of training. The profile is then that of the run.
+    """
+    console = Console(emoji=False)
+    count = worker_count(workers, address)
+    folder = run_folder(title_of(str(plan))) if output is None else output
+    if recorded is not None:
+        for option, value in (("--resume", resume), ("--simulate", simulate)):
+            if value:
+                raise SearchError(f"{option} cannot be given with --replay, which reads recorded trials; leave it out")
+        _replay(plan, recorded, folder, console)
+        return
+    read = read_plan(plan)
+    if simulate and read.simulation is None:
+        read = replace(read, simulation=SimulationSection())
+    view = CompareView(console, folder)
+    try:
+        with terminable():
+            compared = run_comparison(
+                folder,
+                read,
+                resume=resume,
+                load=partial(load_tasks, console=console),
+                workers=count,
+                address=address,
+                command=sys.argv[1:],
+                observer=view,
+            )
+    except KeyboardInterrupt:
+        again = [str(plan), *(["--output", str(output)] if output is not None else [])]
+        options = " --simulate" if simulate else ""
+        click.echo(
+            "stopped; all finished trials are kept. "
+            f"Resume with: gatesearch compare {shlex.join(again)} --resume{options}",
+            err=True,
+        )
+        raise
+    view.finish(compared)
+
+
+def _replay(plan: Path, recorded: str, folder: Path, console: Console) -> None:
+    """Compare the methods of a plan on the recorded trials of a run."""
+    view = CompareView(console, folder)
+    with open_run(recorded) as store:
+        begin_snapshot(store)
+        compared = replay_plan(read_plan(plan, store.profile), store, load=partial(load_tasks, console=console))
+    write_replay(folder, compared)
+    view.finish(compared)
+
+
+class CompareView(CompareObserver):
+    """View of a comparison: a line for each search that ends, and the verdict."""
+
+    def __init__(self, console: Console, folder: Path) -> None:
+        self.console, self.folder = console, folder
+        self._began = self._printed = time.monotonic()
+
+    def on_start(self, plan: Plan, compute: float, training: float, tasks: Mapping[str, Task]) -> None:
+        say(self.console, f"comparison in {self.folder}")
+        say(
+            self.console,
+            f"{len(plan.methods)} methods ({', '.join(plan.methods)}), {len(plan.seeds)} search seeds each; "
+            f"{compute:.4g} multiply-adds a search, {compute / training:.4g} trainings of the GRU on all tasks",
+        )
+        if plan.simulation is not None:
+            self.console.print("simulated trials: no evidence on cells or methods", style="bold yellow")
+
+    def on_search(self, run: SearchRun, progress: Progress | None, done: int, total: int) -> None:
+        what = "had ended" if progress is None else f"{progress.proposals_done} proposals"
+        best = "" if progress is None or progress.best_cell is None else f", best {progress.best_cell}"
+        score = "" if progress is None or progress.best_score is None else f" {progress.best_score:.4f}"
+        say(self.console, f"{done} of {total}: {run.name}, {what}{best}{score}")
+
+    def on_confirmation(self, done: int, total: int) -> None:
+        if done in (0, total) or time.monotonic() - self._printed >= LINE_SECONDS:
+            self._printed = time.monotonic()
+            say(self.console, f"incumbents on fresh seeds: {done} of {total} trials")
+
+    def finish(self, compared: Compared) -> None:
+        """Print the verdict and where the files are."""
+        say(self.console, f"done in {duration(time.monotonic() - self._began)}")
+        self.console.print()
+        for line in verdict_lines(compared):
+            say(self.console, line)
+        self.console.print()
+        say(self.console, f"tables, {FIGURE_FILE} and {PAGE_FILE} are in {self.folder}")

@@ -1,0 +1,1 @@
+"""Comparison of search methods at equal compute: plan, runs, incumbents, confirmation, replay."""

@@ -1,0 +1,327 @@
+"""Comparison of search methods at equal compute, from a plan to tables, a figure and a page in one folder.
+
+    FOLDER/plan.toml           the plan with its profile written out
+    FOLDER/METHOD-SEED/        one ordinary run for each method and seed
+    FOLDER/confirmation/       trials of the incumbents on fresh seeds
+    FOLDER/incumbents.csv      each incumbent of each search, with its confirmed score
+    FOLDER/comparison.csv      one row for each method and checkpoint of compute
+    FOLDER/methods.csv         one row for each method
+    FOLDER/pairs.csv           one row for each pair and measure
+    FOLDER/comparison.svg      the curves
+    FOLDER/comparison.md       the page
+
+All of it is a function of the plan, but for durations. Whatever was finished is kept if the process is killed, and
+calling `compare` again with `resume` continues.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from results.report.methods_page import FIGURE_FILE, figure, page
+from results.scores.anytime import Course
+from results.store.errors import one_line
+from results.store.files import write_atomically
+from results.store.store import Store
+from results.tables.methods import (
+    Compared,
+    MethodFigures,
+    SearchFigures,
+    curve_table,
+    method_table,
+    pair_table,
+)
+from search.cells.library import LIBRARY, REFERENCE, label_of
+from search.compare.confirmation import (
+    Confirmations,
+    confirm_incumbents,
+    confirmation_store,
+    reference_settings,
+)
+from search.compare.incumbents import Trajectory, trajectory
+from search.compare.plan import Plan, base_profile, parse_plan
+from search.compare.runs import SearchRun, run_searches, searches_of
+from search.core.errors import BudgetError, SearchError
+from search.core.ranges import MAX_WORKERS, check_whole
+from search.engine.budgets import budgets
+from search.engine.progress import Progress
+from search.profiles.sections import Profile
+from search.profiles.tasks import load_tasks
+from search.training.compute import data_size, matrix_groups, model_products, trial_compute
+from search.training.model import units_for
+from search.workers.executor import Executor, make_executor
+from tasks.task import Task
+
+PLAN_FILE = "plan.toml"
+PAGE_FILE = "comparison.md"
+
+
+class CompareObserver:
+    """Observer of a comparison. Its methods do nothing; a subclass overrides those that it needs."""
+
+    def on_start(self, plan: Plan, compute: float, training: float, tasks: Mapping[str, Task]) -> None:
+        """Receive the plan, the budget of each search and the cost of one training of the GRU, in multiply-adds."""
+
+    def on_search(self, run: SearchRun, progress: Progress | None, done: int, total: int) -> None:
+        """Receive a search that has ended, or had ended before (no progress), from any thread, one at a time."""
+
+    def on_confirmation(self, done: int, total: int) -> None:
+        """Receive the number of finished trials on fresh seeds."""
+
+
+@dataclass(frozen=True)
+class _Searched:
+    run: SearchRun
+    trajectory: Trajectory
+
+
+def training_compute(profile: Profile, tasks: Mapping[str, Task]) -> float:
+    """Return the multiply-adds of one training of the GRU on every ranked task.
+
+    It is a whole schedule at the middle setting of the task's grid: the unit of a plan's `trainings`.
+
+    Raises:
+        SearchError: no size of the GRU fits the middle setting of a task.
+        TaskError: the data of a task cannot be read.
+    """
+    graph, total = LIBRARY[REFERENCE].graph, 0.0
+    for name in profile.ranked:
+        task, budget = tasks[name], budgets(profile)[name]
+        setting = profile.grid_of(profile.tasks[name]).middle
+        try:
+            units = units_for(graph, setting, task.output_size, task.output)
+        except BudgetError as error:
+            raise SearchError(f"task {name!r}: {error}; give its section more parameters") from error
+        model = model_products(matrix_groups(graph), units, setting.layers, task.output_size, task.output)
+        data = data_size(task, budget.batch, budget.unroll)
+        total += trial_compute(model, data, budget.steps, budget.epochs, True)
+    return total
+
+
+def compare(
+    folder: Path,
+    plan: Plan,
+    *,
+    resume: bool = False,
+    load: Callable[[Profile], Mapping[str, Task]] = load_tasks,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    command: Sequence[str] = (),
+    observer: CompareObserver | None = None,
+) -> Compared:
+    """Run a comparison to its end, and write its tables, figure and page.
+
+    Args:
+        folder: folder of the comparison, which is created.
+        plan: the plan, as `read_plan` returns it.
+        resume: continue the comparison in the folder; the plan may have gained methods and seeds.
+        load: loads the tasks of a profile.
+        executor: trains all trials; it is not closed. Without it, `workers` and `address` say what is started.
+        workers: worker processes on this machine, 0 for this process; all cores if None.
+        address: address of a Ray cluster, which takes precedence over `workers`.
+        command: arguments of the command line, for the record.
+        observer: sees the progress.
+
+    Returns:
+        The figures of the comparison.
+
+    Raises:
+        SearchError: the folder has another comparison, a search cannot be run, or the GRU has no gain on a task.
+        StoreError: a store cannot be read or written.
+        TaskError: the data of a task cannot be loaded.
+        KeyboardInterrupt: the comparison was interrupted; calling this again with `resume` continues.
+    """
+    observer = observer or CompareObserver()
+    _check_folder(folder, plan, resume)
+    profile = base_profile(plan)
+    tasks = load(profile)
+    training = training_compute(profile, tasks)
+    compute = plan.compute or plan.trainings * training
+    with ExitStack() as stack:
+        if executor is None:
+            count = (os.cpu_count() or 1) if workers is None else check_whole("workers", workers, 0, MAX_WORKERS)
+            executor = stack.enter_context(closing(make_executor(tasks, count, address, profile.limits.of_trials())))
+        with one_line(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / PLAN_FILE, plan.to_toml())
+        observer.on_start(plan, compute, training, tasks)
+        runs = searches_of(folder, plan, compute)
+        ended = itertools.count(1)
+
+        def on_end(run: SearchRun, progress: Progress | None) -> None:
+            observer.on_search(run, progress, next(ended), len(runs))
+
+        run_searches(runs, plan, tasks, executor, on_end, command)
+        compared, incumbents = _confirmed(folder, plan, profile, tasks, runs, executor, compute, training, observer)
+    write_comparison(folder, compared, incumbents)
+    return compared
+
+
+def _check_folder(folder: Path, plan: Plan, resume: bool) -> None:
+    """Raise `SearchError` unless the folder is free, or has the comparison to resume."""
+    path = folder / PLAN_FILE
+    if not path.is_file():
+        if resume:
+            raise SearchError(f"there is no comparison in {str(folder)!r} to resume; start it without --resume")
+        if folder.exists() and any(folder.iterdir()):
+            raise SearchError(
+                f"{str(folder)!r} has other files, but no comparison; choose another folder with --output"
+            )
+        return
+    if not resume:
+        raise SearchError(
+            f"there is a comparison in {str(folder)!r}; "
+            "continue it with --resume, or choose another folder with --output"
+        )
+    with one_line(path):
+        before = parse_plan(path.read_text("utf-8"), str(path))
+    if not before.same_but_more(plan):
+        raise SearchError(
+            f"the plan differs from that in {str(path)!r} in more than added methods and seeds; "
+            "choose another folder with --output"
+        )
+
+
+def _confirmed(
+    folder: Path,
+    plan: Plan,
+    profile: Profile,
+    tasks: Mapping[str, Task],
+    runs: Sequence[SearchRun],
+    executor: Executor,
+    compute: float,
+    training: float,
+    observer: CompareObserver,
+) -> tuple[Compared, pd.DataFrame]:
+    """Confirm the incumbents of finished searches; return all figures, and the table of incumbents."""
+    simulation = None if plan.simulation is None else plan.simulation.simulation()
+    searched = []
+    sources: dict[str, Path] = {}
+    for run in runs:
+        with Store.open(run.folder, readonly=True) as store:
+            searched.append(_Searched(run, trajectory(store, tasks, compute)))
+            for row in store.cells():
+                sources.setdefault(row.id, run.folder)
+    incumbents = [incumbent for one in searched for incumbent in one.trajectory.incumbents]
+    with ExitStack() as stack:
+        opened = {run.folder: stack.enter_context(Store.open(run.folder, readonly=True)) for run in runs}
+        simulated = None if simulation is None else asdict(simulation)
+        store = stack.enter_context(confirmation_store(folder, profile, tasks, simulated))
+        reference = reference_settings(opened.values(), tasks, profile.ranked)
+        confirm_incumbents(
+            store,
+            {cell: opened[path] for cell, path in sources.items()},
+            incumbents,
+            reference,
+            profile,
+            tasks,
+            executor,
+            plan.confirm,
+            simulation=simulation,
+            on_trial=observer.on_confirmation,
+        )
+        confirmations = Confirmations(store, profile, tasks, reference, plan.confirm)
+        scores = [[confirmations.of(i) for i in one.trajectory.incumbents] for one in searched]
+        names = {row.id: row.name for row in store.cells()}
+        seconds = sum(row.seconds for row in store.trials())
+    rows, figures = [], {}
+    for one, own in zip(searched, scores, strict=True):
+        run, path = one.run, one.trajectory
+        figures[run.method, run.seed] = SearchFigures(
+            run.seed,
+            Course(tuple(i.compute for i in path.incumbents), tuple(c.score for c in own)),
+            path.proposals,
+            path.complete,
+            path.compute,
+            path.total,
+            path.given,
+            path.seconds,
+        )
+        for incumbent, confirmed in zip(path.incumbents, own, strict=True):
+            label = label_of(incumbent.cell, names.get(incumbent.cell))
+            head = (run.method, run.seed, incumbent.proposal, incumbent.compute, incumbent.compute / training)
+            rows.append(
+                (*head, incumbent.cell, label, incumbent.score, confirmed.score, confirmed.error, confirmed.task)
+            )
+    compared = Compared(
+        tuple(
+            MethodFigures(name, *words_of(plan, name), tuple(figures[name, seed] for seed in plan.seeds))
+            for name in plan.methods
+        ),
+        compute,
+        training,
+        plan.standard,
+        pairs_of(plan),
+        plan.confirm,
+        seconds,
+        plan.simulation is not None,
+        plan.description,
+    )
+    return compared, pd.DataFrame(rows, columns=list(INCUMBENT_COLUMNS))
+
+
+INCUMBENT_COLUMNS = {
+    "method": "name of the method",
+    "seed": "seed of the search",
+    "proposal": "proposal from whose outcome on the cell leads; -1: from the start",
+    "compute": "multiply-adds of the proposals up to that one",
+    "trainings": "the same in trainings of the GRU on every ranked task",
+    "cell": "id of the cell",
+    "name": "its name, or the first digits of its id",
+    "search_score": "its score by validation in the search",
+    "confirmed": "its score on fresh seeds",
+    "confirmed_se": "standard error of that score over the seeds",
+    "task": "task that has the smallest share, which is the score",
+}
+"""Columns of `incumbents.csv`."""
+
+
+def words_of(plan: Plan, name: str) -> tuple[str, str]:
+    """Return the strategy and the allocation of a method."""
+    assert isinstance(plan.profile, dict)
+    own = plan.methods[name].get("search", {})
+    search = plan.profile.get("search", {}) | (own if isinstance(own, dict) else {})
+    return str(search.get("strategy", "paper")), str(search.get("allocation", "stages"))
+
+
+def pairs_of(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Return the pairs that a plan tests; a pair with the baseline has it second."""
+    names = [name for name in plan.methods if name != plan.standard]
+    against = [(name, plan.standard) for name in names]
+    return tuple(against if plan.pairs == "baseline" else against + list(itertools.combinations(names, 2)))
+
+
+def write_replay(folder: Path, compared: Compared) -> None:
+    """Write the tables, the figure and the page of a replay into a folder that is new or has only such files.
+
+    Raises:
+        SearchError: the folder has other files.
+        StoreError: a file cannot be written.
+    """
+    files = {f"{name}.csv" for name in ("comparison", "methods", "pairs")} | {FIGURE_FILE, PAGE_FILE}
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= files):
+        raise SearchError(f"{str(folder)!r} has other files than a replay's; choose another folder with --output")
+    with one_line(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_comparison(folder, compared)
+
+
+def write_comparison(folder: Path, compared: Compared, incumbents: pd.DataFrame | None = None) -> None:
+    """Write the tables, the figure and the page of a comparison.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    tables = {"comparison": curve_table(compared), "methods": method_table(compared), "pairs": pair_table(compared)}
+    if incumbents is not None:
+        tables["incumbents"] = incumbents
+    for name, table in tables.items():
+        write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
+    write_atomically(folder / FIGURE_FILE, figure(compared))
+    write_atomically(folder / PAGE_FILE, page(compared, f"Comparison {folder.name}"))

@@ -1,0 +1,109 @@
+"""Searches with halving that really train: killed at any moment, resumed, replayed, and trained again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from results.store.store import Store
+from results.store.words import COMPLETE, ProposalKind, TrialState
+from search.engine.verification import replay, retrain_sample
+from search.profiles.sections import HalvingSection, Profile, ScheduleSection
+from search.workers.executor import LocalExecutor
+from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, run
+from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled
+
+SCHEDULE = ScheduleSection(batch=4, unroll=8, epoch_steps=100, epochs=3, halvings=1, chance_epochs=100)
+HALVING = replace(
+    PROFILE,
+    search=replace(PROFILE.search, allocation="halving", proposals=18, window=4, paired=True),
+    halving=HalvingSection(rungs=3, settings=(1, 1, 2), seeds=2),
+    tasks={name: replace(section, schedule=SCHEDULE) for name, section in PROFILE.tasks.items()},
+)
+MARKS = (33, 100)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rows]:
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, run(folder, profile=HALVING)[0]
+
+
+def test_candidates_are_trained_to_their_rungs_and_no_further(whole: tuple[Path, Rows]) -> None:
+    _, rows = whole
+    proposals = [row for row in rows["proposals"] if row.index >= 0]
+    reached: dict[str, list[str]] = {}
+    for row in proposals:
+        if row.cell is not None:
+            reached.setdefault(row.cell, []).append(row.outcome)
+    known = {row.cell for row in rows["proposals"] if row.index < 0}
+    assert sum(row.kind == ProposalKind.PROMOTE for row in proposals) >= 6
+    assert sum(row.kind == ProposalKind.PROPOSE for row in proposals) == 18
+    assert any(endings[-2:] == [COMPLETE, COMPLETE] for endings in reached.values())  # trained on further seeds
+    for row in rows["trials"]:
+        if row.cell in known or row.repeat != 0 or row.task == "memorization":
+            continue
+        steps = (*MARKS, SCHEDULE.budget().steps, SCHEDULE.budget().steps)
+        assert row.steps <= steps[len(reached[row.cell]) - 1]
+        if row.state == TrialState.PAUSED:
+            assert row.steps in MARKS
+            assert [point[0] for point in row.curve] == [step for step in (33, 100) if step <= row.steps]
+    further = [row for row in rows["trials"] if row.repeat < 0]
+    assert {row.repeat for row in further} == {-1, -2}
+    assert len({(row.task, row.repeat, row.seed) for row in further}) == 2  # one ranked task, the same seeds for all
+    paired = [row for row in rows["trials"] if row.repeat == 0 and row.task == "xml"]
+    assert len({row.seed for row in paired}) == 1
+
+
+@pytest.mark.parametrize("first", [9, 30])
+def test_a_killed_run_ends_with_the_rows_of_an_undisturbed_one(
+    first: int, whole: tuple[Path, Rows], tmp_path: Path
+) -> None:
+    for jobs in (first, 7, 11):
+        with pytest.raises(KilledError):
+            run(tmp_path, Killing(TASKS, first + jobs, jobs), HALVING)
+    found, progress = run(tmp_path, Shuffled(TASKS, first), HALVING)
+    assert found == whole[1]
+    assert progress.promotions == sum(row.kind == ProposalKind.PROMOTE for row in found["proposals"])
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_run_that_was_extended_is_that_of_its_two_numbers(tmp_path: Path) -> None:
+    longer = replace(HALVING, search=replace(HALVING.search, proposals=24))
+    run(tmp_path / "a", profile=HALVING)
+    with make_store(tmp_path / "a") as store:
+        assert store.drained == (18,)
+    found, _ = run(tmp_path / "a", profile=longer)
+    again, _ = run(tmp_path / "a", profile=longer)
+    assert found == again
+    with make_store(tmp_path / "a") as store:
+        assert store.drained == (18, 24)
+        assert replay(store, longer, TASKS).check.ok
+
+
+def check(store: Store, profile: Profile = HALVING) -> None:
+    found = replay(store, profile, TASKS)
+    assert found.check.ok, found.check
+    assert found.jobs
+    for result in retrain_sample(store, TASKS, found.jobs, 12, 0):
+        assert result.ok, result
+
+
+def test_a_replay_gives_every_row_and_trials_trained_again_are_equal(whole: tuple[Path, Rows]) -> None:
+    with Store.open(whole[0], readonly=True) as store:
+        check(store)
+
+
+@pytest.mark.parametrize("jobs", [5, 40])
+def test_an_unfinished_run_is_replayed_as_far_as_it_came(jobs: int, tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        run(tmp_path, Killing(TASKS, 1, jobs), HALVING)
+    with make_store(tmp_path) as store:
+        check(store)
+
+
+def test_losing_the_checkpoints_changes_no_result(
+    whole: tuple[Path, Rows], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.engine.checkpoints.Checkpoints.get", lambda *_: None)
+    assert run(tmp_path, LocalExecutor(TASKS), HALVING)[0] == whole[1]
