@@ -11,7 +11,7 @@ import pandas as pd
 
 from results.scores.finalists import finalists_of
 from results.store.store import Store
-from results.store.words import RANKED_STATES, Origin, TrialState
+from results.store.words import LOST_STATES, Origin, TrialState
 from search.cells.library import label_of
 
 _TRIALS = f"""
@@ -62,7 +62,7 @@ def untrained(store: Store, tasks: Sequence[str]) -> list[Untrained]:
     labels = dict(zip(trials["cell"], trials["label"], strict=True))
     found = []
     for (task, label), own in trials.groupby(["task", "label"]):
-        lost = own[~own["state"].isin(RANKED_STATES)]
+        lost = own[own["state"].isin(LOST_STATES)]
         at_chance = int((own["state"] == TrialState.AT_CHANCE).sum())
         if task not in tasks or len(lost) + at_chance < len(own):
             continue

@@ -36,6 +36,8 @@ def fill(store: Store) -> None:
     trials += [at_chance(mut1, music, 1), lost(mut1, music, 2, 5)]
     trials += [at_chance(mut2, music, 1), at_chance(mut2, music, 2), make_trial(mut2, arithmetic)]
     trials += [lost(found, arithmetic, 1, 3)]
+    # One that may be trained further is not lost.
+    trials += [lost(lstm, music, 1, 3), make_trial(lstm, music, 2, state="paused", validation=None, test=None)]
     repeats = [make_trial(cell, arithmetic, repeat=k) for cell in (gru, mut2) for k in (1, 2, 3)]
     repeats[-1] = replace(lost(mut2, arithmetic, 0, 4), repeat=3)
     store.record(None, [*trials, *repeats])
