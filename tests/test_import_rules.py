@@ -33,7 +33,7 @@ RESULTS = "results are layered"
 LAYERS = {
     SEARCH: (
         *(("cells", "core"), ("kernels",), ("training",), ("workers",), ("profiles",), ("strategies",)),
-        *(("engine",), ("bench",), ("compare",), ("cli",)),
+        *(("allocations",), ("engine",), ("bench",), ("compare",), ("cli",)),
     ),
     RESULTS: (("store",), ("scores",), ("tables",), ("trackers",), ("publication", "report"), ("findings", "run")),
 }

@@ -18,11 +18,12 @@ from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.trial import TrialResult
 
-LEARNT = 0.3
+LEARNT, LEAST = 0.3, 0.1
 """Share of its final gain that the reference must have at a step for candidates to be compared with it there.
 
 Before that, a task is often in a phase in which nothing is learnt for a while and then much at once: who comes out of
-it a few steps later has no gain yet, and may be better in the end."""
+it a few steps later has no gain yet, and may be better in the end. Where no task is that far, the one of which most was
+learnt decides, if that is at least the second number."""
 
 Floor: TypeAlias = tuple[tuple[int, float], ...]
 """(step, validation metric) pairs: a trial whose best value so far is worse at that step is given up."""
@@ -124,9 +125,9 @@ class Reference:
             return self.rule.share(task, value)
         return self.rule.against({task: self.marks[task][step]}).share(task, value)
 
-    def is_informative(self, task: str, step: int | None) -> bool:
-        """Return whether the reference has learnt enough of a task at a step for others to be compared with it."""
-        return step is None or self._has_learnt(task, self.marks[task].get(step))
+    def learnt(self, task: str, step: int | None) -> float:
+        """Return the share of its final gain that the reference has at a step; 0 if it is not known there."""
+        return 1.0 if step is None else self._share_of_gain(task, self.marks.get(task, {}).get(step))
 
     def floor(self, task: str, share: float) -> Floor:
         """Return the values whose gain is this share of the reference's at equal steps, where that is informative."""
@@ -134,11 +135,13 @@ class Reference:
             return ()
         constant = self.rule.constants[task]
         curve = sorted(self.curves.get(task, {}).items())
-        return tuple((step, constant + share * (v - constant)) for step, v in curve if self._has_learnt(task, v))
+        return tuple(
+            (step, constant + share * (v - constant)) for step, v in curve if self._share_of_gain(task, v) > LEARNT
+        )
 
-    def _has_learnt(self, task: str, value: float | None) -> bool:
+    def _share_of_gain(self, task: str, value: float | None) -> float:
         final = self.rule.gain(task, self.rule.reference[task])
-        return value is not None and self.rule.gain(task, value) > LEARNT * final
+        return 0.0 if value is None or not final > 0.0 else self.rule.gain(task, value) / final
 
 
 class Allocation(ABC):

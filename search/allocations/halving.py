@@ -22,6 +22,8 @@ from heapq import heappop, heappush
 from results.store.endings import NO_CHILD, failed_at, paused_at, stopped_at
 from results.store.words import COMPLETE, ProposalKind, TrialState
 from search.allocations.base import (
+    LEARNT,
+    LEAST,
     Allocation,
     Course,
     Judgement,
@@ -117,15 +119,17 @@ class Halving(Allocation):
     def tasks(self, rung: int) -> tuple[str, ...]:
         """Return the tasks of a rung in order.
 
-        Below a whole training these are the ranked tasks that the reference has begun to learn. A whole training is on
-        all tasks, and further seeds are of the ranked ones.
+        Below a whole training these are the ranked tasks of which the reference has learnt enough, or at least that of
+        which it has learnt most. A whole training is on all tasks, and further seeds are of the ranked ones.
         """
         return self._tasks[rung]
 
     def _tasks_of(self, rung: int, reference: Reference) -> tuple[str, ...]:
         if rung >= self.whole:
             return self.profile.visited if rung == self.whole else self.profile.ranked
-        return tuple(t for t in self.profile.ranked if reference.is_informative(t, self.until(t, rung)))
+        learnt = {task: reference.learnt(task, self.until(task, rung)) for task in self.profile.ranked}
+        most = max(learnt, key=learnt.__getitem__)
+        return tuple(t for t in learnt if learnt[t] > LEARNT or (t == most and learnt[t] > LEAST))
 
     def course(self, proposal: Proposal, rule: ScoreRule) -> Course:
         """Return the course of a proposal; baselines visit every task in full."""

@@ -94,7 +94,7 @@ def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
 def _rungs(profile: Profile, full: Mapping[str, float]) -> tuple[float, float]:
     """Return the seconds of a candidate under halving: if it ends on the first task, and the mean if all get through.
 
-    A promoted candidate goes on with one setting of each task, and its other settings are trained from the start.
+    A promoted candidate continues with one setting of each task; its other settings are trained from the start.
 
     Args:
         profile: profile of the search.

@@ -14,7 +14,7 @@ _DENORMAL = 1e-310
 
 @contextmanager
 def denormals_flushed() -> Iterator[None]:
-    """Let this thread treat denormal numbers as zero; works as a decorator, too. What was set before is restored."""
+    """Treat denormal numbers as zero in this thread; works as a decorator, too. What was set before is restored."""
     before = _DENORMAL * 1.0 == 0.0
     torch.set_flush_denormal(True)
     try:

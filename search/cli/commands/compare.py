@@ -33,10 +33,10 @@ LINE_SECONDS = 15.0
 
 _EPILOG = """\b
 Examples:
-  gatesearch compare methods.toml              run the plan, all cores
-  gatesearch compare methods.toml --resume     after an interruption, or with more seeds
-  gatesearch compare methods.toml --simulate   all but the training
-  gatesearch compare rungs.toml --replay night compare allocations on recorded trials
+  gatesearch compare methods.toml               run the plan, all cores
+  gatesearch compare methods.toml --resume      continue, or add seeds
+  gatesearch compare methods.toml --simulate    all but the training
+  gatesearch compare rungs.toml --replay night  allocations on recorded trials
 
 \b
 A plan:

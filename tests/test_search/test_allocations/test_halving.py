@@ -215,6 +215,12 @@ def test_a_promoted_candidate_goes_on_with_its_best_setting_and_tries_those_besi
 
 
 def test_a_reference_that_learns_nothing_before_the_first_rung_is_an_error() -> None:
-    slow = replace(REFERENCE, marks={"xml": {10: 0.26, 30: 0.45, 90: 0.6}, "music": REFERENCE.marks["music"]})
+    slow = replace(REFERENCE, marks={"xml": {10: 0.26, 30: 0.45, 90: 0.6}, "music": {1: 9.9, 3: 9.3, 9: 8.8}})
     with pytest.raises(SearchError, match="after the steps 10 of xml, 1 of music, the GRU has learnt too little"):
         make_halving(reference=slow)
+
+
+def test_where_little_was_learnt_the_task_decides_of_which_most_was() -> None:
+    slow = replace(REFERENCE, marks={"xml": {10: 0.3, 30: 0.45, 90: 0.6}, "music": {1: 9.5, 3: 9.9, 9: 8.8}})
+    halving = make_halving(reference=slow)
+    assert [halving.tasks(rung) for rung in range(3)] == [("music",), ("xml",), ("xml", "music")]
