@@ -28,9 +28,9 @@ from search.training.simulation import Simulation
 
 _EPILOG = """\b
 Examples:
-  gatesearch tell mine --profile quick < cells.txt       formulas, blank lines between them
+  gatesearch tell mine --profile quick < cells.txt       formulas
   gatesearch ask mine --count 4 | gatesearch tell mine   what the run suggests
-  my-optimiser | gatesearch tell mine --workers 8        {"formula": "..."} a line
+  my-optimiser | gatesearch tell mine --workers 8        lines of JSON
 
 Exit status: 0 also if a formula is invalid, which its line says; 2 if the input or an option cannot be used.
 """
@@ -153,7 +153,7 @@ class _Conversation(RunObserver):
         name = shlex.quote(name_for_commands(run.store))
         click.echo(
             f"stopped; all {progress.trials_run + progress.trials_known} finished trials are kept. "
-            f"Go on with: gatesearch tell {name}{trust_options(run.profile)}",
+            f"Continue with: gatesearch tell {name}{trust_options(run.profile)}",
             err=True,
         )
 

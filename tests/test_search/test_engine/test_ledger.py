@@ -136,7 +136,7 @@ def test_a_limited_search_with_halving_is_the_same_however_often_it_is_killed(tm
     rng, kills = np.random.default_rng(2), 0
     while True:
         try:
-            found = simulate(tmp_path / "killed", profile, Killing(TASKS, kills, int(rng.integers(1, 20))))
+            found = simulate(tmp_path / "killed", profile, Killing(TASKS, kills, int(rng.integers(1, 40))))
             break
         except KilledError:
             kills += 1
@@ -168,7 +168,7 @@ def test_a_limited_search_is_the_same_however_often_it_is_killed_and_whatever_fi
     rng, kills = np.random.default_rng(1), 0
     while True:
         try:
-            found = simulate(tmp_path / "killed", profile, Killing(TASKS, kills, int(rng.integers(1, 20))))
+            found, _ = run(tmp_path / "killed", Killing(TASKS, kills, int(rng.integers(1, 25))), profile)
             break
         except KilledError:
             kills += 1
