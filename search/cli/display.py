@@ -100,7 +100,9 @@ class Display:
         parts = [f"{counts.trials_run} trials"]
         if counts.trials_known:
             parts.append(f"{counts.trials_known} from before")
-        if counts.past:
+        if counts.rungs:
+            parts.append(f"rungs {'/'.join(map(str, counts.rungs))}")
+        elif counts.past:
             parts.append(
                 "passed " + ", ".join(f"{name} {counts.past[name]}" for name in self.stages if name in counts.past)
             )

@@ -219,6 +219,8 @@ class Engine:
             told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
             rung, standing = self.allocation.learn(*told)
             self.strategy.tell(replace(outcome, rung=rung, standing=standing))
+        if self.allocation.whole and told[2] is not None:
+            self.progress.count_rung(rung)
         if self._ledger is not None:
             self._ledger.charge(uses_of(self.store, self.allocation, told[2], rung, told[3]))
 

@@ -14,6 +14,7 @@ class Progress:
     promotions: int = 0  # of candidates that are trained further
     trials_run: int = 0  # finished since the search was started or resumed
     trials_known: int = 0  # found in the store
+    rungs: list[int] = field(default_factory=list)  # candidates told at each rung; empty without rungs
     past: dict[str, int] = field(default_factory=dict)  # new cells that passed each stage, by task
     endings: dict[str, int] = field(default_factory=dict)  # proposals of new cells, by ending
     best_cell: str | None = None  # name, or first 8 digits of the id
@@ -26,6 +27,11 @@ class Progress:
     def count_passed(self, task: str) -> None:
         """Count a new cell that passed the stage of a task."""
         self.past[task] = self.past.get(task, 0) + 1
+
+    def count_rung(self, rung: int) -> None:
+        """Count a candidate whose training for a rung has ended."""
+        self.rungs.extend([0] * (rung + 1 - len(self.rungs)))
+        self.rungs[rung] += 1
 
     def count_ending(self, ending: str) -> None:
         """Count the ending of a proposal of a new cell."""

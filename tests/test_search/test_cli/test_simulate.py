@@ -1,7 +1,9 @@
 """`gatesearch search --simulate`: a search like any other that trains nothing, and says so wherever it can be read."""
 
 import gc
+import re
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -107,3 +109,29 @@ def test_workers_change_nothing_but_a_window_that_is_too_small_for_them_is_warne
     assert two.status == 0
     assert "warning: 2 processors, but a window of 2 proposals keeps about 1 busy; set a larger `window` " in two.out
     assert_same_table(here / "runs" / "two", here / "runs" / "alone")
+
+
+def test_a_search_with_halving_says_how_many_were_promoted_and_what_was_trained(
+    gatesearch: Gatesearch, here: Path
+) -> None:
+    text = (here / "tiny.toml").read_text("utf-8").replace("epochs = 2, halvings = 1", "epochs = 4, halvings = 1")
+    text = text.replace("[search]\nproposals = 6", '[search]\nallocation = "halving"\nproposals = 30')
+    (here / "halving.toml").write_text(text + "\n[halving]\nrungs = 3\nsettings = [1, 1, 1]\nseeds = 1\n", "utf-8")
+    said = gatesearch("search", "rungs", "--profile", "halving.toml", "--simulate", "--workers", "0")
+    assert (said.status, said.err) == (0, "")
+    found = re.search(r"candidates at each rung: ([\d, ]+); trained (\d+) % of what", said.out)
+    assert found
+    counts = [int(count) for count in found[1].split(", ")]
+    with Store.open(here / "runs" / "rungs", readonly=True) as store:
+        rungs: Counter[int] = Counter()
+        tried: Counter[str] = Counter()
+        for row in store.proposals():
+            if row.index >= 0 and row.cell is not None:
+                rungs[tried[row.cell]] += 1
+                tried[row.cell] += 1
+        trials = [row for row in store.trials() if row.repeat <= 0 and row.proposal is not None and row.proposal >= 0]
+        steps = sum(row.steps for row in trials if row.task != "memorization")
+    assert counts == [rungs[rung] for rung in range(len(rungs))]
+    assert len(counts) >= 3
+    assert int(found[2]) == round(100 * steps / (len(tried) * 2 * 20))  # two tasks of 20 steps
+    assert "paused at rung 1" in pd.read_csv(here / "runs" / "rungs" / "leaderboard.csv")["stage"].tolist()
