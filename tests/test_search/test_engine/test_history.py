@@ -48,13 +48,13 @@ PROFILES = {
     ),
     "halving": replace(
         LONG,
-        search=replace(SEARCH, allocation="halving", proposals=120, window=10, hopeless=0.2),
+        search=replace(SEARCH, allocation="halving", proposals=70, window=8, hopeless=0.2),
         halving=HalvingSection(rungs=3, settings=(1, 2, 3), seeds=2),
         tasks=HALVED,
     ),
     "halving paired": replace(
         LONG,
-        search=replace(SEARCH, allocation="halving", strategy="random", paired=True, proposals=60, window=3),
+        search=replace(SEARCH, allocation="halving", strategy="random", paired=True, proposals=40, window=3),
         halving=HalvingSection(eta=2, rungs=2, settings=(2, 2), seeds=0),
         tasks=HALVED,
     ),
