@@ -110,6 +110,18 @@ def _rungs(profile: Profile, full: Mapping[str, float]) -> tuple[float, float]:
     return section.settings[0] * section.shares[0] * full[profile.ranked[0]], most
 
 
+def promoted_share(profile: Profile) -> float:
+    """Return the largest number of promotions for each proposal of another kind; 0 without halving.
+
+    One of `eta` candidates of a rung is promoted, so it is 1 / eta + 1 / eta^2 + ... up to the highest rung. It is less
+    if most candidates are stopped.
+    """
+    if profile.search.allocation != "halving":
+        return 0.0
+    top = profile.halving.rungs - 1 + (profile.halving.seeds > 0)
+    return sum(float(profile.halving.eta) ** -rung for rung in range(1, top + 1))
+
+
 def reexamined_share(profile: Profile) -> float:
     """Return the share of proposals that examine a known cell again; 0 for strategies that do not.
 

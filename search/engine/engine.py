@@ -32,6 +32,7 @@ from search.core.keys import finalist_seed, shared_seed, trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
 from search.engine.budgets import budgets
 from search.engine.checkpoints import FOLDER, Checkpoints
+from search.engine.cost import promoted_share
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
 from search.engine.ledger import Ledger, uses_of
@@ -113,6 +114,9 @@ class Engine:
         self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
         self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
+        if self.allocation.whole:
+            self.progress.rungs = [0] * (self.allocation.top + 1)
+            self.progress.expected = promoted_share(profile) + 1.0
         for name in profile.visited:
             marks = self.allocation.marks(name)
             self._budgets[name] = replace(self._budgets[name], marks=marks)
@@ -289,6 +293,7 @@ class Engine:
                 if visit.passed:
                     self.progress.count_passed(visit.task)
         if row.cell is not None:
+            self.progress.count_rung(past.rung)
             self.progress.note_score(self._label(row.cell), row.score)
 
     def _graph_of(self, cell: str) -> GateGraph:
@@ -418,6 +423,8 @@ class Engine:
                 self.progress.promotions += 1
             else:
                 self.progress.proposals_done += 1
+            if proposal.cell is not None:
+                self.progress.count_rung(outcome.rung)
             if proposal.kind is ProposalKind.PROPOSE:
                 self.progress.count_ending(outcome.ending)
             self._record(outcome, self._score(outcome) if outcome.is_complete else None)

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from results.store.files import runs_folder
+from results.store.rungs import rungs_of
 from results.store.runs import known_runs, run_folder
 from results.store.store import FILE
 from results.store.summary import funnel
@@ -197,15 +198,25 @@ class SearchView(RunView):
         seconds = time.monotonic() - self._began
         counts = funnel(run.store)
         self.show_table(run)
-        stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
-        say(
-            self.console,
-            f"{counts.proposals} new cells proposed, {counts.reexaminations} cells examined again; "
-            f"passed: {stages or 'none'}",
-        )
+        rungs = rungs_of(run.store)
+        if rungs is None:
+            stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
+            say(
+                self.console,
+                f"{counts.proposals} new cells proposed, {counts.reexaminations} cells examined again; "
+                f"passed: {stages or 'none'}",
+            )
+        else:
+            reached = ", ".join(f"{rung.rung}: {rung.tried}" for rung in rungs.rungs)
+            say(
+                self.console,
+                f"{counts.proposals} new cells proposed, {rungs.promotions} promotions; candidates at rung {reached}",
+            )
         if counts.rejections:
             reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
             say(self.console, f"draws rejected before training: {reasons}")
+        if rungs is not None and rungs.line is not None:
+            say(self.console, rungs.line)
         say(self.console, f"done in {duration(seconds)}; the table is {run.table}")
         self.show_verdict()
 
