@@ -87,6 +87,11 @@ class Rungs:
     weighted: float
     full_weighted: float
 
+    @property
+    def whole(self) -> int:
+        """Number of the rung of a whole training."""
+        return 1 + [rung.share for rung in self.rungs].index(1.0)
+
     @cached_property
     def share_of_steps(self) -> float | None:
         """Share that `steps` is of `full_steps`; None before there is a candidate."""
