@@ -155,8 +155,6 @@ class Allocation(ABC):
 
     whole = 0
     """Rung of a whole training."""
-    top = 0
-    """Highest rung."""
 
     def __init__(self, profile: Profile, seed: int, budgets: Mapping[str, Budget]) -> None:
         self.profile, self.seed, self.budgets = profile, seed, budgets

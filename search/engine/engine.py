@@ -114,9 +114,7 @@ class Engine:
         self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
         self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
-        if self.allocation.whole:
-            self.progress.rungs = [0] * (self.allocation.top + 1)
-            self.progress.expected = promoted_share(profile) + 1.0
+        self.progress.expected = 1.0 + promoted_share(profile)
         for name in profile.visited:
             marks = self.allocation.marks(name)
             self._budgets[name] = replace(self._budgets[name], marks=marks)
@@ -223,6 +221,8 @@ class Engine:
             told = index, proposal.kind, proposal.cell, outcome.visits, outcome.ending
             rung, standing = self.allocation.learn(*told)
             self.strategy.tell(replace(outcome, rung=rung, standing=standing))
+        if self.allocation.whole and told[2] is not None:
+            self.progress.count_rung(rung)
         if self._ledger is not None:
             self._ledger.charge(uses_of(self.store, self.allocation, told[2], rung, told[3]))
 
@@ -293,7 +293,6 @@ class Engine:
                 if visit.passed:
                     self.progress.count_passed(visit.task)
         if row.cell is not None:
-            self.progress.count_rung(past.rung)
             self.progress.note_score(self._label(row.cell), row.score)
 
     def _graph_of(self, cell: str) -> GateGraph:
@@ -423,8 +422,6 @@ class Engine:
                 self.progress.promotions += 1
             else:
                 self.progress.proposals_done += 1
-            if proposal.cell is not None:
-                self.progress.count_rung(outcome.rung)
             if proposal.kind is ProposalKind.PROPOSE:
                 self.progress.count_ending(outcome.ending)
             self._record(outcome, self._score(outcome) if outcome.is_complete else None)

@@ -21,7 +21,7 @@ from search.training.trial import Point, TrialResult
 
 @dataclass(frozen=True)
 class PastProposal:
-    """Row of a proposal that ended, its visits in order, and the rung to which it trained its cell; 0 without rungs.
+    """Row of a proposal that ended, and its visits in order.
 
     A trial that several proposals asked for belongs to the visit of the first one only. A strategy learns the same from
     it, because it is told the other proposals later.
@@ -29,7 +29,6 @@ class PastProposal:
 
     row: ProposalRow
     visits: tuple[Visit, ...]
-    rung: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,9 @@ class History:
                 own = found.get((row.index, visit.task), {})
                 if course is not None:
                     visits.append(course.visit(visit, own, promoted=row.kind == ProposalKind.PROMOTE))
-            proposals.append(PastProposal(row, tuple(visits), course.rung if course is not None else 0))
             if course is not None:
                 course.rung += 1
+            proposals.append(PastProposal(row, tuple(visits)))
         return cls(proposals, sum(map(len, found.values())))
 
 

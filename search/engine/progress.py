@@ -12,10 +12,10 @@ class Progress:
     proposals: int = 0
     proposals_done: int = 0
     promotions: int = 0  # of candidates that are trained further
-    rungs: list[int] = field(default_factory=list)  # candidates that reached each rung; empty without halving
     expected: float = 1.0  # proposals that end for each of `proposals`, with the promotions that it leads to
     trials_run: int = 0  # finished since the search was started or resumed
     trials_known: int = 0  # found in the store
+    rungs: list[int] = field(default_factory=list)  # candidates told at each rung; empty without rungs
     past: dict[str, int] = field(default_factory=dict)  # new cells that passed each stage, by task
     endings: dict[str, int] = field(default_factory=dict)  # proposals of new cells, by ending
     best_cell: str | None = None  # name, or first 8 digits of the id
@@ -30,9 +30,9 @@ class Progress:
         self.past[task] = self.past.get(task, 0) + 1
 
     def count_rung(self, rung: int) -> None:
-        """Count a candidate that was trained to a rung, from 0, if the search has rungs."""
-        if rung < len(self.rungs):
-            self.rungs[rung] += 1
+        """Count a candidate whose training for a rung has ended."""
+        self.rungs.extend([0] * (rung + 1 - len(self.rungs)))
+        self.rungs[rung] += 1
 
     def count_ending(self, ending: str) -> None:
         """Count the ending of a proposal of a new cell."""

@@ -41,7 +41,7 @@ Examples:
   gatesearch leaderboard quick-1 --baselines --study
   gatesearch leaderboard quick-1 --format latex -o table.tex
   gatesearch leaderboard atlas --family gru --references
-  gatesearch leaderboard atlas --front time             no other is better and faster
+  gatesearch leaderboard atlas --front time             the fastest and best
   gatesearch leaderboard atlas --families               a line for each family
 
 """

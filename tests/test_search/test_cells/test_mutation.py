@@ -131,7 +131,7 @@ def is_cell(graph: GateGraph, parent: GateGraph) -> bool:
 def test_a_draw_of_one_transformation_has_one_of_its_outcomes(name: str) -> None:
     parent = PARENTS[name]
     inner = [i for i, node in enumerate(parent.nodes) if node.inputs]
-    allowed = {
+    allowed: dict[tuple[Transformation, int], set[str]] = {
         (what, i): {g.id for g in outcomes(parent, what, i) if g is not None and is_cell(g, parent)}
         for what in OF_ONE_PARENT
         for i in inner

@@ -26,8 +26,9 @@ Start = Callable[..., subprocess.Popen[str]]
 LONGER = TINY.replace("proposals = 6", "proposals = 24")
 
 HALVING = (
-    LONGER.replace("window = 2", 'window = 4\nscore = "gain"\nallocation = "halving"')
-    .replace("schedule = { epoch_steps = 5,", "schedule = { epoch_steps = 90,")  # enough to learn something
+    LONGER.replace("window = 2", 'window = 4\nscore = "gain"\nallocation = "halving"').replace(
+        "schedule = { epoch_steps = 5,", "schedule = { epoch_steps = 90,"
+    )  # enough to learn something
     + """
 [halving]
 rungs = 3

@@ -1,9 +1,12 @@
 """`gatesearch search --simulate`: a search like any other that trains nothing, and says so wherever it can be read."""
 
 import gc
+import re
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -107,3 +110,38 @@ def test_workers_change_nothing_but_a_window_that_is_too_small_for_them_is_warne
     assert two.status == 0
     assert "warning: 2 processors, but a window of 2 proposals keeps about 1 busy; set a larger `window` " in two.out
     assert_same_table(here / "runs" / "two", here / "runs" / "alone")
+
+
+def test_a_search_with_halving_says_how_many_were_promoted_and_what_was_trained(
+    gatesearch: Gatesearch, here: Path
+) -> None:
+    text = (here / "tiny.toml").read_text("utf-8").replace("epochs = 2, halvings = 1", "epochs = 4, halvings = 1")
+    text = text.replace("[search]\nproposals = 6", '[search]\nallocation = "halving"\nproposals = 30')
+    (here / "halving.toml").write_text(text + "\n[halving]\nrungs = 3\nsettings = [1, 1, 1]\nseeds = 1\n", "utf-8")
+    said = gatesearch("search", "rungs", "--profile", "halving.toml", "--simulate", "--workers", "0")
+    assert (said.status, said.err) == (0, "")
+    reached = re.search(r"(\d+) promotions; candidates at rung ([\d:, ]+)\n", said.out)
+    saved = re.search(r"halving trained ([\d.]+) % of the steps of training every candidate in full", said.out)
+    assert reached
+    assert saved
+    counts = [int(part.split(": ")[1]) for part in reached[2].split(", ")]
+    with Store.open(here / "runs" / "rungs", readonly=True) as store:
+        rungs: Counter[int] = Counter()
+        tried: Counter[str] = Counter()
+        for row in store.proposals():
+            if row.index >= 0 and row.cell is not None:
+                rungs[tried[row.cell]] += 1
+                tried[row.cell] += 1
+        trials = [row for row in store.trials() if row.repeat <= 0 and row.proposal is not None and row.proposal >= 0]
+        steps = sum(row.steps for row in trials if row.task != "memorization")
+        given = {cell.id for cell in store.cells() if cell.origin == "baseline"}
+        steps += sum(row.steps for row in store.trials() if row.cell in given and row.repeat < 0)
+        whole = [
+            np.mean([row.steps for row in store.trials(task=task) if row.cell in given and row.repeat == 0])
+            for task in ("xml", "arithmetic")
+        ]
+    assert counts == [rungs[rung] for rung in range(4)]
+    assert int(reached[1]) == sum(counts[1:])
+    assert counts[2] > 0
+    assert float(saved[1]) == pytest.approx(100 * steps / (len(tried) * sum(whole)), rel=0.05)  # of two digits
+    assert "paused at rung 1" in pd.read_csv(here / "runs" / "rungs" / "leaderboard.csv")["stage"].tolist()

@@ -158,7 +158,7 @@ def test_a_program_talks_to_a_run_over_pipes_and_an_interruption_loses_no_answer
         out, err = process.communicate(timeout=HANGS)
         assert (process.returncode, out) == (130, "")
     lines = err.splitlines()
-    assert "finished trials are kept. Go on with: gatesearch tell talk" in lines[0]
+    assert "finished trials are kept. Continue with: gatesearch tell talk" in lines[0]
     assert "Traceback" not in err
     assert lines[-1] == "gatesearch: interrupted"
     with start() as process:
