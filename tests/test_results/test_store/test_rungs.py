@@ -2,6 +2,7 @@
 
 import pytest
 
+from results.publication.rungs_text import rung_lines
 from results.store.errors import StoreError
 from results.store.rungs import RungCount, ladder_of, rungs_of
 from results.store.store import Store
@@ -40,15 +41,29 @@ def test_what_was_saved_is_counted_against_whole_trainings_of_every_candidate(ha
     )
 
 
+def test_the_lines_say_how_far_candidates_were_trained(halved: Store) -> None:
+    found = rungs_of(halved)
+    assert found is not None
+    assert rung_lines(found) == [
+        "rung 1 (11.1 % of the steps): 4 candidates, 1 promoted, 1 stopped at a task",
+        "rung 2 (33.3 % of the steps): 1 candidates, 1 promoted, 0 stopped at a task",
+        "rung 3 (100 % of the steps): 1 candidates, 1 promoted, 0 stopped at a task",
+        "rung 4 (further seeds): 1 candidates, 0 promoted, 0 stopped at a task",
+        found.line,
+    ]
+
+
 def test_a_run_without_candidates_has_saved_nothing_yet(tmp_path_factory: pytest.TempPathFactory) -> None:
     found = rungs_of(make_store(tmp_path_factory.mktemp("runs") / "new", HALVING))
     assert found is not None
     assert [rung.tried for rung in found.rungs] == [0, 0, 0, 0]
     assert found.line is None
+    assert rung_lines(found) == []
 
 
 def test_a_run_without_halving_has_no_rungs(store: Store) -> None:
     assert rungs_of(store) is None
+    assert rung_lines(None) == []
 
 
 @pytest.mark.parametrize(

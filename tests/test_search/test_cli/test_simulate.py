@@ -145,3 +145,6 @@ def test_a_search_with_halving_says_how_many_were_promoted_and_what_was_trained(
     assert counts[2] > 0
     assert float(saved[1]) == pytest.approx(100 * steps / (len(tried) * sum(whole)), rel=0.05)  # of two digits
     assert "paused at rung 1" in pd.read_csv(here / "runs" / "rungs" / "leaderboard.csv")["stage"].tolist()
+    told = gatesearch("findings", "rungs").out
+    assert "What halving trained" in told
+    assert re.search(rf"rung 1 \(11.1 % of the steps\): {counts[0]} candidates, {counts[1]} promoted", told)
