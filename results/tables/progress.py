@@ -76,10 +76,10 @@ def _rung_costs(store: Store, ladder: Ladder) -> pd.DataFrame:
     A trial counts for the proposal that began it. That proposal trained it up to the step of its rung, and the later
     proposals of the cell trained it from rung to rung; its seconds are split between them by steps.
     """
-    rungs: dict[int, int] = {}  # by proposal
+    rungs: dict[tuple[str, int], int] = {}  # by cell and proposal
     courses: dict[str, list[int]] = {}  # proposals of each cell, by rung
     for index, _, cell, rung, _ in candidate_proposals(store):
-        rungs[index] = rung
+        rungs[cell, index] = rung
         courses.setdefault(cell, []).append(index)
     marks = {task: ladder.marks(task) for task in ladder.steps}
     given = dict(store.typed(_GIVEN, {"cell": str, "index": int}))
@@ -93,15 +93,15 @@ def _rung_costs(store: Store, ladder: Ladder) -> pd.DataFrame:
         first = given.get(cell) if proposal is None else proposal
         if first is None:
             continue  # of a proposal that has not ended
-        rung = rungs.get(first)
-        if rung is None or repeat < 0:
+        at = rungs.get((cell, first))
+        if at is None or repeat < 0 or steps == 0:
             add(first, 1, seconds)
             continue
         begun = 0
-        for later in courses[cell][rung:]:
+        for rung, later in enumerate(courses[cell][at:], start=at):
             pauses = marks.get(task, ())
             ended = min(steps, pauses[rung]) if rung < len(pauses) else steps
-            add(later, later == first, seconds * (ended - begun) / steps if steps else float(later == first) * seconds)
-            begun, rung = ended, rung + 1
+            add(later, int(later == first), seconds * (ended - begun) / steps)
+            begun = ended
     columns = ["proposal", "trials", "seconds"]
     return pd.DataFrame([(key, *sums) for key, sums in costs.items()], columns=columns).astype({"proposal": "int64"})

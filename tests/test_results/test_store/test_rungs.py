@@ -20,8 +20,8 @@ def test_each_rung_counts_its_candidates_promotions_and_stops(halved: Store) -> 
     assert found is not None
     assert found.promotions == 3
     assert found.rungs == (
-        RungCount(1, pytest.approx(1 / 9), tried=4, promoted=1, stopped=1),
-        RungCount(2, pytest.approx(1 / 3), tried=1, promoted=1, stopped=0),
+        RungCount(1, 3.0**-2, tried=4, promoted=1, stopped=1),
+        RungCount(2, 3.0**-1, tried=1, promoted=1, stopped=0),
         RungCount(3, 1.0, tried=1, promoted=1, stopped=0),
         RungCount(4, 1.0, tried=1, promoted=0, stopped=0),
     )
