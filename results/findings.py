@@ -24,6 +24,7 @@ from results.publication.findings_text import (
     section_text,
 )
 from results.publication.motifs_text import difference_lines, motif_lines
+from results.publication.rungs_text import rung_lines
 from results.publication.training_text import grid_lines, untrained_lines
 from results.scores.discrimination import discrimination
 from results.scores.estimates import GRU, LSTM
@@ -34,6 +35,7 @@ from results.scores.run_evidence import RunEvidence
 from results.scores.score import score_kind
 from results.scores.untrained import untrained
 from results.scores.verdict_words import joined
+from results.store.rungs import rungs_of
 from results.store.sanitize import printable
 from results.store.store import Store
 from results.tables.run_verdict import verdict_of
@@ -109,6 +111,7 @@ def sections(store: Store, tasks: Sequence[str]) -> list[Section]:
             tuple(motif_lines(motifs(store, tasks), score_kind(store))),
         ),
         Section(title, tuple(lines)),
+        Section("What halving trained", tuple(rung_lines(rungs_of(store)))),
         Section("Is the grid of settings wide enough?", tuple(grid_lines(grid_edges(store, tasks)))),
         Section("Which given cells could not be trained?", tuple(untrained_lines(untrained(store, tasks)))),
     ]

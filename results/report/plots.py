@@ -15,6 +15,7 @@ import altair as alt
 import pandas as pd
 
 from results.report.front import STANDINGS
+from results.store.rungs import RungCount
 from results.store.words import Origin, ProposalKind, TrialState
 from search.cells.text import SHORT_ID
 
@@ -39,6 +40,13 @@ _CONFIG = {
     "title": {"anchor": "start", "fontSize": 13},
 }
 
+_KINDS = {
+    ProposalKind.PROPOSE: ("new cell", "circle"),
+    ProposalKind.REEXAMINE: ("re-examined cell", "triangle-up"),
+    ProposalKind.PROMOTE: ("cell that was trained further", "diamond"),
+}
+"""Words and shapes of the proposals of found cells."""
+
 FEW_POINTS = 40
 """Most points of a chart of cost that all have error bars; of more, only those on the front."""
 
@@ -60,13 +68,13 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
     if len(found) > MOST_POINTS:
         keep = found.sample(MOST_POINTS - min(int(improved.sum()), MOST_POINTS // 2), random_state=0).index
         found = found[improved | found.index.isin(keep)]
-    kinds = {ProposalKind.PROPOSE: "new cell", ProposalKind.REEXAMINE: "re-examined cell"}
+    present = [kind for kind in _KINDS if (found["kind"] == kind).any()]
     points = _values(
         {
             "x": found[against],
             "score": found["score"],
             "cell": found["cell"].str[:SHORT_ID],
-            "kind": found["kind"].map(kinds),
+            "kind": found["kind"].map({kind: word for kind, (word, _) in _KINDS.items()}),
             "proposal": found["proposal"],
         }
     )
@@ -84,7 +92,7 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
     shapes = alt.Shape(
         "kind:N",
         title=None,
-        scale=alt.Scale(domain=list(kinds.values()), range=["circle", "triangle-up"]),
+        scale=alt.Scale(domain=[_KINDS[kind][0] for kind in present], range=[_KINDS[kind][1] for kind in present]),
         legend=alt.Legend(symbolFillColor="transparent"),
     )
     scatter = alt.Chart(points).mark_point(size=28, opacity=0.65, color=_BLUE).encode(x, y, shapes, tooltip=tooltip)
@@ -150,32 +158,42 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
 
 def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
     """Return a chart of the found cells that were tried and that passed, for each stage (name, tried, passed)."""
-    order = [name for name, _, _ in stages]
+    counts = [(name, (passed, tried - passed)) for name, tried, passed in stages]
+    return _bars(counts, {"passed": _BLUE, "stopped here": "#d9d9d9"}, "found cells")
+
+
+def rungs_chart(rungs: Sequence[RungCount]) -> Spec:
+    """Return a chart of the candidates of each rung: promoted, not promoted, and stopped at a task."""
+    counts = [(f"rung {r.rung}", (r.promoted, r.tried - r.promoted - r.stopped, r.stopped)) for r in rungs]
+    return _bars(counts, {"promoted": _BLUE, "not promoted": _SKY, "stopped at a task": "#d9d9d9"}, "candidates")
+
+
+def _bars(counts: Sequence[tuple[str, Sequence[int]]], colours: Mapping[str, str], title: str) -> Spec:
+    """Return a chart of stacked bars, one for each name, with as many parts as there are colours."""
+    parts = [
+        (name, what, n, sum(numbers)) for name, numbers in counts for what, n in zip(colours, numbers, strict=True)
+    ]
     rows = _values(
         {
-            "stage": [name for name, _, _ in stages for _ in range(2)],
-            "cells": [count for _, tried, passed in stages for count in (passed, tried - passed)],
-            "what": ["passed", "stopped here"] * len(stages),
-            "place": [0, 1] * len(stages),
-            "share": [f"{count:,} of {tried:,}" for _, tried, passed in stages for count in (passed, tried - passed)],
+            "stage": [name for name, _, _, _ in parts],
+            "cells": [number for _, _, number, _ in parts],
+            "what": [what for _, what, _, _ in parts],
+            "place": [list(colours).index(what) for _, what, _, _ in parts],
+            "share": [f"{number:,} of {total:,}" for _, _, number, total in parts],
         }
     )
     chart = (
         alt.Chart(rows)
         .mark_bar(stroke="#333333", strokeWidth=0.5)
         .encode(
-            alt.X("cells:Q", title="found cells", axis=alt.Axis(tickMinStep=1, tickCount=5)),
-            alt.Y("stage:N", sort=order, title=None),
-            alt.Color(
-                "what:N",
-                title=None,
-                scale=alt.Scale(domain=["passed", "stopped here"], range=[_BLUE, "#d9d9d9"]),
-            ),
+            alt.X("cells:Q", title=title, axis=alt.Axis(tickMinStep=1, tickCount=5)),
+            alt.Y("stage:N", sort=[name for name, _ in counts], title=None),
+            alt.Color("what:N", title=None, scale=alt.Scale(domain=list(colours), range=list(colours.values()))),
             order=alt.Order("place:Q"),
             tooltip=[alt.Tooltip("stage:N"), alt.Tooltip("what:N", title="cells"), alt.Tooltip("share:N")],
         )
     )
-    return _spec(chart, 26 * max(len(stages), 2) + 10)
+    return _spec(chart, 26 * max(len(counts), 2) + 10)
 
 
 def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:

@@ -32,6 +32,7 @@ from results.store.errors import StoreError, damaged
 from results.store.files import write_atomically
 from results.store.lineage import Relative, family_tree
 from results.store.queries import totals
+from results.store.rungs import rungs_of
 from results.store.store import Store
 from results.store.summary import funnel
 from results.store.toml import parse_toml
@@ -139,7 +140,7 @@ class _Page:
         # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
         self.scores = self.frame["search_score"]
         self.history = self._history()
-        self.searched = proposes(store)
+        self.searched, self.rungs = proposes(store), rungs_of(store)
         self.shown = _shown(store, self.frame, self.searched)
         self.labels = [cell.label for cell in self.shown]
         self.best = self.shown[:-2]
@@ -177,6 +178,7 @@ class _Page:
             scores=self._scores(),
             funnel=funnel(self.store),
             stops=stage_stops(self.store).to_dict("records"),
+            rungs=self.rungs,
             funnel_chart=self._funnel(),
             transformations=self.store.transformations,
             states=self._add(plots.states_chart(states, self._order(states))) if len(states) else None,
@@ -220,7 +222,8 @@ class _Page:
         if len(lstm) and pd.notna(lstm.iloc[0]):
             tiles.append(("lstm", f"{lstm.iloc[0]:.4f}", "score, GRU = 1"))
         if self.searched:
-            tiles.append(("new cells proposed", f"{counts.proposals:,}", f"{counts.complete:,} passed all tasks"))
+            passed = "passed all tasks" if self.rungs is None else "trained in full"
+            tiles.append(("new cells proposed", f"{counts.proposals:,}", f"{counts.complete:,} {passed}"))
         else:
             ranked = int(self.frame["rank"].notna().sum())
             tiles.append(("given cells", f"{len(self.frame):,}", f"{ranked:,} have a rank"))
@@ -276,6 +279,9 @@ class _Page:
         return [self._add(plots.front_chart(self.points, c, COSTS[c])) for c, count in known.items() if count > 1]
 
     def _funnel(self) -> str | None:
+        """Return the chart of the stages, or of the rungs of a run that has some."""
+        if self.rungs is not None:
+            return self._add(plots.rungs_chart(self.rungs.rungs))
         stages = [(stage.task, stage.tried, stage.passed) for stage in funnel(self.store).stages]
         return self._add(plots.funnel_chart(stages)) if stages else None
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from results.store.information import MAX_REPEATS
 from results.store.setting_key import read_key
 from results.store.store import Store
-from results.store.words import MEMORIZATION, TrialState
+from results.store.words import TrialState
 
 
 class PastVisit(NamedTuple):
@@ -65,15 +65,6 @@ def totals(store: Store) -> tuple[int, float]:
         "SELECT count(*), coalesce(sum(seconds), 0.0) FROM trials", {"trials": int, "seconds": float}
     )
     return trials, seconds
-
-
-def candidate_steps(store: Store) -> tuple[int, int]:
-    """Return the number of cells that proposals trained on other tasks than memorization, and the steps of that."""
-    sql = """
-        SELECT count(DISTINCT cell), coalesce(sum(steps), 0) FROM trials
-        WHERE repeat <= 0 AND proposal >= 0 AND task <> ?"""
-    ((cells, steps),) = store.typed(sql, {"cells": int, "steps": int}, (MEMORIZATION,))
-    return cells, steps
 
 
 def check_setting_keys(store: Store) -> None:

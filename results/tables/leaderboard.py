@@ -83,7 +83,8 @@ COLUMNS = {
     "name": "name of a library cell or of the file it came from; empty for a found cell",
     "origin": "baseline (given), initial (of the initial population) or found (by the search)",
     "parent": "name, or else first 8 hex digits, of the cell that it was mutated from",
-    "stage": "complete, or where it stopped, or running",
+    "stage": "complete, or where it stopped, or running. paused at rung N: with halving, trained up to that rung and "
+    "not promoted so far",
     "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
     "evidence": "basis of score, TASK_test, TASK_gain and TASK_ratio. confirmed: trials on fresh seeds that chose no "
     "cell, of the contenders, the GRU and the LSTM. retrained: trials of the first round, on fresh seeds that are the "

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from results.store.endings import NO_CHILD, failed_at, paused_at, stopped_at
+from results.store.rungs import marks_of
 from results.store.words import COMPLETE, ProposalKind, TrialState
 from search.allocations.base import (
     LEARNT,
@@ -109,8 +110,7 @@ class Halving(Allocation):
 
     def marks(self, task: str) -> tuple[int, ...]:
         """Return the step of each rung but the whole training, lowest first."""
-        steps = self.budgets[task].steps
-        return tuple(max(1, round(share * steps)) for share in self.section.shares[:-1])
+        return marks_of(self.section.shares, self.budgets[task].steps)
 
     def until(self, task: str, rung: int) -> int | None:
         """Return the step at which the trials of a rung pause, or None if they are trained to their end."""

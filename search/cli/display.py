@@ -63,14 +63,14 @@ class Display:
             "confirmation": (counts.confirmation_done, counts.confirmation),
         }
         if counts.baselines_done == counts.baselines:
-            self._begin("proposals", counts.proposals_done)
+            self._begin("proposals", self._work(counts)["proposals"][0])
         if counts.finalists:
             self._begin("finalists", counts.finalists_done)
         if counts.confirmation:
             self._begin("confirmation", counts.confirmation_done)
         if self.console.is_terminal:
             for name, (completed, total) in done.items():
-                left = self._left(name, completed, total)
+                left = self._left(name, *self._work(counts).get(name, (completed, total)))
                 self._bars.update(self._rows[name], total=total, completed=completed, left=left, visible=total > 0)
             self._text = Text(self._counts(counts), style="dim")
             self._live.update(self._render())
@@ -78,11 +78,20 @@ class Display:
             self._printed = time.monotonic()
             parts = [f"{name} {completed}/{total}" for name, (completed, total) in done.items() if total > 0]
             latest = "confirmation" if counts.confirmation else "finalists" if counts.finalists else "proposals"
-            left = self._left(latest, *done[latest])
+            left = self._left(latest, *self._work(counts).get(latest, done[latest]))
             self.console.print(f"{', '.join(parts + [left] * bool(left))}; {self._counts(counts)}", soft_wrap=True)
 
     def _render(self) -> Group:
         return Group(self._bars, self._text)
+
+    @staticmethod
+    def _work(counts: Counts) -> dict[str, tuple[int, int]]:
+        """Return what is done and the expected total of a phase whose time has another measure than its bar.
+
+        Promotions take time too, and their number is known in the end only.
+        """
+        total = round(counts.expected * counts.proposals)
+        return {"proposals": (counts.proposals_done + counts.promotions, total)}
 
     def _begin(self, phase: str, done: int) -> None:
         if phase not in self._began:
@@ -101,6 +110,7 @@ class Display:
         if counts.trials_known:
             parts.append(f"{counts.trials_known} from before")
         if counts.rungs:
+            parts.append(f"promotions {counts.promotions}")
             parts.append(f"rungs {'/'.join(map(str, counts.rungs))}")
         elif counts.past:
             parts.append(

@@ -27,6 +27,10 @@ MEASURED_STEPS = 5
 """Timed training steps, after one that compiles the cell."""
 
 
+WAITING_OF_HALVING = 8
+"""Proposals in flight for each busy processor with halving."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """Estimated seconds of one core. Both totals include the baselines, the finalists' trials and the confirmation's.
@@ -110,6 +114,18 @@ def _rungs(profile: Profile, full: Mapping[str, float]) -> tuple[float, float]:
     return section.settings[0] * section.shares[0] * full[profile.ranked[0]], most
 
 
+def promoted_share(profile: Profile) -> float:
+    """Return the largest number of promotions for each proposal of another kind; 0 without halving.
+
+    One of `eta` candidates of a rung is promoted, so it is 1 / eta + 1 / eta^2 + ... up to the highest rung. It is less
+    if most candidates are stopped.
+    """
+    if profile.search.allocation != "halving":
+        return 0.0
+    top = profile.halving.rungs - 1 + (profile.halving.seeds > 0)
+    return sum(float(profile.halving.eta) ** -rung for rung in range(1, top + 1))
+
+
 def reexamined_share(profile: Profile) -> float:
     """Return the share of proposals that examine a known cell again; 0 for strategies that do not.
 
@@ -123,13 +139,16 @@ def reexamined_share(profile: Profile) -> float:
 def busy_processors(profile: Profile) -> int:
     """Return about how many processors the window keeps busy at least nine tenths of the time.
 
-    Of three proposals in flight two wait, for their turn or for the slowest trial of their step (measured by
-    `gatesearch bench --engine` for several windows). A proposal that examines a cell again trains all its settings at
-    once; a new cell is usually one trial at a time.
+    Measured by `gatesearch bench --engine` for several windows. With stages, of three proposals in flight two wait, for
+    their turn or for the slowest trial of their step. A proposal that examines a cell again trains all its settings at
+    once; a new cell is usually one trial at a time. With halving, of eight in flight seven wait: many short trainings
+    to the first rung pass by while one whole training holds up the order of the outcomes.
 
     Raises:
         SearchError: the profile's strategy is unknown.
     """
+    if profile.search.allocation == "halving":
+        return max(1, profile.search.window // WAITING_OF_HALVING)
     again = reexamined_share(profile)
     trials = 1.0 - again + again * min(profile.tasks[name].settings for name in profile.visited)
     return max(1, int(profile.search.window * trials / 3.0))

@@ -32,6 +32,7 @@ from search.core.keys import finalist_seed, shared_seed, trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
 from search.engine.budgets import budgets
 from search.engine.checkpoints import FOLDER, Checkpoints
+from search.engine.cost import promoted_share
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
 from search.engine.ledger import Ledger, uses_of
@@ -113,6 +114,7 @@ class Engine:
         self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
         self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
+        self.progress.expected = 1.0 + promoted_share(profile)
         for name in profile.visited:
             marks = self.allocation.marks(name)
             self._budgets[name] = replace(self._budgets[name], marks=marks)

@@ -12,6 +12,7 @@ class Progress:
     proposals: int = 0
     proposals_done: int = 0
     promotions: int = 0  # of candidates that are trained further
+    expected: float = 1.0  # proposals that end for each of `proposals`, with the promotions that it leads to
     trials_run: int = 0  # finished since the search was started or resumed
     trials_known: int = 0  # found in the store
     rungs: list[int] = field(default_factory=list)  # candidates told at each rung; empty without rungs

@@ -20,6 +20,7 @@ from rich.console import Console
 import results
 from results.publication.consistency import consistency
 from results.store.graphs import graph_of
+from results.store.rungs import rungs_of
 from results.store.sanitize import csv_text
 from results.store.schema import COLUMNS, TABLES
 from results.store.store import FILE, PROFILE_FILE, Store
@@ -241,6 +242,7 @@ READERS: tuple[Callable[[Path], object], ...] = (
     _opened(lambda store: (store.information, store.simulated, store.cell("b706"))),
     _opened(_drawn),
     _opened(funnel),
+    _opened(rungs_of),
     _opened(_table),
     _opened(_finalists),
     _opened(_consistent),

@@ -29,6 +29,23 @@ CONSTANTS = {
 }
 """Metrics of the constant baseline, for runs that are ranked by gain."""
 
+HALVING = """
+[search]
+allocation = "halving"
+[halving]
+eta = 3
+rungs = 3
+settings = [1, 1, 2]
+seeds = 2
+[tasks.arithmetic.schedule]
+epoch_steps = 9
+epochs = 10
+[tasks.music.schedule]
+epoch_steps = 18
+epochs = 10
+"""
+"""A profile with three rungs, and further seeds on top."""
+
 
 def make_store(folder: Path, profile: str = 'name = "quick"\n', **information: object) -> Store:
     return Store.create(
@@ -107,6 +124,49 @@ def make_evaluation(cell: str, task: str = TASKS[0], **changes: object) -> Evalu
         passed=True,
     )
     return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def make_halved_store(folder: Path) -> Store:
+    """Return a run with four candidates: C stops at the first rung, B and D wait, A goes to the top.
+
+    Whole trainings are 90 steps of arithmetic and 180 of music, so the marks are 10, 30 and 20, 60.
+    """
+    a, b, c, d = ("a" * 16, "b" * 16, "c" * 16, "d" * 16)
+    store = make_store(folder, HALVING)
+    store.add_cell(make_baseline("gru"))
+    for k, cell in enumerate((a, b, c, d)):
+        store.add_cell(make_cell(cell, parent=GRU, proposal=k))
+    for row in (
+        ProposalRow(-1, "baseline", GRU, None, COMPLETE, 1.0),
+        ProposalRow(0, "propose", a, GRU, "paused at rung 1", None),
+        ProposalRow(1, "propose", b, GRU, "paused at rung 1", None),
+        ProposalRow(2, "propose", c, GRU, "stopped at arithmetic", None),
+        ProposalRow(3, "promote", a, None, "paused at rung 2", None),
+        ProposalRow(4, "initial", d, None, "paused at rung 1", None),
+        ProposalRow(5, "propose", None, GRU, "no valid child", None),
+        ProposalRow(6, "promote", a, None, COMPLETE, 1.25),
+        ProposalRow(7, "promote", a, None, COMPLETE, 1.125),
+    ):
+        store.add_proposal(row)
+    trials = [
+        make_trial(GRU, "arithmetic", 0, steps=90, parameters=100, seconds=90.0, proposal=-1),
+        make_trial(GRU, "music", 0, steps=160, parameters=200, seconds=320.0, proposal=-1),
+        make_trial(GRU, "memorization", 0, steps=50, parameters=100, seconds=50.0, proposal=-1),
+        make_trial(GRU, "music", 0, repeat=-1, steps=180, parameters=200, seconds=360.0),
+        make_trial(a, "arithmetic", 0, steps=90, parameters=100, seconds=90.0, proposal=0),
+        make_trial(a, "arithmetic", 1, steps=90, parameters=100, seconds=180.0, proposal=6),
+        make_trial(a, "music", 0, steps=60, parameters=200, seconds=120.0, proposal=0, state="paused"),
+        make_trial(a, "music", 2, steps=180, parameters=200, seconds=360.0, proposal=3),
+        make_trial(a, "music", 2, repeat=-1, steps=180, parameters=200, seconds=360.0, proposal=7),
+        make_trial(a, "music", 2, repeat=1, steps=180, parameters=200, seconds=360.0),  # of a finalist
+        make_trial(b, "arithmetic", 0, steps=10, parameters=100, seconds=10.0, proposal=1, state="paused"),
+        make_trial(b, "music", 0, steps=20, parameters=200, seconds=40.0, proposal=1, state="paused"),
+        make_trial(c, "arithmetic", 0, steps=10, parameters=100, seconds=10.0, proposal=2, state="paused"),
+        make_trial(d, "arithmetic", 0, steps=10, parameters=100, seconds=10.0, proposal=4, state="paused"),
+        make_trial(d, "music", 0, steps=20, parameters=200, seconds=40.0, proposal=4, state="paused"),
+    ]
+    store.record(None, trials)
+    return store
 
 
 def random_run(rng: np.random.Generator, cells: int = 40) -> tuple[list[CellRow], list[TrialRow], list[ProposalRow]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from results.findings import findings
+from results.findings import findings, sections
 from results.publication.findings_text import remedy_text
 from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
@@ -309,3 +309,8 @@ def test_a_contender_is_judged_by_its_declared_tests_and_an_open_one_says_what_w
 
 def of_name(name: str) -> str:
     return LIBRARY[name].graph.id
+
+
+def test_a_run_with_stages_says_nothing_of_rungs(tmp_path: Path) -> None:
+    with make_run(tmp_path / "run", {"gru": 0.05, "lstm": 0.04}) as store:
+        assert "What halving trained" not in [section.title for section in sections(store, TASKS)]

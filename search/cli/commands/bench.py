@@ -19,8 +19,9 @@ from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
 from tasks.task import Output
 
-RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 3000
-"""Largest number of proposals of --engine through Ray and on the virtual cluster."""
+RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 10_000
+"""Largest number of proposals of --engine through Ray and on the virtual cluster, which is idle at the start and at the
+end of a search: the shorter the search, the larger the share of these."""
 
 DEFAULT_CELLS = (
     *("lstm", "gru", "gru-after", "mut1", "mut2", "mut3"),

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from results.store.files import runs_folder
-from results.store.queries import candidate_steps
+from results.store.rungs import rungs_of
 from results.store.runs import known_runs, run_folder
 from results.store.store import FILE
 from results.store.summary import funnel
@@ -24,7 +24,6 @@ from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
 from search.cli.running import RunView, terminable, worker_count
 from search.core.errors import SearchError
-from search.engine.budgets import budget_of
 from search.engine.cost import busy_processors, estimate
 from search.engine.observer import OpenRun
 from search.engine.progress import Progress
@@ -199,30 +198,27 @@ class SearchView(RunView):
         seconds = time.monotonic() - self._began
         counts = funnel(run.store)
         self.show_table(run)
-        if progress.rungs:
-            self._say_rungs(run, progress, counts.proposals)
-        else:
+        rungs = rungs_of(run.store)
+        if rungs is None:
             stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
             say(
                 self.console,
                 f"{counts.proposals} new cells proposed, {counts.reexaminations} cells examined again; "
                 f"passed: {stages or 'none'}",
             )
+        else:
+            reached = ", ".join(f"{rung.rung}: {rung.tried}" for rung in rungs.rungs)
+            say(
+                self.console,
+                f"{counts.proposals} new cells proposed, {rungs.promotions} promotions; candidates at rung {reached}",
+            )
         if counts.rejections:
             reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
             say(self.console, f"draws rejected before training: {reasons}")
+        if rungs is not None and rungs.line is not None:
+            say(self.console, rungs.line)
         say(self.console, f"done in {duration(seconds)}; the table is {run.table}")
         self.show_verdict()
-
-    def _say_rungs(self, run: OpenRun, progress: Progress, proposals: int) -> None:
-        """Say how many candidates each rung had, and what share of whole trainings of all of them was trained."""
-        cells, steps = candidate_steps(run.store)
-        whole = cells * sum(budget_of(run.profile.tasks[name]).steps for name in run.profile.ranked)
-        say(
-            self.console,
-            f"{proposals} new cells proposed; candidates at each rung: {', '.join(map(str, progress.rungs))}; "
-            f"trained {100 * steps / max(whole, 1):.0f} % of what one whole trial of each on every ranked task takes",
-        )
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:

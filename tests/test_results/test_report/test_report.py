@@ -17,6 +17,7 @@ from results.report.front import front_points, front_words
 from results.report.page_table import MOST_ROWS
 from results.report.report import report, shown_cells, write_report
 from results.store.records import CellRow, ProposalRow, TrialRow
+from results.store.rungs import rungs_of
 from results.store.schema import encode, insertion
 from results.store.store import Store
 from results.store.summary import funnel
@@ -34,6 +35,7 @@ from tests.test_results.rows import (
     make_baseline,
     make_cell,
     make_evaluation,
+    make_halved_store,
     make_store,
     make_trial,
     random_run,
@@ -341,6 +343,28 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert known["better on some task, worse on none"] == plots.BETTER
     assert "worse on some task, better on none" not in front_words(points[points["cell"] != "tanh"])
     assert not {plots.BETTER, plots.WORSE} & set(plots.COLOURS)
+
+
+def test_the_rungs_of_a_run_with_halving_take_the_place_of_the_stages(tmp_path: Path) -> None:
+    with make_halved_store(tmp_path / "halved") as store:
+        reader = Reader(report(store, TASKS))
+        found = rungs_of(store)
+    assert found is not None
+    assert found.line is not None
+    text = " ".join(reader.text.split())
+    assert "4 new cells were proposed, and candidates were trained further by 3 promotions." in text
+    assert "1 found cells were trained in full." in text
+    assert f"In all, {found.line}." in text
+    assert ["1", "11.1 %", "4", "1", "1"] in reader.rows
+    assert ["3", "100 %", "1", "1", "0"] in reader.rows
+    assert ["4", "further seeds", "1", "0", "0"] in reader.rows
+    assert "passed all tasks" not in text
+    specs = [json.loads(spec) for spec in reader.specs.values()]
+    chart = next(spec for spec in specs if "stopped at a task" in json.dumps(spec))
+    drawn = {(row["stage"], row["what"]): row["cells"] for row in values(chart)}
+    assert [drawn["rung 1", what] for what in ("promoted", "not promoted", "stopped at a task")] == [1, 2, 1]
+    scores = next(spec for spec in specs if "trials of the search" in json.dumps(spec))
+    assert {row["kind"] for row in values(scores) if "kind" in row} == {"cell that was trained further"}
 
 
 def test_what_each_transformation_achieved_is_shown_if_the_choice_among_them_adapts(store: Store) -> None:

@@ -6,7 +6,6 @@ from results.store.errors import StoreError
 from results.store.queries import (
     PastTrial,
     begin_snapshot,
-    candidate_steps,
     environment_texts,
     mean_seconds,
     metric_names,
@@ -76,16 +75,6 @@ def test_past_trials_are_the_search_s_own_of_the_first_proposals(filled: Store) 
         assert [trial._replace(curve=()) for trial in found] == past_trials(filled, proposals)
         assert len(found) == len(expected) == {0: 0, 1: 2, 4: 2, 5: 3}[proposals]
         assert set(found) == expected
-
-
-def test_steps_of_candidates_are_those_that_proposals_asked_for(filled: Store) -> None:
-    own = [
-        row
-        for row in filled.trials()
-        if row.repeat <= 0 and row.proposal is not None and row.proposal >= 0 and row.task != "memorization"
-    ]
-    assert own
-    assert candidate_steps(filled) == (len({row.cell for row in own}), sum(row.steps for row in own))
 
 
 def test_retrained_cells_have_a_repeat(filled: Store) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -119,9 +120,11 @@ def test_a_search_with_halving_says_how_many_were_promoted_and_what_was_trained(
     (here / "halving.toml").write_text(text + "\n[halving]\nrungs = 3\nsettings = [1, 1, 1]\nseeds = 1\n", "utf-8")
     said = gatesearch("search", "rungs", "--profile", "halving.toml", "--simulate", "--workers", "0")
     assert (said.status, said.err) == (0, "")
-    found = re.search(r"candidates at each rung: ([\d, ]+); trained (\d+) % of what", said.out)
-    assert found
-    counts = [int(count) for count in found[1].split(", ")]
+    reached = re.search(r"(\d+) promotions; candidates at rung ([\d:, ]+)\n", said.out)
+    saved = re.search(r"halving trained ([\d.]+) % of the steps of training every candidate in full", said.out)
+    assert reached
+    assert saved
+    counts = [int(part.split(": ")[1]) for part in reached[2].split(", ")]
     with Store.open(here / "runs" / "rungs", readonly=True) as store:
         rungs: Counter[int] = Counter()
         tried: Counter[str] = Counter()
@@ -131,7 +134,17 @@ def test_a_search_with_halving_says_how_many_were_promoted_and_what_was_trained(
                 tried[row.cell] += 1
         trials = [row for row in store.trials() if row.repeat <= 0 and row.proposal is not None and row.proposal >= 0]
         steps = sum(row.steps for row in trials if row.task != "memorization")
-    assert counts == [rungs[rung] for rung in range(len(rungs))]
-    assert len(counts) >= 3
-    assert int(found[2]) == round(100 * steps / (len(tried) * 2 * 20))  # two tasks of 20 steps
+        given = {cell.id for cell in store.cells() if cell.origin == "baseline"}
+        steps += sum(row.steps for row in store.trials() if row.cell in given and row.repeat < 0)
+        whole = [
+            np.mean([row.steps for row in store.trials(task=task) if row.cell in given and row.repeat == 0])
+            for task in ("xml", "arithmetic")
+        ]
+    assert counts == [rungs[rung] for rung in range(4)]
+    assert int(reached[1]) == sum(counts[1:])
+    assert counts[2] > 0
+    assert float(saved[1]) == pytest.approx(100 * steps / (len(tried) * sum(whole)), rel=0.05)  # of two digits
     assert "paused at rung 1" in pd.read_csv(here / "runs" / "rungs" / "leaderboard.csv")["stage"].tolist()
+    told = gatesearch("findings", "rungs").out
+    assert "What halving trained" in told
+    assert re.search(rf"rung 1 \(11.1 % of the steps\): {counts[0]} candidates, {counts[1]} promoted", told)

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from search.engine.cost import busy_processors, estimate
+from search.engine.cost import busy_processors, estimate, promoted_share
 from search.profiles.loading import load_profile, parse_profile
 from search.profiles.sections import FinalistsSection
 from tests.test_search.small import small_task
@@ -72,6 +72,21 @@ def test_a_window_serves_a_third_of_the_trials_that_its_proposals_have_at_a_time
     search = f'window = {window}\nstrategy = "{strategy}"\nreexamine = {reexamine}'
     profile = parse_profile(f"[search]\n{search}\n[tasks.xml]\nsettings = {settings}", "test")
     assert busy_processors(profile) == processors
+
+
+def test_halving_serves_an_eighth_of_its_window() -> None:
+    search = 'window = 128\nallocation = "halving"'
+    profile = parse_profile(f"[search]\n{search}\n[tasks.xml]\nsettings = 3", "test")
+    assert busy_processors(profile) == 16
+
+
+def test_promotions_are_expected_by_the_share_that_each_rung_promotes() -> None:
+    profile = parse_profile('[search]\nallocation = "halving"\n[tasks.xml]\nsettings = 3', "test")
+    assert promoted_share(profile) == pytest.approx(1 / 3 + 1 / 9 + 1 / 27 + 1 / 81)  # the last one: further seeds
+    without = dataclasses.replace(profile, halving=dataclasses.replace(profile.halving, seeds=0))
+    assert promoted_share(without) == pytest.approx(1 / 3 + 1 / 9 + 1 / 27)
+    stages = dataclasses.replace(profile, search=dataclasses.replace(profile.search, allocation="stages"))
+    assert promoted_share(stages) == 0.0
 
 
 def test_the_long_profiles_serve_a_cluster_of_64_processors() -> None:

@@ -1,0 +1,65 @@
+"""The lines of a running search: what they count, and how they estimate the time left."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from search.cli import display
+from search.cli.display import Display
+from search.engine.progress import Progress
+
+COUNTS = Progress(baselines=2, baselines_done=2, proposals=100, trials_run=7, past={"xml": 3})
+HALVED = replace(COUNTS, past={}, rungs=[30, 10, 3], promotions=13, expected=1.5)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(display, "time", found)
+    return found
+
+
+def lines_of(clock: Clock, *moments: tuple[float, Progress]) -> list[str]:
+    text = io.StringIO()
+    shown = Display(Console(file=text, width=200), ("xml",))
+    for now, counts in moments:
+        clock.now = now
+        shown.update(counts)
+    return text.getvalue().splitlines()
+
+
+def test_the_stages_that_new_cells_passed_are_counted(clock: Clock) -> None:
+    (line,) = lines_of(clock, (20.0, replace(COUNTS, proposals_done=40)))
+    assert line == "baselines 2/2, proposals 40/100; 7 trials; passed xml 3"
+
+
+def test_halving_shows_promotions_and_how_many_reached_each_rung(clock: Clock) -> None:
+    (line,) = lines_of(clock, (20.0, replace(HALVED, proposals_done=30, past={"xml": 3})))
+    assert line == "baselines 2/2, proposals 30/100; 7 trials; promotions 13; rungs 30/10/3"
+
+
+def test_the_time_left_counts_the_promotions_that_are_still_to_come(clock: Clock) -> None:
+    """In 60 s, 30 proposals and 15 promotions: of the 150 that are expected, 105 are left at 4/3 s each."""
+    begun, later = replace(HALVED, promotions=0), replace(HALVED, proposals_done=30, promotions=15)
+    drained = replace(HALVED, proposals_done=100, promotions=50)
+    late = replace(HALVED, proposals_done=100, promotions=40)
+    lines = lines_of(clock, (0.0, begun), (60.0, later), (140.0, late), (200.0, drained))
+    assert "about 2 min left" in lines[0]
+    assert "about 10 s left" in lines[1]
+    assert "left" not in lines[2]
+
+
+def test_the_time_left_of_a_search_without_promotions_is_that_of_its_proposals(clock: Clock) -> None:
+    lines = lines_of(clock, (0.0, COUNTS), (60.0, replace(COUNTS, proposals_done=60)))
+    assert "about 40 s left" in lines[0]
