@@ -109,8 +109,9 @@ class Strategy(ABC):
         records: record of each cell, by id.
         seeds: ids of the members of the initial population that are given cells, which were trained before.
         population: ids of all members of the initial population. Those that are no seeds are proposed first.
-        born: ids of the cells with a score, in the order in which they were told, the seeds first. A promotion or a
-            re-examination changes nothing here.
+        born: ids of the cells with a score in the order of their births, the seeds first. A new cell is born when it is
+            told; with halving, when it is first promoted, because most cells of the first rung are bad, and would
+            displace the good ones. What is told of a cell later does not change its age.
         rule: rule of the score; it has the GRU's results once the baselines are known.
         adaptation: what each transformation did so far, if the choice among them adapts; else None.
         best: list of the best cells as (standing, id), by rung, then standing, best first; its length is limited by the
@@ -144,7 +145,8 @@ class Strategy(ABC):
         self.records: dict[str, CellRecord] = {}
         self.seeds: list[str] = []
         self.population: list[str] = []
-        self.born: dict[str, None] = {}  # a dictionary, which keeps the order and forgets a cell at once
+        self.born: dict[str, None] = {}  # in order; a dictionary finds a cell at once
+        self._birth = ProposalKind.PROMOTE if profile.search.allocation == "halving" else ProposalKind.PROPOSE
         self.reexamine = profile.search.reexamine if self.reexamines and profile.search.allocation == "stages" else 0.0
         self.best: list[tuple[float, str]] = []
         self._words = profile.vocabulary.words()
@@ -274,7 +276,7 @@ class Strategy(ABC):
         if cell is not None:
             self._enter(cell, kind, visits, ending)
             self._rank(cell, rung, standing)
-            if kind in (ProposalKind.INITIAL, ProposalKind.PROPOSE):
+            if kind is ProposalKind.INITIAL or kind is self._birth:
                 self._bear(cell)
             if self.adaptation is not None:
                 self._adapt(self.adaptation, cell, parent if new else None)
@@ -361,10 +363,9 @@ class Strategy(ABC):
         del self.best[self.profile.search.best :]
 
     def _bear(self, cell: str) -> None:
-        """Enter a cell with a score among those born, as the youngest."""
+        """Enter a cell with a score among those born, as the youngest, unless it was born before."""
         if self.records[cell].standing is not None:
-            self.born.pop(cell, None)
-            self.born[cell] = None
+            self.born.setdefault(cell)
 
     def _blame(self, parent: str, child: str | None) -> None:
         """Count a failure of the parent unless the child that was told is better."""

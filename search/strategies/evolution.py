@@ -14,7 +14,8 @@ class EvolutionStrategy(Strategy):
 
     The population is that of the youngest cells with a score, of the number in the profile's section `[evolution]`. A
     parent is the best, by rung and standing, of a tournament whose cells are drawn from it with replacement. A new cell
-    displaces the oldest one, however good that is. A cell that is promoted gets better and no younger.
+    displaces the oldest one, however good that is. With halving, a cell joins when it is first promoted; later
+    promotions make it better and no younger.
     """
 
     def _choose(self, rng: np.random.Generator) -> Move:

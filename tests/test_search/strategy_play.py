@@ -44,12 +44,19 @@ MUTATIONS: dict[str, tuple[str, ...]] = {}
 """Of the cells that strategies were told of, by id: their graphs, and the mutations that made them."""
 
 
+def keep(proposal: Proposal) -> str:
+    """Keep the graph and the mutations of a proposal's cell, as a store does, and return its id."""
+    assert proposal.graph is not None
+    GRAPHS[proposal.graph.id] = proposal.graph
+    MUTATIONS[proposal.graph.id] = tuple(f"{m.transformation}: {m.detail}" for m in proposal.mutations)
+    return proposal.graph.id
+
+
 def answer(proposal: Proposal, ending: str | None = None) -> Outcome:
     """Return an outcome drawn from the proposal's cell and settings: some cells stop at memorization or at a task."""
     if proposal.graph is None:
         return Outcome(proposal, (), "no valid child")
-    GRAPHS[proposal.graph.id] = proposal.graph
-    MUTATIONS[proposal.graph.id] = tuple(f"{m.transformation}: {m.detail}" for m in proposal.mutations)
+    keep(proposal)
     cell = generator_of("cell", proposal.graph.id)
     fate = cell.random() if proposal.kind is ProposalKind.PROPOSE else 1.0
     visits = []

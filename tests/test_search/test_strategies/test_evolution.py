@@ -1,6 +1,7 @@
 """Aging evolution, against a plain simulation of its rule."""
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,91 +10,119 @@ import pytest
 from results.store.words import ProposalKind
 from search.core.keys import generator_of
 from search.profiles.sections import EvolutionSection
+from search.strategies.base import Strategy
 from search.strategies.proposal import Outcome, Proposal
-from tests.test_search.strategy_play import PROFILE, answer, started
+from tests.test_search.strategy_play import PROFILE, keep, started
 
 PROFILE_OF_SIX = replace(PROFILE, evolution=EvolutionSection(population=6, tournament=3))
+HALVED = replace(PROFILE_OF_SIX, search=replace(PROFILE.search, allocation="halving"))
 
 
 def test_each_parent_wins_a_tournament_of_the_youngest_cells() -> None:
-    """The rule a second time: a queue of six cells, three draws with replacement, the best by rung and score."""
+    """The rule a second time: a queue of six cells, three draws with replacement, the best by score."""
     strategy = started("evolution", PROFILE_OF_SIX)
     rng = np.random.default_rng(0)
     queue = deque(strategy.seeds, maxlen=6)
-    worth = {cell: (0, score) for score, cell in strategy.best}
-    asked: list[Proposal | None] = []
-    waiting: list[tuple[int, str]] = []  # cells to promote, which is told at once
+    worth = {cell: score for score, cell in strategy.best}
+    asked: list[Proposal] = []
     wins: Counter[str] = Counter()
-    for index in range(120):
+    for index in range(80):
         if index >= 4:
             past = asked[index - 4]
-            if past is None:
-                rung, cell = waiting.pop(0)
-                score = float(rng.random())
-                strategy.learn(index - 4, ProposalKind.PROMOTE, cell, (), "paused", rung, score)
-                worth[cell] = (rung, score)
-            elif past.graph is None or rng.random() < 0.2:
-                strategy.tell(answer(replace(past, graph=None)))
+            if past.graph is None or rng.random() < 0.2:
+                strategy.tell(Outcome(past, (), "stopped at xml"))  # without a score
             else:
-                cell, score = past.graph.id, float(rng.random())
-                answer(past)  # keeps its graph
-                strategy.tell(Outcome(past, (), "paused", 0, score))
+                cell = keep(past)
+                worth[cell] = float(rng.random())
+                strategy.tell(Outcome(past, (), "complete", 0, worth[cell]))
                 queue.append(cell)
-                worth[cell] = (0, score)
-        told = [cell for cell in queue if cell in worth and cell not in strategy.seeds and worth[cell][0] < 3]
-        if index % 5 == 4 and told:
-            cell = told[int(rng.integers(len(told)))]
-            if all(cell != other for _, other in waiting):
-                waiting.append((worth[cell][0] + 1, cell))
-                strategy.pass_over(index)
-                asked.append(None)
-                continue
         proposal = strategy.ask(index)
         asked.append(proposal)
-        youngest = list(queue)[::-1]
-        draws = [
-            youngest[int(i)] for i in generator_of(strategy.seed, "proposal", index).integers(len(youngest), size=3)
-        ]
-        assert proposal.parent == max(draws, key=lambda cell: worth[cell])
-        assert proposal.parent is not None
+        assert proposal.parent == winner(strategy, index, queue, worth)
         wins[proposal.parent] += 1
     assert len(wins) > 10  # cells get old, so that no parent lasts
-    assert any(rung > 0 for rung, _ in worth.values())
+
+
+def winner(strategy: Strategy, index: int, queue: deque[str], worth: Mapping[str, object]) -> str:
+    """Return the best of three cells of the queue, as the generator of a proposal draws them."""
+    youngest = list(queue)[::-1]
+    draws = generator_of(strategy.seed, "proposal", index).integers(len(youngest), size=3)
+    return max((youngest[int(i)] for i in draws), key=lambda cell: worth[cell])  # type: ignore[arg-type,return-value]
+
+
+def test_with_halving_cells_join_when_they_are_first_promoted() -> None:
+    """The rule a second time: the first promotion makes a member, later ones make it better in its place."""
+    strategy = started("evolution", HALVED)
+    rng = np.random.default_rng(1)
+    queue = deque(strategy.seeds, maxlen=6)
+    worth = {cell: (0, score) for score, cell in strategy.best}
+    asked: list[Proposal | tuple[int, str]] = []  # a promotion is a rung and a cell
+    paused: dict[str, int] = {}  # rung by cell, of those that may be promoted
+    again = 0
+    for index in range(150):
+        if index >= 4:
+            past = asked[index - 4]
+            score = float(rng.random())
+            if isinstance(past, tuple):
+                rung, cell = past
+                if rng.random() < 0.15:  # stopped on its way up
+                    strategy.learn(index - 4, ProposalKind.PROMOTE, cell, (), "stopped at xml", rung, -np.inf)
+                    worth[cell] = (-1, 0.0)
+                else:
+                    strategy.learn(index - 4, ProposalKind.PROMOTE, cell, (), "paused", rung, score)
+                    worth[cell], paused[cell] = (rung, score), rung
+                    again += rung > 1 and cell in queue
+                    if rung == 1:
+                        queue.append(cell)
+            else:
+                cell = keep(past)
+                strategy.tell(Outcome(past, (), "paused", 0, score))
+                worth[cell], paused[cell] = (0, score), 0
+        ready = sorted(cell for cell, rung in paused.items() if rung < 3)
+        if index % 2 and ready:
+            cell = ready[int(rng.integers(len(ready)))]
+            asked.append((paused.pop(cell) + 1, cell))
+            strategy.pass_over(index)
+            continue
+        proposal = strategy.ask(index)
+        asked.append(proposal)
+        assert proposal.parent == winner(strategy, index, queue, worth)
+    assert len(set(strategy.born)) > 20
+    assert again > 3
 
 
 def test_a_promoted_cell_gets_better_and_no_younger() -> None:
-    strategy = started("evolution", PROFILE_OF_SIX)
+    strategy = started("evolution", HALVED)
     told = []
-    for index in range(5):
+    for index in range(6):
         proposal = strategy.ask(index)
-        assert proposal.graph is not None
-        answer(proposal)
+        told.append(keep(proposal))
         strategy.tell(Outcome(proposal, (), "paused", 0, 0.1 * index))
-        told.append(proposal.graph.id)
-    assert list(strategy.born)[-5:] == told
-    strategy.pass_over(5)
-    strategy.learn(5, ProposalKind.PROMOTE, told[0], (), "paused", 1, 0.01)
-    assert list(strategy.born)[-5:] == told
-    parents = {strategy._choose(np.random.default_rng(k)).cell for k in range(200)}
-    assert strategy.best[0][1] == told[0]
+    assert list(strategy.born) == strategy.seeds
+    for index, cell in enumerate(told, 6):
+        strategy.pass_over(index)
+        strategy.learn(index, ProposalKind.PROMOTE, cell, (), "paused", 1, 0.5)
+    assert list(strategy.born)[2:] == told
+    strategy.pass_over(12)
+    strategy.learn(12, ProposalKind.PROMOTE, told[0], (), "paused", 2, 0.01)
+    assert list(strategy.born)[2:] == told
+    moves = Counter(strategy._choose(np.random.default_rng(k)).cell for k in range(2000))
     # Of six members and three draws, it wins each tournament that it is drawn for: 1 - (5/6)^3 of them.
-    wins = sum(strategy._choose(np.random.default_rng(k)).cell == told[0] for k in range(2000)) / 2000
     share = 1 - (5 / 6) ** 3
-    assert wins == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / 2000))
-    assert strategy.seeds[0] not in parents  # displaced by the youngest six
+    assert moves[told[0]] / 2000 == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / 2000))
+    assert set(moves) <= set(told)  # the seeds are displaced by the youngest six
 
 
 def test_a_cell_that_was_stopped_after_a_promotion_comes_last() -> None:
-    strategy = started("evolution", PROFILE_OF_SIX)
+    strategy = started("evolution", HALVED)
     proposal = strategy.ask(0)
-    assert proposal.graph is not None
-    answer(proposal)
+    cell = keep(proposal)
     strategy.tell(Outcome(proposal, (), "paused", 0, 9.0))
-    assert strategy.best[0][1] == proposal.graph.id
-    strategy.pass_over(1)
-    strategy.learn(1, ProposalKind.PROMOTE, proposal.graph.id, (), "stopped at xml", 1, float("-inf"))
-    assert proposal.graph.id not in {cell for _, cell in strategy.best}
-    alone = 0
-    for k in range(2000):  # it is the parent only where it was drawn three times
-        alone += strategy._choose(np.random.default_rng(k)).cell == proposal.graph.id
-    assert alone / 2000 == pytest.approx(1 / 27, abs=4.5 * np.sqrt(1 / 27 / 2000))
+    for index, (rung, score) in enumerate([(1, 9.0), (2, float("-inf"))], 1):
+        assert strategy.best[0] == (9.0, cell)
+        strategy.pass_over(index)
+        strategy.learn(index, ProposalKind.PROMOTE, cell, (), "", rung, score)
+    assert cell not in {cell for _, cell in strategy.best}
+    moves = Counter(strategy._choose(np.random.default_rng(k)).cell for k in range(2000))
+    # Of three members, it is the parent only where it is drawn three times.
+    assert moves[cell] / 2000 == pytest.approx(1 / 27, abs=4.5 * np.sqrt(1 / 27 / 2000))
