@@ -27,8 +27,8 @@ MEASURED_STEPS = 5
 """Timed training steps, after one that compiles the cell."""
 
 
-WAITING_OF_HALVING = 8
-"""Proposals in flight for each busy processor with halving."""
+HALVING_WINDOW = 4
+"""Proposals in flight that keep one processor busy with halving."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +141,15 @@ def busy_processors(profile: Profile) -> int:
 
     Measured by `gatesearch bench --engine` for several windows. With stages, of three proposals in flight two wait, for
     their turn or for the slowest trial of their step. A proposal that examines a cell again trains all its settings at
-    once; a new cell is usually one trial at a time. With halving, of eight in flight seven wait: many short trainings
-    to the first rung pass by while one whole training holds up the order of the outcomes.
+    once; a new cell is usually one trial at a time. With halving, of four in flight three wait: short trainings to the
+    first rung end while one whole training holds up the order of the outcomes. At the end of a search the last
+    promotions follow each other, so a short search keeps fewer busy.
 
     Raises:
         SearchError: the profile's strategy is unknown.
     """
     if profile.search.allocation == "halving":
-        return max(1, profile.search.window // WAITING_OF_HALVING)
+        return max(1, profile.search.window // HALVING_WINDOW)
     again = reexamined_share(profile)
     trials = 1.0 - again + again * min(profile.tasks[name].settings for name in profile.visited)
     return max(1, int(profile.search.window * trials / 3.0))

@@ -56,12 +56,12 @@ def halving_profile(window: int) -> Profile:
 
 
 @pytest.mark.slow
-def test_a_window_of_64_keeps_eight_processors_busy_with_halving(tmp_path: Path) -> None:
-    profile = halving_profile(64)
+def test_a_window_of_32_keeps_eight_processors_busy_with_halving(tmp_path: Path) -> None:
+    profile = halving_profile(32)
     tasks = load_tasks(profile)
     assert busy_processors(profile) == 8
     few, many = (measure_cluster(profile, tasks, 1200, count, 0, tmp_path / str(count)) for count in (8, 64))
-    assert 0.0 < many < 0.6 < 0.85 < few < 1.0  # with its idle start and end; of 10,000 proposals 0.9
+    assert 0.0 < many < 0.5 < 0.8 < few < 1.0  # with its idle start and end; of ten times as many proposals 0.9
 
 
 @pytest.mark.slow

@@ -74,8 +74,8 @@ def test_a_window_serves_a_third_of_the_trials_that_its_proposals_have_at_a_time
     assert busy_processors(profile) == processors
 
 
-def test_halving_serves_an_eighth_of_its_window() -> None:
-    search = 'window = 128\nallocation = "halving"'
+def test_halving_serves_a_quarter_of_its_window() -> None:
+    search = 'window = 64\nallocation = "halving"'
     profile = parse_profile(f"[search]\n{search}\n[tasks.xml]\nsettings = 3", "test")
     assert busy_processors(profile) == 16
 
