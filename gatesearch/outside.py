@@ -16,7 +16,7 @@ from results.store.runs import run_folder
 from search.cells.notation.display import format_display
 from search.core.ranges import check_whole
 from search.engine.answers import Answer
-from search.engine.observer import RunObserver
+from search.engine.observer import ProgressObserver
 from search.engine.outside_run import OutsideRun, open_outside
 from search.engine.progress import Progress
 from search.profiles.changes import changed_profile
@@ -107,7 +107,7 @@ class Search:
                 trusted=own_tasks,
                 workers=workers,
                 address=address,
-                observer=_Observer(on_progress),
+                observer=ProgressObserver(on_progress),
             )
         )
 
@@ -207,14 +207,3 @@ def _formula(source: Cell | str | Path | Suggestion) -> str:
 
 def _parent(source: object, parent: str | None) -> str | None:
     return source.parent if isinstance(source, Suggestion) and parent is None else parent
-
-
-class _Observer(RunObserver):
-    """Observer that hands the counts to a function."""
-
-    def __init__(self, on_progress: Callable[[Progress], None] | None) -> None:
-        self._on_progress = on_progress
-
-    def on_change(self, progress: Progress) -> None:
-        if self._on_progress is not None:
-            self._on_progress(progress)

@@ -9,7 +9,7 @@ from gatesearch.library import Cell, cell
 from results.run import Run
 from results.run import load as load_run
 from results.store.runs import run_folder
-from search.engine.observer import RunObserver
+from search.engine.observer import ProgressObserver
 from search.engine.progress import Progress
 from search.engine.run import resume_search, run_search
 from search.engine.single import Overrides, plan_trial
@@ -91,7 +91,7 @@ def search(
     ('xml', 'music')
     """
     folder = run_folder(name)
-    observer = _Observer(on_progress)
+    observer = ProgressObserver(on_progress)
     if resume:
         resume_search(
             folder, proposals=proposals, trusted=own_tasks, workers=workers, address=address, observer=observer
@@ -159,14 +159,3 @@ def train(
     overrides = Overrides(scale, learning_rate, max_norm, layers, parameter_budget, epochs, epoch_steps)
     plan = plan_trial(load_profile(str(profile)), task, overrides)
     return plan.train(cell(source).graph, seed, on_epoch)
-
-
-class _Observer(RunObserver):
-    """Observer that hands the counts to a function."""
-
-    def __init__(self, on_progress: Callable[[Progress], None] | None) -> None:
-        self._on_progress = on_progress
-
-    def on_change(self, progress: Progress) -> None:
-        if self._on_progress is not None:
-            self._on_progress(progress)

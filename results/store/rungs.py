@@ -37,7 +37,7 @@ class Ladder:
     @property
     def shares(self) -> tuple[float, ...]:
         """Share of a schedule's steps at each rung, ending with 1."""
-        return tuple(float(self.eta ** (rung + 1 - self.rungs)) for rung in range(self.rungs))
+        return rung_shares(self.eta, self.rungs)
 
     def marks(self, task: str) -> tuple[int, ...]:
         """Return the step of each rung of a task at which its trials pause, lowest first."""
@@ -111,6 +111,11 @@ class Rungs:
             f"halving trained {100 * self.share_of_steps:.2g} % of the steps of training every candidate in full "
             f"({100 * self.share_of_weighted:.2g} % if a step counts by its parameters)"
         )
+
+
+def rung_shares(eta: int, rungs: int) -> tuple[float, ...]:
+    """Return the share of a schedule's steps at each rung up to a whole training, which is the last."""
+    return tuple(float(eta ** (rung + 1 - rungs)) for rung in range(rungs))
 
 
 def marks_of(shares: tuple[float, ...], steps: int) -> tuple[int, ...]:

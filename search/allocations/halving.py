@@ -157,10 +157,10 @@ class Halving(Allocation):
         for task in self.tasks(rung):
             grid = self.profile.grid_of(self.profile.tasks[task])
             best = candidate.best.get(task, reference.settings[task])
-            new = (0 if rung > self.whole else self.section.settings[rung]) - 1
+            new = 0 if rung > self.whole else self.section.settings[rung] - 1
             tried = candidate.tried.get(task, set()) | {best}
-            near = [setting for setting in grid.neighbours(best) if setting not in tried][: max(new, 0)]
-            drawn = grid.draw(max(new, 0) - len(near), rng, tried | {*near})
+            near = [setting for setting in grid.neighbours(best) if setting not in tried][:new]
+            drawn = grid.draw(new - len(near), rng, tried | {*near})
             settings[task] = (best, *near, *drawn)
         return settings
 

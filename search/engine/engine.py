@@ -140,6 +140,9 @@ class Engine:
         self.run_baselines()
         self.run_proposals()
 
+    def end(self) -> None:
+        """Do what is left before the finalists are retrained: here nothing, since `run` runs to the end."""
+
     def run_baselines(self) -> None:
         """Evaluate the given cells, from which reference metrics and transferred settings come."""
         given = self._given
@@ -184,7 +187,8 @@ class Engine:
         of proposals too. Once the outcomes told have spent the profile's compute, nothing more is proposed or promoted.
         """
         index = proposed = 0
-        for total in sorted({*self.store.drained, self.profile.search.proposals}):
+        drained = self.store.drained
+        for total in sorted({*drained, self.profile.search.proposals}):
             while True:
                 while self._told <= index - self.profile.search.window:
                     self._tell()
@@ -196,8 +200,9 @@ class Engine:
                 if promotion is None and proposed < total:
                     proposed += 1
                 elif promotion is None and self._told < index:
-                    if self.allocation.whole and total not in self.store.drained:
-                        self.store.mark(drained=[*self.store.drained, total])
+                    if self.allocation.whole and total not in drained:
+                        drained = (*drained, total)
+                        self.store.mark(drained=list(drained))
                     self._tell()
                     continue
                 elif promotion is None:

@@ -1,6 +1,6 @@
 """Observer of a run: receives its events, for display."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,3 +44,15 @@ class RunObserver:
 
     def on_finish(self, run: OpenRun, progress: Progress) -> None:
         """Receive the finished run while its store is open."""
+
+
+class ProgressObserver(RunObserver):
+    """Observer that hands the counts to a function."""
+
+    def __init__(self, on_progress: Callable[[Progress], None] | None) -> None:
+        self._on_progress = on_progress
+
+    def on_change(self, progress: Progress) -> None:
+        """Hand over the counts."""
+        if self._on_progress is not None:
+            self._on_progress(progress)

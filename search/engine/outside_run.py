@@ -8,20 +8,15 @@ Every trial is stored as soon as it is finished. A run that was interrupted is o
 asked for before is finished, and the run continues.
 """
 
-import os
 import tempfile
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from results.store.errors import ResultsError
-from results.store.queries import check_setting_keys
 from results.store.store import FILE, Store
 from results.store.words import OUTSIDE
-from results.tables.leaderboard import write_leaderboard
 from search.cells.graph import GateGraph
 from search.cells.library import SEEDS, named_cell
 from search.cells.notation.formula import parse_formula
@@ -30,14 +25,13 @@ from search.core.ranges import MAX_SEED, check_whole
 from search.engine.answers import Answer, answer_of, order_of
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.outside import OutsideEngine
-from search.engine.provenance import ceilings, check_metrics, check_sizes, constants, mark_resumed, provenance
-from search.engine.run import TABLE_SECONDS, TaskLoader, finish, open_executor
+from search.engine.provenance import mark_resumed
+from search.engine.run import LiveTable, TaskLoader, checked_tasks, create_run, finish, has_run, open_executor
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_tasks
 from search.strategies.outside import Suggestion
-from search.strategies.proposal import Outcome
 from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor
 
@@ -79,7 +73,7 @@ class OutsideRun:
 
     def __init__(self, run: OpenRun, simulation: Simulation | None, observer: RunObserver) -> None:
         self._run, self._simulation, self._observer = run, simulation, observer
-        self._written = time.monotonic()
+        self._table = LiveTable(run)
         self._broken = False
         self.engine = OutsideEngine(
             run.profile,
@@ -89,7 +83,7 @@ class OutsideRun:
             run.executor,
             simulation=simulation,
             on_change=observer.on_change,
-            on_outcome=self._on_outcome,
+            on_outcome=self._table.update,
         )
 
     @property
@@ -189,19 +183,13 @@ class OutsideRun:
             self._observer.on_finish(self._run, self.engine.progress)
 
     def close(self) -> None:
-        """Write the leaderboard, as far as it can be written: the store is the truth."""
-        with suppress(ResultsError):
-            write_leaderboard(self._run.store, self._run.profile.ranked, self._run.table)
+        """Write the leaderboard, as far as it can be written."""
+        self._table.write()
 
     def _reopen(self) -> None:
         """Mark a run that was finished as unfinished again."""
         if self._run.store.finished is not None:
             self._run.store.extend(self._run.store.profile, [])
-
-    def _on_outcome(self, outcome: Outcome) -> None:
-        if outcome.is_complete and time.monotonic() - self._written >= TABLE_SECONDS:
-            self.close()
-            self._written = time.monotonic()
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
@@ -256,14 +244,10 @@ def open_outside(
     """
     observer = observer or RunObserver()
     wanted = None if profile is None else _outside_profile(profile, window)
-    if os.path.exists(folder / FILE) and os.path.getsize(folder / FILE):
+    if has_run(folder):
         with Store.open(folder) as store:
             own = _check_same(store, wanted, seed, window, simulation)
-            check_trusted(store, own, trusted)
-            check_setting_keys(store)
-            tasks = load(own)
-            check_metrics(store, tasks)
-            check_sizes(store, tasks)
+            tasks = checked_tasks(store, own, trusted, load)
             with open_executor(executor, tasks, own, workers, address) as started, store.lock():
                 for line in mark_resumed(store, tasks):
                     observer.on_difference(line)
@@ -274,19 +258,7 @@ def open_outside(
     seed = check_whole("seed", seed or 0, 0, MAX_SEED)
     tasks = load(wanted)
     with open_executor(executor, tasks, wanted, workers, address) as started:
-        information = provenance(tasks) | {"constants": constants(tasks), "ceilings": ceilings(tasks)}
-        information["command"] = list(command)
-        if simulation is not None:
-            information["simulated"] = asdict(simulation)
-        store = Store.create(
-            folder,
-            name=folder.name,
-            seed=seed,
-            profile=wanted.to_toml(),
-            strategy=OUTSIDE,
-            window=wanted.search.window,
-            information=information,
-        )
+        store = create_run(folder, wanted, tasks, seed, simulation, command)
         with store, store.lock():
             yield from _opened(OpenRun(store, wanted, tasks, started), observer)
 

@@ -21,7 +21,7 @@ from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
 from search.engine.confirmation import Demand, confirm, declaration
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
-from search.engine.outside import OutsideEngine, engine_class
+from search.engine.outside import engine_class
 from search.engine.progress import Progress
 from search.engine.provenance import ceilings, check_metrics, check_sizes, constants, mark_resumed, provenance
 from search.engine.trust import check_trusted
@@ -39,6 +39,82 @@ TABLE_SECONDS, TABLE_SHARE = 5.0, 0.05
 
 TaskLoader = Callable[[Profile], Mapping[str, Task]]
 """Loads memorization and every task of a profile, by name."""
+
+
+class LiveTable:
+    """Leaderboard of an open run, written again now and then while the run goes forward."""
+
+    def __init__(self, run: OpenRun) -> None:
+        self._run = run
+        self._due = time.monotonic() + TABLE_SECONDS
+
+    def update(self, outcome: Outcome) -> None:
+        """Write the table if a cell is complete and the last time is long enough ago."""
+        started = time.monotonic()
+        if outcome.is_complete and started >= self._due:
+            self.write()
+            ended = time.monotonic()
+            self._due = ended + max(TABLE_SECONDS, (ended - started) / TABLE_SHARE)
+
+    def write(self) -> None:
+        """Write the table, as far as it can be written: the store matters more, and is the truth."""
+        with suppress(ResultsError):
+            write_leaderboard(self._run.store, self._run.profile.ranked, self._run.table)
+
+
+def create_run(
+    folder: Path,
+    profile: Profile,
+    tasks: Mapping[str, Task],
+    seed: int,
+    simulation: Simulation | None,
+    command: Sequence[str],
+) -> Store:
+    """Create the store of a new run, with what it was started with.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    information = provenance(tasks) | {"constants": constants(tasks), "ceilings": ceilings(tasks)}
+    information["command"] = list(command)
+    if simulation is not None:
+        information["simulated"] = asdict(simulation)
+    return Store.create(
+        folder,
+        name=folder.name,
+        seed=seed,
+        profile=profile.to_toml(),
+        strategy=profile.search.strategy,
+        window=profile.search.window,
+        information=information,
+    )
+
+
+def has_run(folder: Path) -> bool:
+    """Return whether a folder holds a run."""
+    return os.path.exists(folder / FILE) and os.path.getsize(folder / FILE) > 0
+
+
+def checked_tasks(store: Store, profile: Profile, trusted: Collection[str], load: TaskLoader) -> Mapping[str, Task]:
+    """Load the tasks of a stored run, after checking that the run can be continued by this version.
+
+    Args:
+        store: store of the run.
+        profile: its profile.
+        trusted: import paths of the run's own tasks that may be imported.
+        load: loads the tasks.
+
+    Raises:
+        SearchError: a path is not trusted, or the metric or the sizes of a task are not those of the run.
+        StoreError: the store cannot be read.
+        TaskError: the data of a task cannot be loaded.
+    """
+    check_trusted(store, profile, trusted)
+    check_setting_keys(store)
+    tasks = load(profile)
+    check_metrics(store, tasks)
+    check_sizes(store, tasks)
+    return tasks
 
 
 def run_search(
@@ -80,26 +156,14 @@ def run_search(
     """
     seed = check_whole("seed", seed, 0, MAX_SEED)
     check_searches(profile.search.strategy)
-    if os.path.exists(folder / FILE) and os.path.getsize(folder / FILE):
+    if has_run(folder):
         raise SearchError(
             f"run {folder.name!r} exists in {folder.parent}; resume it with --resume, or choose a new name"
         )
     tasks = load(profile)
     # Workers start before the run is created: a cluster that cannot be joined leaves no empty run behind.
     with open_executor(executor, tasks, profile, workers, address) as started:
-        information = provenance(tasks) | {"constants": constants(tasks), "ceilings": ceilings(tasks)}
-        information["command"] = list(command)
-        if simulation is not None:
-            information["simulated"] = asdict(simulation)
-        store = Store.create(
-            folder,
-            name=folder.name,
-            seed=seed,
-            profile=profile.to_toml(),
-            strategy=profile.search.strategy,
-            window=profile.search.window,
-            information=information,
-        )
+        store = create_run(folder, profile, tasks, seed, simulation, command)
         with store, store.lock():
             return _search(OpenRun(store, profile, tasks, started), simulation, observer or RunObserver())
 
@@ -141,12 +205,8 @@ def resume_search(
     observer = observer or RunObserver()
     with Store.open(folder) as store:
         profile = profile_of(store)
-        check_trusted(store, profile, trusted)
-        check_setting_keys(store)
-        extended = _extended(store, profile, proposals)
-        tasks = load(profile)
-        check_metrics(store, tasks)
-        check_sizes(store, tasks)
+        extended = _extended(store, profile, proposals)  # its error comes before data is loaded
+        tasks = checked_tasks(store, profile, trusted, load)
         with open_executor(executor, tasks, profile, workers, address) as started, store.lock():
             if extended is not None:
                 profile = extended
@@ -270,19 +330,9 @@ def _extended(store: Store, profile: Profile, proposals: int | None) -> Profile 
 
 def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) -> Progress:
     """Run the engine and the finalists over an open run; the leaderboard is up to date at any time."""
-    store, ranked = run.store, run.profile.ranked
+    store = run.store
     observer.on_start(run)
-    due = time.monotonic() + TABLE_SECONDS
-
-    def on_outcome(outcome: Outcome) -> None:
-        nonlocal due
-        started = time.monotonic()
-        if outcome.is_complete and started >= due:
-            with suppress(ResultsError):  # the trials matter more; a lasting error is raised at the end
-                write_leaderboard(store, ranked, run.table)
-            ended = time.monotonic()
-            due = ended + max(TABLE_SECONDS, (ended - started) / TABLE_SHARE)
-
+    table = LiveTable(run)
     engine = engine_class(run.profile)(
         run.profile,
         store.seed,
@@ -291,20 +341,18 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
         run.executor,
         simulation=simulation,
         on_change=observer.on_change,
-        on_outcome=on_outcome,
+        on_outcome=table.update,
     )
     try:
         engine.run()
-        if isinstance(engine, OutsideEngine):
-            engine.end()
+        engine.end()
         if engine.strategy.adaptation is not None:
             store.mark(transformations=engine.strategy.adaptation.summary())
         finish(run, engine.progress, simulation, observer)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             observer.on_interrupt(run, engine.progress)
-        with suppress(ResultsError):  # the first error is the one to report
-            write_leaderboard(store, ranked, run.table)
+        table.write()  # the first error is the one to report
         raise
     observer.on_finish(run, engine.progress)
     return engine.progress

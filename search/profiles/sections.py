@@ -17,6 +17,7 @@ import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from results.store.rungs import rung_shares
 from results.store.words import MEMORIZATION, ScoreKind
 from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import CellError
@@ -145,7 +146,7 @@ class HalvingSection:
     @property
     def shares(self) -> tuple[float, ...]:
         """Share of a schedule's steps at each rung, ending with 1."""
-        return tuple(float(self.eta ** (rung + 1 - self.rungs)) for rung in range(self.rungs))
+        return rung_shares(self.eta, self.rungs)
 
 
 @dataclass(frozen=True, config=_CONFIG)

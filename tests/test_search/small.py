@@ -12,7 +12,7 @@ import numpy as np
 
 from search.training.simulation import Simulation
 from tasks.memorization import Memorization
-from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
+from tasks.task import ACCURACY, NATS_PER_STEP, Batch, Output, Split, Task
 from tasks.xml import Xml
 
 
@@ -148,3 +148,32 @@ class Sluggish(Xml):
             if random.SystemRandom().random() < 0.05:
                 time.sleep(random.SystemRandom().uniform(0.0, 0.1))
             yield window
+
+
+@dataclass(frozen=True)
+class Turning(Task):
+    """Task whose validation answers are learned at first and unlearned later: after `turn` windows they change."""
+
+    name = "turning"
+    metric = ACCURACY
+    output = Output.SYMBOLS
+
+    turn: int = 40
+
+    @property
+    def output_size(self) -> int:
+        return 3
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        window = 0
+        while True:
+            window += 1
+            yield self._batch(rng.integers(3, size=(steps, batch)), 1 if window <= self.turn else 2)
+
+    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
+        # On validation the early answer is right; on test it is the late one, so test tells which weights it met.
+        inputs = np.random.default_rng(0).integers(3, size=(10, batch))
+        yield self._batch(inputs, 1 if split is Split.VALIDATION else 2)
+
+    def _batch(self, inputs: np.ndarray[tuple[int, ...], np.dtype[np.int64]], shift: int) -> Batch:
+        return Batch(inputs, (inputs + shift) % 3, np.ones(inputs.shape, np.float32), starts=True)

@@ -1,8 +1,8 @@
 """Paused trials: marks change nothing, and a trial continues from its checkpoint bit for bit."""
 
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -22,9 +22,9 @@ from search.training.trial import Point, TrialResult, train_trial
 from tasks.arithmetic import Arithmetic
 from tasks.language import Language
 from tasks.music import Music
-from tasks.task import Batch, Split, Task
+from tasks.task import Batch, Task
 from tasks.xml import Xml
-from tests.test_search.small import Chords, small_task
+from tests.test_search.small import Chords, Turning, small_task
 from tests.test_search.test_kernels.hosts import require_host
 
 GRU = LIBRARY["gru"].graph
@@ -107,41 +107,18 @@ def test_the_loss_at_a_mark_is_the_mean_of_the_epoch_so_far() -> None:
     assert marked.curve[0] == short.curve[0]
 
 
-@dataclass(frozen=True)
-class Peaking(Task):
-    """Task whose best validation falls between two epochs: after 9 windows the right answers change."""
-
-    name = "peaking"
-    metric = XML.metric
-    output = XML.output
-
-    @property
-    def output_size(self) -> int:
-        return 3
-
-    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
-        window = 0
-        while True:
-            window += 1
-            yield self._batch(rng.integers(3, size=(steps, batch)), 1 if window <= 9 else 2)
-
-    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
-        yield self._batch(np.random.default_rng(0).integers(3, size=(10, batch)), 1)
-
-    def _batch(self, inputs: np.ndarray[tuple[int, ...], np.dtype[np.int64]], shift: int) -> Batch:
-        return Batch(inputs, (inputs + shift) % 3, np.ones(inputs.shape, np.float32), starts=True)
-
-
 def test_the_best_weights_are_those_of_an_epochs_end_even_if_a_mark_is_better() -> None:
     budget = replace(BUDGET, batch=16, epochs=4, patience=9, halvings=0)
-    result = train_trial(GRU, Peaking(), replace(SETTING, learning_rate=1.0), budget, 0)
+    result = train_trial(GRU, Turning(turn=9), replace(SETTING, learning_rate=1.0), budget, 0)
     values = {point.step: point.validation for point in result.curve}
     assert values[9] > values[6]  # the trial has forgotten at 12 what it knew at the mark
     assert values[6] > values[12]
     assert (result.best_step, result.validation) == (6, values[6])
     # The best weights and those at the pause differ: both must come out of the checkpoint.
-    paused = train_trial(GRU, Peaking(), replace(SETTING, learning_rate=1.0), budget, 0, until=12)
-    ended = train_trial(GRU, Peaking(), replace(SETTING, learning_rate=1.0), budget, 0, checkpoint=paused.checkpoint)
+    paused = train_trial(GRU, Turning(turn=9), replace(SETTING, learning_rate=1.0), budget, 0, until=12)
+    ended = train_trial(
+        GRU, Turning(turn=9), replace(SETTING, learning_rate=1.0), budget, 0, checkpoint=paused.checkpoint
+    )
     assert same(ended, result)
 
 

@@ -1,8 +1,7 @@
 """One trial: its steps held against torch.nn, and the states that it can end in."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,9 +19,9 @@ from search.training.settings import Setting
 from search.training.stepper import EagerStepper
 from search.training.trial import Point, TrialResult, train_trial
 from tasks.memorization import Memorization
-from tasks.task import ACCURACY, Batch, Output, Split, Task
+from tasks.task import ACCURACY, Output, Split, Task
 from tasks.xml import Xml
-from tests.test_search.small import Chords, small_task
+from tests.test_search.small import Chords, Turning, small_task
 
 TANH, LSTM, GRU = (LIBRARY[name].graph for name in ("tanh", "lstm", "gru"))
 SETTING = Setting(scale=1.0, learning_rate=0.5, max_norm=5.0, layers=1, parameter_budget=3_000)
@@ -199,35 +198,6 @@ def test_the_curve_has_a_point_an_epoch_and_is_told_as_it_grows() -> None:
     assert tuple(told) == result.curve
     assert [point.step for point in told] == [3, 6, 9]
     assert result.validation == max(point.validation for point in told)
-
-
-@dataclass(frozen=True)
-class Turning(Task):
-    """Task whose validation answers are learned at first and unlearned later: after `turn` windows they change."""
-
-    name = "turning"
-    metric = ACCURACY
-    output = Output.SYMBOLS
-
-    turn: int = 40
-
-    @property
-    def output_size(self) -> int:
-        return 3
-
-    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
-        window = 0
-        while True:
-            window += 1
-            yield self._batch(rng.integers(3, size=(steps, batch)), 1 if window <= self.turn else 2)
-
-    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
-        # On validation the early answer is right; on test it is the late one, so test tells which weights it met.
-        inputs = np.random.default_rng(0).integers(3, size=(10, batch))
-        yield self._batch(inputs, 1 if split is Split.VALIDATION else 2)
-
-    def _batch(self, inputs: np.ndarray[tuple[int, ...], np.dtype[np.int64]], shift: int) -> Batch:
-        return Batch(inputs, (inputs + shift) % 3, np.ones(inputs.shape, np.float32), starts=True)
 
 
 def test_the_best_epoch_is_reported_and_test_is_measured_with_its_weights() -> None:
