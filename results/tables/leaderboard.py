@@ -240,8 +240,7 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     frame["simulated"] = store.simulated
     frame["environments"] = environments(store, frame.index)
     described = [
-        (displayed(formula, store.form) if display else formula, _loops(formula, store.form))
-        for formula in frame["formula"]
+        (displayed(formula, store.form) if display else formula, _loops(formula)) for formula in frame["formula"]
     ]
     loops = [found for _, found in described]
     frame["loop_products"] = pd.array([products for products, _ in loops], dtype="Int64")
@@ -318,25 +317,28 @@ def _known_cells(store: Store) -> pd.DataFrame:
 def displayed(formula: str, form: FormVersion) -> str:
     """Return a stored formula for people, in a canonical form; cached, as a search writes its table many times."""
     try:
-        return display_formula(_canonical(formula, form))
+        return display_formula(_parsed(formula).in_form(form))
     except CellError:  # of a damaged store; `verify` names it
         return formula
 
 
 @lru_cache(maxsize=65_536)
-def _loops(formula: str, form: FormVersion) -> tuple[int | None, bool | None]:
-    """Return the matrix products in loops of a stored formula, and whether its states follow linear recurrences."""
+def _loops(formula: str) -> tuple[int | None, bool | None]:
+    """Return the matrix products in loops of a stored formula, and whether its states follow linear recurrences.
+
+    Both are properties of what the cell computes, so that they are those of the present canonical form in every store.
+    """
     try:
-        graph = _canonical(formula, form)
+        graph = _parsed(formula)
         return loop_products(graph), linear_in_state(graph)
     except CellError:  # of a damaged store; `verify` names it
         return None, None
 
 
 @lru_cache(maxsize=4)
-def _canonical(formula: str, form: FormVersion) -> GateGraph:
+def _parsed(formula: str) -> GateGraph:
     """Return the graph of a stored formula, which both functions above need in turn. Raises `CellError`."""
-    return parse_formula(formula).in_form(form)
+    return parse_formula(formula)
 
 
 @lru_cache(maxsize=65_536)

@@ -7,6 +7,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,18 @@ def test_importing_it_imports_nothing_else() -> None:
     assert found.stdout == "['gatesearch']\n"
 
 
-@pytest.mark.parametrize("name", ["random", "typing", "search", "tasks", "results", "click", "json"])
-def test_the_module_runs_the_command_line_and_imports_nothing_of_the_working_directory(
-    name: str, tmp_path: Path
-) -> None:
-    (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the working directory')")
+OWN = ("search", "tasks", "results")
+"""Packages of the project."""
+
+
+def put_modules(folder: Path, names: Iterable[str]) -> None:
+    """Put modules of these names into a folder, each of which ends the process that imports it."""
+    for name in names:
+        (folder / f"{name}.py").write_text(f"raise SystemExit('{name} was imported from the working directory')")
+
+
+def test_the_module_runs_the_command_line_and_imports_nothing_of_the_working_directory(tmp_path: Path) -> None:
+    put_modules(tmp_path, [*OWN, "random", "typing", "click", "json"])
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-m", "gatesearch", "cells", "--json"]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
@@ -64,9 +72,9 @@ def test_the_module_runs_the_command_line_and_imports_nothing_of_the_working_dir
     assert '"name": "lstm"' in ran.stdout
 
 
-def run_beside(name: str, folder: Path, program: str, *arguments: str, **environment: str) -> str:
-    """Run a program in a folder that has a file like one of the project's packages; return what it prints."""
-    (folder / f"{name}.py").write_text("raise SystemExit('imported from the working directory')")
+def run_beside(names: Iterable[str], folder: Path, program: str, *arguments: str, **environment: str) -> str:
+    """Run a program in a folder that has modules of these names; return what it prints."""
+    put_modules(folder, names)
     (folder / "program.py").write_text(program)
     whole = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | environment
     command = [sys.executable, *(arguments or ["program.py"])]
@@ -75,24 +83,22 @@ def run_beside(name: str, folder: Path, program: str, *arguments: str, **environ
     return ran.stdout
 
 
-@pytest.mark.parametrize("name", ["search", "tasks", "results"])
-def test_files_beside_a_script_are_not_taken_for_the_projects_packages(name: str, tmp_path: Path) -> None:
+def test_files_beside_a_script_are_not_taken_for_the_projects_packages(tmp_path: Path) -> None:
     program = "import gatesearch; print(gatesearch.cell('gru').id, gatesearch.Task.__name__, gatesearch.Run.__name__)"
     expected = f"{gatesearch.cell('gru').id} Task Run\n"
-    assert run_beside(name, tmp_path, program) == expected
-    assert run_beside(name, tmp_path, program, "-c", program) == expected
+    assert run_beside(OWN, tmp_path, program) == expected
+    assert run_beside(OWN, tmp_path, program, "-c", program) == expected
 
 
-@pytest.mark.parametrize("name", ["search", "tasks", "results", "random", "click"])
-def test_the_installed_command_imports_nothing_of_the_working_directory_on_pythonpath(
-    name: str, tmp_path: Path
-) -> None:
+def test_the_installed_command_imports_nothing_of_the_working_directory_on_pythonpath(tmp_path: Path) -> None:
     scripts = tmp_path / "bin"
     scripts.mkdir()
     (scripts / "gatesearch").write_text("from gatesearch.__main__ import main\nmain()\n")  # as pip writes it
     folder = tmp_path / "folder"
     folder.mkdir()
-    out = run_beside(name, folder, "", str(scripts / "gatesearch"), "cells", "--json", PYTHONPATH=os.curdir)
+    out = run_beside(
+        [*OWN, "random", "click"], folder, "", str(scripts / "gatesearch"), "cells", "--json", PYTHONPATH=os.curdir
+    )
     assert '"name": "lstm"' in out
 
 

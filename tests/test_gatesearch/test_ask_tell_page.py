@@ -31,6 +31,7 @@ def ran(*command: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_optuna_proposes_cells_by_its_own_ask_and_tell(here: Path) -> None:
     pytest.importorskip("optuna", reason="the extra gatesearch[optuna] is not installed")
     value, found = ran(sys.executable, "with_optuna.py").splitlines()

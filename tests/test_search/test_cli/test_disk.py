@@ -109,6 +109,7 @@ def test_a_search_on_a_small_disk_that_is_full_goes_on_when_the_disk_is_larger(h
     assert_same_table(here / "grown", finished)
 
 
+@pytest.mark.slow
 def test_a_run_that_may_only_be_read_is_left_alone_and_goes_on_when_it_may_be_written(
     open_runs: Path, gatesearch: Gatesearch, finished: Path
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_search_that_sigterm_stops_says_how_to_resume_and_ends_as_if_never_sto
     _stopped_and_resumed(signal.SIGTERM, started, gatesearch, *SLOWED)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_search_with_workers_says_nothing_of_ray_and_leaves_no_process(
     started: Start, longer: Path, finished: Path

@@ -162,5 +162,5 @@ def test_a_search_that_a_task_ended_is_resumed_once_the_task_is_corrected(
     (here / "shard").touch()
     said = gatesearch("search", "broken", "--resume", "--task", "shards_task:Shards", "--workers", workers)
     assert (said.status, said.err) == (0, "")
-    assert gatesearch("search", "sound", *search).status == 0
+    assert gatesearch("search", "sound", *search[:2], "--workers", "0").status == 0
     assert_same_table(here / "runs" / "broken", here / "runs" / "sound")

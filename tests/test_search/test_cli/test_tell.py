@@ -135,6 +135,7 @@ def test_asking_runs_that_are_not_told_cells_says_what_to_do(gatesearch: Gatesea
     assert gatesearch("search", "new", "--strategy", "outside").status == 2
 
 
+@pytest.mark.slow
 def test_a_program_talks_to_a_run_over_pipes_and_an_interruption_loses_no_answer(here: Path) -> None:
     def start(*options: str) -> subprocess.Popen[str]:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

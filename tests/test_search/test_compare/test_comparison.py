@@ -102,6 +102,7 @@ def test_every_search_has_the_same_compute_and_ends_a_window_after_it(compared: 
         assert methods[name]["proposals"] == np.median([n for own, n in counted if own == name])
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_resumes_to_the_same_files_and_trains_nothing_twice(compared: Path, tmp_path: Path) -> None:
     plan, folder = plan_of(tmp_path), tmp_path / "c"
     tasks = tiny_tasks(tmp_path)

@@ -37,7 +37,7 @@ def counted(model: SequenceModel, task: Task, split: Split) -> int:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("task", [small_task("xml"), Arithmetic(digits=1, validation=400, test=400), Chords()], ids=str)
+@pytest.mark.parametrize("task", [small_task("xml"), Arithmetic(digits=1, validation=90, test=120), Chords()], ids=str)
 def test_an_evaluation_costs_what_pytorch_counts(name: str, layers: int, task: Task) -> None:
     graph = CELLS[name]
     model = SequenceModel(graph, 8, layers, task.output_size, task.output)

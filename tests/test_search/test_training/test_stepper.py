@@ -204,7 +204,7 @@ def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(
     rng = np.random.default_rng(0)
     graphs = [LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut2", "mut3")]
     formulas = [*ODD, *list(LAYERED.values())[:3], *(VOCABULARY[name] for name in GUARDED)]
-    for graph in [*graphs, *map(parse_formula, formulas), *random_mutants(8)]:
+    for graph in [*graphs, *map(parse_formula, formulas), *random_mutants(3)]:
         fitting = fitting_units(graph, units)
         (clean, _), (poisoned, _) = (pair(graph, fitting, 2, output_size, output) for _ in range(2))
         batches = [replace(draw(rng, 4, 3, output_size, output), starts=k == 0) for k in range(3)]
@@ -439,6 +439,7 @@ def test_any_vector_width_trains_as_the_reference_does(
         compile_cell.cache_clear()
 
 
+@pytest.mark.slow
 def test_every_process_trains_to_the_same_bits_on_any_number_of_threads() -> None:
     program = """
 import sys, hashlib, numpy as np, torch

@@ -196,6 +196,7 @@ def test_ray_workers_give_the_rows_of_one_process(ray: RayExecutor, tmp_path: Pa
     assert run(tmp_path / "ray", ray)[0] == run(tmp_path / "local")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_search_outlives_a_trial_that_kills_its_process(
     ray: RayExecutor, tasks: dict[str, Task], folder: Path, tmp_path: Path

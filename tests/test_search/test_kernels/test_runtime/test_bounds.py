@@ -15,6 +15,7 @@ from tests.test_search.test_kernels.vocabulary import GUARDED
 HERE = Path(__file__).parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["end", "start"])
 def test_machine_code_touches_nothing_outside_of_its_arrays(side: str) -> None:
     require_host()
