@@ -268,7 +268,7 @@ def test_children_are_canonical_cells_other_than_their_parent(name: str, rule: R
 def test_descent_never_ends_and_never_leaves_the_cells(rule: Rule) -> None:
     rng = np.random.default_rng(16)
     graph = LIBRARY["lstm"].graph
-    for generation in range(8 * MUTANTS):
+    for generation in range(4 * MUTANTS):
         proposed = propose(graph, rng, rule=rule)
         assert proposed.child is not None, generation
         child = proposed.child.graph

@@ -78,7 +78,7 @@ def drawn(what: Transformation, formula: str, op: Op, words: Vocabulary, times: 
     ],
 )
 def test_activations_are_drawn_by_their_weights(words: Vocabulary, expected: dict[str, float]) -> None:
-    times = 4000
+    times = 1500
     found = drawn(T.REPLACE_ACTIVATION, "h' = h + tanh(x)", Op.TANH, words, times)
     ids = {parse_formula(f"h' = h + {text}").id: weight for text, weight in expected.items()}
     counted = Counter({parse_formula(text).id: count for text, count in found.items()})

@@ -170,7 +170,7 @@ def test_symbols_equal_the_rows_of_their_table(
 ) -> None:
     rng = np.random.default_rng(0)
     formulas = [*CORNERS.values(), *VOCABULARY.values()]
-    graphs = [*map(parse_formula, formulas), *mutants[::4], *layered_mutants[::2], *enriched_mutants[::5]]
+    graphs = [*map(parse_formula, formulas), *mutants[::6], *layered_mutants[::3], *enriched_mutants[::8]]
     for k, graph in enumerate(graphs):
         units = fitting_units(graph, (16, 5, 21)[k % 3])
         parameters, _, states = draw(graph, units=units, batch=3, steps=1, seed=k)

@@ -140,7 +140,7 @@ def test_a_cell_that_comes_again_skips_memorization_and_gets_only_settings_it_ha
         cell: {task: set(tried) for task, tried in record.tried.items()} for cell, record in strategy.records.items()
     }
     again = 0
-    for index in range(160):
+    for index in range(110):
         proposal = strategy.ask(index)
         outcome = answer(proposal)
         if proposal.graph is not None:
