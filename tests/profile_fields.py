@@ -81,7 +81,7 @@ def _values(schema: dict[str, Any], described: dict[str, Any]) -> str:
     if high is None:
         return str(kind)
     start = f"above {above:,g} up to" if above is not None else f"{low:,g} to"
-    return f"{kind}, {start} {high:,g}" if high < 1e6 else f"{kind}, {start} {int(high):,}"
+    return f"{kind}, {start} {int(high):,}" if 1e6 <= high < 1e15 else f"{kind}, {start} {high:,g}"
 
 
 def _written(value: object) -> str:

@@ -38,7 +38,7 @@ def test_children_of_random_pairs_are_valid_and_have_parts_of_both_parents() -> 
     parents = [stained(LIBRARY[name].graph, Op.TANH, 0.0) for name in names]
     others = [stained(LIBRARY[name].graph, Op.SOFTPLUS, 0.5) for name in names]
     results: Counter[str] = Counter()
-    for _ in range(500):
+    for _ in range(300):
         parent, other = parents[int(rng.integers(40))], others[int(rng.integers(40))]
         child = crossed(parent, other, rng, max_nodes=64)
         if isinstance(child, Rejection):

@@ -174,7 +174,7 @@ def test_a_removed_node_is_one_node_less_and_a_replaced_operation_one_changed_li
     parent = LIBRARY["lstm"].graph
     rng = np.random.default_rng(11)
     seen: Counter[Transformation] = Counter()
-    for _ in range(1500):
+    for _ in range(900):
         child = mutate(parent, rng, rule=Rule.ONE_TO_THREE)
         if not isinstance(child, Child) or len(child.mutations) > 1:
             continue

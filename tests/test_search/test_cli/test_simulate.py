@@ -1,6 +1,5 @@
 """`gatesearch search --simulate`: a search like any other that trains nothing, and says so wherever it can be read."""
 
-import gc
 import re
 import sqlite3
 from collections import Counter
@@ -95,21 +94,6 @@ def test_an_optimum_is_a_cell_of_a_simulated_run(gatesearch: Gatesearch, here: P
         assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
         assert said.err.startswith(f"gatesearch: {words}")
     assert not (here / "runs").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.filterwarnings("ignore")  # Ray's own: sockets and files that its processes leave to the collector
-def test_workers_change_nothing_but_a_window_that_is_too_small_for_them_is_warned_of(
-    gatesearch: Gatesearch, here: Path
-) -> None:
-    alone = gatesearch(*SEARCH, "alone", "--simulate")
-    assert "warning: " not in alone.out
-    two = gatesearch("search", "two", "--profile", "tiny.toml", "--workers", "2", "--simulate")
-    gc.collect()
-    assert two.status == 0
-    assert "warning: 2 processors, but a window of 2 proposals keeps about 1 busy; set a larger `window` " in two.out
-    assert_same_table(here / "runs" / "two", here / "runs" / "alone")
 
 
 def test_a_search_with_halving_says_how_many_were_promoted_and_what_was_trained(

@@ -42,7 +42,7 @@ from tests.test_search.test_kernels.hosts import HOSTS, require_host
 from tests.test_search.test_kernels.vocabulary import GUARDED, VOCABULARY, fitting_units, vocabulary_mutants
 
 GRU = LIBRARY["gru"].graph
-MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "24"))
+MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "16"))
 ODD = [
     "h' = tanh(x) * h",
     "h' = x",

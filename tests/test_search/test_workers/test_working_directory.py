@@ -122,13 +122,14 @@ def test_the_module_of_the_command_imports_nothing_of_the_folder(tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.parametrize("path", [None, os.curdir], ids=["no PYTHONPATH", "PYTHONPATH=."])
-def test_workers_import_nothing_of_the_folder_but_a_users_task(folder: Path, tmp_path: Path, path: str | None) -> None:
-    environment = {} if path is None else {"PYTHONPATH": path}
-    if path:  # the interpreter of the command reads PYTHONPATH before the command can drop anything
-        for name in ("gatesearch.py", "sitecustomize.py"):
-            (folder / name).unlink()
-    tasks = search(folder, "--profile", "tiny.toml", "--workers", "1", "--task", "parity:Parity", **environment)
+def test_workers_import_nothing_of_the_folder_but_a_users_task_even_if_pythonpath_names_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    # The interpreter of the command reads PYTHONPATH before the command can drop anything.
+    for name in ("gatesearch.py", "sitecustomize.py"):
+        (folder / name).unlink()
+    task = ("--task", "parity:Parity")
+    tasks = search(folder, "--profile", "tiny.toml", "--workers", "1", *task, PYTHONPATH=os.curdir)
     assert tasks == ["memorization", "parity", "xml"]
     assert imported(tmp_path / "imported") == []
 

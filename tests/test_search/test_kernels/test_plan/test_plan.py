@@ -81,7 +81,7 @@ def test_only_states_that_depend_on_themselves_are_in_a_loop(
 
 def test_components_equal_those_of_networkx(mutants: list[GateGraph]) -> None:
     several = 0
-    for graph in [*map(parse_formula, LAYERED.values()), *mutants, *layered_descendants(50)]:
+    for graph in [*map(parse_formula, LAYERED.values()), *mutants, *layered_descendants(60)]:
         plan = plan_of(graph)
         whole = nx.DiGraph()
         for i, node in enumerate(graph):
