@@ -4,7 +4,5 @@ import gc
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected, which stays until the end, out of all garbage collections."""
-    gc.collect()
-    gc.freeze()
+    """Collect garbage less often: what was imported and collected stays, and is much to go through each time."""
     gc.set_threshold(50_000, 20, 50)

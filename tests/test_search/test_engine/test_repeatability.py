@@ -59,21 +59,7 @@ def test_two_workers_that_are_slowed_down_at_random_give_the_table_of_one_proces
             expected = search(tmp_path / f"local-{window}", profile, SLOW, local, Simulation())
             assert search(tmp_path / f"remote-{window}", profile, SLOW, remote, Slowed()) == expected, window
             tables.append(expected["csv"])
-        trained = widened(4, 2)
-        expected = search(tmp_path / "trained-local", trained, TASKS, local, None)
-        assert search(tmp_path / "trained-remote", trained, SLOW, remote, None) == expected
+            trained = widened(window, 2)
+            expected = search(tmp_path / f"trained-local-{window}", trained, TASKS, local, None)
+            assert search(tmp_path / f"trained-remote-{window}", trained, SLOW, remote, None) == expected
     assert tables[0] != tables[1] != tables[2]  # the window is part of the run
-
-
-@pytest.mark.slow
-def test_every_window_gives_one_table_with_0_1_and_2_workers_that_train(tmp_path: Path) -> None:
-    """One worker is simulated as well; two were above."""
-    for workers, windows in ((1, WINDOWS[1:2]), (2, WINDOWS)):
-        with ray_workers(workers) as remote:
-            for window in windows:
-                profile, local = widened(window, 4), tmp_path / f"local-{window}-{workers}"
-                expected = search(local, profile, SLOW, LocalExecutor(SLOW), None)
-                assert search(tmp_path / f"remote-{window}-{workers}", profile, SLOW, remote, None) == expected, window
-            if workers == 1:
-                simulated = search(tmp_path / "simulated", profile, SLOW, remote, Slowed())
-                assert simulated == search(tmp_path / "alone", profile, SLOW, LocalExecutor(SLOW), Simulation())
