@@ -16,7 +16,7 @@ from tests.fuzz.harness import State, run_surface, shares, surfaces
 from tests.fuzz.rules import BrokenRuleError, feed
 from tests.fuzz.surfaces import Case, Surface
 
-INPUTS, MANY = 300, 800
+INPUTS, MANY = 200, 800
 
 
 @pytest.fixture(autouse=True)
