@@ -3,14 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLOOR := .venv-floor
-FAST := -m "not slow"
+FAST := -m "not slow and not exact"
 
 .PHONY: search test quick check exact fuzz floor clean
 
 search: $(VENV)/.ready
 	$(BIN)/gatesearch search
 
-# Every test but those marked slow, which `.ci/run` runs as well.
+# Every test but those marked slow, which `.ci/run` runs as well, and those marked exact, which `make exact` runs.
 test: $(VENV)/.ready
 	$(BIN)/pytest -n 2 $(FAST)
 
@@ -18,7 +18,7 @@ test: $(VENV)/.ready
 # searches, kernels, workers, benchmarks, exported modules, the report, the documentation, published runs, the fuzzer,
 # Ray, and the longest modules of the rest.
 quick: $(VENV)/.ready
-	$(BIN)/pytest -n 2 -m "not slow and not ray" $(addprefix tests/,$(QUICK)) $(addprefix --ignore=tests/,$(NOT_QUICK))
+	$(BIN)/pytest -n 2 -m "not slow and not exact and not ray" $(addprefix tests/,$(QUICK)) $(addprefix --ignore=tests/,$(NOT_QUICK))
 
 QUICK := test_tasks test_results test_search
 NOT_QUICK := $(addprefix test_search/test_,cli engine kernels workers bench cells/test_export cells/test_mutation.py) \
@@ -32,8 +32,9 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 # Every fast path against the slow one over 1,000 random mutants, and every id over 10,000, where `make test` takes some
-# of them: four minutes.
+# of them; and the tests marked exact, which see in full what others see in small.
 exact: $(VENV)/.ready
+	$(BIN)/pytest -n 2 -m exact
 	GATESEARCH_TEST_MUTANTS=1000 $(BIN)/pytest -n 2 $(addprefix tests/test_search/test_,cells kernels training/test_stepper.py)
 
 # 100,000 inputs of every kind. An interrupted run continues where it was.
@@ -43,7 +44,7 @@ fuzz: $(VENV)/.ready
 # Tests on the lowest declared versions of the light dependencies, in an environment of their own. They leave out what
 # trains for long, and what needs the development tools: exported code, TensorBoard and MLflow.
 floor: $(FLOOR)/.ready
-	$(FLOOR)/bin/pytest -n 2 -m "not slow and not ray" -k "not tensorboard" tests/test_tasks tests/test_results \
+	$(FLOOR)/bin/pytest -n 2 -m "not slow and not exact and not ray" -k "not tensorboard" tests/test_tasks tests/test_results \
 		$(addprefix tests/test_search/test_,cells cli core profiles strategies) \
 		--ignore=tests/test_search/test_cells/test_export --ignore=tests/test_results/test_trackers
 

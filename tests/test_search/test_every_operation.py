@@ -331,7 +331,7 @@ def test_what_an_entry_lacks_is_said_when_the_table_is_imported(
         exec(compile(text, "operations.py", "exec"), module.__dict__)  # noqa: S102 - the project's own source
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 def test_one_entry_is_all_that_an_activation_needs(tmp_path: Path) -> None:
     """The tests of this module, run over a copy of the project with one more activation, all pass for it."""
     for folder in ("search", "tasks", "results", "gatesearch", "tests"):

@@ -237,7 +237,7 @@ def test_the_page_is_whole_in_itself(filled: Store, tmp_path: Path) -> None:
     assert not any(word in style for word in ("url(", "@import"))
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 def test_a_page_of_ten_thousand_cells_that_all_went_through_stays_small(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     with make_store(tmp_path / "run") as store:

@@ -55,7 +55,7 @@ def halving_profile(window: int) -> Profile:
     return replace(profile, search=search, tasks={"xml": replace(profile.tasks["xml"], schedule=schedule)})
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 def test_a_window_of_32_keeps_eight_processors_busy_with_halving(tmp_path: Path) -> None:
     profile = halving_profile(32)
     tasks = load_tasks(profile)
@@ -78,7 +78,7 @@ def test_a_search_with_halving_keeps_its_memory_and_its_store_small(tmp_path: Pa
     assert alone.memory_mb[2] - alone.memory_mb[1] < 600 * 15e-3
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")  # Ray leaves sockets and files to the garbage collector
 def test_a_small_search_is_measured_in_every_way() -> None:

@@ -24,7 +24,7 @@ def test_json_is_a_list_of_timings_with_the_documented_keys() -> None:
     assert all(row["backend"] == backend for row in rows)
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 def test_the_table_fits_into_80_columns_and_says_what_was_measured() -> None:
     result = CliRunner().invoke(bench, [*SMALL, "tanh", "--units", "16", "--mutants", "1", "--roll", "--layers", "2"])
     assert result.exit_code == 0, result.output

@@ -146,7 +146,7 @@ def test_a_task_that_cannot_be_sent_to_workers_is_one_line_before_the_run_is_mad
     assert not (here / "runs" / "own").exists()
 
 
-@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=[pytest.mark.ray, pytest.mark.slow])])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=[pytest.mark.ray, pytest.mark.exact])])
 def test_a_search_that_a_task_ended_is_resumed_once_the_task_is_corrected(
     workers: str, gatesearch: Gatesearch, here: Path
 ) -> None:

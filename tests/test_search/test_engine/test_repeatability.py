@@ -50,7 +50,7 @@ def ray_workers(count: int) -> Iterator[Executor]:
         gc.collect()
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 def test_two_workers_that_are_slowed_down_at_random_give_the_table_of_one_process(tmp_path: Path) -> None:
     local, tables = LocalExecutor(SLOW), []
     with ray_workers(2) as remote:

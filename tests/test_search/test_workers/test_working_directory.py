@@ -120,7 +120,7 @@ def test_the_module_of_the_command_imports_nothing_of_the_folder(tmp_path: Path)
     assert imported(tmp_path / "imported") == []
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 @pytest.mark.ray
 def test_workers_import_nothing_of_the_folder_but_a_users_task_even_if_pythonpath_names_it(
     folder: Path, tmp_path: Path
