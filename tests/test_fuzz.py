@@ -16,7 +16,7 @@ from tests.fuzz.harness import State, run_surface, shares, surfaces
 from tests.fuzz.rules import BrokenRuleError, feed
 from tests.fuzz.surfaces import Case, Surface
 
-INPUTS, MANY = 200, 800
+INPUTS, MANY = 200, 1500
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", surfaces())
-@pytest.mark.parametrize("inputs", [INPUTS, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [INPUTS, pytest.param(MANY, marks=pytest.mark.exact)])
 @pytest.mark.filterwarnings("default")
 def test_inputs_break_no_rule(name: str, inputs: int, tmp_path: Path) -> None:
     count = max(10, shares(inputs, list(surfaces()))[name])

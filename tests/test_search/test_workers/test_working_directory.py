@@ -100,7 +100,7 @@ def run(command: list[str], folder: Path, **environment: str) -> list[str]:
     return sorted({task for task, _ in trials})
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 def test_a_search_in_one_process_imports_a_users_task_of_the_folder_and_nothing_else(
     folder: Path, tmp_path: Path
 ) -> None:
