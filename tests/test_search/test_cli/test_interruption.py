@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from results.store.rungs import rungs_of
 from results.store.store import Store
 from tests.test_search.test_cli.conftest import COMMAND, Gatesearch, assert_same_table
 from tests.tiny import TINY
@@ -23,6 +24,18 @@ from tests.tiny import TINY
 Start = Callable[..., subprocess.Popen[str]]
 
 LONGER = TINY.replace("proposals = 6", "proposals = 24")
+
+HALVING = (
+    LONGER.replace("window = 2", 'window = 4\nscore = "gain"\nallocation = "halving"').replace(
+        "schedule = { epoch_steps = 5,", "schedule = { epoch_steps = 90,"
+    )  # enough to learn something
+    + """
+[halving]
+rungs = 3
+settings = [1, 1, 1]
+seeds = 1
+"""
+)
 
 HANGS = 120.0
 """Seconds after which a process counts as hanging. They bound the test, and assert nothing."""
@@ -236,3 +249,18 @@ def _killed_twenty_times(here: Path, profile: str, *workers: str) -> int:
 @pytest.mark.slow
 def test_a_search_that_is_killed_at_twenty_moments_ends_as_if_it_never_was(longer: Path) -> None:
     _killed_twenty_times(longer, "longer.toml")
+
+
+@pytest.mark.exact
+@pytest.mark.ray
+def test_a_search_with_halving_and_two_workers_that_is_killed_at_twenty_moments_ends_as_if_it_never_was(
+    here: Path,
+) -> None:
+    """It really trains, and goes on from the checkpoints of half-trained candidates, or without the lost ones."""
+    (here / "halving.toml").write_text(HALVING)
+    assert _killed_twenty_times(here, "halving.toml", "2") >= 10
+    with Store.open(here / "runs" / "killed", readonly=True) as store:
+        found = rungs_of(store)
+    assert found is not None
+    assert [rung.tried > 0 for rung in found.rungs] == [True] * 4  # up to the further seeds
+    assert not (here / "runs" / "killed" / "checkpoints").exists()
