@@ -255,14 +255,24 @@ def verdict_lines(compared: Compared) -> list[str]:
             -float(np.median(compared.finals[name])),
         ),
     )
-    return [*(_sentence(compared, name, reaches[name]) for name in ordered), words_on_tests(compared)]
+    lines = [_sentence(compared, name, reaches[name]) for name in ordered]
+    if not _baseline_gains(compared):
+        lines.append(
+            f"The median final score of {compared.baseline}, {compared.level:.4f}, is not above that of the given "
+            "cells, so no compute to reach it is told."
+        )
+    return [*lines, words_on_tests(compared)]
+
+
+def _baseline_gains(compared: Compared) -> bool:
+    """Return whether the baseline finds anything better than the given cells: reaching less costs nothing."""
+    return compared.level > quartiles(compared.method(compared.baseline).courses, 0.0)[1]
 
 
 def _sentence(compared: Compared, name: str, reach: float | None) -> str:
     level, baseline = f"{compared.level:.4f}", compared.baseline
-    start = quartiles(compared.method(baseline).courses, 0.0)[1]
-    if compared.level <= start:
-        reached = f"the median final score of {baseline}, {level}, is not above that of the given cells it starts from"
+    if not _baseline_gains(compared):
+        reached = f"{name} against {baseline}"
     elif reach is None:
         final = float(np.median(compared.finals[name]))
         reached = f"{name} does not reach the median final score of {baseline} ({level}); its own is {final:.4f}"
@@ -278,11 +288,12 @@ def _sentence(compared: Compared, name: str, reach: float | None) -> str:
     said = {
         Verdict.BETTER: "its final score is better",
         Verdict.WORSE: "its final score is worse",
-        Verdict.UNDECIDED: "which final score is better is undecided",
+        Verdict.UNDECIDED: "it is undecided which final score is better",
     }[verdict]
+    joint = ";" if _baseline_gains(compared) else ""
     return (
-        f"{reached}; at equal compute {said}: mean difference {sign * test.difference:+.4f}, 95 % interval {low:+.4f} "
-        f"to {high:+.4f}, better on {wins} of {test.seeds} seeds, corrected p = {p:.3g}."
+        f"{reached}{joint} at equal compute {said}: mean difference {sign * test.difference:+.4f}, 95 % interval "
+        f"{low:+.4f} to {high:+.4f}, better on {wins} of {test.seeds} seeds, corrected p = {p:.3g}."
     )
 
 

@@ -124,7 +124,16 @@ def test_equal_methods_are_undecided(tmp_path: Path) -> None:
     pairs = pd.read_csv(tmp_path / "c" / "pairs.csv")
     assert pairs["verdict"].tolist() == ["undecided", "undecided"]
     assert pairs["difference"].tolist() == [0.0, 0.0]
-    assert "which final score is better is undecided" in (tmp_path / "c" / "comparison.md").read_text()
+    assert "it is undecided which final score is better: mean" in (tmp_path / "c" / "comparison.md").read_text()
+
+
+def test_where_the_baseline_finds_nothing_no_compute_to_reach_it_is_told(tmp_path: Path) -> None:
+    text = HEAD.replace("trainings = 9", "trainings = 0.01") + "[methods.same]\nsearch.strategy = 'paper'\n"
+    run(tmp_path / "c", plan_of(tmp_path, text))
+    page = (tmp_path / "c" / "comparison.md").read_text()
+    assert "same against with at equal compute it is undecided which final score is better: mean" in page
+    assert page.count("1.0000, is not above that of the given cells, so no compute to reach it is told.") == 1
+    assert " reaches the median" not in page
 
 
 def test_the_confirmed_score_is_the_smallest_share_of_the_gru_s_gain_on_fresh_seeds(compared: Path) -> None:
