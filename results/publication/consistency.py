@@ -197,16 +197,34 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _check_published(folder: Path) -> str:
     """Check that the files beside a published run's manifest have the checksums in it."""
+    _check_sums(folder, PUBLISHED_FILES)
+    return f"{', '.join(PUBLISHED_FILES)} are the published files"
+
+
+def published_tree(folder: Path) -> Check:
+    """Check that the files in a published folder, at any depth, are those of its manifest."""
+
+    def check() -> str:
+        files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+        files.remove(MANIFEST_FILE)
+        _check_sums(folder, files)
+        return f"{len(files):,} files are the published ones"
+
+    return _checked("checksums", check)
+
+
+def _check_sums(folder: Path, files: Sequence[str]) -> None:
     path = folder / MANIFEST_FILE
     named = {str(name): str(value) for name, value in _manifest(folder)["sha256"].items()}
-    if set(named) != set(PUBLISHED_FILES):
-        raise _BrokenError(f"{path} has checksums of {', '.join(sorted(named)) or 'nothing'}, not of the run's files")
-    for name in PUBLISHED_FILES:
+    if set(named) != set(files):
+        odd = sorted(set(named) ^ set(files))
+        more = ", ..." if len(odd) > 3 else ""
+        raise _BrokenError(f"{path} has checksums of other files than those that are here: {', '.join(odd[:3])}{more}")
+    for name in files:
         with one_line(folder / name):
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         if found != named[name]:
             raise _BrokenError(f"{folder / name} is not the published file")
-    return f"{', '.join(PUBLISHED_FILES)} are the published files"
 
 
 def _check_table(store: Store, ranked: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ The folder is itself a run: every command reads it, and `gatesearch verify` chec
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,23 +44,43 @@ def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> 
         raise StoreError(f"run {store.name!r} has not ended, so its results may change; finish it with --resume")
     if store.simulated:
         raise StoreError(f"run {store.name!r} is simulated: its numbers are made up; publish one that was trained")
+    with new_folder(folder) as made:
+        store.copy_to(made / FILE)
+        write_atomically(made / PROFILE_FILE, store.profile)
+        write_atomically(made / TABLE_FILE, csv_text(table.leaderboard(store, tasks)))
+        write_atomically(made / FINDINGS_FILE, findings)
+        manifest = _origin(store) | {"leaderboard_format": table.FORMAT, "sha256": checksums(made, PUBLISHED_FILES)}
+        write_manifest(made, manifest)
+    return manifest
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `folder` when the block ends, and disappears if the block fails.
+
+    Raises:
+        StoreError: the folder exists, or a file cannot be read or written.
+    """
     with one_line(folder):
         if os.path.lexists(folder):
             raise StoreError(f"{folder} exists and is not overwritten; choose a new folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Made beside its final place and renamed when complete, so that a failure leaves no folder.
+        # Made beside its final place and renamed when complete.
         with TemporaryDirectory(prefix=".publishing-", dir=folder.parent) as temporary:
             made = Path(temporary) / "run"
             made.mkdir()
-            store.copy_to(made / FILE)
-            write_atomically(made / PROFILE_FILE, store.profile)
-            write_atomically(made / TABLE_FILE, csv_text(table.leaderboard(store, tasks)))
-            write_atomically(made / FINDINGS_FILE, findings)
-            sums = {name: hashlib.sha256((made / name).read_bytes()).hexdigest() for name in PUBLISHED_FILES}
-            manifest = _origin(store) | {"leaderboard_format": table.FORMAT, "sha256": sums}
-            write_atomically(made / MANIFEST_FILE, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            yield made
             made.rename(folder)
-    return manifest
+
+
+def checksums(folder: Path, files: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of files by their path in a folder."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest of a published folder."""
+    write_atomically(folder / MANIFEST_FILE, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def _origin(store: Store) -> dict[str, Any]:
@@ -79,11 +100,18 @@ def _origin(store: Store) -> dict[str, Any]:
         "trials": trials,
         "resumed": len(information.get("resumed", ())),
         "data": store.data_checksums,
-        "environments": [
-            description | {"trials": _trained_in(store, key)}
-            for key, description in sorted(store.environments().items())
-        ],
+        "environments": environments_of([store]),
     }
+
+
+def environments_of(stores: Sequence[Store]) -> list[dict[str, Any]]:
+    """Return the environments of runs, each once, with the number of their trials in each."""
+    found: dict[str, dict[str, Any]] = {}
+    for store in stores:
+        for key, description in store.environments().items():
+            known = found.setdefault(key, description | {"trials": 0})
+            known["trials"] += _trained_in(store, key)
+    return [found[key] for key in sorted(found)]
 
 
 def _trained_in(store: Store, environment: str) -> int:

@@ -37,6 +37,7 @@ from results.tables.methods import (
     pair_table,
 )
 from search.cells.library import LIBRARY, REFERENCE, label_of
+from search.compare.confirmation import FOLDER as CONFIRMATION
 from search.compare.confirmation import (
     Confirmations,
     confirm_incumbents,
@@ -103,6 +104,12 @@ def training_compute(profile: Profile, tasks: Mapping[str, Task]) -> float:
     return total
 
 
+def compute_of(plan: Plan, profile: Profile, tasks: Mapping[str, Task]) -> tuple[float, float]:
+    """Return the multiply-adds of each search of a plan, and those of one training. Raises as `training_compute`."""
+    training = training_compute(profile, tasks)
+    return plan.compute or plan.trainings * training, training
+
+
 def compare(
     folder: Path,
     plan: Plan,
@@ -141,8 +148,7 @@ def compare(
     _check_folder(folder, plan, resume)
     profile = base_profile(plan)
     tasks = load(profile)
-    training = training_compute(profile, tasks)
-    compute = plan.compute or plan.trainings * training
+    compute, training = compute_of(plan, profile, tasks)
     with ExitStack() as stack:
         if executor is None:
             count = (os.cpu_count() or 1) if workers is None else check_whole("workers", workers, 0, MAX_WORKERS)
@@ -201,23 +207,19 @@ def _confirmed(
 ) -> tuple[Compared, pd.DataFrame]:
     """Confirm the incumbents of finished searches; return all figures, and the table of incumbents."""
     simulation = None if plan.simulation is None else plan.simulation.simulation()
-    searched = []
-    sources: dict[str, Path] = {}
-    for run in runs:
-        with Store.open(run.folder, readonly=True) as store:
-            searched.append(_Searched(run, trajectory(store, tasks, compute)))
-            for row in store.cells():
-                sources.setdefault(row.id, run.folder)
-    incumbents = [incumbent for one in searched for incumbent in one.trajectory.incumbents]
     with ExitStack() as stack:
-        opened = {run.folder: stack.enter_context(Store.open(run.folder, readonly=True)) for run in runs}
+        opened = [stack.enter_context(Store.open(run.folder, readonly=True)) for run in runs]
+        searched = [_Searched(run, trajectory(own, tasks, compute)) for run, own in zip(runs, opened, strict=True)]
+        sources: dict[str, Store] = {}
+        for own in opened:
+            sources |= {row.id: own for row in own.cells() if row.id not in sources}
         simulated = None if simulation is None else asdict(simulation)
         store = stack.enter_context(confirmation_store(folder, profile, tasks, simulated))
-        reference = reference_settings(opened.values(), tasks, profile.ranked)
+        reference = reference_settings(opened, tasks, profile.ranked)
         confirm_incumbents(
             store,
-            {cell: opened[path] for cell, path in sources.items()},
-            incumbents,
+            sources,
+            [incumbent for one in searched for incumbent in one.trajectory.incumbents],
             reference,
             profile,
             tasks,
@@ -227,12 +229,45 @@ def _confirmed(
             on_trial=observer.on_confirmation,
         )
         confirmations = Confirmations(store, profile, tasks, reference, plan.confirm)
-        scores = [[confirmations.of(i) for i in one.trajectory.incumbents] for one in searched]
-        names = {row.id: row.name for row in store.cells()}
-        seconds = sum(row.seconds for row in store.trials())
+        return _figures(plan, searched, confirmations, compute, training)
+
+
+def recomputed(folder: Path, plan: Plan, tasks: Mapping[str, Task]) -> tuple[Compared, pd.DataFrame]:
+    """Return the figures of a comparison that has ended, and its table of incumbents, from its stores alone.
+
+    Args:
+        folder: folder of the comparison.
+        plan: its plan.
+        tasks: memorization and every task, by name.
+
+    Raises:
+        SearchError: a search or a trial of an incumbent is missing, or the GRU has no gain on a task.
+        StoreError: a store cannot be read.
+    """
+    profile = base_profile(plan)
+    compute, training = compute_of(plan, profile, tasks)
+    with ExitStack() as stack:
+        runs = searches_of(folder, plan, compute)
+        opened = [stack.enter_context(Store.open(run.folder, readonly=True)) for run in runs]
+        for run, own in zip(runs, opened, strict=True):
+            if own.finished is None:
+                raise SearchError(f"search {run.name!r} has not ended; continue the comparison with --resume")
+        searched = [_Searched(run, trajectory(own, tasks, compute)) for run, own in zip(runs, opened, strict=True)]
+        store = stack.enter_context(Store.open(folder / CONFIRMATION, readonly=True))
+        reference = reference_settings(opened, tasks, profile.ranked)
+        return _figures(
+            plan, searched, Confirmations(store, profile, tasks, reference, plan.confirm), compute, training
+        )
+
+
+def _figures(
+    plan: Plan, searched: Sequence[_Searched], confirmations: Confirmations, compute: float, training: float
+) -> tuple[Compared, pd.DataFrame]:
+    """Return all figures of searches whose incumbents are confirmed, and the table of incumbents."""
+    names = {row.id: row.name for row in confirmations.store.cells()}
     rows, figures = [], {}
-    for one, own in zip(searched, scores, strict=True):
-        run, path = one.run, one.trajectory
+    for run, path in ((one.run, one.trajectory) for one in searched):
+        own = [confirmations.of(incumbent) for incumbent in path.incumbents]
         figures[run.method, run.seed] = SearchFigures(
             run.seed,
             Course(tuple(i.compute for i in path.incumbents), tuple(c.score for c in own)),
@@ -259,7 +294,7 @@ def _confirmed(
         plan.standard,
         pairs_of(plan),
         plan.confirm,
-        seconds,
+        sum(row.seconds for row in confirmations.store.trials()),
         plan.simulation is not None,
         plan.description,
     )
@@ -318,10 +353,19 @@ def write_comparison(folder: Path, compared: Compared, incumbents: pd.DataFrame 
     Raises:
         StoreError: a file cannot be written.
     """
+    for name, text in comparison_files(compared, incumbents, folder.name).items():
+        write_atomically(folder / name, text)
+
+
+def comparison_files(compared: Compared, incumbents: pd.DataFrame | None, name: str) -> dict[str, str]:
+    """Return the tables, the figure and the page of a comparison as text, by file name; `name` is the page's title."""
+    page_text = page(compared, f"Comparison {name}")
+    return tables_of(compared, incumbents) | {FIGURE_FILE: figure(compared), PAGE_FILE: page_text}
+
+
+def tables_of(compared: Compared, incumbents: pd.DataFrame | None) -> dict[str, str]:
+    """Return the tables of a comparison as CSV, by file name; a replay has no table of incumbents."""
     tables = {"comparison": curve_table(compared), "methods": method_table(compared), "pairs": pair_table(compared)}
     if incumbents is not None:
         tables["incumbents"] = incumbents
-    for name, table in tables.items():
-        write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
-    write_atomically(folder / FIGURE_FILE, figure(compared))
-    write_atomically(folder / PAGE_FILE, page(compared, f"Comparison {folder.name}"))
+    return {f"{table}.csv": frame.to_csv(index=False) for table, frame in tables.items()}

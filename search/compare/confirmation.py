@@ -22,6 +22,7 @@ from results.scores.ratio import Floats, gain
 from results.scores.score import share_of_means
 from results.store.graphs import graph_of
 from results.store.store import FILE, Store
+from search.cells.text import short_id
 from search.compare.incumbents import Incumbent
 from search.core.errors import SearchError
 from search.engine.fresh_trials import FreshTrial, is_stored, train_fresh
@@ -164,7 +165,8 @@ class Confirmations:
     """Confirmed scores, from the trials of the confirmation's store.
 
     Raises:
-        SearchError: the GRU has no gain over the constant baseline on a task, so nothing can be compared with it.
+        SearchError: a trial is missing; or the GRU has no gain over the constant baseline on a task, so nothing can be
+            compared with it.
     """
 
     def __init__(
@@ -183,7 +185,7 @@ class Confirmations:
                 )
 
     def of(self, incumbent: Incumbent) -> Confirmed:
-        """Return the confirmed score of an incumbent. Its trials must be stored."""
+        """Return the confirmed score of an incumbent. Raise `SearchError` if one of its trials is missing."""
         if incumbent.cell == GRU:
             return Confirmed(1.0, 0.0, self.profile.ranked[0])  # at whichever setting: it is the reference itself
         found = []
@@ -203,6 +205,12 @@ class Confirmations:
         key = cell, task, setting
         if key not in self._known:
             rows = {row.repeat: row for row in self.store.repeats(cell, task, setting)}
-            tests = [rows[repeat].test for repeat in range(1, self.repeats + 1)]
+            repeats = range(1, self.repeats + 1)
+            if missing := [repeat for repeat in repeats if repeat not in rows]:
+                raise SearchError(
+                    f"cell {short_id(cell)} led a search, but its trial {missing[0]} on {task!r} is not stored; "
+                    "continue the comparison with --resume"
+                )
+            tests = [rows[repeat].test for repeat in repeats]
             self._known[key] = np.array([self._constants[task] if test is None else test for test in tests])
         return self._known[key]

@@ -31,7 +31,7 @@ from search.allocations.registry import ALLOCATIONS
 from search.cells.graph import GateGraph
 from search.cells.library import label_of
 from search.cells.text import shorten
-from search.compare.comparison import pairs_of, training_compute, words_of
+from search.compare.comparison import compute_of, pairs_of, words_of
 from search.compare.incumbents import Leaders
 from search.compare.plan import Plan, method_profile
 from search.core.errors import SearchError
@@ -165,8 +165,7 @@ def replay_plan(plan: Plan, store: Store, load: Callable[[Profile], Mapping[str,
     profiles = {name: _method(plan, name, profile, store.name) for name in plan.methods}
     tasks = load(profile)
     recording = Recording(store, tasks)
-    training = training_compute(profile, tasks)
-    compute = plan.compute or plan.trainings * training
+    compute, training = compute_of(plan, profile, tasks)
     methods = []
     for name, own in profiles.items():
         searches = tuple(_search(recording, name, own, seed, compute) for seed in plan.seeds)

@@ -283,7 +283,7 @@ def suggestions(
     """
     with Store.open(folder, readonly=True) as store:
         profile = _check_same(store, None, None, None, None)
-        check_trusted(store, profile, trusted)
+        check_trusted(store.name, profile, trusted)
         name = store.name
         tasks = load(profile)
         with tempfile.TemporaryDirectory(prefix="gatesearch-") as place:

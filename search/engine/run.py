@@ -109,7 +109,7 @@ def checked_tasks(store: Store, profile: Profile, trusted: Collection[str], load
         StoreError: the store cannot be read.
         TaskError: the data of a task cannot be loaded.
     """
-    check_trusted(store, profile, trusted)
+    check_trusted(store.name, profile, trusted)
     check_setting_keys(store)
     tasks = load(profile)
     check_metrics(store, tasks)
@@ -256,7 +256,7 @@ def retrain_finalists(
     observer = observer or RunObserver()
     with Store.open(folder, readonly=True) as reader:
         profile = profile_of(reader)
-        check_trusted(reader, profile, trusted)
+        check_trusted(reader.name, profile, trusted)
         wanted = profile.finalists
         section = FinalistsSection(
             cells=cells if cells is not None else wanted.cells or FinalistsSection().cells,

@@ -18,11 +18,11 @@ def imported_paths(profile: Profile) -> dict[str, str]:
     return {name: path for name, path in paths.items() if ":" in path}
 
 
-def check_trusted(store: Store, profile: Profile, trusted: Collection[str]) -> None:
+def check_trusted(run: str, profile: Profile, trusted: Collection[str]) -> None:
     """Raise unless the user trusts exactly the import paths that the run has.
 
     Args:
-        store: store of the run.
+        run: name of the run.
         profile: profile of the run.
         trusted: import paths that the user named.
 
@@ -33,13 +33,13 @@ def check_trusted(store: Store, profile: Profile, trusted: Collection[str]) -> N
     for path in paths:
         if path not in trusted:
             raise SearchError(
-                f"run {store.name!r} has the task {path!r}, which is code that would be imported; "
+                f"run {run!r} has the task {path!r}, which is code that would be imported; "
                 f"add --task {shlex.quote(path)} if you trust it"
             )
     for path in trusted:
         if path not in paths:
             raise SearchError(
-                f"--task has {path!r}, which run {store.name!r} does not import; "
+                f"--task has {path!r}, which run {run!r} does not import; "
                 f"{'it imports ' + ', '.join(paths) if paths else 'it imports none, leave it out'}"
             )
 

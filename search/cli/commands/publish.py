@@ -1,14 +1,21 @@
-"""`gatesearch publish`: a finished run as a folder that others can check."""
+"""`gatesearch publish`: a finished run or comparison as a folder that others can check."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
 
 from results.findings import findings_document
 from results.publication.publication import publish as write_folder
-from results.store.runs import open_run
+from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
+from search.cli.loading import load_tasks
 from search.cli.prices import price
+from search.compare.plan import base_profile
+from search.compare.publication import publish_comparison
+from search.compare.verification import is_comparison, plan_of
+from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 
 _EPILOG = """\b
@@ -26,13 +33,24 @@ def publish(run: str, folder: Path) -> None:
     """Write RUN, which must have ended, into a new FOLDER: table, findings, profile, and the store behind them.
 
     published.json holds the command that made the run, its environments and its cost, and the SHA-256 of the other
-    files. The folder is itself a run that every command reads.
+    files. The folder is itself a run that every command reads. RUN may also be a comparison: FOLDER then has its page,
+    its tables and the stores of all its searches.
     """
+    if is_comparison(path := run_folder(run)):
+        plan = plan_of(path)
+        check_trusted(path.name, base_profile(plan), ())
+        tasks = load_tasks(base_profile(plan), Console(emoji=False))
+        _say(publish_comparison(path, folder, plan, tasks), folder)
+        return
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         text = findings_document(store, ranked, store.folder.name, price, markdown=True) + "\n"
         manifest = write_folder(store, folder, ranked, text)
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    _say(manifest, folder)
+
+
+def _say(manifest: dict[str, Any], folder: Path) -> None:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     click.echo(
         f"{manifest['trials']:,} trials, {manifest['core_hours']:.1f} core-hours, {size / 1e6:.1f} MB written to "
         f"{printable(str(folder))}"

@@ -1,4 +1,4 @@
-"""`gatesearch verify`: check that a stored run follows from its seed, profile and trials."""
+"""`gatesearch verify`: check that a stored run or comparison follows from its seeds, profile and trials."""
 
 import click
 from rich.console import Console
@@ -7,10 +7,13 @@ from rich.text import Text
 
 from results.publication.consistency import Check, consistency
 from results.store.queries import begin_snapshot
-from results.store.runs import open_run
+from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from results.store.store import Store
 from search.cli.loading import load_tasks
+from search.compare.confirmation import FOLDER as CONFIRMATION
+from search.compare.plan import base_profile
+from search.compare.verification import confirmation_jobs, is_comparison, plan_of, verified
 from search.engine.provenance import data_check
 from search.engine.trust import check_trusted
 from search.engine.verification import Replay, replay, retrain_sample
@@ -46,24 +49,35 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
     one; the leaderboard follows from the store; the data are the same; and the search, replayed over the stored trials,
     makes every decision again. Nothing is written. No code that the run names is executed, except tasks allowed by
     --task.
+
+    RUN may also be a comparison: all this is checked of each of its searches, and its tables are made again. --retrain
+    then draws from the trials on fresh seeds.
     """
     console = Console(emoji=False)
+    results: list[bool | None] = []
+
+    def show(check: Check) -> None:
+        results.append(check.ok)
+        word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("open", "yellow")}[check.ok]
+        line = Text(f"{printable(check.name):{NAME_WIDTH}} ").append(f"{word:7}", style).append(printable(check.detail))
+        console.print(line, soft_wrap=True)
+
+    if is_comparison(folder := run_folder(run)):
+        plan = plan_of(folder)
+        profile = base_profile(plan)
+        check_trusted(folder.name, profile, trusted)
+        tasks = load_tasks(profile, console)
+        for check in verified(folder, plan, tasks):
+            show(check)
+        if count and False not in results:
+            with Store.open(folder / CONFIRMATION, readonly=True) as store:
+                for check in retrain_sample(store, tasks, confirmation_jobs(store, plan), count, seed):
+                    show(check)
+        return 1 if False in results else 0
     with open_run(run) as store:
         begin_snapshot(store)
         profile = profile_of(store)
-        check_trusted(store, profile, trusted)
-        results: list[bool | None] = []
-
-        def show(check: Check) -> None:
-            results.append(check.ok)
-            word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("open", "yellow")}[check.ok]
-            line = (
-                Text(f"{printable(check.name):{NAME_WIDTH}} ")
-                .append(f"{word:7}", style)
-                .append(printable(check.detail))
-            )
-            console.print(line, soft_wrap=True)
-
+        check_trusted(store.name, profile, trusted)
         for check in consistency(store, profile.ranked, finished=store.finished is not None):
             show(check)
         if False in results[:2]:
