@@ -205,7 +205,8 @@ def published_tree(folder: Path) -> Check:
     """Check that the files in a published folder, at any depth, are those of its manifest."""
 
     def check() -> str:
-        files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+        with one_line(folder):
+            files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
         files.remove(MANIFEST_FILE)
         _check_sums(folder, files)
         return f"{len(files):,} files are the published ones"

@@ -275,10 +275,10 @@ def _sentence(compared: Compared, name: str, reach: float | None) -> str:
         reached = f"{name} against {baseline}"
     elif reach is None:
         final = float(np.median(compared.finals[name]))
-        reached = f"{name} does not reach the median final score of {baseline} ({level}); its own is {final:.4f}"
+        reached = f"{name} does not reach the median final score of {baseline} ({level}); its own is {final:.4f};"
     else:
         share = reach / compared.budget
-        reached = f"{name} reaches the median final score of {baseline} ({level}) at {share:.2f} of its compute"
+        reached = f"{name} reaches the median final score of {baseline} ({level}) at {share:.2f} of its compute;"
     test = next(t for t in compared.final_tests if {t.method, t.other} == {name, baseline})
     sign = 1.0 if test.method == name else -1.0
     low, high = sorted((sign * test.low, sign * test.high))
@@ -290,9 +290,8 @@ def _sentence(compared: Compared, name: str, reach: float | None) -> str:
         Verdict.WORSE: "its final score is worse",
         Verdict.UNDECIDED: "it is undecided which final score is better",
     }[verdict]
-    joint = ";" if _baseline_gains(compared) else ""
     return (
-        f"{reached}{joint} at equal compute {said}: mean difference {sign * test.difference:+.4f}, 95 % interval "
+        f"{reached} at equal compute {said}: mean difference {sign * test.difference:+.4f}, 95 % interval "
         f"{low:+.4f} to {high:+.4f}, better on {wins} of {test.seeds} seeds, corrected p = {p:.3g}."
     )
 

@@ -209,7 +209,7 @@ def _confirmed(
     simulation = None if plan.simulation is None else plan.simulation.simulation()
     with ExitStack() as stack:
         opened = [stack.enter_context(Store.open(run.folder, readonly=True)) for run in runs]
-        searched = [_Searched(run, trajectory(own, tasks, compute)) for run, own in zip(runs, opened, strict=True)]
+        searched = _trajectories(runs, opened, tasks, compute)
         sources: dict[str, Store] = {}
         for own in opened:
             sources |= {row.id: own for row in own.cells() if row.id not in sources}
@@ -246,18 +246,23 @@ def recomputed(folder: Path, plan: Plan, tasks: Mapping[str, Task]) -> tuple[Com
     """
     profile = base_profile(plan)
     compute, training = compute_of(plan, profile, tasks)
+    runs = searches_of(folder, plan, compute)
     with ExitStack() as stack:
-        runs = searches_of(folder, plan, compute)
         opened = [stack.enter_context(Store.open(run.folder, readonly=True)) for run in runs]
         for run, own in zip(runs, opened, strict=True):
             if own.finished is None:
                 raise SearchError(f"search {run.name!r} has not ended; continue the comparison with --resume")
-        searched = [_Searched(run, trajectory(own, tasks, compute)) for run, own in zip(runs, opened, strict=True)]
+        searched = _trajectories(runs, opened, tasks, compute)
         store = stack.enter_context(Store.open(folder / CONFIRMATION, readonly=True))
         reference = reference_settings(opened, tasks, profile.ranked)
-        return _figures(
-            plan, searched, Confirmations(store, profile, tasks, reference, plan.confirm), compute, training
-        )
+        confirmations = Confirmations(store, profile, tasks, reference, plan.confirm)
+        return _figures(plan, searched, confirmations, compute, training)
+
+
+def _trajectories(
+    runs: Sequence[SearchRun], stores: Sequence[Store], tasks: Mapping[str, Task], compute: float
+) -> list[_Searched]:
+    return [_Searched(run, trajectory(own, tasks, compute)) for run, own in zip(runs, stores, strict=True)]
 
 
 def _figures(

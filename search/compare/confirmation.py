@@ -19,7 +19,7 @@ import numpy as np
 
 from results.scores.estimates import GRU, TEST
 from results.scores.ratio import Floats, gain
-from results.scores.score import share_of_means
+from results.scores.score import constants_of, share_of_means
 from results.store.graphs import graph_of
 from results.store.store import FILE, Store
 from search.cells.text import short_id
@@ -161,6 +161,19 @@ def confirm_incumbents(
     train_fresh(profile, SEED, tasks, store, executor, missing, simulation=simulation, on_trial=count)
 
 
+def constants_for(store: Store, split: str, profile: Profile) -> dict[str, float]:
+    """Return the constant baselines of a confirmation on the ranked tasks.
+
+    Raises:
+        SearchError: the store lacks one; every confirmation is made with them.
+    """
+    known = constants_of(store, split)
+    for task in profile.ranked:
+        if task not in known:
+            raise SearchError(f"{store.folder} lacks the constant baseline of {task!r} ({split}); the store is damaged")
+    return known
+
+
 class Confirmations:
     """Confirmed scores, from the trials of the confirmation's store.
 
@@ -174,7 +187,7 @@ class Confirmations:
     ) -> None:
         self.store, self.profile, self.reference, self.repeats = store, profile, reference, repeats
         self._higher = {name: tasks[name].metric.higher_is_better for name in profile.ranked}
-        self._constants = {task: splits[TEST] for task, splits in store.constants.items()}
+        self._constants = constants_for(store, TEST, profile)
         self._known: dict[tuple[str, str, str], Floats] = {}
         for task in profile.ranked:
             found, constant = float(np.mean(self._reference(task))), self._constants[task]

@@ -1,6 +1,6 @@
 """Publication of a comparison: a folder with its page, its tables and the stores behind them, and their checksums.
 
-publish_comparison(Path("results/runs/methods"), Path("results/published/methods"), tasks)
+    publish_comparison(Path("results/runs/methods"), Path("results/published/methods"), plan, tasks)
 
 The folder is itself a comparison: `gatesearch verify` checks it, and every command reads its runs.
 """
@@ -17,9 +17,9 @@ from results.store.files import write_atomically
 from results.store.queries import totals
 from results.store.store import Store
 from results.tables.leaderboard import TABLE_FILE
-from search.compare.comparison import PLAN_FILE, comparison_files, compute_of, recomputed
+from search.compare.comparison import PLAN_FILE, comparison_files, recomputed
 from search.compare.confirmation import FOLDER
-from search.compare.plan import Plan, base_profile
+from search.compare.plan import Plan
 from search.compare.runs import searches_of
 from tasks.task import Task
 
@@ -41,10 +41,9 @@ def publish_comparison(folder: Path, target: Path, plan: Plan, tasks: Mapping[st
     """
     if plan.simulation is not None:
         raise StoreError(f"{folder} is a simulated comparison: its numbers are made up; publish one that was trained")
-    compared, incumbents = recomputed(folder, plan, tasks)
-    profile = base_profile(plan)
-    runs = [run.name for run in searches_of(folder, plan, compute_of(plan, profile, tasks)[0])]
     with new_folder(target) as made, ExitStack() as stack:
+        compared, incumbents = recomputed(folder, plan, tasks)
+        runs = [run.name for run in searches_of(folder, plan, compared.budget)]
         stores = {name: stack.enter_context(Store.open(folder / name, readonly=True)) for name in (*runs, FOLDER)}
         for name, store in stores.items():
             (made / name).mkdir()

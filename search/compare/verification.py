@@ -3,8 +3,8 @@
     for check in verified(folder, plan, tasks):
         print(check.name, check.ok, check.detail)
 
-Each search is checked and replayed like any run. The trials of the confirmation must have the seeds and the settings
-that follow from the searches. The tables are then made again from the stores.
+Each search is checked and replayed like any run. The trials of the confirmation must have the plan's tasks and seeds.
+The tables are then made again from the stores, which needs every trial of every incumbent at its settings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,12 +13,11 @@ from pathlib import Path
 
 from results.publication.consistency import MANIFEST_FILE, Check, consistency, published_tree
 from results.scores.estimates import VALIDATION
-from results.scores.score import constants_of
 from results.store.errors import ResultsError, one_line
 from results.store.graphs import graph_of
 from results.store.store import Store
 from search.compare.comparison import PLAN_FILE, compute_of, recomputed, tables_of
-from search.compare.confirmation import FOLDER, SEED
+from search.compare.confirmation import FOLDER, SEED, constants_for
 from search.compare.plan import Plan, base_profile, read_plan
 from search.compare.runs import SearchRun, searches_of
 from search.core.errors import SearchError
@@ -105,11 +104,11 @@ def confirmation_jobs(store: Store, plan: Plan) -> dict[Key, Job]:
         plan: plan of the comparison.
 
     Raises:
-        SearchError: a trial is on another task or seed than the plan's.
+        SearchError: a trial is on another task or seed than the plan's, or the store is damaged.
         StoreError: the store cannot be read.
     """
     profile = base_profile(plan)
-    limits, constants = budgets(profile), constants_of(store, VALIDATION)
+    limits, constants = budgets(profile), constants_for(store, VALIDATION, profile)
     graphs = {row.id: graph_of(row) for row in store.cells()}
     simulation = None if plan.simulation is None else plan.simulation.simulation()
     jobs = {}

@@ -15,6 +15,7 @@ from search.cli.prices import price
 from search.compare.plan import base_profile
 from search.compare.publication import publish_comparison
 from search.compare.verification import is_comparison, plan_of
+from search.core.errors import SearchError
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
 
@@ -29,7 +30,10 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("run")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def publish(run: str, folder: Path) -> None:
+@click.option(
+    "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the comparison."
+)
+def publish(run: str, folder: Path, trusted: tuple[str, ...]) -> None:
     """Write RUN, which must have ended, into a new FOLDER: table, findings, profile, and the store behind them.
 
     published.json holds the command that made the run, its environments and its cost, and the SHA-256 of the other
@@ -38,10 +42,12 @@ def publish(run: str, folder: Path) -> None:
     """
     if is_comparison(path := run_folder(run)):
         plan = plan_of(path)
-        check_trusted(path.name, base_profile(plan), ())
-        tasks = load_tasks(base_profile(plan), Console(emoji=False))
-        _say(publish_comparison(path, folder, plan, tasks), folder)
+        profile = base_profile(plan)
+        check_trusted(path.name, profile, trusted)
+        _say(publish_comparison(path, folder, plan, load_tasks(profile, Console(emoji=False))), folder)
         return
+    if trusted:
+        raise SearchError(f"--task has {trusted[0]!r}, but publishing a run imports no task; leave it out")
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         text = findings_document(store, ranked, store.folder.name, price, markdown=True) + "\n"

@@ -1,5 +1,8 @@
 """`gatesearch verify`: check that a stored run or comparison follows from its seeds, profile and trials."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -63,16 +66,8 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
         console.print(line, soft_wrap=True)
 
     if is_comparison(folder := run_folder(run)):
-        plan = plan_of(folder)
-        profile = base_profile(plan)
-        check_trusted(folder.name, profile, trusted)
-        tasks = load_tasks(profile, console)
-        for check in verified(folder, plan, tasks):
+        for check in _of_comparison(folder, count, seed, trusted, console):
             show(check)
-        if count and False not in results:
-            with Store.open(folder / CONFIRMATION, readonly=True) as store:
-                for check in retrain_sample(store, tasks, confirmation_jobs(store, plan), count, seed):
-                    show(check)
         return 1 if False in results else 0
     with open_run(run) as store:
         begin_snapshot(store)
@@ -92,6 +87,21 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
         if count and len(results) == before:
             show(Check("retrain", None, "no trial is retrained, since the replay named none"))
     return 1 if False in results else 0
+
+
+def _of_comparison(folder: Path, count: int, seed: int, trusted: tuple[str, ...], console: Console) -> Iterator[Check]:
+    """Check a comparison; if all is well, retrain `count` of its trials on fresh seeds."""
+    plan = plan_of(folder)
+    profile = base_profile(plan)
+    check_trusted(folder.name, profile, trusted)
+    tasks = load_tasks(profile, console)
+    sound = True
+    for check in verified(folder, plan, tasks):
+        sound = sound and check.ok is not False
+        yield check
+    if count and sound:
+        with Store.open(folder / CONFIRMATION, readonly=True) as store:
+            yield from retrain_sample(store, tasks, confirmation_jobs(store, plan), count, seed)
 
 
 def _replayed(store: Store, profile: Profile, tasks: dict[str, Task], console: Console) -> Replay:

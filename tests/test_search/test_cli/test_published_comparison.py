@@ -84,6 +84,25 @@ def test_a_confirmed_result_that_was_changed_is_found(gatesearch: Gatesearch, me
     assert outcomes(said.out)["tables"] == "FAILED"
 
 
+def test_a_store_without_constant_baselines_is_damaged_in_one_line(gatesearch: Gatesearch, methods: Path) -> None:
+    with closing(sqlite3.connect(methods / "confirmation" / "run.sqlite")) as store, store:
+        store.execute("UPDATE run SET information = json_remove(information, '$.constants')")
+    said = gatesearch("verify", "methods", "--retrain", "1")
+    assert (said.status, said.err) == (1, "")
+    assert {name for name, word in outcomes(said.out).items() if word == "FAILED"} == {"confirmation", "tables"}
+    assert said.out.count("lacks the constant baseline of 'xml'") == 2
+    assert gatesearch("publish", "methods", "out").err.count("\n") == 1
+
+
+def test_a_task_to_trust_is_one_that_publishing_imports(gatesearch: Gatesearch, methods: Path) -> None:
+    said = gatesearch("publish", "methods", "out", "--task", "mine:Mine")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "--task has 'mine:Mine', which run 'methods' does not import; it imports none, leave it out" in said.err
+    said = gatesearch("publish", str(methods / "paper-0"), "out", "--task", "mine:Mine")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "publishing a run imports no task; leave it out" in said.err
+
+
 def test_what_is_missing_is_told_and_not_published(gatesearch: Gatesearch, methods: Path, here: Path) -> None:
     with closing(sqlite3.connect(methods / "confirmation" / "run.sqlite")) as store, store:
         for rows in ("measures", "trials"):
