@@ -21,7 +21,14 @@ from search.cells.text import state_name
 _OTHER = re.compile(rf"{Transformation.CROSSOVER}: .* of ([0-9a-f]{{16}})")
 
 
-def crossed(parent: GateGraph, other: GateGraph, rng: np.random.Generator, *, max_nodes: int = 64) -> Child | Rejection:
+def crossed(
+    parent: GateGraph,
+    other: GateGraph,
+    rng: np.random.Generator,
+    *,
+    max_nodes: int = 64,
+    max_loop_products: int | None = None,
+) -> Child | Rejection:
     """Draw once: replace a part of the parent's canonical graph by a part of the other cell's.
 
     All inner values and updates of the parent are equally likely to be replaced, a value by an inner value of the other
@@ -32,6 +39,7 @@ def crossed(parent: GateGraph, other: GateGraph, rng: np.random.Generator, *, ma
         other: the other cell.
         rng: source of all draws.
         max_nodes: limit of nodes in the canonical child, at most 256.
+        max_loop_products: limit of matrix products in loops of the child; None for no limit.
 
     Returns:
         The child, which has an operation of each parent, or the reason for rejecting the draw.
@@ -58,7 +66,7 @@ def crossed(parent: GateGraph, other: GateGraph, rng: np.random.Generator, *, ma
     live = _alive(draft)
     if not live & set(inner) or not any(i >= len(parent) and draft.nodes[i].op not in LEAVES for i in live):
         return Rejection.UNCHANGED  # the child is one of the two, or nothing of the other cell is left
-    child = child_of(draft, parent, max_nodes)
+    child = child_of(draft, parent, max_nodes, max_loop_products)
     if isinstance(child, GateGraph) and child == other:
         return Rejection.UNCHANGED
     if isinstance(child, Rejection):

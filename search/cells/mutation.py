@@ -25,6 +25,7 @@ import numpy as np
 from search.cells.earlier import zeros
 from search.cells.errors import GraphError
 from search.cells.graph import MAX_NODES, GateGraph
+from search.cells.loops import loop_products
 from search.cells.notation.printing import linear_options
 from search.cells.operations import ACTIVATIONS, ELEMENTWISE, LEAVES, Node, Op
 from search.cells.starts import StartRule
@@ -69,6 +70,7 @@ class Rejection(StrEnum):
     STATELESS = "stateless"
     NO_OPERATION = "no-operation"
     TOO_LARGE = "too-large"
+    LOOP_PRODUCTS = "loop-products"
     TOO_SYMMETRIC = "too-symmetric"
     DUPLICATE = "duplicate"
 
@@ -104,6 +106,7 @@ def propose(
     *,
     rule: Rule = Rule.EACH_NODE,
     max_nodes: int = 64,
+    max_loop_products: int | None = None,
     known: Container[str] = frozenset(),
     attempts: int = 100,
     vocabulary: Vocabulary = STUDY_VOCABULARY,
@@ -116,13 +119,22 @@ def propose(
         rng: source of all draws.
         rule: choice of the nodes to transform.
         max_nodes: limit of nodes in the canonical child, at most 256.
+        max_loop_products: limit of matrix products in loops of the child; None for no limit.
         known: ids that count as duplicates.
         attempts: limit of draws.
         vocabulary: what may be drawn.
         weights: weight of each transformation among those that apply to a node; all are equal if None.
     """
     return first_new(
-        lambda: mutate(parent, rng, rule=rule, max_nodes=max_nodes, vocabulary=vocabulary, weights=weights),
+        lambda: mutate(
+            parent,
+            rng,
+            rule=rule,
+            max_nodes=max_nodes,
+            max_loop_products=max_loop_products,
+            vocabulary=vocabulary,
+            weights=weights,
+        ),
         known,
         attempts,
     )
@@ -148,13 +160,15 @@ def mutate(
     *,
     rule: Rule = Rule.EACH_NODE,
     max_nodes: int = 64,
+    max_loop_products: int | None = None,
     vocabulary: Vocabulary = STUDY_VOCABULARY,
     weights: Weights | None = None,
 ) -> Child | Rejection:
     """Draw once: transform some nodes of the parent's canonical graph.
 
     Returns:
-        The child, of at most `max_nodes` nodes (at most 256), or the reason for rejecting the draw.
+        The child, of at most `max_nodes` nodes (at most 256) and `max_loop_products` matrix products in loops, or the
+        reason for rejecting the draw.
     """
     parent = parent.canonical()
     draft = Draft(parent, vocabulary)
@@ -170,11 +184,13 @@ def mutate(
         mutations.append(Mutation(transformation, i, detail))
     if not mutations:
         return Rejection.UNCHANGED
-    child = child_of(draft, parent, max_nodes)
+    child = child_of(draft, parent, max_nodes, max_loop_products)
     return child if isinstance(child, Rejection) else Child(child, tuple(mutations))
 
 
-def child_of(draft: "Draft", parent: GateGraph, max_nodes: int) -> GateGraph | Rejection:
+def child_of(
+    draft: "Draft", parent: GateGraph, max_nodes: int, max_loop_products: int | None = None
+) -> GateGraph | Rejection:
     """Return the canonical graph of a draft that was made from `parent`, or the reason for rejecting it."""
     graph = draft.graph()
     if isinstance(graph, Rejection):
@@ -188,6 +204,8 @@ def child_of(draft: "Draft", parent: GateGraph, max_nodes: int) -> GateGraph | R
         reason = Rejection.TOO_LARGE
     if reason is None and child == parent:
         reason = Rejection.UNCHANGED
+    if reason is None and max_loop_products is not None and loop_products(child) > max_loop_products:
+        reason = Rejection.LOOP_PRODUCTS
     return reason or child
 
 

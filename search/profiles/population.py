@@ -7,10 +7,11 @@ one of the profile's own cells, or a formula. The own cells belong to the popula
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from search.cells.canonical import FormVersion
+from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.library import FAMILIES, LIBRARY, library_name
+from search.cells.loops import loop_products
 from search.cells.mutation import weakness
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
@@ -30,12 +31,13 @@ def written_out(entries: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for entry in entries for name in _members(entry)))
 
 
-def check_population(entries: Sequence[str], own: Mapping[str, str]) -> None:
+def check_population(entries: Sequence[str], own: Mapping[str, str], max_loop_products: int | None = None) -> None:
     """Check the entries of a population, written out.
 
     Args:
         entries: the entries.
         own: formulas of the profile's own cells, by name.
+        max_loop_products: limit of matrix products in loops, which holds for the members, too; None for no limit.
 
     Raises:
         ValueError: there is no cell to start from, or an entry is none; one line with the entry, the rule and a remedy.
@@ -59,6 +61,15 @@ def check_population(entries: Sequence[str], own: Mapping[str, str]) -> None:
             raise ValueError(f"{where}: {error}") from error
         if weak is not None:
             raise ValueError(f"{where}, which is no recurrent cell ({weak}); a cell reads x and a state")
+    if max_loop_products is None:
+        return
+    for name, graph in population_of(entries, own, PRESENT).items():
+        if (count := loop_products(graph)) > max_loop_products:
+            raise ValueError(
+                f"search.population has {quoted(name, 60)} (matrix products in loops: {count}), but "
+                f"mutation.max_loop_products is {max_loop_products}; name other cells "
+                "(`gatesearch cells --no-loop-products` lists those with none)"
+            )
 
 
 def population_of(entries: Sequence[str], own: Mapping[str, str], form: FormVersion) -> dict[str, GateGraph]:

@@ -155,6 +155,8 @@ class MutationSection:
 
     rule: Rule = Rule.EACH_NODE
     max_nodes: Annotated[int, Field(ge=4, le=256)] = 64  # larger children are rejected (not in the study)
+    # Children with more matrix products in loops are rejected (`search.cells.loops`); None: any number
+    max_loop_products: Annotated[int, Field(ge=0, le=256)] | None = None  # (not in the study)
     attempts: Count = 100  # draws before a proposal is given up (not in the study)
     # For a child that is known already: "reject" draws again, "revisit" gives it new settings (as in the study).
     duplicates: Literal["reject", "revisit"] = "reject"
@@ -368,7 +370,7 @@ class Profile:
                 parse_formula(formula).canonical()
             except CellError as error:
                 raise ValueError(f"cells.{name}: {error}") from error
-        check_population(self.search.population, self.cells)
+        check_population(self.search.population, self.cells, self.mutation.max_loop_products)
         if not self.ranked:
             raise ValueError("no task has the role 'ranked'; a score needs at least one")
         if MEMORIZATION in self.tasks:

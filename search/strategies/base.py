@@ -317,7 +317,14 @@ class Strategy(ABC):
             unwanted = known if step == move.steps else frozenset[str]()
             attempts = rules.attempts - rejections.total()
             if step == 1 and mate is not None:
-                draw = partial(crossed, graph, self._graph(mate), rng, max_nodes=rules.max_nodes)
+                draw = partial(
+                    crossed,
+                    graph,
+                    self._graph(mate),
+                    rng,
+                    max_nodes=rules.max_nodes,
+                    max_loop_products=rules.max_loop_products,
+                )
                 drawn = first_new(draw, unwanted, attempts)
             else:
                 drawn = propose(
@@ -325,6 +332,7 @@ class Strategy(ABC):
                     rng,
                     rule=self.rule_of_mutation or rules.rule,
                     max_nodes=rules.max_nodes,
+                    max_loop_products=rules.max_loop_products,
                     known=unwanted,
                     attempts=attempts,
                     vocabulary=self._words,

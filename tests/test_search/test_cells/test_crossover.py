@@ -11,6 +11,7 @@ from search.cells.canonical import FormVersion
 from search.cells.crossover import crossed, other_parent
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
+from search.cells.loops import loop_products
 from search.cells.mutation import Child, Rejection, Rule, Transformation, propose, weakness
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import ELEMENTWISE, LEAVES, Node, Op
@@ -148,6 +149,16 @@ def test_a_child_with_too_many_states_or_nodes_is_rejected() -> None:
     ]
     assert Rejection.TOO_LARGE in small
     assert all(len(child.graph) <= 20 for child in small if isinstance(child, Child))
+
+
+def test_a_child_with_more_products_in_loops_than_allowed_is_rejected() -> None:
+    cells = LIBRARY["sru"].graph, LIBRARY["gru"].graph
+    free = [crossed(*cells, np.random.default_rng(k)) for k in range(200)]
+    bounded = [crossed(*cells, np.random.default_rng(k), max_loop_products=0) for k in range(200)]
+    over = [isinstance(child, Child) and loop_products(child.graph) > 0 for child in free]
+    assert 20 < sum(over) < 180
+    for child, drawn, many in zip(free, bounded, over, strict=True):
+        assert drawn == (Rejection.LOOP_PRODUCTS if many else child)
 
 
 @pytest.mark.parametrize("version", list(FormVersion))

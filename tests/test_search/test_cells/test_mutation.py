@@ -400,6 +400,38 @@ def test_children_over_the_limit_are_too_large_and_no_others() -> None:
     assert min(seen["large"], seen["small"]) > 50
 
 
+@pytest.mark.parametrize(("name", "limit"), [("sru", 0), ("indrnn", 0), ("gru", 1), ("lstm", 3)])
+def test_children_with_more_products_in_loops_than_allowed_are_rejected_and_no_others(name: str, limit: int) -> None:
+    parent = LIBRARY[name].graph
+    seen: Counter[str] = Counter()
+    for seed in range(300):
+        free = mutate(parent, np.random.default_rng(seed))
+        bounded = mutate(parent, np.random.default_rng(seed), max_loop_products=limit)
+        if isinstance(free, Child) and products_in_loops(free.graph) > limit:
+            assert bounded is Rejection.LOOP_PRODUCTS
+            seen["over"] += 1
+        else:
+            assert bounded == free
+            seen["kept"] += isinstance(free, Child)
+    assert min(seen["over"], seen["kept"]) > 20
+
+
+def products_in_loops(graph: GateGraph) -> int:
+    """Count the matrix products from which a walk through the readers, and from step to step, comes back."""
+    count = 0
+    for start in graph.linears:
+        seen: set[int] = set()
+        pending = [start]
+        while pending:
+            i = pending.pop()
+            following = [k for k, node in enumerate(graph) if i in node.inputs]
+            following += [k for k, node in enumerate(graph) if node.op is Op.STATE and graph.outputs[node.state] == i]
+            pending += [k for k in following if k not in seen]
+            seen.update(following)
+        count += start in seen
+    return count
+
+
 def test_a_child_of_the_largest_graph_is_too_large_or_valid() -> None:
     chain = [Node((Op.TANH, Op.SIGMOID)[i % 2], (i,)) for i in range(1, MAX_NODES - 2)]
     nodes = (Node(Op.INPUT), Node(Op.STATE), *chain, Node(Op.ADD, (0, MAX_NODES - 2)))

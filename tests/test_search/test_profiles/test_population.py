@@ -93,6 +93,21 @@ def test_a_wrong_population_is_refused_in_one_line(population: str, words: str) 
     assert len(str(error.value)) < 500
 
 
+def test_the_population_keeps_to_the_limit_of_products_in_loops() -> None:
+    limit = "[mutation]\nmax_loop_products = 0"
+    assert profile('["sru", "indrnn"]', limit).mutation.max_loop_products == 0
+    assert profile('["sru"]').mutation.max_loop_products is None
+    assert profile('["gru"]', "[mutation]\nmax_loop_products = 3").mutation.max_loop_products == 3
+    for population, more, words in (
+        ('["sru", "gru"]', limit, "search.population has 'gru' (matrix products in loops: 3), but"),
+        ('["sru"]', f'{limit}\n[cells]\nmine = "{FORMULA}"', "'mine' (matrix products in loops: 1)"),
+        (f'["{FORMULA}"]', limit, "mutation.max_loop_products is 0; name other cells"),
+    ):
+        with pytest.raises(SearchError) as error:
+            profile(population, more)
+        assert words in str(error.value)
+
+
 def test_numbers_of_strategies_are_checked() -> None:
     for section, words in (
         ("[evolution]\npopulation = 5\ntournament = 6", "evolution.tournament is 6, but evolution.population is 5"),
