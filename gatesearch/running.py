@@ -66,7 +66,7 @@ def search(
 
     Args:
         name: name of the run in the folder of runs, or a path with a slash.
-        profile: name of a shipped profile (quick, evening, overnight, paper, baselines), or a TOML file.
+        profile: name of a shipped profile (quick, evening, overnight, discover, paper, baselines), or a TOML file.
         seed: seed of the search, 0 to 2**63 - 1.
         proposals: number of proposals; the profile's if None.
         strategy: name of the strategy; the profile's if None.

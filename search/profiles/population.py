@@ -1,7 +1,8 @@
 """Initial population of a search: what an entry of `search.population` in a profile stands for.
 
-An entry is the name of a published cell in any spelling, `family:NAME` for all published cells of a family, the name of
-one of the profile's own cells, or a formula. The own cells belong to the population, whether it names them or not.
+An entry is the name of a published cell in any spelling, `family:NAME` for all published cells of a family, `atlas` for
+the best ones, the name of one of the profile's own cells, or a formula. The own cells belong to the population, whether
+it names them or not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,19 @@ from search.cells.text import quoted
 
 FAMILY = "family:"
 """Beginning of an entry that stands for all published cells of a family."""
+
+BEST = "atlas"
+"""Entry that stands for the cells of `ATLAS`."""
+
+ATLAS = (
+    *("gru", "rhn-3", "mut2", "lstm-orthogonal", "mlstm", "lem", "gilr-lstm", "miru-2"),
+    *("gru-after", "ugrnn", "mut3", "ur-lstm", "momentum-lstm", "fastrnn", "mi-gru", "gated-linear-rnn-recurrent"),
+    *("gru-keras", "mgu-flax", "lstm-b", "mut1"),
+)
+"""The 20 best published cells by family: the best of each family, the second best, and so on, each time best first.
+
+Families and scores are those of `results/published/atlas`.
+"""
 
 
 def written_out(entries: Sequence[str]) -> tuple[str, ...]:
@@ -53,7 +67,7 @@ def check_population(entries: Sequence[str], own: Mapping[str, str], max_loop_pr
             hint = f"did you mean {near[0]!r}?" if near else "`gatesearch cells` lists the named cells"
             raise ValueError(
                 f"{where}, which is not the name of a cell, a formula such as "
-                f'"h\' = tanh(linear(x) + linear(h))", or {FAMILY}NAME; {hint}'
+                f'"h\' = tanh(linear(x) + linear(h))", {FAMILY}NAME, or {BEST}; {hint}'
             )
         try:
             weak = weakness(parse_formula(entry).canonical())
@@ -94,7 +108,9 @@ def population_of(entries: Sequence[str], own: Mapping[str, str], form: FormVers
     return dict(found.values())
 
 
-def _members(entry: str) -> list[str]:
+def _members(entry: str) -> Sequence[str]:
+    if entry == BEST:
+        return ATLAS
     if not entry.startswith(FAMILY):
         return [library_name(entry) or entry]
     family = entry.removeprefix(FAMILY).strip().lower().replace("-", "_")

@@ -79,7 +79,7 @@ class SearchSection:
     reexamine: Share = 0.5  # probability of fresh settings instead of a child (not in the study)
     # Named cells that are evaluated first; "library" stands for all of them.
     baselines: tuple[str, ...] = tuple(STUDY)
-    # Cells that the search starts from, besides those of [cells]: named cells, "family:NAME", or formulas.
+    # Cells that the search starts from, besides those of [cells]: named cells, "family:NAME", "atlas", or formulas.
     population: Annotated[tuple[str, ...], Field(max_length=MAX_CELLS)] = SEEDS
 
     @field_validator("baselines", mode="after")

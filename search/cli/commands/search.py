@@ -52,7 +52,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("name", required=False)
-@click.option("--profile", help="quick (default), evening, overnight, paper, baselines, or a TOML file.")
+@click.option("--profile", help="quick (default), evening, overnight, discover, paper, baselines, or a TOML file.")
 @click.option("--strategy", help=f"Search strategy: {', '.join(STRATEGIES)}. Overrides the profile.")
 @click.option(
     "--proposals",
@@ -90,7 +90,7 @@ Examples:
 )
 @click.option("--resume", is_flag=True, help="Resume the run NAME, or the latest run.")
 def search(name: str | None, resume: bool, workers: int | None, address: str | None, **given: Any) -> None:
-    """Search for cells: train the named cells, then children of LSTM and GRU, and rank them all.
+    """Search for cells: train the named cells, then children of the initial population, and rank them all.
 
     The run is stored in results/runs/NAME (or in GATESEARCH_RUNS): run.sqlite, the resolved profile.toml, and
     leaderboard.csv, which is updated while the search runs. Without NAME the run is named after its profile. Ctrl-C

@@ -3,9 +3,10 @@
 import pytest
 
 from search.cells.canonical import PRESENT, FormVersion
-from search.cells.library import FAMILIES, LIBRARY
+from search.cells.library import FAMILIES, FAMILY_OF, LIBRARY
 from search.core.errors import SearchError
 from search.profiles.loading import load_profile, parse_profile, shipped_profiles
+from search.profiles.population import ATLAS
 from search.profiles.sections import MAX_CELLS, Profile
 
 TASK = "[tasks.xml]\n"
@@ -16,7 +17,7 @@ def profile(population: str, more: str = "") -> Profile:
     return parse_profile(f"[search]\npopulation = {population}\n{more}\n{TASK}", "my.toml")
 
 
-@pytest.mark.parametrize("name", ["quick", "paper", "evening"])
+@pytest.mark.parametrize("name", ["quick", "paper", "micro"])
 def test_a_search_starts_from_lstm_and_gru_unless_its_profile_says_otherwise(name: str) -> None:
     assert name in shipped_profiles()
     assert load_profile(name).search.population == ("lstm", "gru")
@@ -34,6 +35,16 @@ def test_entries_are_names_in_any_spelling_families_formulas_and_own_cells() -> 
     assert list(graphs) == ["gru", "indrnn", *(name for name in family if name not in ("gru", "indrnn")), "mine"]
     assert len({graph.id for graph in graphs.values()}) == len(graphs)
     assert graphs["gru"].id == LIBRARY["gru"].graph.id
+
+
+@pytest.mark.parametrize("name", ["evening", "overnight", "discover"])
+def test_a_long_search_starts_from_the_best_published_cells_by_family(name: str) -> None:
+    population = load_profile(name).search.population
+    assert population == ATLAS
+    assert len({LIBRARY[cell].graph.id for cell in population}) == 20
+    families = [FAMILY_OF[cell] for cell in population]
+    assert set(families[:8]) == set(families[8:16]) == set(FAMILIES)
+    assert len(set(families[16:])) == 4
 
 
 def test_a_stored_profile_has_the_population_written_out() -> None:
