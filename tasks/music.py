@@ -15,6 +15,7 @@ from tasks.description import Description, Fact, Kind, package_source, reading
 from tasks.errors import TaskError
 from tasks.matlab import matlab_pieces
 from tasks.midi import midi_notes
+from tasks.parameters import check_fold
 from tasks.piano_rolls import KEYS, LONGEST, PACKED, Pieces, packed, pitch_name, roll_of, roll_windows, unpacked
 from tasks.splits import split_of
 from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
@@ -37,6 +38,9 @@ class Music(Task):
     such file, or a folder of MIDI files in subfolders `train`, `valid` and `test`. Without subfolders, a hash of the
     file's name assigns an eighth of the files to validation, and an eighth to test.
 
+    Parameters: `data` is the file or folder. `fold`, 0 to 3, divides the chorales in another way: what is validation or
+    test in one fold is training data in the others.
+
     A batch is pieces of similar length, from a zero state that is carried over between their windows. Shorter pieces
     are padded with steps outside the loss mask. In training, each pass draws new batches; some pieces are repeated to
     fill the last batch.
@@ -51,10 +55,12 @@ class Music(Task):
     summary = "chords of Bach's chorales (or MIDI or .mat files); negative log-likelihood per step"
 
     data: str | None = None
+    fold: int = 0
 
     def __post_init__(self) -> None:
         if self.data is not None and not isinstance(self.data, str | Path):
             raise TaskError(f"task 'music': data = {self.data!r}, but it must be the path of a file or folder")
+        check_fold(self.name, self.fold, self.data)
         _ = self._pieces  # read here, so that a bad file is an error before any worker starts
 
     @property
@@ -80,7 +86,7 @@ class Music(Task):
 
     def describe(self) -> dict[Split, Description]:
         source = package_source("music21") if self.data is None else str(self.data)
-        tunes = chorale_tunes() if self.data is None else None
+        tunes = chorale_tunes(self.fold) if self.data is None else None
         readings = {split: reading(self.evaluation(split, 1, LONGEST), KEYS) for split in Split}
         found = {}
         for split, read in readings.items():
@@ -99,7 +105,7 @@ class Music(Task):
 
     @cached_property
     def _pieces(self) -> Pieces:
-        pieces = chorales() if self.data is None else _own_pieces(Path(self.data))
+        pieces = chorales(self.fold) if self.data is None else _own_pieces(Path(self.data))
         for rolls in pieces.values():
             for roll in rolls:
                 roll.flags.writeable = False

@@ -13,11 +13,20 @@ from tasks.task import Split
 _PRIME = np.uint64(0x100000001B3)  # odd, so that no power of it is 0 modulo 2**64
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
+FOLDS = 4
+"""Number of ways to divide a data set of the project's own; no two of them have validation or test data in common."""
 
-def split_of(key: str) -> Split:
-    """Return the split of a key by its hash: an eighth of all keys is validation, an eighth test."""
+
+def split_of(key: str, fold: int = 0) -> Split:
+    """Return the split of a key by its hash: an eighth of all keys is validation, an eighth test.
+
+    Args:
+        key: name of a sample, tune or file.
+        fold: which eighths these are, below `FOLDS`.
+    """
     octant = hashlib.blake2b(key.encode(), digest_size=1).digest()[0] >> 5
-    return Split.VALIDATION if octant == 0 else Split.TEST if octant == 1 else Split.TRAIN
+    held_out = {2 * fold: Split.VALIDATION, 2 * fold + 1: Split.TEST}
+    return held_out.get(octant, Split.TRAIN)
 
 
 def hashes_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

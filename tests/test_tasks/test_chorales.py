@@ -105,6 +105,17 @@ def test_no_melody_is_in_two_splits() -> None:
     assert not runs[Split.VALIDATION] & runs[Split.TEST]
 
 
+@pytest.mark.slow  # parses all scores again
+def test_another_fold_trains_on_what_was_held_out() -> None:
+    first, second = (
+        {split: sorted(piece.tobytes() for piece in pieces) for split, pieces in chorales(fold).items()}
+        for fold in (0, 1)
+    )
+    assert {*first[Split.VALIDATION], *first[Split.TEST]} <= {*second[Split.TRAIN]}
+    assert sorted(sum(first.values(), [])) == sorted(sum(second.values(), []))
+    assert 0.08 < len(second[Split.TEST]) / sum(map(len, second.values())) < 0.17
+
+
 def melody(*pitches: int, length: float = 1.0) -> list[list[Note]]:
     return [[Note(pitch, place * length, (place + 1) * length) for place, pitch in enumerate(pitches)]]
 

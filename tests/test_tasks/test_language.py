@@ -137,6 +137,8 @@ def test_a_cache_that_cannot_be_written_is_no_error(
         ({"max_evaluation_tokens": "many"}, "max_evaluation_tokens = 'many', but"),
         ({"data": 5}, "data = 5, but it must be the path of a folder"),
         ({"data": "/nowhere/at/all"}, "is not a folder"),
+        ({"fold": 4}, "fold = 4, but it must be an integer from 0 to 3"),
+        ({"data": "/nowhere/at/all", "fold": 1}, "fold = 1, but your data has a division of its own"),
     ],
 )
 def test_bad_parameters_are_refused(parameters: dict[str, object], message: str) -> None:

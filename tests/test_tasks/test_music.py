@@ -200,6 +200,20 @@ def test_what_is_no_music_is_one_line(tmp_path: Path, make: Callable[[Path], Pat
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("data", "fold", "words"),
+    [
+        (None, 4, "task 'music': fold = 4, but it must be an integer from 0 to 3"),
+        (None, True, "fold = True"),
+        ("my.mat", 1, "task 'music': fold = 1, but your data has a division of its own"),
+    ],
+)
+def test_a_fold_that_there_is_not_is_refused(data: str | None, fold: int, words: str) -> None:
+    with pytest.raises(TaskError) as error:
+        Music(data=data, fold=fold)
+    assert words in str(error.value)
+
+
 def test_data_that_is_no_path_is_refused() -> None:
     with pytest.raises(TaskError, match="data = 3, but it must be the path"):
         Music(data=3)  # type: ignore[arg-type]

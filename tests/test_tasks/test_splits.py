@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.splits import codes_of, octant_splits, octants_of, runs_of, split_of
+from tasks.splits import FOLDS, codes_of, octant_splits, octants_of, runs_of, split_of
 from tasks.task import Split
 from tests.test_tasks.text_splits import split_of_text
 
@@ -23,6 +23,19 @@ def test_an_eighth_of_the_keys_is_validation_and_another_is_test() -> None:
 def test_the_split_of_a_key_is_the_same_for_ever(key: str, split: Split) -> None:
     """BLAKE2b of one byte: 14, 39, 41, 100 and 235; below 32 is validation, below 64 test."""
     assert split_of(key) is split
+
+
+def test_no_two_folds_have_validation_or_test_in_common() -> None:
+    keys = [str(number) for number in range(4_000)]
+    held_out: set[str] = set()
+    for fold in range(FOLDS):
+        splits = {key: split_of(key, fold) for key in keys}
+        for split in (Split.VALIDATION, Split.TEST):
+            chosen = {key for key in keys if splits[key] is split}
+            assert len(chosen) / len(keys) == pytest.approx(0.125, abs=0.02)
+            assert not held_out & chosen
+            held_out |= chosen
+    assert held_out == set(keys)
 
 
 def polynomial(text: str) -> int:

