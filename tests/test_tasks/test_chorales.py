@@ -6,7 +6,7 @@ import importlib.util
 import re
 import sys
 import warnings
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
@@ -112,7 +112,7 @@ def test_another_fold_trains_on_what_was_held_out() -> None:
         for fold in (0, 1)
     )
     assert {*first[Split.VALIDATION], *first[Split.TEST]} <= {*second[Split.TRAIN]}
-    assert sorted(sum(first.values(), [])) == sorted(sum(second.values(), []))
+    assert sorted(chain.from_iterable(first.values())) == sorted(chain.from_iterable(second.values()))
     assert 0.08 < len(second[Split.TEST]) / sum(map(len, second.values())) < 0.17
 
 
