@@ -15,9 +15,9 @@ _TOTALS = f"""
     SELECT cell, count(*), sum(state IN {LOST_STATES}), sum(steps), sum(seconds) FROM trials GROUP BY cell"""
 _TOTAL_KINDS = {"cell": str, "trials": int, "diverged": int, "steps": int, "seconds": float}
 _STEP_SECONDS = f"""
-    SELECT picked.cell, picked.task, seconds / steps FROM ({PICKS}) AS picked
-    JOIN trials USING (cell, task, setting) WHERE steps > 0"""
-_STEP_SECONDS_KINDS = {"cell": str, "task": str, "seconds": float}
+    SELECT picked.cell, picked.task, repeat, seconds / steps FROM ({PICKS}) AS picked
+    JOIN trials USING (cell, task, setting) WHERE steps > 0 AND seconds > 0"""
+_STEP_SECONDS_KINDS = {"cell": str, "task": str, "repeat": int, "seconds": float}
 _ENVIRONMENTS = "SELECT DISTINCT cell, environment FROM trials WHERE environment IS NOT NULL"
 
 
@@ -34,14 +34,18 @@ def totals(store: Store, cells: pd.Index) -> pd.DataFrame:
 def relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) -> Floats:
     """Return the time of a training step over the LSTM's: the geometric mean over the tasks that both have.
 
-    The time on a task is the median over the trials at the best setting.
+    The time on a task is the median over the trials at the best setting, each over the LSTM's trial of the same repeat.
     """
     rows = pd.DataFrame(store.typed(_STEP_SECONDS, _STEP_SECONDS_KINDS), columns=list(_STEP_SECONDS_KINDS))
-    rows = rows[rows["task"].isin(tasks) & (rows["seconds"] > 0)]
-    # The median over the trials, because a few of them may have shared the processor with other work.
-    times = rows.groupby(["cell", "task"])["seconds"].median().unstack("task")
-    if LSTM not in times.index:
+    rows = rows[rows["task"].isin(tasks)]
+    reference = rows[rows["cell"] == LSTM].drop(columns="cell")
+    if reference.empty:
         return np.full(len(cells), np.nan)
+    # A repeat of all cells is trained in one go, so that other work of the machine slowed down both trials of a pair
+    # alike; the median leaves out the pairs of which it slowed down one.
+    pairs = rows.merge(reference, on=["task", "repeat"], suffixes=("", "_lstm"))
+    pairs["ratio"] = pairs["seconds"] / pairs["seconds_lstm"]
+    times = pairs.groupby(["cell", "task"])["ratio"].median().unstack("task")
     return _geometric_means(times.astype("float64"), LSTM).reindex(cells).to_numpy(np.float64)
 
 

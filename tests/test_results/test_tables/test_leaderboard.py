@@ -85,11 +85,12 @@ def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
     lstm = pick(trials, LSTM, best.task)
     if lstm is None:
         return []
-    spent = []
+    per_step: list[dict[int, float]] = []
     for pick_of in (best, lstm):
         same = [t for t in trials if (t.cell, t.task, t.setting) == (pick_of.cell, pick_of.task, pick_of.setting)]
-        spent.append(statistics.median(t.seconds / t.steps for t in same if t.steps))
-    return [math.log(spent[0] / spent[1])]
+        per_step.append({t.repeat: t.seconds / t.steps for t in same if t.steps})
+    both = per_step[0].keys() & per_step[1].keys()
+    return [math.log(statistics.median(per_step[0][k] / per_step[1][k] for k in both))] if both else []
 
 
 def expected_rows(
