@@ -17,6 +17,7 @@ import gatesearch
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 BASELINES = ROOT / "results" / "published" / "baselines"
+ATLAS = ROOT / "results" / "published" / "atlas"
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 """Shipped with vl-convert, so that text is measured alike on every machine."""
@@ -76,7 +77,72 @@ def gains() -> str:
     return str(vl_convert.vegalite_to_svg(chart.to_json())) + "\n"
 
 
-FIGURES: dict[str, Callable[[], str]] = {"gru.svg": gru, "gains.svg": gains}
+KINDS = {
+    "products in loops": ("#7f7f7f", "circle"),
+    "no products in loops": ("#0072b2", "triangle-up"),
+    "no products in loops, linear in the state": ("#d55e00", "diamond"),
+}
+"""Kinds of cells by what a step costs, with colour and shape."""
+
+
+def front(run: gatesearch.Run | None = None) -> str:
+    """Return a chart of the score of the published cells that learn every task, against the time of a training step.
+
+    `run` is that of `ATLAS` by default.
+    """
+    table = (gatesearch.load(ATLAS) if run is None else run).leaderboard()
+    table = table[table["evidence"].isin(["retrained", "confirmed"]) & (table["score"] > 0)]
+    products = table["loop_products"].fillna(1).astype(int) > 0
+    linear = table["linear_in_state"].fillna(False).astype(bool)
+    names = list(KINDS)
+    kind = [
+        names[0] if slow else names[2] if straight else names[1]
+        for slow, straight in zip(products, linear, strict=True)
+    ]
+    values = pd.DataFrame(
+        {
+            "cell": table["name"],
+            "time": table["relative_step_seconds"].round(4),
+            "score": table["score"].round(4),
+            "low": (table["score"] - table["score_se"]).round(4),
+            "high": (table["score"] + table["score_se"]).round(4),
+            "kind": kind,
+            "front": table["front_step_seconds"].astype(bool),
+        }
+    )
+    shown = values[values["front"] | values["cell"].isin(["lstm", "gru"])]
+    steps = values[values["front"]].sort_values(["time", "score"])
+
+    x = alt.X(
+        "time:Q",
+        title="time of a training step, LSTM = 1 (logarithmic)",
+        scale=alt.Scale(type="log", nice=False, domain=[0.5, 1.8]),
+        axis=alt.Axis(values=[0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5], format="~g"),
+    )
+    y = alt.Y(
+        "score:Q",
+        title="score: smallest share of the GRU's gain over four tasks",
+        scale=alt.Scale(domain=[0, 1.05], nice=False),
+    )
+    domain, colours, shapes = names, [c for c, _ in KINDS.values()], [s for _, s in KINDS.values()]
+    legend = alt.Legend(title=None, labelLimit=400)
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=domain, range=colours), legend=legend)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=domain, range=shapes), legend=legend)
+
+    def layer(rows: pd.DataFrame) -> alt.Chart:
+        return alt.Chart(alt.InlineData(values=rows.to_dict("records")))
+
+    line = layer(steps).mark_line(interpolate="step-after", color="#222222", strokeDash=[5, 3], strokeWidth=1.2)
+    bars = layer(steps).mark_rule(strokeWidth=1.2, opacity=0.7).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
+    dots = layer(values).mark_point(filled=True, size=46, opacity=0.8).encode(x, y, colour, shape)
+    words = layer(shown).mark_text(align="right", baseline="bottom", dx=-4, dy=-3, fontSize=11, color="#111111")
+    chart = line.encode(x, y) + bars + dots + words.encode(x, y, text="cell:N")
+    chart = chart.properties(width=720, height=420, background="#ffffff", padding=8)
+    chart = chart.configure(font=FONT).configure_legend(orient="top", symbolSize=70, symbolOpacity=1)
+    return str(vl_convert.vegalite_to_svg(chart.to_json())) + "\n"
+
+
+FIGURES: dict[str, Callable[[], str]] = {"gru.svg": gru, "gains.svg": gains, "front.svg": front}
 """Functions that draw the figures, by file name."""
 
 
