@@ -77,6 +77,9 @@ def test_the_page_says_what_the_table_says(trained: pd.DataFrame) -> None:
     page = re.sub(r"\s+", " ", (ROOT / "docs" / "atlas.md").read_text("utf-8"))
     for sentence in sentences(trained):
         assert sentence in page, sentence
+    # A perplexity of 1e60 is written as such.
+    assert not re.search(r"\b\d{10,}\b", page)
+    assert re.search(r"\| [\d.]+e\+\d+±", page)
 
 
 def test_the_page_names_the_cells_that_are_better_than_both_references(trained: pd.DataFrame) -> None:

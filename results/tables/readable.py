@@ -322,6 +322,10 @@ def _with_paper(own: str, paper: float | None, layout: Layout) -> str:
     return own if paper is None or not own else f"{own}{slash}{paper:.3f}"
 
 
+_LARGE = 1e6
+"""Values from here on are written with an exponent."""
+
+
 def _escaped(text: str) -> str:
     return text.translate(_LATEX)
 
@@ -329,7 +333,9 @@ def _escaped(text: str) -> str:
 def _measured(value: Any, error: Any, digits: int) -> str:
     if pd.isna(value):
         return ""
-    return f"{value:.{digits}f}" + ("" if error is None or pd.isna(error) else f"±{error:.{digits}f}")
+    # A perplexity whose loss explodes has dozens of digits.
+    style = f".{digits}f" if abs(value) < _LARGE else ".1e"
+    return f"{value:{style}}" + ("" if error is None or pd.isna(error) else f"±{error:{style}}")
 
 
 def _number(value: Any, style: str) -> str:
