@@ -126,8 +126,10 @@ def readable(
             # The verdict is on the metric that ranks, as is the error.
             same = not paper or row[f"{task}_study"] == row[f"{task}_ratio"]
             error = row[f"{task}_{'ratio' if paper else 'test'}_se"] if errors and same else None
-            if not paper and row.get(f"{task}_metric") == CROSS_ENTROPY and pd.notna(row[f"{task}_perplexity"]):
-                perplexity = row[f"{task}_perplexity"]
+            if not paper and row.get(f"{task}_metric") == CROSS_ENTROPY and pd.notna(row[f"{task}_test"]):
+                # Of the ranked value, in which a lost seed counts as the constant baseline; `TASK_perplexity` has none.
+                with np.errstate(over="ignore"):
+                    perplexity = float(np.exp(row[f"{task}_test"]))
                 metric = _measured(perplexity, error and error * perplexity, PERPLEXITY_DIGITS)
             else:
                 metric = _measured(row[f"{task}_{'study' if paper else 'test'}"], error, 3 if paper else layout.digits)

@@ -850,6 +850,11 @@ def test_a_task_that_cross_entropy_ranks_shows_the_perplexity(store: Store) -> N
     text = readable(frame, TASKS)["arithmetic"].item()
     assert text.strip() == f"{math.exp(4.0):.2f}±{0.01 * math.exp(4.0):.2f}"  # the error by the delta method
     assert "arithmetic: perplexity, exp of the cross entropy that ranks" in caption(frame)
+    # A cell with a lost seed has no mean loss, and its cross entropy is no perplexity.
+    lost = frame.assign(arithmetic_perplexity=float("nan"), arithmetic_lost=1)
+    assert readable(lost, TASKS)["arithmetic"].item() == text
+    exploded = frame.assign(arithmetic_test=[2000.0], arithmetic_test_se=float("nan"))
+    assert readable(exploded, TASKS)["arithmetic"].item().strip() == "inf"
     other = frame.assign(arithmetic_metric="accuracy")
     assert readable(other, TASKS)["arithmetic"].item().strip() == "4.0000±0.0100"
     assert "perplexity" not in caption(other)
