@@ -62,10 +62,16 @@ CIRCLES = "there are no circles within packages"
 COMMANDS = "no command imports another"
 
 
-@pytest.fixture
-def graph() -> grimp.ImportGraph:
-    """The imports between all modules of the checkout. A test may add some."""
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    """The imports between all modules of the checkout. Only copy it."""
     return grimp.build_graph(*PACKAGES, include_external_packages=True, cache_dir=None)
+
+
+@pytest.fixture
+def graph(imports: grimp.ImportGraph) -> grimp.ImportGraph:
+    """The same imports. A test may add some."""
+    return deepcopy(imports)
 
 
 def broken(name: str, graph: grimp.ImportGraph) -> bool:

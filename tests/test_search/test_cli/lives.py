@@ -23,7 +23,7 @@ from results.store.runs import run_folder
 from results.store.store import FILE, Store
 from search.cli.main import run
 
-POLL_SECONDS = 0.002
+POLL_SECONDS = 0.01
 
 
 def start(*arguments: str, workers: str = "0") -> int:

@@ -11,6 +11,7 @@ import pytest
 from results.scores.confirmation import confirmation_of
 from results.scores.estimates import GRU
 from results.store.store import Store
+from search.cli.main import run as main
 from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
 from tests.tiny import TINY
 
@@ -21,11 +22,22 @@ PROFILE = TINY.replace(
 SEARCH = ("--profile", "confirmed.toml", "--workers", "0", "--simulate")
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a search that ended with a confirmation. Only copy it."""
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "confirmed.toml").write_text(PROFILE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("GATESEARCH_RUNS", str(folder / "runs"))
+        assert main(["search", "one", *SEARCH]) == 0
+    return folder / "runs" / "one"
+
+
 @pytest.fixture
-def run(gatesearch: Gatesearch, here: Path) -> Path:
-    (here / "confirmed.toml").write_text(PROFILE)
-    assert gatesearch("search", "one", *SEARCH).status == 0
-    return here / "runs" / "one"
+def run(searched: Path, here: Path) -> Path:
+    """A copy of that run, named `one`, which a test may change."""
+    return Path(shutil.copytree(searched, here / "runs" / "one"))
 
 
 def seeds(run: Path, name: str, task: str) -> list[int]:

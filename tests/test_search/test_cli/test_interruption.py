@@ -223,18 +223,18 @@ def test_a_terminal_still_shows_how_to_go_on_when_the_bars_are_gone(longer: Path
     assert "gatesearch search seen --resume" in left
 
 
-def _killed_twenty_times(here: Path, profile: str, *workers: str) -> int:
-    """Kill a search at 20 moments and compare it with one that nothing stopped.
+def _killed(moments: int, here: Path, profile: str, *workers: str) -> int:
+    """Kill a search at so many moments and compare it with one that nothing stopped.
 
     Returns:
         At how many of these moments it had trials that were paused.
     """
-    program = [sys.executable, "-m", "tests.test_search.test_cli.lives", "4", "20", "killed", profile, *workers]
+    program = [sys.executable, "-m", "tests.test_search.test_cli.lives", "4", str(moments), "killed", profile, *workers]
     lives = subprocess.run(program, capture_output=True, text=True, timeout=900)
     assert (lives.returncode, lives.stderr) == (0, "")
     kills, paused = map(int, lives.stdout.split())
-    # All twenty, unless this machine was so busy that the search got to its end while nobody looked.
-    assert 15 <= kills <= 20
+    # At all of them, unless this machine was so busy that the search got to its end while nobody looked.
+    assert 0.75 * moments <= kills <= moments
     assert_same_table(here / "runs" / "killed", here / "runs" / "whole")
     stores = [Store.open(here / "runs" / name) for name in ("killed", "whole")]
     rows = [[replace(row, seconds=0.0) for row in store.trials(curves=True)] for store in stores]
@@ -247,8 +247,9 @@ def _killed_twenty_times(here: Path, profile: str, *workers: str) -> int:
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_at_twenty_moments_ends_as_if_it_never_was(longer: Path) -> None:
-    _killed_twenty_times(longer, "longer.toml")
+def test_a_search_that_is_killed_at_ten_moments_ends_as_if_it_never_was(longer: Path) -> None:
+    """One with halving and workers is killed at twenty moments below."""
+    _killed(10, longer, "longer.toml")
 
 
 @pytest.mark.exact
@@ -258,7 +259,7 @@ def test_a_search_with_halving_and_two_workers_that_is_killed_at_twenty_moments_
 ) -> None:
     """It really trains, and goes on from the checkpoints of half-trained candidates, or without the lost ones."""
     (here / "halving.toml").write_text(HALVING)
-    assert _killed_twenty_times(here, "halving.toml", "2") >= 10
+    assert _killed(20, here, "halving.toml", "2") >= 10
     with Store.open(here / "runs" / "killed", readonly=True) as store:
         found = rungs_of(store)
     assert found is not None

@@ -109,7 +109,7 @@ def test_a_killed_comparison_resumes_to_the_same_files_and_trains_nothing_twice(
     rng, kills = np.random.default_rng(0), 0
     while True:
         try:
-            files = run(folder, plan, Interrupted(tasks, int(rng.integers(20, 90))), resume=kills > 0)
+            files = run(folder, plan, Interrupted(tasks, int(rng.integers(40, 130))), resume=kills > 0)
             break
         except KeyboardInterrupt:
             kills += 1

@@ -1,6 +1,7 @@
 """Very small whole searches: the same rows whatever the order of trials, interruptions and failures."""
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -28,13 +29,20 @@ from tests.test_search.test_workers.executors import Counting, KilledError, Kill
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """Rows of a search without interruption."""
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rows]:
+    """Folder and rows of a search without interruption. Only copy the folder."""
     executor = Counting(TASKS)
-    found, _ = run(tmp_path_factory.mktemp("undisturbed"), executor)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    found, _ = run(folder, executor)
     assert set(executor.trained.values()) == {1}
     assert len(found["trials"]) == executor.trained.total()
-    return found
+    return folder, found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished: tuple[Path, Rows]) -> Rows:
+    """Rows of a search without interruption."""
+    return finished[1]
 
 
 def test_the_small_search_has_a_bit_of_everything(undisturbed: Rows) -> None:
@@ -109,8 +117,9 @@ def test_trials_say_what_trained_them_and_cells_of_two_environments_are_marked(
     assert 2 in set(table["environments"])
 
 
-def test_a_finished_run_resumed_trains_nothing_and_changes_nothing(tmp_path: Path) -> None:
-    first, _ = run(tmp_path)
+def test_a_finished_run_resumed_trains_nothing_and_changes_nothing(finished: tuple[Path, Rows], tmp_path: Path) -> None:
+    folder, first = finished
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     executor = Counting(TASKS)
     second, progress = run(tmp_path, executor)
     assert first == second
@@ -322,8 +331,8 @@ def test_a_trials_seed_is_made_of_its_name(undisturbed: Rows) -> None:
         assert row.seed == trial_seed(0, row.cell, row.task, row.setting, row.repeat)
 
 
-def test_a_store_of_another_search_is_refused_in_one_line(tmp_path: Path) -> None:
-    run(tmp_path)
+def test_a_store_of_another_search_is_refused_in_one_line(finished: tuple[Path, Rows], tmp_path: Path) -> None:
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
     with pytest.raises(SearchError, match=r"^proposal 0 of the stored run is cell \w+, but this version") as error:
         run(tmp_path, seed=1)
     assert "\n" not in str(error.value)

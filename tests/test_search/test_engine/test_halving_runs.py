@@ -1,5 +1,6 @@
 """Searches with halving that really train: killed at any moment, resumed, replayed, and trained again."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ MARKS = (33, 100)
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rows]:
+    """Folder and rows of an undisturbed run. Only read or copy the folder."""
     folder = tmp_path_factory.mktemp("whole")
     return folder, run(folder, profile=HALVING)[0]
 
@@ -68,9 +70,9 @@ def test_a_killed_run_ends_with_the_rows_of_an_undisturbed_one(
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_a_run_that_was_extended_is_that_of_its_two_numbers(tmp_path: Path) -> None:
+def test_a_run_that_was_extended_is_that_of_its_two_numbers(whole: tuple[Path, Rows], tmp_path: Path) -> None:
     longer = replace(HALVING, search=replace(HALVING.search, proposals=24))
-    run(tmp_path / "a", profile=HALVING)
+    shutil.copytree(whole[0], tmp_path / "a")
     with make_store(tmp_path / "a") as store:
         assert store.drained == (18,)
     found, _ = run(tmp_path / "a", profile=longer)

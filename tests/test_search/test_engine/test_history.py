@@ -3,8 +3,11 @@
 Trials are simulated, so that searches are long enough to meet cells again in every way.
 """
 
+import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +45,7 @@ PROFILES = {
     ),
     "revisit": replace(
         LONG,
-        search=replace(SEARCH, proposals=150, reexamine=0.3, best=2, window=20),
+        search=replace(SEARCH, proposals=110, reexamine=0.3, best=2, window=20),
         memorization=replace(LONG.memorization, accuracy=0.05),
         mutation=MutationSection(Rule.ONE_TO_THREE, max_nodes=16, duplicates="revisit"),
     ),
@@ -82,10 +85,28 @@ def finish_interrupted(folder: Path, profile: Profile, seed: int, most: int) -> 
             kills += 1
 
 
+Whole = Callable[[str], tuple[Path, Engine, Rows]]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Runs each of the searches once, undisturbed, and returns its folder, which tests only read or copy."""
+
+    @cache
+    def run(name: str) -> tuple[Path, Engine, Rows]:
+        folder = tmp_path_factory.mktemp("whole")
+        return folder, *finish(folder, PROFILES[name])
+
+    return run
+
+
 @pytest.mark.parametrize("name", PROFILES)
-def test_a_resumed_run_has_the_strategy_and_the_rows_of_an_undisturbed_one(name: str, tmp_path: Path) -> None:
+def test_a_resumed_run_has_the_strategy_and_the_rows_of_an_undisturbed_one(
+    name: str, whole_run: Whole, tmp_path: Path
+) -> None:
     profile = PROFILES[name]
-    whole, expected = finish(tmp_path / "whole", profile)
+    folder, whole, expected = whole_run(name)
+    shutil.copytree(folder, tmp_path / "whole")
     parts, found, kills = finish_interrupted(tmp_path / "parts", profile, 1, 40 if name == "barren" else 120)
     again, _ = finish(tmp_path / "whole", profile)
     assert kills >= 2
@@ -106,20 +127,20 @@ def test_a_resumed_run_has_the_strategy_and_the_rows_of_an_undisturbed_one(name:
     assert reordered == expected
 
 
-def test_these_searches_meet_their_cells_in_every_way(tmp_path: Path) -> None:
-    _, revisit = finish(tmp_path / "revisit", PROFILES["revisit"])
+def test_these_searches_meet_their_cells_in_every_way(whole_run: Whole) -> None:
+    *_, revisit = whole_run("revisit")
     asked = [row.cell for row in revisit["proposals"] if row.kind == ProposalKind.PROPOSE and row.cell is not None]
     assert len(set(asked)) < len(asked)
     visits = sum(row.settings for row in revisit["evaluations"])
     assert visits > len(revisit["trials"])  # some trials had two proposals in flight that asked for them
-    _, random = finish(tmp_path / "random", PROFILES["random"])
+    *_, random = whole_run("random")
     given = {LIBRARY[name].graph.id for name in GIVEN}
     assert given & {row.cell for row in random["proposals"] if row.index >= 0}
 
 
-def test_a_trial_belongs_to_the_first_proposal_that_asked_for_it(tmp_path: Path) -> None:
+def test_a_trial_belongs_to_the_first_proposal_that_asked_for_it(whole_run: Whole) -> None:
     for name in ("random", "revisit"):
-        _, found = finish(tmp_path / name, PROFILES[name])
+        *_, found = whole_run(name)
         visited: dict[tuple[str, str], list[int]] = {}
         for row in found["evaluations"]:
             visited.setdefault((row.cell, row.task), []).append(row.proposal)
@@ -133,8 +154,8 @@ def test_a_trial_belongs_to_the_first_proposal_that_asked_for_it(tmp_path: Path)
             assert len(trials) <= counts[index, cell, task] <= len(trials) + len(earlier)
 
 
-def test_history_ends_before_the_first_proposal_that_did_not(tmp_path: Path) -> None:
-    finish(tmp_path, LONG)
+def test_history_ends_before_the_first_proposal_that_did_not(whole_run: Whole, tmp_path: Path) -> None:
+    shutil.copytree(whole_run("paper")[0], tmp_path, dirs_exist_ok=True)
     with sqlite3.connect(tmp_path / "run.sqlite") as connection:
         connection.execute('DELETE FROM proposals WHERE "index" = 70')
     with make_store(tmp_path, LONG) as store:
@@ -148,8 +169,10 @@ def test_history_ends_before_the_first_proposal_that_did_not(tmp_path: Path) -> 
             assert [(visit.task, visit.passed) for visit in past.visits] == expected
 
 
-def test_a_store_that_this_version_would_not_have_made_is_refused_at_the_next_check(tmp_path: Path) -> None:
-    finish(tmp_path, LONG)
+def test_a_store_that_this_version_would_not_have_made_is_refused_at_the_next_check(
+    whole_run: Whole, tmp_path: Path
+) -> None:
+    shutil.copytree(whole_run("paper")[0], tmp_path, dirs_exist_ok=True)
     with sqlite3.connect(tmp_path / "run.sqlite") as connection:
         # Proposal 89 is the last one; what it was is put into the place of what it is.
         other = connection.execute('SELECT cell FROM proposals WHERE "index" = 3').fetchone()[0]

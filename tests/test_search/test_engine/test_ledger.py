@@ -36,7 +36,7 @@ HALVED = replace(
     },
 )
 """A search in rungs; its trials are simulated, since so little training teaches the GRU nothing."""
-LONG = replace(PROFILE, search=replace(PROFILE.search, proposals=24))
+LONG = replace(PROFILE, search=replace(PROFILE.search, proposals=18))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_every_trial_is_charged_once_to_the_first_proposal_that_used_it(searched
     spent, given = costs(searched)
     plain = plain_costs(searched)
     assert given == pytest.approx(plain[None])
-    assert spent == pytest.approx([plain[k] for k in range(24)])
+    assert spent == pytest.approx([plain[k] for k in range(18)])
     assert len({round(value) for value in spent}) > 5  # proposals that end at different stages
 
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,20 +88,30 @@ def rows(folder: Path) -> dict[str, list[object]]:
         }
 
 
-def whole(folder: Path, allocation: str) -> list[Answer]:
-    """Tell all cells at once, with a promotion after the first eight, and return the answers and the standings."""
-    with opened(folder, allocation) as run:
-        answers = tell(run, CELLS[:8])
-        run.promote()
-        answers += tell(run, CELLS[8:])
-        return answers + run.results()
+Wholes = Callable[[str], tuple[Path, list[Answer]]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Wholes:
+    """Tells all cells at once, with a promotion after the first eight; returns the run, the answers and standings."""
+
+    @cache
+    def told(allocation: str) -> tuple[Path, list[Answer]]:
+        folder = tmp_path_factory.mktemp("whole") / "run"
+        with opened(folder, allocation) as run:
+            answers = tell(run, CELLS[:8])
+            run.promote()
+            answers += tell(run, CELLS[8:])
+            return folder, answers + run.results()
+
+    return told
 
 
 @each
 def test_answers_depend_on_the_sequence_alone_not_on_calls_the_order_of_results_or_reopening(
-    allocation: str, tmp_path: Path
+    allocation: str, whole: Wholes, tmp_path: Path
 ) -> None:
-    expected = whole(tmp_path / "whole", allocation)
+    folder, expected = whole(allocation)
     answers: list[Answer] = []
     for number, cell in enumerate(CELLS):
         with opened(tmp_path / "parts", allocation, Shuffled(TASKS, number)) as run:
@@ -110,15 +121,15 @@ def test_answers_depend_on_the_sequence_alone_not_on_calls_the_order_of_results_
     with opened(tmp_path / "parts", None) as run:
         answers += run.results()
     assert answers == expected
-    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+    assert rows(tmp_path / "parts") == rows(folder)
     assert len({answer.id for answer in expected}) == len(expected) - len(CELLS)
 
 
 @each
 def test_a_run_that_is_killed_again_and_again_trains_no_trial_twice_and_gives_the_same(
-    allocation: str, tmp_path: Path
+    allocation: str, whole: Wholes, tmp_path: Path
 ) -> None:
-    expected = whole(tmp_path / "whole", allocation)
+    folder, expected = whole(allocation)
     kills = 0
     while True:
         executor = Killing(TASKS, kills, 7)
@@ -134,7 +145,7 @@ def test_a_run_that_is_killed_again_and_again_trains_no_trial_twice_and_gives_th
             kills += 1
     assert kills >= 5
     assert found == expected[len(CELLS) :]
-    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+    assert rows(tmp_path / "killed") == rows(folder)
 
 
 @each
@@ -336,6 +347,21 @@ def verified(folder: Path, words: str) -> None:
         assert words in found.detail
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a run that was told four cells, once for each allocation. Only copy its folder."""
+
+    @cache
+    def run_of(allocation: str) -> Path:
+        folder = tmp_path_factory.mktemp("told") / "run"
+        with opened(folder, allocation) as run:
+            tell(run, CELLS[:4])
+            run.promote()
+        return folder
+
+    return run_of
+
+
 @each
 @pytest.mark.parametrize(
     ("statement", "words"),
@@ -348,12 +374,10 @@ def verified(folder: Path, words: str) -> None:
     ],
 )
 def test_a_replay_finds_what_does_not_follow_from_the_told_cells(
-    allocation: str, statement: str, words: str, tmp_path: Path
+    allocation: str, statement: str, words: str, told: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    with opened(folder, allocation) as run:
-        tell(run, CELLS[:4])
-        run.promote()
+    shutil.copytree(told(allocation), folder)
     with closing(sqlite3.connect(folder / FILE)) as connection:
         connection.executescript(statement)
     with Store.open(folder, readonly=True) as store:

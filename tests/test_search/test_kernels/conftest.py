@@ -23,7 +23,7 @@ Layer: TypeAlias = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
 Results: TypeAlias = dict[str, Tensor]
 Evaluate: TypeAlias = Callable[[Layer, GateGraph, Arguments], Results]
 
-MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "40"))
+MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "20"))
 """Number of random mutants on which each path is compared with the reference; 1,000 take a few minutes."""
 
 

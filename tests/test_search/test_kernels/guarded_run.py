@@ -120,4 +120,5 @@ def _parameters(flat: Tensor, parts: dict[str, Tensor]) -> Parameters:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    run(sys.argv[1] == "end", int(sys.argv[2]))
+    for at_end in (True, False):  # in one process, which compiles each cell once
+        run(at_end, int(sys.argv[1]))

@@ -15,6 +15,7 @@ from search.training.compute import ModelProducts, Positions, data_size, matrix_
 from search.training.model import SequenceModel
 from tasks.arithmetic import Arithmetic
 from tasks.task import Output, Split, Task
+from tasks.xml import Xml
 from tests.test_search.small import Chords, small_task
 
 GROUPED = parse_formula("h' = tanh(linear(x, groups=2) + linear(h, groups=4) + linear(h))").canonical()
@@ -35,9 +36,16 @@ def counted(model: SequenceModel, task: Task, split: Split) -> int:
     return total // 2
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("task", [small_task("xml"), Arithmetic(digits=1, validation=90, test=120), Chords()], ids=str)
+@pytest.mark.parametrize(("name", "layers"), [("lstm", 1), ("gru", 2), ("mut1", 1), ("mut1", 2), ("grouped", 2)])
+@pytest.mark.parametrize(
+    "task",
+    [
+        Xml(min_letters=1, max_letters=2, validation=150, test=300),
+        Arithmetic(digits=1, validation=90, test=120),
+        Chords(),
+    ],
+    ids=str,
+)
 def test_an_evaluation_costs_what_pytorch_counts(name: str, layers: int, task: Task) -> None:
     graph = CELLS[name]
     model = SequenceModel(graph, 8, layers, task.output_size, task.output)

@@ -29,7 +29,7 @@ from tasks.task import Batch, Output, Split, Task
 from tests.test_search.small import Chords, small_task
 
 V, H, B, T = 11, 16, 3, 7
-MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "40"))
+MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "20"))
 LSTM, GRU = LIBRARY["lstm"].graph, LIBRARY["gru"].graph
 GATES = """\
 i = sigmoid(linear(x, bias=0.11) + linear(h))

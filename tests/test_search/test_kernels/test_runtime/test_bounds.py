@@ -16,19 +16,18 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("side", ["end", "start"])
-def test_machine_code_touches_nothing_outside_of_its_arrays(side: str) -> None:
+def test_machine_code_touches_nothing_outside_of_its_arrays() -> None:
     require_host()
     mutants = 8
     run = subprocess.run(
-        [sys.executable, "-W", "error", HERE.parent / "guarded_run.py", side, str(mutants)],
+        [sys.executable, "-W", "error", HERE.parent / "guarded_run.py", str(mutants)],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert (run.returncode, run.stdout) == (0, f"ran {mutants + 6 + len(GUARDED)}\n"), run.stderr
+    assert (run.returncode, run.stdout) == (0, f"ran {mutants + 6 + len(GUARDED)}\n" * 2), run.stderr
 
 
 def test_the_guards_do_catch_an_access_beyond_the_end() -> None:
