@@ -2,8 +2,9 @@
 
 A task discriminates if the named cells differ by far more than the noise of one cell's mean: the spread, which is the
 standard deviation of their mean test metrics, is at least `ENOUGH` times the standard error of one mean. Plain
-recurrent networks are left out, since they are so much worse on most tasks that they alone would make a spread. The
-spread has the noise of the means in it: cells that are all equal give a ratio of about 1.
+recurrent networks are left out, since they are so much worse on most tasks that they alone would make a spread; so are
+cells that have learnt nothing, whose loss may be anything, and with it the error. The spread has the noise of the means
+in it: cells that are all equal give a ratio of about 1.
 
 A task is saturated if the best named cell has learnt nearly all that can be learnt: `SATURATED` of the gain of the best
 possible predictor over the constant baseline. Where that ceiling is not known, this is not known either.
@@ -40,7 +41,7 @@ class Discrimination:
 
     Attributes:
         task: name of the task.
-        cells: number of these cells.
+        cells: number of these cells, without those that are no better than the constant baseline.
         repeats: number of seeds.
         spread: standard deviation of their mean test metrics, in the metric's unit.
         error: standard error of one mean, pooled over the cells, in the metric's unit.
@@ -99,6 +100,11 @@ def _of_task(found: Finalists, task: str, constant: float | None, ceiling: float
     if len(names) < LEAST_CELLS:
         return None
     values = table.loc[[known[name] for name in names]].to_numpy(np.float64)
+    if constant is not None:  # without those that are no better than a constant prediction
+        learnt = gain(values.mean(axis=1), constant, higher) > 0
+        names, values = [name for name, has in zip(names, learnt, strict=True) if has], values[learnt]
+        if len(names) < LEAST_CELLS:
+            return None
     means = values.mean(axis=1)
     best = int(means.argmax() if higher else means.argmin())
 

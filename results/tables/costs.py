@@ -34,16 +34,20 @@ def totals(store: Store, cells: pd.Index) -> pd.DataFrame:
 def relative_step_seconds(store: Store, tasks: Sequence[str], cells: pd.Index) -> Floats:
     """Return the time of a training step over the LSTM's: the geometric mean over the tasks that both have.
 
-    The time on a task is the median over the trials at the best setting, each over the LSTM's trial of the same repeat.
+    The time on a task is the median over the fresh seeds, each trial over the LSTM's of the same repeat; of a cell that
+    was not retrained, it is that of its search trial.
     """
     rows = pd.DataFrame(store.typed(_STEP_SECONDS, _STEP_SECONDS_KINDS), columns=list(_STEP_SECONDS_KINDS))
     rows = rows[rows["task"].isin(tasks)]
     reference = rows[rows["cell"] == LSTM].drop(columns="cell")
     if reference.empty:
         return np.full(len(cells), np.nan)
-    # A repeat of all cells is trained in one go, so that other work of the machine slowed down both trials of a pair
-    # alike; the median leaves out the pairs of which it slowed down one.
+    # A fresh seed of all cells is trained in one go, so that other work of the machine slowed down both trials of a
+    # pair alike; the median leaves out the pairs of which it slowed down one. A search takes longer, and stops trials.
     pairs = rows.merge(reference, on=["task", "repeat"], suffixes=("", "_lstm"))
+    fresh = pairs["repeat"] > 0
+    retrained = fresh.groupby([pairs["cell"], pairs["task"]]).transform("any")
+    pairs = pairs[fresh | ~retrained]
     pairs["ratio"] = pairs["seconds"] / pairs["seconds_lstm"]
     times = pairs.groupby(["cell", "task"])["ratio"].median().unstack("task")
     return _geometric_means(times.astype("float64"), LSTM).reindex(cells).to_numpy(np.float64)

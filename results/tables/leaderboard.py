@@ -157,8 +157,8 @@ COLUMNS = {
     "steps": "training steps of all these trials",
     "seconds": "wall-clock time of all these trials; differs between equal runs",
     "relative_step_seconds": "time of a training step at the best settings, evaluation included, over the LSTM's: "
-    "median over the seeds that both have, geometric mean over the ranked tasks; unreliable if the machine had other "
-    "work; differs between equal runs",
+    "median over the fresh seeds that both have, geometric mean over the ranked tasks; unreliable if the machine had "
+    "other work; differs between equal runs",
     "front_step_seconds": "True if the cell is on the front for relative_step_seconds; differs between equal runs",
     "environments": "number of environments (versions, processor, commit) that its trials and the GRU's were trained "
     "in; above 1, as after resuming under other versions, small differences may come from that",

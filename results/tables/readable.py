@@ -130,7 +130,9 @@ def readable(
                 # Of the ranked value, in which a lost seed counts as the constant baseline; `TASK_perplexity` has none.
                 with np.errstate(over="ignore"):
                     perplexity = float(np.exp(row[f"{task}_test"]))
-                metric = _measured(perplexity, error and error * perplexity, PERPLEXITY_DIGITS)
+                # By the delta method, which holds for small errors alone.
+                spread = error * perplexity if error is not None and error < _LARGEST_ERROR else None
+                metric = _measured(perplexity, spread, PERPLEXITY_DIGITS)
             else:
                 metric = _measured(row[f"{task}_{'study' if paper else 'test'}"], error, 3 if paper else layout.digits)
             mark = MARKS.get(row[f"{task}_vs_gru"], "  ") if retrained and same else "  "
@@ -323,6 +325,9 @@ def _with_paper(own: str, paper: float | None, layout: Layout) -> str:
     slash = " / " if layout.gap > 1 else "/"
     return own if paper is None or not own else f"{own}{slash}{paper:.3f}"
 
+
+_LARGEST_ERROR = 0.5
+"""Standard error of a cross entropy from which on that of its perplexity is not shown."""
 
 _LARGE = 1e6
 """Values from here on are written with an exponent."""

@@ -109,7 +109,7 @@ def population_of(entries: Sequence[str], own: Mapping[str, str], form: FormVers
 
 
 def _members(entry: str) -> Sequence[str]:
-    if entry == BEST:
+    if entry.lower() == BEST:
         return ATLAS
     if not entry.startswith(FAMILY):
         return [library_name(entry) or entry]

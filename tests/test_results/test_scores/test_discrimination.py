@@ -54,6 +54,15 @@ def test_every_number_is_that_of_a_plain_loop(tmp_path: Path, seed: int) -> None
     assert row.saturated is False
 
 
+def test_cells_that_have_learnt_nothing_are_left_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    means = dict(zip(NAMES, (0.7, 0.66, 0.72, 0.6), strict=True))
+    alone, _ = make_retrained(tmp_path / "alone", np.random.default_rng(0), means, 0.01)
+    store, _ = make_retrained(tmp_path / "run", rng, means | {"mut2": -40.0, "mut3": 0.1}, 0.01)
+    with alone, store:
+        assert discrimination(store, ("arithmetic",)) == discrimination(alone, ("arithmetic",))
+
+
 def test_equal_cells_have_a_spread_of_one_error_and_do_not_discriminate(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     ratios = []

@@ -90,6 +90,7 @@ def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
         same = [t for t in trials if (t.cell, t.task, t.setting) == (pick_of.cell, pick_of.task, pick_of.setting)]
         per_step.append({t.repeat: t.seconds / t.steps for t in same if t.steps})
     both = per_step[0].keys() & per_step[1].keys()
+    both = {k for k in both if k > 0} or both
     return [math.log(statistics.median(per_step[0][k] / per_step[1][k] for k in both))] if both else []
 
 
