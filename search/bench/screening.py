@@ -53,7 +53,8 @@ def screen(profile: Profile, candidates: int, seed: int) -> Screening:
         options={"validation": 100, "test": 100},
         schedule=ScheduleSection(epoch_steps=1, epochs=1),
     )
-    search = replace(profile.search, strategy="random", proposals=candidates, baselines=SEEDS)
+    # From the seeds alone, so that every candidate is a mutant: a population would be proposed first.
+    search = replace(profile.search, strategy="random", proposals=candidates, baselines=SEEDS, population=SEEDS)
     profile = replace(profile, search=search, tasks={"last": last})
     tasks = {MEMORIZATION: load_task(MEMORIZATION, **profile.memorization.options)}
     tasks["last"] = load_task("xml", **last.options)
