@@ -134,3 +134,31 @@ def test_the_sizes_are_nearly_equal(trained: pd.DataFrame) -> None:
     ratios = sizes / sizes[trained["name"] == "gru"].to_numpy()
     assert np.nanmin(ratios) > 0.95
     assert np.nanmax(ratios) < 1.035
+
+
+def best_on_xml(run: str) -> pd.Series:
+    """Return the best validation accuracy on XML of each cell with the search's seed."""
+    trials = gatesearch.load(FOLDER.with_name(run)).trials
+    return trials[(trials["task"] == "xml") & (trials["repeat"] == 0)].groupby("cell")["validation"].max().dropna()
+
+
+def test_cells_at_an_end_of_the_rates_on_xml_were_tried_with_the_rates_beyond(everything: pd.DataFrame) -> None:
+    run = gatesearch.load(FOLDER)
+    trials = run.trials[(run.trials["task"] == "xml") & (run.trials["repeat"] == 0)].dropna(subset="validation")
+    best = trials.loc[trials.groupby("cell")["validation"].idxmax()].set_index("cell")
+    names = {str(cell): str(name) for cell, name in everything["name"].items()}
+    cells = {name: cell for cell, name in names.items()}
+    constant = run.information["constants"]["xml"]["validation"]
+    whole = best["validation"][cells["gru"]] - constant
+    beyond = {"low": best_on_xml("atlas-xml-low"), "high": best_on_xml("atlas-xml-high")}
+    gains = {}
+    for cell, rate in best["learning_rate"].items():
+        side = {0.1: "low", 2.0: "high"}.get(rate)
+        if side is not None and cell in beyond[side]:
+            gains[names[cell]] = (beyond[side][cell] - best["validation"][cell]) / whole
+        elif side is not None:  # it has learnt nothing
+            assert best["validation"][cell] < constant + 0.02 * whole
+    ahead = {name: round(100 * gain, 1) for name, gain in gains.items() if gain > 0}
+    assert (len(gains), len(ahead)) == (31, 4)
+    assert max(ahead.values()) == 1.1
+    assert round(100 * gains["lstm"]) == -7

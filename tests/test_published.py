@@ -19,7 +19,7 @@ WIDTH = 120
 
 
 def test_there_are_tables_of_the_published_cells_of_the_named_ones_and_of_a_search() -> None:
-    assert set(RUNS) == {"atlas", "baselines", "evening"}
+    assert set(RUNS) == {"atlas", "atlas-xml-high", "atlas-xml-low", "baselines", "evening"}
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -32,7 +32,13 @@ def test_the_files_are_those_that_the_manifest_has(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["baselines", *(pytest.param(name, marks=pytest.mark.slow) for name in ("atlas", "evening"))]
+    "name",
+    [
+        "atlas-xml-high",
+        "atlas-xml-low",
+        "baselines",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("atlas", "evening")),
+    ],
 )
 def test_the_run_is_what_its_seed_profile_and_trials_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", str(FOLDERS[name])]) == 0, capsys.readouterr().out
