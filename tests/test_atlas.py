@@ -136,10 +136,11 @@ def test_the_sizes_are_nearly_equal(trained: pd.DataFrame) -> None:
     assert np.nanmax(ratios) < 1.035
 
 
-def best_on_xml(run: str) -> pd.Series:
+def best_on_xml(run: str) -> dict[str, float]:
     """Return the best validation accuracy on XML of each cell with the search's seed."""
     trials = gatesearch.load(FOLDER.with_name(run)).trials
-    return trials[(trials["task"] == "xml") & (trials["repeat"] == 0)].groupby("cell")["validation"].max().dropna()
+    best = trials[(trials["task"] == "xml") & (trials["repeat"] == 0)].groupby("cell")["validation"].max().dropna()
+    return {str(cell): float(value) for cell, value in best.items()}
 
 
 def test_cells_at_an_end_of_the_rates_on_xml_were_tried_with_the_rates_beyond(everything: pd.DataFrame) -> None:
@@ -149,15 +150,16 @@ def test_cells_at_an_end_of_the_rates_on_xml_were_tried_with_the_rates_beyond(ev
     names = {str(cell): str(name) for cell, name in everything["name"].items()}
     cells = {name: cell for cell, name in names.items()}
     constant = run.information["constants"]["xml"]["validation"]
-    whole = best["validation"][cells["gru"]] - constant
+    own = {str(cell): float(value) for cell, value in best["validation"].items()}
+    whole = own[cells["gru"]] - constant
     beyond = {"low": best_on_xml("atlas-xml-low"), "high": best_on_xml("atlas-xml-high")}
-    gains = {}
-    for cell, rate in best["learning_rate"].items():
+    gains: dict[str, float] = {}
+    for cell, rate in zip(own, best["learning_rate"], strict=True):
         side = {0.1: "low", 2.0: "high"}.get(rate)
         if side is not None and cell in beyond[side]:
-            gains[names[cell]] = (beyond[side][cell] - best["validation"][cell]) / whole
+            gains[names[cell]] = (beyond[side][cell] - own[cell]) / whole
         elif side is not None:  # it has learnt nothing
-            assert best["validation"][cell] < constant + 0.02 * whole
+            assert own[cell] < constant + 0.02 * whole
     ahead = {name: round(100 * gain, 1) for name, gain in gains.items() if gain > 0}
     assert (len(gains), len(ahead)) == (31, 4)
     assert max(ahead.values()) == 1.1
