@@ -56,6 +56,10 @@ def check_population(entries: Sequence[str], own: Mapping[str, str], max_loop_pr
     Raises:
         ValueError: there is no cell to start from, or an entry is none; one line with the entry, the rule and a remedy.
     """
+    if BEST in own:
+        raise ValueError(
+            f"cells has {BEST!r}, which stands for the best published cells in search.population; rename it"
+        )
     if not (entries or own):
         raise ValueError("search.population is empty; name at least one cell to start from")
     for entry in entries:
@@ -80,8 +84,8 @@ def check_population(entries: Sequence[str], own: Mapping[str, str], max_loop_pr
     for name, graph in population_of(entries, own, PRESENT).items():
         if (count := loop_products(graph)) > max_loop_products:
             raise ValueError(
-                f"search.population has {quoted(name, 60)} (matrix products in loops: {count}), but "
-                f"mutation.max_loop_products is {max_loop_products}; name other cells "
+                f"the initial population has {quoted(name, 60)} (matrix products in loops: {count}), but "
+                f"mutation.max_loop_products is {max_loop_products}; name other cells in search.population "
                 "(`gatesearch cells --no-loop-products` lists those with none)"
             )
 

@@ -40,7 +40,7 @@ def test_entries_are_names_in_any_spelling_families_formulas_and_own_cells() -> 
 @pytest.mark.parametrize("name", ["evening", "overnight", "discover"])
 def test_a_long_search_starts_from_the_best_published_cells_by_family(name: str) -> None:
     population = load_profile(name).search.population
-    assert population == ATLAS
+    assert population == ATLAS == profile('["Atlas"]').search.population
     assert len({LIBRARY[cell].graph.id for cell in population}) == 20
     families = [FAMILY_OF[cell] for cell in population]
     assert set(families[:8]) == set(families[8:16]) == set(FAMILIES)
@@ -110,9 +110,10 @@ def test_the_population_keeps_to_the_limit_of_products_in_loops() -> None:
     assert profile('["sru"]').mutation.max_loop_products is None
     assert profile('["gru"]', "[mutation]\nmax_loop_products = 3").mutation.max_loop_products == 3
     for population, more, words in (
-        ('["sru", "gru"]', limit, "search.population has 'gru' (matrix products in loops: 3), but"),
+        ('["sru", "gru"]', limit, "the initial population has 'gru' (matrix products in loops: 3), but"),
         ('["sru"]', f'{limit}\n[cells]\nmine = "{FORMULA}"', "'mine' (matrix products in loops: 1)"),
-        (f'["{FORMULA}"]', limit, "mutation.max_loop_products is 0; name other cells"),
+        ('["sru"]', f'[cells]\natlas = "{FORMULA}"', "cells has 'atlas', which stands for the best published cells"),
+        (f'["{FORMULA}"]', limit, "mutation.max_loop_products is 0; name other cells in search.population"),
     ):
         with pytest.raises(SearchError) as error:
             profile(population, more)
