@@ -272,7 +272,7 @@ def _baseline_gains(compared: Compared) -> bool:
 def _sentence(compared: Compared, name: str, reach: float | None) -> str:
     level, baseline = f"{compared.level:.4f}", compared.baseline
     if not _baseline_gains(compared):
-        reached = f"{name} against {baseline}"
+        reached = f"{name} against {baseline}:"
     elif reach is None:
         final = float(np.median(compared.finals[name]))
         reached = f"{name} does not reach the median final score of {baseline} ({level}); its own is {final:.4f};"
@@ -291,7 +291,7 @@ def _sentence(compared: Compared, name: str, reach: float | None) -> str:
         Verdict.UNDECIDED: "it is undecided which final score is better",
     }[verdict]
     return (
-        f"{reached} at equal compute {said}: mean difference {sign * test.difference:+.4f}, 95 % interval "
+        f"{reached} at equal compute {said}; mean difference {sign * test.difference:+.4f}, 95 % interval "
         f"{low:+.4f} to {high:+.4f}, better on {wins} of {test.seeds} seeds, corrected p = {p:.3g}."
     )
 

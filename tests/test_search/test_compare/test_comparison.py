@@ -70,7 +70,7 @@ def test_a_method_that_is_better_by_construction_wins(compared: Path) -> None:
     assert 0 < methods["with"]["reach_share"] <= 1
     text = (compared / "comparison.md").read_text()
     assert "**without does not reach the median final score of with (1." in text
-    assert "at equal compute its final score is worse: mean difference -0." in text
+    assert "at equal compute its final score is worse; mean difference -0." in text
     assert "With 3 seeds a permutation test has no p value below 0.25" in text
     assert "simulated: nothing here is evidence" in text
 
@@ -124,14 +124,14 @@ def test_equal_methods_are_undecided(tmp_path: Path) -> None:
     pairs = pd.read_csv(tmp_path / "c" / "pairs.csv")
     assert pairs["verdict"].tolist() == ["undecided", "undecided"]
     assert pairs["difference"].tolist() == [0.0, 0.0]
-    assert "it is undecided which final score is better: mean" in (tmp_path / "c" / "comparison.md").read_text()
+    assert "it is undecided which final score is better; mean" in (tmp_path / "c" / "comparison.md").read_text()
 
 
 def test_where_the_baseline_finds_nothing_no_compute_to_reach_it_is_told(tmp_path: Path) -> None:
     text = HEAD.replace("trainings = 9", "trainings = 0.01") + "[methods.same]\nsearch.strategy = 'paper'\n"
     run(tmp_path / "c", plan_of(tmp_path, text))
     page = (tmp_path / "c" / "comparison.md").read_text()
-    assert "same against with at equal compute it is undecided which final score is better: mean" in page
+    assert "same against with: at equal compute it is undecided which final score is better; mean" in page
     assert page.count("1.0000, is not above that of the given cells, so no compute to reach it is told.") == 1
     assert " reaches the median" not in page
 
