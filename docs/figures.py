@@ -85,12 +85,9 @@ KINDS = {
 """Kinds of cells by what a step costs, with colour and shape."""
 
 
-def front(run: gatesearch.Run | None = None) -> str:
-    """Return a chart of the score of the published cells that learn every task, against the time of a training step.
-
-    `run` is that of `ATLAS` by default.
-    """
-    table = (gatesearch.load(ATLAS) if run is None else run).leaderboard()
+def front() -> str:
+    """Return a chart of the score of the published cells that learn every task, against the time of a training step."""
+    table = gatesearch.load(ATLAS).leaderboard()
     table = table[table["evidence"].isin(["retrained", "confirmed"]) & (table["score"] > 0)]
     products = table["loop_products"].fillna(1).astype(int) > 0
     linear = table["linear_in_state"].fillna(False).astype(bool)
@@ -124,10 +121,10 @@ def front(run: gatesearch.Run | None = None) -> str:
         title="score: smallest share of the GRU's gain over four tasks",
         scale=alt.Scale(domain=[0, 1.05], nice=False),
     )
-    domain, colours, shapes = names, [c for c, _ in KINDS.values()], [s for _, s in KINDS.values()]
+    colours, shapes = zip(*KINDS.values(), strict=True)
     legend = alt.Legend(title=None, labelLimit=400)
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=domain, range=colours), legend=legend)
-    shape = alt.Shape("kind:N", scale=alt.Scale(domain=domain, range=shapes), legend=legend)
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=names, range=shapes), legend=legend)
 
     def layer(rows: pd.DataFrame) -> alt.Chart:
         return alt.Chart(alt.InlineData(values=rows.to_dict("records")))

@@ -77,6 +77,12 @@ REFERENCES = "reference"
 _LEFT = ("cell", "name", REFERENCES)
 """Columns that are aligned to the left in Markdown and LaTeX."""
 
+_LARGEST_ERROR = 0.5
+"""Standard error of a cross entropy from which on that of its perplexity is not shown."""
+
+_LARGE = 1e6
+"""Values from here on are written with an exponent."""
+
 _SIZES = {"relative_parameters": "parameters", "relative_multiply_adds": "mult-adds", "relative_step_seconds": "time"}
 
 
@@ -324,13 +330,6 @@ def _with_paper(own: str, paper: float | None, layout: Layout) -> str:
     """Return a figure with the paper's after a slash."""
     slash = " / " if layout.gap > 1 else "/"
     return own if paper is None or not own else f"{own}{slash}{paper:.3f}"
-
-
-_LARGEST_ERROR = 0.5
-"""Standard error of a cross entropy from which on that of its perplexity is not shown."""
-
-_LARGE = 1e6
-"""Values from here on are written with an exponent."""
 
 
 def _escaped(text: str) -> str:
