@@ -1,0 +1,272 @@
+"""Recordings converted to rows of features, and their division into splits.
+
+Each different recording is converted once, block by block, into a file of the cache (`tasks.row_file`), so that memory
+does not grow with the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.audio.decoding import Measures, decode, libraries
+from tasks.audio.folder import Found, file_digest, recordings_in
+from tasks.cache import Arrays, key_of
+from tasks.description import Fact
+from tasks.errors import TaskError
+from tasks.folders import unusable
+from tasks.row_file import Append, RowFile, load_or_write
+from tasks.task import Split
+
+_FORMAT = "audio 1"  # version of the cache's content; increases when the same files give other rows
+
+_HELD_OUT = 8  # one in so many recordings is validation, and one is test
+
+_MEASURES = ("rate", "channels", "frames", "silent", "clipped", "cut", "digest")
+
+Integers = npt.NDArray[np.int64]
+_Result = TypeVar("_Result")
+
+
+class Features(Protocol):
+    """Rows that are made of the samples of a recording, in any division into blocks."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row."""
+
+    @property
+    def dtype(self) -> str:
+        """Type of the numbers."""
+
+    def feed(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Return the rows that the next samples (n,) complete."""
+
+    def end(self) -> npt.NDArray[Any]:
+        """Return the rows that are still missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Recordings of one split, sorted by the names of their files: R of them.
+
+    Attributes:
+        spans: rows of each in the file of rows, from the first up to the last, (R, 2).
+        numbers: place of each in the tables of all different recordings, (R,).
+        labels: class of each, (R,); empty without labels.
+    """
+
+    spans: Integers
+    numbers: Integers
+    labels: Integers
+
+    @property
+    def lengths(self) -> Integers:
+        """Rows of each recording, (R,)."""
+        lengths: Integers = self.spans[:, 1] - self.spans[:, 0]
+        return lengths
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """All recordings of a task.
+
+    Attributes:
+        rows: their features.
+        measures: arrays over the different recordings, by the fields of `Measures`.
+        parts: the recordings of each split.
+        classes: the labels, sorted; empty without labels.
+        facts: files that are not read.
+    """
+
+    rows: RowFile
+    measures: Arrays
+    parts: Mapping[Split, Part]
+    classes: tuple[str, ...]
+    facts: tuple[Fact, ...]
+
+
+def load_recordings(
+    path: Path, rate: int, features: Callable[[], Features], setting: Sequence[str], *, labelled: bool
+) -> Recordings:
+    """Find, convert and divide the recordings of a file or folder.
+
+    Folders divide them, or else their content does: of the recordings in the order of their checksums, the first eighth
+    is validation and the next is test, at least one each, within each label if there are labels. Copies are in one
+    split. A single recording is divided by time, with its last two eighths as validation and test.
+
+    Args:
+        path: the user's file or folder.
+        rate: samples per second.
+        features: makes the features of one recording.
+        setting: what the features depend on, for the cache.
+        labelled: whether the folders' names are labels.
+
+    Raises:
+        TaskError: files cannot be used, all of which are named; or there are too few.
+    """
+    libraries()
+    found = recordings_in(path, labelled=labelled)
+    hashes = _each(found, found.paths, file_digest)
+    twins: dict[str, list[Path]] = {}
+    for one, digest in hashes.items():
+        twins.setdefault(digest, []).append(one)
+    order = sorted(twins)  # by content, so that names change nothing
+    fresh = features()
+
+    def write(append: Append) -> Arrays:
+        return _converted(found, [twins[digest] for digest in order], rate, features, append)
+
+    rows, index = load_or_write(
+        "audio",
+        key_of([_FORMAT, str(rate), *setting, *order]),
+        fresh.dtype,
+        fresh.width,
+        ("lengths", *_MEASURES),
+        write,
+    )
+    ends = np.cumsum(index["lengths"])
+    spans = np.stack([ends - index["lengths"], ends], axis=1)
+    places = {digest: place for place, digest in enumerate(order)}
+    numbers = {one: places[digest] for one, digest in hashes.items()}
+    measures = {name: index[name] for name in _MEASURES}
+    if len(found.paths) == 1 and not found.splits and not labelled:
+        return Recordings(rows, measures, _by_time(found, spans[0]), (), found.facts)
+    classes = tuple(sorted(set(found.labels.values())))
+    if labelled and len(classes) < 2:
+        raise TaskError(f"data = {str(path)!r} has the single label {classes[0]!r}; labels are the names of subfolders")
+    sounds = {one: str(index["digest"][number]) for one, number in numbers.items()}
+    splits = found.splits or splits_by_content(path, sounds, found.labels)
+    parts = {}
+    for split in Split:
+        own = [one for one in found.paths if splits[one] is split]
+        chosen = np.array([numbers[one] for one in own], np.int64)
+        labels = np.array([classes.index(found.labels[one]) for one in own] if labelled else [], np.int64)
+        parts[split] = Part(spans[chosen], chosen, labels)
+    _check_labels(path, classes, parts[Split.TRAIN])
+    return Recordings(rows, measures, parts, classes, found.facts)
+
+
+def splits_by_content(folder: Path, sounds: Mapping[Path, str], labels: Mapping[Path, str]) -> dict[Path, Split]:
+    """Return the split of each recording by its content; copies are in one split.
+
+    Args:
+        folder: the user's folder, for messages.
+        sounds: a checksum of the sound of each recording.
+        labels: the label of each, within which recordings are divided; none without labels.
+
+    Raises:
+        TaskError: there are fewer than three different recordings, or of a label.
+    """
+    groups: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    for path, sound in sounds.items():
+        if sound not in seen:  # a recording with two labels is divided with those of the first one
+            groups.setdefault(labels.get(path, ""), []).append(sound)
+            seen.add(sound)
+    splits: dict[str, Split] = {}
+    for label, own in sorted(groups.items()):
+        if len(own) < len(Split):
+            of_label = f" with label {label!r}" if label else ""
+            recordings = "recording" if len(own) == 1 else "different recordings"
+            raise TaskError(
+                f"data = {str(folder)!r} has {len(own)} {recordings}{of_label}, too few for three splits; give at "
+                "least three, or put them into folders train, valid and test"
+            )
+        held_out = max(1, round(len(own) / _HELD_OUT))
+        for place, sound in enumerate(sorted(own)):
+            past = place // held_out
+            splits[sound] = (Split.VALIDATION, Split.TEST)[past] if past < 2 else Split.TRAIN
+    return {path: splits[sound] for path, sound in sounds.items()}
+
+
+def _by_time(found: Found, span: Integers) -> dict[Split, Part]:
+    """Divide a single recording by time."""
+    begin, end = span.tolist()
+    cuts = [begin, *(begin + (end - begin) * eighths // _HELD_OUT for eighths in (6, 7)), end]
+    if cuts[2] - cuts[1] < 2:
+        raise TaskError(
+            f"{str(found.paths[0])!r} has {end - begin} samples, too few for three splits; give a longer one"
+        )
+    none = np.empty(0, np.int64)
+    ranges = pairwise(cuts)
+    return {
+        split: Part(np.array([cut], np.int64), np.zeros(1, np.int64), none)
+        for split, cut in zip(Split, ranges, strict=True)
+    }
+
+
+def _check_labels(folder: Path, classes: Sequence[str], training: Part) -> None:
+    """Raise `TaskError` if a label has no training recording."""
+    missing = [label for number, label in enumerate(classes) if number not in training.labels]
+    if missing:
+        raise TaskError(
+            f"data = {str(folder)!r} has no training recording with label {missing[0]!r}; put some into the folder of "
+            "training, or leave the label out"
+        )
+
+
+def _converted(
+    found: Found, files: Sequence[Sequence[Path]], rate: int, features: Callable[[], Features], append: Append
+) -> Arrays:
+    """Append the rows of recordings, and return the index: their lengths and measures.
+
+    Args:
+        found: the recordings.
+        files: the files of each different recording, equal copies.
+        rate: samples per second.
+        features: makes the features of one recording.
+        append: takes the next rows.
+    """
+    lengths: list[int] = []
+    copies = {own[0]: own for own in files}
+
+    def convert(path: Path) -> Measures:
+        made = features()
+        length = 0
+
+        def take(samples: npt.NDArray[np.float32]) -> None:
+            nonlocal length
+            rows = made.feed(samples)
+            append(rows)
+            length += len(rows)
+
+        measures = decode(path, rate, take)
+        last = made.end()
+        append(last)
+        lengths.append(length + len(last))
+        return measures
+
+    measured = _each(found, list(copies), convert, copies)
+    arrays = {name: np.array([getattr(one, name) for one in measured.values()]) for name in _MEASURES}
+    return arrays | {"lengths": np.array(lengths, np.int64)}
+
+
+def _each(
+    found: Found,
+    paths: Sequence[Path],
+    read: Callable[[Path], _Result],
+    copies: Mapping[Path, Sequence[Path]] | None = None,
+) -> dict[Path, _Result]:
+    """Apply a reader to files; `copies` are the files for which each stands.
+
+    Raises:
+        TaskError: some files cannot be used; all of them are named.
+    """
+    results: dict[Path, _Result] = {}
+    errors: dict[Path, str] = {}
+    for path in paths:
+        try:
+            results[path] = read(path)
+        except TaskError as error:
+            for copy in (path,) if copies is None else copies[path]:
+                errors[copy] = str(error).replace(repr(str(path)), repr(str(copy)))
+    if errors:
+        raise unusable(found.folder, len(found.paths), dict(sorted(errors.items())))
+    return results
