@@ -88,7 +88,7 @@ class RowReader:
         found = np.empty((end - begin, self._rows.width), self._rows.dtype)
         if found.size:
             self._file.seek(begin * self._rows.row_bytes)
-            _fill(self._file, memoryview(found).cast("B"), self._rows.path)
+            _fill(self._file, found.data.cast("B"), self._rows.path)
         return found
 
 

@@ -20,9 +20,8 @@ from tasks.task import Split
 CLIPPED = 0.001
 """Share of values at full scale above which sound is distorted."""
 
-_COLUMNS = (
-    50  # of a batch for which the share of padding is told: those of an evaluation, if there are enough recordings
-)
+_COLUMNS = 50
+"""Columns of a batch for which padding is told: those of an evaluation, or fewer if there are fewer recordings."""
 
 
 def sample_descriptions(

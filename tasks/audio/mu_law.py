@@ -19,7 +19,8 @@ def encoded(amplitudes: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint8]:
     """Return the levels, 0 to 255, of amplitudes of any shape; those beyond -1 to 1 are clipped."""
     clipped = np.clip(amplitudes.astype(np.float64), -1.0, 1.0)
     compressed = np.sign(clipped) * np.log1p(_MU * np.abs(clipped)) / np.log1p(_MU)
-    return np.floor((compressed + 1.0) / 2.0 * _MU + 0.5).astype(np.uint8)
+    levels: npt.NDArray[np.uint8] = np.floor((compressed + 1.0) / 2.0 * _MU + 0.5).astype(np.uint8)
+    return levels
 
 
 def decoded(levels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
