@@ -158,10 +158,10 @@ class _Lines:
                     raise TaskError(f"{self._where} has a NUL character in line {self._number:,}; save it as UTF-8")
                 yield line
         except UnicodeDecodeError as error:  # of a block of lines
+            line = self._number + 1 + error.object[: error.start].count(b"\n")
             byte = error.object[error.start]
             raise TaskError(
-                f"{self._where} is not {error.encoding.upper()} (byte 0x{byte:02x} after line {self._number:,}); "
-                "save it as UTF-8"
+                f"{self._where} is not {error.encoding.upper()} (byte 0x{byte:02x} in line {line:,}); save it as UTF-8"
             ) from error
 
 

@@ -71,7 +71,7 @@ def training_pieces(lengths: Integers, batch: int, least: int, rng: np.random.Ge
         rng: source of the places of the cuts.
     """
     wanted = max(-(-int(lengths.sum()) // batch), least)
-    counts = np.maximum(np.rint(lengths / wanted).astype(np.int64), 1)
+    counts = np.maximum(lengths // wanted, 1)
     offsets = np.where(counts > 1, (rng.random(len(lengths)) * lengths).astype(np.int64), 0)
     pieces = _equal_parts(lengths, counts)
     of = np.repeat(np.arange(len(lengths)), counts)

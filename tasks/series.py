@@ -193,7 +193,8 @@ class Series(Task):
             remedy = "bring the rows to equal steps first, since a step is a row to the model"
             facts.append(Fact("irregular steps", part.irregular / every, Kind.SHARE, IRREGULAR, remedy))
         remedy = "forecast differences or logarithms if the series grow, and look for wrong values"
-        facts.append(Fact("largest value in standard units", float(np.abs(steps.inputs).max()), Kind.MEAN, FAR, remedy))
+        largest = max(float(np.abs(values).max()) for values in (steps.inputs, steps.targets))
+        facts.append(Fact("largest value in standard units", largest, Kind.MEAN, FAR, remedy))
         counted = steps.loss_mask > 0
         for name, errors in (("naive", self._naive_errors(split)), ("mean", steps.targets[counted].astype(np.float64))):
             facts += [

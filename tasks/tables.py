@@ -76,7 +76,7 @@ def refuse(where: str, cells: Sequence[str], what: str, remedy: str, count: int 
 
 def shown(text: str) -> str:
     """Return a text of a file for a message: quoted, without control characters, and cut at 40 characters."""
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")
+    return repr(str(text) if len(text) <= 40 else f"{text[:37]}...")  # of NumPy's texts, too
 
 
 def _names(names: Sequence[str]) -> str:
