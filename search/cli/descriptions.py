@@ -39,7 +39,10 @@ def warnings_of(name: str, task: Task) -> list[str]:
         for fact in each.facts:
             if fact.value > fact.limit and (fact.name not in worst or fact.value > worst[fact.name][1].value):
                 worst[fact.name] = split, fact
-    lines = [f"{name}: {_value(fact)} {fact.name} in {split}; {fact.remedy}" for split, fact in worst.values()]
+    lines = [
+        f"{name}: {_value(fact)} {fact.name}{'' if fact.whole else f' in {split}'}; {fact.remedy}"
+        for split, fact in worst.values()
+    ]
     split = max((Split.VALIDATION, Split.TEST), key=lambda each: shown[each].repeated_share)
     if (each := shown[split]).repeated_share > REPEATED:
         lines.append(

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from results.store.sanitize import printable
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
 from search.cli.display import say, warn
 from search.cli.plots import target_plots
@@ -106,10 +107,9 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
     console.print(table)
     console.print()
     for row in rows:
-        console.print(f"{row['name']}: {row['summary']}", soft_wrap=True, highlight=False, markup=False)
+        say(console, f"{row['name']}: {row['summary']}")
     for each in lacking:
-        text = f"{each}, which needs --data PATH: {TASKS[each].summary}"
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        say(console, f"{each}, which needs --data PATH: {TASKS[each].summary}")
     console.print()
     if name is not None:
         console.print(description_table(task))
@@ -135,7 +135,7 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
         for column in range(min(samples, batch.inputs.shape[1])):
             with OwnCode(task, "render"):
                 text = task.render(batch, column)
-            click.echo("\n" + text)
+            click.echo("\n" + "\n".join(map(printable, text.split("\n"))))
 
 
 def _lacks_data(profile: Profile, name: str) -> bool:
