@@ -27,6 +27,7 @@ class Kind(StrEnum):
     COUNT = "count"
     SHARE = "share"  # from 0 to 1
     MEAN = "mean"
+    METRIC = "metric"  # of a forecast that needs no training; shown in tables only
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tasks.errors import TaskError
 from tasks.language import Language
 from tasks.memorization import Memorization
 from tasks.music import Music
+from tasks.series import Series
 from tasks.task import Task
 from tasks.watch import STDOUT, one_line, own_files, place_of
 from tasks.xml import Xml
@@ -29,6 +30,7 @@ TASKS: dict[str, type[Task]] = {
     "xml": Xml,
     "language": Language,
     "music": Music,
+    "series": Series,
     "audio": Audio,
 }
 GROUP = "gatesearch.tasks"  # of the entry points

@@ -26,7 +26,8 @@ def summary_line(name: str, task: Task) -> str:
         parts[0] = f"{both.input_size:,} {read} to {parts[0]}"
     if validation.counted < validation.steps:
         parts.append(f"{_percent(validation.loss_mask_share)} of them in the loss mask")
-    parts += [f"{_value(fact)} {fact.name}" for fact in validation.facts if fact.kind is not Kind.COUNT]
+    shown_kinds = (Kind.SHARE, Kind.MEAN)
+    parts += [f"{_value(fact)} {fact.name}" for fact in validation.facts if fact.kind in shown_kinds]
     return f"{name}: {', '.join(parts)}, from {validation.source}"
 
 
@@ -113,6 +114,8 @@ def _value(fact: Fact | None) -> str:
         return ""
     if fact.kind is Kind.SHARE:
         return _percent(fact.value)
+    if fact.kind is Kind.METRIC:
+        return f"{fact.value:.4f}"
     return f"{fact.value:,.0f}" if fact.kind is Kind.COUNT else f"{fact.value:.2f}"
 
 
