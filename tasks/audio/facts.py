@@ -49,8 +49,8 @@ def sample_descriptions(
             Fact("seconds", whole.count / rate, Kind.COUNT),
             Fact("seconds in evaluation", len(stretch.levels) / rate, Kind.COUNT),
             *_facts(recordings, part, rate),
-            Fact("bits per sample of the best constant", _constant_bits(counts), Kind.MEAN),
-            Fact("bits per sample of a first-order Markov chain", markov_bits(chain, counts), Kind.MEAN),
+            Fact("bits per sample of the best constant", _constant_bits(counts), Kind.METRIC),
+            Fact("bits per sample of a first-order Markov chain", markov_bits(chain, counts), Kind.METRIC),
         )
         repeated = _in_another_split(recordings, split)
         found[split] = Description(
