@@ -97,7 +97,8 @@ class Music(Task):
         limit = LONG_SILENCE * GRIDS.get(self.grid, 1)
         found = {}
         for split in Split:
-            described = reading(self.evaluation(split, 1, LONGEST), KEYS, self.output).description(source, (), unit="pieces")
+            read = reading(self.evaluation(split, 1, LONGEST), KEYS, self.output)
+            described = read.description(source, (), unit="pieces")
             lengths = [len(piece) for piece, again in zip(pieces[split], repeated[split], strict=True) if again]
             silence = Fact(
                 "steps in the longest silence",

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from tasks.arithmetic import Arithmetic
+from tasks.characters import Text
 from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.language import Language
@@ -30,6 +31,7 @@ TASKS: dict[str, type[Task]] = {
     "language": Language,
     "music": Music,
     "series": Series,
+    "text": Text,
 }
 GROUP = "gatesearch.tasks"  # of the entry points
 
