@@ -72,7 +72,13 @@ def changed_profile(
     for name, place in (data or {}).items():
         if name not in chosen:
             raise SearchError(f"data are given for {name!r}; the tasks are {', '.join(chosen)}")
-        options = chosen[name].get("options", {}) | {"data": str(Path(place).absolute())}
+        path = str(Path(place).absolute())
+        if any("\ud800" <= character <= "\udfff" for character in path):  # bytes that are not UTF-8
+            raise SearchError(
+                f"data {path!r} for {name!r}: the name is not UTF-8, as the profile of a run must be; rename it, or "
+                "give a link of another name"
+            )
+        options = chosen[name].get("options", {}) | {"data": path}
         chosen = chosen | {name: chosen[name] | {"options": options}}
     for name, graph in (seed_cells or {}).items():
         if name in values["cells"]:
