@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tasks.arithmetic import Arithmetic
 from tasks.audio.task import Audio
+from tasks.characters import Text
 from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.language import Language
@@ -31,6 +32,7 @@ TASKS: dict[str, type[Task]] = {
     "language": Language,
     "music": Music,
     "series": Series,
+    "text": Text,
     "audio": Audio,
 }
 GROUP = "gatesearch.tasks"  # of the entry points

@@ -14,7 +14,7 @@ from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.registry import load_task, parameters_of
 from tasks.series import Series
-from tasks.task import Split
+from tasks.task import Output, Split
 
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
@@ -79,7 +79,9 @@ def test_rows_are_cut_by_time_and_standardised_by_the_training_part(file: Path, 
 def test_every_rule_of_tasks_is_kept(file: Path, tmp_path: Path) -> None:
     check_task(Series(data=str(file)), thorough=True)
     frame = pd.concat([FRAME.assign(id=k, x=FRAME["x"] + RNG.normal(size=200)).head(20 * k) for k in range(1, 9)])
-    check_task(Series(data=saved(tmp_path / "groups.csv", frame), group="id", output="squared-error"), thorough=True)
+    check_task(
+        Series(data=saved(tmp_path / "groups.csv", frame), group="id", output=Output.SQUARED_ERROR), thorough=True
+    )
 
 
 def test_the_same_table_in_other_formats_is_the_same_task(file: Path, tmp_path: Path) -> None:
@@ -88,7 +90,9 @@ def test_the_same_table_in_other_formats_is_the_same_task(file: Path, tmp_path: 
     np.savez(
         tmp_path / "arrays.npz",
         day=FRAME["day"].to_numpy("datetime64[D]"),
-        **{name: FRAME[name].to_numpy() for name in ("x", "count", "wet")},
+        x=FRAME["x"].to_numpy(),
+        count=FRAME["count"].to_numpy(),
+        wet=FRAME["wet"].to_numpy(),
     )
     assert Series(data=str(tmp_path / "arrays.npz")).checksum == expected
     FRAME.to_csv(tmp_path / "german.csv", index=False, sep=";", decimal=",")
