@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.description import Fact
 from tasks.errors import TaskError
-from tasks.folders import division_of, files_of, split_named, unread_fact
+from tasks.folders import division_of, files_of, listed, split_named, unread_fact
 from tasks.task import Split
 
 SUFFIXES = (".wav", ".wave", ".flac")
@@ -81,9 +81,10 @@ def _labels(folder: Path, paths: Iterable[Path], *, divided: bool) -> dict[Path,
         else:
             bare.append(path)
     if bare:
+        names = listed([repr(str(path)) for path in bare])
         raise TaskError(
-            f"data = {str(folder)!r} has {len(bare):,} recordings without a label, as {str(bare[0])!r}; labels are the "
-            "names of subfolders, so put each recording into one"
+            f"data = {str(folder)!r} has recordings without a label ({names}); labels are the names of subfolders, so "
+            "put each recording into one"
         )
     return labels
 

@@ -113,7 +113,10 @@ def load_recordings(
     """
     libraries()
     found = recordings_in(path, labelled=labelled)
-    hashes = _each(found, found.paths, file_digest)
+    hashes, unread = _each(found.paths, file_digest)
+    if unread:  # name those that are damaged in the same message
+        _, damaged = _each(list(hashes), lambda one: decode(one, rate, lambda samples: None))
+        raise _unusable(found, unread | damaged)
     twins: dict[str, list[Path]] = {}
     for one, digest in hashes.items():
         twins.setdefault(digest, []).append(one)
@@ -243,30 +246,28 @@ def _converted(
         lengths.append(length + len(last))
         return measures
 
-    measured = _each(found, list(copies), convert, copies)
+    measured, errors = _each(list(copies), convert)
+    if errors:
+        named = {copy: path for path in errors for copy in copies[path]}
+        raise _unusable(
+            found, {copy: errors[path].replace(repr(str(path)), repr(str(copy))) for copy, path in named.items()}
+        )
     arrays = {name: np.array([getattr(one, name) for one in measured.values()]) for name in _MEASURES}
     return arrays | {"lengths": np.array(lengths, np.int64)}
 
 
-def _each(
-    found: Found,
-    paths: Sequence[Path],
-    read: Callable[[Path], _Result],
-    copies: Mapping[Path, Sequence[Path]] | None = None,
-) -> dict[Path, _Result]:
-    """Apply a reader to files; `copies` are the files for which each stands.
-
-    Raises:
-        TaskError: some files cannot be used; all of them are named.
-    """
+def _each(paths: Sequence[Path], read: Callable[[Path], _Result]) -> tuple[dict[Path, _Result], dict[Path, str]]:
+    """Apply a reader to files; return what it reads, and the messages of its errors."""
     results: dict[Path, _Result] = {}
     errors: dict[Path, str] = {}
     for path in paths:
         try:
             results[path] = read(path)
         except TaskError as error:
-            for copy in (path,) if copies is None else copies[path]:
-                errors[copy] = str(error).replace(repr(str(path)), repr(str(copy)))
-    if errors:
-        raise unusable(found.folder, len(found.paths), dict(sorted(errors.items())))
-    return results
+            errors[path] = str(error)
+    return results, errors
+
+
+def _unusable(found: Found, errors: Mapping[Path, str]) -> TaskError:
+    """Return the error of all files that cannot be used."""
+    return unusable(found.folder, len(found.paths), dict(sorted(errors.items())))

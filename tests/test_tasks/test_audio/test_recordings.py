@@ -123,14 +123,17 @@ def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "text.wav").write_text("hello" * 100)
     (tmp_path / "broken.wav").symlink_to(tmp_path / "nowhere.wav")
-    with pytest.raises(TaskError, match=r"'.*broken\.wav' is no regular file or a broken link; leave it out"):
-        load(tmp_path)
-    (tmp_path / "broken.wav").unlink()
-    with pytest.raises(TaskError, match=r"^3 of 9 files of data = ") as caught:
-        load(tmp_path)
-    for name in ("empty.wav", "empty-too.flac", "text.wav"):
-        assert name in str(caught.value)
-    assert "\n" not in str(caught.value)
+    bad = ["empty.wav", "empty-too.flac", "text.wav", "broken.wav"]
+    while bad:
+        message = (
+            rf"^{len(bad)} of {6 + len(bad)} files of data = " if len(bad) > 1 else "'.*empty.wav' is no sound file"
+        )
+        with pytest.raises(TaskError, match=message) as caught:
+            load(tmp_path)
+        assert all(name in str(caught.value) for name in bad)
+        assert "\n" not in str(caught.value)
+        (tmp_path / bad.pop()).unlink()
+    assert counts(load(tmp_path)) == [4, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_labels_that_cannot_be_learnt_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="has 2 different recordings with label 'cat', too few for three splits"):
         load(folder, labelled=True)
     shutil.move(folder / "cat" / "0.wav", folder / "0.wav")
-    with pytest.raises(TaskError, match=r"has 1 recordings without a label, as '.*0\.wav'; labels are the names of"):
+    with pytest.raises(TaskError, match=r"has recordings without a label \('.*0\.wav'\); labels are the names of"):
         load(folder, labelled=True)
     with pytest.raises(TaskError, match="is a file; labels need a folder"):
         load(folder / "0.wav", labelled=True)
