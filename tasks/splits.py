@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from tasks.task import Split
 
 _PRIME = np.uint64(0x100000001B3)  # odd, so that no power of it is 0 modulo 2**64
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+_PIECE = 4_000_000  # tokens
 
 FOLDS = 4
 """Number of ways to divide a data set of the project's own; no two of them have validation or test data in common."""
@@ -60,6 +63,24 @@ def runs_of(tokens: npt.NDArray[Any], length: int) -> npt.NDArray[np.uint64]:
     for place, power in enumerate(np.cumprod(np.full(length, _PRIME))):
         found += numbers[place : place + len(found)] * power
     return found
+
+
+def in_shared_runs(tokens: npt.NDArray[Any], others: Iterable[npt.NDArray[Any]], length: int) -> npt.NDArray[np.bool_]:
+    """Return whether each token is in a run of `length` successive tokens that is also in one of the other texts, (L,).
+
+    The others are read in pieces, since the hashes of a long text take several times its memory.
+    """
+    own = runs_of(tokens, length)
+    found = np.zeros(len(own), np.bool_)
+    for other in others:
+        for begin in range(0, len(other), _PIECE):
+            found |= np.isin(own, runs_of(other[begin : begin + _PIECE + length - 1], length))
+    edges = np.zeros(len(tokens) + 1, np.int64)
+    begins = np.flatnonzero(found)
+    np.add.at(edges, begins, 1)
+    np.add.at(edges, begins + length, -1)
+    inside: npt.NDArray[np.bool_] = np.cumsum(edges[:-1]) > 0
+    return inside
 
 
 def octants_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

@@ -26,7 +26,8 @@ def summary_line(name: str, task: Task) -> str:
         parts[0] = f"{both.input_size:,} {read} to {parts[0]}"
     if validation.counted < validation.steps:
         parts.append(f"{_percent(validation.loss_mask_share)} of them in the loss mask")
-    parts += [f"{_value(fact)} {fact.name}" for fact in validation.facts if fact.kind is not Kind.COUNT]
+    shown_kinds = (Kind.SHARE, Kind.MEAN)
+    parts += [f"{_value(fact)} {fact.name}" for fact in validation.facts if fact.kind in shown_kinds]
     return f"{name}: {', '.join(parts)}, from {validation.source}"
 
 
@@ -38,7 +39,10 @@ def warnings_of(name: str, task: Task) -> list[str]:
         for fact in each.facts:
             if fact.value > fact.limit and (fact.name not in worst or fact.value > worst[fact.name][1].value):
                 worst[fact.name] = split, fact
-    lines = [f"{name}: {_value(fact)} {fact.name} in {split}; {fact.remedy}" for split, fact in worst.values()]
+    lines = [
+        f"{name}: {_value(fact)} {fact.name}{'' if fact.whole else f' in {split}'}; {fact.remedy}"
+        for split, fact in worst.values()
+    ]
     split = max((Split.VALIDATION, Split.TEST), key=lambda each: shown[each].repeated_share)
     if (each := shown[split]).repeated_share > REPEATED:
         lines.append(
@@ -110,6 +114,8 @@ def _value(fact: Fact | None) -> str:
         return ""
     if fact.kind is Kind.SHARE:
         return _percent(fact.value)
+    if fact.kind is Kind.METRIC:
+        return f"{fact.value:.4f}"
     return f"{fact.value:,.0f}" if fact.kind is Kind.COUNT else f"{fact.value:.2f}"
 
 

@@ -18,6 +18,12 @@ def section_of(profile: Profile, name: str) -> TaskSection | MemorizationSection
     return profile.memorization if name == MEMORIZATION else profile.tasks[name]
 
 
+def path_of(profile: Profile, name: str) -> str:
+    """Return the name in the registry, or the import path, of a task of the profile."""
+    section = section_of(profile, name)
+    return section.task if isinstance(section, TaskSection) and section.task else name
+
+
 def load_task_of(profile: Profile, name: str) -> Task:
     """Build and check a task of the profile, or memorization. Raises `TaskError` as `tasks.registry.load_task`."""
     return load_section(section_of(profile, name), name)
