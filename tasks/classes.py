@@ -34,17 +34,22 @@ class Classes(Task):
     A batch is whole sequences of similar lengths (`tasks.packing`). Values are standardised by the training part, each
     channel by itself.
 
-    Parameters: `data` is a file in the formats `.ts` or `.arff` of the UCR and UEA archive of time series
-    classification (Dau et al. 2019; Bagnall et al. 2018), a long table (CSV, Parquet, `.npz`), or a folder with
-    `NAME_TRAIN.ts` and `NAME_TEST.ts`, or the like. A set in two parts keeps its test part, and a `validation` share of
-    its training part is held out. A single file is divided into three, with a share `test` for the test. Each class has
-    these shares, and copies of a sequence are in one split.
-
-    Of a table, the columns `sequence` and `label` say of each row to which sequence it belongs, and its label; `time`
-    sorts its rows (empty: they are in order); `ignore` names columns that are not read, with commas between them; all
-    others are the channels. Missing values are refused, unless `missing` is `forward` or `mean`
-    (`tasks.labelled.sets.MISSING`). `average` successive steps become one. With `every_step`, the label is predicted at
-    each step. `ranked_by` is the metric that ranks: accuracy, cross_entropy or macro_f1.
+    Parameters:
+        data: a file in the formats `.ts` or `.arff` of the UCR and UEA archive of time series classification (Dau et
+            al. 2019; Bagnall et al. 2018), a long table (CSV, Parquet, `.npz`), or a folder with `NAME_TRAIN.ts` and
+            `NAME_TEST.ts`, or the like. A set in two parts keeps its test part. A single file is divided into three.
+            Copies of a sequence are in one split.
+        validation: share of the training part, or of the single file, that is held out; of each class.
+        test: share of a single file that is the test; of each class.
+        missing: what is done about missing values, `refuse`, `forward` or `mean` (`tasks.labelled.sets.MISSING`).
+        average: number of successive steps that become one.
+        every_step: whether the label is predicted at each step, not at the last one alone.
+        ranked_by: metric that ranks, accuracy, cross_entropy or macro_f1.
+        sequence: column of a table that says to which sequence a row belongs.
+        time: column that sorts the rows of a sequence; if empty, they are in order.
+        label_column: column of the label.
+        ignore: columns that are not read, with commas between them; all others are channels.
+        decimal: decimal mark of a CSV file.
 
     Raises:
         TaskError: a parameter is out of range, or a file is unusable.
@@ -69,6 +74,7 @@ class Classes(Task):
     time: str = "time"
     label_column: str = "label"
     ignore: str = ""
+    decimal: str = "."
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, str | Path):
@@ -77,6 +83,7 @@ class Classes(Task):
             check_number(self.name, name, getattr(self, name), 0.01, 0.5)
         check_integer(self.name, "average", self.average, 1, 1_000_000)
         _check_choice(self.name, "missing", self.missing, MISSING)
+        _check_choice(self.name, "decimal", self.decimal, (".", ","))
         _check_choice(self.name, "ranked_by", self.ranked_by, tuple(metric.name for metric in metrics_of(self.output)))
         if not isinstance(self.every_step, bool):
             raise TaskError(f"task 'classes': every_step = {self.every_step!r}, but it must be true or false")
@@ -136,7 +143,7 @@ class Classes(Task):
     @cached_property
     def _sets(self) -> LabelSets:
         ignored = tuple(name.strip() for name in self.ignore.split(",") if name.strip())
-        columns = Columns(self.sequence, self.time or None, self.label_column, ignored)
+        columns = Columns(self.sequence, self.time or None, self.label_column, ignored, self.decimal)
         shares = {Split.VALIDATION: self.validation, Split.TEST: self.test}
         preparation = Preparation(self.missing, self.average, shares)
         parts: list[bytes | str] = [_FORMAT, repr((columns, preparation))]

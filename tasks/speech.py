@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.cache import Arrays, key_of, load_or_build
 from tasks.description import Description, Fact, Kind, package_source
@@ -18,7 +19,7 @@ from tasks.labelled.description import describe_labelled, render_labelled
 from tasks.labelled.record import Labelled
 from tasks.labelled.sets import NAMES, LabelSets, Preparation, label_sets, packed, unpacked
 from tasks.labelled.ts import read_ts
-from tasks.metrics import ACCURACY, MACRO_F1, NATS_PER_STEP
+from tasks.metrics import ACCURACY, MACRO_F1, NATS_PER_STEP, metrics_of_task
 from tasks.packing import Sequences, of_labels, of_next_steps
 from tasks.task import Batch, Output, Split, Task
 
@@ -92,7 +93,7 @@ class Speech(Task):
                 yield array.astype(array.dtype.newbyteorder("<")).tobytes()
 
     def constant_baseline(self, split: Split = Split.VALIDATION) -> float:
-        return self._naive(split) if self._frames else super().constant_baseline(split)
+        return self.metric.of_errors(self._errors(split)["naive"]) if self._frames else super().constant_baseline(split)
 
     def describe(self) -> dict[Split, Description]:
         found = describe_labelled(self._sets, package_source("sktime"), every_step=self._frames)
@@ -100,17 +101,20 @@ class Speech(Task):
             return found
         described = {}
         for split, each in found.items():
-            targets = self._sequences[split].targets
-            mean = self.metric.of_errors((targets - targets.mean(axis=0)).astype(np.float64))
+            forecasts = self._errors(split)
+            length = len(self._sequences[split].targets)
             described[split] = replace(
                 each,
-                steps=len(targets),
-                counted=len(targets),
+                steps=length,
+                counted=length,
                 seen=self.output_size,
                 facts=(
                     *each.facts,
-                    Fact("nats of the frame before as a forecast", self._naive(split), Kind.MEAN),
-                    Fact("nats of the mean as a forecast", mean, Kind.MEAN),
+                    *(
+                        Fact(f"{name} forecast, {metric.name}", metric.of_errors(errors), Kind.METRIC)
+                        for metric in metrics_of_task(self)
+                        for name, errors in forecasts.items()
+                    ),
                 ),
             )
         return described
@@ -122,10 +126,11 @@ class Speech(Task):
     def _frames(self) -> bool:
         return self.predict == "frames"
 
-    def _naive(self, split: Split) -> float:
-        """Return the nats per frame of a normal distribution around the frame before, with the best scales."""
+    def _errors(self, split: Split) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the errors (S, W) of two forecasts that need no training: the frame before, and the mean, 0."""
         found = self._sequences[split]
-        return self.metric.of_errors((found.targets - found.inputs).astype(np.float64))
+        targets = found.targets.astype(np.float64)
+        return {"naive": targets - found.inputs, "mean": targets}
 
     @cached_property
     def _sequences(self) -> dict[Split, Sequences]:

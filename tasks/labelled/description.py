@@ -53,7 +53,7 @@ def _facts(split: Split, each: LabelSet, found: LabelSets) -> tuple[Fact, ...]:
         Fact("classes without a sequence", len(absent), Kind.COUNT, 0, f"add sequences of {listed}, or leave them out"),
     ]
     if any(other.missing for other in found.sets.values()):
-        facts.append(Fact("missing values filled in", each.missing, Kind.COUNT))
+        facts.append(Fact("missing values filled", each.missing, Kind.COUNT))
     if any(other.cut for other in found.sets.values()):
         facts.append(Fact("steps without values cut from ends", each.cut, Kind.COUNT))
     if any(other.uneven for other in found.sets.values()):
@@ -63,7 +63,7 @@ def _facts(split: Split, each: LabelSet, found: LabelSets) -> tuple[Fact, ...]:
         names = ", ".join(name[:40] for name, flat in zip(found.channels, found.constant, strict=True) if flat)
         remedy = f"leave out what does not vary there: {names[:200]}"
         count = int(found.constant.sum()) if split is Split.TRAIN else 0
-        facts.append(Fact("constant channels in train", count, Kind.COUNT, 0, remedy, whole=True))
+        facts.append(Fact("channels that are constant in training", count, Kind.COUNT, 0, remedy, whole=True))
     return tuple(facts)
 
 

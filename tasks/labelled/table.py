@@ -24,12 +24,14 @@ class Columns:
         time: when it was measured, numbers or dates; the rows of a sequence are sorted by it. None: they are in order.
         label: the label of the sequence, the same in all of its rows.
         ignore: columns that are not read.
+        decimal: decimal mark of a CSV file, a point or a comma.
     """
 
     sequence: str
     time: str | None
     label: str
     ignore: tuple[str, ...] = ()
+    decimal: str = "."
 
 
 def read_label_table(path: Path, columns: Columns) -> Labelled:
@@ -39,7 +41,7 @@ def read_label_table(path: Path, columns: Columns) -> Labelled:
         TaskError: the file or a column is unusable, a sequence has two labels, or a time twice.
     """
     texts = [name for name in (columns.sequence, columns.label, columns.time) if name is not None]
-    table = read_table(path, texts, columns.ignore)
+    table = read_table(path, texts, columns.ignore, decimal=columns.decimal)
     if not table.numbers:
         raise TaskError(f"{path}: has no column of values beside {', '.join(map(shown, texts))}; add one per channel")
     values = np.stack(list(table.numbers.values()), axis=1)
