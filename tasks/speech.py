@@ -16,7 +16,6 @@ from tasks.description import Description, Fact, Kind, package_source
 from tasks.errors import TaskError
 from tasks.interface import Input
 from tasks.labelled.description import describe_labelled, render_labelled
-from tasks.labelled.record import Labelled
 from tasks.labelled.sets import NAMES, LabelSets, Preparation, label_sets, packed, unpacked
 from tasks.labelled.ts import read_ts
 from tasks.metrics import ACCURACY, MACRO_F1, NATS_PER_STEP, metrics_of_task
@@ -147,7 +146,7 @@ class Speech(Task):
         key = key_of([_FORMAT, *(path.read_bytes() for path in files.values())])
 
         def build() -> Arrays:
-            read: dict[Split | None, Labelled] = {split: read_ts(path) for split, path in files.items()}
+            read = {split: read_ts(path) for split, path in files.items()}
             return packed(label_sets(read, Preparation(shares={Split.VALIDATION: _HELD_OUT})))
 
         return unpacked(load_or_build("speech", key, NAMES, build))

@@ -102,7 +102,7 @@ class _One:
 _Part = list[_One]
 
 
-def label_sets(read: Mapping[Split | None, Labelled], preparation: Preparation) -> LabelSets:
+def label_sets(read: Mapping[Split | None, Labelled] | Mapping[Split, Labelled], preparation: Preparation) -> LabelSets:
     """Make sequences ready.
 
     Args:
@@ -126,7 +126,9 @@ def label_sets(read: Mapping[Split | None, Labelled], preparation: Preparation) 
     classes = tuple(declared)
     if len(classes) < 2:
         raise TaskError(f"{first.source}: all sequences have the label {classes[0][:40]!r}; there must be two or more")
-    parts = {split: _part(each, first.channels, preparation.average) for split, each in read.items()}
+    parts: dict[Split | None, _Part] = {
+        split: _part(each, first.channels, preparation.average) for split, each in read.items()
+    }
     return _complete(_divided(parts, classes, preparation.shares), classes, first.channels, preparation.missing)
 
 

@@ -48,7 +48,7 @@ def test_relational_files_are_read_as_scipy_reads_them(tmp_path: Path) -> None:
     path = written(tmp_path, RELATIONAL)
     data, meta = arff.loadarff(path)
     found = read_arff(path)
-    assert found.classes == tuple(meta["classAttribute"][1])
+    assert found.classes == tuple(meta["classAttribute"][1] or ())
     assert len(found.sequences) == len(data) == 2
     for sequence, label, row in zip(found.sequences, found.labels, data, strict=True):
         expected: Any = np.array([list(channel) for channel in row[0]]).T
@@ -60,7 +60,7 @@ def test_relational_files_are_read_as_scipy_reads_them(tmp_path: Path) -> None:
 
 def test_flat_files_are_read_as_scipy_reads_them(tmp_path: Path) -> None:
     path = written(tmp_path, FLAT)
-    data, _ = arff.loadarff(path)
+    data: Any = arff.loadarff(path)[0]
     found = read_arff(path)
     expected = np.array([list(row)[:-1] for row in data], np.float64)
     np.testing.assert_array_equal(np.stack([sequence[:, 0] for sequence in found.sequences]), expected)

@@ -73,7 +73,7 @@ def test_a_division_does_not_depend_on_the_order_of_the_file() -> None:
         assert {digests[number] for number in numbers} == {digests[order[number]] for number in other[split]}
 
 
-def with_missing() -> dict[Split | None, Labelled]:
+def with_missing() -> dict[Split, Labelled]:
     train = [np.array([[1.0, NAN], [2.0, 4.0], [NAN, 5.0], [4.0, NAN]]), *some(5)]
     return {
         Split.TRAIN: labelled(train, ["x", "y", "x", "y", "x", "y"]),
@@ -109,7 +109,7 @@ def test_missing_values_are_filled_and_missing_ends_are_cut() -> None:
 
 def test_averages_are_those_of_successive_steps() -> None:
     sequence = np.array([[1.0], [3.0], [NAN], [5.0], [9.0]])
-    read: dict[Split | None, Labelled] = {
+    read = {
         split: labelled([sequence, sequence * 2, sequence + number], ["x", "y", "x"])
         for number, split in enumerate(Split, 1)
     }
@@ -120,7 +120,7 @@ def test_averages_are_those_of_successive_steps() -> None:
 
 def test_a_constant_channel_is_told_and_does_not_divide_by_zero() -> None:
     flat = [np.stack([sequence[:, 0], np.full(len(sequence), 0.1)], axis=1) for sequence in some(12)]
-    read: dict[Split | None, Labelled] = {
+    read = {
         Split.TRAIN: labelled(flat, ["x", "y"] * 6),
         Split.TEST: labelled(some(2), ["x", "y"]),
     }
@@ -170,8 +170,9 @@ def test_what_is_cached_is_what_was_made() -> None:
     ],
 )
 def test_what_cannot_be_learnt_from_is_one_line(sequences: list[Values], labels: list[str], message: str) -> None:
+    read: dict[Split | None, Labelled] = {None: labelled(sequences, labels)}
     with pytest.raises(TaskError, match=message) as caught:
-        label_sets({None: labelled(sequences, labels)}, Preparation(shares={Split.VALIDATION: 0.2, Split.TEST: 0.2}))
+        label_sets(read, Preparation(shares={Split.VALIDATION: 0.2, Split.TEST: 0.2}))
     assert "\n" not in str(caught.value)
 
 

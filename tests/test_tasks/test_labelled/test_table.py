@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,8 +70,9 @@ def test_leading_zeros_tell_sequences_apart(tmp_path: Path) -> None:
 def test_parquet_and_npz_are_the_same_table(tmp_path: Path) -> None:
     expected = read_label_table(written(tmp_path, TABLE), COLUMNS)
     frame = pd.read_csv(tmp_path / "table.csv")
-    np.savez(tmp_path / "table.npz", **{name: frame[name].to_numpy() for name in ("time", "x", "y")},
-             id=frame["id"].to_numpy(np.str_), label=frame["label"].to_numpy(np.str_))  # fmt: skip
+    arrays: dict[str, Any] = {name: frame[name].to_numpy() for name in ("time", "x", "y")}
+    arrays |= {name: frame[name].to_numpy(np.str_) for name in ("id", "label")}
+    np.savez(tmp_path / "table.npz", **arrays)
     paths = [tmp_path / "table.npz"]
     try:
         import pyarrow  # noqa: F401
