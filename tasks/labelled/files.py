@@ -74,7 +74,9 @@ def files_of(path: Path) -> Files:
                 return Files(_parts(where, same))
         return Files({None: path})
     if not path.is_dir():
-        raise TaskError(f"{where} does not exist; give a .ts, .arff, CSV or Parquet file, or a folder with such files")
+        raise TaskError(
+            f"{where} does not exist, or is no regular file; give a .ts, .arff, CSV or Parquet file, or a folder of them"
+        )
     visible = _visible(path)
     for kind in _KINDS:
         files = [file for file in visible if _ending(file) in kind]
