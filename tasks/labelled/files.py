@@ -75,7 +75,7 @@ def files_of(path: Path) -> Files:
         return Files({None: path})
     if not path.is_dir():
         raise TaskError(
-            f"{where} does not exist, or is no regular file; give a .ts, .arff, CSV or Parquet file, or a folder of them"
+            f"{where} does not exist, or is no regular file; give a .ts, .arff, CSV or Parquet file, or a folder"
         )
     visible = _visible(path)
     for kind in _KINDS:
