@@ -19,7 +19,7 @@ from tasks.scores import score_parts
 from tasks.splits import split_of
 from tasks.task import Split
 
-_FORMAT = "chorales 3"  # version of the cache's content; increases when the same scores give other arrays
+_FORMAT = "chorales 4"  # version of the cache's content; increases when the same scores give other arrays
 _RUN = 12  # number of successive intervals that two settings of one tune share
 
 Voices = list[list[Note]]  # soprano, alto, tenor, bass
@@ -94,8 +94,9 @@ def _parsed(files: Mapping[str, Path], fold: int, grid: str) -> Arrays:
     for name, tune in tune_of.items():
         notes = [note for part in voices[name] for note in part]
         per_quarter = steps_in_quarter(grid, notes)
-        pieces[split_of(tune, fold)].append(roll_of(notes, name, per_quarter))
-        counts[split_of(tune, fold)].append(counts_of(notes, per_quarter))
+        roll = roll_of(notes, name, per_quarter)
+        pieces[split_of(tune, fold)].append(roll)
+        counts[split_of(tune, fold)].append(counts_of(notes, roll, per_quarter))
     splits = [split_of(tune, fold) for tune in set(tune_of.values())]
     return packed(pieces) | summed(counts) | {"tunes": np.array([splits.count(split) for split in Split], np.int64)}
 

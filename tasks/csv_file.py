@@ -158,11 +158,10 @@ class _Lines:
                     raise TaskError(f"{self._where} has a NUL character in line {self._number:,}; save it as UTF-8")
                 yield line
         except UnicodeDecodeError as error:  # of a block of lines
-            line = self._number + 1 + error.object[: error.start].count(b"\n")
+            number = self._number + 1 + error.object[: error.start].count(b"\n")
             byte = error.object[error.start]
-            raise TaskError(
-                f"{self._where} is not {error.encoding.upper()} (byte 0x{byte:02x} in line {line:,}); save it as UTF-8"
-            ) from error
+            place = f"byte 0x{byte:02x} in line {number:,}"
+            raise TaskError(f"{self._where} is not {error.encoding.upper()} ({place}); save it as UTF-8") from error
 
 
 def _separator(line: str, decimal: str) -> str:

@@ -8,32 +8,45 @@ import numpy as np
 
 from tasks.cache import Arrays
 from tasks.description import Fact, Kind
-from tasks.piano_rolls import BY_FILE, FINEST_GRID, GRIDS, Note, losses_of
+from tasks.piano_rolls import BY_FILE, FINEST_GRID, GRIDS, Note, Roll, longest_silence, losses_of
 from tasks.task import Split
 
 COUNTS = tuple(f"{split}_counts" for split in Split)
 """Names of the arrays of `summed`."""
 
 MANY_DROPPED = 0.3
-"""Share of the notes that the grid drops, above which a task is warned about; the chorales' quarter grid drops 0.24."""
+"""Share of the notes that the grid drops, above which a task is warned about; the chorales' quarter grid drops 0.20."""
 
-_NOTES, _DROPPED, _MERGED, _OUTSIDE, _PERCUSSION, _MENDED, _LEAST, _MOST = range(8)
+LONG_SILENCE = 128
+"""Quarter notes of silence within a piece, above which a task is warned about; steps where the grid is not known."""
+
+_NOTES, _DROPPED, _MERGED, _OUTSIDE, _PERCUSSION, _MENDED, _LEAST, _MOST, _SILENCE = range(9)
 
 
-def counts_of(notes: Sequence[Note], per_quarter: int, percussion: int = 0, mended: bool = False) -> list[int]:
-    """Return the counts of a piece: its losses (`losses_of`), whether its file was mended, and its grid."""
-    return [*losses_of(notes, per_quarter, percussion), int(mended), per_quarter, per_quarter]
+def counts_of(
+    notes: Sequence[Note], roll: Roll, per_quarter: int, percussion: int = 0, mended: bool = False
+) -> list[int]:
+    """Return the counts of a piece: its losses (`losses_of`), whether its file was mended, its grid, its silence."""
+    silence = longest_silence(roll) // per_quarter
+    return [*losses_of(notes, per_quarter, percussion), int(mended), per_quarter, per_quarter, silence]
 
 
 def summed(counts: Mapping[Split, Sequence[Sequence[int]]]) -> Arrays:
-    """Return the counts of all pieces of each split for the cache: sums, and the range of the grids."""
+    """Return the counts of all pieces of each split for the cache: sums, and the extremes of grids and silence."""
     found: Arrays = {}
     for split, rows in counts.items():
         table = np.array(rows, np.int64).reshape(len(rows), -1)
+        least, most = table.min(axis=0), table.max(axis=0)
         found[f"{split}_counts"] = np.concatenate(
-            [table[:, :_LEAST].sum(axis=0), [table[:, _LEAST].min()], [table[:, _MOST].max()]]
+            [table.sum(axis=0)[:_LEAST], least[[_LEAST]], most[[_MOST, _SILENCE]]]
         )
     return found
+
+
+def silence_fact(longest: int, unit: str) -> Fact:
+    """Return the fact of the longest silence within a piece, in steps or quarter notes."""
+    remedy = "cut it out, or leave out the piece that has it"
+    return Fact(f"{unit} in the longest silence", longest, Kind.COUNT, LONG_SILENCE, remedy)
 
 
 def _finer(grid: str) -> list[str]:
@@ -58,6 +71,7 @@ def _facts(arrays: Arrays, split: Split, grid: str) -> list[Fact]:
     if grid != BY_FILE:
         finer = f"set the option grid, now {grid}, to {' or '.join(_finer(grid))}"
     facts = [
+        silence_fact(count(_SILENCE), "quarter notes"),
         Fact("notes", count(_NOTES), Kind.COUNT),
         Fact("notes dropped by the grid", count(_DROPPED), Kind.COUNT),
         Fact("of the notes dropped by the grid", count(_DROPPED) / notes, Kind.SHARE, MANY_DROPPED, finer),

@@ -149,7 +149,7 @@ class Language(Task):
             return ()
         others = [tokens[other] for other in Split if other is not split]
         share = float(in_shared_runs(tokens[split], others, _QUOTED).mean())
-        name = f"words in runs of {_QUOTED} that another split has"
+        name = f"words in runs of {_QUOTED} of another split"
         return (Fact(name, share, Kind.SHARE, _MOST_SHARED, "leave them out of one of the two"),)
 
     def _tokens(self, split: Split) -> npt.NDArray[np.int32]:

@@ -103,7 +103,7 @@ def _file(data: bytes) -> MidiNotes:
                 break  # bytes behind the last track
             found.append(track)
             if not _fits(data, end, track.end):
-                mended = mended or len(found) < tracks or not track.end <= end <= len(data)
+                mended = mended or len(found) < tracks or end != track.end
                 end = _next_track(data, track.end)
         elif not _is_chunk(data, place):
             break

@@ -11,9 +11,10 @@ import numpy as np
 
 from tasks.chorales import chorale_facts, chorales
 from tasks.copies import repeated_pieces
-from tasks.description import Description, Fact, Kind, package_source, reading
+from tasks.description import Description, Fact, package_source, reading
 from tasks.errors import TaskError
 from tasks.folders import files_of, is_hidden, unread_fact
+from tasks.grid_facts import silence_fact
 from tasks.matlab import matlab_pieces
 from tasks.midi_folder import midi_pieces
 from tasks.parameters import check_fold
@@ -21,9 +22,6 @@ from tasks.piano_rolls import BY_FILE, GRIDS, KEYS, LONGEST, Pieces, longest_sil
 from tasks.task import NATS_PER_STEP, Batch, Output, Split, Task
 
 DEFAULT_GRID = "quarter"
-
-LONG_SILENCE = 128
-"""Quarter notes of silence within a piece, above which a task is warned about; steps where the grid is not known."""
 
 _Read = tuple[Pieces, dict[Split, tuple[Fact, ...]]]  # the pieces, and the facts of each split
 
@@ -94,23 +92,16 @@ class Music(Task):
         source = package_source("music21") if self.data is None else str(self.data)
         pieces, facts = self._read
         repeated = repeated_pieces(pieces)
-        limit = LONG_SILENCE * GRIDS.get(self.grid, 1)
         found = {}
         for split in Split:
-            described = reading(self.evaluation(split, 1, LONGEST), KEYS, self.output).description(source, (), unit="pieces")
+            read = reading(self.evaluation(split, 1, LONGEST), KEYS, self.output)
+            described = read.description(source, (), unit="pieces")
             lengths = [len(piece) for piece, again in zip(pieces[split], repeated[split], strict=True) if again]
-            silence = Fact(
-                "steps in the longest silence",
-                max(longest_silence(piece) for piece in pieces[split]),
-                Kind.COUNT,
-                limit,
-                "cut it out, or leave out the piece that has it",
-            )
             found[split] = replace(
                 described,
                 repeated=len(lengths),
                 repeated_steps=sum(lengths),
-                facts=(*described.facts, silence, *facts[split]),
+                facts=(*described.facts, *facts[split]),
             )
         return found
 
@@ -157,4 +148,6 @@ def _own_pieces(path: Path, grid: str) -> _Read:
         raise TaskError(f"grid = {grid!r}, but the steps of a .mat file are those of its rows; leave `grid` out")
     others = [] if path.is_file() else [found for found in files_of(path) if found != matlab[0]]
     unread = unread_fact(path, others, f"only {matlab[0].name!r} was read")
-    return matlab_pieces(matlab[0]), dict.fromkeys(Split, unread)
+    pieces = matlab_pieces(matlab[0])
+    silences = {split: max(map(longest_silence, rolls)) for split, rolls in pieces.items()}
+    return pieces, {split: (silence_fact(longest, "steps"), *unread) for split, longest in silences.items()}

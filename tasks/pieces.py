@@ -36,7 +36,7 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Pieces of sequences. A piece that reaches the end of its sequence goes on at the beginning.
+    """Pieces of sequences. A piece that reaches the end of its sequence continues at the beginning.
 
     Attributes:
         base: (P,) first step of the piece's sequence.

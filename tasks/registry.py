@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from tasks.arithmetic import Arithmetic
+from tasks.characters import Text
 from tasks.checking import check_task
 from tasks.classes import Classes
 from tasks.errors import TaskError
@@ -33,6 +34,7 @@ TASKS: dict[str, type[Task]] = {
     "language": Language,
     "music": Music,
     "series": Series,
+    "text": Text,
     "classes": Classes,
     "speech": Speech,
 }

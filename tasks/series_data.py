@@ -29,7 +29,7 @@ _PARTS = ("values", "names", "groups", "times", "places", "unit")
 
 
 class Missing(StrEnum):
-    """What is done about missing values."""
+    """Treatment of missing values."""
 
     REFUSE = "refuse"
     FORWARD = "forward"  # the last known value of the series; it is never a target that counts

@@ -18,12 +18,12 @@ def summary_line(name: str, task: Task) -> str:
     shown = {split: task.description(split) for split in Split}
     validation = shown[Split.VALIDATION]
     both = task.interface
-    kind = OUTPUTS[both.output].unit
+    kind = _counted(both.output_size, OUTPUTS[both.output].unit)
     steps = " + ".join("endless" if each.endless else f"{each.steps:,}" for each in shown.values())
-    parts = [f"{both.output_size:,} {kind}", f"{steps} steps"]
+    parts = [kind, f"{steps} steps"]
     if both != Interface.same(both.output, both.output_size):
         read = "symbols" if both.reads_symbols else "values"
-        parts[0] = f"{both.input_size:,} {read} to {parts[0]}"
+        parts[0] = f"{_counted(both.input_size, read)} to {parts[0]}"
     if validation.counted < validation.steps:
         parts.append(f"{_percent(validation.loss_mask_share)} of them in the loss mask")
     shown_kinds = (Kind.SHARE, Kind.MEAN)
@@ -117,6 +117,11 @@ def _value(fact: Fact | None) -> str:
     if fact.kind is Kind.METRIC:
         return f"{fact.value:.4f}"
     return f"{fact.value:,.0f}" if fact.kind is Kind.COUNT else f"{fact.value:.2f}"
+
+
+def _counted(count: int, noun: str) -> str:
+    """Return a number with a noun, which is given in the plural."""
+    return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}"
 
 
 def _percent(share: float) -> str:

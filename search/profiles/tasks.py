@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from results.store.words import MEMORIZATION
+from results.store.words import MEMORIZATION, ScoreKind
 from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
+from tasks.errors import TaskError
 from tasks.registry import load_task
 from tasks.task import Task
 
@@ -20,8 +21,7 @@ def section_of(profile: Profile, name: str) -> TaskSection | MemorizationSection
 
 def path_of(profile: Profile, name: str) -> str:
     """Return the name in the registry, or the import path, of a task of the profile."""
-    section = section_of(profile, name)
-    return section.task if isinstance(section, TaskSection) and section.task else name
+    return _path(section_of(profile, name), name)
 
 
 def load_task_of(profile: Profile, name: str) -> Task:
@@ -33,10 +33,25 @@ def load_section(
     section: TaskSection | MemorizationSection, name: str, options: Mapping[str, Scalar] | None = None
 ) -> Task:
     """Build and check the task `name` of a section; `options` take precedence over its own. Raises `TaskError`."""
-    path = section.task if isinstance(section, TaskSection) and section.task else name
-    return load_task(path, **section.options | dict(options or {}))
+    return load_task(_path(section, name), **section.options | dict(options or {}))
 
 
 def load_tasks(profile: Profile) -> dict[str, Task]:
-    """Build and check memorization and every task of the profile. Raises `TaskError` as `tasks.registry.load_task`."""
-    return {name: load_task_of(profile, name) for name in task_names(profile)}
+    """Build and check memorization and every task of the profile.
+
+    Raises:
+        TaskError: as `tasks.registry.load_task`, or a task's metric may be negative and the score is a ratio.
+    """
+    tasks = {name: load_task_of(profile, name) for name in task_names(profile)}
+    for name in profile.ranked:
+        metric, output = tasks[name].metric, tasks[name].output
+        if profile.search.score is ScoreKind.RATIO and output in metric.signed:
+            raise TaskError(
+                f"task {name!r} is ranked by {metric.name} of real values, which may be negative, so a ratio of two "
+                'such numbers says nothing; set score = "gain" in the section [search] of the profile'
+            )
+    return tasks
+
+
+def _path(section: TaskSection | MemorizationSection, name: str) -> str:
+    return section.task if isinstance(section, TaskSection) and section.task else name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,20 +13,7 @@ from music21.stream import Part, Score
 from tasks.errors import TaskError
 from tasks.midi import read_midi
 from tasks.piano_rolls import Note
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return name + len(data).to_bytes(4, "big") + data
-
-
-def header(form: int = 0, tracks: int = 1, division: int = 4) -> bytes:
-    return chunk(b"MThd", b"".join(number.to_bytes(2, "big") for number in (form, tracks, division)))
-
-
-def midi(*tracks: Sequence[int], division: int = 4) -> bytes:
-    return header(int(len(tracks) > 1), len(tracks), division) + b"".join(
-        chunk(b"MTrk", bytes(track) + b"\x00\xff\x2f\x00") for track in tracks
-    )
+from tests.test_tasks.midi_files import chunk, header, midi
 
 
 def test_a_score_written_by_music21_comes_back() -> None:

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from tasks.batch import Batch
 from tasks.pieces import (
     Steps,
     evaluation_pieces,
@@ -14,7 +15,6 @@ from tasks.pieces import (
     training_pieces,
     training_windows,
 )
-from tasks.watch import Batch
 
 LENGTHS = ([1000], [7], [300, 40, 5, 1], [30] * 40)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.registry import load_task, parameters_of
 from tasks.series import Series
-from tasks.task import Split
+from tasks.task import Output, Split
 
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
@@ -79,7 +81,9 @@ def test_rows_are_cut_by_time_and_standardised_by_the_training_part(file: Path, 
 def test_every_rule_of_tasks_is_kept(file: Path, tmp_path: Path) -> None:
     check_task(Series(data=str(file)), thorough=True)
     frame = pd.concat([FRAME.assign(id=k, x=FRAME["x"] + RNG.normal(size=200)).head(20 * k) for k in range(1, 9)])
-    check_task(Series(data=saved(tmp_path / "groups.csv", frame), group="id", output="squared-error"), thorough=True)
+    check_task(
+        Series(data=saved(tmp_path / "groups.csv", frame), group="id", output=Output.SQUARED_ERROR), thorough=True
+    )
 
 
 def test_the_same_table_in_other_formats_is_the_same_task(file: Path, tmp_path: Path) -> None:
@@ -88,7 +92,9 @@ def test_the_same_table_in_other_formats_is_the_same_task(file: Path, tmp_path: 
     np.savez(
         tmp_path / "arrays.npz",
         day=FRAME["day"].to_numpy("datetime64[D]"),
-        **{name: FRAME[name].to_numpy() for name in ("x", "count", "wet")},
+        x=FRAME["x"].to_numpy(),
+        count=FRAME["count"].to_numpy(),
+        wet=FRAME["wet"].to_numpy(),
     )
     assert Series(data=str(tmp_path / "arrays.npz")).checksum == expected
     FRAME.to_csv(tmp_path / "german.csv", index=False, sep=";", decimal=",")
@@ -283,3 +289,20 @@ def test_a_cached_file_is_read_once(file: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("tasks.series_data.read_table", None)  # is not called again
     assert Series(data=str(file)).checksum == expected
     assert stored.stat().st_mtime_ns == changed
+
+
+def test_a_copy_of_a_worker_reads_memory_that_it_cannot_write(file: Path) -> None:
+    task = Series(data=str(file))
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(task, protocol=5, buffer_callback=buffers.append)
+    file.unlink()
+    copy = pickle.loads(data, buffers=[bytes(buffer.raw()) for buffer in buffers])  # noqa: S301
+    assert copy.checksum == task.checksum
+    for ours, theirs in zip(
+        islice(task.training(6, 35, np.random.default_rng(3)), 40),
+        islice(copy.training(6, 35, np.random.default_rng(3)), 40),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours.inputs, theirs.inputs)
+        ours.inputs[...] = ours.targets[...] = 0.0  # of a window, which is no part of the task's own arrays
+    assert copy.constant_baseline(Split.TEST) == task.constant_baseline(Split.TEST)

@@ -158,7 +158,7 @@ def test_arrays_of_npz_files_are_columns(tmp_path: Path) -> None:
     np.savez(
         file,
         when=days,
-        x=np.float32([0.5, 1, 2]),
+        x=np.array([0.5, 1, 2], np.float32),
         both=NUMBERS,
         column=NUMBERS[:, :1],
         truth=[True, False, True],
@@ -212,7 +212,7 @@ def test_parquet_files_are_read_as_pandas_wrote_them(tmp_path: Path) -> None:
             "x": NUMBERS[:, 0],
             "whole": pd.array([1, None, 3], "Int64"),
             "truth": [True, False, True],
-            "small": np.float32([0.5, np.nan, 2]),
+            "small": np.array([0.5, np.nan, 2], np.float32),
             "name": ["a", "b", None],
             "kind": pd.Categorical(["u", "v", "u"]),
         },

@@ -46,9 +46,8 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
 
     With NAME, a task or package.module:MyTask, also print what was read, by split, and samples of its sequences, or a
     plot of real values. Tasks that only read files of yours are listed without numbers, unless the profile names the
-    files. With
-    --check, read several hundred windows in several shapes instead, and check batches, sets and attributes; what breaks
-    a rule is an error.
+    files. With --check, read several hundred windows in several shapes instead, and check batches, sets and attributes;
+    what breaks a rule is an error.
     """
     if data is not None and name is None:
         raise SearchError(f"--data {data!r} needs the name of a task, as in: gatesearch tasks language --data {data}")
@@ -119,9 +118,10 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
     for warning in warnings:
         warn(console, warning)
     console.print(
-        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation; ceiling: the "
-        "best value on average that any predictor could reach there; uniform: the loss of equal probabilities in nats "
-        "per step in the loss mask; steps of training + validation + test",
+        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation, of `series` the "
+        "naive forecast, which repeats the last value; ceiling: the best value on average that any predictor could "
+        "reach there; uniform: the loss of equal probabilities in nats per step in the loss mask; steps of training + "
+        "validation + test",
         style="dim",
     )
     if name is not None:

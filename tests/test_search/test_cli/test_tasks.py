@@ -94,7 +94,10 @@ def test_music_that_is_mostly_silent_is_warned_of(here: Path) -> None:
     )
     silent, longest = warnings_of("music", task)
     assert silent.startswith("music: 99.6 % silent steps in train; cut the rests out")
-    assert longest == "music: 500 steps in the longest silence in train; cut it out, or leave out the piece that has it"
+    assert (
+        longest
+        == "music: 500 quarter notes in the longest silence in train; cut it out, or leave out the piece that has it"
+    )
     assert warnings_of("music", load_task("music", data=str(midi(here / "short", 1)))) == []
 
 

@@ -16,7 +16,7 @@ from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.trial import train_trial
 from tasks.series import Series
-from tasks.task import Split
+from tasks.task import Output, Split
 
 ROWS, TRAIN, VALIDATION = 6000, 4200, 900
 FORECASTS = ROWS - TRAIN - VALIDATION - 1
@@ -31,11 +31,13 @@ def values() -> np.ndarray:
     return np.asarray(20.0 + 3.0 * process, np.float64)
 
 
-@pytest.mark.parametrize("output", ["gaussian", "squared-error"])
-def test_a_small_cell_forecasts_an_ar_process_as_well_as_ar_1(values: np.ndarray, tmp_path: Path, output: str) -> None:
+@pytest.mark.parametrize("output", [Output.GAUSSIAN, Output.SQUARED_ERROR])
+def test_a_small_cell_forecasts_an_ar_process_as_well_as_ar_1(
+    values: np.ndarray, tmp_path: Path, output: Output
+) -> None:
     file = tmp_path / "process.csv"
     pd.DataFrame({"x": values}).to_csv(file, index=False)
-    task = Series(data=str(file), output=output)  # type: ignore[arg-type]
+    task = Series(data=str(file), output=output)
     unit = values[:TRAIN].std() ** 2  # of squared errors
     fitted = AutoReg(values[:TRAIN], lags=1).fit()
     forecast = fitted.apply(values, refit=False).predict(start=TRAIN + VALIDATION + 1, end=ROWS - 1)
@@ -53,7 +55,7 @@ def test_a_small_cell_forecasts_an_ar_process_as_well_as_ar_1(values: np.ndarray
     assert result.test <= 1.05 * autoregressive
     assert result.test_se is not None
     assert 0.01 < result.test_se < 0.1
-    if output == "gaussian":  # the entropy of the noise, by the process itself
+    if output is Output.GAUSSIAN:  # the entropy of the noise, by the process itself
         nats = next(other.test for other in result.others if other.name == "nats_per_step")
         entropy = 0.5 * np.log(2.0 * np.pi * np.e * 9.0 / unit)
         assert nats == pytest.approx(entropy, abs=0.06)
