@@ -20,16 +20,16 @@ from tasks.task import Batch
 
 Integers = npt.NDArray[np.int64]
 
-JITTER = 0.01
-"""Relative change of lengths before they are sorted, so that neighbours differ from pass to pass."""
+SECTION = 0.9
+"""Share of a pass that is sorted at once: which sequences are neighbours then differs from pass to pass."""
 
 
 def training_groups(lengths: Integers, batch: int, rng: np.random.Generator) -> Iterator[Integers]:
     """Yield endless groups of `batch` sequences of similar lengths, in a random order determined by `rng` alone.
 
     Random permutations of the sequences follow each other, so that each pass has every sequence once, and no column is
-    empty. A section of about one pass is sorted by length, cut into groups, and the groups are shuffled; what is left
-    of a pass begins the next section.
+    empty. A section of most of a pass is sorted by length, those of equal length in random order, and cut into groups,
+    which are shuffled. What is left of a pass begins the next section.
 
     Args:
         lengths: steps of each sequence (N,).
@@ -37,14 +37,13 @@ def training_groups(lengths: Integers, batch: int, rng: np.random.Generator) -> 
         rng: source of all random numbers.
     """
     count = len(lengths)
-    section = batch * max(1, count // batch)
+    section = batch * max(1, round(SECTION * count / batch))
     waiting = np.empty(0, np.int64)
     while True:
         while len(waiting) < section:
             waiting = np.append(waiting, rng.permutation(count))
         chosen, waiting = waiting[:section], waiting[section:]
-        jittered = lengths[chosen] * rng.uniform(1.0 - JITTER, 1.0 + JITTER, section)
-        groups = chosen[np.argsort(jittered, kind="stable")].reshape(-1, batch)
+        groups = chosen[np.argsort(lengths[chosen], kind="stable")].reshape(-1, batch)
         yield from groups[rng.permutation(len(groups))]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import math
+import pickle
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +201,21 @@ def test_the_parameters_build_the_same_task(tmp_path: Path) -> None:
     assert task.metric.name == "accuracy"
     with pytest.raises(TaskError, match=r"^task 'text' needs the path of your data"):
         load_task("text")
+
+
+def test_a_copy_of_a_worker_reads_memory_that_it_cannot_write(tmp_path: Path) -> None:
+    file = tmp_path / "prose.txt"
+    file.write_text(PROSE, encoding="utf-8")
+    task = Text(data=str(file))
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(task, protocol=5, buffer_callback=buffers.append)
+    file.unlink()
+    copy = pickle.loads(data, buffers=[bytes(buffer.raw()) for buffer in buffers])  # noqa: S301
+    assert copy.checksum == task.checksum
+    for ours, theirs in zip(
+        islice(task.training(6, 35, np.random.default_rng(3)), 40),
+        islice(copy.training(6, 35, np.random.default_rng(3)), 40),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours.inputs, theirs.inputs)
+        ours.inputs[...] = ours.targets[...] = 0

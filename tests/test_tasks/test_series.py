@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +289,20 @@ def test_a_cached_file_is_read_once(file: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("tasks.series_data.read_table", None)  # is not called again
     assert Series(data=str(file)).checksum == expected
     assert stored.stat().st_mtime_ns == changed
+
+
+def test_a_copy_of_a_worker_reads_memory_that_it_cannot_write(file: Path) -> None:
+    task = Series(data=str(file))
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(task, protocol=5, buffer_callback=buffers.append)
+    file.unlink()
+    copy = pickle.loads(data, buffers=[bytes(buffer.raw()) for buffer in buffers])  # noqa: S301
+    assert copy.checksum == task.checksum
+    for ours, theirs in zip(
+        islice(task.training(6, 35, np.random.default_rng(3)), 40),
+        islice(copy.training(6, 35, np.random.default_rng(3)), 40),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours.inputs, theirs.inputs)
+        ours.inputs[...] = ours.targets[...] = 0.0  # of a window, which is no part of the task's own arrays
+    assert copy.constant_baseline(Split.TEST) == task.constant_baseline(Split.TEST)
