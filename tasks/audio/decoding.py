@@ -24,8 +24,12 @@ QUIET = 1e-3
 
 STRETCH_SECONDS = 0.02
 
+LARGEST = 1e6
+"""Largest sample of a file of real numbers; those beyond full scale, 1, are clipped, and counted."""
+
 MOST_CHANNELS = 64
 MOST_RATE = 1_000_000
+MOST_TIMES = 16  # more samples than the file has, that resampling may make
 
 _UNKNOWN_FRAMES = 1 << 62  # libsndfile reports more than that if a file does not say its length
 _STREAMED = 0x7FFF_0000  # lengths from here on are those that programs write which do not know the length yet
@@ -110,6 +114,11 @@ def _decode(file: Any, shown: str, rate: int, take: Take) -> Measures:
             f"{shown} has {file.channels} channels of {file.samplerate:,} Hz; the limits are {MOST_CHANNELS} and "
             f"{MOST_RATE:,}, so convert it"
         )
+    if rate > MOST_TIMES * file.samplerate:
+        raise TaskError(
+            f"{shown} has {file.samplerate:,} samples per second, of which rate = {rate:,} is more than {MOST_TIMES} "
+            "times; give a lower rate, or leave it out"
+        )
     if file.frames > _UNKNOWN_FRAMES:
         raise TaskError(f"{shown} does not say how long it is; write it anew, as in: flac -d, then flac")
     resampler = _Resampler(file.samplerate, rate)
@@ -128,10 +137,13 @@ def _decode(file: Any, shown: str, rate: int, take: Take) -> Measures:
         block = file.read(BLOCK // file.channels, dtype="float32", always_2d=True)
         if not len(block):
             break
-        if not np.isfinite(block).all():
-            first = frames + int(np.argmax(~np.isfinite(block).all(axis=1)))
+        usable = np.abs(block) <= LARGEST  # false of what is no number
+        if not usable.all():
+            first = int(np.argmin(usable.all(axis=1)))
+            value = block[first][~usable[first]][0]
             raise TaskError(
-                f"{shown} has a sample that is no number (second {first / file.samplerate:.3f}); cut it out"
+                f"{shown} has the sample {value:g} (second {(frames + first) / file.samplerate:.3f}); samples must be "
+                f"numbers, full scale is 1 and {LARGEST:,.0f} the limit; cut it out"
             )
         frames += len(block)
         digest.update(np.ascontiguousarray(block, "<f4").data)

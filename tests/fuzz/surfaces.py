@@ -19,6 +19,7 @@ from typing import Any, cast
 from xml.etree import ElementTree
 
 import numpy as np
+import soundfile
 import tomli_w
 from scipy.io import savemat
 
@@ -33,6 +34,7 @@ from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.notation.recipe import format_recipe, parse_recipe
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile, parse_profile
+from tasks.audio.task import Audio
 from tasks.classes import Classes
 from tasks.language import Language
 from tasks.midi import read_midi
@@ -577,6 +579,29 @@ def use_sequences(case: Case, folder: Path) -> None:
     check_task(Classes(data=str(folder / next(iter(case.files))), missing="mean"))
 
 
+def _sound(rng: Random) -> bytes:
+    """A short sound as the bytes of a WAV or FLAC file."""
+    file = io.BytesIO()
+    samples = np.random.default_rng(rng.randrange(1000)).uniform(-1, 1, (rng.randrange(1, 400), rng.randint(1, 3)))
+    kind = rng.choice((("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "ULAW"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24")))
+    soundfile.write(file, samples, rng.choice((4000, 8000, 11_025, 48_000)), format=kind[0], subtype=kind[1])
+    return file.getvalue()
+
+
+def draw_sounds(rng: Random) -> Case:
+    names = rng.choice((("a.wav",), ("a/1.wav", "a/2.WAV", "a/3.flac", "b/4.wav", "b/5.wav", "b/6.flac")))
+    files = {name: _sound(rng) for name in names}
+    name = rng.choice(names)
+    files[name] = changed_bytes(rng, files[name], 5) if rng.random() < 0.8 else rng.randbytes(rng.randrange(200))
+    return Case(files)
+
+
+def use_sounds(case: Case, folder: Path) -> None:
+    check_task(Audio(data=str(folder)))
+    if len(case.files) > 1:
+        check_task(Audio(data=str(folder), features="log-mel", bands=10))
+
+
 # --- Names ----------------------------------------------------------------------------------------------------------
 
 NAMES = ("quick-1", "kept", "../kept", "a/b", "0123abcd", "gru", "lstm-b", "my.cell", "results/runs/x", "x.json", "a b")
@@ -667,6 +692,7 @@ SURFACES: dict[str, Surface] = {
         Surface("midi", 0.1, draw_midi, use_midi),
         Surface("midi-folder", 0.02, draw_midi_folder, use_folder),
         Surface("sequences", 0.05, draw_sequences, use_sequences),
+        Surface("sound", 0.03, draw_sounds, use_sounds),
         Surface("name", 0.05, draw_name, use_name),
         Surface("task", 0.03, draw_task, use_task, imports=True),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,10 +150,13 @@ def test_damaged_files_are_refused_in_one_line(tmp_path: Path, change: Callable[
     assert "\n" not in str(caught.value)
 
 
-def test_values_that_are_no_numbers_are_refused_with_their_place(tmp_path: Path) -> None:
-    samples = noise(8000)
-    samples[6000] = np.nan
-    with pytest.raises(TaskError, match=r"a sample that is no number \(second 0\.750\)"):
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e7])
+def test_samples_that_are_no_numbers_are_refused_with_their_place(tmp_path: Path, value: float) -> None:
+    samples = noise(16_000).reshape(-1, 2)
+    samples[6000, 1] = value
+    with pytest.raises(
+        TaskError, match=rf"has the sample {re.escape(f'{value:g}')} \(second 0\.750\); samples must be n"
+    ):
         decoded(write_sound(tmp_path / "a.wav", samples, subtype="DOUBLE"))
 
 
@@ -161,6 +165,15 @@ def test_files_without_samples_are_refused(tmp_path: Path) -> None:
         decoded(write_wave(tmp_path / "a.wav", np.empty(0)))
     with pytest.raises(TaskError, match=r"has 2 samples at 48,000 Hz, none at 8,000 Hz"):
         decoded(write_wave(tmp_path / "b.wav", np.ones(2), 48_000))
+
+
+def test_a_rate_far_above_that_of_the_file_is_refused(tmp_path: Path) -> None:
+    path = write_wave(tmp_path / "a.wav", noise(1000), 500)
+    assert len(decoded(path, 8000)[0]) == pytest.approx(16_000, abs=16)
+    with pytest.raises(
+        TaskError, match=r"has 500 samples per second, of which rate = 8,001 is more than 16 times; give"
+    ):
+        decoded(path, 8001)
 
 
 def test_names_in_other_encodings_work(tmp_path: Path) -> None:
