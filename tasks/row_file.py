@@ -160,5 +160,7 @@ def _fill(file: Any, view: memoryview, path: Path) -> None:
     while done < len(view):
         count = file.readinto(view[done:])
         if not count:
-            raise TaskError(f"the cache file {str(path)!r} was cut while it was read; start again, and it is made anew")
+            raise TaskError(
+                f"the cache file {str(path)!r} was cut while it was read; restart the command, which writes it again"
+            )
         done += count

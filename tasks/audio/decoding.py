@@ -102,7 +102,7 @@ def decode(path: Path, rate: int, take: Take) -> Measures:
     except soundfile.SoundFileError as error:
         reason = re.sub(r"^Error opening \d+: ", "", str(error)).rstrip(".")
         raise TaskError(
-            f"{shown} is no sound file, is damaged or ends early ({reason}); copy it anew, or leave it out"
+            f"{shown} is no sound file, is damaged or ends early ({reason}); copy it again, or leave it out"
         ) from error
     finally:
         os.close(handle)
@@ -120,7 +120,7 @@ def _decode(file: Any, shown: str, rate: int, take: Take) -> Measures:
             "times; give a lower rate, or leave it out"
         )
     if file.frames > _UNKNOWN_FRAMES:
-        raise TaskError(f"{shown} does not say how long it is; write it anew, as in: flac -d, then flac")
+        raise TaskError(f"{shown} does not say how long it is; encode it again, as in: flac -d, then flac")
     resampler = _Resampler(file.samplerate, rate)
     silence = _Silence(file.samplerate)
     digest = hashlib.blake2b(digest_size=16)
@@ -154,7 +154,7 @@ def _decode(file: Any, shown: str, rate: int, take: Take) -> Measures:
     if not frames:
         raise TaskError(f"{shown} has no samples; leave it out")
     if frames < file.frames:
-        raise TaskError(f"{shown} ends after {frames:,} of {file.frames:,} samples; copy it anew, or leave it out")
+        raise TaskError(f"{shown} ends after {frames:,} of {file.frames:,} samples; copy it again, or leave it out")
     give(resampler.feed(np.empty(0, np.float32), last=True))
     if not produced:
         raise TaskError(f"{shown} has {frames} samples at {file.samplerate:,} Hz, none at {rate:,} Hz; leave it out")

@@ -124,7 +124,7 @@ def _facts(recordings: Recordings, part: Part, rate: int) -> Iterator[Fact]:
     yield Fact("recordings resampled", int(np.count_nonzero(rates != rate)), Kind.COUNT)
     lower = int(np.count_nonzero(rates < rate))
     yield from _counted("recordings of a lower rate", lower, f"give rate = {rates.min()}, since they have no more")
-    yield from _counted("recordings that end early", int(own["cut"].sum()), "their files were cut; copy them anew")
+    yield from _counted("recordings that end early", int(own["cut"].sum()), "their files were cut; copy them again")
     copies = len(part.numbers) - len(np.unique(own["digest"]))
     yield from _counted("copies of recordings", copies, "they count more than once; leave them out")
 

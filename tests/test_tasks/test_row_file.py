@@ -76,7 +76,7 @@ def test_reading_past_the_end_of_a_file_that_was_cut_is_an_error() -> None:
     file, _ = load(Writer())
     with file.open() as reader:
         file.path.write_bytes(b"")
-        with pytest.raises(TaskError, match="was cut while it was read; start again"):
+        with pytest.raises(TaskError, match="was cut while it was read; restart the command"):
             reader.read(0, 10)
 
 
