@@ -82,7 +82,7 @@ BREACHES = {
     "ReadsTwo": "task 'sensors', validation, window 1: inputs has the shape (64, 8, 3), but loss_mask (64, 8); inputs",
     "InputText": "task 'sensors': input = 'values'; it must be Input.SYMBOLS or Input.VALUES, or None",
     "InputSizeText": "task 'sensors': input_size = '3'; it must be a whole number of at least 1",
-    "AlsoF1": "task 'sensors': also lists macro_f1; Output.GAUSSIAN is measured by NATS_PER_STEP, MEAN_SQUARED_ERROR or",
+    "AlsoF1": "task 'sensors': also lists macro_f1; Output.GAUSSIAN is measured by NATS_PER_STEP, MEAN_SQUARED_ERROR",
     "HugeSize": "task 'sound': output_size = 1000000000; it must be at most 10,000,000, since no model has more",
 }
 LINES = {
