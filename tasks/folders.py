@@ -160,7 +160,7 @@ def unusable(folder: Path, count: int, errors: Mapping[Path, str]) -> TaskError:
 
 
 def unread_fact(folder: Path, files: Collection[Path], why: str) -> tuple[Fact, ...]:
-    """Return the fact of files that were not read, with a warning that names them; none if there are none."""
+    """Return the fact of files that were not read, for the training split; it names them. None if there are none."""
     if not files:
         return ()
     names = listed([repr(str(path.relative_to(folder))) for path in files])
