@@ -94,7 +94,8 @@ class Music(Task):
         repeated = repeated_pieces(pieces)
         found = {}
         for split in Split:
-            described = reading(self.evaluation(split, 1, LONGEST), KEYS).description(source, (), unit="pieces")
+            read = reading(self.evaluation(split, 1, LONGEST), KEYS, self.output)
+            described = read.description(source, (), unit="pieces")
             lengths = [len(piece) for piece, again in zip(pieces[split], repeated[split], strict=True) if again]
             found[split] = replace(
                 described,

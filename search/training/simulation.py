@@ -157,10 +157,10 @@ def draw_trial(
     """
     budget.check_pause(until)
     try:
-        units = units_for(graph, setting, data.output_size, data.output)
+        units = units_for(graph, setting, data.interface)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, MARK + str(error))
-    parameters = count_parameters(graph, units, setting.layers, data.output_size, data.output)
+    parameters = count_parameters(graph, units, setting.layers, data.interface)
     equal = simulation is not None and simulation.equal
     optimum = None if simulation is None or simulation.optimum is None else optimum_graph(simulation.optimum)
     planted = simulation.planted if simulation is not None and has_planted(graph) else 0.0
@@ -187,7 +187,7 @@ def draw_trial(
     level = min(max(level + planted, 0.0), 1.0)
     pace = 1.0 + 0.1 * budget.epochs * math.exp(0.3 * luck)  # epochs until all but 1 / e of it is learnt
     metric, loss = data.metric, data.uniform_loss()
-    ceiling = 1.0 if metric.higher_is_better else 0.5 * constant_baseline
+    ceiling = 1.0 if metric.higher_is_better else constant_baseline - 0.5 * abs(constant_baseline)
 
     rules = EpochRules(budget, setting.learning_rate, metric, constant_baseline)
     curve: list[Point] = []

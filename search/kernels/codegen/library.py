@@ -9,7 +9,7 @@ from search.kernels.codegen.function import call_text
 from search.kernels.codegen.gather import GATHER, SCATTER, gather_text
 from search.kernels.codegen.gemm import GEMM, gemm_text, panel_columns
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.loss import LOSS_FUNCTIONS, loss_text
+from search.kernels.codegen.loss import HEADS, loss_function, loss_text
 from search.kernels.codegen.packing import PACK, pack_text
 from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD, sgd_text
 
@@ -21,7 +21,7 @@ CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER = (f"{name}_call" for name in KE
 
 CALLABLE = (
     CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, SGD, CLEAR, COPY, COPY_ROWS,
-        *LOSS_FUNCTIONS.values(),
+        *(loss_function(head, train) for head in HEADS for train in (False, True)),
 )  # fmt: skip
 """All functions that a command buffer may call."""
 
