@@ -9,17 +9,20 @@ import os
 import sys
 import traceback
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
 from tasks.arithmetic import Arithmetic
 from tasks.characters import Text
 from tasks.checking import check_task
+from tasks.classes import Classes
 from tasks.errors import TaskError
 from tasks.language import Language
 from tasks.memorization import Memorization
 from tasks.music import Music
 from tasks.series import Series
+from tasks.speech import Speech
 from tasks.task import Task
 from tasks.watch import STDOUT, one_line, own_files, place_of
 from tasks.xml import Xml
@@ -32,6 +35,8 @@ TASKS: dict[str, type[Task]] = {
     "music": Music,
     "series": Series,
     "text": Text,
+    "classes": Classes,
+    "speech": Speech,
 }
 GROUP = "gatesearch.tasks"  # of the entry points
 
@@ -88,6 +93,15 @@ def needs_data(kind: type[Task]) -> bool:
     """Return whether a task has no data of its own: its parameter `data` has no default."""
     parameter = inspect.signature(kind).parameters.get("data")
     return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
+def missing_extra(kind: type[Task]) -> str | None:
+    """Return the extra of this project that has a task's data, if it is not installed.
+
+    Such a task has an attribute `extra`: the names of the extra and of its package.
+    """
+    extra, package = getattr(kind, "extra", (None, ""))
+    return extra if package and find_spec(package) is None else None
 
 
 def task_class(name: str) -> type[Task]:

@@ -33,6 +33,7 @@ from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.notation.recipe import format_recipe, parse_recipe
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile, parse_profile
+from tasks.classes import Classes
 from tasks.language import Language
 from tasks.midi import read_midi
 from tasks.music import Music
@@ -525,6 +526,57 @@ def use_folder(case: Case, folder: Path) -> None:
     check_task(Music(data=str(folder)))
 
 
+SEQUENCES = {
+    "a.ts": "#c\n@problemName a\n@timeStamps false\n@dimensions 2\n@classLabel true l r\n@data\n"
+    + "".join(f"{k},2,?:{k},3,4:{'lr'[k % 2]}\n" for k in range(12)),
+    "a.arff": "% c\n@relation a\n@attribute a relational\n@attribute t0 numeric\n@attribute t1 numeric\n@end a\n"
+    "@attribute c {l,'r r'}\n@data\n" + "".join(f"'{k},2\\n3,?',{('l', repr('r r'))[k % 2]}\n" for k in range(12)),
+    "b.arff": "@relation a\n@attribute t0 numeric\n@attribute t1 real\n@attribute c {l,r}\n@data\n"
+    + "".join(f"{k},?,{'lr'[k % 2]}\n" for k in range(12)),
+    "a.csv": "id,time,x,y,label\n" + "".join(f"{k // 2},{k},{k % 7},,{'lr'[k // 2 % 2]}\n" for k in range(24)),
+}
+"""A small file of each kind of labelled sequences."""
+
+
+def draw_sequences(rng: Random) -> Case:
+    name = rng.choice(list(SEQUENCES))
+    words = (
+        ":",
+        ",",
+        "?",
+        "nan",
+        "inf",
+        "-1e30",
+        "1e31",
+        "1_0",
+        "@data",
+        "@end",
+        "\n",
+        "l",
+        "r",
+        "'",
+        '"',
+        "{",
+        "true",
+        "%",
+        "0",
+    )
+    text = changed_text(rng, SEQUENCES[name], words) if rng.random() < 0.8 else SEQUENCES[name]
+    data = bytes_of(rng, text)
+    if rng.random() < 0.2:
+        data = changed_bytes(rng, data)
+    kind = name[1:]
+    files = {rng.choice((name, name, f"A_TRAIN{kind}", f"train{kind}", f"x{kind}.gz")): data}
+    if rng.random() < 0.3:
+        files[rng.choice((f"A_TEST{kind}", f"test{kind}", "._A_TEST.ts", f"b{kind}"))] = SEQUENCES[name].encode()
+    return Case(files)
+
+
+def use_sequences(case: Case, folder: Path) -> None:
+    check_task(Classes(data=str(folder), missing="forward"))
+    check_task(Classes(data=str(folder / next(iter(case.files))), missing="mean"))
+
+
 # --- Names ----------------------------------------------------------------------------------------------------------
 
 NAMES = ("quick-1", "kept", "../kept", "a/b", "0123abcd", "gru", "lstm-b", "my.cell", "results/runs/x", "x.json", "a b")
@@ -614,6 +666,7 @@ SURFACES: dict[str, Surface] = {
         Surface("mat-file", 0.06, draw_mat, use_mat),
         Surface("midi", 0.1, draw_midi, use_midi),
         Surface("midi-folder", 0.02, draw_midi_folder, use_folder),
+        Surface("sequences", 0.05, draw_sequences, use_sequences),
         Surface("name", 0.05, draw_name, use_name),
         Surface("task", 0.03, draw_task, use_task, imports=True),
     )

@@ -15,7 +15,7 @@ import pytest
 from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.interface import Input
-from tasks.registry import TASKS, build_task, load_task, needs_data
+from tasks.registry import TASKS, build_task, load_task, missing_extra, needs_data
 from tasks.task import Batch, Split
 from tasks.watch import BatchRules
 
@@ -147,7 +147,9 @@ def test_a_thorough_check_says_why_a_task_cannot_be_sent_to_workers() -> None:
     assert found.lines()[-1].endswith("so use --workers 0")
 
 
-@pytest.mark.parametrize("name", [name for name, kind in TASKS.items() if not needs_data(kind)])
+@pytest.mark.parametrize(
+    "name", [name for name, kind in TASKS.items() if not (needs_data(kind) or missing_extra(kind))]
+)
 def test_the_projects_own_tasks_keep_every_rule(name: str, cache_folder: Path) -> None:
     small = {"language": {"vocabulary": 500, "max_tokens": 20_000, "max_evaluation_tokens": 3000}}
     task = load_task(name, **small.get(name, {}))

@@ -18,7 +18,7 @@ from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
 from search.profiles.tasks import path_of, section_of, task_names
 from tasks.checking import check_task
-from tasks.registry import TASKS, needs_data, parameters_of, task_class
+from tasks.registry import TASKS, missing_extra, needs_data, parameters_of, task_class
 from tasks.task import Split
 from tasks.watch import OwnCode
 
@@ -53,7 +53,7 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
         raise SearchError(f"--data {data!r} needs the name of a task, as in: gatesearch tasks language --data {data}")
     chosen = load_profile(profile)
     names = [name] if name is not None else list(dict.fromkeys([*TASKS, *task_names(chosen)]))
-    lacking = [] if name is not None else [each for each in names if _lacks_data(chosen, each)]
+    lacking = {} if name is not None else {each: what for each in names if (what := _lacks(chosen, each))}
     names = [each for each in names if each not in lacking]
     if check:
         _check(chosen, names, data, as_json)
@@ -107,8 +107,8 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
     console.print()
     for row in rows:
         say(console, f"{row['name']}: {row['summary']}")
-    for each in lacking:
-        say(console, f"{each}, which needs --data PATH: {TASKS[each].summary}")
+    for each, what in lacking.items():
+        say(console, f"{each}, which needs {what}: {TASKS[each].summary}")
     console.print()
     if name is not None:
         console.print(description_table(task))
@@ -138,11 +138,14 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
             click.echo("\n" + "\n".join(map(printable, text.split("\n"))))
 
 
-def _lacks_data(profile: Profile, name: str) -> bool:
-    """Return whether a registered task only reads files of the user, and the profile names none."""
-    if name in task_names(profile):
-        return needs_data(task_class(path_of(profile, name))) and "data" not in section_of(profile, name).options
-    return needs_data(TASKS[name])
+def _lacks(profile: Profile, name: str) -> str:
+    """Return what a task needs to be read: files that the profile does not name, or an extra; empty for nothing."""
+    in_profile = name in task_names(profile)
+    kind = task_class(path_of(profile, name)) if in_profile else TASKS[name]
+    if needs_data(kind) and not (in_profile and "data" in section_of(profile, name).options):
+        return "--data PATH"
+    extra = None if in_profile else missing_extra(kind)
+    return f"pip install 'gatesearch[{extra}]'" if extra else ""
 
 
 def _check(profile: Profile, names: list[str], data: str | None, as_json: bool) -> None:

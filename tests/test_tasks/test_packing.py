@@ -1,0 +1,148 @@
+"""Sequences of unlike lengths: each once per pass, beside others of its length, padded outside the loss mask."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.packing import (
+    SECTION,
+    Sequences,
+    evaluation_groups,
+    of_labels,
+    of_next_steps,
+    padding_share,
+    training_groups,
+)
+from tasks.task import Batch
+
+
+def numbered(lengths: list[int]) -> Sequences:
+    """Return sequences whose input of step t of sequence n is (n, t), labelled n."""
+    values = np.array([(n, t) for n, length in enumerate(lengths) for t in range(length)], np.float32)
+    return of_labels(values, np.array(lengths), np.arange(len(lengths)), every_step=False)
+
+
+def sequences_of(batch: Batch) -> list[tuple[int, int]]:
+    """Return number and length of the sequence in each column, after checking each of its values."""
+    found = []
+    for column in range(batch.loss_mask.shape[1]):
+        counted = np.flatnonzero(batch.loss_mask[:, column])
+        if not len(counted):
+            assert not batch.inputs[:, column].any()
+            assert not batch.targets[:, column].any()
+            continue
+        (last,) = counted
+        number = int(batch.targets[last, column])
+        expected = [(number, t) for t in range(last + 1)]
+        assert [tuple(step) for step in batch.inputs[: last + 1, column].astype(int).tolist()] == expected
+        assert (batch.targets[: last + 1, column] == number).all()
+        assert not batch.inputs[last + 1 :, column].any()
+        assert not batch.targets[last + 1 :, column].any()
+        found.append((number, int(last) + 1))
+    return found
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_each_sequence_is_whole_and_once_in_an_evaluation(lengths: list[int], batch: int, seed: int) -> None:
+    del seed
+    shown: list[tuple[int, int]] = []
+    for window in numbered(lengths).evaluation(batch):
+        assert window.starts is True
+        assert window.loss_mask.shape[1] == batch
+        shown += sequences_of(window)
+    assert sorted(shown) == list(enumerate(lengths))
+    assert [length for _, length in shown] == sorted(lengths)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_each_sequence_is_once_in_each_pass_of_training_and_no_column_is_empty(
+    lengths: list[int], batch: int, seed: int
+) -> None:
+    """At the end of a section of groups, no sequence was drawn more than once more than another."""
+    section = max(1, round(SECTION * len(lengths) / batch))
+    stream = numbered(lengths).training(batch, np.random.default_rng(seed))
+    counts: Counter[int] = Counter(dict.fromkeys(range(len(lengths)), 0))
+    for _ in range(12):
+        for window in islice(stream, section):
+            columns = sequences_of(window)
+            assert len(columns) == batch
+            assert all(lengths[number] == length for number, length in columns)
+            counts.update(number for number, _ in columns)
+        assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_training_is_a_function_of_the_generator_and_passes_differ() -> None:
+    lengths = np.random.default_rng(0).integers(5, 90, 200)
+
+    def groups(seed: int, count: int = 60) -> list[list[int]]:
+        rng = np.random.default_rng(seed)
+        return [group.tolist() for group in islice(training_groups(lengths, 20, rng), count)]
+
+    assert groups(1) == groups(1)
+    assert groups(1) != groups(2)
+    first, second = ({frozenset(group) for group in section} for section in (groups(1)[:9], groups(1)[9:18]))
+    assert len(first & second) <= 1  # sections of 9 groups are nine tenths of the sequences, others each time
+    # Short and long sequences take turns: the lengths of successive groups are in no order.
+    means = [lengths[group].mean() for group in groups(1)[:9]]
+    assert means != sorted(means)
+
+
+@pytest.mark.parametrize(
+    ("spread", "most"),
+    [(0.2, 0.02), (0.5, 0.05), (1.0, 0.2)],  # lognormal: from half as long to double; from a seventh to sevenfold
+)
+def test_little_is_padding(spread: float, most: float) -> None:
+    lengths = np.maximum(np.random.default_rng(0).lognormal(4.0, spread, 1000), 1).astype(np.int64)
+    groups = list(islice(training_groups(lengths, 20, np.random.default_rng(1)), 500))
+    filled = sum(int(lengths[group].sum()) for group in groups)
+    total = sum(int(lengths[group].max()) * 20 for group in groups)
+    share = padding_share(lengths, groups, 20)
+    assert share == pytest.approx(1 - filled / total)
+    assert share < most
+    shuffled = np.random.default_rng(2).permutation(1000).reshape(-1, 20)
+    assert share < 0.25 * padding_share(lengths, shuffled, 20)
+
+
+def test_the_first_group_of_an_evaluation_has_the_empty_columns() -> None:
+    lengths = np.array([7, 3, 9, 5, 4])
+    assert [group.tolist() for group in evaluation_groups(lengths, 2)] == [[1], [4, 3], [0, 2]]
+    assert padding_share(lengths, evaluation_groups(lengths, 2), 2) == pytest.approx(1 - 28 / (6 + 10 + 18))
+
+
+def test_labels_count_at_the_last_step_or_at_all() -> None:
+    values = np.zeros((5, 1), np.float32)
+    last = of_labels(values, np.array([2, 3]), np.array([4, 6]), every_step=False)
+    assert last.targets.tolist() == [4, 4, 6, 6, 6]
+    assert last.loss_mask.tolist() == [0, 1, 0, 0, 1]
+    assert of_labels(values, np.array([2, 3]), np.array([4, 6]), every_step=True).loss_mask.tolist() == [1] * 5
+
+
+def test_next_steps_never_cross_from_one_sequence_to_the_next() -> None:
+    values = np.arange(9, dtype=np.float32)[:, None]
+    found = of_next_steps(values, np.array([4, 2, 3]))
+    assert found.inputs[:, 0].tolist() == [0, 1, 2, 4, 6, 7]
+    assert found.targets[:, 0].tolist() == [1, 2, 3, 5, 7, 8]
+    assert found.lengths.tolist() == [3, 1, 2]
+    assert found.loss_mask.tolist() == [1] * 6
+
+
+def test_padding_changes_no_prediction() -> None:
+    """The state of `torch.nn.GRU` at the last step is the same in a padded batch and by itself."""
+    torch.manual_seed(0)
+    gru = torch.nn.GRU(2, 5)
+    packed = numbered([3, 8, 5])
+    (batch,) = packed.evaluation(4)
+    with torch.no_grad():
+        together, _ = gru(torch.from_numpy(batch.inputs))
+        for column, length in enumerate((3, 5, 8)):
+            alone, _ = gru(torch.from_numpy(batch.inputs[:length, column]))
+            torch.testing.assert_close(together[length - 1, column], alone[-1])
