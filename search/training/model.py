@@ -21,6 +21,9 @@ from search.training.initialisation import apply_starts
 from search.training.settings import Setting
 from tasks.task import Batch, Output
 
+_DECAYED = frozenset({"entry", "weights", "blocks", "readout"})
+"""Parameters of a model that weight decay applies to."""
+
 States = tuple[tuple[Tensor, ...], ...]
 """States of the cell for each layer, (B, H) each."""
 
@@ -100,6 +103,17 @@ class SequenceModel(nn.Module):
             parameter.grad = grad[start:stop].view_as(parameter)
             start = stop
         return flat, grad
+
+    def decayed(self) -> tuple[slice, ...]:
+        """Return the parts of `flat` that weight decay applies to: matrices, and neither biases nor learned vectors."""
+        parts: list[slice] = []
+        start = 0
+        for name, parameter in self.named_parameters():
+            stop = start + parameter.numel()
+            if name.partition(".")[0] in _DECAYED and stop > start:
+                parts.append(slice(start, stop))
+            start = stop
+        return tuple(parts)
 
     def initialise(self, scale: float, generator: torch.Generator) -> None:
         """Draw all parameters from U[-s, s], s = scale / sqrt(H), then apply each node's start.

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from search.kernels.batches import RowScores, check_carried, check_states, check_types, check_values
+from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.runtime.buffers import Parameters
 from search.kernels.runtime.native_model import NativeModel, native_model
 from search.training.model import SequenceModel, States
@@ -53,20 +54,21 @@ class StepResult(NamedTuple):
 class Stepper(ABC):
     """Trains and scores a model, and carries its states from batch to batch.
 
-    Training and evaluation have separate states.
+    Training and evaluation have separate states. `updates` is the optimiser with its state.
     """
 
     backend: Backend
 
-    def __init__(self, model: SequenceModel) -> None:
+    def __init__(self, model: SequenceModel, updates: Updates | None = None) -> None:
         self.model = model
+        self.updates = updates or updates_of(model)
 
     @abstractmethod
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
-        """Train on a batch by one step of SGD with gradient clipping by norm.
+        """Train on a batch by one step of the optimiser with gradient clipping by norm.
 
-        The loss is averaged over the batch and summed over time. If the loss or the gradient's norm is not finite, no
-        weight changes.
+        The loss is averaged over the batch and summed over time. If the loss or the gradient's norm is not finite,
+        neither a weight nor the optimiser's state changes.
 
         Raises:
             KernelError: A shape, a type, a symbol or a value of the loss mask does not fit the model, or the batch
@@ -120,7 +122,7 @@ class NativeStepper(Stepper):
     backend = Backend.NATIVE
 
     def __init__(self, model: SequenceModel, native: NativeModel) -> None:
-        super().__init__(model)
+        super().__init__(model, native.buffers.updates)
         self.native = native
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
@@ -146,8 +148,8 @@ class EagerStepper(Stepper):
 
     backend = Backend.EAGER
 
-    def __init__(self, model: SequenceModel) -> None:
-        super().__init__(model)
+    def __init__(self, model: SequenceModel, updates: Updates | None = None) -> None:
+        super().__init__(model, updates)
         self._training: States = ()
         self._scoring: States = ()
 
@@ -161,7 +163,7 @@ class EagerStepper(Stepper):
         result = StepResult(nats, torch.linalg.vector_norm(model.flat_grad).item(), steps)
         if result.trouble is None:
             factor = min(1.0, max_norm / result.norm) if result.norm > 0 else 1.0
-            model.flat.add_(model.flat_grad, alpha=-rate * factor)
+            self.updates.apply(model.flat, model.flat_grad, factor, rate)
         return result
 
     def carried(self) -> Carried:
@@ -192,8 +194,13 @@ class EagerStepper(Stepper):
         return carried
 
 
-def stepper_for(model: SequenceModel) -> Stepper:
-    """Return the fastest stepper of a model.
+def updates_of(model: SequenceModel, name: OptimiserName = OptimiserName.SGD, decay: float = 0.0) -> Updates:
+    """Return an optimiser of a model before its first step; `decay` is its weight decay."""
+    return Updates(name, model.flat, decay, model.decayed())
+
+
+def stepper_for(model: SequenceModel, updates: Updates | None = None) -> Stepper:
+    """Return the fastest stepper of a model, with SGD if no `updates` are given.
 
     A class derived from `SequenceModel` gets the eager backend, since it may compute something else. The native backend
     works on the model's own buffers, which must not be replaced afterwards.
@@ -205,12 +212,13 @@ def stepper_for(model: SequenceModel) -> Stepper:
             flat, of(model.entry), of(model.entry_bias), layers, of(model.readout), of(model.readout_bias)
         )
 
+    updates = updates or updates_of(model)
     if type(model) is not SequenceModel:
-        return EagerStepper(model)
+        return EagerStepper(model, updates)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
-    native = native_model(model.graph, values, gradients, model.output is Output.MULTI_LABEL)
-    return EagerStepper(model) if native is None else NativeStepper(model, native)
+    native = native_model(model.graph, values, gradients, model.output is Output.MULTI_LABEL, updates)
+    return EagerStepper(model, updates) if native is None else NativeStepper(model, native)
 
 
 def _gradient(parameter: Tensor) -> Tensor:

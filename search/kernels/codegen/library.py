@@ -1,7 +1,8 @@
 """LLVM text of the functions that all models share.
 
 There are two modules. The first holds the kernels that the code of cells calls too: matrix product, packing, gather and
-scatter. The second holds what only a command buffer calls: wrappers of these kernels, SGD, and the loss functions.
+scatter. The second holds what only a command buffer calls: wrappers of these kernels, the updates of
+optimisers, and the loss functions.
 """
 
 from search.kernels.codegen.commands import COMMANDS_TEXT, RUN_SEGMENT
@@ -10,8 +11,9 @@ from search.kernels.codegen.gather import GATHER, SCATTER, gather_text
 from search.kernels.codegen.gemm import GEMM, gemm_text, panel_columns
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.loss import LOSS_FUNCTIONS, loss_text
+from search.kernels.codegen.memory import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, memory_text
 from search.kernels.codegen.packing import PACK, pack_text
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD, sgd_text
+from search.kernels.codegen.update import UPDATES, update_text
 
 KERNELS = {GEMM: "iiipiipiipipi", PACK: "iiiiiipp", GATHER: "iippipi", SCATTER: "iippipi"}
 """Arguments of each kernel: `i` for an integer, `p` for a pointer."""
@@ -20,8 +22,8 @@ CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER = (f"{name}_call" for name in KE
 """The kernels as functions of a command buffer, with the same arguments."""
 
 CALLABLE = (
-    CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, SGD, CLEAR, COPY, COPY_ROWS,
-        *LOSS_FUNCTIONS.values(),
+    CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, CLEAR, COPY, COPY_ROWS,
+        *dict.fromkeys(UPDATES.values()), *LOSS_FUNCTIONS.values(),
 )  # fmt: skip
 """All functions that a command buffer may call."""
 
@@ -40,7 +42,7 @@ def library_text(host: Host) -> str:
         function = f"{name}{host.width}"
         parts.append(f"declare void @{function}({', '.join(types[kind] for kind in kinds)})")
         parts.append(call_text(f"{name}_call", function, kinds))
-    return "\n".join([*parts, COMMANDS_TEXT, sgd_text(host), loss_text(host), _attributes(host)])
+    return "\n".join([*parts, COMMANDS_TEXT, memory_text(host), update_text(host), loss_text(host), _attributes(host)])
 
 
 def _attributes(host: Host) -> str:

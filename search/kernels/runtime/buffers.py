@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from search.kernels.codegen.update import CONTROL
+from search.kernels.optimisers import Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import Buffer, BufferKind
 from search.kernels.plan.program import Program
@@ -83,21 +86,28 @@ class ModelBuffers:
 
     `code` is the machine code of the first layer, if the batches are large enough; `code_for` has that of others too.
 
-    Arguments and results of a call are at fixed addresses: `control` (learning rate, largest gradient norm), `results`
-    (nats, gradient norm, number of steps in the loss mask), and `count` (that number again, as an integer).
+    Arguments and results of a call are at fixed addresses: `control` (largest gradient norm, then the numbers of the
+    optimiser's step), `results` (nats, gradient norm, number of steps in the loss mask), and `count` (that number
+    again, as an integer). So are the moments of `updates`, and the `parts` of the parameters that it goes through.
     """
 
     code: CompiledCell
     values: Parameters
     gradients: Parameters
     multi_label: bool
+    updates: Updates
     arena: Arena = field(default_factory=Arena)
-    control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(CONTROL))
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     count: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
     def __post_init__(self) -> None:
         self.arena.slack = self.code.slack
+
+    @cached_property
+    def parts(self) -> npt.NDArray[np.int64]:
+        """Parts of the parameters for the update, from `Updates.parts`."""
+        return self.updates.parts()
 
     def code_for(self, by_symbol: bool = False, by_note: bool = False) -> CompiledCell:
         """Return the machine code of the cell for inputs as vectors, by symbol, or by note."""

@@ -9,6 +9,7 @@ T steps, B sequences, H units, V symbols or notes.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from search.cells.graph import GateGraph
 from search.kernels.batches import RowScores, check_carried, check_mask, check_states, check_types, check_values
 from search.kernels.errors import KernelError
+from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.plan.program import pays_by_note
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
@@ -44,7 +46,7 @@ class NativeModel:
         self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool,
         rate: float, max_norm: float,
     ) -> tuple[float, float, int]:  # fmt: skip
-        """Train on a batch by one step of SGD with gradient clipping by norm.
+        """Train on a batch by one step of the optimiser with gradient clipping by norm.
 
         The loss is averaged over the batch and summed over time.
 
@@ -58,15 +60,17 @@ class NativeModel:
 
         Returns:
             The loss in nats, summed over the steps in the loss mask, the norm of the gradient, and the number of those
-            steps. If loss or norm is not finite, no parameter changes.
+            steps. If loss or norm is not finite, neither a parameter nor the optimiser's state changes.
 
         Raises:
             KernelError: A shape, a type, a symbol or a value of the loss mask does not fit the model.
         """
-        control = self.buffers.control
-        control[0], control[1] = rate, max_norm
+        control, updates = self.buffers.control, self.buffers.updates
+        numbers = updates.numbers(rate)
+        control[0], control[1 : 1 + len(numbers)] = max_norm, numbers
         self._run(True, inputs, targets, loss_mask, starts)
         nats, norm, steps = self.buffers.results.tolist()
+        updates.steps += math.isfinite(nats) and math.isfinite(norm)
         return nats, norm, int(steps)
 
     def score(
@@ -150,10 +154,13 @@ class NativeModel:
         return commands
 
 
-def native_model(graph: GateGraph, values: Parameters, gradients: Parameters, multi_label: bool) -> NativeModel | None:
+def native_model(
+    graph: GateGraph, values: Parameters, gradients: Parameters, multi_label: bool, updates: Updates | None = None
+) -> NativeModel | None:
     """Return a model in machine code, or None if it cannot have one.
 
-    Machine code needs float32 parameters in main memory and at least one layer.
+    Machine code needs float32 parameters in main memory and at least one layer. The optimiser is SGD if no
+    `updates` are given.
     """
     by_note = multi_label and pays_by_note(graph, *values.readout.shape)
     code = compile_cell(graph, not multi_label, by_note)
@@ -161,4 +168,5 @@ def native_model(graph: GateGraph, values: Parameters, gradients: Parameters, mu
     plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
     if code is None or not plain or not values.layers:
         return None
-    return NativeModel(ModelBuffers(code, values, gradients, multi_label))
+    updates = updates or Updates(OptimiserName.SGD, values.flat)
+    return NativeModel(ModelBuffers(code, values, gradients, multi_label, updates))

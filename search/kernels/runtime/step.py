@@ -18,7 +18,8 @@ import numpy.typing as npt
 from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CALL_SCATTER
 from search.kernels.codegen.loss import LOSS_FUNCTIONS
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD
+from search.kernels.codegen.memory import CHECK, CLEAR, COPY, COPY_ROWS, SELECT
+from search.kernels.codegen.update import UPDATES
 from search.kernels.plan.adjoint import Buffer, BufferKind
 from search.kernels.plan.program import Program, program_of
 from search.kernels.runtime.buffers import (
@@ -130,10 +131,11 @@ class StepCommands:
                 d_x = self._backward(layer, d_x)
             self._entry_gradient(d_x)
             self.commands.region("update")
-            flat = self.values.flat
+            flat, model = self.values.flat, self.model
             self.commands.call(
-                SGD, self.gradients.flat.data_ptr(), flat.data_ptr(), flat.numel(),
-                self.model.control.ctypes.data, self._inverse(), self.model.results.ctypes.data,
+                UPDATES[model.updates.name], self.gradients.flat.data_ptr(), flat.data_ptr(), flat.numel(),
+                model.control.ctypes.data, self._inverse(), model.results.ctypes.data,
+                model.updates.moments.data_ptr(), model.parts.ctypes.data, len(model.parts),
             )  # fmt: skip
 
     def _entered(self) -> int:
