@@ -32,6 +32,8 @@ FIELDS = (
     KeyField("max_norm", float),
     KeyField("layers", int),
     KeyField("parameters", int),
+    KeyField("optimiser", str, since=2, default="sgd"),
+    KeyField("weight_decay", float, since=2, default=0.0),
 )
 
 

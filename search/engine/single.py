@@ -10,6 +10,7 @@ from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.core.ranges import MAX_SEED, check_positive, check_whole
 from search.engine.budgets import budget_of
+from search.kernels.optimisers import OptimiserName
 from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
 from search.profiles.tasks import load_section, section_of, task_names
 from search.training.schedule import Budget
@@ -30,6 +31,8 @@ class Overrides:
     parameter_budget: int | None = None
     epochs: int | None = None
     epoch_steps: int | None = None
+    optimiser: str | None = None
+    weight_decay: float | None = None
 
 
 UNCHANGED = Overrides()
@@ -113,6 +116,10 @@ def _check(given: Overrides) -> None:
     for name, value in (("scale", given.scale), ("learning_rate", given.learning_rate), ("max_norm", given.max_norm)):
         if value is not None:
             check_positive(name, value, MAX_POSITIVE)
+    if given.optimiser is not None and given.optimiser not in list(OptimiserName):
+        raise SearchError(f"optimiser is {given.optimiser!r}; it must be one of {', '.join(OptimiserName)}")
+    if given.weight_decay is not None and given.weight_decay != 0.0:
+        check_positive("weight_decay", given.weight_decay, 1.0)
     if given.layers is not None:
         check_whole("layers", given.layers, 1, MAX_LAYERS)
     counts = ("parameters", given.parameter_budget), ("epochs", given.epochs), ("epoch_steps", given.epoch_steps)
@@ -129,8 +136,9 @@ def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:
 
 
 def _setting(grid: Grid, given: Overrides) -> Setting:
-    values = {field.name: getattr(given, field.name) for field in fields(Setting)}
-    return replace(grid.middle, **{name: value for name, value in values.items() if value is not None})
+    values = {field.name: getattr(given, field.name) for field in fields(Setting) if field.name != "optimiser"}
+    middle = grid.middle if given.optimiser is None else grid.middle_of(OptimiserName(given.optimiser))
+    return replace(middle, **{name: value for name, value in values.items() if value is not None})
 
 
 def _budget(section: TaskSection | MemorizationSection, given: Overrides) -> Budget:

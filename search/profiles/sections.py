@@ -6,7 +6,6 @@ field takes its default: the study's value if the study gives one (Jozefowicz et
 run.
 """
 
-import math
 import re
 from dataclasses import asdict, field
 from enum import StrEnum
@@ -28,6 +27,7 @@ from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
 from search.cells.vocabulary import Vocabulary
 from search.core.limits import DEFAULT_LIMITS, Limits
+from search.kernels.optimisers import OPTIMISERS, OptimiserName
 from search.profiles.population import check_population, population_of, written_out
 from search.training.schedule import Budget
 from search.training.settings import Grid, Transfer
@@ -52,6 +52,8 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6)]
+AdaptiveRate = Annotated[float, Field(gt=0.0, le=1.0)]  # about how far each weight moves in a step
+Decay = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
 Scalar = bool | int | float | str
 
@@ -219,6 +221,30 @@ class GridSection:
     learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
     max_norms: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0, 2.5, 5.0, 10.0, 20.0)
     layers: Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1)] = (1, 2, 3, 4)
+    optimisers: Annotated[tuple[OptimiserName, ...], Field(min_length=1)] = (OptimiserName.SGD,)
+    # Learning rates of Adam and AdamW; `learning_rates` are those of SGD. (This and the next: not in the study.)
+    adam_learning_rates: Annotated[tuple[AdaptiveRate, ...], Field(min_length=1)] = (0.001, 0.002, 0.005, 0.01)
+    weight_decays: Annotated[tuple[Decay, ...], Field(min_length=1)] = (0.01,)  # of AdamW
+
+    @model_validator(mode="after")
+    def _used(self) -> "GridSection":
+        kinds = [OPTIMISERS[name] for name in self.optimisers]
+        for name, used, optimisers in (
+            ("learning_rates", not all(kind.adaptive for kind in kinds), "sgd"),
+            ("adam_learning_rates", any(kind.adaptive for kind in kinds), "adam or adamw"),
+            ("weight_decays", any(kind.decays for kind in kinds), "adamw"),
+        ):
+            if not used and getattr(self, name) != getattr(GridSection, name):  # a class has the default values
+                raise ValueError(
+                    f"grid.{name} is given, but grid.optimisers is {', '.join(self.optimisers)}; leave it out, or add "
+                    f"{optimisers} to grid.optimisers"
+                )
+        return self
+
+    def grid(self, parameter_budgets: tuple[int, ...]) -> Grid:
+        """Return the grid of these values with a task's parameter budgets."""
+        values = self.scales, self.learning_rates, self.max_norms, self.layers, parameter_budgets
+        return Grid(*values, self.optimisers, self.adam_learning_rates, self.weight_decays)
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -415,9 +441,7 @@ class Profile:
         return self
 
     def _check_grid(self, where: str, section: "TaskSection | MemorizationSection") -> None:
-        grid = self.grid_of(section)
-        axes = (grid.scales, grid.learning_rates, grid.max_norms, grid.layers, grid.parameter_budgets)
-        count = math.prod(map(len, axes))
+        count = self.grid_of(section).combinations
         if count > MAX_SETTINGS:
             raise ValueError(f"{where} has {count:,} settings; at most {MAX_SETTINGS:,}, so shorten the grid's lists")
 
@@ -459,8 +483,7 @@ class Profile:
 
     def grid_of(self, section: TaskSection | MemorizationSection) -> Grid:
         """Return the settings of a task: its own grid or the profile's, with its parameter budgets."""
-        values = section.grid or self.grid
-        return Grid(values.scales, values.learning_rates, values.max_norms, values.layers, section.parameters)
+        return (section.grid or self.grid).grid(section.parameters)
 
     def to_toml(self) -> str:
         """Return the profile as TOML with every field."""

@@ -1,8 +1,8 @@
 """Training of one trial: one setting of one cell on one task.
 
-Plain SGD on windows of an endless stream, with the hidden state carried over where the task carries it (Jozefowicz et
-al. 2015, section 3.2). The loss is averaged over the batch and summed over time, and its gradient is clipped by norm:
-the study's learning rates only make sense with this convention.
+An optimiser reads windows of an endless stream, with the hidden state carried over where the task carries it
+(Jozefowicz et al. 2015, section 3.2, with SGD). The loss is averaged over the batch and summed over time, and its
+gradient is clipped by norm: the study's learning rates only make sense with this convention.
 """
 
 import math
@@ -23,7 +23,7 @@ from search.training.measure import Measure
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget, Ending, EpochRules, pause_at
 from search.training.settings import Setting
-from search.training.stepper import stepper_for
+from search.training.stepper import stepper_for, updates_of
 from tasks.task import Batch, Split, Task
 
 EVALUATION_BATCH = 50
@@ -221,7 +221,7 @@ class _Trial:
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
         self.on_epoch, self.on_batch = on_epoch, on_batch
-        self.stepper = stepper_for(model)
+        self.stepper = stepper_for(model, updates_of(model, setting.optimiser, setting.weight_decay))
         self.rules = EpochRules(budget, setting.learning_rate, task.metric, constant_baseline)
         self.curve: list[Point] = []
         self.best: Measure | None = None
@@ -238,6 +238,7 @@ class _Trial:
         self.model.flat.copy_(torch.from_numpy(before.weights))
         self.best_weights.copy_(torch.from_numpy(before.best_weights if before.best_weights.size else before.weights))
         self.stepper.carry(before.states)
+        self.stepper.updates.restore(before.moments, before.steps)
 
     def checkpoint(self, seconds: float) -> Checkpoint:
         """Return the checkpoint of the trial, which took `seconds` so far and has trained at least one step."""
@@ -254,6 +255,7 @@ class _Trial:
             weights=weights,
             best_weights=best_weights if kept else best_weights[:0],
             states=self.stepper.carried(),
+            moments=self.stepper.updates.moments.numpy(),
         )
 
     def train(self, rng: np.random.Generator, until: int | None) -> Ending:

@@ -62,6 +62,7 @@ def test_the_defaults_are_the_studys_values() -> None:
     assert profile.grid.learning_rates == (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
     assert profile.grid.max_norms == (1.0, 2.5, 5.0, 10.0, 20.0)
     assert profile.grid.layers == (1, 2, 3, 4)
+    assert profile.grid.optimisers == ("sgd",)
     gate, task = profile.memorization, profile.tasks["xml"]
     assert (gate.accuracy, gate.settings, gate.parameters) == (0.95, 1, (25_000,))
     assert (task.threshold, task.settings, task.baseline_settings) == (0.9, 20, "all")
@@ -76,6 +77,27 @@ def test_a_schedule_is_a_trials_budget() -> None:
     section = ScheduleSection(1, 2, 3, 4, 5, 6, 7)
     assert section.budget(0.5) == Budget(1, 2, 3, 4, 5, 6, 7, target=0.5)
     assert list(asdict(section).values()) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_grid_of_several_optimisers_has_the_settings_of_each() -> None:
+    text = """
+        [grid]
+        scales = [1.0]
+        learning_rates = [0.1, 0.3]
+        max_norms = [5.0]
+        layers = [1, 2]
+        optimisers = ["adamw", "sgd"]
+        adam_learning_rates = [0.001, 0.003, 0.01]
+        [tasks.xml]
+        parameters = [1000]
+    """
+    profile = parse_profile(text, "x")
+    assert parse_profile(profile.to_toml(), "again") == profile
+    settings = profile.grid_of(profile.tasks["xml"]).settings
+    assert {(s.optimiser.value, s.learning_rate, s.weight_decay) for s in settings} == {
+        ("sgd", 0.1, 0.0), ("sgd", 0.3, 0.0), *(("adamw", rate, 0.01) for rate in (0.001, 0.003, 0.01)),
+    }  # fmt: skip
+    assert len(settings) == 10
 
 
 def test_every_field_can_be_written_and_read() -> None:
@@ -102,6 +124,9 @@ def test_every_field_can_be_written_and_read() -> None:
         learning_rates = [0.5]
         max_norms = [5]
         layers = [1, 2]
+        optimisers = ["sgd", "adamw"]
+        adam_learning_rates = [0.002]
+        weight_decays = [0, 0.1]
         [memorization]
         accuracy = 0.5
         settings = 4
@@ -226,6 +251,12 @@ def test_a_wrong_value_is_named_with_its_place_and_the_rule(text: str, parts: li
         ('[search]\nbaselines = ["gru", "lstm", "gru"]\n[tasks.xml]', ["'gru'", "twice"]),
         ('[cells]\ngru = "h\' = tanh(linear(x))"\n[tasks.xml]', ["'gru'"]),
         ('[cells]\nmine = "h = 3"\n[tasks.xml]', ["cells.mine"]),
+        (
+            '[grid]\noptimisers = ["adam"]\nlearning_rates = [0.003]\n[tasks.xml]',
+            ["grid.learning_rates is given, but grid.optimisers is adam", "add sgd to grid.optimisers"],
+        ),
+        ("[grid]\nadam_learning_rates = [0.003]\n[tasks.xml]", ["grid.adam_learning_rates", "add adam or adamw to"]),
+        ('[tasks.xml.grid]\noptimisers = ["adam"]\nweight_decays = [0.1]', ["grid.weight_decays", "add adamw to"]),
         (f"[tasks.xml]\nparameters = {list(range(1, 5001))}", ["tasks.xml", "4,200,000", "settings"]),
     ],
 )

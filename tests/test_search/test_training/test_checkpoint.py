@@ -13,6 +13,7 @@ from results.store.words import TrialState
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.errors import KernelError
+from search.kernels.optimisers import OptimiserName
 from search.training.checkpoint import Checkpoint
 from search.training.model import SequenceModel
 from search.training.schedule import Budget
@@ -67,6 +68,31 @@ def assert_continues(cell: str, task: Task, setting: Setting = SETTING, rungs: t
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_trial_continues_from_every_rung_bit_for_bit(cell: str, layers: int) -> None:
     assert_continues(cell, XML, replace(SETTING, layers=layers))
+
+
+@pytest.mark.parametrize("name", [OptimiserName.ADAM, OptimiserName.ADAMW])
+@pytest.mark.parametrize("native", [True, False], ids=["native", "eager"])
+def test_a_trial_continues_with_the_moments_and_the_step_count(
+    name: OptimiserName, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(search.training.trial, "stepper_for", EagerStepper)
+    decay = 0.1 if name is OptimiserName.ADAMW else 0.0
+    setting = replace(SETTING, optimiser=name, learning_rate=0.01, weight_decay=decay)
+    assert_continues("gru-layer-norm", XML, setting, RUNGS if native else (4, 12))
+
+
+def test_a_checkpoint_of_before_there_were_moments_is_read() -> None:
+    """SGD keeps none, so its archives are as they were."""
+    paused = train_trial(GRU, XML, SETTING, BUDGET, 3, until=4)
+    assert paused.checkpoint is not None
+    assert set(np.load(io.BytesIO(paused.checkpoint))) == {"values", "weights", "best_weights", "states"}
+    adam = replace(SETTING, optimiser=OptimiserName.ADAM, learning_rate=0.01)
+    paused = train_trial(GRU, XML, adam, BUDGET, 3, until=4)
+    assert paused.checkpoint is not None
+    moments = np.load(io.BytesIO(paused.checkpoint))["moments"]
+    assert moments.shape == (2, paused.parameters)
+    assert moments.any(axis=1).all()
 
 
 TASKS: dict[str, Callable[[], Task]] = {

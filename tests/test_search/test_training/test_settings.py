@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from search.core.errors import SearchError
+from search.kernels.optimisers import OptimiserName
 from search.profiles.sections import GridSection, TransferSection
 from search.training.settings import Grid, Setting, Transfer
 
@@ -45,6 +46,55 @@ def test_a_key_round_trips_for_every_setting() -> None:
 def test_a_key_is_text_that_never_changes() -> None:
     setting = Setting(0.3, 5.0, 2.5, 4, 1_000_000)
     assert setting.key == '{"layers":4,"learning_rate":5.0,"max_norm":2.5,"parameters":1000000,"scale":0.3}'
+
+
+MIXED = Grid(
+    (1.0, 2.0), (0.1, 0.3), (5.0,), (1,), (100,),
+    (OptimiserName.SGD, OptimiserName.ADAM, OptimiserName.ADAMW), (0.001, 0.003, 0.01), (0.01, 0.1),
+)  # fmt: skip
+
+
+def test_each_optimiser_of_a_grid_has_its_own_learning_rates_and_weight_decays() -> None:
+    found = {(s.optimiser, s.learning_rate, s.weight_decay) for s in MIXED.settings}
+    sgd, adam, adamw = MIXED.optimisers
+    assert found == {
+        *((sgd, rate, 0.0) for rate in (0.1, 0.3)),
+        *((adam, rate, 0.0) for rate in (0.001, 0.003, 0.01)),
+        *((adamw, rate, decay) for rate in (0.001, 0.003, 0.01) for decay in (0.01, 0.1)),
+    }
+    assert len(MIXED) == MIXED.combinations == 2 * (2 + 3 + 6)
+    assert MIXED.settings[:4] == Grid((1.0, 2.0), (0.1, 0.3), (5.0,), (1,), (100,)).settings  # SGD's as without others
+    assert all(Setting.from_key(s.key) == s for s in MIXED.settings)
+    assert type(Setting.from_key(MIXED.settings[-1].key).optimiser) is OptimiserName
+    assert MIXED.middle == Setting(2.0, 0.3, 5.0, 1, 100)
+    assert MIXED.middle_of(adamw) == Setting(2.0, 0.003, 5.0, 1, 100, adamw, 0.1)
+
+
+def test_neighbours_are_settings_of_the_grid_other_optimisers_last() -> None:
+    sgd, adam, adamw = MIXED.optimisers
+    near = MIXED.neighbours(Setting(1.0, 0.003, 5.0, 1, 100, adamw, 0.1))
+    assert near == (
+        Setting(1.0, 0.01, 5.0, 1, 100, adamw, 0.1),
+        Setting(1.0, 0.001, 5.0, 1, 100, adamw, 0.1),
+        Setting(2.0, 0.003, 5.0, 1, 100, adamw, 0.1),
+        Setting(1.0, 0.003, 5.0, 1, 100, adamw, 0.01),
+        Setting(1.0, 0.3, 5.0, 1, 100, sgd),
+        Setting(1.0, 0.003, 5.0, 1, 100, adam),
+    )
+    assert set(near) <= set(MIXED.settings)
+
+
+def test_a_weight_decay_needs_an_optimiser_that_has_one() -> None:
+    with pytest.raises(SearchError, match=r"^weight_decay is 0.01, but the optimiser adam has no weight decay"):
+        Setting(1.0, 0.1, 1.0, 1, 100, OptimiserName.ADAM, 0.01)
+
+
+def test_a_key_with_an_unknown_optimiser_is_refused_in_one_line() -> None:
+    key = Setting(1.0, 0.1, 1.0, 1, 100, OptimiserName.ADAM).key.replace("adam", "lion")
+    with pytest.raises(
+        SearchError, match=r"has the optimiser 'lion'; this gatesearch knows sgd, adam, adamw, so update"
+    ):
+        Setting.from_key(key)
 
 
 def test_equal_settings_have_equal_keys_whether_written_as_1_or_as_1_0() -> None:
