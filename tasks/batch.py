@@ -1,6 +1,6 @@
 """Batches and splits: what a task yields, and for which part of the data.
 
-Dimension letters: T time steps, B columns of a batch (independent sequences), W output size (symbols or notes).
+Dimension letters: T time steps, B columns of a batch (independent sequences), D input size, W output size.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Split(StrEnum):
 class Batch:
     """Window of B sequences: the input of each step, and the target that follows it."""
 
-    inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) integers 0 to W - 1; MULTI_LABEL: (T, B, W) float32 of 0 and 1
-    targets: npt.NDArray[Any]  # as `inputs`
+    inputs: npt.NDArray[Any]  # SYMBOLS: (T, B) integers 0 to D - 1; VALUES: (T, B, D) float32
+    targets: npt.NDArray[Any]  # SYMBOLS: (T, B) integers 0 to W - 1; others: (T, B, W) float32, of notes 0 and 1
     loss_mask: npt.NDArray[np.float32]  # (T, B) of 0 and 1: weight of the step in loss and metric
     starts: bool  # whether the hidden state is zero before this batch; else it is carried over from the previous one

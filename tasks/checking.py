@@ -19,7 +19,8 @@ import numpy as np
 
 from tasks.batch import Batch, Split
 from tasks.errors import TaskError
-from tasks.metrics import METRICS, Metric, Output, metrics_of
+from tasks.interface import Input, Output
+from tasks.metrics import METRICS, Metric, metrics_of
 from tasks.task import Task
 from tasks.watch import TRAINING, BatchRules, OwnCode, one_line
 
@@ -139,6 +140,10 @@ def check_attributes(task: Task) -> None:
     if not isinstance(output, Output):
         known = " or ".join(f"Output.{kind.name}" for kind in Output)
         raise TaskError(f"task {name!r}: output = {output!r}; it must be {known}")
+    kind: object = task.input
+    if kind is not None and not isinstance(kind, Input):
+        known = " or ".join(f"Input.{each.name}" for each in Input)
+        raise TaskError(f"task {name!r}: input = {kind!r}; it must be {known}, or None")
     fitting = metrics_of(output)
     if not isinstance(metric, Metric) or METRICS.get(metric.name) is not metric:
         shown = repr(metric.name) if isinstance(metric, Metric) else repr(metric)
@@ -151,17 +156,15 @@ def check_attributes(task: Task) -> None:
             f"task {name!r}: metric {metric.name} does not fit Output.{output.name}, whose predictions it cannot "
             f"measure; use {_either(alike)}"
         )
-    with OwnCode(task, "output_size"):
-        size: object = task.output_size
-    if isinstance(size, np.integer):
-        raise TaskError(f"task {name!r}: output_size has the type {type(size).__name__}; it must be int, so use int()")
-    if type(size) is not int or size < 1:
-        raise TaskError(f"task {name!r}: output_size = {size!r}; it must be a whole number of at least 1")
-    if size > MOST_OUTPUTS:
+    unfit = [one for one in task.also if not isinstance(one, Metric) or one not in fitting]
+    if unfit:
         raise TaskError(
-            f"task {name!r}: output_size = {size}; it must be at most {MOST_OUTPUTS:,}, since no model has more "
-            "parameters than that; use fewer symbols"
+            f"task {name!r}: also lists {unfit[0]!r}; Output.{output.name} is measured by {_either(fitting)}"
         )
+    with OwnCode(task, "output_size"):
+        _check_size(name, "output_size", task.output_size)
+    with OwnCode(task, "input_size"):
+        _check_size(name, "input_size", task.input_size)
     if type(task.version) is not int:
         raise TaskError(f"task {name!r}: version = {task.version!r}; it must be a whole number")
     summary: object = task.summary
@@ -169,6 +172,18 @@ def check_attributes(task: Task) -> None:
         raise TaskError(f"task {name!r}: summary = {summary!r}; it must be a text")
     if type(task.alone) is not bool:
         raise TaskError(f"task {name!r}: alone = {task.alone!r}; it must be True or False")
+
+
+def _check_size(task: str, name: str, size: object) -> None:
+    if isinstance(size, np.integer):
+        raise TaskError(f"task {task!r}: {name} has the type {type(size).__name__}; it must be int, so use int()")
+    if type(size) is not int or size < 1:
+        raise TaskError(f"task {task!r}: {name} = {size!r}; it must be a whole number of at least 1")
+    if size > MOST_OUTPUTS:
+        raise TaskError(
+            f"task {task!r}: {name} = {size}; it must be at most {MOST_OUTPUTS:,}, since no model has more "
+            "parameters than that; use fewer symbols"
+        )
 
 
 def _either(metrics: Iterable[Metric]) -> str:

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tasks.interface import Output
+
 ALARMING = 0.5  # share of unknown words or of silent steps above which a task is mostly that
 
 
@@ -48,7 +50,7 @@ class Description:
         unit: what a sequence is, a plural noun.
         steps: number of steps of all sequences, padding left out.
         counted: number of them in the loss mask.
-        seen: number of different symbols or notes among the targets.
+        seen: number of different symbols, notes or values among the targets.
         repeated: number of sequences that are also in another split, with all of their symbols or notes.
         repeated_steps: number of steps of those sequences.
         endless: whether the data are drawn without end; the numbers are then those of a sample.
@@ -82,7 +84,7 @@ class Window(Protocol):
 
     @property
     def targets(self) -> npt.NDArray[Any]:
-        """Symbols (T, B), or notes (T, B, W)."""
+        """Symbols (T, B), or notes or values (T, B, W)."""
 
     @property
     def loss_mask(self) -> npt.NDArray[np.float32]:
@@ -100,7 +102,7 @@ class Reading:
     counted: int
     seen: int
     silent: int  # steps without a note
-    notes: int | None  # notes of all steps; None for symbols
+    notes: int | None  # notes of all steps; None if there are none
     lengths: tuple[int, ...]  # steps of each sequence
     digests: tuple[bytes, ...]  # checksum of each sequence: equal for equal targets
 
@@ -149,8 +151,8 @@ def roll_facts(steps: int, silent: int, notes: int) -> tuple[Fact, ...]:
     )
 
 
-def reading(windows: Iterable[Window], output_size: int) -> Reading:
-    """Read batches to their end.
+def reading(windows: Iterable[Window], output_size: int, output: Output) -> Reading:
+    """Read batches to their end. Of real values, those that differ from 0 somewhere are seen.
 
     A sequence is a column of the windows from one that starts to the next such. Columns without a step in the loss mask
     are padding.
@@ -171,11 +173,12 @@ def reading(windows: Iterable[Window], output_size: int) -> Reading:
             sequence = targets[:length, column]
             lengths.append(length)
             if sequence.ndim == 2:
-                sounding = sequence > 0
-                silent += length - int(sounding.any(axis=1).sum())
-                notes = (notes or 0) + int(sounding.sum())
+                sounding = sequence != 0
                 occurs[sounding.any(axis=0)] = True
-                sequence = np.packbits(sounding, axis=1)
+                if output is Output.MULTI_LABEL:
+                    silent += length - int(sounding.any(axis=1).sum())
+                    notes = (notes or 0) + int(sounding.sum())
+                    sequence = np.packbits(sounding, axis=1)
             else:
                 occurs[sequence] = True
             digests.append(hashlib.blake2b(np.ascontiguousarray(sequence).tobytes(), digest_size=16).digest())

@@ -9,20 +9,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from tasks.interface import Output
+
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
-class Output(StrEnum):
-    """Kind of output that a model predicts at each step."""
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Target and predicted symbol of each step in the loss mask: integers (N,); `sequence` is the step's, 0 to C - 1.
 
-    SYMBOLS = "symbols"  # one of W symbols: softmax over the vocabulary
-    MULTI_LABEL = "multi-label"  # any subset of W notes: one sigmoid per note
+    All three are empty if the outputs are no symbols.
+    """
+
+    sequence: Integers
+    target: Integers
+    predicted: Integers
+
+
+_NO_LABELS = Labels(*(np.empty(0, np.int64) for _ in range(3)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +44,25 @@ class Score:
 
     Attributes:
         steps: (C,) number of steps in the loss mask.
-        nats: (C,) negative log-likelihood of the targets in nats.
-        correct: (C,) number of steps whose most probable symbol is the target; zeros for multi-label outputs.
+        nats: (C,) loss: negative log-likelihood of the targets in nats; half the squared error for that kind of output.
+        correct: (C,) number of steps whose most probable symbol is the target; zeros if the outputs are no symbols.
+        squared: (C,) squared error, the mean over a step's values; zeros if the outputs are no real values.
+        absolute: (C,) absolute error likewise.
+        labels: target and predicted symbols, step by step.
     """
 
     steps: Floats
     nats: Floats
     correct: Floats
+    squared: Floats
+    absolute: Floats
+    labels: Labels = _NO_LABELS
+
+    @classmethod
+    def empty(cls) -> Score:
+        """Return the score of no sequence."""
+        none = np.empty(0)
+        return cls(none, none, none, none, none)
 
 
 class Estimate(NamedTuple):
@@ -71,7 +93,11 @@ class Metric:
         sums: returns the sum of the metric over the steps of each sequence (C,), from a score.
         constant: returns the metric of the best constant prediction, from the share of the steps (W,) on which each
             symbol or note is the target.
+        of_errors: returns the metric of predictions of real values, from their errors (N, W).
+        centre: returns the best constant prediction (W,) of real values (N, W).
         views: other units in which a value can be shown.
+        estimate: returns the metric and its standard error from a score; None for the mean over the steps.
+        usual: whether every task whose outputs it can measure reports it. Otherwise a task lists it in `also`.
     """
 
     name: str
@@ -80,7 +106,11 @@ class Metric:
     outputs: frozenset[Output] = field(default=frozenset(), compare=False)
     sums: Callable[[Score], Floats] = field(default=lambda score: score.nats, compare=False, repr=False)
     constant: Callable[[Floats], float] = field(default=lambda shares: math.nan, compare=False, repr=False)
+    of_errors: Callable[[Floats], float] = field(default=lambda errors: math.nan, compare=False, repr=False)
+    centre: Callable[[Floats], Floats] = field(default=lambda values: values.mean(axis=0), compare=False, repr=False)
     views: tuple[View, ...] = field(default=(), compare=False, repr=False)
+    estimate: Callable[[Score], Estimate] | None = field(default=None, compare=False, repr=False)
+    usual: bool = field(default=True, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Callable[[str], Metric], tuple[str]] | str:
         """Pickle a registered metric by its name, since its functions cannot be pickled."""
@@ -101,27 +131,64 @@ class Metric:
         return value - reference if self.higher_is_better else reference - value
 
     def measure(self, score: Score) -> Estimate:
-        """Return the mean of the metric over the steps in the loss mask, and its standard error.
+        """Return the metric over the steps in the loss mask, and its standard error.
 
-        Steps of one sequence are not independent, so the error is that of a ratio of sums over independent sequences
-        (Cochran, "Sampling Techniques", 3rd ed., section 6.3). It is NaN for fewer than two sequences.
+        Steps of one sequence are not independent, so the error of a mean is that of a ratio of sums over independent
+        sequences (Cochran, "Sampling Techniques", 3rd ed., section 6.3). It is NaN for fewer than two sequences.
 
         Raises:
             ValueError: no step is in the loss mask.
         """
+        if not score.steps.any():
+            raise ValueError("no step of the evaluation set is in the loss mask")
+        if self.estimate is not None:
+            return self.estimate(score)
         steps, sums = score.steps, self.sums(score)
         kept = steps > 0
         steps, sums = steps[kept], sums[kept]
         count, total = len(steps), float(steps.sum())
-        if total == 0:
-            raise ValueError("no step of the evaluation set is in the loss mask")
         mean = float(sums.sum()) / total
-        if count < 2:
-            return Estimate(mean, math.nan)
         with np.errstate(invalid="ignore", over="ignore"):  # of a model that diverged
             residuals = sums - mean * steps
-            error = math.sqrt(count / (count - 1) * float(residuals @ residuals)) / total
-        return Estimate(mean, error)
+            return Estimate(mean, _error(residuals, count) / total)
+
+
+def _error(residuals: Floats, count: int) -> float:
+    """Return the standard error of a sum whose parts, `count` independent ones, deviate by these residuals."""
+    return math.sqrt(count / (count - 1) * float(residuals @ residuals)) if count > 1 else math.nan
+
+
+def _macro_f1(score: Score) -> Estimate:
+    """Return the mean of the F1 scores of all classes that are a target or a prediction.
+
+    The standard error is that of the statistic linearised in the sums of the sequences (Cochran, section 6.3).
+    """
+    labels = score.labels
+    classes, places = np.unique(np.concatenate([labels.target, labels.predicted]), return_inverse=True)
+    target, predicted = np.split(places.astype(np.int64), 2)
+    hit = target == predicted
+    hits, total = np.bincount(target[hit], minlength=len(classes)), np.bincount(places, minlength=len(classes))
+    f1 = 2.0 * hits / total
+    # Of a step, class k has 2 hits - F1_k (target + predicted) over its total, in the mean over the classes.
+    by_step = 2.0 * hit / total[target] - f1[target] / total[target] - f1[predicted] / total[predicted]
+    residuals = np.bincount(labels.sequence, by_step, len(score.steps)) / len(classes)
+    return Estimate(float(f1.mean()), _error(residuals, int((score.steps > 0).sum())))
+
+
+def _f1_of_constant(shares: Floats) -> float:
+    """Return the macro F1 of always predicting the most frequent class, over the classes that occur."""
+    most = float(shares.max())
+    return 2.0 * most / (1.0 + most) / int((shares > 0).sum())
+
+
+def _gaussian_nats(errors: Floats) -> float:
+    """Return the nats per step of normal distributions with these errors, each value's scale the best one."""
+    with np.errstate(divide="ignore"):  # values without error have a density without bound
+        return float(0.5 * np.log(2.0 * math.pi * math.e * np.square(errors).mean(axis=0)).sum())
+
+
+def _median(values: Floats) -> Floats:
+    return np.asarray(np.median(values, axis=0), np.float64)
 
 
 def _largest(shares: Floats) -> float:
@@ -166,7 +233,7 @@ CROSS_ENTROPY = Metric(
     frozenset({Output.SYMBOLS}),
     lambda score: score.nats,
     _entropy,
-    (BITS, PERPLEXITY),
+    views=(BITS, PERPLEXITY),
 )
 """Mean negative log-likelihood of the target. Constant baseline: the entropy of the symbols' frequencies."""
 
@@ -174,22 +241,82 @@ NATS_PER_STEP = Metric(
     "nats_per_step",
     "nats per step",
     False,
-    frozenset({Output.MULTI_LABEL}),
+    frozenset({Output.MULTI_LABEL, Output.GAUSSIAN}),
     lambda score: score.nats,
     _entropy_of_notes,
+    _gaussian_nats,
 )
-"""Negative log-likelihood of all notes of a step (Boulanger-Lewandowski et al. 2012, section 6).
+"""Negative log-likelihood of all notes or values of a step (Boulanger-Lewandowski et al. 2012, section 6).
 
-Constant baseline: the sum of the entropies of the notes' frequencies.
+Constant baseline: of notes, the sum of the entropies of their frequencies; of real values, normal distributions with
+their means and variances. It may be negative for real values.
 """
 
-METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (ACCURACY, CROSS_ENTROPY, NATS_PER_STEP)}
+_REAL = frozenset({Output.GAUSSIAN, Output.SQUARED_ERROR})
+
+MEAN_SQUARED_ERROR = Metric(
+    "mean_squared_error",
+    "squared units of a value",
+    False,
+    _REAL,
+    lambda score: score.squared,
+    of_errors=lambda errors: float(np.square(errors).mean()),
+)
+"""Mean over steps and values of the squared error. Constant baseline: the values' mean, whose error is the variance."""
+
+MEAN_ABSOLUTE_ERROR = Metric(
+    "mean_absolute_error",
+    "units of a value",
+    False,
+    _REAL,
+    lambda score: score.absolute,
+    of_errors=lambda errors: float(np.abs(errors).mean()),
+    centre=_median,
+)
+"""Mean over steps and values of the absolute error. Constant baseline: the values' median."""
+
+MACRO_F1 = Metric(
+    "macro_f1",
+    "mean F1 score of the classes",
+    True,
+    frozenset({Output.SYMBOLS}),
+    lambda score: score.correct,
+    _f1_of_constant,
+    estimate=_macro_f1,
+    usual=False,
+)
+"""Mean over the classes of the F1 score, so that rare ones count as much as frequent ones.
+
+Constant baseline: the most frequent class. Only tasks that list it report it: of words, most classes are rare.
+"""
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (ACCURACY, CROSS_ENTROPY, NATS_PER_STEP, MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, MACRO_F1)
+}
 """Every metric by name."""
 
 
 def metrics_of(output: Output) -> tuple[Metric, ...]:
     """Return the metrics that can measure a kind of output."""
     return tuple(metric for metric in METRICS.values() if output in metric.outputs)
+
+
+class Measured(Protocol):
+    """The part of a task that says which metrics it reports."""
+
+    @property
+    def output(self) -> Output: ...
+    @property
+    def metric(self) -> Metric: ...
+    @property
+    def also(self) -> tuple[Metric, ...]: ...
+
+
+def metrics_of_task(task: Measured) -> tuple[Metric, ...]:
+    """Return the metrics that a task reports, in the order of the registry: the usual ones and its own."""
+    own = (task.metric, *task.also)
+    return tuple(metric for metric in metrics_of(task.output) if metric.usual or metric in own)
 
 
 def _registered(name: str) -> Metric:

@@ -87,7 +87,7 @@ class Music(Task):
     def describe(self) -> dict[Split, Description]:
         source = package_source("music21") if self.data is None else str(self.data)
         tunes = chorale_tunes(self.fold) if self.data is None else None
-        readings = {split: reading(self.evaluation(split, 1, LONGEST), KEYS) for split in Split}
+        readings = {split: reading(self.evaluation(split, 1, LONGEST), KEYS, self.output) for split in Split}
         found = {}
         for split, read in readings.items():
             others = [readings[other] for other in Split if other is not split]

@@ -1,12 +1,11 @@
 """Interface of a task: batches of sequences with a loss mask, and a metric.
 
-Dimension letters: T time steps, B columns of a batch (independent sequences), W output size (symbols or notes).
+Dimension letters: T time steps, B columns of a batch (independent sequences), D input size, W output size.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,7 +17,8 @@ import numpy as np
 from tasks.batch import Batch, Split
 from tasks.description import Description, reading
 from tasks.errors import TaskError
-from tasks.metrics import ACCURACY, CROSS_ENTROPY, METRICS, NATS_PER_STEP, Metric, Output
+from tasks.interface import OUTPUTS, Input, Interface, Output
+from tasks.metrics import ACCURACY, CROSS_ENTROPY, METRICS, NATS_PER_STEP, Metric
 from tasks.watch import OwnCode, watch
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "METRICS",
     "NATS_PER_STEP",
     "Batch",
+    "Input",
+    "Interface",
     "Metric",
     "Output",
     "Split",
@@ -37,8 +39,9 @@ __all__ = [
 class Task(ABC):
     """Source of batches with a metric. Immutable, picklable, and built from keyword parameters.
 
-    A user's task sets `name`, `metric` and `output`, and implements `output_size`, `training` and `evaluation`. For
-    samples that are random texts, `tasks.generated.GeneratedTask` takes less code.
+    A user's task sets `name`, `metric` and `output`, and implements `output_size`, `training` and `evaluation`. Unless
+    its inputs are what it predicts, symbols or values, it sets `input` and implements `input_size` as well. For samples
+    that are random texts, `tasks.generated.GeneratedTask` takes less code.
 
     Every batch that a task yields is checked (`tasks.watch`): `training` and `evaluation` raise `TaskError` where one
     breaks a rule, where the task's own code raises an exception, and where a training stream ends.
@@ -48,6 +51,8 @@ class Task(ABC):
     version: ClassVar[int] = 1  # increases when the same parameters give other data
     metric: ClassVar[Metric]
     output: ClassVar[Output]
+    input: ClassVar[Input | None] = None  # None: symbols if the outputs are symbols, else values
+    also: ClassVar[tuple[Metric, ...]] = ()  # metrics that are reported besides `metric` and the usual ones
     summary: ClassVar[str] = ""  # one line, for the list of tasks
     alone: ClassVar[bool] = False  # whether each window is whole samples of any length: `steps` is ignored
     required: ClassVar[tuple[str, ...]] = ("name", "metric", "output")  # attributes that a class must set
@@ -59,7 +64,19 @@ class Task(ABC):
     @property
     @abstractmethod
     def output_size(self) -> int:
-        """Vocabulary size, or number of notes."""
+        """Number of symbols, notes or values that are predicted."""
+
+    @property
+    def input_size(self) -> int:
+        """Number of symbols or values that are read; by default that of the outputs."""
+        return self.output_size
+
+    @property
+    def interface(self) -> Interface:
+        """Kinds and sizes of inputs and outputs, which a model of the task has."""
+        output = self.output
+        kind = self.input or (Input.SYMBOLS if OUTPUTS[output].symbols else Input.VALUES)
+        return Interface(kind, self.input_size, output, self.output_size)
 
     @abstractmethod
     def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -94,20 +111,27 @@ class Task(ABC):
         """Return the metric of the best constant prediction on a split.
 
         It predicts the frequencies of the targets of that split at every step: for accuracy, the most frequent symbol.
+        Of real values it predicts the mean, or what else is best for the metric.
 
         Raises:
             TaskError: the loss mask of the split is empty.
         """
-        totals, steps = np.zeros(self.output_size), 0.0
+        kind = OUTPUTS[self.output]
+        totals, steps, values = np.zeros(self.output_size), 0.0, []
         for window in self.evaluation(split, 8, 64):
             loss_mask = window.loss_mask > 0
             steps += float(loss_mask.sum())
-            if self.output is Output.SYMBOLS:
+            if kind.symbols:
                 totals += np.bincount(window.targets[loss_mask], minlength=self.output_size)
-            else:
+            elif kind.binary:
                 totals += window.targets[loss_mask].sum(axis=0, dtype=np.float64)
+            else:
+                values.append(window.targets[loss_mask])
         if steps == 0:
             raise TaskError(f"task {self.name!r}: the loss mask of its {split} set is empty; make the set larger")
+        if kind.real:
+            found = np.concatenate(values).astype(np.float64)
+            return self.metric.of_errors(found - self.metric.centre(found))
         return self.metric.constant(totals / steps)
 
     def ceiling(self, split: Split, batch: int = 50) -> float | None:
@@ -138,7 +162,7 @@ class Task(ABC):
             Split.VALIDATION: self.evaluation(Split.VALIDATION, 8, 64),
             Split.TEST: self.evaluation(Split.TEST, 8, 64),
         }
-        readings = {split: reading(stream, self.output_size) for split, stream in streams.items()}
+        readings = {split: reading(stream, self.output_size, self.output) for split, stream in streams.items()}
         return {
             split: read.description(
                 f"{type(self).__module__}:{type(self).__qualname__}",
@@ -154,15 +178,15 @@ class Task(ABC):
             return self.describe()
 
     def uniform_loss(self) -> float:
-        """Return the loss of a uniform prediction in nats per step: ln W for symbols, W ln 2 for notes."""
-        return math.log(self.output_size) if self.output is Output.SYMBOLS else self.output_size * math.log(2.0)
+        """Return the loss per step without training: uniform, ln W for symbols, W ln 2 for notes (`OUTPUTS`)."""
+        return OUTPUTS[self.output].untrained_loss(self.output_size)
 
     def label(self, index: int) -> str:
-        """Return the name of a symbol or a note."""
+        """Return the name of an output: a symbol, a note or a value."""
         return str(index)
 
     def render(self, batch: Batch, column: int = 0) -> str:
-        """Return a column of a batch as readable text: the symbols in order, or the notes of each step on a line.
+        """Return a column of a batch as readable text: the symbols in order, or the outputs of each step on a line.
 
         If symbols are single characters, a second line marks those in the loss mask with `^`.
         """
@@ -170,6 +194,10 @@ class Task(ABC):
         if self.output is Output.MULTI_LABEL:
             chords = ([self.label(int(note)) for note in np.flatnonzero(notes)] for notes in targets[loss_mask])
             return "\n".join(" ".join(chord) or "(silence)" for chord in chords)
+        if OUTPUTS[self.output].real:
+            return "\n".join(" ".join(f"{value:.3g}" for value in values) for values in targets[loss_mask])
+        if self.interface.input is Input.VALUES:
+            return " ".join(self.label(int(index)) for index in targets[loss_mask])
         labels = [self.label(int(index)) for index in (batch.inputs[0, column], *targets)]
         if any(len(label) != 1 for label in labels):
             return " ".join(labels)

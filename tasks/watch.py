@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from tasks.batch import Batch, Split
 from tasks.errors import TaskCodeError, TaskError
-from tasks.metrics import Output
+from tasks.interface import OUTPUTS, Input, Interface
 
 TRAINING = "training"
 """Name of the training stream in messages; the evaluation sets have the names of their splits."""
@@ -39,11 +39,11 @@ class Watched(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def output(self) -> Output: ...
-    @property
     def alone(self) -> bool: ...
     @property
-    def output_size(self) -> int: ...
+    def input(self) -> Input | None: ...
+    @property
+    def interface(self) -> Interface: ...
 
 
 def watch(task_class: type) -> None:
@@ -121,8 +121,10 @@ class BatchRules:
 
     def __init__(self, task: Watched, batch: int, steps: int, *, exact: bool = False) -> None:
         self.batch, self.steps, self.exact = batch, steps, exact
-        self.size = task.output_size
-        self.symbols = task.output is Output.SYMBOLS
+        self.interface = task.interface
+        self.kind = OUTPUTS[self.interface.output]
+        # Inputs of which nothing else is said are notes where the outputs are.
+        self.notes = {"targets": self.kind.binary, "inputs": self.kind.binary and task.input is None}
         self.alone = task.alone
 
     def breach(self, window: object, first: bool) -> str | None:
@@ -142,11 +144,15 @@ class BatchRules:
         shape = mask.shape
         if len(shape) != 2 or shape[1] != self.batch or shape[0] < 1 or (shape[0] > self.steps and not self.alone):
             return f"loss_mask has the shape {shape}; {self._asked()}"
-        expected = shape if self.symbols else (*shape, self.size)
-        for name, array in (("inputs", window.inputs), ("targets", window.targets)):
+        both = self.interface
+        for name, array, symbols, size in (
+            ("inputs", window.inputs, both.reads_symbols, both.input_size),
+            ("targets", window.targets, self.kind.symbols, both.output_size),
+        ):
+            expected = shape if symbols else (*shape, size)
             if array.shape != expected:
                 return f"{name} has the shape {array.shape}, but loss_mask {shape}; {name} must be {expected}"
-            wrong = self._symbols(array) if self.symbols else self._not_binary(array)
+            wrong = self._symbols(array, name, size) if symbols else self._values(array, name)
             if wrong is not None:
                 return f"{name} has {wrong}"
         wrong = self._not_binary(mask)
@@ -164,17 +170,29 @@ class BatchRules:
             f"(steps, columns) must be {steps} and exactly {self.batch} columns; pad with steps outside the loss mask"
         )
 
-    def _symbols(self, array: npt.NDArray[Any]) -> str | None:
+    def _symbols(self, array: npt.NDArray[Any], name: str, size: int) -> str | None:
         if array.dtype.kind not in "iu":
             return f"the dtype {array.dtype}; symbols must be integers, so use .astype(np.int64)"
         # Read as unsigned, a negative number is a large one: one pass finds both.
-        if np.maximum.reduce(array.view(_UNSIGNED[array.dtype.itemsize]), axis=None) < self.size:
+        if np.maximum.reduce(array.view(_UNSIGNED[array.dtype.itemsize]), axis=None) < size:
             return None
         low, high = array.min(), array.max()
+        what = "input_size" if name == "inputs" and size != self.interface.output_size else "output_size"
         return (
-            f"the symbol {low if low < 0 else high}; symbols must be 0 to {self.size - 1} (output_size {self.size}), "
+            f"the symbol {low if low < 0 else high}; symbols must be 0 to {size - 1} ({what} {size}), "
             "and steps that do not count are marked in loss_mask"
         )
+
+    def _values(self, array: npt.NDArray[Any], name: str) -> str | None:
+        """Return what is wrong with an array of notes, float32 of 0 and 1, or of real values, finite float32."""
+        if self.notes[name]:
+            return self._not_binary(array)
+        if array.dtype != np.float32:
+            return f"the dtype {array.dtype}; it must be float32, so use .astype(np.float32)"
+        if np.isfinite(array).all():
+            return None
+        others = array[~np.isfinite(array)]
+        return f"the value {others[0]:g}; every value must be finite, so fill in or leave out what is missing"
 
     def _not_binary(self, array: npt.NDArray[Any]) -> str | None:
         """Return what is wrong with an array that must be float32 of 0 and 1."""

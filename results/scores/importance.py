@@ -8,6 +8,7 @@ its importance can be compared with that of, say, the learning rate.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,7 +74,7 @@ def rank_percentiles(store: Store, task: str) -> pd.DataFrame:
     names = ["cell", "setting", "metric", "higher_is_better"]
     frame = pd.DataFrame(store.select(_TRIALS, (task,)), columns=names)
     settings = pd.DataFrame([fields_in(setting) for setting in frame["setting"]], index=frame.index)
-    known = {name: settings[key].astype("float64") for key, name in _FIELDS.items() if key in settings}
+    known: dict[str, Any] = {name: settings[key].astype("float64") for key, name in _FIELDS.items() if key in settings}
     known |= {OPTIMISER: settings[OPTIMISER].astype(str)} if OPTIMISER in settings else {}
     metric = frame["metric"].astype("float64").where(frame["higher_is_better"] == 1, -frame["metric"].astype("float64"))
     worse = metric.fillna(-np.inf).rank(method="average") - 1

@@ -82,8 +82,8 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         epochs = max(1, min(budget.epochs, MOST_STEPS // budget.epoch_steps))
         # No early stopping: the time per step is measured.
         budget = replace(budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None)
-        units = units_for(graph, setting, task.output_size, task.output)
-        model = SequenceModel(graph, units, setting.layers, task.output_size, task.output)
+        units = units_for(graph, setting, task.interface)
+        model = SequenceModel(graph, units, setting.layers, task.interface)
         model.initialise(setting.scale, torch.Generator().manual_seed(0))
         compile_cell.cache_clear()
         started = time.thread_time()

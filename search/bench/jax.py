@@ -17,7 +17,8 @@ import numpy as np
 from search.cells.graph import GateGraph
 from search.cells.operations import NORM_EPSILON, OPERATIONS, POINTWISE, Op
 from search.cells.parameters import layout_of
-from tasks.task import Batch, Output
+from tasks.interface import Interface, Output
+from tasks.task import Batch
 
 
 def has_jax() -> bool:
@@ -93,7 +94,7 @@ def cell_step(
 
 
 def initial_arrays(
-    graph: GateGraph, units: int, layers: int, output_size: int, rng: np.random.Generator
+    graph: GateGraph, units: int, layers: int, interface: Interface, rng: np.random.Generator
 ) -> ModelArrays:
     """Return parameters of a model, drawn from U[-s, s] with s = 1 / sqrt(H), as NumPy arrays in float32."""
     layout = layout_of(graph)
@@ -110,16 +111,16 @@ def initial_arrays(
         )
 
     return ModelArrays(
-        drawn(output_size, units),
+        drawn(interface.input_size, units),
         drawn(units),
         tuple(layer() for _ in range(layers)),
-        drawn(output_size, units),
-        drawn(output_size),
+        drawn(interface.output_size, units),
+        drawn(interface.output_size),
     )
 
 
 def jax_update(
-    graph: GateGraph, data: Batch, output: Output, rate: float, norm: float
+    graph: GateGraph, data: Batch, interface: Interface, rate: float, norm: float
 ) -> Callable[[ModelArrays], tuple[Any, ModelArrays]]:
     """Return the jitted function that does one training step: parameters to the loss and the new parameters.
 
@@ -142,14 +143,17 @@ def jax_update(
 
     def loss(parameters: ModelArrays) -> Any:
         entry = parameters.entry
-        values = entry[inputs] if output is Output.SYMBOLS else inputs @ entry + parameters.entry_bias
+        values = entry[inputs] if interface.reads_symbols else inputs @ entry + parameters.entry_bias
         for layer in parameters.layers:
             values = run_layer(layer, values)
         logits = values @ parameters.readout.T + parameters.readout_bias
-        if output is Output.SYMBOLS:
-            nats = -jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], -1)
-        else:
-            nats = jnp.logaddexp(0.0, logits) - logits * targets
+        match interface.output:
+            case Output.SYMBOLS:
+                nats = -jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], -1)
+            case Output.MULTI_LABEL:
+                nats = jnp.logaddexp(0.0, logits) - logits * targets
+            case _:  # of a scale of 1: learned scales cost next to nothing
+                nats = 0.5 * jnp.square(logits - targets)
         return nats.sum() / batch
 
     def update(parameters: ModelArrays) -> Any:
@@ -163,7 +167,7 @@ def jax_update(
 
 
 def jax_step(
-    graph: GateGraph, units: int, layers: int, data: Batch, output: Output, rate: float, norm: float
+    graph: GateGraph, units: int, layers: int, data: Batch, interface: Interface, rate: float, norm: float
 ) -> Callable[[], float]:
     """Return a function that does one training step on one thread and returns the loss.
 
@@ -172,13 +176,12 @@ def jax_step(
         units: size of the hidden state.
         layers: number of layers.
         data: batch that every step trains on.
-        output: kind of output.
+        interface: kinds and sizes of inputs and outputs.
         rate: learning rate.
         norm: largest gradient norm.
     """
-    output_size = int(data.inputs.max()) + 1 if output is Output.SYMBOLS else data.inputs.shape[-1]
-    kept = initial_arrays(graph, units, layers, output_size, np.random.default_rng(0))
-    update = jax_update(graph, data, output, rate, norm)
+    kept = initial_arrays(graph, units, layers, interface, np.random.default_rng(0))
+    update = jax_update(graph, data, interface, rate, norm)
 
     def run() -> float:
         nonlocal kept

@@ -14,9 +14,11 @@ more symbols than a batch has steps, all contestants compute the same products.
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,7 +33,8 @@ from search.kernels.reference import run_reference
 from search.kernels.runtime.compiled import compile_cell
 from search.training.model import SequenceModel, States
 from search.training.stepper import stepper_for
-from tasks.task import Batch, Output
+from tasks.interface import OUTPUTS, Interface, Output
+from tasks.task import Batch
 
 PEERS = ("torch.nn.LSTM", "torch.nn.GRU", "eager", "reference", "floor", *(("jax",) if has_jax() else ()))
 """PyTorch's layers; the eager backend; the reference; matrix products alone; JAX's jit and scan, if installed."""
@@ -41,14 +44,13 @@ LEARNING_RATE, MAX_NORM = 1e-3, 5.0
 
 @dataclass(frozen=True)
 class Shape:
-    """Size of the models and batches. `output_size` is the number of symbols, or of notes of a piano roll."""
+    """Size of the models and batches, and kinds and sizes of inputs and outputs."""
 
     units: int
     layers: int = 1
     batch: int = 20
     steps: int = 50
-    output_size: int = 40
-    output: Output = Output.SYMBOLS
+    interface: Interface = field(default_factory=lambda: Interface.same(Output.SYMBOLS, 40))
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,8 @@ def random_mutants(count: int) -> list[GateGraph]:
     return found
 
 
-def _size(shape: Shape) -> tuple[int, int, int, Output]:
-    return shape.units, shape.layers, shape.output_size, shape.output
+def _size(shape: Shape) -> tuple[int, int, Interface]:
+    return shape.units, shape.layers, shape.interface
 
 
 def _backend(graph: GateGraph, shape: Shape) -> str:
@@ -166,19 +168,32 @@ def _timing(cell: str, shape: Shape, ours: float, peer: str, theirs: float, back
 
 
 def _batch(shape: Shape) -> Batch:
-    rng = np.random.default_rng(0)
-    if shape.output is Output.SYMBOLS:
-        data = rng.integers(0, shape.output_size, (shape.steps + 1, shape.batch))
+    rng, both = np.random.default_rng(0), shape.interface
+    if both == Interface.same(both.output, both.output_size) and not OUTPUTS[both.output].real:  # predicts its inputs
+        data = _values(rng, (shape.steps + 1, shape.batch), both.output, both.output_size)
+        inputs, targets = data[:-1], data[1:]
     else:
-        data = (rng.random((shape.steps + 1, shape.batch, shape.output_size)) < 0.05).astype(np.float32)
-    return Batch(data[:-1], data[1:], np.ones((shape.steps, shape.batch), np.float32), True)
+        rows = shape.steps, shape.batch
+        read = Output.SYMBOLS if both.reads_symbols else Output.GAUSSIAN
+        inputs = _values(rng, rows, read, both.input_size)
+        targets = _values(rng, rows, both.output, both.output_size)
+    return Batch(inputs, targets, np.ones((shape.steps, shape.batch), np.float32), True)
+
+
+def _values(rng: np.random.Generator, rows: tuple[int, int], output: Output, size: int) -> npt.NDArray[Any]:
+    """Return random symbols, notes that sound on one step in twenty, or standard normal values."""
+    if OUTPUTS[output].symbols:
+        return rng.integers(0, size, rows)
+    if OUTPUTS[output].binary:
+        return (rng.random((*rows, size)) < 0.05).astype(np.float32)
+    return rng.standard_normal((*rows, size), np.float32)
 
 
 def _peer_step(peer: str, graph: GateGraph, shape: Shape, data: Batch) -> Callable[[], object]:
     if peer == "floor":
         return _floor(graph, shape)
     if peer == "jax":
-        return jax_step(graph, shape.units, shape.layers, data, shape.output, LEARNING_RATE, MAX_NORM)
+        return jax_step(graph, shape.units, shape.layers, data, shape.interface, LEARNING_RATE, MAX_NORM)
     return _training(_ByPath(peer, graph, shape), data)
 
 
@@ -207,7 +222,7 @@ class _TorchModel(SequenceModel):
     """Model around PyTorch's own layers."""
 
     def __init__(self, peer: str, shape: Shape) -> None:
-        super().__init__(LIBRARY["tanh"].graph, shape.units, 0, shape.output_size, shape.output)
+        super().__init__(LIBRARY["tanh"].graph, shape.units, 0, shape.interface)
         kind = {"torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU}[peer]
         self.recurrent = kind(shape.units, shape.units, shape.layers)
         self.flat, self.flat_grad = self._flatten()
@@ -217,7 +232,7 @@ class _TorchModel(SequenceModel):
 
 
 def _entered(model: SequenceModel, inputs: Tensor) -> Tensor:
-    if model.output is Output.SYMBOLS:
+    if model.interface.reads_symbols:
         return functional.embedding(inputs, model.entry)
     return inputs @ model.entry + model.entry_bias
 

@@ -5,7 +5,8 @@ from typing import Any
 from rich.table import Table
 
 from tasks.description import Description, Fact, Kind
-from tasks.task import Output, Split, Task
+from tasks.interface import OUTPUTS, Interface
+from tasks.task import Split, Task
 from tasks.watch import OwnCode
 
 REPEATED = 0.05
@@ -16,9 +17,13 @@ def summary_line(name: str, task: Task) -> str:
     """Return what was read for a task on one line; the shares and means are those of validation."""
     shown = {split: task.description(split) for split in Split}
     validation = shown[Split.VALIDATION]
-    kind = "symbols" if task.output is Output.SYMBOLS else "notes"
+    both = task.interface
+    kind = OUTPUTS[both.output].unit
     steps = " + ".join("endless" if each.endless else f"{each.steps:,}" for each in shown.values())
-    parts = [f"{task.output_size:,} {kind}", f"{steps} steps"]
+    parts = [f"{both.output_size:,} {kind}", f"{steps} steps"]
+    if both != Interface.same(both.output, both.output_size):
+        read = "symbols" if both.reads_symbols else "values"
+        parts[0] = f"{both.input_size:,} {read} to {parts[0]}"
     if validation.counted < validation.steps:
         parts.append(f"{_percent(validation.loss_mask_share)} of them in the loss mask")
     parts += [f"{_value(fact)} {fact.name}" for fact in validation.facts if fact.kind is not Kind.COUNT]
@@ -53,7 +58,7 @@ def description_table(task: Task) -> Table:
     table.add_row(shown[0].unit, *(f"{each.sequences:,}" for each in shown))
     table.add_row("steps", *(f"{each.steps:,}" for each in shown))
     table.add_row("in the loss mask", *(_percent(each.loss_mask_share) for each in shown))
-    kind = "symbols" if task.output is Output.SYMBOLS else "notes"
+    kind = OUTPUTS[task.output].unit
     table.add_row(f"{kind} seen of {task.output_size:,}", *(f"{each.seen:,}" for each in shown))
     names = dict.fromkeys(fact.name for each in shown for fact in each.facts)
     for name in names:

@@ -95,10 +95,10 @@ def training_compute(profile: Profile, tasks: Mapping[str, Task]) -> float:
         task, budget = tasks[name], budgets(profile)[name]
         setting = profile.grid_of(profile.tasks[name]).middle
         try:
-            units = units_for(graph, setting, task.output_size, task.output)
+            units = units_for(graph, setting, task.interface)
         except BudgetError as error:
             raise SearchError(f"task {name!r}: {error}; give its section more parameters") from error
-        model = model_products(matrix_groups(graph), units, setting.layers, task.output_size, task.output)
+        model = model_products(matrix_groups(graph), units, setting.layers, task.interface)
         data = data_size(task, budget.batch, budget.unroll)
         total += trial_compute(model, data, budget.steps, budget.epochs, True)
     return total

@@ -166,10 +166,10 @@ def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _
     setting = profile.grid_of(section).middle
     graph = LIBRARY["gru"].graph
     try:
-        units = units_for(graph, setting, task.output_size, task.output)
+        units = units_for(graph, setting, task.interface)
     except BudgetError:
         return _Seconds(0.0, 0.0)  # such a trial fails at once
-    model = SequenceModel(graph, units, setting.layers, task.output_size, task.output)
+    model = SequenceModel(graph, units, setting.layers, task.interface)
     model.initialise(0.1, torch.Generator().manual_seed(0))
     stepper = stepper_for(model)
     step = _step_seconds(stepper, task, budget)

@@ -109,7 +109,7 @@ class Ledger:
         data, row = self.tasks[task], self.store.cell(cell)
         # A formula takes a millisecond to read, and only one in which a matrix has groups needs to be.
         groups = matrix_groups(graph_of(row).canonical()) if "groups" in row.formula else (1,) * row.products
-        return model_products(groups, units, layers, data.output_size, data.output)
+        return model_products(groups, units, layers, data.interface)
 
 
 def uses_of(

@@ -99,7 +99,7 @@ def check_sizes(store: Store, tasks: Mapping[str, Task]) -> None:
         if task not in tasks:
             continue
         graph = graph_of(store.cell(cell))
-        now = units_for(graph, Setting.from_key(key), tasks[task].output_size, tasks[task].output)
+        now = units_for(graph, Setting.from_key(key), tasks[task].interface)
         if now != units:
             raise SearchError(
                 f"run {store.name!r} has models of {units} units on {task!r} where this version trains {now}, so their "

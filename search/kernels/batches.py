@@ -1,6 +1,6 @@
 """Batches that a step accepts, and what a score returns for them.
 
-T steps, B sequences, V symbols or notes, N steps in the loss mask.
+T steps, B sequences, D input size, V output size, N steps in the loss mask.
 """
 
 from typing import Any, NamedTuple
@@ -10,47 +10,69 @@ import numpy.typing as npt
 
 from search.kernels.errors import KernelError
 
+NO_SYMBOLS = np.empty(0, np.int64)
+NO_VALUES = np.empty(0, np.float32)
+
 
 class RowScores(NamedTuple):
-    """Score of each step in the loss mask, in the order of t * B + b: arrays (N,).
+    """Score of each step in the loss mask, in the order of t * B + b.
 
-    `nats` is the negative log-likelihood of the target. `correct` is 1 if the largest logit, the first one of equal
-    logits, is the target's, and 0 if not; for piano rolls it is 0.
+    `nats` (N,) is the loss: the negative log-likelihood of the target, or half the squared error for that kind of
+    output. Of symbols, `predicted` (N,) is the one with the largest logit, the first one of equal logits. Of real
+    values, `squared` and `absolute` (N,) are the errors, means over the V values of a step. What the kind of output
+    does not have is empty.
     """
 
     nats: npt.NDArray[np.float32]
-    correct: npt.NDArray[np.float32]
+    predicted: npt.NDArray[np.int64] = NO_SYMBOLS
+    squared: npt.NDArray[np.float32] = NO_VALUES
+    absolute: npt.NDArray[np.float32] = NO_VALUES
+
+
+class Side(NamedTuple):
+    """Inputs or targets of a model: symbols from 0 to `size` - 1, or `size` numbers for each step."""
+
+    name: str
+    symbols: bool
+    size: int
+
+    def check_type(self, values: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+        """Check the shape and the type of an array, not its values; `shape` is that of the loss mask.
+
+        Raises:
+            KernelError: The shape does not fit, or symbols are not integers.
+        """
+        expected = shape if self.symbols else (*shape, self.size)
+        if values.shape != expected or len(shape) != 2 or 0 in shape:
+            what = "(steps, batch)" if self.symbols else f"(steps, batch, {self.size})"
+            raise KernelError(
+                f"{self.name} have shape {values.shape} and loss_mask {shape}; they must be {what} and (steps, batch), "
+                "none of them 0"
+            )
+        if self.symbols and values.dtype.kind not in "iu":
+            raise KernelError(f"symbols of {self.name} have type {values.dtype}; convert them to integers")
 
 
 def check_types(
-    inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], size: int, multi_label: bool
+    inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], sides: tuple[Side, Side]
 ) -> None:
     """Check the shapes and the types of a batch, not its values.
 
     Args:
-        inputs: (T, B) symbols, or (T, B, V) piano rolls.
-        targets: As `inputs`.
+        inputs: (T, B) symbols, or (T, B, D) values.
+        targets: (T, B) symbols, or (T, B, V) notes or values.
         loss_mask: (T, B), 1 where a step has a part in loss and metric, else 0.
-        size: V.
-        multi_label: Whether inputs and targets are piano rolls.
+        sides: Kinds and sizes of inputs and targets.
 
     Raises:
         KernelError: A shape does not fit, or symbols are not integers.
     """
-    shape = loss_mask.shape
-    expected = (*shape, size) if multi_label else shape
-    if inputs.shape != expected or targets.shape != expected or len(shape) != 2 or 0 in shape:
-        raise KernelError(
-            f"inputs have shape {inputs.shape}, targets {targets.shape} and loss_mask {shape}; they must be "
-            f"(steps, batch), none of them 0, and for piano rolls the first two (steps, batch, {size})"
-        )
-    for name, values in (("inputs", inputs), ("targets", targets)):
-        if not multi_label and values.dtype.kind not in "iu":
-            raise KernelError(f"symbols of {name} have type {values.dtype}; convert them to integers")
+    for side, values in zip(sides, (inputs, targets), strict=True):
+        side.check_type(values, loss_mask.shape)
 
 
 def check_values(
-    inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], size: int, multi_label: bool
+    inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], sides: tuple[Side, Side]
 ) -> None:
     """Check the values of a batch whose types were checked; arguments are those of `check_types`.
 
@@ -60,9 +82,11 @@ def check_values(
         KernelError: The loss mask has a value other than 0 and 1, or a symbol is not one of the model's.
     """
     check_mask(loss_mask)
-    if not multi_label:
-        check_symbols("inputs", inputs, size)
-        check_symbols("targets", targets[loss_mask == 1], size)
+    read, predicted = sides
+    if read.symbols:
+        check_symbols(read.name, inputs, read.size)
+    if predicted.symbols:
+        check_symbols(predicted.name, targets[loss_mask == 1], predicted.size)
 
 
 def check_mask(loss_mask: npt.NDArray[Any]) -> None:

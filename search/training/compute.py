@@ -1,12 +1,12 @@
 """Cost of a trial in multiply-adds of matrix products: the same on every machine, whatever trains it.
 
-H units, V symbols or notes, L layers, g groups of a matrix.
+H units, D input size, V output size, L layers, g groups of a matrix.
 
 A *position* is one step of one column of a batch. A model reads a position with
 
     entry + L * (sum of H * H / g over the cell's matrices)
 
-multiply-adds, where the entry is 0 for an embedding, which is looked up, and V * H for a projection of piano rolls. A
+multiply-adds, where the entry is 0 for an embedding, which is looked up, and D * H for a projection of values. A
 position in the loss mask needs the readout as well, H * V. A training step costs three times its forward pass: the
 backward pass multiplies each matrix twice, once for the gradient of its inputs and once for that of its weights. (The
 projection's inputs need no gradient; this is not subtracted.) An evaluation is a forward pass. So a trial costs
@@ -26,7 +26,8 @@ import numpy as np
 from search.cells.graph import GateGraph
 from search.cells.parameters import layout_of
 from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS
-from tasks.task import Batch, Output, Split, Task
+from tasks.interface import Interface
+from tasks.task import Batch, Split, Task
 
 BACKWARD = 2
 """Products of a backward pass for each product of the forward pass."""
@@ -94,19 +95,18 @@ def matrix_groups(graph: GateGraph) -> tuple[int, ...]:
     return (1,) * len(layout.full) + layout.groups
 
 
-def model_products(groups: Sequence[int], units: int, layers: int, output_size: int, output: Output) -> ModelProducts:
+def model_products(groups: Sequence[int], units: int, layers: int, interface: Interface) -> ModelProducts:
     """Return the multiply-adds of a model (see the module).
 
     Args:
         groups: groups of each matrix of the cell.
         units: size of the cell's vectors.
         layers: number of layers.
-        output_size: number of symbols or notes.
-        output: kind of output.
+        interface: kinds and sizes of inputs and outputs.
     """
     cell = sum(units * (units // number) for number in groups)
-    entry = output_size * units if output is Output.MULTI_LABEL else 0
-    return ModelProducts(entry + layers * cell, units * output_size)
+    entry = 0 if interface.reads_symbols else interface.input_size * units
+    return ModelProducts(entry + layers * cell, units * interface.output_size)
 
 
 def trial_compute(model: ModelProducts, data: DataSize, steps: int, points: int, tested: bool) -> float:

@@ -17,7 +17,8 @@ from torch import Tensor
 from search.cells.graph import GateGraph
 from search.kernels.eager import run_eager
 from search.training.model import SequenceModel
-from tasks.task import Output, Task
+from tasks.interface import Interface, Output
+from tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def gradient_norms(graph: GateGraph, probe: Probe | None = None) -> GradientNorm
     """Return the norms for one layer of a cell at initialisation, as root mean squares over sequences."""
     probe = probe or Probe()
     generator = torch.Generator().manual_seed(probe.seed)
-    model = SequenceModel(graph, probe.units, 1, probe.symbols, Output.SYMBOLS)
+    model = SequenceModel(graph, probe.units, 1, Interface.same(Output.SYMBOLS, probe.symbols))
     model.initialise(probe.scale, generator)
     shape = (probe.run_in + probe.steps, probe.sequences)
     symbols = torch.randint(probe.symbols, shape, generator=generator)
@@ -67,7 +68,7 @@ def trained_gradient_norms(model: SequenceModel, task: Task, probe: Probe | None
     stream = task.training(probe.sequences, probe.run_in + probe.steps, np.random.default_rng(probe.seed))
     inputs = torch.tensor(max(islice(stream, _WINDOWS), key=lambda batch: len(batch.inputs)).inputs)
     entry = model.entry.detach().double()
-    if model.output is Output.SYMBOLS:
+    if model.interface.reads_symbols:
         x = entry[inputs]
     else:
         x = inputs.double() @ entry + model.entry_bias.detach().double()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.metrics import Estimate, Score, metrics_of
+from tasks.metrics import Estimate, Score, metrics_of_task
 from tasks.task import Task
 
 
@@ -23,5 +23,5 @@ class Measure:
     def of(cls, score: Score, task: Task) -> "Measure":
         """Return the metrics of a score."""
         ranking = task.metric.measure(score)
-        others = {m.name: m.measure(score) for m in metrics_of(task.output) if m.name != task.metric.name}
+        others = {m.name: m.measure(score) for m in metrics_of_task(task) if m.name != task.metric.name}
         return cls(*ranking, float(score.nats.sum() / score.steps.sum()), others)

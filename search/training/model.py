@@ -1,7 +1,7 @@
 """Model around a cell: embedding or projection, layers of the cell, readout.
 
-T steps, B sequences of a batch, H units, K matrices of a cell, V symbols or notes, N steps in the loss mask, P numbers
-in all.
+T steps, B sequences of a batch, H units, K matrices of a cell, D input size, V output size, N steps in the loss mask, P
+numbers in all.
 """
 
 import math
@@ -17,9 +17,11 @@ from search.core.errors import BudgetError
 from search.kernels.batches import RowScores, check_symbols
 from search.kernels.eager import run_eager
 from search.kernels.parameters import LayerParameters
+from search.training.heads import HEADS
 from search.training.initialisation import apply_starts
 from search.training.settings import Setting
-from tasks.task import Batch, Output
+from tasks.interface import OUTPUTS, Interface
+from tasks.task import Batch
 
 _DECAYED = frozenset({"entry", "weights", "blocks", "readout"})
 """Parameters of a model that weight decay applies to."""
@@ -28,17 +30,18 @@ States = tuple[tuple[Tensor, ...], ...]
 """States of the cell for each layer, (B, H) each."""
 
 
-def count_parameters(graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> int:
+def count_parameters(graph: GateGraph, units: int, layers: int, interface: Interface) -> int:
     """Return the number of weights and biases of a model: embedding or projection, layers, readout."""
-    return _count(layout_of(graph), units, layers, output_size, output)
+    return _count(layout_of(graph), units, layers, interface)
 
 
-def _count(layout: ParameterLayout, units: int, layers: int, output_size: int, output: Output) -> int:
-    entry = output_size * units + (units if output is Output.MULTI_LABEL else 0)
-    return entry + layers * layout.count(units) + units * output_size + output_size
+def _count(layout: ParameterLayout, units: int, layers: int, interface: Interface) -> int:
+    entry = interface.input_size * units + (0 if interface.reads_symbols else units)
+    readout = interface.output_size * (units + (2 if HEADS[interface.output].scaled else 1))
+    return entry + layers * layout.count(units) + readout
 
 
-def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Output) -> int:
+def units_for(graph: GateGraph, setting: Setting, interface: Interface) -> int:
     """Return the number of units whose model's count of parameters is nearest to the setting's budget.
 
     The model may have a few parameters more than the budget. Of two numbers that are equally near, it is the smaller.
@@ -51,7 +54,7 @@ def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Outp
     multiple = layout.unit_multiple
 
     def count(blocks: int) -> int:
-        return _count(layout, blocks * multiple, setting.layers, output_size, output)
+        return _count(layout, blocks * multiple, setting.layers, interface)
 
     budget = setting.parameter_budget
     if count(1) > budget:
@@ -70,19 +73,21 @@ def units_for(graph: GateGraph, setting: Setting, output_size: int, output: Outp
 
 
 class SequenceModel(nn.Module):
-    """Embedding (symbols) or projection (piano roll) to H units, layers of one cell, readout to V logits.
+    """Embedding (symbols) or projection (values) to H units, layers of one cell, readout to V outputs.
 
     All parameters are views of `flat` (P,) and all gradients views of `flat_grad` (P,), so that clipping and the update
     are one operation each.
     """
 
-    def __init__(self, graph: GateGraph, units: int, layers: int, output_size: int, output: Output) -> None:
+    def __init__(self, graph: GateGraph, units: int, layers: int, interface: Interface) -> None:
         super().__init__()
         self.graph = graph.canonical()
-        self.units, self.output_size, self.output = units, output_size, output
+        self.units, self.interface = units, interface
+        self.head = HEADS[interface.output]
+        output_size = interface.output_size
         layout = layout_of(self.graph)
-        self.entry = nn.Parameter(torch.empty(output_size, units))
-        self.entry_bias = nn.Parameter(torch.empty(units if output is Output.MULTI_LABEL else 0))
+        self.entry = nn.Parameter(torch.empty(interface.input_size, units))
+        self.entry_bias = nn.Parameter(torch.empty(0 if interface.reads_symbols else units))
         self.weights = nn.ParameterList(torch.empty(len(layout.full), units, units) for _ in range(layers))
         self.biases = nn.ParameterList(torch.empty(len(layout.biased), units) for _ in range(layers))
         self.blocks = nn.ModuleList(
@@ -91,6 +96,7 @@ class SequenceModel(nn.Module):
         self.vectors = nn.ParameterList(torch.empty(len(layout.vectors), units) for _ in range(layers))
         self.readout = nn.Parameter(torch.empty(output_size, units))
         self.readout_bias = nn.Parameter(torch.empty(output_size))
+        self.log_scale = nn.Parameter(torch.empty(output_size if self.head.scaled else 0))
         self.flat, self.flat_grad = self._flatten()
 
     def _flatten(self) -> tuple[Tensor, Tensor]:
@@ -116,7 +122,7 @@ class SequenceModel(nn.Module):
         return tuple(parts)
 
     def initialise(self, scale: float, generator: torch.Generator) -> None:
-        """Draw all parameters from U[-s, s], s = scale / sqrt(H), then apply each node's start.
+        """Draw all parameters from U[-s, s], s = scale / sqrt(H), then apply each node's start. Learned scales are 1.
 
         Entries of a block-diagonal matrix are drawn from the same interval as those of a full one.
         """
@@ -125,6 +131,7 @@ class SequenceModel(nn.Module):
             self.flat.uniform_(-bound, bound, generator=generator)
             for layer in self.layer_parameters():
                 apply_starts(self.graph, layer, generator)
+            self.log_scale.zero_()
 
     def layer_parameters(self) -> tuple[LayerParameters, ...]:
         """Return the parameters of each layer of the cell, as views."""
@@ -144,7 +151,7 @@ class SequenceModel(nn.Module):
         """Return the last layer's outputs (T, B, H) and the states after the last step, detached.
 
         Args:
-            inputs: (T, B) symbols or (T, B, V) piano rolls.
+            inputs: (T, B) symbols or (T, B, D) values.
             states: The states before the first step.
 
         Raises:
@@ -158,18 +165,18 @@ class SequenceModel(nn.Module):
         return values, tuple(after)
 
     def enter(self, inputs: Tensor) -> Tensor:
-        """Return the first layer's input (T, B, H): symbols (T, B) embedded, or piano rolls (T, B, V) projected.
+        """Return the first layer's input (T, B, H): symbols (T, B) embedded, or values (T, B, D) projected.
 
         Raises:
             KernelError: A symbol is not one of the model's.
         """
-        if self.output is Output.MULTI_LABEL:
+        if not self.interface.reads_symbols:
             return inputs @ self.entry + self.entry_bias
-        check_symbols("inputs", inputs.numpy(), self.output_size)
+        check_symbols("inputs", inputs.numpy(), self.interface.input_size)
         return functional.embedding(inputs, self.entry)
 
     def logits(self, outputs: Tensor) -> Tensor:
-        """Return the logits (N, V) of outputs (N, H)."""
+        """Return the readout (N, V) of outputs (N, H): logits, or the means of real values."""
         return functional.linear(outputs, self.readout, self.readout_bias)
 
     def loss(self, batch: Batch, states: States) -> tuple[Tensor, int, States]:
@@ -181,10 +188,7 @@ class SequenceModel(nn.Module):
             KernelError: The states do not fit the batch, or an input symbol is not one of the model's.
         """
         outputs, targets, after = self._masked(batch, states)
-        if self.output is Output.MULTI_LABEL:
-            total = functional.binary_cross_entropy_with_logits(self.logits(outputs), targets, reduction="sum")
-        else:
-            total = functional.cross_entropy(self.logits(outputs), targets, reduction="sum")
+        total = self.head.losses(self.logits(outputs), targets, self.log_scale).sum()
         return total / batch.inputs.shape[1], len(targets), after
 
     @torch.no_grad()
@@ -196,22 +200,18 @@ class SequenceModel(nn.Module):
         """
         outputs, targets, after = self._masked(batch, states)
         logits = self.logits(outputs)
-        if self.output is Output.SYMBOLS:
-            nats = functional.cross_entropy(logits, targets, reduction="none")
-            correct = (logits.argmax(1) == targets).float()
-        else:
-            nats = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1)
-            correct = torch.zeros_like(nats)
-        return RowScores(nats.numpy(), correct.numpy()), after
+        losses = self.head.losses(logits, targets, self.log_scale)
+        return self.head.scores(logits, targets)._replace(nats=losses.numpy()), after
 
     def _masked(self, batch: Batch, states: States) -> tuple[Tensor, Tensor, States]:
         """Return outputs (N, H) and targets of the steps in the loss mask, and the states after the batch.
 
         Steps outside the loss mask need no readout.
         """
-        kind = torch.float32 if self.output is Output.MULTI_LABEL else torch.long
-        outputs, after = self.outputs(torch.tensor(batch.inputs, dtype=kind), states)
-        outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets, dtype=kind).flatten(0, 1)
+        read = torch.long if self.interface.reads_symbols else torch.float32
+        predicted = torch.long if OUTPUTS[self.interface.output].symbols else torch.float32
+        outputs, after = self.outputs(torch.tensor(batch.inputs, dtype=read), states)
+        outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets, dtype=predicted).flatten(0, 1)
         index = torch.tensor(np.flatnonzero(batch.loss_mask))
         if len(index) < len(targets):
             outputs, targets = outputs.index_select(0, index), targets.index_select(0, index)

@@ -161,10 +161,10 @@ def draw_trial(
     """
     budget.check_pause(until)
     try:
-        units = units_for(graph, setting, data.output_size, data.output)
+        units = units_for(graph, setting, data.interface)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, MARK + str(error))
-    parameters = count_parameters(graph, units, setting.layers, data.output_size, data.output)
+    parameters = count_parameters(graph, units, setting.layers, data.interface)
     equal = simulation is not None and simulation.equal
     optimum = None if simulation is None or simulation.optimum is None else optimum_graph(simulation.optimum)
     planted = simulation.planted if simulation is not None and has_planted(graph) else 0.0

@@ -8,20 +8,21 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from search.kernels.batches import RowScores, check_carried, check_states, check_types, check_values
+from search.kernels.batches import RowScores, Side, check_carried, check_states, check_types, check_values
 from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.runtime.buffers import Parameters
 from search.kernels.runtime.native_model import NativeModel, native_model
 from search.training.model import SequenceModel, States
-from tasks.metrics import Score
-from tasks.task import Batch, Output
+from tasks.interface import OUTPUTS, Interface
+from tasks.metrics import Labels, Score
+from tasks.task import Batch
 
 Carried: TypeAlias = npt.NDArray[np.float32]
 """States that training carries from batch to batch: (layers, states, B, H)."""
@@ -104,16 +105,37 @@ class Stepper(ABC):
         Raises:
             KernelError: As for `train`.
         """
-        sums: list[npt.NDArray[np.float64]] = []  # (3, B) for each run of batches
+        totals: list[npt.NDArray[np.float64]] = []  # (5, B) for each run of batches
+        labels: list[npt.NDArray[np.int64]] = []  # (3, N) for each batch
+        begun = 0  # sequences of the runs before
         for batch in batches:
             found, columns = self.score(batch), batch.loss_mask.shape[1]
-            column = np.flatnonzero(batch.loss_mask) % columns
-            added = [np.bincount(column, weights, columns) for weights in (None, found.nats, found.correct)]
-            if batch.starts or not sums:
-                sums.append(np.array(added, np.float64))
+            index = np.flatnonzero(batch.loss_mask)
+            column = index % columns
+            correct = None
+            if found.predicted.size:
+                target = batch.targets.reshape(-1)[index].astype(np.int64)
+                correct = found.predicted == target
+            parts = (found.nats, correct, found.squared, found.absolute)
+            added = [_by_column(column, np.ones(len(index)), columns)]
+            added += [_by_column(column, part, columns) for part in parts]
+            if batch.starts or not totals:
+                begun += totals[-1].shape[1] if totals else 0
+                totals.append(np.array(added, np.float64))
             else:
-                sums[-1] += added
-        return Score(*np.concatenate(sums, 1)) if sums else Score(np.empty(0), np.empty(0), np.empty(0))
+                totals[-1] += added
+            if correct is not None:
+                labels.append(np.array([column + begun, target, found.predicted]))
+        if not totals:
+            return Score.empty()
+        return Score(*np.concatenate(totals, 1), *((Labels(*np.concatenate(labels, 1)),) if labels else ()))
+
+
+def _by_column(column: npt.NDArray[np.int64], values: npt.NDArray[Any] | None, columns: int) -> npt.NDArray[np.float64]:
+    """Return the sums (B,) of the values of each column; zeros if there are none."""
+    if values is None or not values.size:
+        return np.zeros(columns)
+    return np.asarray(np.bincount(column, values, columns), np.float64)
 
 
 class NativeStepper(Stepper):
@@ -183,8 +205,7 @@ class EagerStepper(Stepper):
 
     def _before(self, batch: Batch, carried: States) -> States:
         """Return the states before a batch, after checking the batch: zeros, or those after the previous batch."""
-        size, multi_label = self.model.output_size, self.model.output is Output.MULTI_LABEL
-        given = batch.inputs, batch.targets, batch.loss_mask, size, multi_label
+        given = batch.inputs, batch.targets, batch.loss_mask, sides_of(self.model.interface)
         check_types(*given)
         check_values(*given)
         columns = batch.loss_mask.shape[1]
@@ -208,17 +229,25 @@ def stepper_for(model: SequenceModel, updates: Updates | None = None) -> Stepper
 
     def parameters(flat: Tensor, of: Callable[[Tensor], Tensor]) -> Parameters:
         layers = tuple(layer.map(of) for layer in model.layer_parameters())
-        return Parameters(
-            flat, of(model.entry), of(model.entry_bias), layers, of(model.readout), of(model.readout_bias)
-        )
+        ends = (of(p) for p in (model.readout, model.readout_bias, model.log_scale))
+        return Parameters(flat, of(model.entry), of(model.entry_bias), layers, *ends)
 
     updates = updates or updates_of(model)
     if type(model) is not SequenceModel:
         return EagerStepper(model, updates)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
-    native = native_model(model.graph, values, gradients, model.output is Output.MULTI_LABEL, updates)
+    interface = model.interface
+    native = native_model(model.graph, values, gradients, interface.reads_symbols, interface.output, updates)
     return EagerStepper(model, updates) if native is None else NativeStepper(model, native)
+
+
+def sides_of(interface: Interface) -> tuple[Side, Side]:
+    """Return kinds and sizes of the inputs and targets of a model."""
+    return (
+        Side("inputs", interface.reads_symbols, interface.input_size),
+        Side("targets", OUTPUTS[interface.output].symbols, interface.output_size),
+    )
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -174,10 +174,10 @@ def train_trial(
     budget.check_pause(until)
     graph = graph.canonical()  # dead matrices are not trained, so they must not use up the parameter budget
     try:
-        units = units_for(graph, setting, task.output_size, task.output)
+        units = units_for(graph, setting, task.interface)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, str(error))
-    model = SequenceModel(graph, units, setting.layers, task.output_size, task.output)
+    model = SequenceModel(graph, units, setting.layers, task.interface)
     model.initialise(setting.scale, torch.Generator().manual_seed(seed))
     if constant_baseline is None:
         constant_baseline = task.constant_baseline()

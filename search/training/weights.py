@@ -21,7 +21,7 @@ from search.training.model import SequenceModel
 from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.trial import Point, TrialResult, train_trial
-from tasks.task import Output, Task
+from tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,17 @@ def is_same(result: TrialResult, curve: Sequence[tuple[int, float, float]], vali
 
 def network_of(model: SequenceModel, weights: Path) -> Network:
     """Return the exporter's description of a model whose weights are in a file."""
-    symbols = model.output is Output.SYMBOLS
-    return Network(model.output_size, symbols, model.units, len(model.weights), weights.name)
+    both = model.interface
+    sizes = both.input_size, both.reads_symbols, both.output_size
+    return Network(*sizes, model.units, len(model.weights), weights.name, model.head.scaled)
 
 
 def module_weights(model: SequenceModel, parameters: Sequence[Parameter]) -> dict[str, Tensor]:
     """Return the model's weights by the names of the exported network's parameters.
 
-    `entry.*`, `readout.*`, and for layer k `cell.layers.k.NAME` for the name of each parameter of a layer.
+    `entry.*`, `readout.*`, `log_scale` if the model has scales, and for layer k `cell.layers.k.NAME` for the name of each parameter of a layer.
     """
-    symbols = model.output is Output.SYMBOLS
+    symbols = model.interface.reads_symbols
     found = {"entry.weight": model.entry if symbols else model.entry.T}
     if not symbols:
         found["entry.bias"] = model.entry_bias
@@ -75,6 +76,8 @@ def module_weights(model: SequenceModel, parameters: Sequence[Parameter]) -> dic
         own = layer_weights(model.graph, layer, parameters)
         found |= {f"cell.layers.{k}.{name}": tensor for name, tensor in own.items()}
     found |= {"readout.weight": model.readout, "readout.bias": model.readout_bias}
+    if model.head.scaled:
+        found["log_scale"] = model.log_scale
     return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
 
 

@@ -16,15 +16,23 @@ from search.cells.text import number_text
 class Network:
     """Network around a cell that was trained on a task: embedding or projection, layers, readout.
 
-    `output_size` is the vocabulary size, or the number of notes in a piano roll; `symbols` says which. `weights` is the
-    name of the file with the parameters.
+    Attributes:
+        input_size: number of symbols, or of values of a step.
+        symbols: whether an input is one symbol, not a vector of values.
+        output_size: number of outputs: logits, or means of real values.
+        units: size of the hidden state.
+        layers: number of layers of the cell.
+        weights: name of the file with the parameters.
+        scaled: whether the outputs are means of normal distributions with a learned scale each.
     """
 
-    output_size: int
+    input_size: int
     symbols: bool
+    output_size: int
     units: int
     layers: int
     weights: str
+    scaled: bool = False
 
 
 def hidden_states(code: LayerCode) -> str:
@@ -454,26 +462,33 @@ def network_class(name: str, code: LayerCode, network: Network) -> str:
     """Return the class of a whole network: embedding or projection, the cell, readout."""
     state = _state_type(len(code.states))
     what, entry = ("Embedding", "nn.Embedding") if network.symbols else ("Projection", "nn.Linear")
-    shape = "symbols (T, B)" if network.symbols else "piano rolls (T, B, V)"
+    shape = "symbols (T, B)" if network.symbols else "values (T, B, D)"
+    what_out = "means (T, B, V) of normal distributions" if network.scaled else "outputs (T, B, V)"
+    scales = (
+        "\n        self.log_scale = nn.Parameter(torch.zeros(output_size))  # of the normal distributions"
+        if network.scaled
+        else ""
+    )
     signature = _fitting(
         "def forward(", f"self, x: Tensor, hx: {state} | None = None", f") -> tuple[Tensor, {state}]:", 1
     )
     return f'''\
 class {name}Network(nn.Module):
-    """{what}, layers of the cell, readout: {shape} to logits (T, B, V)."""
+    """{what}, layers of the cell, readout: {shape} to {what_out}."""
 
     def __init__(
         self,
+        input_size: int = {network.input_size},
         output_size: int = {network.output_size},
         hidden_size: int = {network.units},
         num_layers: int = {network.layers},
     ) -> None:
         super().__init__()
-        self.entry = {entry}(output_size, hidden_size)
+        self.entry = {entry}(input_size, hidden_size)
         self.cell = {name}(hidden_size, hidden_size, num_layers)
-        self.readout = nn.Linear(hidden_size, output_size)
+        self.readout = nn.Linear(hidden_size, output_size){scales}
 
 {signature}
-        """Return logits, and the states after the last step to continue from."""
+        """Return outputs, and the states after the last step to continue from."""
         output, hx = self.cell(self.entry(x), hx)
         return self.readout(output), hx'''

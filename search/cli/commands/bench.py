@@ -1,7 +1,7 @@
 """`gatesearch bench`: measure how long a training step, a trial or a search takes."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 import torch
@@ -17,7 +17,7 @@ from search.cells.graph import GateGraph
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
-from tasks.task import Output
+from tasks.interface import OUTPUTS, Input, Interface, Output
 
 RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 10_000
 """Largest number of proposals of --engine through Ray and on the virtual cluster, which is idle at the start and at the
@@ -58,9 +58,22 @@ Examples:
     type=click.IntRange(2, 100_000),
     default=40,
     show_default=True,
-    help="Vocabulary size, or notes with --roll.",
+    help="Number of symbols, notes or values that are predicted.",
 )
-@click.option("--roll", is_flag=True, help="Use piano rolls (multi-label output) instead of symbols.")
+@click.option(
+    "--output",
+    type=click.Choice([kind.value for kind in Output]),
+    default=Output.SYMBOLS.value,
+    show_default=True,
+    help="Kind of output.",
+)
+@click.option(
+    "--input-size",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="Read N real values at each step.  [default: read what is predicted]",
+)
+@click.option("--roll", is_flag=True, help="Use piano rolls: --output multi-label.")
 @click.option(
     "--peer",
     "peers",
@@ -118,6 +131,8 @@ def bench(
     batch: int,
     steps: int,
     output_size: int,
+    output: str,
+    input_size: int | None,
     roll: bool,
     peers: tuple[str, ...],
     mutants: int,
@@ -172,8 +187,11 @@ def bench(
         return
     graphs = {(one := find_cell(cell)).label: one.graph for cell in cells or DEFAULT_CELLS}
     rows: list[Timing] = []
+    interface = Interface.same(Output.MULTI_LABEL if roll else Output(output), output_size)
+    if input_size is not None:
+        interface = replace(interface, input=Input.VALUES, input_size=input_size)
     for size in dict.fromkeys(units):
-        shape = Shape(size, layers, batch, steps, output_size, Output.MULTI_LABEL if roll else Output.SYMBOLS)
+        shape = Shape(size, layers, batch, steps, interface)
         rows += compare_cells(graphs, shape, peers, repeats)
         if mutants:
             rows += compare_mutants(mutants, shape, max(1, repeats // 5))
@@ -181,8 +199,10 @@ def bench(
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        kind = "notes" if roll else "symbols"
-        click.echo(f"One training step: batch {batch}, {steps} steps, {output_size} {kind}, layers {layers}; medians.")
+        kind = f"{output_size} {OUTPUTS[interface.output].unit}"
+        if input_size is not None:
+            kind = f"{input_size} values to {kind}"
+        click.echo(f"One training step: batch {batch}, {steps} steps, {kind}, layers {layers}; medians.")
         Console(emoji=False).print(_table(rows))
 
 

@@ -10,7 +10,7 @@ from search.kernels.codegen.function import call_text
 from search.kernels.codegen.gather import GATHER, SCATTER, gather_text
 from search.kernels.codegen.gemm import GEMM, gemm_text, panel_columns
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.loss import LOSS_FUNCTIONS, loss_text
+from search.kernels.codegen.loss import HEADS, loss_function, loss_text
 from search.kernels.codegen.memory import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, memory_text
 from search.kernels.codegen.packing import PACK, pack_text
 from search.kernels.codegen.update import UPDATES, update_text
@@ -23,7 +23,8 @@ CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER = (f"{name}_call" for name in KE
 
 CALLABLE = (
     CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, CLEAR, COPY, COPY_ROWS,
-        *dict.fromkeys(UPDATES.values()), *LOSS_FUNCTIONS.values(),
+        *dict.fromkeys(UPDATES.values()),
+        *(loss_function(head, train) for head in HEADS for train in (False, True)),
 )  # fmt: skip
 """All functions that a command buffer may call."""
 

@@ -7,63 +7,104 @@ gradient of the logits overwrites them, and there is no one-hot matrix.
 Legend: R rows of a block, H units, V symbols or notes, S and W: H and V rounded up to whole vectors.
 """
 
-from search.kernels.codegen.function import Function
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from search.kernels.codegen.function import Function, Loop
 from search.kernels.codegen.gather import GATHER, SCATTER
 from search.kernels.codegen.gemm import GEMM, panel_columns
 from search.kernels.codegen.host import Host
 
-LOSS_FUNCTIONS = {
-    (multi_label, train): f"gatesearch_{'multi_label' if multi_label else 'symbols'}_{'train' if train else 'score'}"
-    for multi_label in (False, True)
-    for train in (False, True)
-}
-"""Names of the functions by (whether the output is multi-label, whether gradients are computed)."""
+HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 ARGUMENTS = (
-    "count", "index", "outputs", "packed", "start", "targets", "gathered", "logits", "nats", "correct", "picked",
-    "results", "R:i64", "H:i64", "V:i64", "W:i64", "all:i64",
+    "count", "index", "outputs", "packed", "start", "targets", "gathered", "logits", "nats", "first", "second",
+    "picked", "log.scale", "scales", "results", "R:i64", "H:i64", "V:i64", "W:i64", "all:i64",
 )  # fmt: skip
 """Arguments of a score.
 
 `count` and `index` are the number and the indices of the rows in the loss mask; `outputs` (T B, S) and `targets` are
 those of all rows; `packed` holds the weights (H, V) in panels. `start` is a row of W numbers: the biases, and beyond V
-minus infinity for symbols, any number for notes. `gathered` (R, S), `logits` (R, W) and `picked` (R) are scratch
-memory. `nats` receives the nats of each row in the loss mask, and `correct`, by a score of symbols only, 1 or 0 for
-each row; both have room for whole blocks of R rows. `results` receives the sum of nats as a double. R is a multiple of
-the vector width, and `all` is T B.
+minus infinity for symbols, any number for others. `gathered` (R, S), `logits` (R, W), `picked` (R) and `scales` (2, W)
+are scratch memory. `log.scale` (V) are the logarithms of the learned scales, where the head has them. `nats` receives
+the nats of each row in the loss mask. A score writes `first` and, for real values, `second`: the symbol with the
+largest logit, as a float; or the sums of the squared and of the absolute errors. They have room for whole blocks of R
+rows. `results` receives the sum of nats as a double. R is a multiple of the vector width, and `all` is T B.
 
 If all rows are in the loss mask, they are read, and their gradients written, where they are. Otherwise those in the
 mask are gathered.
 """
 
-TRAINING_ARGUMENTS = (*ARGUMENTS, "packed.back", "inverse", "zeros", "one", "d.outputs", "d.readout", "d.bias")
+TRAINING_ARGUMENTS = (
+    *ARGUMENTS, "packed.back", "inverse", "zeros", "one", "d.outputs", "d.readout", "d.bias", "d.scale",
+)  # fmt: skip
 """Arguments of training: those of a score, then weights (V, H) in panels, 1 / B, a row of zeros, and the number 1.
 
 The gradients of the outputs are written to `d.outputs` (T B, S), zeros for rows that are not in the loss mask; those of
-weights (V, H) and biases (W) are added to `d.readout` and `d.bias`.
+weights (V, H), biases (W) and logarithms of scales (W) are added to `d.readout`, `d.bias` and `d.scale`.
 """
 
 
+class Rows(NamedTuple):
+    """Rows of a block: their number, the address of their numbers, and where their results go."""
+
+    total: str
+    numbers: str
+    nats: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """Kind of output of a model, as readout and loss see it.
+
+    Attributes:
+        rows: adds the loss of the rows of a block, and returns the sum of their nats. In training it overwrites the
+            logits by their gradients, in a score it writes what `ARGUMENTS` says.
+        symbols: whether a target is one symbol, not V numbers.
+        real: whether a score has the squared and absolute errors of each row.
+        scaled: whether the model has a learned scale for each output.
+    """
+
+    rows: Callable[[_Readout, Rows, bool], str]
+    symbols: bool = False
+    real: bool = False
+    scaled: bool = False
+
+
+def loss_function(head: str, train: bool) -> str:
+    """Return the name of the function of a head: a score, or training with gradients."""
+    return f"gatesearch_{head.replace('-', '_')}_{'train' if train else 'score'}"
+
+
 def loss_text(host: Host) -> str:
-    """Return the four functions of `LOSS_FUNCTIONS`."""
+    """Return the functions of all heads, a score and training for each."""
     width = host.width
     declarations = [
         f"declare float @llvm.vector.reduce.fmax.v{width}f32(<{width} x float>)",
         f"declare float @llvm.vector.reduce.fadd.v{width}f32(float, <{width} x float>)",
-        f"declare i1 @llvm.vector.reduce.or.v{width}i1(<{width} x i1>)",
+        f"declare i64 @llvm.vector.reduce.umin.v{width}i64(<{width} x i64>)",
         f"declare <{width} x float> @llvm.fabs.v{width}f32(<{width} x float>)",
         f"declare <{width} x float> @llvm.masked.load.v{width}f32.p0(ptr, i32, <{width} x i1>, <{width} x float>)",
     ]
-    return "\n".join([*declarations, *(_readout(host, *kind) for kind in LOSS_FUNCTIONS)])
+    return "\n".join([*declarations, *(_readout(host, name, train) for name in HEADS for train in (False, True))])
 
 
-def _readout(host: Host, multi_label: bool, train: bool) -> str:
-    f = _Readout(LOSS_FUNCTIONS[multi_label, train], TRAINING_ARGUMENTS if train else ARGUMENTS, host)
+def _readout(host: Host, name: str, train: bool) -> str:
+    head = HEADS[name]
+    f = _Readout(loss_function(name, train), TRAINING_ARGUMENTS if train else ARGUMENTS, host)
     columns = panel_columns(host)
     total = f.load("i64", "%count")
     stride = f.value(f"and i64 {f.value(f'add i64 %H, {host.width - 1}')}, {-host.width}")  # S
     panel, panel_back = f.multiply("%H", str(columns)), f.multiply("%V", str(columns))
     f.scale = f.spread(f.load("float", "%inverse")) if train else ""
+    if head.scaled:
+        f.scale_rows()
     whole = f.value(f"icmp eq i64 {total}, %all")
     gathers = f.value(f"zext i1 {f.value(f'xor i1 {whole}, true')} to i64")
     if train:
@@ -80,11 +121,8 @@ def _readout(host: Host, multi_label: bool, train: bool) -> str:
         first = f.multiply(block.counter, stride)
         source = f.value(f"select i1 {whole}, ptr {f.at('%outputs', first)}, ptr %gathered")
         f.product(rows, "%W", "%H", source, stride, "1", "%packed", panel, columns, "%start", "0", "%logits", "%W")
-        by_row = f.at("%nats", block.counter), f.at("%correct", block.counter)
-        if multi_label:
-            added = f.multi_label_rows(rows, index, by_row[0], train)
-        else:
-            added = f.symbol_rows(rows, index, *by_row, train)
+        by_row = (f.at(f"%{name}", block.counter) for name in ("nats", "first", "second"))
+        added = head.rows(f, Rows(rows, index, *by_row), train)
         block.leave(nats, f.value(f"fadd double {nats}, {added}"))
         if train:
             f.product(
@@ -123,16 +161,13 @@ class _Readout(Function):
             f"ptr {rows}", f"i64 {stride}",
         )  # fmt: skip
 
-    def symbol_rows(self, rows: str, index: str, nats: str, correct: str, train: bool) -> str:
-        """Add the softmax loss, which stores the nats of each row, and in a score whether it is correct.
-
-        Returns:
-            The sum of nats.
-        """
+    def symbol_rows(self, rows: Rows, train: bool) -> str:
+        """Add the softmax loss, which stores the nats of each row, and in a score its most probable symbol."""
         vector = self.vector
-        with self.loop(rows) as row:
+        with self.loop(rows.total) as row:
             logits = self.at("%logits", self.multiply(row.counter, "%W"))
-            target = self.load("i64", self.at("%targets", self.load("i64", self.at(index, row.counter, "i64")), "i64"))
+            number = self.load("i64", self.at(rows.numbers, row.counter, "i64"))
+            target = self.load("i64", self.at("%targets", number, "i64"))
             with self.loop("%W", self.width) as part:
                 best = part.carry(vector, self.constant(float("-inf")))
                 x = self.load(vector, self.at(logits, part.counter))
@@ -140,8 +175,7 @@ class _Readout(Function):
             top = self.value(f"call float @llvm.vector.reduce.fmax.v{self.width}f32({vector} {best})")
             chosen = self.load("float", self.at(logits, target))
             if not train:
-                hit = self.value(f"uitofp i1 {self._hit(logits, target, top, chosen)} to float")
-                self.store("float", hit, self.at(correct, row.counter))
+                self.store("float", self._first(logits, top), self.at(rows.first, row.counter))
             tops = self.spread(top)
             with self.loop("%W", self.width) as part:
                 sums = part.carry(vector, "zeroinitializer")
@@ -151,7 +185,7 @@ class _Readout(Function):
                     self.store(vector, power, at)
                 part.leave(sums, self.binary("fadd", sums, power))
             total = self.total(sums)
-            self.store("float", total, self.at(nats, row.counter))
+            self.store("float", total, self.at(rows.nats, row.counter))
             self.store("float", self.value(f"fsub float {chosen}, {top}"), self.at("%picked", row.counter))
             if train:
                 factor = self.binary("fdiv", self.scale, self.spread(total))
@@ -161,31 +195,18 @@ class _Readout(Function):
                 at = self.at(logits, target)
                 one = self.value(f"extractelement {vector} {self.scale}, i64 0")
                 self.store("float", self.value(f"fsub float {self.load('float', at)}, {one}"), at)
-        return self._logarithms(rows, nats)
+        return self._logarithms(rows.total, rows.nats)
 
-    def multi_label_rows(self, rows: str, index: str, nats: str, train: bool) -> str:
-        """Add the loss of independent sigmoids, which stores the nats of each row.
-
-        Returns:
-            The sum of nats.
-        """
+    def multi_label_rows(self, rows: Rows, train: bool) -> str:
+        """Add the loss of independent sigmoids, which stores the nats of each row."""
         vector, masks = self.vector, f"<{self.width} x i1>"
-        lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
-        integers = f"<{self.width} x i64>"
-        ends = self._spread_integer("%V")
-        with self.loop(rows) as row:
+        with self.loop(rows.total) as row:
             sum_of_nats = row.carry("double", "0.0")
-            logits = self.at("%logits", self.multiply(row.counter, "%W"))
-            number = self.load("i64", self.at(index, row.counter, "i64"))
-            targets = self.at("%targets", self.multiply(number, "%V"))
+            logits, targets = self._of_row(rows, row)
             with self.loop("%W", self.width) as part:
                 sums = part.carry(vector, "zeroinitializer")
-                columns = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
-                inside = self.value(f"icmp ult {integers} {columns}, {ends}")
-                target = self.value(
-                    f"call {vector} @llvm.masked.load.v{self.width}f32.p0(ptr {self.at(targets, part.counter)}, i32 4, "
-                    f"{masks} {inside}, {vector} zeroinitializer)"
-                )
+                inside = self._inside(part)
+                target = self._load_inside(self.at(targets, part.counter), inside)
                 at = self.at(logits, part.counter)
                 x = self.load(vector, at)
                 size = self.value(f"call {vector} @llvm.fabs.v{self.width}f32({vector} {x})")
@@ -201,30 +222,113 @@ class _Readout(Function):
                     error = self.binary("fsub", self.binary("fdiv", above, below), target)
                     error = self.binary("fmul", error, self.scale)
                     self.store(vector, self.value(f"select {masks} {inside}, {vector} {error}, {vector} {zero}"), at)
-            total = self.total(sums)
-            self.store("float", total, self.at(nats, row.counter))
-            wide = self.value(f"fpext float {total} to double")
-            row.leave(sum_of_nats, self.value(f"fadd double {sum_of_nats}, {wide}"))
+            self._end_row(row, rows, sum_of_nats, sums)
         return sum_of_nats
 
-    def _hit(self, logits: str, target: str, top: str, chosen: str) -> str:
-        """Return (as i1) whether the target's logit is the largest and no earlier symbol has the same one."""
-        integers = f"<{self.width} x i64>"
-        lanes = f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
-        tops, ends = self.spread(top), self._spread_integer(target)
+    def real_rows(self, rows: Rows, train: bool, scaled: bool) -> str:
+        """Add the loss of real values, which stores the nats of each row, and in a score its errors.
+
+        The loss is that of normal distributions, z^2 / 2 + ln scale + ln(2 pi) / 2 with z = error / scale; without
+        scales it is half the squared error.
+        """
+        vector, zero, half = self.vector, self.constant(0.0), self.constant(0.5)
+        with self.loop(rows.total) as row:
+            sum_of_nats = row.carry("double", "0.0")
+            logits, targets = self._of_row(rows, row)
+            with self.loop("%W", self.width) as part:
+                sums = part.carry(vector, "zeroinitializer")
+                errors = [part.carry(vector, "zeroinitializer") for _ in range(0 if train else 2)]
+                inside = self._inside(part)
+                target = self._load_inside(self.at(targets, part.counter), inside)
+                at = self.at(logits, part.counter)
+                error = self._only(inside, self.binary("fsub", self.load(vector, at), target))
+                inverse = self.load(vector, self.at("%scales", part.counter)) if scaled else ""
+                z = self.binary("fmul", error, inverse) if scaled else error
+                square = self.binary("fmul", z, z)
+                lost = self.binary("fmul", square, half)
+                if scaled:
+                    constant = self.at("%scales", self.value(f"add i64 {part.counter}, %W"))
+                    lost = self.binary("fadd", lost, self.load(vector, constant))
+                part.leave(sums, self.binary("fadd", sums, lost))
+                if train:
+                    d_error = self.binary("fmul", z, self.scale)
+                    self.store(vector, self.binary("fmul", d_error, inverse) if scaled else d_error, at)
+                else:
+                    size = self.value(f"call {vector} @llvm.fabs.v{self.width}f32({vector} {error})")
+                    part.leave(errors[0], self.binary("fadd", errors[0], self.binary("fmul", error, error)))
+                    part.leave(errors[1], self.binary("fadd", errors[1], size))
+                if train and scaled:
+                    to = self.at("%d.scale", part.counter)
+                    change = self.binary("fmul", self.binary("fsub", self.constant(1.0), square), self.scale)
+                    self.store(vector, self.binary("fadd", self.load(vector, to), self._only(inside, change)), to)
+            for address, error in zip((rows.first, rows.second), errors, strict=False):
+                self.store("float", self.total(error), self.at(address, row.counter))
+            self._end_row(row, rows, sum_of_nats, sums)
+        return sum_of_nats
+
+    def scale_rows(self) -> None:
+        """Add the two rows of `scales`: 1 / scale, and ln scale + ln(2 pi) / 2; both 0 beyond V."""
         with self.loop("%W", self.width) as part:
-            seen = part.carry("i1", "0")
-            columns = self.value(f"add {integers} {self._spread_integer(part.counter)}, {lanes}")
-            before = self.value(f"icmp ult {integers} {columns}, {ends}")
-            equal = self.value(
-                f"fcmp oeq {self.vector} {self.load(self.vector, self.at(logits, part.counter))}, {tops}"
-            )
-            both = self.value(f"and <{self.width} x i1> {before}, {equal}")
-            some = self.value(f"call i1 @llvm.vector.reduce.or.v{self.width}i1(<{self.width} x i1> {both})")
-            part.leave(seen, self.value(f"or i1 {seen}, {some}"))
-        largest = self.value(f"fcmp oeq float {chosen}, {top}")
-        first = self.value(f"xor i1 {seen}, true")
-        return self.value(f"and i1 {largest}, {first}")
+            inside = self._inside(part)
+            logarithm = self._load_inside(self.at("%log.scale", part.counter), inside)
+            inverse = self.exp(self.value(f"fneg {self.vector} {logarithm}"))
+            self.store(self.vector, self._only(inside, inverse), self.at("%scales", part.counter))
+            constant = self.binary("fadd", logarithm, self.constant(HALF_LOG_2_PI))
+            to = self.at("%scales", self.value(f"add i64 {part.counter}, %W"))
+            self.store(self.vector, self._only(inside, constant), to)
+
+    def _of_row(self, rows: Rows, row: Loop) -> tuple[str, str]:
+        """Return the addresses of the logits (W) and of the targets (V) of a row."""
+        logits = self.at("%logits", self.multiply(row.counter, "%W"))
+        number = self.load("i64", self.at(rows.numbers, row.counter, "i64"))
+        return logits, self.at("%targets", self.multiply(number, "%V"))
+
+    def _end_row(self, row: Loop, rows: Rows, sum_of_nats: str, sums: str) -> None:
+        """Store the nats of a row, and add them to the sum that the loop carries."""
+        total = self.total(sums)
+        self.store("float", total, self.at(rows.nats, row.counter))
+        wide = self.value(f"fpext float {total} to double")
+        row.leave(sum_of_nats, self.value(f"fadd double {sum_of_nats}, {wide}"))
+
+    def _inside(self, part: Loop) -> str:
+        """Return which columns of a vector are below V."""
+        integers = f"<{self.width} x i64>"
+        columns = self.value(f"add {integers} {self._spread_integer(part.counter)}, {self._lanes}")
+        return self.value(f"icmp ult {integers} {columns}, {self._spread_integer('%V')}")
+
+    def _load_inside(self, address: str, inside: str) -> str:
+        """Return the vector at an address with zeros beyond V, where nothing is read."""
+        return self.value(
+            f"call {self.vector} @llvm.masked.load.v{self.width}f32.p0(ptr {address}, i32 4, "
+            f"<{self.width} x i1> {inside}, {self.vector} zeroinitializer)"
+        )
+
+    def _only(self, inside: str, value: str) -> str:
+        """Return a vector with zeros beyond V."""
+        masks = f"<{self.width} x i1>"
+        return self.value(f"select {masks} {inside}, {self.vector} {value}, {self.vector} zeroinitializer")
+
+    @property
+    def _lanes(self) -> str:
+        return f"<{', '.join(f'i64 {n}' for n in range(self.width))}>"
+
+    def _first(self, logits: str, top: str) -> str:
+        """Return (as a float) the first symbol whose logit is the largest."""
+        integers, masks = f"<{self.width} x i64>", f"<{self.width} x i1>"
+        tops = self.spread(top)
+        with self.loop("%W", self.width) as part:
+            firsts = part.carry(integers, self._all_integers(_NO_SYMBOL))
+            columns = self.value(f"add {integers} {self._spread_integer(part.counter)}, {self._lanes}")
+            x = self.load(self.vector, self.at(logits, part.counter))
+            equal = self.value(f"fcmp oeq {self.vector} {x}, {tops}")
+            found = self.value(f"select {masks} {equal}, {integers} {columns}, {integers} {firsts}")
+            earlier = self.value(f"icmp ult {integers} {found}, {firsts}")
+            part.leave(firsts, self.value(f"select {masks} {earlier}, {integers} {found}, {integers} {firsts}"))
+        first = self.value(f"call i64 @llvm.vector.reduce.umin.v{self.width}i64({integers} {firsts})")
+        return self.value(f"uitofp i64 {first} to float")
+
+    def _all_integers(self, number: int) -> str:
+        return f"<{', '.join([f'i64 {number}'] * self.width)}>"
 
     def _logarithms(self, rows: str, sums: str) -> str:
         """Overwrite the sum of each row by its nats, ln(sum) - picked, and return the sum of nats."""
@@ -248,3 +352,15 @@ class _Readout(Function):
         integers = f"<{self.width} x i64>"
         first = self.value(f"insertelement {integers} poison, i64 {number}, i64 0")
         return self.value(f"shufflevector {integers} {first}, {integers} poison, <{self.width} x i32> zeroinitializer")
+
+
+_NO_SYMBOL = 1 << 24
+"""Number above all symbols. It is what a score finds if all logits are NaN; a float holds it exactly."""
+
+HEADS: Mapping[str, Head] = {
+    "symbols": Head(_Readout.symbol_rows, symbols=True),
+    "multi-label": Head(_Readout.multi_label_rows),
+    "gaussian": Head(lambda f, rows, train: f.real_rows(rows, train, scaled=True), real=True, scaled=True),
+    "squared-error": Head(lambda f, rows, train: f.real_rows(rows, train, scaled=False), real=True),
+}
+"""Every head by its name, that of the kind of output."""

@@ -1,6 +1,6 @@
 """Memory that machine code reads and writes: parameters, an arena, and the addresses of a program's buffers.
 
-T steps, B sequences, H units, S: H rounded up to whole vectors, V symbols or notes, P parameters. All arrays are
+T steps, B sequences, H units, S: H rounded up to whole vectors, D input size, V output size, P parameters. All arrays are
 float32. Parameters and their gradients have rows of H numbers without gaps, all other arrays
 rows of S, of which those from H on are padding.
 """
@@ -17,6 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from search.kernels.batches import Side
+from search.kernels.codegen.loss import HEADS
 from search.kernels.codegen.update import CONTROL
 from search.kernels.optimisers import Updates
 from search.kernels.parameters import LayerParameters
@@ -32,8 +34,8 @@ Addresses: TypeAlias = dict[tuple[BufferKind, int], int]
 class Parameters:
     """Parameters of a model, or their gradients, as views of `flat` (P,).
 
-    `entry` (V, H); `entry_bias` (H,) for piano rolls, else (0,); the parameters of each layer; `readout` (V, H);
-    `readout_bias` (V,).
+    `entry` (D, H); `entry_bias` (H,) for inputs of values, else (0,); the parameters of each layer; `readout` (V, H);
+    `readout_bias` (V,); `log_scale` (V,) if the head has a scale for each output, else (0,).
     """
 
     flat: Tensor
@@ -42,6 +44,7 @@ class Parameters:
     layers: tuple[LayerParameters, ...]
     readout: Tensor
     readout_bias: Tensor
+    log_scale: Tensor
 
 
 class Arena:
@@ -82,9 +85,9 @@ def new_block(floats: int) -> Tensor:
 
 @dataclass(frozen=True)
 class ModelBuffers:
-    """All memory of a model around a compiled cell. With `multi_label` it reads and predicts piano rolls, not symbols.
+    """All memory of a model around a compiled cell.
 
-    `code` is the machine code of the first layer, if the batches are large enough; `code_for` has that of others too.
+    It reads symbols, or values unless `reads_symbols`, and predicts what `head` says (`codegen.loss.HEADS`). `code` is the machine code of the first layer, if the batches are large enough; `code_for` has that of others too.
 
     Arguments and results of a call are at fixed addresses: `control` (largest gradient norm, then the numbers of the
     optimiser's step), `results` (nats, gradient norm, number of steps in the loss mask), and `count` (that number
@@ -94,7 +97,8 @@ class ModelBuffers:
     code: CompiledCell
     values: Parameters
     gradients: Parameters
-    multi_label: bool
+    reads_symbols: bool
+    head: str
     updates: Updates
     arena: Arena = field(default_factory=Arena)
     control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(CONTROL))
@@ -133,9 +137,20 @@ class ModelBuffers:
         return self.code.pad(self.units)
 
     @property
+    def input_size(self) -> int:
+        """D, the number of symbols or values that are read."""
+        return self.values.entry.shape[0]
+
+    @property
     def output_size(self) -> int:
-        """V, the number of symbols or notes."""
+        """V, the number of symbols, notes or values that are predicted."""
         return self.values.readout.shape[0]
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Kinds and sizes of inputs and targets."""
+        inputs = Side("inputs", self.reads_symbols, self.input_size)
+        return inputs, Side("targets", HEADS[self.head].symbols, self.output_size)
 
     @property
     def padded_output_size(self) -> int:

@@ -4,7 +4,7 @@ A `NativeModel` records a command buffer for each shape of batch it meets: looku
 forward, readout and loss, layers backward, gradient norm, clipping and update. Its memory is allocated once, for the
 largest batch so far. The states at the end of a batch stay there as the states before the next one.
 
-T steps, B sequences, H units, V symbols or notes.
+T steps, B sequences, H units, D input size, V output size.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from search.cells.graph import GateGraph
 from search.kernels.batches import RowScores, check_carried, check_mask, check_states, check_types, check_values
+from search.kernels.codegen.loss import HEADS
 from search.kernels.errors import KernelError
 from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.plan.program import pays_by_note
@@ -40,7 +41,8 @@ class NativeModel:
         allocate = buffers.arena.allocate
         allocate("one", 1, 1.0)
         allocate("zeros", buffers.padded_units, 0.0)
-        allocate("start", buffers.padded_output_size, 0.0 if buffers.multi_label else float("-inf"))
+        # Beyond V, symbols have no probability, and a head without symbols adds no loss.
+        allocate("start", buffers.padded_output_size, float("-inf") if HEADS[buffers.head].symbols else 0.0)
 
     def train(
         self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool,
@@ -51,8 +53,8 @@ class NativeModel:
         The loss is averaged over the batch and summed over time.
 
         Args:
-            inputs: (T, B) symbols or (T, B, V) piano rolls.
-            targets: As `inputs`.
+            inputs: (T, B) symbols or (T, B, D) values.
+            targets: (T, B) symbols, or (T, B, V) notes or values.
             loss_mask: (T, B), 1 where a step has a part in the loss, else 0.
             starts: Whether the states before the batch are zero; else they are those after the previous batch.
             rate: Learning rate.
@@ -78,11 +80,15 @@ class NativeModel:
     ) -> RowScores:
         """Return the score of each step in the loss mask; arguments and errors are those of `train`."""
         self._run(False, inputs, targets, loss_mask, starts)
-        arena, steps = self.buffers.arena, int(self.buffers.count[0])
-        nats = arena["nats"][:steps].numpy().copy()
-        if self.buffers.multi_label:
-            return RowScores(nats, np.zeros_like(nats))
-        return RowScores(nats, arena["correct"][:steps].numpy().copy())
+        arena, steps, head = self.buffers.arena, int(self.buffers.count[0]), HEADS[self.buffers.head]
+        nats, first, second = (arena[name][:steps].numpy().copy() for name in ("nats", "first", "second"))
+        if head.symbols:
+            return RowScores(nats, first.astype(np.int64))
+        if not head.real:
+            return RowScores(nats)
+        first /= self.buffers.output_size
+        second /= self.buffers.output_size
+        return RowScores(nats, squared=first, absolute=second)
 
     def states(self, train: bool) -> Tensor:
         """Return the states after the last batch of training, or of scores: (layers, states, B, H)."""
@@ -118,7 +124,7 @@ class NativeModel:
         starts: bool,
     ) -> None:
         buffers, given = self.buffers, (inputs, targets, loss_mask)
-        check_types(*given, buffers.output_size, buffers.multi_label)
+        check_types(*given, buffers.sides)
         if loss_mask.dtype != np.float32:  # else machine code checks it
             check_mask(loss_mask)
         steps, batch = loss_mask.shape
@@ -128,16 +134,19 @@ class NativeModel:
         if starts:
             self._batches[train] = batch
             step.carried.fill(0.0)
-        if buffers.multi_label:  # too large to copy
-            inputs, targets = np.ascontiguousarray(inputs, np.float32), np.ascontiguousarray(targets, np.float32)
-            step.commands.bind("inputs", inputs.ctypes.data)
-            step.commands.bind("targets", targets.ctypes.data)
-        else:
+        if buffers.reads_symbols:
             step.inputs[...] = inputs
+        else:  # too large to copy
+            inputs = np.ascontiguousarray(inputs, np.float32)
+            step.commands.bind("inputs", inputs.ctypes.data)
+        if HEADS[buffers.head].symbols:
             step.targets[...] = targets
+        else:
+            targets = np.ascontiguousarray(targets, np.float32)
+            step.commands.bind("targets", targets.ctypes.data)
         step.loss_mask[...] = loss_mask
         if step.commands.run():
-            check_values(*given, buffers.output_size, buffers.multi_label)
+            check_values(*given, buffers.sides)
             raise KernelError("machine code refused a batch: a symbol or a value of the loss mask is out of range")
 
     def _recorded(self, train: bool, steps: int, batch: int) -> StepCommands:
@@ -155,18 +164,30 @@ class NativeModel:
 
 
 def native_model(
-    graph: GateGraph, values: Parameters, gradients: Parameters, multi_label: bool, updates: Updates | None = None
+    graph: GateGraph,
+    values: Parameters,
+    gradients: Parameters,
+    reads_symbols: bool,
+    head: str,
+    updates: Updates | None = None,
 ) -> NativeModel | None:
     """Return a model in machine code, or None if it cannot have one.
 
-    Machine code needs float32 parameters in main memory and at least one layer. The optimiser is SGD if no
-    `updates` are given.
+    Machine code needs float32 parameters in main memory and at least one layer.
+
+    Args:
+        graph: Cell of every layer.
+        values: Parameters of the model.
+        gradients: Where the gradients of the parameters go.
+        reads_symbols: Whether an input is one symbol, not D values.
+        head: Kind of output, of `codegen.loss.HEADS`.
+        updates: Optimiser; SGD if None.
     """
-    by_note = multi_label and pays_by_note(graph, *values.readout.shape)
-    code = compile_cell(graph, not multi_label, by_note)
+    by_note = not reads_symbols and pays_by_note(graph, *values.entry.shape)
+    code = compile_cell(graph, reads_symbols, by_note)
     tensors = (values.flat, gradients.flat)
     plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
     if code is None or not plain or not values.layers:
         return None
     updates = updates or Updates(OptimiserName.SGD, values.flat)
-    return NativeModel(ModelBuffers(code, values, gradients, multi_label, updates))
+    return NativeModel(ModelBuffers(code, values, gradients, reads_symbols, head, updates))

@@ -1,7 +1,7 @@
 """Command buffer of a training step, or of a score, for one shape of batch.
 
 Lookup or projection of the inputs, layers forward, readout and loss; in training also layers backward, gradient norm,
-clipping and update. T steps, B sequences, H units, S: H rounded up to whole vectors, V symbols or notes.
+clipping and update. T steps, B sequences, H units, S: H rounded up to whole vectors, D input size, V output size.
 
 Parameters have rows of H numbers and all other arrays rows of S. What is in the padding beyond H stays there: products
 read H columns of their left matrix, and parameters' gradients are written up to H.
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CALL_SCATTER
-from search.kernels.codegen.loss import LOSS_FUNCTIONS
+from search.kernels.codegen.loss import HEADS, loss_function
 from search.kernels.codegen.memory import CHECK, CLEAR, COPY, COPY_ROWS, SELECT
 from search.kernels.codegen.update import UPDATES
 from search.kernels.plan.adjoint import Buffer, BufferKind
@@ -56,33 +56,35 @@ BLOCK_ROWS = 48
 class StepCommands:
     """Commands of a training step, or of a score unless `train` is set, for batches of one shape.
 
-    Symbols and the loss mask are copied into the arrays `inputs`, `targets` and `loss_mask` before a run. Piano rolls
-    are not copied: their addresses are bound to the arguments "inputs" and "targets" of `commands`.
+    Symbols and the loss mask are copied into the arrays `inputs`, `targets` and `loss_mask` before a run. Inputs and
+    targets that are values or notes are not copied: their addresses are bound to the arguments "inputs" and "targets"
+    of `commands`.
     """
 
     def __init__(self, model: ModelBuffers, train: bool, steps: int, batch: int) -> None:
         self.model, self.train = model, train
-        self.steps, self.batch, self.units, self.output_size = steps, batch, model.units, model.output_size
+        self.steps, self.batch, self.units = steps, batch, model.units
+        self.input_size, self.output_size = model.input_size, model.output_size
+        self.reads_symbols, self.head = model.reads_symbols, HEADS[model.head]
         self.stride = model.padded_units  # S
         self.rows = steps * batch
         self.allocate, self.values, self.gradients = model.arena.allocate, model.values, model.gradients
         self.columns = panel_columns(model.code.host)
         by_symbol = model.code.program if model.code.by_symbol else program_of(model.code.graph, by_symbol=True)
-        self.delay = 0 if model.multi_label else by_symbol.longest_delay  # D
-        self.table_rows = self.output_size + self.delay * batch
-        self.by_symbol = not model.multi_label and self.table_rows < self.rows
+        self.delay = by_symbol.longest_delay if self.reads_symbols else 0
+        self.table_rows = self.input_size + self.delay * batch
+        self.by_symbol = self.reads_symbols and self.table_rows < self.rows
         self.by_note = model.code.by_note
         layout = model.code.layout
         self.matrices, self.biases, self.vectors = len(layout.full), len(layout.biased), len(layout.vectors)
-        self.entry_rows = 0, 0  # projection (V, S) and its bias (S)
+        self.entry_rows = 0, 0  # projection (D, S) and its bias (S)
         self.arrays: list[Addresses] = []  # values of each layer
         self.commands = CommandBuffer(kernel_library(model.code.host))
         self.loss_mask = self._shared("loss_mask", np.float32)
-        self.targets = np.empty(0, np.int64) if model.multi_label else self._shared("targets", np.int64)
-        self.inputs = np.empty(0, np.int64) if model.multi_label else self._symbols()
-        symbols = not model.multi_label
-        self.input_address: int | str = self.inputs.ctypes.data if symbols else "inputs"
-        self.target_address: int | str = self.targets.ctypes.data if symbols else "targets"
+        self.targets = self._shared("targets", np.int64) if self.head.symbols else np.empty(0, np.int64)
+        self.inputs = self._symbols() if self.reads_symbols else np.empty(0, np.int64)
+        self.input_address: int | str = self.inputs.ctypes.data if self.reads_symbols else "inputs"
+        self.target_address: int | str = self.targets.ctypes.data if self.head.symbols else "targets"
         self._record()
         self.commands.freeze()
         self.carried: npt.NDArray[np.float32] = model.arena[f"carry {train}"].numpy()  # all states before a batch
@@ -97,13 +99,13 @@ class StepCommands:
         return whole[: self.rows].reshape(self.steps, self.batch)
 
     def _symbols(self) -> npt.NDArray[Any]:
-        """Return the array (T, B) for symbols, after the numbers of the tables' rows for D earlier steps."""
+        """Return the array (T, B) for symbols, after the numbers of the tables' rows for `delay` earlier steps."""
         rows, batch = self.steps + self.delay, self.batch
         name = f"inputs {batch}"
         self.allocate(name, 2 * rows * batch)
         whole = self.model.arena[name].numpy().view(np.int64)[: rows * batch].reshape(rows, batch)
         earlier = np.arange(self.delay)[::-1, None] * batch + np.arange(batch)
-        whole[: self.delay] = self.output_size + earlier
+        whole[: self.delay] = self.input_size + earlier
         return whole[self.delay :]
 
     def _code(self, layer: int) -> CompiledCell:
@@ -113,9 +115,10 @@ class StepCommands:
     def _record(self) -> None:
         self.commands.region("mask")
         mask = self.loss_mask.ctypes.data
-        if not self.model.multi_label:
+        if self.reads_symbols:
             ones = self.allocate("ones", self.rows, 1.0)
-            self.commands.call(CHECK, self.input_address, ones, self.rows, self.output_size)
+            self.commands.call(CHECK, self.input_address, ones, self.rows, self.input_size)
+        if self.head.symbols:
             self.commands.call(CHECK, self.target_address, mask, self.rows, self.output_size)
         index, count = self.allocate("index", 2 * self.rows), self.model.count.ctypes.data
         self.commands.call(SELECT, mask, self.rows, index, count, self.model.results.ctypes.data)
@@ -139,17 +142,17 @@ class StepCommands:
             )  # fmt: skip
 
     def _entered(self) -> int:
-        """Record how inputs enter; return the address of the first layer's input, the table (V, S) or (T, B, S)."""
+        """Record how inputs enter; return the address of the first layer's input, the table (D, S) or (T, B, S)."""
         if self.by_symbol:
             return self._padded_entry()
         x = self._first_input()
-        if self.model.multi_label:
+        if not self.reads_symbols:
             bias = self.allocate("entry bias", self.stride, 0.0)
             self.commands.call(COPY, 4 * self.units, self.values.entry_bias.data_ptr(), bias)
             self.entry_rows = self._padded_entry(), bias
             if self._code(0).program.reads_x:
                 self._gemm(
-                    self.rows, self.units, self.output_size, self.input_address, self.output_size, 1,
+                    self.rows, self.units, self.input_size, self.input_address, self.input_size, 1,
                     self.entry_rows[0], self.columns, self.stride, bias, 0, x, self.stride,
                 )  # fmt: skip
         else:
@@ -168,8 +171,8 @@ class StepCommands:
         entry = self.values.entry.data_ptr()
         if self.stride == self.units and not self.model.code.slack:
             return entry
-        padded = self.allocate("entry", self.output_size * self.stride, 0.0)
-        self.commands.call(COPY_ROWS, self.output_size, self.units, entry, self.units, padded, self.stride)
+        padded = self.allocate("entry", self.input_size * self.stride, 0.0)
+        self.commands.call(COPY_ROWS, self.input_size, self.units, entry, self.units, padded, self.stride)
         return padded
 
     def _forward(self, layer: int, x: int) -> int:
@@ -194,7 +197,7 @@ class StepCommands:
             to = values[BufferKind.OLD, k] if delay is None else values[BufferKind.NEW, k] + self._carried_rows(delay)
             self.commands.call(COPY, one, carry + k * one, to)
         if code.by_symbol:
-            self._segment(code, "before", weights, values, {}, 0, self.output_size)
+            self._segment(code, "before", weights, values, {}, 0, self.input_size)
         for s in code.program.notes:
             self._notes_table(code.program, s, packed, starts)
         for first, steps in self._chunks(code):
@@ -230,23 +233,27 @@ class StepCommands:
         whole_blocks = -(-self.rows // block) * block
         arguments: list[int | str] = [
             count, index, outputs, packed, start, self.target_address, gathered, logits,
-            self.allocate("nats", whole_blocks), self.allocate("correct", whole_blocks), self.allocate("picked", block),
+            *(self.allocate(name, whole_blocks) for name in ("nats", "first", "second")),
+            self.allocate("picked", block), self.values.log_scale.data_ptr(), self.allocate("scales", 2 * padded),
             self.model.results.ctypes.data, block, self.units, self.output_size, padded, self.rows,
         ]  # fmt: skip
-        name = LOSS_FUNCTIONS[self.model.multi_label, self.train]
+        name = loss_function(self.model.head, self.train)
         if not self.train:
             self.commands.call(name, *arguments)
             return 0
         back = self.allocate("readout back", self._panels(self.units) * self.output_size)
         self._pack(1, self.output_size, self.units, self.units, 1, readout, back)
         d_outputs = self._output_gradient(0)
-        d_bias = self.allocate("d readout bias", padded)
+        d_bias, d_scale = self.allocate("d readout bias", padded), self.allocate("d log scale", padded)
         self.commands.call(CLEAR, 4 * self.gradients.flat.numel(), self.gradients.flat.data_ptr())
         self.commands.call(CLEAR, 4 * padded, d_bias)
+        self.commands.call(CLEAR, 4 * padded, d_scale)
         d_readout = self.gradients.readout.data_ptr()
         one, zeros = self.allocate("one", 1), self.allocate("zeros", self.stride)
-        self.commands.call(name, *arguments, back, self._inverse(), zeros, one, d_outputs, d_readout, d_bias)
+        self.commands.call(name, *arguments, back, self._inverse(), zeros, one, d_outputs, d_readout, d_bias, d_scale)
         self.commands.call(COPY, 4 * self.output_size, d_bias, self.gradients.readout_bias.data_ptr())
+        if self.head.scaled:
+            self.commands.call(COPY, 4 * self.output_size, d_scale, self.gradients.log_scale.data_ptr())
         return d_outputs
 
     def _backward(self, layer: int, d_output: int) -> int:
@@ -279,10 +286,10 @@ class StepCommands:
         for s in program.notes:
             self._back_from_notes(program, s, packed, given.weights.data_ptr())
         if code.by_symbol:
-            self._segment(code, "before_backward", weights, values, gradients, 0, self.output_size)
+            self._segment(code, "before_backward", weights, values, gradients, 0, self.input_size)
         if code.by_symbol and self.stride > self.units:
             entry, d_entry = self.gradients.entry.data_ptr(), gradients[BufferKind.X, 0]
-            self.commands.call(COPY_ROWS, self.output_size, self.units, d_entry, self.stride, entry, self.units)
+            self.commands.call(COPY_ROWS, self.input_size, self.units, d_entry, self.stride, entry, self.units)
         if self.biases:
             numbers, biases = code.sums_of_biases.ctypes.data, given.biases.data_ptr()
             self.commands.call(CALL_GATHER, self.biases, self.units, numbers, totals, self.stride, biases, self.units)
@@ -306,10 +313,10 @@ class StepCommands:
         return gradients
 
     def _note_table(self, s: int, name: str = "notes") -> tuple[int, int]:
-        """Return the addresses of E W^T (V, S) and e W^T + b (S) for a sum, W the sum of its matrices that read x."""
-        floats = (self.output_size + 1) * self.stride
+        """Return the addresses of E W^T (D, S) and e W^T + b (S) for a sum, W the sum of its matrices that read x."""
+        floats = (self.input_size + 1) * self.stride
         first = self.allocate(f"{name} {s}", floats)
-        return first, first + 4 * self.output_size * self.stride
+        return first, first + 4 * self.input_size * self.stride
 
     def _notes_table(self, program: Program, s: int, packed: int, starts: int) -> None:
         """Record the computation of `_note_table`."""
@@ -320,7 +327,7 @@ class StepCommands:
             weight = packed + 4 * program.storage[k].index * panels
             right = weight, self.columns * self.units, self.columns
             left, bias = self.entry_rows
-            self._gemm(self.output_size, self.stride, self.units, left, self.stride, 1, *right, start, stride, table,
+            self._gemm(self.input_size, self.stride, self.units, left, self.stride, 1, *right, start, stride, table,
                        self.stride)  # fmt: skip
             self._gemm(1, self.stride, self.units, bias, self.units, 1, *right, start_row, 0, row, self.stride)
             start, start_row, stride = table, row, self.stride
@@ -329,7 +336,7 @@ class StepCommands:
         """Record the product of the notes of some steps with the table of a sum."""
         table, row = self._note_table(s)
         self._gemm(
-            steps * self.batch, self.stride, self.output_size, self._roll(first), self.output_size, 1, table,
+            steps * self.batch, self.stride, self.input_size, self._roll(first), self.input_size, 1, table,
             self.columns, self.stride, row, 0, values[BufferKind.SUM, s], self.stride,
         )  # fmt: skip
 
@@ -337,10 +344,10 @@ class StepCommands:
         """Record what some steps add to the gradient of the table of a sum; `starts` if they are the first to add."""
         table, row = self._note_table(s, "d notes")
         if starts:
-            self.commands.call(CLEAR, 4 * (self.output_size + 1) * self.stride, table)
+            self.commands.call(CLEAR, 4 * (self.input_size + 1) * self.stride, table)
         d_sum, rows = gradients[BufferKind.SUM, s], steps * self.batch
         self._gemm(
-            self.output_size, self.stride, rows, self._roll(first), 1, self.output_size, d_sum, self.columns,
+            self.input_size, self.stride, rows, self._roll(first), 1, self.input_size, d_sum, self.columns,
             self.stride, table, self.stride, table, self.stride,
         )  # fmt: skip
         one = self.allocate("one", 1)
@@ -357,7 +364,7 @@ class StepCommands:
             index = program.storage[k].index
             d_weight = d_weights + 4 * index * size
             for rows, left, source, stride in (
-                (self.output_size, table, self.entry_rows[0], self.stride),
+                (self.input_size, table, self.entry_rows[0], self.stride),
                 (1, row, self.entry_rows[1], self.stride),
             ):
                 self._gemm(
@@ -365,18 +372,18 @@ class StepCommands:
                     self.units, d_weight, self.units,
                 )  # fmt: skip
             right = packed + 4 * index * panels, self.columns * self.units, self.columns
-            for rows, left, found in ((self.output_size, table, entry), (1, row, entry_bias)):
+            for rows, left, found in ((self.input_size, table, entry), (1, row, entry_bias)):
                 self._gemm(
                     rows, self.units, self.units, left, self.stride, 1, *right, found, self.units, found, self.units
                 )
 
     def _roll(self, first: int) -> Offset:
         """Return the address of the notes from a step on."""
-        return Offset("inputs", 4 * first * self.batch * self.output_size)
+        return Offset("inputs", 4 * first * self.batch * self.input_size)
 
     def _carried_rows(self, delay: int) -> int:
         """Return how many bytes into the table of a state of that delay its values before the first step are."""
-        return 4 * (self.output_size + delay * self.batch) * self.stride
+        return 4 * (self.input_size + delay * self.batch) * self.stride
 
     def _chunks(self, code: CompiledCell) -> list[tuple[int, int]]:
         """Return the first step and the number of steps of each chunk; the first step of each is even."""
@@ -432,7 +439,7 @@ class StepCommands:
         """Record zeros for the gradient of the embedding with rows of whole vectors; return its address."""
         if self.stride == self.units:
             return self.gradients.entry.data_ptr()  # zero already
-        floats = self.output_size * self.stride
+        floats = self.input_size * self.stride
         padded = self.allocate("d entry", floats)
         self.commands.call(CLEAR, 4 * floats, padded)
         return padded
@@ -458,7 +465,7 @@ class StepCommands:
         entry = self.gradients.entry.data_ptr()
         if self.by_symbol:
             return  # done by the first layer's backward
-        if not self.model.multi_label:
+        if self.reads_symbols:
             self.commands.call(
                 CALL_SCATTER, self.rows, self.units, self.input_address, entry, self.units, d_x, self.stride
             )
@@ -466,7 +473,7 @@ class StepCommands:
         if self.by_note and not self._code(0).program.reads_x:
             return  # done by the first layer's backward
         self._gemm(
-            self.output_size, self.units, self.rows, self.input_address, 1, self.output_size, d_x, self.columns,
+            self.input_size, self.units, self.rows, self.input_address, 1, self.input_size, d_x, self.columns,
             self.stride, entry, self.units, entry, self.units,
         )  # fmt: skip
         bias = self.gradients.entry_bias.data_ptr()

@@ -1,6 +1,7 @@
 """Whole models trained by each optimiser, against torch.optim with PyTorch's clipping, and both backends."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from search.cells.notation.formula import parse_formula
 from search.kernels.optimisers import OPTIMISERS, OptimiserName
 from search.training.model import SequenceModel
 from search.training.stepper import EagerStepper, NativeStepper, Stepper, stepper_for, updates_of
-from tasks.task import Output
+from tasks.interface import Input, Interface, Output
 from tests.test_search.small import small_task
 from tests.test_search.test_kernels.hosts import require_host
 
@@ -23,7 +24,7 @@ DECAY = 0.1
 
 def made(name: OptimiserName, native: bool, units: int = 13) -> Stepper:
     """Return a stepper of a model of two layers of a GRU with layer norm, which has learned vectors."""
-    model = SequenceModel(LIBRARY["gru-layer-norm"].graph, units, 2, XML.output_size, XML.output)
+    model = SequenceModel(LIBRARY["gru-layer-norm"].graph, units, 2, XML.interface)
     model.initialise(1.0, torch.Generator().manual_seed(0))
     updates = updates_of(model, name, DECAY if OPTIMISERS[name].decays else 0.0)
     if not native:
@@ -42,8 +43,13 @@ def torch_optimiser(name: OptimiserName, model: SequenceModel) -> torch.optim.Op
     if name is OptimiserName.ADAM:
         return torch.optim.Adam(model.parameters(), lr=rate)
     named = dict(model.named_parameters())
-    plain = {key for key in named if "bias" in key or "vectors" in key}
-    assert plain == {"entry_bias", "readout_bias", *(f"{kind}.{k}" for kind in ("biases", "vectors") for k in (0, 1))}
+    plain = {key for key in named if "bias" in key or "vectors" in key or key == "log_scale"}
+    assert plain == {
+        "entry_bias",
+        "readout_bias",
+        "log_scale",
+        *(f"{kind}.{k}" for kind in ("biases", "vectors") for k in (0, 1)),
+    }
     groups = [
         {"params": [p for key, p in named.items() if (key in plain) == is_plain], "weight_decay": decay}
         for is_plain, decay in ((False, DECAY), (True, 0.0))
@@ -95,8 +101,8 @@ def test_a_loss_that_is_not_finite_changes_neither_weights_nor_state(name: Optim
 
 def test_weight_decay_applies_to_matrices_and_neither_to_biases_nor_to_learned_vectors() -> None:
     graph = parse_formula("h' = tanh(linear(x, groups=2) + linear(h)) * param(1) + norm(h)").canonical()
-    for output in Output:
-        model = SequenceModel(graph, 4, 2, 5, output)
+    for kind, output in product(Input, Output):
+        model = SequenceModel(graph, 4, 2, Interface(kind, 3, output, 5))
         model.flat.fill_(1.0)
         for part in model.decayed():
             model.flat[part] = 0.0
