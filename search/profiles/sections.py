@@ -29,7 +29,7 @@ from search.cells.vocabulary import Vocabulary
 from search.core.limits import DEFAULT_LIMITS, Limits
 from search.kernels.optimisers import OPTIMISERS, OptimiserName
 from search.profiles.population import check_population, population_of, written_out
-from search.training.schedule import Budget
+from search.training.schedule import Budget, RateRule
 from search.training.settings import Grid, Transfer
 
 MAX_BYTES = 65_536
@@ -258,6 +258,19 @@ class ScheduleSection:
     patience: Count = 3
     halvings: Annotated[int, Field(ge=0, le=100)] = 4
     chance_epochs: Count = 4
+    rule: RateRule = RateRule.STUDY  # (this and the next: not in the study)
+    warmup: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ScheduleSection":
+        for name in ("patience", "halvings"):
+            if self.rule is not RateRule.STUDY and getattr(self, name) != getattr(ScheduleSection, name):
+                raise ValueError(
+                    f"schedule.{name} is {getattr(self, name)}, but the rule '{self.rule}' does not use it; leave it "
+                    "out, or set schedule.rule to 'study'"
+                )
+        self.budget()
+        return self
 
     def budget(self, target: float | None = None) -> Budget:
         """Return the budget with these numbers, and a target metric at which training stops."""

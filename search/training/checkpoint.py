@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.training.measure import Measure
-from search.training.schedule import Budget, RulesState
+from search.training.schedule import Budget, RateRule, RulesState
 from search.training.settings import Setting
 from search.training.stepper import Carried, Stepper
 from tasks.metrics import Estimate
@@ -116,4 +116,6 @@ def trial_identity(
     Versions of packages and the processor are not part of it.
     """
     trial = stepper.model.graph, stepper.backend, task.name, task.checksum, setting.key, budget, seed, constant_baseline
-    return hashlib.sha256(repr((FORMAT, *trial)).encode()).hexdigest()
+    # A budget's text leaves its rule out, which joined later; so checkpoints of the study's rule are still read.
+    rule = () if budget.rule is RateRule.STUDY else (str(budget.rule), budget.warmup)
+    return hashlib.sha256(repr((FORMAT, *trial, *rule)).encode()).hexdigest()

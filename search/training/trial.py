@@ -265,7 +265,7 @@ class _Trial:
             next(stream)  # the data that were trained on before the checkpoint
         marks = frozenset(self.budget.marks)
         while self.steps != until:
-            step = self.stepper.train(next(stream), self.rules.learning_rate, self.setting.max_norm)
+            step = self.stepper.train(next(stream), self.rules.learning_rate(self.steps), self.setting.max_norm)
             self.steps += 1
             if step.trouble is not None:
                 return Ending(TrialState.DIVERGED, f"the {step.trouble} is not finite at step {self.steps}")

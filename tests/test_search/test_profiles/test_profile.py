@@ -16,7 +16,7 @@ from search.core.errors import SearchError
 from search.core.limits import Limits
 from search.profiles.loading import load_profile, parse_profile, shipped_profiles
 from search.profiles.sections import MAX_BYTES, FinalistsSection, Profile, Role, ScheduleSection, TaskSection
-from search.training.schedule import Budget
+from search.training.schedule import Budget, RateRule
 
 LEAST = "[tasks.xml]\n"
 
@@ -76,7 +76,9 @@ def test_a_schedule_is_a_trials_budget() -> None:
     assert ScheduleSection().budget() == Budget()
     section = ScheduleSection(1, 2, 3, 4, 5, 6, 7)
     assert section.budget(0.5) == Budget(1, 2, 3, 4, 5, 6, 7, target=0.5)
-    assert list(asdict(section).values()) == [1, 2, 3, 4, 5, 6, 7]
+    cosine = ScheduleSection(rule=RateRule.COSINE, warmup=10)
+    assert cosine.budget() == Budget(rule=RateRule.COSINE, warmup=10)
+    assert list(asdict(section).values()) == [1, 2, 3, 4, 5, 6, 7, "study", 0]
 
 
 def test_a_grid_of_several_optimisers_has_the_settings_of_each() -> None:
@@ -251,6 +253,12 @@ def test_a_wrong_value_is_named_with_its_place_and_the_rule(text: str, parts: li
         ('[search]\nbaselines = ["gru", "lstm", "gru"]\n[tasks.xml]', ["'gru'", "twice"]),
         ('[cells]\ngru = "h\' = tanh(linear(x))"\n[tasks.xml]', ["'gru'"]),
         ('[cells]\nmine = "h = 3"\n[tasks.xml]', ["cells.mine"]),
+        (
+            '[tasks.xml.schedule]\nrule = "cosine"\nhalvings = 2',
+            ["schedule.halvings is 2, but the rule 'cosine' does not use it", "leave it out"],
+        ),
+        ("[tasks.xml.schedule]\nwarmup = 2", ["warmup is 2 steps, which the rule 'study' does not have"]),
+        ('[tasks.xml.schedule]\nrule = "cosine"\nepochs = 1\nwarmup = 1000', ["warmup is 1,000", "has 1,000; set"]),
         (
             '[grid]\noptimisers = ["adam"]\nlearning_rates = [0.003]\n[tasks.xml]',
             ["grid.learning_rates is given, but grid.optimisers is adam", "add sgd to grid.optimisers"],

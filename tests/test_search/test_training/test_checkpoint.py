@@ -16,7 +16,7 @@ from search.kernels.errors import KernelError
 from search.kernels.optimisers import OptimiserName
 from search.training.checkpoint import Checkpoint
 from search.training.model import SequenceModel
-from search.training.schedule import Budget
+from search.training.schedule import Budget, RateRule
 from search.training.settings import Setting
 from search.training.stepper import EagerStepper, NativeStepper, stepper_for
 from search.training.trial import Point, TrialResult, train_trial
@@ -80,6 +80,29 @@ def test_a_trial_continues_with_the_moments_and_the_step_count(
     decay = 0.1 if name is OptimiserName.ADAMW else 0.0
     setting = replace(SETTING, optimiser=name, learning_rate=0.01, weight_decay=decay)
     assert_continues("gru-layer-norm", XML, setting, RUNGS if native else (4, 12))
+
+
+@pytest.mark.parametrize("rule", [RateRule.CONSTANT, RateRule.COSINE])
+def test_a_trial_continues_at_its_learning_rate(rule: RateRule) -> None:
+    budget = replace(BUDGET, patience=3, halvings=4, rule=rule, warmup=6)
+    whole = train_trial(GRU, XML, SETTING, budget, 3)
+    checkpoint = None
+    for until in RUNGS:
+        paused = train_trial(GRU, XML, SETTING, budget, 3, until=until, checkpoint=checkpoint)
+        assert same(paused, whole.at(until))
+        checkpoint = paused.checkpoint
+        assert same(train_trial(GRU, XML, SETTING, budget, 3, checkpoint=checkpoint), whole)
+    plain = train_trial(GRU, XML, SETTING, replace(budget, rule=RateRule.STUDY, warmup=0), 3, checkpoint=checkpoint)
+    assert plain.curve != whole.curve
+    assert same(plain, train_trial(GRU, XML, SETTING, replace(budget, rule=RateRule.STUDY, warmup=0), 3))
+
+
+def test_the_identity_of_a_trial_by_the_studys_rule_is_what_it_was() -> None:
+    """A budget's text is part of it."""
+    assert repr(Budget()) == (
+        "Budget(batch=20, unroll=35, epoch_steps=1000, epochs=100, patience=3, halvings=4, chance_epochs=4, "
+        "target=None, marks=(), floor=())"
+    )
 
 
 def test_a_checkpoint_of_before_there_were_moments_is_read() -> None:
