@@ -15,6 +15,7 @@ from search.cells.graph import GateGraph
 from search.cells.parameters import ParameterLayout, layout_of
 from search.core.errors import BudgetError
 from search.kernels.batches import RowScores, check_symbols
+from search.kernels.dropout import Masks
 from search.kernels.eager import run_eager
 from search.kernels.parameters import LayerParameters
 from search.training.heads import HEADS
@@ -147,22 +148,25 @@ class SequenceModel(nn.Module):
             tuple(torch.zeros(batch, self.units) for _ in range(self.graph.states)) for _ in range(len(self.weights))
         )
 
-    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+    def outputs(self, inputs: Tensor, states: States, masks: Masks | None = None) -> tuple[Tensor, States]:
         """Return the last layer's outputs (T, B, H) and the states after the last step, detached.
 
         Args:
             inputs: (T, B) symbols or (T, B, D) values.
             states: The states before the first step.
+            masks: What dropout leaves out; nothing if None.
 
         Raises:
             KernelError: A shape or a symbol does not fit the model.
         """
         values = self.enter(inputs)
         after = []
-        for parameters, before in zip(self.layer_parameters(), states, strict=True):
+        for k, (parameters, before) in enumerate(zip(self.layer_parameters(), states, strict=True)):
+            if masks is not None:
+                values, parameters = masks.apply(k, values), masks.masked(self.graph, k, parameters)
             values, final = run_eager(self.graph, parameters, values, before)
             after.append(tuple(state.detach().clone() for state in final))  # a state may be a view of a parameter
-        return values, tuple(after)
+        return values if masks is None else masks.apply(len(after), values), tuple(after)
 
     def enter(self, inputs: Tensor) -> Tensor:
         """Return the first layer's input (T, B, H): symbols (T, B) embedded, or values (T, B, D) projected.
@@ -179,15 +183,16 @@ class SequenceModel(nn.Module):
         """Return the readout (N, V) of outputs (N, H): logits, or the means of real values."""
         return functional.linear(outputs, self.readout, self.readout_bias)
 
-    def loss(self, batch: Batch, states: States) -> tuple[Tensor, int, States]:
+    def loss(self, batch: Batch, states: States, masks: Masks | None = None) -> tuple[Tensor, int, States]:
         """Return the loss, the number of steps in the loss mask, and the states after the batch.
 
-        The loss is that of Jozefowicz et al. (2015): averaged over the batch and summed over time.
+        The loss is that of Jozefowicz et al. (2015): averaged over the batch and summed over time. `masks` are those
+        of dropout.
 
         Raises:
             KernelError: The states do not fit the batch, or an input symbol is not one of the model's.
         """
-        outputs, targets, after = self._masked(batch, states)
+        outputs, targets, after = self._masked(batch, states, masks)
         total = self.head.losses(self.logits(outputs), targets, self.log_scale).sum()
         return total / batch.inputs.shape[1], len(targets), after
 
@@ -203,14 +208,14 @@ class SequenceModel(nn.Module):
         losses = self.head.losses(logits, targets, self.log_scale)
         return self.head.scores(logits, targets)._replace(nats=losses.numpy()), after
 
-    def _masked(self, batch: Batch, states: States) -> tuple[Tensor, Tensor, States]:
+    def _masked(self, batch: Batch, states: States, masks: Masks | None = None) -> tuple[Tensor, Tensor, States]:
         """Return outputs (N, H) and targets of the steps in the loss mask, and the states after the batch.
 
         Steps outside the loss mask need no readout.
         """
         read = torch.long if self.interface.reads_symbols else torch.float32
         predicted = torch.long if OUTPUTS[self.interface.output].symbols else torch.float32
-        outputs, after = self.outputs(torch.tensor(batch.inputs, dtype=read), states)
+        outputs, after = self.outputs(torch.tensor(batch.inputs, dtype=read), states, masks)
         outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets, dtype=predicted).flatten(0, 1)
         index = torch.tensor(np.flatnonzero(batch.loss_mask))
         if len(index) < len(targets):

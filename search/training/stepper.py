@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from search.kernels.batches import RowScores, Side, check_carried, check_states, check_types, check_values
+from search.kernels.dropout import Dropout, Masks
 from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.runtime.buffers import Parameters
 from search.kernels.runtime.native_model import NativeModel, native_model
@@ -55,14 +56,15 @@ class StepResult(NamedTuple):
 class Stepper(ABC):
     """Trains and scores a model, and carries its states from batch to batch.
 
-    Training and evaluation have separate states. `updates` is the optimiser with its state.
+    Training and evaluation have separate states. `updates` is the optimiser with its state. `dropout` is what training
+    leaves out, a function of the number of steps that changed the weights.
     """
 
     backend: Backend
 
-    def __init__(self, model: SequenceModel, updates: Updates | None = None) -> None:
+    def __init__(self, model: SequenceModel, updates: Updates | None = None, dropout: Dropout | None = None) -> None:
         self.model = model
-        self.updates = updates or updates_of(model)
+        self.updates, self.dropout = updates or updates_of(model), dropout
 
     @abstractmethod
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
@@ -144,7 +146,7 @@ class NativeStepper(Stepper):
     backend = Backend.NATIVE
 
     def __init__(self, model: SequenceModel, native: NativeModel) -> None:
-        super().__init__(model, native.buffers.updates)
+        super().__init__(model, native.buffers.updates, native.buffers.dropout)
         self.native = native
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
@@ -170,15 +172,17 @@ class EagerStepper(Stepper):
 
     backend = Backend.EAGER
 
-    def __init__(self, model: SequenceModel, updates: Updates | None = None) -> None:
-        super().__init__(model, updates)
+    def __init__(self, model: SequenceModel, updates: Updates | None = None, dropout: Dropout | None = None) -> None:
+        super().__init__(model, updates, dropout)
         self._training: States = ()
         self._scoring: States = ()
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Train on a batch by autograd."""
         model = self.model
-        loss, steps, self._training = model.loss(batch, self._before(batch, self._training))
+        before = self._before(batch, self._training)
+        masks = None if self.dropout is None else Masks(self.dropout, self.updates.steps, len(model.weights))
+        loss, steps, self._training = model.loss(batch, before, masks)
         model.flat_grad.zero_()
         torch.autograd.backward(loss)
         nats = loss.item() * batch.loss_mask.shape[1]
@@ -220,7 +224,7 @@ def updates_of(model: SequenceModel, name: OptimiserName = OptimiserName.SGD, de
     return Updates(name, model.flat, decay, model.decayed())
 
 
-def stepper_for(model: SequenceModel, updates: Updates | None = None) -> Stepper:
+def stepper_for(model: SequenceModel, updates: Updates | None = None, dropout: Dropout | None = None) -> Stepper:
     """Return the fastest stepper of a model, with SGD if no `updates` are given.
 
     A class derived from `SequenceModel` gets the eager backend, since it may compute something else. The native backend
@@ -234,12 +238,12 @@ def stepper_for(model: SequenceModel, updates: Updates | None = None) -> Stepper
 
     updates = updates or updates_of(model)
     if type(model) is not SequenceModel:
-        return EagerStepper(model, updates)
+        return EagerStepper(model, updates, dropout)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
     interface = model.interface
-    native = native_model(model.graph, values, gradients, interface.reads_symbols, interface.output, updates)
-    return EagerStepper(model, updates) if native is None else NativeStepper(model, native)
+    native = native_model(model.graph, values, gradients, interface.reads_symbols, interface.output, updates, dropout)
+    return EagerStepper(model, updates, dropout) if native is None else NativeStepper(model, native)
 
 
 def sides_of(interface: Interface) -> tuple[Side, Side]:

@@ -6,6 +6,7 @@ optimisers, and the loss functions.
 """
 
 from search.kernels.codegen.commands import COMMANDS_TEXT, RUN_SEGMENT
+from search.kernels.codegen.dropout import DROPOUT, dropout_text
 from search.kernels.codegen.function import call_text
 from search.kernels.codegen.gather import GATHER, SCATTER, gather_text
 from search.kernels.codegen.gemm import GEMM, gemm_text, panel_columns
@@ -22,7 +23,7 @@ CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER = (f"{name}_call" for name in KE
 """The kernels as functions of a command buffer, with the same arguments."""
 
 CALLABLE = (
-    CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, CLEAR, COPY, COPY_ROWS,
+    CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, CLEAR, COPY, COPY_ROWS, DROPOUT,
         *dict.fromkeys(UPDATES.values()),
         *(loss_function(head, train) for head in HEADS for train in (False, True)),
 )  # fmt: skip
@@ -43,7 +44,17 @@ def library_text(host: Host) -> str:
         function = f"{name}{host.width}"
         parts.append(f"declare void @{function}({', '.join(types[kind] for kind in kinds)})")
         parts.append(call_text(f"{name}_call", function, kinds))
-    return "\n".join([*parts, COMMANDS_TEXT, memory_text(host), update_text(host), loss_text(host), _attributes(host)])
+    return "\n".join(
+        [
+            *parts,
+            COMMANDS_TEXT,
+            memory_text(host),
+            update_text(host),
+            dropout_text(host),
+            loss_text(host),
+            _attributes(host),
+        ]
+    )
 
 
 def _attributes(host: Host) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor
 from search.kernels.batches import Side
 from search.kernels.codegen.loss import HEADS
 from search.kernels.codegen.update import CONTROL
+from search.kernels.dropout import Dropout
 from search.kernels.optimisers import Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import Buffer, BufferKind
@@ -91,7 +92,8 @@ class ModelBuffers:
 
     Arguments and results of a call are at fixed addresses: `control` (largest gradient norm, then the numbers of the
     optimiser's step), `results` (nats, gradient norm, number of steps in the loss mask), and `count` (that number
-    again, as an integer). So are the moments of `updates`, and the `parts` of the parameters that it goes through.
+    again, as an integer). So are the moments of `updates`, the `parts` of the parameters that it goes through, and
+    the `mask_keys` of dropout.
     """
 
     code: CompiledCell
@@ -100,6 +102,7 @@ class ModelBuffers:
     reads_symbols: bool
     head: str
     updates: Updates
+    dropout: Dropout | None = None
     arena: Arena = field(default_factory=Arena)
     control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(CONTROL))
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
@@ -112,6 +115,11 @@ class ModelBuffers:
     def parts(self) -> npt.NDArray[np.int64]:
         """Parts of the parameters for the update, from `Updates.parts`."""
         return self.updates.parts()
+
+    @cached_property
+    def mask_keys(self) -> npt.NDArray[np.int64]:
+        """Keys of the masks of a training step (places, 2); none without dropout."""
+        return np.zeros((0 if self.dropout is None else self.dropout.places(self.layers), 2), np.int64)
 
     def code_for(self, by_symbol: bool = False, by_note: bool = False) -> CompiledCell:
         """Return the machine code of the cell for inputs as vectors, by symbol, or by note."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from search.cells.graph import GateGraph
 from search.kernels.batches import RowScores, check_carried, check_mask, check_states, check_types, check_values
 from search.kernels.codegen.loss import HEADS
+from search.kernels.dropout import Dropout
 from search.kernels.errors import KernelError
 from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.plan.program import pays_by_note
@@ -69,6 +70,8 @@ class NativeModel:
         """
         control, updates = self.buffers.control, self.buffers.updates
         numbers = updates.numbers(rate)
+        if self.buffers.dropout is not None:
+            self.buffers.mask_keys[...] = self.buffers.dropout.keys(updates.steps, self.buffers.layers)
         control[0], control[1 : 1 + len(numbers)] = max_norm, numbers
         self._run(True, inputs, targets, loss_mask, starts)
         nats, norm, steps = self.buffers.results.tolist()
@@ -170,6 +173,7 @@ def native_model(
     reads_symbols: bool,
     head: str,
     updates: Updates | None = None,
+    dropout: Dropout | None = None,
 ) -> NativeModel | None:
     """Return a model in machine code, or None if it cannot have one.
 
@@ -182,6 +186,7 @@ def native_model(
         reads_symbols: Whether an input is one symbol, not D values.
         head: Kind of output, of `codegen.loss.HEADS`.
         updates: Optimiser; SGD if None.
+        dropout: What training steps leave out; nothing if None.
     """
     by_note = not reads_symbols and pays_by_note(graph, *values.entry.shape)
     code = compile_cell(graph, reads_symbols, by_note)
@@ -190,4 +195,4 @@ def native_model(
     if code is None or not plain or not values.layers:
         return None
     updates = updates or Updates(OptimiserName.SGD, values.flat)
-    return NativeModel(ModelBuffers(code, values, gradients, reads_symbols, head, updates))
+    return NativeModel(ModelBuffers(code, values, gradients, reads_symbols, head, updates, dropout))

@@ -23,6 +23,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.codegen.host import Host
+from search.kernels.dropout import Masks
 from search.kernels.errors import KernelError
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
@@ -58,7 +59,7 @@ ODD = [
 class Slow(SequenceModel):
     """The same model with its layers run by the reference."""
 
-    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+    def outputs(self, inputs: Tensor, states: States, masks: Masks | None = None) -> tuple[Tensor, States]:
         symbols = self.output is Output.SYMBOLS
         values = functional.embedding(inputs, self.entry) if symbols else inputs @ self.entry + self.entry_bias
         after = []
