@@ -124,6 +124,9 @@ def train(
     parameter_budget: int | None = None,
     optimiser: str | None = None,
     weight_decay: float | None = None,
+    dropout: float | None = None,
+    variational: bool | None = None,
+    tied: bool | None = None,
     epochs: int | None = None,
     epoch_steps: int | None = None,
     on_epoch: Callable[[Point], None] | None = None,
@@ -144,6 +147,9 @@ def train(
         parameter_budget: number of parameters that the number of units is derived from.
         optimiser: "sgd", "adam" or "adamw"; each has learning rates of its own in the profile.
         weight_decay: of "adamw".
+        dropout: share of the inputs of layers, and of the outputs, that each training step leaves out.
+        variational: whether dropout is the same at every step of a window, and leaves out recurrent units too.
+        tied: whether the readout has the matrix of the embedding, in a task of symbols.
         epochs: most epochs.
         epoch_steps: training steps per epoch.
         on_epoch: called after each epoch with the new point of the learning curve.
@@ -161,7 +167,18 @@ def train(
     (1, 5)
     """
     overrides = Overrides(
-        scale, learning_rate, max_norm, layers, parameter_budget, epochs, epoch_steps, optimiser, weight_decay
+        scale,
+        learning_rate,
+        max_norm,
+        layers,
+        parameter_budget,
+        epochs,
+        epoch_steps,
+        optimiser,
+        weight_decay,
+        dropout,
+        variational,
+        tied,
     )
     plan = plan_trial(load_profile(str(profile)), task, overrides)
     return plan.train(cell(source).graph, seed, on_epoch)

@@ -26,7 +26,7 @@ LEAST_VALUES = 5
 ENOUGH = 0.9
 """Share of the cells whose best value is inside, from which on a grid is wide enough."""
 
-HYPERPARAMETERS = ("scale", "learning_rate", "max_norm", "layers", "weight_decay")
+HYPERPARAMETERS = ("scale", "learning_rate", "max_norm", "layers", "weight_decay", "dropout")
 
 _TRIALS = f"""
     SELECT cell, task, setting, state, validation FROM trials JOIN cells ON cells.id = cell

@@ -40,6 +40,7 @@ _FIELDS = {
     "layers": "layers",
     "parameters": "parameters",
     "weight_decay": "weight decay",
+    "dropout": "dropout",
 }
 OPTIMISER = "optimiser"
 """Column of the optimiser, the only hyperparameter that is no number."""

@@ -83,7 +83,7 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         # No early stopping: the time per step is measured.
         budget = replace(budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None)
         units = units_for(graph, setting, task.interface)
-        model = SequenceModel(graph, units, setting.layers, task.interface)
+        model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
         model.initialise(setting.scale, torch.Generator().manual_seed(0))
         compile_cell.cache_clear()
         started = time.thread_time()

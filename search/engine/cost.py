@@ -169,7 +169,7 @@ def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _
         units = units_for(graph, setting, task.interface)
     except BudgetError:
         return _Seconds(0.0, 0.0)  # such a trial fails at once
-    model = SequenceModel(graph, units, setting.layers, task.interface)
+    model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
     model.initialise(0.1, torch.Generator().manual_seed(0))
     stepper = stepper_for(model)
     step = _step_seconds(stepper, task, budget)

@@ -13,6 +13,7 @@ from search.engine.budgets import budget_of
 from search.kernels.optimisers import OptimiserName
 from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
 from search.profiles.tasks import load_section, section_of, task_names
+from search.training.model import check_tied
 from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
 from search.training.trial import Point, TrialResult, train_trial
@@ -33,11 +34,14 @@ class Overrides:
     epoch_steps: int | None = None
     optimiser: str | None = None
     weight_decay: float | None = None
+    dropout: float | None = None
+    variational: bool | None = None
+    tied: bool | None = None
 
 
 UNCHANGED = Overrides()
 
-MAX_POSITIVE, MAX_LAYERS, MAX_COUNT = 1e6, 16, 10_000_000
+MAX_POSITIVE, MAX_LAYERS, MAX_COUNT, MAX_DROPOUT = 1e6, 16, 10_000_000, 0.99
 """Largest values that replace the profile's: those that a profile may have."""
 
 
@@ -95,7 +99,10 @@ def plan_trial(
         task = load_named_task(profile, task, options)
     else:
         check_task(task)
-    return SingleTrial(task, _setting(profile.grid_of(section), overrides), _budget(section, overrides))
+    setting = _setting(profile.grid_of(section), overrides)
+    if setting.tied:
+        check_tied(task.interface)
+    return SingleTrial(task, setting, _budget(section, overrides))
 
 
 def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] | None = None) -> Task:
@@ -120,6 +127,8 @@ def _check(given: Overrides) -> None:
         raise SearchError(f"optimiser is {given.optimiser!r}; it must be one of {', '.join(OptimiserName)}")
     if given.weight_decay is not None and given.weight_decay != 0.0:
         check_positive("weight_decay", given.weight_decay, 1.0)
+    if given.dropout is not None and given.dropout != 0.0:
+        check_positive("dropout", given.dropout, MAX_DROPOUT)
     if given.layers is not None:
         check_whole("layers", given.layers, 1, MAX_LAYERS)
     counts = ("parameters", given.parameter_budget), ("epochs", given.epochs), ("epoch_steps", given.epoch_steps)
@@ -138,6 +147,8 @@ def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:
 def _setting(grid: Grid, given: Overrides) -> Setting:
     values = {field.name: getattr(given, field.name) for field in fields(Setting) if field.name != "optimiser"}
     middle = grid.middle if given.optimiser is None else grid.middle_of(OptimiserName(given.optimiser))
+    if given.dropout == 0.0 and given.variational is None:
+        values["variational"] = False
     return replace(middle, **{name: value for name, value in values.items() if value is not None})
 
 

@@ -53,6 +53,7 @@ Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6)]
 AdaptiveRate = Annotated[float, Field(gt=0.0, le=1.0)]  # about how far each weight moves in a step
+Dropped = Annotated[float, Field(ge=0.0, le=0.99)]
 Decay = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
 Scalar = bool | int | float | str
@@ -225,9 +226,16 @@ class GridSection:
     # Learning rates of Adam and AdamW; `learning_rates` are those of SGD. (This and the next: not in the study.)
     adam_learning_rates: Annotated[tuple[AdaptiveRate, ...], Field(min_length=1)] = (0.001, 0.002, 0.005, 0.01)
     weight_decays: Annotated[tuple[Decay, ...], Field(min_length=1)] = (0.01,)  # of AdamW
+    dropouts: Annotated[tuple[Dropped, ...], Field(min_length=1)] = (0.0,)  # (this and below: not in the study)
+    variational: bool = False  # kind of dropout; see `search.kernels.dropout`
+    tied: bool = False  # whether the readout has the matrix of the embedding (Press and Wolf 2017)
 
     @model_validator(mode="after")
     def _used(self) -> "GridSection":
+        if self.variational and not any(self.dropouts):
+            raise ValueError(
+                "grid.variational is true, but grid.dropouts has nothing above 0; add a dropout, or leave it out"
+            )
         kinds = [OPTIMISERS[name] for name in self.optimisers]
         for name, used, optimisers in (
             ("learning_rates", not all(kind.adaptive for kind in kinds), "sgd"),
@@ -244,7 +252,8 @@ class GridSection:
     def grid(self, parameter_budgets: tuple[int, ...]) -> Grid:
         """Return the grid of these values with a task's parameter budgets."""
         values = self.scales, self.learning_rates, self.max_norms, self.layers, parameter_budgets
-        return Grid(*values, self.optimisers, self.adam_learning_rates, self.weight_decays)
+        optimisers = self.optimisers, self.adam_learning_rates, self.weight_decays
+        return Grid(*values, *optimisers, self.dropouts, self.variational, self.tied)
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from search.cells.graph import GateGraph
 from search.cells.parameters import ParameterLayout, layout_of
-from search.core.errors import BudgetError
+from search.core.errors import BudgetError, SearchError
 from search.kernels.batches import RowScores, check_symbols
 from search.kernels.dropout import Masks
 from search.kernels.eager import run_eager
@@ -21,7 +21,7 @@ from search.kernels.parameters import LayerParameters
 from search.training.heads import HEADS
 from search.training.initialisation import apply_starts
 from search.training.settings import Setting
-from tasks.interface import OUTPUTS, Interface
+from tasks.interface import OUTPUTS, Interface, Output
 from tasks.task import Batch
 
 _DECAYED = frozenset({"entry", "weights", "blocks", "readout"})
@@ -31,15 +31,32 @@ States = tuple[tuple[Tensor, ...], ...]
 """States of the cell for each layer, (B, H) each."""
 
 
-def count_parameters(graph: GateGraph, units: int, layers: int, interface: Interface) -> int:
-    """Return the number of weights and biases of a model: embedding or projection, layers, readout."""
-    return _count(layout_of(graph), units, layers, interface)
+def count_parameters(graph: GateGraph, units: int, layers: int, interface: Interface, *, tied: bool = False) -> int:
+    """Return the number of weights and biases of a model: embedding or projection, layers, readout.
+
+    With `tied`, embedding and readout have one matrix.
+    """
+    return _count(layout_of(graph), units, layers, interface, tied)
 
 
-def _count(layout: ParameterLayout, units: int, layers: int, interface: Interface) -> int:
+def check_tied(interface: Interface) -> None:
+    """Check that embedding and readout of a model can have one matrix. Raises `SearchError` if not."""
+    if not (interface.reads_symbols and interface.output is Output.SYMBOLS):
+        raise SearchError(
+            f"tied is true, but the model reads {interface.input} and predicts {interface.output}; only a model of "
+            "symbols has an embedding to tie, so leave it out"
+        )
+    if interface.input_size != interface.output_size:
+        raise SearchError(
+            f"tied is true, but the model reads {interface.input_size:,} symbols and predicts "
+            f"{interface.output_size:,}; a matrix for both needs equal numbers, so leave it out"
+        )
+
+
+def _count(layout: ParameterLayout, units: int, layers: int, interface: Interface, tied: bool) -> int:
     entry = interface.input_size * units + (0 if interface.reads_symbols else units)
     readout = interface.output_size * (units + (2 if HEADS[interface.output].scaled else 1))
-    return entry + layers * layout.count(units) + readout
+    return entry + layers * layout.count(units) + readout - (interface.output_size * units if tied else 0)
 
 
 def units_for(graph: GateGraph, setting: Setting, interface: Interface) -> int:
@@ -50,12 +67,15 @@ def units_for(graph: GateGraph, setting: Setting, interface: Interface) -> int:
 
     Raises:
         BudgetError: The smallest model, of 1 unit without groups, exceeds the budget.
+        SearchError: Embedding and readout are to be tied, and the interface has no such matrices.
     """
+    if setting.tied:
+        check_tied(interface)
     layout = layout_of(graph)
     multiple = layout.unit_multiple
 
     def count(blocks: int) -> int:
-        return _count(layout, blocks * multiple, setting.layers, interface)
+        return _count(layout, blocks * multiple, setting.layers, interface, setting.tied)
 
     budget = setting.parameter_budget
     if count(1) > budget:
@@ -77,10 +97,13 @@ class SequenceModel(nn.Module):
     """Embedding (symbols) or projection (values) to H units, layers of one cell, readout to V outputs.
 
     All parameters are views of `flat` (P,) and all gradients views of `flat_grad` (P,), so that clipping and the update
-    are one operation each.
+    are one operation each. With `tied`, the readout has the matrix of the embedding (Press and Wolf 2017).
+
+    Raises:
+        SearchError: The interface has no matrices that can be tied.
     """
 
-    def __init__(self, graph: GateGraph, units: int, layers: int, interface: Interface) -> None:
+    def __init__(self, graph: GateGraph, units: int, layers: int, interface: Interface, *, tied: bool = False) -> None:
         super().__init__()
         self.graph = graph.canonical()
         self.units, self.interface = units, interface
@@ -95,7 +118,10 @@ class SequenceModel(nn.Module):
             nn.ParameterList(torch.empty(g, units // g, units // g) for g in layout.groups) for _ in range(layers)
         )
         self.vectors = nn.ParameterList(torch.empty(len(layout.vectors), units) for _ in range(layers))
-        self.readout = nn.Parameter(torch.empty(output_size, units))
+        if tied:
+            check_tied(interface)
+        self.tied = tied
+        self.readout = self.entry if tied else nn.Parameter(torch.empty(output_size, units))
         self.readout_bias = nn.Parameter(torch.empty(output_size))
         self.log_scale = nn.Parameter(torch.empty(output_size if self.head.scaled else 0))
         self.flat, self.flat_grad = self._flatten()

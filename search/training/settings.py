@@ -35,9 +35,13 @@ class Setting:
         parameter_budget: number of parameters from which the number of units is derived.
         optimiser: how a step changes the weights.
         weight_decay: decoupled weight decay; 0 for an optimiser without it.
+        dropout: share of the inputs of layers, and of the outputs, that a training step leaves out.
+        variational: dropout leaves out the same at every step of a window, and units that recurrent matrices read.
+        tied: the readout has the matrix of the embedding.
 
     Raises:
-        SearchError: the optimiser has no weight decay, and one is given.
+        SearchError: the optimiser has no weight decay, and one is given; dropout is not from 0 to below 1, or it is 0
+            and variational.
     """
 
     scale: float
@@ -47,8 +51,15 @@ class Setting:
     parameter_budget: int
     optimiser: OptimiserName = OptimiserName.SGD
     weight_decay: float = 0.0
+    dropout: float = 0.0
+    variational: bool = False
+    tied: bool = False
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.dropout < 1.0:
+            raise SearchError(f"dropout is {self.dropout:g}; it must be a number from 0 to below 1")
+        if self.variational and not self.dropout:
+            raise SearchError("dropout is 0, which cannot be variational; give a dropout above 0, or leave that out")
         if self.weight_decay and not OPTIMISERS[self.optimiser].decays:
             raise SearchError(
                 f"weight_decay is {self.weight_decay:g}, but the optimiser {self.optimiser} has no weight decay; "
@@ -86,7 +97,8 @@ class Grid:
     """Grid of allowed settings: for each optimiser, all combinations of the values of its lists.
 
     Learning rates are those of SGD, and `adaptive_rates` those of optimisers that adapt their steps to the gradient;
-    `weight_decays` is for optimisers with weight decay. The other lists are common to all.
+    `weight_decays` is for optimisers with weight decay. The other lists are common to all. `variational` and `tied`
+    hold for all settings, but the former not for those without dropout.
     """
 
     scales: tuple[float, ...]
@@ -97,6 +109,9 @@ class Grid:
     optimisers: tuple[OptimiserName, ...] = (OptimiserName.SGD,)
     adaptive_rates: tuple[float, ...] = ()
     weight_decays: tuple[float, ...] = ()
+    dropouts: tuple[float, ...] = (0.0,)
+    variational: bool = False
+    tied: bool = False
 
     def rates(self, optimiser: OptimiserName) -> tuple[float, ...]:
         """Return the learning rates of an optimiser."""
@@ -111,7 +126,7 @@ class Grid:
         """Settings in a fixed order, each once, even if a list repeats a value."""
         return tuple(
             dict.fromkeys(
-                Setting(*values) for name in self.optimisers for values in itertools.product(*self._axes(name))
+                self._setting(*values) for name in self.optimisers for values in itertools.product(*self._axes(name))
             )
         )
 
@@ -122,7 +137,10 @@ class Grid:
 
     def _axes(self, optimiser: OptimiserName) -> tuple[tuple[Any, ...], ...]:
         common = self.max_norms, self.layers, self.parameter_budgets
-        return self.scales, self.rates(optimiser), *common, (optimiser,), self.decays(optimiser)
+        return self.scales, self.rates(optimiser), *common, (optimiser,), self.decays(optimiser), self.dropouts
+
+    def _setting(self, *values: Any) -> Setting:
+        return Setting(*(*values, self.variational and values[-1] > 0.0, self.tied))
 
     def __len__(self) -> int:
         return len(self.settings)
@@ -134,7 +152,7 @@ class Grid:
 
     def middle_of(self, optimiser: OptimiserName) -> Setting:
         """Return the setting with the middle value of each list in order; of an even number, the upper middle one."""
-        return Setting(*(_middle(values) for values in self._axes(optimiser)))
+        return self._setting(*(_middle(values) for values in self._axes(optimiser)))
 
     def neighbours(self, setting: Setting) -> tuple[Setting, ...]:
         """Return the settings that differ from this one by one place in one list, other learning rates first.
@@ -149,12 +167,15 @@ class Grid:
             ("layers", self.layers),
             ("parameter_budget", self.parameter_budgets),
             ("weight_decay", self.decays(setting.optimiser)),
+            ("dropout", self.dropouts),
         ):
             ordered = sorted(set(values))
             place = bisect_left(ordered, getattr(setting, name))
             here = place < len(ordered) and ordered[place] == getattr(setting, name)
             near = [ordered[k] for k in (place + here, place - 1) if 0 <= k < len(ordered)]
-            found += [replace(setting, **{name: value}) for value in near]  # type: ignore[arg-type]
+            for value in near:
+                variational = self.variational and value > 0.0 if name == "dropout" else setting.variational
+                found.append(replace(setting, **{name: value}, variational=variational))  # type: ignore[arg-type]
         for other in dict.fromkeys(self.optimisers):
             if other is not setting.optimiser:
                 rate, decay = _middle(self.rates(other)), _middle(self.decays(other))

@@ -164,7 +164,7 @@ def draw_trial(
         units = units_for(graph, setting, data.interface)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, MARK + str(error))
-    parameters = count_parameters(graph, units, setting.layers, data.interface)
+    parameters = count_parameters(graph, units, setting.layers, data.interface, tied=setting.tied)
     equal = simulation is not None and simulation.equal
     optimum = None if simulation is None or simulation.optimum is None else optimum_graph(simulation.optimum)
     planted = simulation.planted if simulation is not None and has_planted(graph) else 0.0

@@ -7,6 +7,7 @@ uses PyTorch's autograd: it is slower, the native one is tested against it, and 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -241,6 +242,8 @@ def stepper_for(model: SequenceModel, updates: Updates | None = None, dropout: D
         return EagerStepper(model, updates, dropout)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
+    if model.tied:  # a gradient each, which a training step adds
+        gradients = replace(gradients, entry=torch.zeros_like(model.entry))
     interface = model.interface
     native = native_model(model.graph, values, gradients, interface.reads_symbols, interface.output, updates, dropout)
     return EagerStepper(model, updates, dropout) if native is None else NativeStepper(model, native)

@@ -17,6 +17,7 @@ import torch
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
+from search.kernels.dropout import Dropout
 from search.training.checkpoint import Checkpoint, trial_identity
 from search.training.denormals import denormals_flushed
 from search.training.measure import Measure
@@ -153,7 +154,7 @@ def train_trial(
         task: source of the data and the metric.
         setting: the hyperparameters.
         budget: the length of the trial.
-        seed: seed of the initial weights and of the training data, which have a generator each.
+        seed: seed of the initial weights, of the training data and of dropout, which have a generator each.
         constant_baseline: metric of the best constant prediction; computed from the task if None.
         until: number of steps after which the trial pauses, unless it has ended by then: a mark of the budget, or the
             end of an epoch.
@@ -177,11 +178,11 @@ def train_trial(
         units = units_for(graph, setting, task.interface)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, str(error))
-    model = SequenceModel(graph, units, setting.layers, task.interface)
+    model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
     model.initialise(setting.scale, torch.Generator().manual_seed(seed))
     if constant_baseline is None:
         constant_baseline = task.constant_baseline()
-    trial = _Trial(model, task, setting, budget, constant_baseline, on_epoch, on_batch)
+    trial = _Trial(model, task, setting, budget, seed, constant_baseline, on_epoch, on_batch)
     pauses = until is not None or checkpoint is not None
     identity = trial_identity(trial.stepper, task, setting, budget, seed, constant_baseline) if pauses else ""
     before = None if checkpoint is None else Checkpoint.from_bytes(checkpoint, identity)
@@ -215,13 +216,15 @@ class _Trial:
         task: Task,
         setting: Setting,
         budget: Budget,
+        seed: int,
         constant_baseline: float,
         on_epoch: Callable[[Point], None] | None,
         on_batch: Callable[[], None] | None,
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
         self.on_epoch, self.on_batch = on_epoch, on_batch
-        self.stepper = stepper_for(model, updates_of(model, setting.optimiser, setting.weight_decay))
+        dropout = Dropout(setting.dropout, setting.variational, seed) if setting.dropout else None
+        self.stepper = stepper_for(model, updates_of(model, setting.optimiser, setting.weight_decay), dropout)
         self.rules = EpochRules(budget, setting.learning_rate, task.metric, constant_baseline)
         self.curve: list[Point] = []
         self.best: Measure | None = None

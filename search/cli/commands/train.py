@@ -39,6 +39,9 @@ Examples:
 @click.option("--max-norm", type=click.FloatRange(0, min_open=True), help="Norm to which gradients are clipped.")
 @click.option("--optimiser", type=click.Choice(list(OptimiserName)), help="Optimiser.")
 @click.option("--weight-decay", type=click.FloatRange(0, 1), help="Weight decay of adamw.")
+@click.option("--dropout", type=click.FloatRange(0, 0.99), help="Share of inputs and outputs of layers left out.")
+@click.option("--variational/--no-variational", default=None, help="Variational dropout, of recurrent units too.")
+@click.option("--tied/--untied", default=None, help="Use the embedding's matrix for the readout.")
 @click.option("--layers", type=click.IntRange(1, 16), help="Number of layers.")
 @click.option(
     "--parameters", "parameter_budget", type=click.IntRange(1), help="Parameter budget; determines the number of units."
@@ -60,7 +63,7 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     setting, metric = trial.setting, trial.task.metric
     say(console, f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit})")
     console.print(
-        f"{_optimiser(setting)}initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, "
+        f"{_special(setting)}initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, "
         f"gradient norm at most {setting.max_norm:g}, layers {setting.layers}, "
         f"a budget of {setting.parameter_budget:,} parameters, at most {trial.budget.steps:,} steps",
         highlight=False,
@@ -73,12 +76,17 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     _show_result(console, result, metric, trial.task.constant_baseline())
 
 
-def _optimiser(setting: Setting) -> str:
-    """Return the optimiser with its weight decay, for the start of a line; nothing for SGD."""
-    if setting.optimiser is OptimiserName.SGD:
-        return ""
-    decay = f" with weight decay {setting.weight_decay:g}" if OPTIMISERS[setting.optimiser].decays else ""
-    return f"{setting.optimiser}{decay}, "
+def _special(setting: Setting) -> str:
+    """Return what a setting has beside the study's hyperparameters, for the start of a line; nothing for none."""
+    found = []
+    if setting.optimiser is not OptimiserName.SGD:
+        decay = f" with weight decay {setting.weight_decay:g}" if OPTIMISERS[setting.optimiser].decays else ""
+        found.append(f"{setting.optimiser}{decay}")
+    if setting.dropout:
+        found.append(f"{'variational ' if setting.variational else ''}dropout {setting.dropout:g}")
+    if setting.tied:
+        found.append("tied embedding")
+    return "".join(f"{text}, " for text in found)
 
 
 def _show_epoch(console: Console, point: Point, metric: Metric) -> None:

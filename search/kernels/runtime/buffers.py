@@ -36,7 +36,8 @@ class Parameters:
     """Parameters of a model, or their gradients, as views of `flat` (P,).
 
     `entry` (D, H); `entry_bias` (H,) for inputs of values, else (0,); the parameters of each layer; `readout` (V, H);
-    `readout_bias` (V,); `log_scale` (V,) if the head has a scale for each output, else (0,).
+    `readout_bias` (V,); `log_scale` (V,) if the head has a scale for each output, else (0,). If the readout is the
+    embedding, their gradients are apart, and that of the embedding is no view of `flat`.
     """
 
     flat: Tensor
@@ -117,6 +118,11 @@ class ModelBuffers:
         return self.updates.parts()
 
     @cached_property
+    def row_numbers(self) -> npt.NDArray[np.int64]:
+        """Numbers of all rows of the readout, to add the embedding's gradient to its own."""
+        return np.arange(self.output_size)
+
+    @cached_property
     def mask_keys(self) -> npt.NDArray[np.int64]:
         """Keys of the masks of a training step (places, 2); none without dropout."""
         return np.zeros((0 if self.dropout is None else self.dropout.places(self.layers), 2), np.int64)
@@ -128,6 +134,11 @@ class ModelBuffers:
         found = compile_cell(self.code.graph, by_symbol, by_note)
         assert found is not None, "one of a cell's programs was compiled, so the others can be"
         return found
+
+    @property
+    def tied(self) -> bool:
+        """Whether the readout has the matrix of the embedding."""
+        return self.values.entry.data_ptr() == self.values.readout.data_ptr()
 
     @property
     def layers(self) -> int:

@@ -143,6 +143,12 @@ class StepCommands:
                 d_x = self._backward(layer, self._back_dropped(layer + 1, d_x))
             d_x = self._back_dropped(0, d_x)
             self._entry_gradient(d_x)
+            if self.model.tied:
+                entry, readout = self.gradients.entry.data_ptr(), self.gradients.readout.data_ptr()
+                numbers = self.model.row_numbers.ctypes.data
+                self.commands.call(
+                    CALL_SCATTER, self.output_size, self.units, numbers, readout, self.units, entry, self.units
+                )
             self.commands.region("update")
             flat, model = self.values.flat, self.model
             self.commands.call(
@@ -271,6 +277,8 @@ class StepCommands:
         d_outputs = self._output_gradient(0)
         d_bias, d_scale = self.allocate("d readout bias", padded), self.allocate("d log scale", padded)
         self.commands.call(CLEAR, 4 * self.gradients.flat.numel(), self.gradients.flat.data_ptr())
+        if self.model.tied:
+            self.commands.call(CLEAR, 4 * self.gradients.entry.numel(), self.gradients.entry.data_ptr())
         self.commands.call(CLEAR, 4 * padded, d_bias)
         self.commands.call(CLEAR, 4 * padded, d_scale)
         d_readout = self.gradients.readout.data_ptr()

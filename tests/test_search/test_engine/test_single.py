@@ -67,6 +67,17 @@ def test_another_optimiser_has_its_own_learning_rate_and_weight_decay() -> None:
         plan_trial(PROFILE, "short", Overrides(weight_decay=0.1))
 
 
+def test_dropout_and_tying_are_given_or_left_out() -> None:
+    given = Overrides(dropout=0.2, variational=True, tied=True)
+    expected = Setting(1.0, 0.3, 5.0, 2, 10_000, dropout=0.2, variational=True, tied=True)
+    assert plan_trial(PROFILE, "short", given).setting == expected
+    assert not plan_trial(PROFILE, "short", Overrides(dropout=0.2)).setting.variational
+    with pytest.raises(SearchError, match=r"^tied is true, but the model reads values"):
+        plan_trial(PROFILE, Chords(), Overrides(tied=True))
+    with pytest.raises(SearchError, match=r"^dropout is 1.0; it must be a number above 0 and at most 0.99$"):
+        plan_trial(PROFILE, "short", Overrides(dropout=1.0))
+
+
 def test_memorization_ends_at_its_accuracy() -> None:
     trial = plan_trial(PROFILE, "memorization")
     assert (trial.task.name, trial.budget.target, trial.setting.parameter_budget) == ("memorization", 0.75, 9000)

@@ -18,6 +18,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import parse_formula
+from search.kernels.dropout import Dropout
 from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.program import Program
@@ -94,7 +95,8 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
             given = _parameters(flat_grad, dict(zip(names, gradients, strict=True)))
             updates = Updates(OptimiserName.ADAMW, flat, 0.1, model.decayed())
             updates.moments = guarded(at_end, *updates.moments.shape).zero_()
-            code = native_model(graph, values, given, multi_label, updates)
+            dropout = Dropout(0.3, batch % 2 == 0, 0) if units in (1, 33) else None
+            code = native_model(graph, values, given, multi_label, updates, dropout)
             assert code is not None
             shape = (steps, batch, output_size) if multi_label else (steps, batch)
             kind = torch.float32 if multi_label else torch.long

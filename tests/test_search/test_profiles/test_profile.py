@@ -129,6 +129,9 @@ def test_every_field_can_be_written_and_read() -> None:
         optimisers = ["sgd", "adamw"]
         adam_learning_rates = [0.002]
         weight_decays = [0, 0.1]
+        dropouts = [0, 0.2]
+        variational = true
+        tied = true
         [memorization]
         accuracy = 0.5
         settings = 4
@@ -256,6 +259,10 @@ def test_a_wrong_value_is_named_with_its_place_and_the_rule(text: str, parts: li
         (
             '[tasks.xml.schedule]\nrule = "cosine"\nhalvings = 2',
             ["schedule.halvings is 2, but the rule 'cosine' does not use it", "leave it out"],
+        ),
+        (
+            "[grid]\nvariational = true\n[tasks.xml]",
+            ["grid.variational is true, but grid.dropouts has nothing above 0"],
         ),
         ("[tasks.xml.schedule]\nwarmup = 2", ["warmup is 2 steps, which the rule 'study' does not have"]),
         ('[tasks.xml.schedule]\nrule = "cosine"\nepochs = 1\nwarmup = 1000', ["warmup is 1,000", "has 1,000; set"]),

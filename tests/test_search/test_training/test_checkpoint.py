@@ -82,6 +82,17 @@ def test_a_trial_continues_with_the_moments_and_the_step_count(
     assert_continues("gru-layer-norm", XML, setting, RUNGS if native else (4, 12))
 
 
+@pytest.mark.parametrize("variational", [False, True], ids=["step", "variational"])
+@pytest.mark.parametrize("native", [True, False], ids=["native", "eager"])
+def test_a_trial_continues_with_the_masks_of_its_steps(
+    native: bool, variational: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(search.training.trial, "stepper_for", EagerStepper)
+    setting = replace(SETTING, layers=2, dropout=0.3, variational=variational, tied=True)
+    assert_continues("lstm", XML, setting, RUNGS if native else (4, 12))
+
+
 @pytest.mark.parametrize("rule", [RateRule.CONSTANT, RateRule.COSINE])
 def test_a_trial_continues_at_its_learning_rate(rule: RateRule) -> None:
     budget = replace(BUDGET, patience=3, halvings=4, rule=rule, warmup=6)

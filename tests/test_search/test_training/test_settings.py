@@ -2,6 +2,8 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +84,34 @@ def test_neighbours_are_settings_of_the_grid_other_optimisers_last() -> None:
         Setting(1.0, 0.003, 5.0, 1, 100, adam),
     )
     assert set(near) <= set(MIXED.settings)
+
+
+def test_a_grid_has_dropout_which_is_variational_where_there_is_some_and_tied_readouts() -> None:
+    grid = replace(MIXED, optimisers=(OptimiserName.SGD,), dropouts=(0.0, 0.2), variational=True, tied=True)
+    assert {(s.dropout, s.variational, s.tied) for s in grid.settings} == {(0.0, False, True), (0.2, True, True)}
+    assert len(grid) == grid.combinations == 2 * 2 * 2
+    assert all(Setting.from_key(s.key) == s for s in grid.settings)
+    assert '"dropout":0.2' in grid.settings[1].key
+    assert '"tied":true,"variational":true,"version":2' in grid.settings[1].key
+    plain, dropped = grid.settings[:2]
+    assert dropped in grid.neighbours(plain)
+    assert plain in grid.neighbours(dropped)
+    assert {s for one in grid.settings for s in grid.neighbours(one)} <= set(grid.settings)
+    assert grid.middle.variational
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dropout": 1.0}, "dropout is 1; it must be a number from 0 to below 1"),
+        ({"dropout": -0.1}, "dropout is -0.1; it must be"),
+        ({"dropout": math.nan}, "dropout is nan; it must be"),
+        ({"variational": True}, "dropout is 0, which cannot be variational"),
+    ],
+)
+def test_a_dropout_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SearchError, match=f"^{message}"):
+        Setting(1.0, 0.1, 1.0, 1, 100, **given)
 
 
 def test_a_weight_decay_needs_an_optimiser_that_has_one() -> None:
