@@ -22,6 +22,7 @@ from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.runtime.buffers import Parameters
 from search.kernels.runtime.native_model import NativeModel, native_model
 from search.training.model import SequenceModel, States
+from search.training.settings import Setting
 from tasks.interface import OUTPUTS, Interface
 from tasks.metrics import Labels, Score
 from tasks.task import Batch
@@ -223,6 +224,11 @@ class EagerStepper(Stepper):
 def updates_of(model: SequenceModel, name: OptimiserName = OptimiserName.SGD, decay: float = 0.0) -> Updates:
     """Return an optimiser of a model before its first step; `decay` is its weight decay."""
     return Updates(name, model.flat, decay, model.decayed())
+
+
+def dropout_of(setting: Setting, seed: int) -> Dropout | None:
+    """Return the dropout of a trial, or None if it has none."""
+    return Dropout(setting.dropout, setting.variational, seed) if setting.dropout else None
 
 
 def stepper_for(model: SequenceModel, updates: Updates | None = None, dropout: Dropout | None = None) -> Stepper:

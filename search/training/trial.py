@@ -17,14 +17,13 @@ import torch
 from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
-from search.kernels.dropout import Dropout
 from search.training.checkpoint import Checkpoint, trial_identity
 from search.training.denormals import denormals_flushed
 from search.training.measure import Measure
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget, Ending, EpochRules, pause_at
 from search.training.settings import Setting
-from search.training.stepper import stepper_for, updates_of
+from search.training.stepper import dropout_of, stepper_for, updates_of
 from tasks.task import Batch, Split, Task
 
 EVALUATION_BATCH = 50
@@ -223,8 +222,8 @@ class _Trial:
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
         self.on_epoch, self.on_batch = on_epoch, on_batch
-        dropout = Dropout(setting.dropout, setting.variational, seed) if setting.dropout else None
-        self.stepper = stepper_for(model, updates_of(model, setting.optimiser, setting.weight_decay), dropout)
+        updates = updates_of(model, setting.optimiser, setting.weight_decay)
+        self.stepper = stepper_for(model, updates, dropout_of(setting, seed))
         self.rules = EpochRules(budget, setting.learning_rate, task.metric, constant_baseline)
         self.curve: list[Point] = []
         self.best: Measure | None = None

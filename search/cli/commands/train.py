@@ -37,7 +37,7 @@ Examples:
 @click.option("--scale", type=click.FloatRange(0, min_open=True), help="Scale of the initial weights.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Initial learning rate.")
 @click.option("--max-norm", type=click.FloatRange(0, min_open=True), help="Norm to which gradients are clipped.")
-@click.option("--optimiser", type=click.Choice(list(OptimiserName)), help="Optimiser.")
+@click.option("--optimiser", type=click.Choice([name.value for name in OptimiserName]), help="Optimiser.")
 @click.option("--weight-decay", type=click.FloatRange(0, 1), help="Weight decay of adamw.")
 @click.option("--dropout", type=click.FloatRange(0, 0.99), help="Share of inputs and outputs of layers left out.")
 @click.option("--variational/--no-variational", default=None, help="Variational dropout, of recurrent units too.")
