@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from tasks.errors import TaskError as TaskError
     from tasks.generated import GeneratedTask as GeneratedTask
     from tasks.generated import Sample as Sample
+    from tasks.interface import Input as Input
     from tasks.metrics import ACCURACY as ACCURACY
     from tasks.metrics import CROSS_ENTROPY as CROSS_ENTROPY
+    from tasks.metrics import MACRO_F1 as MACRO_F1
+    from tasks.metrics import MEAN_ABSOLUTE_ERROR as MEAN_ABSOLUTE_ERROR
+    from tasks.metrics import MEAN_SQUARED_ERROR as MEAN_SQUARED_ERROR
     from tasks.metrics import METRICS as METRICS
     from tasks.metrics import NATS_PER_STEP as NATS_PER_STEP
     from tasks.task import Batch as Batch
@@ -51,9 +55,13 @@ _HOMES = {
     "TrialResult": "search.training.trial",
     "ACCURACY": "tasks.metrics",
     "CROSS_ENTROPY": "tasks.metrics",
+    "MACRO_F1": "tasks.metrics",
+    "MEAN_ABSOLUTE_ERROR": "tasks.metrics",
+    "MEAN_SQUARED_ERROR": "tasks.metrics",
     "METRICS": "tasks.metrics",
     "Batch": "tasks.task",
     "GeneratedTask": "tasks.generated",
+    "Input": "tasks.interface",
     "Metric": "tasks.task",
     "NATS_PER_STEP": "tasks.metrics",
     "Output": "tasks.task",

@@ -158,9 +158,8 @@ def check_attributes(task: Task) -> None:
         )
     unfit = [one for one in task.also if not isinstance(one, Metric) or one not in fitting]
     if unfit:
-        raise TaskError(
-            f"task {name!r}: also lists {unfit[0]!r}; Output.{output.name} is measured by {_either(fitting)}"
-        )
+        shown = getattr(unfit[0], "name", unfit[0])
+        raise TaskError(f"task {name!r}: also lists {shown}; Output.{output.name} is measured by {_either(fitting)}")
     with OwnCode(task, "output_size"):
         _check_size(name, "output_size", task.output_size)
     with OwnCode(task, "input_size"):
@@ -187,7 +186,8 @@ def _check_size(task: str, name: str, size: object) -> None:
 
 
 def _either(metrics: Iterable[Metric]) -> str:
-    return " or ".join(metric.name.upper() for metric in metrics)
+    names = [metric.name.upper() for metric in metrics]
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 @dataclass(frozen=True)

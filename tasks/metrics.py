@@ -97,6 +97,7 @@ class Metric:
         centre: returns the best constant prediction (W,) of real values (N, W).
         views: other units in which a value can be shown.
         estimate: returns the metric and its standard error from a score; None for the mean over the steps.
+        signed: kinds of output of which it may be negative, so that ratios of it mean nothing.
         usual: whether every task whose outputs it can measure reports it. Otherwise a task lists it in `also`.
     """
 
@@ -110,6 +111,7 @@ class Metric:
     centre: Callable[[Floats], Floats] = field(default=lambda values: values.mean(axis=0), compare=False, repr=False)
     views: tuple[View, ...] = field(default=(), compare=False, repr=False)
     estimate: Callable[[Score], Estimate] | None = field(default=None, compare=False, repr=False)
+    signed: frozenset[Output] = field(default=frozenset(), compare=False, repr=False)
     usual: bool = field(default=True, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Callable[[str], Metric], tuple[str]] | str:
@@ -245,6 +247,7 @@ NATS_PER_STEP = Metric(
     lambda score: score.nats,
     _entropy_of_notes,
     _gaussian_nats,
+    signed=frozenset({Output.GAUSSIAN}),
 )
 """Negative log-likelihood of all notes or values of a step (Boulanger-Lewandowski et al. 2012, section 6).
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from results.store.words import MEMORIZATION
+from results.store.words import MEMORIZATION, ScoreKind
 from search.core.errors import SearchError
 from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
 from search.training.model import check_tied
+from tasks.errors import TaskError
 from tasks.registry import load_task
 from tasks.task import Task
 
@@ -46,5 +47,17 @@ def load_section(
 
 
 def load_tasks(profile: Profile) -> dict[str, Task]:
-    """Build and check memorization and every task of the profile. Raises `TaskError` as `tasks.registry.load_task`."""
-    return {name: load_task_of(profile, name) for name in task_names(profile)}
+    """Build and check memorization and every task of the profile.
+
+    Raises:
+        TaskError: as `tasks.registry.load_task`, or a task's metric may be negative and the score is a ratio.
+    """
+    tasks = {name: load_task_of(profile, name) for name in task_names(profile)}
+    for name in profile.ranked:
+        metric, output = tasks[name].metric, tasks[name].output
+        if profile.search.score is ScoreKind.RATIO and output in metric.signed:
+            raise TaskError(
+                f"task {name!r} is ranked by {metric.name} of real values, which may be negative, so a ratio of two "
+                'such numbers says nothing; set score = "gain" in the section [search] of the profile'
+            )
+    return tasks

@@ -67,11 +67,7 @@ def trained_gradient_norms(model: SequenceModel, task: Task, probe: Probe | None
     probe = probe or Probe()
     stream = task.training(probe.sequences, probe.run_in + probe.steps, np.random.default_rng(probe.seed))
     inputs = torch.tensor(max(islice(stream, _WINDOWS), key=lambda batch: len(batch.inputs)).inputs)
-    entry = model.entry.detach().double()
-    if model.interface.reads_symbols:
-        x = entry[inputs]
-    else:
-        x = inputs.double() @ entry + model.entry_bias.detach().double()
+    x = model.enter(inputs).detach().double()
     return _norms(model, x, probe, torch.Generator().manual_seed(probe.seed))
 
 

@@ -193,7 +193,7 @@ def draw_trial(
     level = min(max(level + planted, 0.0), 1.0)
     pace = 1.0 + 0.1 * budget.epochs * math.exp(0.3 * luck)  # epochs until all but 1 / e of it is learnt
     metric, loss = data.metric, data.uniform_loss()
-    ceiling = 1.0 if metric.higher_is_better else 0.5 * constant_baseline
+    ceiling = 1.0 if metric.higher_is_better else constant_baseline - 0.5 * abs(constant_baseline)
 
     rules = EpochRules(budget, setting.learning_rate, metric, constant_baseline)
     curve: list[Point] = []

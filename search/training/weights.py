@@ -66,7 +66,8 @@ def network_of(model: SequenceModel, weights: Path) -> Network:
 def module_weights(model: SequenceModel, parameters: Sequence[Parameter]) -> dict[str, Tensor]:
     """Return the model's weights by the names of the exported network's parameters.
 
-    `entry.*`, `readout.*`, `log_scale` if the model has scales, and for layer k `cell.layers.k.NAME` for the name of each parameter of a layer.
+    `entry.*`, `readout.*`, `log_scale` if the model has scales, and for layer k `cell.layers.k.NAME` for the name of
+    each parameter of a layer.
     """
     symbols = model.interface.reads_symbols
     found = {"entry.weight": model.entry if symbols else model.entry.T}

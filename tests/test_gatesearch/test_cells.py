@@ -14,6 +14,7 @@ from search.cells.parameters import layout_of
 from search.kernels.reference import run_reference
 from search.training.model import SequenceModel
 from search.training.weights import layer_weights
+from tasks.interface import Interface
 from tasks.task import Output
 
 FORMULA = "z = sigmoid(linear(x) + linear(h))\nh' = z * h + (1 - z) * tanh(linear(x))"
@@ -120,7 +121,7 @@ def test_every_cell_of_the_library_is_a_module_that_computes_it() -> None:
     for name, cell in gatesearch.cells().items():
         units = 4 * layout_of(cell.graph).unit_multiple
         module = cell.module(units, dtype=torch.float64)
-        model = SequenceModel(cell.graph, units, 1, 4, Output.SYMBOLS)
+        model = SequenceModel(cell.graph, units, 1, Interface.same(Output.SYMBOLS, 4))
         model.initialise(1.0, generator)
         layer = model.layer_parameters()[0].map(lambda tensor: tensor.detach().double())
         parameters = export_module(display_formula(cell.graph), name).parameters

@@ -46,6 +46,7 @@ from search.kernels.reference import run_reference
 from search.training.model import SequenceModel
 from search.training.stepper import EagerStepper, NativeStepper, stepper_for
 from search.training.weights import layer_weights
+from tasks.interface import Interface
 from tasks.task import Batch, Output
 from tests.paths import ROOT
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
@@ -199,7 +200,7 @@ def test_recipes_have_it(op: Op) -> None:
 
 def given(graph: GateGraph, units: int, dtype: torch.dtype = torch.float64) -> tuple[LayerParameters, Tensor, Any]:
     """Return parameters of a layer, an input (3, 2, H) and states (2, H)."""
-    model = SequenceModel(graph, units, 1, 5, Output.SYMBOLS)
+    model = SequenceModel(graph, units, 1, Interface.same(Output.SYMBOLS, 5))
     model.initialise(2.0, torch.Generator().manual_seed(4))
     generator = torch.Generator().manual_seed(5)
     x = torch.randn(3, 2, units, generator=generator, dtype=dtype)
@@ -243,7 +244,7 @@ def test_the_peer_in_jax_computes_it(op: Op) -> None:
 @pytest.mark.parametrize("op", Op)
 def test_machine_code_trains_it_as_autograd_does(op: Op) -> None:
     require_host()
-    models = [SequenceModel(cell_of(op), 16, 1, 5, Output.SYMBOLS) for _ in range(2)]
+    models = [SequenceModel(cell_of(op), 16, 1, Interface.same(Output.SYMBOLS, 5)) for _ in range(2)]
     for model in models:
         model.initialise(1.0, torch.Generator().manual_seed(3))
     rng = np.random.default_rng(0)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.metrics import ACCURACY, NATS_PER_STEP, Metric
+from tasks.interface import Input
+from tasks.metrics import ACCURACY, MACRO_F1, MEAN_SQUARED_ERROR, NATS_PER_STEP, Metric
 from tasks.task import Batch, Output, Split, Task
 
 
@@ -307,3 +308,73 @@ class Talks(Sound):
     def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
         print("loading data ...")
         return super().evaluation(split, batch, steps)
+
+
+class Sensors(Task):
+    """Three real values to two others."""
+
+    name, metric, output, output_size = "sensors", MEAN_SQUARED_ERROR, Output.GAUSSIAN, 2
+    input, input_size = Input.VALUES, 3
+
+    def training(self, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        while True:
+            yield self.batch(rng, batch, steps)
+
+    def evaluation(self, split: Split, batch: int, steps: int) -> Iterator[Batch]:
+        rng = np.random.default_rng(list(Split).index(split))
+        for _ in range(10):
+            yield self.batch(rng, batch, steps)
+
+    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Batch:
+        inputs, targets = (rng.normal(size=(steps, batch, size)).astype(np.float32) for size in (3, 2))
+        return Batch(inputs, targets, np.ones((steps, batch), np.float32), True)
+
+
+class Classes(Sensors):
+    """Three real values to one of four classes, at the last step."""
+
+    metric, output, output_size, also = ACCURACY, Output.SYMBOLS, 4, (MACRO_F1,)
+
+    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Batch:
+        last = np.zeros((steps, batch), np.float32)
+        last[-1] = 1.0
+        return Batch(super().batch(rng, batch, steps).inputs, rng.integers(4, size=last.shape), last, True)
+
+
+class Tags(Sensors):
+    """Three real values to a subset of three labels: the inputs are no notes."""
+
+    metric, output, output_size = NATS_PER_STEP, Output.MULTI_LABEL, 3
+
+    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Batch:
+        window = super().batch(rng, batch, steps)
+        return Batch(window.inputs, (window.inputs > 0).astype(np.float32), window.loss_mask, True)
+
+
+class Gap(Sensors):
+    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Batch:
+        window = super().batch(rng, batch, steps)
+        window.inputs[3, 1, 2] = np.nan
+        return window
+
+
+class Doubles(Sensors):
+    def batch(self, rng: np.random.Generator, batch: int, steps: int) -> Batch:
+        window = super().batch(rng, batch, steps)
+        return Batch(window.inputs, window.targets.astype(np.float64), window.loss_mask, True)
+
+
+class ReadsTwo(Sensors):
+    input_size = 2
+
+
+class InputText(Sensors):
+    input = "values"  # type: ignore[assignment]
+
+
+class InputSizeText(Sensors):
+    input_size = "3"  # type: ignore[assignment]
+
+
+class AlsoF1(Sensors):
+    also = (MACRO_F1,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 import sys
 from itertools import islice
@@ -13,6 +14,7 @@ import pytest
 
 from tasks.checking import check_task
 from tasks.errors import TaskError
+from tasks.interface import Input
 from tasks.registry import TASKS, build_task, load_task
 from tasks.task import Batch, Split
 from tasks.watch import BatchRules
@@ -43,7 +45,7 @@ BREACHES = {
     "OneBuffer": "task 'sound', validation, window 1: its arrays were changed after it was yielded; yield new arrays",
     "TwoBuffers": "task 'sound', training, window 1: its arrays were changed after it was yielded; yield new arrays",
     "OutputText": "task 'sound': output = 'symbols'; it must be Output.SYMBOLS or Output.MULTI_LABEL",
-    "Bits": "task 'sound': metric 'bits' is none of gatesearch's; import ACCURACY or CROSS_ENTROPY from gatesearch",
+    "Bits": "task 'sound': metric 'bits' is none of gatesearch's; import ACCURACY, CROSS_ENTROPY or MACRO_F1",
     "SameSets": "task 'sound': validation and test are the same data; give each split its own",
     "TrainsOnTest": "task 'sound': all of test is among the first 64 windows of training; keep its data out of",
     "Drifts": "task 'sound', validation, window 1: is not the same when it is read again; seed its random numbers by",
@@ -72,9 +74,15 @@ BREACHES = {
     "StopsAtOnce": "task 'sound' raised StopIteration in validation, own_tasks.py line {line}: without a message",
     "Exits": "task 'sound' raised SystemExit in validation, own_tasks.py line {line}: 3",
     "NoSize": "task 'sound' raised AttributeError in output_size, own_tasks.py line {line}: 'NoSize' object has no",
-    "MetricText": "task 'sound': metric 'accuracy' is none of gatesearch's; import ACCURACY or CROSS_ENTROPY",
+    "MetricText": "task 'sound': metric 'accuracy' is none of gatesearch's; import ACCURACY, CROSS_ENTROPY or MACRO_F1",
     "SizeText": "task 'sound': output_size = '8'; it must be a whole number of at least 1",
     "SizeOfNumPy": "task 'sound': output_size has the type int64; it must be int, so use int()",
+    "Gap": "task 'sensors', validation, window 1: inputs has the value nan; every value must be finite",
+    "Doubles": "task 'sensors', validation, window 1: targets has the dtype float64; it must be float32",
+    "ReadsTwo": "task 'sensors', validation, window 1: inputs has the shape (64, 8, 3), but loss_mask (64, 8); inputs",
+    "InputText": "task 'sensors': input = 'values'; it must be Input.SYMBOLS or Input.VALUES, or None",
+    "InputSizeText": "task 'sensors': input_size = '3'; it must be a whole number of at least 1",
+    "AlsoF1": "task 'sensors': also lists macro_f1; Output.GAUSSIAN is measured by NATS_PER_STEP, MEAN_SQUARED_ERROR or",
     "HugeSize": "task 'sound': output_size = 1000000000; it must be at most 10,000,000, since no model has more",
 }
 LINES = {
@@ -98,10 +106,27 @@ def test_a_task_that_breaks_none_is_loaded(name: str) -> None:
     assert load_task(f"own_tasks:{name}").output_size == 8
 
 
+@pytest.mark.parametrize(("name", "sizes"), [("Sensors", (3, 2)), ("Classes", (3, 4)), ("Tags", (3, 3))])
+def test_inputs_and_outputs_are_two_choices(name: str, sizes: tuple[int, int]) -> None:
+    task = load_task(f"own_tasks:{name}")
+    check_task(task, thorough=True)
+    both = task.interface
+    assert (both.input, both.input_size, both.output_size) == (Input.VALUES, *sizes)
+    validation = [*task.evaluation(Split.VALIDATION, 8, 64)]
+    targets = np.concatenate([batch.targets[batch.loss_mask > 0] for batch in validation]).astype(np.float64)
+    expected = {
+        "Sensors": targets.var(axis=0).mean(),
+        "Classes": np.bincount(targets.astype(int)).max() / len(targets) if targets.ndim == 1 else 0.0,
+        "Tags": 3 * math.log(2.0),
+    }
+    assert task.constant_baseline() == pytest.approx(expected[name], rel=1e-2 if name == "Tags" else 1e-6)
+
+
 def test_the_cases_are_all_there() -> None:
     module = importlib.import_module(load_task("own_tasks:Sound").__module__)
     classes = {name for name, kind in vars(module).items() if getattr(kind, "__module__", None) == module.__name__}
-    assert classes == {*BREACHES, "Sound", "Roll", "KeepsFunction", "Talks", "EndsAfterTheCheck"}
+    whole = {"Sound", "Roll", "KeepsFunction", "Talks", "EndsAfterTheCheck", "Sensors", "Classes", "Tags"}
+    assert classes == {*BREACHES, *whole}
 
 
 def test_what_was_read_is_counted() -> None:

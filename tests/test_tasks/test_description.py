@@ -47,13 +47,15 @@ def test_sequences_are_columns_between_starts_and_end_with_their_last_counted_st
         Window(np.array([[5, 0, 9], [6, 0, 9]]), mask, False),
         Window(np.array([[1, 7, 9], [3, 8, 9]]), mask, True),
     ]
-    found = reading(windows, 10)
+    found = reading(windows, 10, Output.SYMBOLS)
     # First run: columns 1 3 5 6, and 2 4 0 of which the last 0 is padding; the third has nothing that counts.
     assert found.lengths == (4, 3, 2, 1)
     assert found.counted == 6
     assert found.seen == len({1, 3, 5, 6, 2, 4, 0, 7})
     assert found.notes is None
-    again = reading([Window(np.array([[2], [4], [0], [9]]), np.array([[0], [0], [1], [0]], np.float32), True)], 10)
+    again = reading(
+        [Window(np.array([[2], [4], [0], [9]]), np.array([[0], [0], [1], [0]], np.float32), True)], 10, Output.SYMBOLS
+    )
     described = found.description("by hand", [again], unit="columns")
     assert (described.sequences, described.repeated, described.repeated_steps) == (4, 1, 3)
     assert (described.steps, described.unit, described.loss_mask_share) == (10, "columns", 0.6)

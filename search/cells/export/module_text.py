@@ -464,11 +464,7 @@ def network_class(name: str, code: LayerCode, network: Network) -> str:
     what, entry = ("Embedding", "nn.Embedding") if network.symbols else ("Projection", "nn.Linear")
     shape = "symbols (T, B)" if network.symbols else "values (T, B, D)"
     what_out = "means (T, B, V) of normal distributions" if network.scaled else "outputs (T, B, V)"
-    scales = (
-        "\n        self.log_scale = nn.Parameter(torch.zeros(output_size))  # of the normal distributions"
-        if network.scaled
-        else ""
-    )
+    scales = "\n        self.log_scale = nn.Parameter(torch.zeros(output_size))" if network.scaled else ""
     signature = _fitting(
         "def forward(", f"self, x: Tensor, hx: {state} | None = None", f") -> tuple[Tensor, {state}]:", 1
     )

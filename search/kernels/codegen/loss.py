@@ -231,7 +231,7 @@ class _Readout(Function):
         The loss is that of normal distributions, z^2 / 2 + ln scale + ln(2 pi) / 2 with z = error / scale; without
         scales it is half the squared error.
         """
-        vector, zero, half = self.vector, self.constant(0.0), self.constant(0.5)
+        vector, half = self.vector, self.constant(0.5)
         with self.loop(rows.total) as row:
             sum_of_nats = row.carry("double", "0.0")
             logits, targets = self._of_row(rows, row)

@@ -1,8 +1,8 @@
 """Memory that machine code reads and writes: parameters, an arena, and the addresses of a program's buffers.
 
-T steps, B sequences, H units, S: H rounded up to whole vectors, D input size, V output size, P parameters. All arrays are
-float32. Parameters and their gradients have rows of H numbers without gaps, all other arrays
-rows of S, of which those from H on are padding.
+T steps, B sequences, H units, S: H rounded up to whole vectors, D input size, V output size, P parameters. All arrays
+are float32. Parameters and their gradients have rows of H numbers without gaps, all other arrays rows of S, of which
+those from H on are padding.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def new_block(floats: int) -> Tensor:
 class ModelBuffers:
     """All memory of a model around a compiled cell.
 
-    It reads symbols, or values unless `reads_symbols`, and predicts what `head` says (`codegen.loss.HEADS`). `code` is the machine code of the first layer, if the batches are large enough; `code_for` has that of others too.
+    It reads symbols, or values unless `reads_symbols`, and predicts what `head` says (`codegen.loss.HEADS`).
+
+    `code` is the machine code of the first layer, if the batches are large enough; `code_for` has that of others too.
 
     Arguments and results of a call are at fixed addresses: `control` (largest gradient norm, then the numbers of the
     optimiser's step), `results` (nats, gradient norm, number of steps in the loss mask), and `count` (that number

@@ -17,7 +17,9 @@ from search.profiles.loading import load_profile
 from search.profiles.sections import Profile, ScheduleSection
 from search.training.model import SequenceModel
 from search.training.stepper import stepper_for
+from tasks.interface import Interface
 from tasks.task import Output, Split
+from tests.test_search.interfaces import assert_same_scores, draw_batch
 from tests.test_search.small import small_task
 
 
@@ -48,22 +50,17 @@ def test_the_parts_of_a_trial_add_up_to_it() -> None:
 @pytest.mark.parametrize("output", Output)
 def test_a_watched_step_is_the_same_step(output: Output) -> None:
     def model() -> SequenceModel:
-        found = SequenceModel(LIBRARY["lstm"].graph, 16, 2, 5, output)
+        found = SequenceModel(LIBRARY["lstm"].graph, 16, 2, Interface.same(output, 5))
         found.initialise(1.0, torch.Generator().manual_seed(0))
         return found
 
     rng = np.random.default_rng(0)
-    batch = next(small_task("xml").training(3, 4, rng))
-    if output is Output.MULTI_LABEL:
-        rolls = (rng.random((4, 3, 5)) < 0.3).astype(np.float32)
-        batch = replace(batch, inputs=rolls, targets=rolls)
-    else:
-        batch = replace(batch, inputs=batch.inputs % 5, targets=batch.targets % 5)
+    batch = draw_batch(rng, Interface.same(output, 5), 4, 3)
     plain, seen = (stepper_for(model()) for _ in range(2))
     with watched() as watch:
         step, score = seen.train(batch, 0.1, 1.0), seen.score(batch)
     assert step == plain.train(batch, 0.1, 1.0)
-    np.testing.assert_array_equal(score, plain.score(batch))
+    assert_same_scores(score, plain.score(batch))
     assert torch.equal(seen.model.flat, plain.model.flat)
     assert set(watch.seconds) == {"mask", "layers", "readout", "update", "evaluation"}
 

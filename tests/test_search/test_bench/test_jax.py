@@ -19,6 +19,7 @@ from search.kernels.parameters import LayerParameters
 from search.kernels.reference import run_reference
 from search.training.model import SequenceModel
 from search.training.stepper import EagerStepper
+from tasks.interface import Interface
 from tasks.task import Batch, Output
 from tests.test_search.test_cells.vocabulary import sprinkled
 from tests.test_search.test_kernels.stages import VALUES
@@ -44,7 +45,7 @@ CELLS = cells()
 
 def drawn(graph: GateGraph) -> tuple[LayerParameters, Tensor, tuple[Tensor, ...]]:
     """Return parameters, input and states in float64."""
-    layer = initial_arrays(graph, UNITS, 1, SYMBOLS, np.random.default_rng(1)).layers[0]
+    layer = initial_arrays(graph, UNITS, 1, Interface.same(Output.SYMBOLS, SYMBOLS), np.random.default_rng(1)).layers[0]
     parameters = LayerParameters(
         torch.tensor(layer.weights), torch.tensor(layer.biases), tuple(map(torch.tensor, layer.blocks)),
         torch.tensor(layer.vectors),
@@ -86,17 +87,18 @@ def test_a_training_step_is_that_of_the_eager_backend(name: str, output: Output)
     batch = Batch(inputs, targets, np.ones((STEPS, BATCH), np.float32), starts=True)
     if output is not Output.SYMBOLS:
         batch = Batch(inputs.astype(np.float32), targets.astype(np.float32), batch.loss_mask, starts=True)
-    arrays = initial_arrays(graph, UNITS, 2, SYMBOLS, rng)
-    model = SequenceModel(graph, UNITS, 2, SYMBOLS, output)
+    interface = Interface.same(output, SYMBOLS)
+    arrays = initial_arrays(graph, UNITS, 2, interface, rng)
+    model = SequenceModel(graph, UNITS, 2, interface)
     copy_into(model, arrays)
-    stepper, update = EagerStepper(model), jax_update(graph, batch, output, 0.5, 0.1)
+    stepper, update = EagerStepper(model), jax_update(graph, batch, interface, 0.5, 0.1)
     for _ in range(2):
         value, arrays = update(arrays)
         assert float(value) * BATCH == pytest.approx(stepper.train(batch, 0.5, 0.1).nats, rel=1e-5)
     after = model.flat.clone()
     copy_into(model, arrays)
     torch.testing.assert_close(model.flat, after, rtol=1e-4, atol=1e-5)
-    losses = [jax_step(graph, UNITS, 2, batch, output, 0.5, 0.1)() for _ in range(2)]
+    losses = [jax_step(graph, UNITS, 2, batch, interface, 0.5, 0.1)() for _ in range(2)]
     assert losses[0] == losses[1] == pytest.approx(float(value), rel=0.5)
 
 

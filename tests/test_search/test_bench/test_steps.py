@@ -20,9 +20,9 @@ from search.bench.steps import (
 )
 from search.cells.library import LIBRARY
 from search.training.model import SequenceModel
-from tasks.task import Output
+from tasks.interface import Interface, Output
 
-SHAPE = Shape(units=16, layers=2, batch=3, steps=4, output_size=5)
+SHAPE = Shape(units=16, layers=2, batch=3, steps=4, interface=Interface.same(Output.SYMBOLS, 5))
 
 
 def loss_of(model: SequenceModel, shape: Shape) -> float:
@@ -33,7 +33,7 @@ def loss_of(model: SequenceModel, shape: Shape) -> float:
 @pytest.mark.parametrize("output", Output)
 @pytest.mark.parametrize("path", ["eager", "reference"])
 def test_slower_paths_train_the_same_model(path: str, output: Output) -> None:
-    shape = Shape(16, 2, 3, 4, 5, output)
+    shape = Shape(16, 2, 3, 4, Interface.same(output, 5))
     graph = LIBRARY["gru"].graph
     assert loss_of(_ByPath(path, graph, shape), shape) == pytest.approx(
         loss_of(SequenceModel(graph, *_size(shape)), shape), rel=1e-5

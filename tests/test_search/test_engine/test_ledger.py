@@ -77,7 +77,7 @@ def plain_costs(folder: Path, profile: Profile = LONG) -> Mapping[int | None, fl
             task, schedule = TASKS[row.task], section_of(profile, row.task).schedule
             graph = graph_of(store.cell(row.cell))
             layers = Setting.from_key(row.setting).layers
-            model = model_products(matrix_groups(graph), row.units, layers, task.output_size, task.output)
+            model = model_products(matrix_groups(graph), row.units, layers, task.interface)
             size = data_size(task, schedule.batch, schedule.unroll)
             own = trial_compute(model, size, row.steps, len(row.curve), row.test is not None)
             found[row.proposal if row.proposal is not None and row.proposal >= 0 else None] += own

@@ -27,7 +27,7 @@ from search.kernels.runtime.buffers import Addresses, Parameters, value_addresse
 from search.kernels.runtime.native_model import native_model
 from search.kernels.runtime.step import StepCommands
 from search.training.model import SequenceModel
-from tasks.task import Output
+from tasks.interface import OUTPUTS, Input, Interface, Output
 from tests.test_search.test_kernels.vocabulary import GUARDED, VOCABULARY, fitting_units
 
 PAGE = mmap.PAGESIZE
@@ -83,10 +83,13 @@ def run(at_end: bool, mutants: int) -> None:
 
 
 def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
-    """Train and score models of both kinds of output; each array of the model and of the batch is guarded."""
-    for multi_label in (False, True):
-        for output_size, steps in ((2, 3), (17, 1), (40, 2)):
-            model = SequenceModel(graph, units, 2, output_size, Output.MULTI_LABEL if multi_label else Output.SYMBOLS)
+    """Train and score models of all kinds of input and output; each array of the model and of the batch is guarded."""
+    for first, output in enumerate(Output):
+        for n, (output_size, steps) in enumerate(((2, 3), (17, 1), (40, 2))):
+            same = Interface.same(output, output_size)
+            other = Input.VALUES if same.reads_symbols else Input.SYMBOLS
+            interface = (same, Interface(other, 19, output, output_size))[(first + n) % 2]
+            model = SequenceModel(graph, units, 2, interface)
             parts = [guarded(at_end, *p.shape).copy_(torch.randn(p.shape) * 0.3) for p in model.parameters()]
             gradients = [guarded(at_end, *p.shape).zero_() for p in parts]  # which code adds to
             flat, flat_grad = (guarded(at_end, model.flat.numel()).zero_() for _ in range(2))
@@ -95,12 +98,18 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
             given = _parameters(flat_grad, dict(zip(names, gradients, strict=True)))
             updates = Updates(OptimiserName.ADAMW, flat, 0.1, model.decayed())
             updates.moments = guarded(at_end, *updates.moments.shape).zero_()
-            dropout = Dropout(0.3, batch % 2 == 0, 0) if units in (1, 33) else None
-            code = native_model(graph, values, given, multi_label, updates, dropout)
+            dropout = Dropout(0.3, batch % 2 == 0, 0) if units == 33 else None
+            code = native_model(graph, values, given, interface.reads_symbols, output, updates, dropout)
             assert code is not None
-            shape = (steps, batch, output_size) if multi_label else (steps, batch)
-            kind = torch.float32 if multi_label else torch.long
-            inputs, targets = (guarded(at_end, *shape, dtype=kind).fill_(1).numpy() for _ in range(2))
+            sides = (
+                (interface.reads_symbols, interface.input_size), (OUTPUTS[output].symbols, output_size)
+            )  # fmt: skip
+            inputs, targets = (
+                guarded(at_end, steps, batch, dtype=torch.long).fill_(1).numpy()
+                if symbols
+                else guarded(at_end, steps, batch, size).fill_(1).numpy()
+                for symbols, size in sides
+            )
             mask = guarded(at_end, steps, batch).fill_(1.0)
             for share in (1.0, 0.0):
                 mask[0] = share
@@ -120,7 +129,8 @@ def _parameters(flat: Tensor, parts: dict[str, Tensor]) -> Parameters:
         return LayerParameters(parts[f"weights.{k}"], parts[f"biases.{k}"], blocks, parts[f"vectors.{k}"])
 
     layers = tuple(layer(k) for k in range(2))
-    return Parameters(flat, parts["entry"], parts["entry_bias"], layers, parts["readout"], parts["readout_bias"])
+    ends = (parts[name] for name in ("readout", "readout_bias", "log_scale"))
+    return Parameters(flat, parts["entry"], parts["entry_bias"], layers, *ends)
 
 
 if __name__ == "__main__":

@@ -77,10 +77,10 @@ def _run(
     steps = len(x) if symbols is None else len(symbols)
     table = x if symbols is not None else torch.zeros(1, units)
     values, gradients = (
-        Parameters(torch.empty(0), entry, torch.empty(0), (layer,), entry, torch.empty(0))
+        Parameters(torch.empty(0), entry, torch.empty(0), (layer,), entry, torch.empty(0), torch.empty(0))
         for layer, entry in ((parameters, table), (parameters.map(torch.zeros_like), torch.zeros_like(table)))
     )
-    model = ModelBuffers(code, values, gradients, False, Updates(OptimiserName.SGD, values.flat))
+    model = ModelBuffers(code, values, gradients, True, "symbols", Updates(OptimiserName.SGD, values.flat))
     model.arena.allocate("one", 1, 1.0)
     model.arena.allocate("zeros", width, 0.0)
     for _ in range(2):  # the first pass sizes the arena, whose blocks then stay where they are

@@ -362,7 +362,7 @@ def test_a_trial_behind_before_its_first_epoch_has_ended_reports_that_mark() -> 
 def test_states_are_carried_from_one_stepper_to_another(kind: type) -> None:
     """With 13 units a row of the native states has padding."""
     require_host()
-    models = [SequenceModel(LIBRARY["lstm"].graph, 13, 2, XML.output_size, XML.output) for _ in range(2)]
+    models = [SequenceModel(LIBRARY["lstm"].graph, 13, 2, XML.interface) for _ in range(2)]
     models[0].initialise(1.0, torch.Generator().manual_seed(0))
     first, second = (EagerStepper(m) if kind is EagerStepper else stepper_for(m) for m in models)
     assert type(first) is type(second) is kind

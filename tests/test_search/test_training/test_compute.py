@@ -14,6 +14,7 @@ from search.cells.notation.formula import parse_formula
 from search.training.compute import ModelProducts, Positions, data_size, matrix_groups, model_products, trial_compute
 from search.training.model import SequenceModel
 from tasks.arithmetic import Arithmetic
+from tasks.interface import Interface
 from tasks.task import Output, Split, Task
 from tasks.xml import Xml
 from tests.test_search.small import Chords, small_task
@@ -23,7 +24,7 @@ CELLS = {"lstm": LIBRARY["lstm"].graph, "gru": LIBRARY["gru"].graph, "mut1": LIB
 
 
 def products_of(graph: GateGraph, units: int, layers: int, task: Task) -> ModelProducts:
-    return model_products(matrix_groups(graph), units, layers, task.output_size, task.output)
+    return model_products(matrix_groups(graph), units, layers, task.interface)
 
 
 def counted(model: SequenceModel, task: Task, split: Split) -> int:
@@ -48,7 +49,7 @@ def counted(model: SequenceModel, task: Task, split: Split) -> int:
 )
 def test_an_evaluation_costs_what_pytorch_counts(name: str, layers: int, task: Task) -> None:
     graph = CELLS[name]
-    model = SequenceModel(graph, 8, layers, task.output_size, task.output)
+    model = SequenceModel(graph, 8, layers, task.interface)
     model.initialise(1.0, torch.Generator().manual_seed(0))
     size = data_size(task, batch=4, unroll=6)
     ours = products_of(graph, 8, layers, task)
@@ -60,9 +61,9 @@ def test_the_matrices_are_those_of_torch_nn() -> None:
     """Count, in a plain loop, a multiply-add for each entry of each matrix that a position passes."""
     for name, layer in (("lstm", nn.LSTM(12, 12, 2)), ("gru-after", nn.GRU(12, 12, 2)), ("tanh", nn.RNN(12, 12, 2))):
         products = sum(p.numel() for key, p in layer.named_parameters() if key.startswith("weight"))
-        ours = model_products(matrix_groups(LIBRARY[name].graph), 12, 2, 30, Output.SYMBOLS)
+        ours = model_products(matrix_groups(LIBRARY[name].graph), 12, 2, Interface.same(Output.SYMBOLS, 30))
         assert (ours.read, ours.predicted) == (products, nn.Linear(12, 30).weight.numel())
-    rolls = model_products((1, 1), 12, 1, 30, Output.MULTI_LABEL)
+    rolls = model_products((1, 1), 12, 1, Interface.same(Output.MULTI_LABEL, 30))
     assert rolls.read == nn.Linear(30, 12).weight.numel() + 2 * 12 * 12
 
 
@@ -70,7 +71,7 @@ def test_a_training_step_costs_three_forward_passes_but_for_what_needs_no_gradie
     """PyTorch skips the gradient of the first state, a constant, and of the loss mask's missing steps."""
     graph: GateGraph = LIBRARY["gru"].graph
     task = small_task("xml")
-    model = SequenceModel(graph, 8, 1, task.output_size, task.output)
+    model = SequenceModel(graph, 8, 1, task.interface)
     model.initialise(1.0, torch.Generator().manual_seed(0))
     batch = next(task.training(4, 20, np.random.default_rng(0)))
     with FlopCounterMode(display=False) as counter:

@@ -15,6 +15,7 @@ from search.kernels.reference import run_reference
 from search.training.gradients import Probe, gradient_norms, trained_gradient_norms
 from search.training.model import SequenceModel
 from tasks.generated import GeneratedTask, Sample
+from tasks.interface import Interface
 from tasks.registry import load_task
 from tasks.task import Output
 
@@ -48,7 +49,7 @@ def test_the_norms_are_those_of_the_exact_jacobians(name: str) -> None:
     found = gradient_norms(graph, probe)
     # One sequence after the other, by PyTorch's Jacobian of the reference.
     generator = torch.Generator().manual_seed(probe.seed)
-    model = SequenceModel(graph, 16, 1, 4, Output.SYMBOLS)
+    model = SequenceModel(graph, 16, 1, Interface.same(Output.SYMBOLS, 4))
     model.initialise(2.0, generator)
     weight, bias = model.weights[0].detach().double(), model.biases[0].detach().double()
     x = model.entry.detach().double()[torch.randint(4, (9, 600), generator=generator)][:, :40]
@@ -86,7 +87,7 @@ def test_a_gradient_that_overflows_is_no_number() -> None:
 def test_both_measurements_agree_on_an_untrained_model(layers: int) -> None:
     """The task's symbols are uniform, like those of the untrained layer; the layers below the last one run first."""
     graph, probe = LIBRARY["gru"].graph, Probe(steps=12, run_in=8, units=32, sequences=400, symbols=27)
-    model = SequenceModel(graph, 32, layers, 27, Output.SYMBOLS)
+    model = SequenceModel(graph, 32, layers, Interface.same(Output.SYMBOLS, 27))
     model.initialise(1.0, torch.Generator().manual_seed(3))
     found = trained_gradient_norms(model, Letters(), probe)
     assert len(found.hidden) == 13
@@ -111,7 +112,7 @@ def test_both_measurements_agree_on_an_untrained_model(layers: int) -> None:
 
 def test_pieces_that_are_short_are_followed_as_far_as_they_go() -> None:
     task = load_task("memorization", length=3, validation=300, test=300)
-    model = SequenceModel(LIBRARY["lstm"].graph, 16, 1, task.output_size, task.output)
+    model = SequenceModel(LIBRARY["lstm"].graph, 16, 1, task.interface)
     model.initialise(1.0, torch.Generator().manual_seed(0))
     norms = trained_gradient_norms(model, task, Probe(sequences=8))
     assert len(norms.hidden) == len(norms.states) == len(next(task.training(8, 150, np.random.default_rng(0))).inputs)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,7 +26,9 @@ from search.kernels.errors import KernelError
 from search.training.model import SequenceModel, States, count_parameters, units_for
 from search.training.settings import Setting
 from search.training.stepper import EagerStepper
+from tasks.interface import OUTPUTS, Interface
 from tasks.task import Batch, Output, Split, Task
+from tests.test_search.interfaces import draw_batch
 from tests.test_search.small import Chords, small_task
 
 V, H, B, T = 11, 16, 3, 7
@@ -43,19 +46,15 @@ h' = o * tanh(c')"""
 def make_model(
     graph: GateGraph = LSTM, layers: int = 1, output: Output = Output.SYMBOLS, seed: int = 0, scale: float = 1.0
 ) -> SequenceModel:
-    model = SequenceModel(graph, H, layers, V, output)
+    model = SequenceModel(graph, H, layers, Interface.same(output, V))
     model.initialise(scale, torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        model.log_scale.copy_(torch.linspace(-1.0, 1.0, len(model.log_scale)))
     return model
 
 
 def make_batch(output: Output = Output.SYMBOLS, seed: int = 0, all_count: bool = False, steps: int = T) -> Batch:
-    rng = np.random.default_rng(seed)
-    if output is Output.SYMBOLS:
-        inputs, targets = rng.integers(V, size=(2, steps, B))
-    else:
-        inputs, targets = (rng.random((2, steps, B, V)) < 0.3).astype(np.float32)
-    loss_mask = np.ones((steps, B)) if all_count else rng.random((steps, B)) < 0.6
-    return Batch(inputs, targets, loss_mask.astype(np.float32), starts=True)
+    return draw_batch(np.random.default_rng(seed), Interface.same(output, V), steps, B, 1.0 if all_count else 0.6)
 
 
 class Twin(nn.Module):
@@ -63,7 +62,9 @@ class Twin(nn.Module):
 
     def __init__(self, model: SequenceModel, layers: int) -> None:
         super().__init__()
-        self.roll = model.output is Output.MULTI_LABEL
+        self.roll = not model.interface.reads_symbols
+        self.output = model.interface.output
+        self.log_scale = nn.Parameter(torch.zeros(V if self.output is Output.GAUSSIAN else 0))
         self.entry: nn.Embedding | nn.Linear = nn.Linear(V, H) if self.roll else nn.Embedding(V, H)
         self.lstm, self.readout = nn.LSTM(H, H, layers), nn.Linear(H, V)
         self.places = gate_places(model.graph)
@@ -85,6 +86,8 @@ class Twin(nn.Module):
             (of(self.readout.weight), of(model.readout)),
             (of(self.readout.bias), of(model.readout_bias)),
         ]
+        if self.output is Output.GAUSSIAN:
+            found.append((of(self.log_scale), of(model.log_scale)))
         if isinstance(self.entry, nn.Linear):
             found.append((of(self.entry.bias), of(model.entry_bias)))
         for layer, (weight, bias) in enumerate(zip(model.weights, model.biases, strict=True)):
@@ -103,7 +106,13 @@ class Twin(nn.Module):
         for t, b in itertools.product(range(len(batch.inputs)), range(B)):
             if batch.loss_mask[t, b]:
                 target = torch.tensor(batch.targets[t, b])
-                if self.roll:
+                if self.output is Output.GAUSSIAN:
+                    variance = (2.0 * self.log_scale).exp()
+                    nats = functional.gaussian_nll_loss(logits[t, b], target, variance, full=True, reduction="sum")
+                    total = total + nats
+                elif self.output is Output.SQUARED_ERROR:
+                    total = total + 0.5 * functional.mse_loss(logits[t, b], target, reduction="sum")
+                elif self.output is Output.MULTI_LABEL:
                     probability = torch.sigmoid(logits[t, b])
                     total = total - torch.where(target > 0, probability.log(), (1 - probability).log()).sum()
                 else:
@@ -130,9 +139,14 @@ def gate_places(graph: GateGraph) -> dict[tuple[int, Op], int]:
 @pytest.mark.parametrize("name", ["tanh", "lstm", "gru", "mut1"])
 def test_the_count_of_parameters_is_the_number_of_numbers_in_the_model(name: str, layers: int, output: Output) -> None:
     graph = LIBRARY[name].graph
-    model = SequenceModel(graph, H, layers, V, output)
+    model = SequenceModel(graph, H, layers, Interface.same(output, V))
     numbers = sum(p.numel() for p in model.parameters())
-    assert count_parameters(graph, H, layers, V, output) == numbers == model.flat.numel() == model.flat_grad.numel()
+    assert (
+        count_parameters(graph, H, layers, Interface.same(output, V))
+        == numbers
+        == model.flat.numel()
+        == model.flat_grad.numel()
+    )
 
 
 @pytest.mark.parametrize("output", Output)
@@ -140,25 +154,28 @@ def test_the_count_of_parameters_is_the_number_of_numbers_in_the_model(name: str
 def test_units_are_those_of_the_nearest_model_that_a_plain_search_finds(budget: int, output: Output) -> None:
     for graph, layers, output_size in itertools.product((LIBRARY["tanh"].graph, LSTM, GRU), (1, 3), (2, 26, 40)):
         setting = Setting(1.0, 1.0, 5.0, layers, budget)
-        distances = [(abs(count_parameters(graph, h, layers, output_size, output) - budget), h) for h in range(1, 1200)]
-        assert units_for(graph, setting, output_size, output) == min(distances)[1]
+        distances = [
+            (abs(count_parameters(graph, h, layers, Interface.same(output, output_size)) - budget), h)
+            for h in range(1, 1200)
+        ]
+        assert units_for(graph, setting, Interface.same(output, output_size)) == min(distances)[1]
 
 
 def test_of_two_models_that_are_equally_near_the_smaller_one_is_taken() -> None:
     graph = parse_formula("h' = tanh(x) * h")  # 2 V H + V numbers: 10 a unit
     for budget, units in ((34, 3), (35, 3), (39, 3), (40, 3), (41, 4), (45, 4)):
-        assert units_for(graph, Setting(1.0, 1.0, 5.0, 1, budget), 5, Output.SYMBOLS) == units
+        assert units_for(graph, Setting(1.0, 1.0, 5.0, 1, budget), Interface.same(Output.SYMBOLS, 5)) == units
 
 
 def test_a_budget_that_a_model_of_1_unit_exceeds_is_an_error_with_both_numbers() -> None:
-    least = count_parameters(LSTM, 1, 2, 26, Output.SYMBOLS)
+    least = count_parameters(LSTM, 1, 2, Interface.same(Output.SYMBOLS, 26))
     assert least == 2 * 8 * 2 + 3 * 26
-    assert units_for(LSTM, Setting(1.0, 1.0, 5.0, 2, least), 26, Output.SYMBOLS) == 1
+    assert units_for(LSTM, Setting(1.0, 1.0, 5.0, 2, least), Interface.same(Output.SYMBOLS, 26)) == 1
     with pytest.raises(
         BudgetError,
         match=rf"^a budget of {least - 1} parameters is too small: a model of 1 unit in 2 layers takes {least}$",
     ):
-        units_for(LSTM, Setting(1.0, 1.0, 5.0, 2, least - 1), 26, Output.SYMBOLS)
+        units_for(LSTM, Setting(1.0, 1.0, 5.0, 2, least - 1), Interface.same(Output.SYMBOLS, 26))
 
 
 SIZES = {"arithmetic": (40, Output.SYMBOLS), "xml": (29, Output.SYMBOLS), "music": (88, Output.MULTI_LABEL)}
@@ -173,8 +190,10 @@ def test_models_of_one_budget_are_of_one_size(name: str) -> None:
 
     def distances(budget: int) -> npt.NDArray[np.float64]:
         setting = Setting(1.0, 1.0, 5.0, 1, budget)
-        units = [units_for(graph, setting, output_size, output) for graph in graphs]
-        found = [count_parameters(g, h, 1, output_size, output) for g, h in zip(graphs, units, strict=True)]
+        units = [units_for(graph, setting, Interface.same(output, output_size)) for graph in graphs]
+        found = [
+            count_parameters(g, h, 1, Interface.same(output, output_size)) for g, h in zip(graphs, units, strict=True)
+        ]
         return np.abs(np.array(found) / budget - 1.0)
 
     least, large = (80_000, (150_000, 250_000, 1_000_000)) if name == "language" else (24_000, (100_000, 1_000_000))
@@ -186,7 +205,7 @@ def test_models_of_one_budget_are_of_one_size(name: str) -> None:
 
 def test_initial_numbers_fill_the_interval_evenly_in_every_tensor() -> None:
     graph = LIBRARY["tanh"].graph
-    model = SequenceModel(graph, 64, 2, 40, Output.MULTI_LABEL)
+    model = SequenceModel(graph, 64, 2, Interface.same(Output.MULTI_LABEL, 40))
     model.initialise(1.4, torch.Generator().manual_seed(0))
     bound = 1.4 / math.sqrt(64)
     for parameter in filter(torch.numel, model.parameters()):  # this cell has no vectors
@@ -236,7 +255,7 @@ def test_equal_seeds_give_equal_weights_and_others_give_others() -> None:
 
 @pytest.mark.parametrize("task", [small_task("xml"), small_task("memorization"), Chords()], ids=lambda task: task.name)
 def test_a_model_that_knows_nothing_has_the_uniform_loss(task: Task) -> None:
-    model = SequenceModel(GRU, H, 1, task.output_size, task.output)
+    model = SequenceModel(GRU, H, 1, task.interface)
     model.initialise(1.0, torch.Generator().manual_seed(0))
     with torch.no_grad():
         model.readout.zero_()
@@ -315,15 +334,22 @@ def test_a_score_is_what_numpy_finds_for_each_step(output: Output) -> None:
     loss_mask = batch.loss_mask > 0
     score, _ = model.score(batch, model.zero_states(B))
     if output is Output.SYMBOLS:
-        values = (logits.argmax(-1) == batch.targets)[loss_mask]
+        np.testing.assert_array_equal(score.predicted, logits.argmax(-1)[loss_mask])
         log = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         nats = -np.take_along_axis(log, batch.targets[..., None], -1)[..., 0][loss_mask]
+    elif OUTPUTS[output].real:
+        errors = logits - batch.targets
+        scale = model.log_scale.detach().exp().double().numpy() if output is Output.GAUSSIAN else 1.0
+        nats = -np.asarray(stats.norm.logpdf(errors, scale=scale)).sum(-1)[loss_mask]
+        if output is Output.SQUARED_ERROR:
+            nats -= 0.5 * V * np.log(2 * np.pi)
+        np.testing.assert_allclose(score.squared, np.square(errors).mean(-1)[loss_mask], rtol=1e-4)
+        np.testing.assert_allclose(score.absolute, np.abs(errors).mean(-1)[loss_mask], rtol=1e-4)
     else:
         signs = np.where(batch.targets > 0, 1.0, -1.0)
         nats = np.log1p(np.exp(-signs * logits)).sum(-1)[loss_mask]
-        values = np.zeros(len(nats))
+        assert not score.predicted.size
     np.testing.assert_allclose(score.nats, nats, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(score.correct, values)
 
 
 def test_states_before_a_sequence_are_zeros_for_each_layer_and_state() -> None:
@@ -351,7 +377,7 @@ def test_a_batch_that_does_not_fit_the_states_is_named() -> None:
 
 def test_a_large_vocabulary_has_the_loss_and_gradients_of_exact_arithmetic() -> None:
     """The loss over 1,000 words against numpy in double precision; the gradient of a logit is p - 1 or p."""
-    model = SequenceModel(GRU, H, 1, 1000, Output.SYMBOLS)
+    model = SequenceModel(GRU, H, 1, Interface.same(Output.SYMBOLS, 1000))
     model.initialise(2.0, torch.Generator().manual_seed(0))
     rng = np.random.default_rng(0)
     inputs, targets = rng.integers(1000, size=(2, T, B))

@@ -35,8 +35,10 @@ from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.stepper import EagerStepper, NativeStepper, stepper_for
 from search.training.trial import train_trial
+from tasks.interface import OUTPUTS, Interface
 from tasks.task import Batch, Output
 from tests.paths import ROOT
+from tests.test_search.interfaces import assert_same_scores, draw_batch, pairs
 from tests.test_search.small import Chords, small_task
 from tests.test_search.test_kernels.comparison import LAYERED, layered_descendants
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
@@ -60,7 +62,7 @@ class Slow(SequenceModel):
     """The same model with its layers run by the reference."""
 
     def outputs(self, inputs: Tensor, states: States, masks: Masks | None = None) -> tuple[Tensor, States]:
-        symbols = self.output is Output.SYMBOLS
+        symbols = self.interface.reads_symbols
         values = functional.embedding(inputs, self.entry) if symbols else inputs @ self.entry + self.entry_bias
         after = []
         for parameters, before in zip(self.layer_parameters(), states, strict=True):
@@ -72,10 +74,19 @@ class Slow(SequenceModel):
 def pair(
     graph: GateGraph, units: int, layers: int, output_size: int, output: Output, scale: float = 1.0
 ) -> tuple[NativeStepper, EagerStepper]:
+    """Return the native stepper, and PyTorch's of a slow model with the same weights, that predict what they read."""
+    return pair_of(graph, units, layers, Interface.same(output, output_size), scale)
+
+
+def pair_of(
+    graph: GateGraph, units: int, layers: int, interface: Interface, scale: float = 1.0
+) -> tuple[NativeStepper, EagerStepper]:
     """Return the native stepper, and PyTorch's of a slow model with the same weights."""
-    models = [kind(graph, units, layers, output_size, output) for kind in (SequenceModel, Slow)]
+    models = [kind(graph, units, layers, interface) for kind in (SequenceModel, Slow)]
     for model in models:
         model.initialise(scale, torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            model.log_scale.copy_(torch.linspace(-1.0, 1.0, len(model.log_scale)))
     require_host()
     native = stepper_for(models[0])
     assert isinstance(native, NativeStepper)
@@ -85,11 +96,7 @@ def pair(
 def draw(
     rng: np.random.Generator, steps: int, batch: int, output_size: int, output: Output, share: float = 0.7
 ) -> Batch:
-    if output is Output.SYMBOLS:
-        inputs, targets = rng.integers(output_size, size=(2, steps, batch))
-    else:
-        inputs, targets = (rng.random((2, steps, batch, output_size)) < 0.2).astype(np.float32)
-    return Batch(inputs, targets, (rng.random((steps, batch)) < share).astype(np.float32), starts=True)
+    return draw_batch(rng, Interface.same(output, output_size), steps, batch, share)
 
 
 def assert_near(found: Tensor, expected: Tensor, tolerance: float, what: str, least: float = 1e-3) -> None:
@@ -126,8 +133,22 @@ def assert_same_training(native: NativeStepper, slow: EagerStepper, batches: lis
         return not np.isfinite(score.nats).all()
     np.testing.assert_allclose(score.nats, expected_score.nats, rtol=1e-4, atol=1e-6)
     # Rounding may break a tie either way.
-    assert np.abs(score.correct - expected_score.correct).sum() <= (native.model.output is Output.SYMBOLS)
+    symbols = native.model.interface.output is Output.SYMBOLS
+    assert np.abs(score.correct - expected_score.correct).sum() <= symbols
+    np.testing.assert_array_equal(score.labels.target, expected_score.labels.target)
+    np.testing.assert_allclose(score.squared, expected_score.squared, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(score.absolute, expected_score.absolute, rtol=1e-4, atol=1e-5)
     return True
+
+
+@pytest.mark.parametrize("interface", pairs(6, 5) + pairs(37, 1)[-3:] + pairs(2, 19)[4:])
+@pytest.mark.parametrize("name", ["lstm", "rhn-3", "sru-v1-tanh"])
+def test_every_pair_of_input_and_output_trains_as_the_reference_does(name: str, interface: Interface) -> None:
+    rng = np.random.default_rng(0)
+    native, slow = pair_of(LIBRARY[name].graph, 13, 2, interface)
+    batches = [draw_batch(rng, interface, steps, 4) for steps in (9, 3)]
+    batches.append(replace(draw_batch(rng, interface, 5, 4), starts=False))
+    assert assert_same_training(native, slow, batches, f"{name}, {interface}")
 
 
 @pytest.mark.parametrize("output", Output)
@@ -212,7 +233,9 @@ def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(output: Out
                     arguments = (0.1, 1.0) if act == "train" else ()
                     expected = getattr(clean, act)(batch, *arguments)
                     poison(poisoned.native)
-                    np.testing.assert_array_equal(getattr(poisoned, act)(batch, *arguments), expected, what)
+                    found_result = getattr(poisoned, act)(batch, *arguments)
+                    for part, same_part in zip(found_result, expected, strict=True):
+                        np.testing.assert_array_equal(part, same_part, what)
                 for name in ("flat", "flat_grad"):
                     found, same = (getattr(stepper.model, name).view(torch.int32) for stepper in (poisoned, clean))
                     assert torch.equal(found, same), (what, name)
@@ -252,7 +275,7 @@ def test_the_first_of_equal_logits_is_the_guess() -> None:
             native.model.readout_bias[2] = native.model.readout_bias[output_size - 1] = 1.0
         targets = np.arange(output_size)[:, None].repeat(3, 1)
         score = native.score(Batch(targets, targets, np.ones(targets.shape, np.float32), True))
-        np.testing.assert_array_equal(score.correct, targets.ravel() == 2)
+        np.testing.assert_array_equal(score.predicted, 2)
 
 
 def test_a_batch_without_a_step_in_the_loss_mask_changes_nothing() -> None:
@@ -300,7 +323,7 @@ def test_a_step_is_the_same_whatever_shapes_were_met_before() -> None:
             fresh.model.flat.copy_(used.model.flat)
             assert used.train(batch, 0.1, 1.0) == fresh.train(batch, 0.1, 1.0)
             assert torch.equal(used.model.flat, fresh.model.flat)
-            np.testing.assert_array_equal(used.score(batch), fresh.score(batch))
+            assert_same_scores(used.score(batch), fresh.score(batch))
 
 
 def test_the_states_of_training_and_of_scores_are_apart() -> None:
@@ -323,20 +346,30 @@ def test_evaluation_adds_up_the_steps_of_each_sequence(output: Output) -> None:
     batches[0].loss_mask[:, 1] = batches[1].loss_mask[:, 1] = 0.0  # a sequence without a step
     for stepper in pair(GRU, 16, 1, 9, output):
         found = stepper.evaluate(iter(batches))
-        steps, nats, correct = np.zeros((3, 5))
+        steps, nats, correct, squared, absolute = np.zeros((5, 5))
+        labels = []
         for first, batch in zip((0, 0, 2), batches, strict=True):
             score, row = stepper.score(batch), 0
             for t, b in np.ndindex(batch.loss_mask.shape):
                 if batch.loss_mask[t, b]:
                     steps[first + b] += 1
                     nats[first + b] += score.nats[row]
-                    correct[first + b] += score.correct[row]
+                    if output is Output.SYMBOLS:
+                        correct[first + b] += score.predicted[row] == batch.targets[t, b]
+                        labels.append((first + b, batch.targets[t, b], score.predicted[row]))
+                    if OUTPUTS[output].real:
+                        squared[first + b] += score.squared[row]
+                        absolute[first + b] += score.absolute[row]
                     row += 1
-            assert row == len(score.nats) == len(score.correct)
+            assert row == len(score.nats)
         assert found.steps[1] == 0
         np.testing.assert_array_equal(found.steps, steps)
         np.testing.assert_allclose(found.nats, nats, rtol=1e-12)
         np.testing.assert_array_equal(found.correct, correct)
+        np.testing.assert_allclose(found.squared, squared, rtol=1e-12)
+        np.testing.assert_allclose(found.absolute, absolute, rtol=1e-12)
+        kept = found.labels
+        assert [*zip(kept.sequence, kept.target, kept.predicted, strict=True)] == labels
         assert len(stepper.evaluate(iter(())).steps) == 0
 
 
@@ -398,9 +431,9 @@ def test_a_loss_mask_other_than_0_and_1_is_refused(kind: str, value: float, outp
 def test_shapes_that_do_not_fit_are_named(backend: int) -> None:
     stepper = pair(GRU, 16, 1, 9, Output.SYMBOLS)[backend]
     batch = draw(np.random.default_rng(0), 4, 3, 9, Output.SYMBOLS)
-    with pytest.raises(KernelError, match=r"^inputs have shape \(3, 3\), targets \(4, 3\) and loss_mask \(4, 3\)"):
+    with pytest.raises(KernelError, match=r"^inputs have shape \(3, 3\) and loss_mask \(4, 3\)"):
         stepper.train(replace(batch, inputs=batch.inputs[1:]), 0.1, 1.0)
-    with pytest.raises(KernelError, match=r"^inputs have shape \(4, 3\), targets \(4, 3\) and loss_mask \(\)"):
+    with pytest.raises(KernelError, match=r"^inputs have shape \(4, 3\) and loss_mask \(\)"):
         stepper.score(replace(batch, loss_mask=np.array(1.0, np.float32)))
     with pytest.raises(KernelError, match="a batch of 3 sequences continues from states of 0"):
         stepper.score(replace(batch, starts=False))
@@ -447,11 +480,10 @@ from search.cells.library import LIBRARY
 from search.training.model import SequenceModel
 from search.training.stepper import stepper_for
 from search.kernels.parameters import LayerParameters
-from tasks.task import Output
 from tasks.xml import Xml
 torch.set_num_threads(int(sys.argv[1]))
 task = Xml(validation=300, test=300)
-model = SequenceModel(LIBRARY["lstm"].graph, 96, 2, task.output_size, task.output)
+model = SequenceModel(LIBRARY["lstm"].graph, 96, 2, task.interface)
 model.initialise(1.0, torch.Generator().manual_seed(0))
 stepper, stream = stepper_for(model), task.training(20, 35, np.random.default_rng(0))
 for _ in range(5):
@@ -474,14 +506,14 @@ print(step.nats.hex(), hashlib.sha256(model.flat.numpy().tobytes()).hexdigest())
 
 
 def test_a_model_without_machine_code_is_trained_by_the_eager_backend() -> None:
-    no_layer, double = (SequenceModel(GRU, *size, 9, Output.SYMBOLS) for size in ((16, 0), (16, 1)))
+    no_layer, double = (SequenceModel(GRU, *size, Interface.same(Output.SYMBOLS, 9)) for size in ((16, 0), (16, 1)))
     double.flat = double.flat.double()
     for model in (no_layer, double):
         stepper = stepper_for(model)
         assert isinstance(stepper, EagerStepper)
         assert stepper.backend == "eager"
     for units in (1, 16, 19):
-        assert stepper_for(SequenceModel(GRU, units, 1, 9, Output.SYMBOLS)).backend == "native"
+        assert stepper_for(SequenceModel(GRU, units, 1, Interface.same(Output.SYMBOLS, 9))).backend == "native"
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "gru-after", "mut1", "mut2", "mut3"])

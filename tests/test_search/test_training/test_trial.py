@@ -18,6 +18,7 @@ from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.stepper import EagerStepper
 from search.training.trial import Point, TrialResult, train_trial
+from tasks.interface import Interface
 from tasks.memorization import Memorization
 from tasks.task import ACCURACY, Output, Split, Task
 from tasks.xml import Xml
@@ -35,8 +36,8 @@ def test_training_steps_are_those_of_torch_nn(layers: int, max_norm: float) -> N
     """SGD with clip_grad_norm_ on torch.nn.RNN, state carried over and cut off between the windows."""
     setting = replace(SETTING, layers=layers, max_norm=max_norm, learning_rate=0.2)
     budget = Budget(batch=4, unroll=6, epoch_steps=3, epochs=1, halvings=0, chance_epochs=100)
-    units = units_for(TANH, setting, XML.output_size, XML.output)
-    model = SequenceModel(TANH, units, layers, XML.output_size, XML.output)
+    units = units_for(TANH, setting, XML.interface)
+    model = SequenceModel(TANH, units, layers, XML.interface)
     model.initialise(setting.scale, torch.Generator().manual_seed(7))
     entry, readout = nn.Embedding(XML.output_size, units), nn.Linear(units, XML.output_size)
     rnn = nn.RNN(units, units, layers)
@@ -236,8 +237,8 @@ def test_metrics_and_standard_errors_are_those_of_a_plain_loop_over_the_sequence
 
 def test_a_trial_has_the_units_of_its_budget() -> None:
     result = train_trial(GRU, Chords(), SETTING, replace(SHORT, epochs=1, halvings=0), 0)
-    units = units_for(GRU, SETTING, 4, Output.MULTI_LABEL)
-    model = SequenceModel(GRU, units, 1, 4, Output.MULTI_LABEL)
+    units = units_for(GRU, SETTING, Interface.same(Output.MULTI_LABEL, 4))
+    model = SequenceModel(GRU, units, 1, Interface.same(Output.MULTI_LABEL, 4))
     assert (result.units, result.parameters) == (units, model.flat.numel())
 
 

@@ -71,7 +71,7 @@ def test_a_step_is_that_of_torch_nn_with_a_shared_weight() -> None:
     outputs, _ = rnn(entry(torch.tensor(batch.inputs)))
     logits, mask = readout(outputs), torch.tensor(batch.loss_mask).bool()
     loss = functional.cross_entropy(logits[mask], torch.tensor(batch.targets)[mask], reduction="sum") / 4
-    loss.backward()
+    torch.autograd.backward(loss)
     optimiser.step()
     assert stepper.train(batch, 0.2, 1e6).nats == pytest.approx(4 * loss.item(), rel=1e-5)
     torch.testing.assert_close(model.readout.data, entry.weight.data, rtol=1e-5, atol=1e-6)

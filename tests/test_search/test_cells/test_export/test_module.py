@@ -254,7 +254,7 @@ def test_every_text_is_laid_out_as_ruff_formats_and_has_nothing_to_lint(
     formulas: dict[str, str], tmp_path: Path
 ) -> None:
     for k, (name, formula) in enumerate(formulas.items()):
-        network = Network(40, bool(k % 2), 128, 2, "cell.safetensors")
+        network = Network(40, bool(k % 2), 31, 128, 2, "cell.safetensors", scaled=k % 3 == 0)
         label = name if k % 3 else "a name that is longer than any class should have, of 70 letters or so"
         (tmp_path / f"m{k}.py").write_text(export_module(formula, label, ("An origin.",), network).text, "utf-8")
     for command in (["format", "--check"], ["check"]):
@@ -272,7 +272,7 @@ def test_strict_type_checking_passes(tmp_path: Path) -> None:
     chosen = ["gru", "lstm", "eleven states", "no state is read", "initial values", "mutant 2", "sprinkled mutant 1"]
     chosen += ["layer norms", "block-diagonal matrices", "vectors and numbers alone", "sLSTM"]
     for k, name in enumerate(chosen):
-        network = Network(40, bool(k % 2), 128, 2, "cell.safetensors")
+        network = Network(40, bool(k % 2), 31, 128, 2, "cell.safetensors", scaled=k % 3 == 0)
         (tmp_path / f"m{k}.py").write_text(export_module(FORMULAS[name], name, (), network).text, "utf-8")
     root = ROOT
     ran = subprocess.run(
@@ -531,7 +531,7 @@ def test_without_bias_only_what_the_formula_names_is_left(load: Load) -> None:
 
 def test_a_network_learns_in_a_plain_loop(load: Load) -> None:
     torch.manual_seed(0)
-    exported = export_module(LIBRARY["mut3"].formula, "mut3", (), Network(4, True, 16, 1, "w.safetensors"))
+    exported = export_module(LIBRARY["mut3"].formula, "mut3", (), Network(4, True, 4, 16, 1, "w.safetensors"))
     network = load(exported).Mut3Network()
     optimiser = torch.optim.Adam(network.parameters(), 0.02)
     symbols = torch.randint(0, 4, (9, 32))
@@ -554,7 +554,7 @@ def test_a_network_learns_in_a_plain_loop(load: Load) -> None:
 def test_nothing_that_a_text_says_gets_out_of_the_docstring(load: Load) -> None:
     hostile = '"""\nimport nowhere\n"""\\'
     formula = f"h' = tanh(linear(x) + linear(h))  # {hostile.splitlines()[0]} \\"
-    network = Network(4, True, 8, 1, '"); import nowhere; ("\n"""')
+    network = Network(4, True, 4, 8, 1, '"); import nowhere; ("\n"""')
     exported = export_module(formula, hostile, (hostile, "a\x00b\u202ec\x85d"), network)
     module = load(exported)
     assert module.__doc__ is not None

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.loss import ARGUMENTS, LOSS_FUNCTIONS, TRAINING_ARGUMENTS
+from search.kernels.codegen.loss import ARGUMENTS, HEADS, TRAINING_ARGUMENTS, loss_function
 from search.kernels.runtime.library import kernel_library
 from tests.test_search.test_kernels.hosts import HOSTS
 from tests.test_search.test_kernels.machine import Floats, call
@@ -23,14 +23,16 @@ BATCH = 3
 
 @dataclass
 class Found:
-    """Sum of nats, nats and hits by row, and gradients (zeros if none are computed)."""
+    """Sum of nats, nats and the two scores by row, and gradients (zeros if none are computed)."""
 
     nats: float
     by_row: Floats
-    correct: Floats
+    first: Floats
+    second: Floats
     d_outputs: Floats
     d_readout: Floats
     d_bias: Floats
+    d_scale: Floats
 
 
 def panels(host: Host, matrix: Floats) -> Floats:
@@ -44,89 +46,108 @@ def panels(host: Host, matrix: Floats) -> Floats:
 
 def run(
     host: Host, outputs: Floats, weight: Floats, bias: Floats, targets: npt.NDArray[np.generic],
-    index: npt.NDArray[np.int64], block: int, *, train: bool,
+    index: npt.NDArray[np.int64], block: int, *, train: bool, head: str = "symbols", log_scale: Floats | None = None,
 ) -> Found:  # fmt: skip
     """Call a loss function with memory full of NaN; gradients of parameters are added to zeros."""
-    multi_label = targets.dtype == np.float32
     (rows, units), size = outputs.shape, len(weight)
     padded = -(-size // host.width) * host.width
-    start = np.full(padded, 0.0 if multi_label else -np.inf, np.float32)
+    start = np.full(padded, -np.inf if HEADS[head].symbols else 0.0, np.float32)
     start[:size] = bias
     vectors = -(-block // host.width) * host.width
     by_row = -(-max(len(index), 1) // vectors) * vectors
     stride = -(-units // host.width) * host.width
-    sizes = (block * stride, block * padded, by_row, by_row, vectors)
+    sizes = (block * stride, block * padded, by_row, by_row, by_row, vectors)
     scratch = [np.full(n, np.nan, np.float32) for n in sizes]
+    scales = [np.empty(0, np.float32) if log_scale is None else log_scale, np.full(2 * padded, np.nan, np.float32)]
     results = np.full(3, np.nan)
-    found = [np.zeros(shape, np.float32) for shape in ((rows, stride), (size, units), padded)]
+    found = [np.zeros(shape, np.float32) for shape in ((rows, stride), (size, units), padded, padded)]
     if train:
         found[0].fill(np.nan)
     given = np.full((rows, stride), np.nan, np.float32)
     given[:, :units] = outputs
     arguments = [
-        np.array([len(index)]), index, given, panels(host, weight.T), start, targets, *scratch, results, block, units,
-        size, padded, rows,
+        np.array([len(index)]), index, given, panels(host, weight.T), start, targets, *scratch, *scales, results, block,
+        units, size, padded, rows,
     ]  # fmt: skip
     assert len(arguments) == len(ARGUMENTS)
     if train:
         inverse, zeros, one = (np.array(v, np.float32) for v in ([1 / BATCH], np.zeros(stride), [1.0]))
         arguments += [panels(host, weight), inverse, zeros, one, *found]
         assert len(arguments) == len(TRAINING_ARGUMENTS)
-    assert call(kernel_library(host).addresses[LOSS_FUNCTIONS[multi_label, train]], *arguments) == 0
+    assert call(kernel_library(host).addresses[loss_function(head, train)], *arguments) == 0
     assert np.isnan(results[1:]).all()
-    _, _, nats, correct, _ = scratch
     found[0] = found[0][:, :units]
-    return Found(results[0].item(), nats[: len(index)], correct[: len(index)], *found)
+    return Found(results[0].item(), *(part[: len(index)] for part in scratch[2:5]), *found)
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize(
     ("size", "rows", "masked", "block"), [(2, 1, 1, 16), (28, 40, 33, 16), (29, 40, 33, 16), (300, 50, 50, 48)]
 )
-def test_sums_and_gradients_are_pytorchs(
-    host: Host, multi_label: bool, size: int, rows: int, masked: int, block: int
-) -> None:
+def test_sums_and_gradients_are_pytorchs(host: Host, head: str, size: int, rows: int, masked: int, block: int) -> None:
     rng = np.random.default_rng(size)
     units = 2 * host.width + (size % 3 - 1)  # 1, 0 and -1 beyond whole vectors
     outputs, weight, bias = (rng.normal(size=s).astype(np.float32) for s in ((rows, units), (size, units), size))
     index = np.sort(rng.permutation(rows)[:masked])
-    targets: npt.NDArray[np.generic] = (
-        (rng.random((rows, size)) < 0.3).astype(np.float32) if multi_label else rng.integers(size, size=rows)
-    )
-    exact = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in (outputs, weight, bias)]
+    targets: npt.NDArray[np.generic] = rng.normal(size=(rows, size)).astype(np.float32)
+    if head == "multi-label":
+        targets = (rng.random((rows, size)) < 0.3).astype(np.float32)
+    elif head == "symbols":
+        targets = rng.integers(size, size=rows)
+    log_scale = rng.normal(0.0, 0.3, size=size).astype(np.float32) if HEADS[head].scaled else None
+    given = (outputs, weight, bias, np.zeros(size, np.float32) if log_scale is None else log_scale)
+    *exact, logarithms = (torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in given)
     logits = functional.linear(*exact)[index]
     chosen = torch.tensor(targets[index])
-    if multi_label:
-        nats = functional.binary_cross_entropy_with_logits(logits, chosen.double(), reduction="none").sum(1)
-    else:
-        nats = functional.cross_entropy(logits, chosen, reduction="none")
-    gradients = [g.numpy() for g in torch.autograd.grad(nats.sum() / BATCH, exact)]
-    score, training = (run(host, outputs, weight, bias, targets, index, block, train=t) for t in (False, True))
+    match head:
+        case "symbols":
+            nats = functional.cross_entropy(logits, chosen, reduction="none")
+        case "multi-label":
+            nats = functional.binary_cross_entropy_with_logits(logits, chosen.double(), reduction="none").sum(1)
+        case "gaussian":
+            nats = functional.gaussian_nll_loss(
+                logits, chosen.double(), (2.0 * logarithms).exp().expand_as(logits), full=True, reduction="none"
+            ).sum(1)
+        case _:
+            nats = 0.5 * functional.mse_loss(logits, chosen.double(), reduction="none").sum(1)
+    wanted = torch.autograd.grad(nats.sum() / BATCH, (*exact, logarithms), allow_unused=True)
+    gradients = [np.zeros(size) if g is None else g.numpy() for g in wanted]
+    score, training = (
+        run(host, outputs, weight, bias, targets, index, block, train=t, head=head, log_scale=log_scale)
+        for t in (False, True)
+    )
     for found in (score, training):
         assert found.nats == pytest.approx(nats.sum().item(), rel=1e-5, abs=2e-6)
         np.testing.assert_allclose(found.by_row, nats.detach().numpy(), rtol=1e-5, atol=1e-5)
-    if not multi_label:
-        np.testing.assert_array_equal(score.correct, logits.argmax(1) == chosen)
+    if HEADS[head].symbols:
+        np.testing.assert_array_equal(score.first, logits.argmax(1))
+    elif HEADS[head].real:
+        errors = (logits - chosen).detach().numpy()
+        np.testing.assert_allclose(score.first, np.square(errors).sum(1), rtol=1e-5)
+        np.testing.assert_allclose(score.second, np.abs(errors).sum(1), rtol=1e-5)
     assert not score.d_outputs.any()
     for name, value, expected in zip(
-        ("outputs", "readout", "bias"), (training.d_outputs, training.d_readout, training.d_bias[:size]), gradients,
+        ("outputs", "readout", "bias", "scale"),
+        (training.d_outputs, training.d_readout, training.d_bias[:size], training.d_scale[:size]), gradients,
         strict=True,
     ):  # fmt: skip
-        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+        least = max(1e-5, 1e-6 * float(np.abs(expected).max()))  # sums of large terms may be small
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=least, err_msg=name)
     assert not training.d_bias[size:].any()
+    assert not training.d_scale[size:].any()
     assert not np.delete(training.d_outputs, index, 0).any()
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_hit_is_the_first_of_equal_largest_logits(host: Host) -> None:
+def test_the_prediction_is_the_first_of_equal_largest_logits(host: Host) -> None:
     size = 2 * host.width + 3
     bias = np.zeros(size, np.float32)
     bias[[2, host.width + 1, size - 1]] = 1.0
     targets = np.arange(size)
     outputs, weight = np.zeros((size, host.width), np.float32), np.zeros((size, host.width), np.float32)
     found = run(host, outputs, weight, bias, targets, targets.copy(), 16, train=False)
-    np.testing.assert_array_equal(found.correct, targets == 2)
+    np.testing.assert_array_equal(found.first, 2)
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -150,9 +171,10 @@ def test_a_target_without_any_probability_costs_its_distance_and_not_infinity(ho
 def test_nan_stays_nan(host: Host, train: bool) -> None:
     outputs, weight = np.ones((4, host.width), np.float32), np.ones((9, host.width), np.float32)
     weight[7, 1] = np.nan
-    rolls = np.zeros((4, 9), np.float32)
-    for targets in (np.arange(4), rolls):
-        found = run(host, outputs, weight, np.zeros(9, np.float32), targets, np.arange(4), 16, train=train)
+    zeros = np.zeros(9, np.float32)
+    for head in HEADS:
+        targets = np.arange(4) if HEADS[head].symbols else np.zeros((4, 9), np.float32)
+        found = run(host, outputs, weight, zeros, targets, np.arange(4), 16, train=train, head=head, log_scale=zeros)
         assert np.isnan(found.nats)
 
 

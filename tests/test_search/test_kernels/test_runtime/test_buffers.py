@@ -28,6 +28,7 @@ from search.kernels.runtime.buffers import (
 from search.kernels.runtime.compiled import compile_cell
 from search.training.model import SequenceModel
 from search.training.stepper import NativeStepper, stepper_for
+from tasks.interface import Interface
 from tasks.task import Output
 from tests.test_search.test_kernels.hosts import require_host
 from tests.test_search.test_kernels.vocabulary import VOCABULARY
@@ -70,7 +71,7 @@ def test_a_block_with_slack_has_so_many_numbers_more_than_are_asked_for() -> Non
 @pytest.mark.parametrize(("formula", "vectors"), [("h' = tanh(linear(x))", 0), ("h' = tanh(linear(x, groups=2))", 1)])
 def test_only_models_with_block_diagonal_matrices_have_slack(formula: str, vectors: int) -> None:
     host = require_host()
-    model = SequenceModel(parse_formula(formula).canonical(), H, 1, 5, Output.SYMBOLS)
+    model = SequenceModel(parse_formula(formula).canonical(), H, 1, Interface.same(Output.SYMBOLS, 5))
     stepper = stepper_for(model)
     assert isinstance(stepper, NativeStepper)
     assert stepper.native.buffers.arena.slack == vectors * host.width
@@ -174,8 +175,9 @@ def test_sizes_of_a_model_are_those_of_its_parameters() -> None:
     layers = 3
     cell = (LayerParameters(torch.zeros(6, H, H), torch.zeros(6, H)),) * layers
     entry, readout, bias = torch.zeros(17, H), torch.zeros(17, H), torch.zeros(17)
-    parameters = Parameters(torch.zeros(1), entry, torch.zeros(0), cell, readout, bias)
-    model = ModelBuffers(code, parameters, parameters, False, Updates(OptimiserName.SGD, parameters.flat))
-    assert (model.layers, model.units, model.output_size) == (layers, H, 17)
+    parameters = Parameters(torch.zeros(1), entry, torch.zeros(0), cell, readout, bias, torch.zeros(0))
+    updates = Updates(OptimiserName.SGD, parameters.flat)
+    model = ModelBuffers(code, parameters, parameters, True, "symbols", updates)
+    assert (model.layers, model.units, model.input_size, model.output_size) == (layers, H, 17, 17)
     assert model.padded_output_size == -(-17 // host.width) * host.width
     assert (len(model.control), len(model.results), len(model.count)) == (CONTROL, 3, 1)

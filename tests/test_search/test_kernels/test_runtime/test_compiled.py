@@ -10,6 +10,7 @@ from search.kernels.runtime import compiled as compiled_module
 from search.kernels.runtime.compiled import CompiledCell, compile_cell
 from search.training.model import SequenceModel
 from search.training.stepper import Backend, stepper_for
+from tasks.interface import Interface
 from tasks.task import Output
 from tests.test_search.test_kernels.hosts import require_host
 
@@ -82,7 +83,7 @@ def test_a_model_whose_cell_llvm_rejects_is_trained_by_the_eager_backend(monkeyp
     monkeypatch.setattr(compiled_module, "cell_text", lambda *_: "this is no LLVM")
     try:
         assert compile_cell(graph) is None
-        assert stepper_for(SequenceModel(graph, 16, 1, 5, Output.SYMBOLS)).backend is Backend.EAGER
+        assert stepper_for(SequenceModel(graph, 16, 1, Interface.same(Output.SYMBOLS, 5))).backend is Backend.EAGER
     finally:
         compile_cell.cache_clear()
 

@@ -42,11 +42,13 @@ def model(output_size: int, *, layers: int = 2, multi_label: bool = False, name:
             start = stop
         entry, entry_bias, *cell, readout, readout_bias = parts
         both = zip(cell[:layers], cell[layers:], strict=True)
-        return Parameters(flat, entry, entry_bias, tuple(LayerParameters(*b) for b in both), readout, readout_bias)
+        stacked = tuple(LayerParameters(*b) for b in both)
+        return Parameters(flat, entry, entry_bias, stacked, readout, readout_bias, torch.empty(0))
 
     generator = torch.Generator().manual_seed(0)
     values, gradients = parameters(generator), parameters(generator)
-    found = ModelBuffers(code, values, gradients, multi_label, Updates(OptimiserName.SGD, values.flat))
+    head, updates = "multi-label" if multi_label else "symbols", Updates(OptimiserName.SGD, values.flat)
+    found = ModelBuffers(code, values, gradients, not multi_label, head, updates)
     found.arena.allocate("one", 1, 1.0)
     found.arena.allocate("zeros", H, 0.0)
     found.arena.allocate("start", found.padded_output_size, 0.0 if multi_label else float("-inf"))
