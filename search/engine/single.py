@@ -11,7 +11,8 @@ from search.core.keys import trial_seed
 from search.core.ranges import MAX_SEED, check_positive, check_whole
 from search.engine.budgets import budget_of
 from search.kernels.optimisers import OptimiserName
-from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
+from search.profiles.fields import Scalar
+from search.profiles.sections import MemorizationSection, Profile, TaskSection
 from search.profiles.tasks import load_section, section_of, task_names
 from search.training.model import check_tied
 from search.training.schedule import Budget

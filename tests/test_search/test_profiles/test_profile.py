@@ -15,7 +15,8 @@ from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.limits import Limits
 from search.profiles.loading import load_profile, parse_profile, shipped_profiles
-from search.profiles.sections import MAX_BYTES, FinalistsSection, Profile, Role, ScheduleSection, TaskSection
+from search.profiles.sections import MAX_BYTES, FinalistsSection, Profile, Role, TaskSection
+from search.profiles.training_sections import ScheduleSection
 from search.training.schedule import Budget, RateRule
 
 LEAST = "[tasks.xml]\n"

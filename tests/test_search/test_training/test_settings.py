@@ -10,7 +10,7 @@ import pytest
 
 from search.core.errors import SearchError
 from search.kernels.optimisers import OptimiserName
-from search.profiles.sections import GridSection, TransferSection
+from search.profiles.training_sections import GridSection, TransferSection
 from search.training.settings import Grid, Setting, Transfer
 
 STUDY = Grid(
