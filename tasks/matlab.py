@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tasks.errors import TaskError
-from tasks.matfile import MatArray, MatFileError, read_cells
+from tasks.folders import listed, read_file
+from tasks.matfile import MatArray, MatFileError, read_variables
 from tasks.piano_rolls import KEYS, LONGEST, Pieces, Roll
 from tasks.task import Split
 
@@ -17,41 +18,70 @@ _KEYS = {Split.TRAIN: "traindata", Split.VALIDATION: "validdata", Split.TEST: "t
 
 
 def matlab_pieces(path: Path) -> Pieces:
-    """Return the pieces of a `.mat` file (MATLAB 5 to 7): cell arrays `traindata`, `validdata`, `testdata` of (T, 88).
+    """Return the pieces of a `.mat` file (MATLAB 5 to 7) with `traindata`, `validdata` and `testdata`.
+
+    Each is a cell array of (T, 88), or, as scipy saves a list of pieces of one length, an array of (N, T, 88).
 
     Raises:
-        TaskError: the file cannot be read, a key is missing, or a piece is not (T, 88) of 0 and 1.
+        TaskError: the file cannot be read, a key is missing, or pieces are not (T, 88) of 0 and 1; all are named.
     """
     name = repr(str(path))
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise TaskError(f"{name} has {size:,} bytes; the limit is {LARGEST_FILE:,}, so cut it")
-        content = read_cells(path.read_bytes(), _KEYS.values())
-    except OSError as error:
-        raise TaskError(f"{name} cannot be read: {error.strerror}; check the file") from error
+        content = read_variables(read_file(path, LARGEST_FILE), _KEYS.values())
     except MatFileError as error:
         if "7.3" in str(error):
             raise TaskError(f"{name} is a MATLAB 7.3 file, which is not supported; save it with -v7") from error
         raise TaskError(f"{name} is not a readable MATLAB file ({error}); check it") from error
-    return {split: _rolls(content, key, name) for split, key in _KEYS.items()}
+    missing = [key for key in _KEYS.values() if key not in content]
+    if missing:
+        has = f"has no {listed([repr(key) for key in missing])}"
+        raise TaskError(f"{name} {has}; it must have {', '.join(_KEYS.values())}")
+    errors: list[str] = []
+    pieces = {split: _rolls(content[key], key, name, errors) for split, key in _KEYS.items()}
+    if len(errors) == 1:
+        raise TaskError(f"{name}: {errors[0]}")
+    if errors:
+        reasons = [error.partition("; ")[0] for error in errors]
+        raise TaskError(
+            f"{name}: {listed(reasons)}; a piece must be (steps, {KEYS}) with 1 to {LONGEST:,} steps of 0 and 1"
+        )
+    return pieces
 
 
-def _rolls(content: dict[str, list[MatArray] | None], key: str, name: str) -> list[Roll]:
-    if key not in content:
-        raise TaskError(f"{name} has no {key!r}; it must have {', '.join(_KEYS.values())}")
-    cells = content[key]
-    if not cells:
+def _rolls(found: list[MatArray] | MatArray, key: str, name: str, errors: list[str]) -> list[Roll]:
+    """Return the pieces of a variable; what is wrong with them is added to `errors`."""
+    if isinstance(found, MatArray):
+        if len(found.shape) != 3 or found.shape[2] != KEYS or not found.shape[0]:
+            raise TaskError(f"{name}: {_no_cells(found, key)}")
+        values = found.values
+        found = [
+            MatArray(found.shape[1:], found.kind, None if values is None else values[piece])
+            for piece in range(found.shape[0])
+        ]
+    if not found:
         raise TaskError(f"{name}: {key!r} must be a cell array of at least one piece")
-    return [_roll(piece, f"{name}: piece {index} of {key!r}") for index, piece in enumerate(cells, start=1)]
+    rolls = []
+    for index, piece in enumerate(found, start=1):
+        what = _breach(piece)
+        if what is None and piece.values is not None:
+            rolls.append(piece.values.astype(np.uint8))
+        else:
+            errors.append(f"piece {index} of {key!r} {what}")
+    return rolls
 
 
-def _roll(piece: MatArray, source: str) -> Roll:
+def _no_cells(found: MatArray, key: str) -> str:
+    """Return what is wrong with a variable that is no cell array, and the lines of Python that save one."""
+    has = f"it is {found.kind} of shape {found.shape}"
+    save = f"cells = numpy.empty(len(pieces), object); cells[:] = pieces; savemat(path, {{{key!r}: cells, ...}})"
+    return f"{key!r} must be a cell array of at least one piece, but {has}; in Python, save it with: {save}"
+
+
+def _breach(piece: MatArray) -> str | None:
+    """Return what is wrong with a piece; None if nothing."""
     if len(piece.shape) != 2 or piece.shape[1] != KEYS or not 0 < piece.shape[0] <= LONGEST:
-        raise TaskError(f"{source} has shape {piece.shape}; it must be (steps, {KEYS}) with 1 to {LONGEST:,} steps")
+        return f"has shape {piece.shape}; it must be (steps, {KEYS}) with 1 to {LONGEST:,} steps"
     if piece.values is None:
-        raise TaskError(f"{source} has elements of type {piece.kind}; they must be the numbers 0 and 1")
+        return f"has elements of type {piece.kind}; they must be the numbers 0 and 1"
     wrong = piece.values[(piece.values != 0) & (piece.values != 1)]
-    if wrong.size:
-        raise TaskError(f"{source} has the value {wrong[0]}; all values must be 0 or 1")
-    return piece.values.astype(np.uint8)
+    return f"has the value {wrong[0]}; all values must be 0 or 1" if wrong.size else None

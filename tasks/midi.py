@@ -1,4 +1,10 @@
-"""Reader of notes in standard MIDI files."""
+"""Reader of notes in standard MIDI files, as tolerant as players are.
+
+Source: MIDI Manufacturers Association, "Standard MIDI Files 1.0" (RP-001). Files in circulation break some of its
+rules, and players accept them: running status goes on after meta events, tracks hold clock bytes, lengths are off, and
+other bytes stand before the header or behind the last track. Such files are read, too. A file that ends within a track
+is refused, since its notes are incomplete.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +15,49 @@ from tasks.errors import TaskError
 from tasks.piano_rolls import Note
 
 _PERCUSSION = 9  # channel of percussion, counted from 0; its note numbers are not pitches
-_NOTE_OFF, _NOTE_ON, _SYSTEM = 0x80, 0x90, 0xF0
-_META, _ESCAPES, _END_OF_TRACK = 0xFF, (0xF0, 0xF7), 0x2F
-_DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # by kind of message
+_NOTE_OFF, _NOTE_ON, _SYSTEM, _REAL_TIME = 0x80, 0x90, 0xF0, 0xF8
+_META, _EXCLUSIVE, _END_OF_TRACK = 0xFF, (0xF0, 0xF7), 0x2F
+_DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # by kind of channel message
+_SYSTEM_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages; the others have none
+_WRAPPED = 256  # bytes before the header in a RIFF file (20) or with MacBinary's header (128)
+_TRACK, _HEADER = b"MTrk", b"MThd"
+
+
+class MidiNotes(NamedTuple):
+    """Notes of a MIDI file.
+
+    Attributes:
+        notes: the notes of all tracks and channels but percussion; times are in quarter notes.
+        percussion: number of percussion notes.
+        mended: whether a length or the number of tracks in the file is wrong.
+    """
+
+    notes: list[Note]
+    percussion: int
+    mended: bool
 
 
 class _Message(NamedTuple):
-    """Channel message, with its time in ticks from the beginning."""
+    """Channel message, with its time in ticks from the beginning; kind 0 marks the end of a track."""
 
     ticks: int
     kind: int
     channel: int
     data: bytes
+    place: int  # position of the byte after it
 
 
-def midi_notes(data: bytes, source: str) -> list[Note]:
-    """Return the notes of a MIDI file (format 0 or 1), of all tracks and channels but percussion.
+class _Track(NamedTuple):
+    notes: list[Note]
+    percussion: int
+    end: int  # position of the byte after the last message
 
-    A note that is struck again before its release ends there; one that is never released ends with its track. Times are
-    in quarter notes, so the tempo is ignored.
+
+def read_midi(data: bytes, source: str) -> MidiNotes:
+    """Return the notes of a MIDI file (format 0 or 1).
+
+    A note that is struck again before its release ends there; one that is never released ends with its track. Tempo is
+    ignored. Running status is that of the last channel message, whatever comes in between.
 
     Args:
         data: content of the file.
@@ -37,86 +67,170 @@ def midi_notes(data: bytes, source: str) -> list[Note]:
         TaskError: the data are not such a MIDI file, or are damaged.
     """
     try:
-        return list(_notes(data))
+        return _file(data)
     except (IndexError, ValueError) as error:
         what = str(error) if isinstance(error, ValueError) else "it ends too early"
         raise TaskError(f"{source} is not a readable MIDI file ({what}); leave it out") from error
 
 
-def _notes(data: bytes) -> Iterator[Note]:
-    chunks = _chunks(data)
-    name, header = next(chunks, (b"", b""))
-    if name != b"MThd" or len(header) < 6:
+def _file(data: bytes) -> MidiNotes:
+    if not data:
+        raise ValueError("it is empty")
+    begin = data.find(_HEADER, 0, _WRAPPED)
+    if begin < 0 or len(data) < begin + 14:
         raise ValueError("it does not begin with MThd")
-    form, division = int.from_bytes(header[:2], "big"), int.from_bytes(header[4:6], "big")
+    length, form, tracks, division = (
+        int.from_bytes(data[begin + first : begin + last], "big")
+        for first, last in ((4, 8), (8, 10), (10, 12), (12, 14))
+    )
     if form > 1:
         raise ValueError(f"its format is {form}; only 0 and 1 are supported")
     if division == 0 or division & 0x8000:
         raise ValueError("its times are not in quarter notes")
-    for name, chunk in chunks:
-        if name == b"MTrk":
-            yield from _track_notes(chunk, division)
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    place = 0
-    while place + 8 <= len(data):
+    found: list[_Track] = []
+    place = begin + 8 + length
+    mended = length < 6 or (place != len(data) and not _is_chunk(data, place))
+    if mended:
+        place = _next_track(data, begin + 14)
+    while place + 8 <= len(data) and (name := data[place : place + 4]) != _HEADER:
         end = place + 8 + int.from_bytes(data[place + 4 : place + 8], "big")
-        if end > len(data):
-            raise ValueError("it ends too early" if place else "it does not begin with MThd")
-        yield data[place : place + 4], data[place + 8 : end]
+        if name == _TRACK:
+            try:
+                track = _track(data, place + 8, end, division)
+            except (IndexError, ValueError):
+                if len(found) < tracks:
+                    raise
+                break  # bytes behind the last track
+            found.append(track)
+            if not _fits(data, end, track.end):
+                mended = mended or len(found) < tracks or end != track.end
+                end = _next_track(data, track.end)
+        elif not _is_chunk(data, place):
+            break
         place = end
+    return MidiNotes(
+        [note for track in found for note in track.notes],
+        sum(track.percussion for track in found),
+        mended or len(found) != tracks,
+    )
 
 
-def _track_notes(track: bytes, division: int) -> Iterator[Note]:
+def _is_chunk(data: bytes, place: int) -> bool:
+    """Return whether a track begins at a position, or another chunk that ends within the data."""
+    name, size = data[place : place + 4], data[place + 4 : place + 8]
+    known = name in (_TRACK, _HEADER)
+    return len(size) == 4 and (known or (name.isalnum() and place + 8 + int.from_bytes(size, "big") <= len(data)))
+
+
+def _fits(data: bytes, declared: int, end: int) -> bool:
+    """Return whether the declared end of a track is possible, given the end of its messages."""
+    if declared != end and data[end : end + 4] == _TRACK:
+        return False
+    return declared >= end and (declared == len(data) or _is_chunk(data, declared))
+
+
+def _next_track(data: bytes, place: int) -> int:
+    """Return the position of the next track, or that of the end of the data."""
+    found = data.find(_TRACK, place)
+    return len(data) if found < 0 else found
+
+
+def _track(data: bytes, begin: int, declared: int, division: int) -> _Track:
+    """Read a track to its end mark, wherever its chunk is declared to end.
+
+    Without the mark, it ends at the declared end.
+    """
+    stops = declared == len(data) or _is_chunk(data, declared)
+    try:
+        return _track_to(data, begin, declared if stops else len(data) + 1, division)
+    except (IndexError, ValueError) as error:
+        if declared > len(data):
+            raise ValueError("it ends too early") from error
+        if stops:
+            raise
+        return _track_to(data, begin, declared, division)
+
+
+def _track_to(data: bytes, begin: int, end: int, division: int) -> _Track:
+    notes: list[Note] = []
     sounding: dict[tuple[int, int], int] = {}
-    ticks = 0
-    for ticks, kind, channel, data in _messages(track):
-        if kind not in (_NOTE_ON, _NOTE_OFF) or channel == _PERCUSSION:
+    percussion, last = 0, None
+    for last in _messages(data, begin, end):
+        ticks, kind, channel, values, _ = last
+        if kind not in (_NOTE_ON, _NOTE_OFF):
             continue
-        begin = sounding.pop((channel, data[0]), None)
-        if begin is not None:
-            yield Note(data[0], begin / division, ticks / division)
-        if kind == _NOTE_ON and data[1] > 0:
-            sounding[channel, data[0]] = ticks
-    for (_, pitch), begin in sounding.items():
-        yield Note(pitch, begin / division, ticks / division)
+        if channel == _PERCUSSION:
+            percussion += kind == _NOTE_ON and values[1] > 0
+            continue
+        struck = sounding.pop((channel, values[0]), None)
+        if struck is not None:
+            notes.append(Note(values[0], struck / division, ticks / division))
+        if kind == _NOTE_ON and values[1] > 0:
+            sounding[channel, values[0]] = ticks
+    assert last is not None
+    notes += [Note(pitch, struck / division, last.ticks / division) for (_, pitch), struck in sounding.items()]
+    return _Track(notes, percussion, last.place)
 
 
-def _messages(track: bytes) -> Iterator[_Message]:
-    """Yield the channel messages of a track; the last one has kind 0 and marks the end."""
-    place, ticks, status = 0, 0, 0
-    while place < len(track):
-        delta, place = _number(track, place)
+def _messages(data: bytes, place: int, end: int) -> Iterator[_Message]:
+    """Yield the channel messages of a track; the last one has kind 0 and marks the end.
+
+    Raises:
+        IndexError: the data end before an end mark and before `end`.
+        ValueError: a message is damaged.
+    """
+    ticks, running = 0, 0
+    while place != end:
+        delta, place = _number(data, place)
         ticks += delta
-        if track[place] & 0x80:
-            status = track[place]
-            place += 1
-        if status == _META or status in _ESCAPES:
-            if status == _META:
-                if track[place] == _END_OF_TRACK:
-                    break
-                place += 1
-            length, place = _number(track, place)
+        status = data[place]
+        place += status >> 7
+        if status < 0x80:
+            status = running
+        if status == _META:
+            kind = data[place]
+            if kind == _END_OF_TRACK:
+                place = min(place + 2, len(data))
+                break
+            length, place = _number(data, place + 1)
             place += length
-            status = 0
-        elif _NOTE_OFF <= status < _SYSTEM:
-            count = _DATA_BYTES[status & 0xF0]
-            message = track[place : place + count]
-            if len(message) < count or max(message) > 0x7F:
-                raise ValueError("a message is damaged")
-            yield _Message(ticks, status & 0xF0, status & 0x0F, message)
-            place += count
+        elif status in _EXCLUSIVE:
+            length, place = _number(data, place)
+            place += length
+        elif status > _SYSTEM:
+            place += _SYSTEM_BYTES.get(status, 0)
+        elif status >= _NOTE_OFF:
+            running = status
+            values, place = _values(data, place, _DATA_BYTES[status & 0xF0])
+            yield _Message(ticks, status & 0xF0, status & 0x0F, values, place)
         else:
             raise ValueError(f"a message has the unknown kind {status}")
-    yield _Message(ticks, 0, 0, b"")
+        if place > min(end, len(data)):
+            raise IndexError
+    yield _Message(ticks, 0, 0, b"", place)
 
 
-def _number(track: bytes, place: int) -> tuple[int, int]:
+def _values(data: bytes, place: int, count: int) -> tuple[bytes, int]:
+    """Return the data bytes of a message, and the position after them; real-time bytes may stand between them."""
+    values = data[place : place + count]
+    place += count
+    if len(values) == count and max(values) < 0x80:
+        return values, place
+    place -= count
+    values = b""
+    while len(values) < count and place < len(data) and data[place] != _META:
+        values += data[place : place + 1] if data[place] < _REAL_TIME else b""
+        place += 1
+    if len(values) < count or max(values) > 0x7F:
+        raise ValueError("a message is damaged")
+    return values, place
+
+
+def _number(data: bytes, place: int) -> tuple[int, int]:
     """Return a variable-length number (seven bits per byte), and the position after it."""
     value = 0
     for last in range(place, place + 4):
-        value = value << 7 | track[last] & 0x7F
-        if not track[last] & 0x80:
+        value = value << 7 | data[last] & 0x7F
+        if not data[last] & 0x80:
             return value, last + 1
     raise ValueError("a number is longer than four bytes")

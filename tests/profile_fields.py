@@ -38,7 +38,7 @@ def task_options() -> dict[str, list[tuple[str, str]]]:
     """Return names and defaults of the parameters of each built-in task."""
     return {
         name: [
-            (p.name, "" if p.default is None else _written(p.default))
+            (p.name, "" if p.default is None else "needed" if p.default is p.empty else _written(p.default))
             for p in inspect.signature(task).parameters.values()
         ]
         for name, task in TASKS.items()

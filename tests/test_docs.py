@@ -33,6 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "120")
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "published").symlink_to(ROOT / "results" / "published")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "ptb").mkdir()
     for name, animal in (("train", "cat"), ("valid", "dog"), ("test", "mat")):
         text = f"the cat sat on the mat and the dog sat on the {animal}\n" * 60

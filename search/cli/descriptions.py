@@ -18,15 +18,16 @@ def summary_line(name: str, task: Task) -> str:
     shown = {split: task.description(split) for split in Split}
     validation = shown[Split.VALIDATION]
     both = task.interface
-    kind = OUTPUTS[both.output].unit
+    kind = _counted(both.output_size, OUTPUTS[both.output].unit)
     steps = " + ".join("endless" if each.endless else f"{each.steps:,}" for each in shown.values())
-    parts = [f"{both.output_size:,} {kind}", f"{steps} steps"]
+    parts = [kind, f"{steps} steps"]
     if both != Interface.same(both.output, both.output_size):
         read = "symbols" if both.reads_symbols else "values"
-        parts[0] = f"{both.input_size:,} {read} to {parts[0]}"
+        parts[0] = f"{_counted(both.input_size, read)} to {parts[0]}"
     if validation.counted < validation.steps:
         parts.append(f"{_percent(validation.loss_mask_share)} of them in the loss mask")
-    parts += [f"{_value(fact)} {fact.name}" for fact in validation.facts if fact.kind is not Kind.COUNT]
+    shown_kinds = (Kind.SHARE, Kind.MEAN)
+    parts += [f"{_value(fact)} {fact.name}" for fact in validation.facts if fact.kind in shown_kinds]
     return f"{name}: {', '.join(parts)}, from {validation.source}"
 
 
@@ -38,7 +39,10 @@ def warnings_of(name: str, task: Task) -> list[str]:
         for fact in each.facts:
             if fact.value > fact.limit and (fact.name not in worst or fact.value > worst[fact.name][1].value):
                 worst[fact.name] = split, fact
-    lines = [f"{name}: {_value(fact)} {fact.name} in {split}; {fact.remedy}" for split, fact in worst.values()]
+    lines = [
+        f"{name}: {_value(fact)} {fact.name}{'' if fact.whole else f' in {split}'}; {fact.remedy}"
+        for split, fact in worst.values()
+    ]
     split = max((Split.VALIDATION, Split.TEST), key=lambda each: shown[each].repeated_share)
     if (each := shown[split]).repeated_share > REPEATED:
         lines.append(
@@ -110,7 +114,14 @@ def _value(fact: Fact | None) -> str:
         return ""
     if fact.kind is Kind.SHARE:
         return _percent(fact.value)
+    if fact.kind is Kind.METRIC:
+        return f"{fact.value:.4f}"
     return f"{fact.value:,.0f}" if fact.kind is Kind.COUNT else f"{fact.value:.2f}"
+
+
+def _counted(count: int, noun: str) -> str:
+    """Return a number with a noun, which is given in the plural."""
+    return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}"
 
 
 def _percent(share: float) -> str:

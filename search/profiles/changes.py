@@ -15,7 +15,7 @@ from search.cells.notation.formula import format_graph
 from search.core.errors import SearchError
 from search.profiles.loading import load_profile, parse_profile
 from search.profiles.sections import Profile
-from tasks.registry import task_class
+from tasks.registry import TASKS, task_class
 
 
 def title_of(profile: str) -> str:
@@ -42,7 +42,7 @@ def changed_profile(
         proposals: another number of proposals.
         tasks: names of the tasks to keep, in the order of the stages; all if None. It may name own tasks, too; those
             that it does not name come last.
-        own_tasks: ranked tasks to add, as `package.module:Class`; they are trained with the first task's settings.
+        own_tasks: ranked tasks to add, by name or as `package.module:Class`; they have the first task's settings.
         data: files or folders that tasks read, by task.
         seed_cells: cells to add to those that the search starts from, by name.
 
@@ -65,14 +65,21 @@ def changed_profile(
     if tasks is not None:
         for name in tasks:
             if name not in chosen:
-                raise SearchError(f"task {name!r} is not in the profile; its tasks are {', '.join(chosen)}")
+                hint = f"; add it by --task {name}" if name in TASKS else ""
+                raise SearchError(f"task {name!r} is not in the profile; its tasks are {', '.join(chosen)}{hint}")
         if not tasks:
             raise SearchError(f"no task is chosen; the profile's tasks are {', '.join(known)}")
         chosen = {name: chosen[name] for name in (*tasks, *(name for name in own if name not in tasks))}
     for name, place in (data or {}).items():
         if name not in chosen:
             raise SearchError(f"data are given for {name!r}; the tasks are {', '.join(chosen)}")
-        options = chosen[name].get("options", {}) | {"data": str(Path(place).absolute())}
+        path = str(Path(place).absolute())
+        if any("\ud800" <= character <= "\udfff" for character in path):  # bytes that are not UTF-8
+            raise SearchError(
+                f"data {path!r} for {name!r}: the name is not UTF-8, as the profile of a run must be; rename it, or "
+                "give a link of another name"
+            )
+        options = chosen[name].get("options", {}) | {"data": path}
         chosen = chosen | {name: chosen[name] | {"options": options}}
     for name, graph in (seed_cells or {}).items():
         if name in values["cells"]:

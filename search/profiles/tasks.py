@@ -22,6 +22,11 @@ def section_of(profile: Profile, name: str) -> TaskSection | MemorizationSection
     return profile.memorization if name == MEMORIZATION else profile.tasks[name]
 
 
+def path_of(profile: Profile, name: str) -> str:
+    """Return the name in the registry, or the import path, of a task of the profile."""
+    return _path(section_of(profile, name), name)
+
+
 def load_task_of(profile: Profile, name: str) -> Task:
     """Build and check a task of the profile, or memorization.
 
@@ -43,8 +48,7 @@ def load_section(
     section: TaskSection | MemorizationSection, name: str, options: Mapping[str, Scalar] | None = None
 ) -> Task:
     """Build and check the task `name` of a section; `options` take precedence over its own. Raises `TaskError`."""
-    path = section.task if isinstance(section, TaskSection) and section.task else name
-    return load_task(path, **section.options | dict(options or {}))
+    return load_task(_path(section, name), **section.options | dict(options or {}))
 
 
 def load_tasks(profile: Profile) -> dict[str, Task]:
@@ -62,3 +66,7 @@ def load_tasks(profile: Profile) -> dict[str, Task]:
                 'such numbers says nothing; set score = "gain" in the section [search] of the profile'
             )
     return tasks
+
+
+def _path(section: TaskSection | MemorizationSection, name: str) -> str:
+    return section.task if isinstance(section, TaskSection) and section.task else name

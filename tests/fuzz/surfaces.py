@@ -34,7 +34,7 @@ from search.cells.notation.recipe import format_recipe, parse_recipe
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile, parse_profile
 from tasks.language import Language
-from tasks.midi import midi_notes
+from tasks.midi import read_midi
 from tasks.music import Music
 from tasks.piano_rolls import roll_of
 from tasks.registry import load_task, task_class
@@ -508,7 +508,7 @@ def draw_midi(rng: Random) -> Case:
 
 
 def use_midi(case: Case, folder: Path) -> None:
-    roll = roll_of(midi_notes(case.files["a.mid"], "a.mid"), "a.mid")
+    roll = roll_of(read_midi(case.files["a.mid"], "a.mid").notes, "a.mid")
     demand(roll.ndim == 2 and roll.shape[1] == 88 and len(roll) and roll.any(), "a roll that is none")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,22 +11,9 @@ from music21.note import Rest
 from music21.stream import Part, Score
 
 from tasks.errors import TaskError
-from tasks.midi import midi_notes
+from tasks.midi import read_midi
 from tasks.piano_rolls import Note
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return name + len(data).to_bytes(4, "big") + data
-
-
-def header(form: int = 0, tracks: int = 1, division: int = 4) -> bytes:
-    return chunk(b"MThd", b"".join(number.to_bytes(2, "big") for number in (form, tracks, division)))
-
-
-def midi(*tracks: Sequence[int], division: int = 4) -> bytes:
-    return header(int(len(tracks) > 1), len(tracks), division) + b"".join(
-        chunk(b"MTrk", bytes(track) + b"\x00\xff\x2f\x00") for track in tracks
-    )
+from tests.test_tasks.midi_files import chunk, header, midi
 
 
 def test_a_score_written_by_music21_comes_back() -> None:
@@ -42,7 +27,7 @@ def test_a_score_written_by_music21_comes_back() -> None:
                 expected.append(Note(pitch, time, time + length))
             time += length
         score.insert(0, part)
-    notes = midi_notes(streamToMidiFile(score).writestr(), "a.mid")
+    notes = read_midi(streamToMidiFile(score).writestr(), "a.mid").notes
     begin = min(note.begin for note in notes)  # music21 may put a measure of nothing before
     assert sorted(Note(n.pitch, n.begin - begin, n.end - begin) for n in notes) == sorted(expected)
 
@@ -61,7 +46,7 @@ def test_running_status_meta_events_and_struck_again_notes() -> None:
         *(4, 0x90, 67, 1),  # never released
         *(8, 0xB0, 7, 100),
     ]
-    assert midi_notes(midi(track), "a.mid") == [
+    assert read_midi(midi(track), "a.mid").notes == [
         Note(60, 0, 1),
         Note(64, 1, 33),
         Note(64, 33, 34),
@@ -71,13 +56,13 @@ def test_running_status_meta_events_and_struck_again_notes() -> None:
 
 def test_channels_are_apart() -> None:
     track = [0, 0x90, 60, 9, 4, 0x91, 60, 9, 4, 0x80, 60, 0, 4, 0x81, 60, 0]
-    assert midi_notes(midi(track), "a.mid") == [Note(60, 0, 2), Note(60, 1, 3)]
+    assert read_midi(midi(track), "a.mid").notes == [Note(60, 0, 2), Note(60, 1, 3)]
 
 
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"", "it does not begin with MThd"),
+        (b"", "it is empty"),
         (b"garbage, but long enough to have a length", "it does not begin with MThd"),
         (header() + b"MTrk\x00\x00\x01\x00short", "it ends too early"),
         (header(form=2), "its format is 2; only 0 and 1 are supported"),
@@ -92,14 +77,14 @@ def test_channels_are_apart() -> None:
 )
 def test_what_is_no_midi_is_one_line(data: bytes, what: str) -> None:
     with pytest.raises(TaskError, match=rf"^'x.mid' is not a readable MIDI file \({what}\); leave it out$"):
-        midi_notes(data, "'x.mid'")
+        read_midi(data, "'x.mid'")
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
 def test_arbitrary_bytes_are_notes_or_a_task_error(data: bytes, framed: bool) -> None:
     try:
-        notes = midi_notes(header() + chunk(b"MTrk", data) if framed else data, "x.mid")
+        notes = read_midi(header() + chunk(b"MTrk", data) if framed else data, "x.mid").notes
     except TaskError:
         return
     assert all(0 <= note.pitch < 128 and note.begin <= note.end for note in notes)

