@@ -95,9 +95,9 @@ def grid_edges(store: Store, tasks: Sequence[str]) -> list[GridEdges]:
     for task in tasks:
         own = trials[trials["task"] == task]
         fields = own["setting"].map(fields_in)
-        optimisers = fields.map(lambda key: key["optimiser"])
+        optimisers = fields.map(lambda key: str(key["optimiser"]))
         for optimiser in sorted(optimisers.unique()):
-            theirs = {key: pick for key, pick in best.items() if fields_in(pick.setting)["optimiser"] == optimiser}
+            theirs = {key: pick for key, pick in best.items() if str(fields_in(pick.setting)["optimiser"]) == optimiser}
             for name in HYPERPARAMETERS:
                 values = fields.map(lambda key, name=name: key.get(name, np.nan)).astype("float64")
                 trials_of = own.assign(value=values)[optimisers == optimiser]
