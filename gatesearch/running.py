@@ -122,6 +122,11 @@ def train(
     max_norm: float | None = None,
     layers: int | None = None,
     parameter_budget: int | None = None,
+    optimiser: str | None = None,
+    weight_decay: float | None = None,
+    dropout: float | None = None,
+    variational: bool | None = None,
+    tied: bool | None = None,
     epochs: int | None = None,
     epoch_steps: int | None = None,
     on_epoch: Callable[[Point], None] | None = None,
@@ -136,10 +141,15 @@ def train(
         profile: name of a shipped profile, or a TOML file.
         seed: seed of the initial weights and of the training data.
         scale: weights are drawn from U[-s, s] with s = scale / sqrt(units).
-        learning_rate: of SGD, for a loss averaged over the batch and summed over time.
+        learning_rate: for a loss averaged over the batch and summed over time.
         max_norm: longest gradient; longer ones are scaled down to it.
         layers: number of layers.
         parameter_budget: number of parameters that the number of units is derived from.
+        optimiser: "sgd", "adam" or "adamw"; each has learning rates of its own in the profile.
+        weight_decay: of "adamw".
+        dropout: share of the inputs of layers, and of the outputs, that each training step leaves out.
+        variational: whether dropout is the same at every step of a window, and leaves out recurrent units too.
+        tied: whether the readout has the matrix of the embedding, in a task of symbols.
         epochs: most epochs.
         epoch_steps: training steps per epoch.
         on_epoch: called after each epoch with the new point of the learning curve.
@@ -156,6 +166,19 @@ def train(
     >>> len(result.curve), result.steps
     (1, 5)
     """
-    overrides = Overrides(scale, learning_rate, max_norm, layers, parameter_budget, epochs, epoch_steps)
+    overrides = Overrides(
+        scale,
+        learning_rate,
+        max_norm,
+        layers,
+        parameter_budget,
+        epochs,
+        epoch_steps,
+        optimiser,
+        weight_decay,
+        dropout,
+        variational,
+        tied,
+    )
     plan = plan_trial(load_profile(str(profile)), task, overrides)
     return plan.train(cell(source).graph, seed, on_epoch)

@@ -53,6 +53,11 @@ TRIALS = {
     "max_norm": "norm that longer gradients are clipped to",
     "layers": "number of stacked cells",
     "budget": "number of parameters that the model comes nearest to; the units follow from it",
+    "optimiser": "optimiser: sgd, adam or adamw",
+    "weight_decay": "decoupled weight decay of adamw; 0 for others",
+    "dropout": "share of the inputs of layers, and of the outputs, that training steps leave out",
+    "variational": "true if dropout is the same at every step of a window, and leaves out recurrent units too",
+    "tied": "true if the readout has the matrix of the embedding",
     **_TRIAL,
 }
 CURVES = {
@@ -65,8 +70,10 @@ PROPOSALS = _columns(
     ProposalRow, ("proposal", "kind", "cell", "parent", "outcome", "score", "rejections"), proposal="index"
 )
 EVALUATIONS = documentation(EvaluationRow)
-_SETTING = {"scale": "scale", "learning_rate": "learning_rate", "max_norm": "max_norm", "layers": "layers"} | {
-    "parameters": "budget"
+_SETTING = {name: name for name in ("scale", "learning_rate", "max_norm", "layers")} | {
+    "parameters": "budget",
+    "optimiser": "optimiser",
+    **{name: name for name in ("weight_decay", "dropout", "variational", "tied")},
 }
 _REAL = (
     *("score", "best", "ratio", "threshold", "seconds"),
@@ -187,6 +194,9 @@ def _trials(store: Store) -> pd.DataFrame:
     settings = {key: fields_in(key) for key in frame["setting"].unique()}
     for part, column in _SETTING.items():
         values = frame["setting"].map({key: setting.get(part) for key, setting in settings.items()})
+        if part in ("optimiser", "variational", "tied"):
+            frame[column] = values.astype(str if part == "optimiser" else bool)
+            continue
         values = values.astype("float64")
         if part in ("layers", "parameters"):  # a store of unknown origin may hold more than an integer can
             values = values.where(values.abs() <= LARGEST_COUNT).astype("Int64")

@@ -19,11 +19,12 @@ from tasks.parameters import check_integer, check_number
 from tasks.splits import codes_of, in_shared_runs
 from tasks.streams import columns, windows
 from tasks.task import CROSS_ENTROPY, Batch, Output, Split, Task
-from tasks.text_parts import TextParts, text_parts
+from tasks.text_parts import text_parts
 
 LARGEST_VOCABULARY = 100_000
 _BYTES = 256
 _CODES = 0x110000  # of Unicode
+_PIECE = 4_000_000  # symbols
 _UNKNOWN = 0  # symbol of characters outside the vocabulary
 _SHOWN = {"\n": "↵", "\t": "→"}
 
@@ -129,23 +130,23 @@ class Text(Task):
 
     def describe(self) -> dict[Split, Description]:
         """Describe the texts; the bits are those of the constant baseline, where cross entropy ranks."""
-        digests = {split: list(map(_digest, texts)) for split, texts in self._parts.texts.items()}
+        texts = self._read.texts
         found = {}
         for split in Split:
-            symbols, texts = self._symbols[split], self._parts.texts[split]
-            elsewhere = {digest for other in Split if other is not split for digest in digests[other]}
-            again = [digest in elsewhere for digest in digests[split]]
-            lengths = [len(_codes(text, self.unit)) for text in texts]
+            steps = len(self._symbols[split]) - 1
+            elsewhere = {text.digest for other in Split if other is not split for text in texts[other]}
+            again = [text.length for text in texts[split] if text.digest in elsewhere]
+            whole = sum(text.length for text in texts[split]) + len(texts[split]) - 1  # with the line ends between them
             found[split] = Description(
                 source=str(self.data),
-                sequences=len(texts),
+                sequences=len(texts[split]),
                 unit="texts",
-                steps=len(symbols) - 1,
-                counted=len(symbols) - 1,
-                seen=int(np.count_nonzero(np.bincount(symbols[1:]))),
-                repeated=sum(again),
-                repeated_steps=min(sum(np.compress(again, lengths)), len(symbols) - 1),
-                facts=(*self._facts(split, sum(lengths) + len(lengths) - 1), *self._parts.facts),
+                steps=steps,
+                counted=steps,
+                seen=int(np.count_nonzero(_counts(self._symbols[split][1:], self.output_size))),
+                repeated=len(again),
+                repeated_steps=min(sum(again), steps),
+                facts=(*self._facts(split, whole), *self._read.facts),
             )
         return found
 
@@ -166,35 +167,82 @@ class Text(Task):
             if self.metric is CROSS_ENTROPY:
                 yield Fact(f"constant baseline, {BITS.unit}", BITS.of(self.constant_baseline(split)), Kind.METRIC)
 
-    @cached_property
-    def _parts(self) -> TextParts:
-        return text_parts(Path(self.data), as_bytes=self.unit == "bytes", validation=self.validation, test=self.test)
-
-    @cached_property
-    def _characters(self) -> npt.NDArray[np.uint32]:
-        """Codes of the vocabulary's characters, by decreasing frequency; none of bytes."""
-        if self.unit == "bytes":
-            return np.empty(0, np.uint32)
-        codes = _codes(b"\n".join(self._parts.texts[Split.TRAIN]), self.unit)[: self.max_symbols]
-        counts = np.bincount(codes, minlength=_CODES)
-        known = np.flatnonzero(counts)
-        return known[np.argsort(-counts[known], kind="stable")][: self.vocabulary].astype(np.uint32)
-
-    @cached_property
+    @property
     def _symbols(self) -> Mapping[Split, Symbols]:
-        numbers = np.full(_CODES, _UNKNOWN, np.min_scalar_type(self.output_size))
-        numbers[self._characters] = np.arange(1, len(self._characters) + 1)
-        found: dict[Split, Symbols] = {}
-        for split, texts in self._parts.texts.items():
-            most = self.max_symbols if split is Split.TRAIN else self.max_evaluation_symbols
-            codes = _codes(b"\n".join(texts), self.unit)[:most]
-            found[split] = codes if self.unit == "bytes" else numbers[codes]
-        return found
+        return self._read.symbols
+
+    @property
+    def _characters(self) -> npt.NDArray[np.uint32]:
+        return self._read.characters
+
+    @cached_property
+    def _read(self) -> _Read:
+        as_bytes = self.unit == "bytes"
+        parts = text_parts(Path(self.data), as_bytes=as_bytes, validation=self.validation, test=self.test)
+        whole = {split: b"\n".join(texts) for split, texts in parts.texts.items()}
+        strings = {split: text if as_bytes else text.decode() for split, text in whole.items()}
+        texts = {
+            split: [_Text(_digest(each), len(each) if as_bytes else len(each.decode())) for each in own]
+            for split, own in parts.texts.items()
+        }
+        most = {split: self.max_symbols if split is Split.TRAIN else self.max_evaluation_symbols for split in Split}
+        strings = {split: text[: most[split]] for split, text in strings.items()}
+        known = np.empty(0, np.uint32)
+        if not as_bytes:
+            counts = sum(
+                (_counts(codes, _CODES) for codes in _pieces(strings[Split.TRAIN])), np.zeros(_CODES, np.int64)
+            )
+            occurring = np.flatnonzero(counts)
+            known = occurring[np.argsort(-counts[occurring], kind="stable")][: self.vocabulary].astype(np.uint32)
+        numbers = np.full(_CODES, _UNKNOWN, np.min_scalar_type(len(known)))
+        numbers[known] = np.arange(1, len(known) + 1)
+        if as_bytes:
+            numbers = np.arange(_BYTES, dtype=np.uint8)
+        symbols = {split: _numbered(text, numbers) for split, text in strings.items()}
+        return _Read(symbols, known, texts, parts.facts)
 
 
-def _codes(text: bytes, unit: str) -> npt.NDArray[Any]:
-    """Return the bytes of a text, or the codes of its characters."""
-    return np.frombuffer(text, np.uint8) if unit == "bytes" else codes_of(text.decode())
+@dataclass(frozen=True)
+class _Text:
+    """Checksum and number of symbols of a text."""
+
+    digest: bytes
+    length: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What was read: symbols by split, codes of the vocabulary's characters by frequency, texts, files not read."""
+
+    symbols: Mapping[Split, Symbols]
+    characters: npt.NDArray[np.uint32]
+    texts: Mapping[Split, list[_Text]]
+    facts: tuple[Fact, ...]
+
+
+def _pieces(text: str | bytes) -> Iterator[npt.NDArray[Any]]:
+    """Yield the codes of the characters of a text, or its bytes, in pieces: whole, codes take four times its memory."""
+    for begin in range(0, len(text), _PIECE):
+        piece = text[begin : begin + _PIECE]
+        yield np.frombuffer(piece, np.uint8) if isinstance(piece, bytes) else codes_of(piece)
+
+
+def _numbered(text: str | bytes, numbers: npt.NDArray[Any]) -> Symbols:
+    """Return the numbers of the characters or bytes of a text."""
+    found = np.empty(len(text), numbers.dtype)
+    begin = 0
+    for piece in _pieces(text):
+        found[begin : begin + len(piece)] = numbers[piece]
+        begin += len(piece)
+    return found
+
+
+def _counts(symbols: npt.NDArray[Any], size: int) -> npt.NDArray[np.int64]:
+    """Return how often each symbol occurs, (size,)."""
+    found = np.zeros(size, np.int64)
+    for begin in range(0, len(symbols), _PIECE):  # `bincount` takes eight bytes a symbol
+        found += np.bincount(symbols[begin : begin + _PIECE], minlength=size)
+    return found
 
 
 def _digest(text: bytes) -> bytes:

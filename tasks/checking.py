@@ -156,9 +156,10 @@ def check_attributes(task: Task) -> None:
             f"task {name!r}: metric {metric.name} does not fit Output.{output.name}, whose predictions it cannot "
             f"measure; use {_either(alike)}"
         )
-    unfit = [one for one in task.also if not isinstance(one, Metric) or one not in fitting]
+    also: tuple[object, ...] = task.also
+    unfit = [one for one in also if one not in fitting]
     if unfit:
-        shown = getattr(unfit[0], "name", unfit[0])
+        shown = unfit[0].name if isinstance(unfit[0], Metric) else repr(unfit[0])
         raise TaskError(f"task {name!r}: also lists {shown}; Output.{output.name} is measured by {_either(fitting)}")
     with OwnCode(task, "output_size"):
         _check_size(name, "output_size", task.output_size)

@@ -23,7 +23,7 @@ _MARKS = {  # byte order marks; the longer ones first, since one of UTF-32 begin
 }
 _LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # those of `str.splitlines`, but for "\n"
 _CONTROLS = "".join(map(chr, (*range(1, 9), *range(14, 27), 31, 127)))  # that no text has; ESC colours a terminal
-_MOST_CONTROLS = 0.02  # share of the characters
+_MOST_CONTROLS = 0.1  # share of the characters
 
 
 def unpacked(data: bytes, most: int, source: str) -> bytes:

@@ -23,6 +23,9 @@ SPLIT_NAMES = {
 SHOWN = 20
 """Names that a message lists; it counts the rest."""
 
+MOST_FILES = 500_000
+"""Largest number of files below a folder, so that a wrong one, such as the root, is refused soon."""
+
 _SYSTEM = ("thumbs.db", "desktop.ini", "icon\r", "__macosx")  # of Windows and macOS
 
 
@@ -37,7 +40,7 @@ def files_of(folder: Path) -> list[Path]:
     A broken link is among them, so that a reader names it.
 
     Raises:
-        TaskError: a folder cannot be read.
+        TaskError: a folder cannot be read, or there are more than `MOST_FILES` files.
     """
     found: list[Path] = []
     entered: set[str] = set()
@@ -53,6 +56,10 @@ def files_of(folder: Path) -> list[Path]:
         entered.add(true_place)
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         found += [Path(place, name) for name in names if not is_hidden(name)]
+        if len(found) > MOST_FILES:
+            raise TaskError(
+                f"data = {str(folder)!r} has more than {MOST_FILES:,} files; give the folder of the data alone"
+            )
     return sorted(found)
 
 
@@ -160,7 +167,7 @@ def unusable(folder: Path, count: int, errors: Mapping[Path, str]) -> TaskError:
 
 
 def unread_fact(folder: Path, files: Collection[Path], why: str) -> tuple[Fact, ...]:
-    """Return the fact of files that were not read, with a warning that names them; none if there are none."""
+    """Return the fact of files that were not read, for the training split; it names them. None if there are none."""
     if not files:
         return ()
     names = listed([repr(str(path.relative_to(folder))) for path in files])

@@ -45,7 +45,7 @@ class OutputKind:
 
     @property
     def real(self) -> bool:
-        """Whether a target is W real values."""
+        """True if a target is W real values."""
         return not (self.symbols or self.binary)
 
 
@@ -81,5 +81,5 @@ class Interface:
 
     @property
     def reads_symbols(self) -> bool:
-        """Whether an input is one symbol, not D values."""
+        """True if an input is one symbol, not D values."""
         return self.input is Input.SYMBOLS

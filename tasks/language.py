@@ -137,7 +137,7 @@ class Language(Task):
                 facts=(
                     Fact("unknown words", unknown, Kind.SHARE, ALARMING, remedy),
                     *self._shared(split, tokens),
-                    *unread,
+                    *(unread if split is Split.TRAIN else ()),
                 ),
             )
         return found

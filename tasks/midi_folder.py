@@ -37,8 +37,8 @@ def midi_pieces(folder: Path, grid: str) -> tuple[Pieces, dict[Split, tuple[Fact
     everything = files_of(folder)
     files = [path for path in everything if path.suffix.lower() in _SUFFIXES]
     division = division_of(folder, files)
-    beside = division.beside if division is not None else []
-    used = [path for path in files if path not in set(beside)]
+    beside = set(division.beside) if division is not None else set()
+    used = [path for path in files if path not in beside]
     _check_splits(folder, {split: len(paths) for split, paths in division.files.items()} if division else None, files)
     contents, errors = _each(used, lambda path: read_file(path, LARGEST_FILE))
     if errors:  # name those that are damaged in the same message
@@ -51,14 +51,10 @@ def midi_pieces(folder: Path, grid: str) -> tuple[Pieces, dict[Split, tuple[Fact
         return _parsed(folder, contents, owners, grid)
 
     arrays = load_or_build("midi", key_of([_FORMAT, grid, *parts]), (*PACKED, *COUNTS), build)
-    left = [path for path in everything if path not in set(used)]
-    kinds = (
-        "they are no .mid files"
-        if division is None
-        else "they lie beside the folders of the splits, or are no .mid files"
-    )
-    unread = unread_fact(folder, left, kinds)
-    facts = {split: (*known, *unread) for split, known in grid_facts(arrays, grid).items()}
+    facts = grid_facts(arrays, grid)
+    left = sorted(set(everything) - set(used))
+    why = "they lie beside the folders of the splits, or are no .mid files" if division else "they are no .mid files"
+    facts[Split.TRAIN] += unread_fact(folder, left, why)
     return unpacked(arrays), facts
 
 

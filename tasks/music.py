@@ -149,5 +149,8 @@ def _own_pieces(path: Path, grid: str) -> _Read:
     others = [] if path.is_file() else [found for found in files_of(path) if found != matlab[0]]
     unread = unread_fact(path, others, f"only {matlab[0].name!r} was read")
     pieces = matlab_pieces(matlab[0])
-    silences = {split: max(map(longest_silence, rolls)) for split, rolls in pieces.items()}
-    return pieces, {split: (silence_fact(longest, "steps"), *unread) for split, longest in silences.items()}
+    facts: dict[Split, tuple[Fact, ...]] = {}
+    for split, rolls in pieces.items():
+        facts[split] = (silence_fact(max(map(longest_silence, rolls)), "steps"),)
+    facts[Split.TRAIN] += unread
+    return pieces, facts

@@ -15,7 +15,7 @@ from tasks.cache import Arrays, key_of, load_or_build
 from tasks.description import Description, Fact, Kind, package_source
 from tasks.errors import TaskError
 from tasks.interface import Input
-from tasks.labelled.description import describe_labelled, render_labelled
+from tasks.labelled.description import PADDING, describe_labelled, render_labelled
 from tasks.labelled.sets import NAMES, LabelSets, Preparation, label_sets, packed, unpacked
 from tasks.labelled.ts import read_ts
 from tasks.metrics import ACCURACY, MACRO_F1, NATS_PER_STEP, metrics_of_task
@@ -119,7 +119,9 @@ class Speech(Task):
         return described
 
     def render(self, batch: Batch, column: int = 0) -> str:
-        return super().render(batch, column) if self._frames else render_labelled(batch, column, self.label)
+        if not self._frames:
+            return render_labelled(batch, column, self.label)
+        return super().render(batch, column) or PADDING
 
     @property
     def _frames(self) -> bool:

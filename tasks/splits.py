@@ -15,6 +15,8 @@ _PRIME = np.uint64(0x100000001B3)  # odd, so that no power of it is 0 modulo 2**
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 _PIECE = 4_000_000  # tokens
+_TABLE_BITS = 24
+_TABLE_MASK = np.uint64((1 << _TABLE_BITS) - 1)
 
 FOLDS = 4
 """Number of ways to divide a data set of the project's own; no two of them have validation or test data in common."""
@@ -57,12 +59,28 @@ def hashes_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.ND
 
 
 def runs_of(tokens: npt.NDArray[Any], length: int) -> npt.NDArray[np.uint64]:
-    """Return a hash of each run of `length` successive tokens, (L - length + 1,); none if there are fewer tokens."""
-    numbers = tokens.astype(np.uint64) + np.uint64(1)
-    found = np.zeros(max(len(tokens) - length + 1, 0), np.uint64)
-    for place, power in enumerate(np.cumprod(np.full(length, _PRIME))):
-        found += numbers[place : place + len(found)] * power
+    """Return a hash of each run of `length` successive tokens, (L - length + 1,); none if there are fewer tokens.
+
+    The hash is the polynomial of the prime whose coefficients are the tokens, modulo 2**64.
+    """
+    if len(tokens) < length:
+        return np.zeros(0, np.uint64)
+    # By doubling: the hash of a run is that of its first half and, times a power, that of its second.
+    found = (tokens.astype(np.uint64) + np.uint64(1)) * _PRIME
+    done = 1
+    for bit in f"{length:b}"[1:]:
+        found = found[:-done] + found[done:] * _power(done)
+        done *= 2
+        if bit == "1":
+            last = (tokens[done:].astype(np.uint64) + np.uint64(1)) * _power(done + 1)
+            found = found[: len(last)] + last
+            done += 1
     return found
+
+
+def _power(exponent: int) -> np.uint64:
+    """Return a power of the prime modulo 2**64."""
+    return np.uint64(pow(int(_PRIME), exponent, 1 << 64))
 
 
 def in_shared_runs(tokens: npt.NDArray[Any], others: Iterable[npt.NDArray[Any]], length: int) -> npt.NDArray[np.bool_]:
@@ -71,10 +89,14 @@ def in_shared_runs(tokens: npt.NDArray[Any], others: Iterable[npt.NDArray[Any]],
     The others are read in pieces, since the hashes of a long text take several times its memory.
     """
     own = runs_of(tokens, length)
+    # Few runs are shared as a rule, so a table of the last bits of the hashes finds those that are worth sorting.
+    table = np.zeros(1 << _TABLE_BITS, np.bool_)
+    table[own & _TABLE_MASK] = True
     found = np.zeros(len(own), np.bool_)
     for other in others:
         for begin in range(0, len(other), _PIECE):
-            found |= np.isin(own, runs_of(other[begin : begin + _PIECE + length - 1], length))
+            hashes = runs_of(other[begin : begin + _PIECE + length - 1], length)
+            found |= np.isin(own, np.unique(hashes[table[hashes & _TABLE_MASK]]))
     edges = np.zeros(len(tokens) + 1, np.int64)
     begins = np.flatnonzero(found)
     np.add.at(edges, begins, 1)

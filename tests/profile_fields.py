@@ -73,6 +73,8 @@ def _values(schema: dict[str, Any], described: dict[str, Any]) -> str:
     if kind == "array":
         item = _values(schema, described["items"])
         kind, comma, rest = item.partition(",")
+        if kind.startswith('"'):
+            return f"list of {item}"
         return f"list of {kind}s{comma}{rest}"
     if kind == "object":
         most = described.get("maxProperties")

@@ -66,4 +66,5 @@ def _texts(row: GridEdges) -> tuple[str, ...]:
     steep = "" if row.steep is None else str(row.steep)
     verdict = "wide enough" if row.wide_enough else "too narrow"
     numbers = (str(row.cells), inside, str(row.lowest), str(row.highest), steep)
-    return row.task, row.hyperparameter.replace("_", " "), f"{row.low:g} to {row.high:g}", *numbers, verdict
+    name = row.hyperparameter.replace("_", " ") + ("" if row.optimiser == "sgd" else f" of {row.optimiser}")
+    return row.task, name, f"{row.low:g} to {row.high:g}", *numbers, verdict

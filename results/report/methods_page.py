@@ -71,6 +71,12 @@ def page(compared: Compared, title: str) -> str:
         if compared.confirm
         else "that of the recorded trials"
     )
+    incumbent = (
+        "The incumbent is the best cell that a search found: neither a given cell nor one of the initial population. "
+        "Before there is one, its score is 0, that of a constant prediction. "
+        if compared.found_only
+        else ""
+    )
     lines = [
         f"# {title}",
         "",
@@ -83,7 +89,7 @@ def page(compared: Compared, title: str) -> str:
         f"![Confirmed score of the incumbent against compute]({FIGURE_FILE})",
         "",
         f"Median (line) and quartiles (band) over {compared.seeds} search seeds of the incumbent's confirmed score: "
-        f"{scores}, as the smallest share of the GRU's over the tasks. Each search has "
+        f"{scores}, as the smallest share of the GRU's over the tasks. {incumbent}Each search has "
         f"{compared.budget:.4g} multiply-adds, {compared.budget / compared.training:.4g} trainings of the GRU on all "
         f"tasks; those of the given cells are not counted. Confirming took {compared.confirm_seconds / 3600:.2f} "
         "core-hours.",

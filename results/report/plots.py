@@ -275,7 +275,12 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
     """
     tasks = list(dict.fromkeys(marginal["task"]))
     rows = _values({name: marginal[name] for name in ("task", "value", "trials", "low", "middle", "high")})
-    x = alt.X("value:O", title=hyperparameter, axis=alt.Axis(labelAngle=0, format="~g" if _plain(marginal) else "~s"))
+    words = not pd.api.types.is_numeric_dtype(marginal["value"].infer_objects())
+    axis = alt.Axis(labelAngle=0) if words else alt.Axis(labelAngle=0, format="~g" if _plain(marginal) else "~s")
+    x = alt.X("value:O", title=hyperparameter, axis=axis)
+    tooltip = alt.Tooltip("value:N", title=hyperparameter)
+    if not words:
+        tooltip = alt.Tooltip("value:Q", title=hyperparameter, format=",")
     offset = alt.XOffset("task:N", sort=tasks)
     colour = alt.Color(
         "task:N", title=None, sort=tasks, scale=alt.Scale(domain=tasks, range=list(COLOURS[: len(tasks)]))
@@ -298,7 +303,7 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
             shape,
             tooltip=[
                 alt.Tooltip("task:N"),
-                alt.Tooltip("value:Q", title=hyperparameter, format=","),
+                tooltip,
                 alt.Tooltip("middle:Q", title="median rank percentile", format=".2f"),
                 alt.Tooltip("trials:Q", format=","),
             ],

@@ -6,7 +6,7 @@ fewer, half of them or more are edges. Only the given cells are counted, which a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ LEAST_VALUES = 5
 ENOUGH = 0.9
 """Share of the cells whose best value is inside, from which on a grid is wide enough."""
 
-HYPERPARAMETERS = ("scale", "learning_rate", "max_norm", "layers")
+HYPERPARAMETERS = ("scale", "learning_rate", "max_norm", "layers", "weight_decay", "dropout")
 
 _TRIALS = f"""
     SELECT cell, task, setting, state, validation FROM trials JOIN cells ON cells.id = cell
@@ -48,6 +48,7 @@ class GridEdges:
         highest: number of those whose best value is the largest.
         steep: number of cells at an edge that are ahead of their result with the next value by more than a margin,
             `EVEN_MARGIN` of the GRU's gain, or have no result there; None if that gain is not known.
+        optimiser: the optimiser of these trials; a cell counts for that of its best setting.
     """
 
     task: str
@@ -58,6 +59,7 @@ class GridEdges:
     lowest: int
     highest: int
     steep: int | None
+    optimiser: str = "sgd"
 
     @property
     def inside(self) -> int:
@@ -71,7 +73,7 @@ class GridEdges:
 
 
 def grid_edges(store: Store, tasks: Sequence[str]) -> list[GridEdges]:
-    """Return where the best values lie, for each ranked task and each hyperparameter with enough values.
+    """Return where the best values lie, for each ranked task, optimiser and hyperparameter with enough values.
 
     Args:
         store: the run.
@@ -93,10 +95,14 @@ def grid_edges(store: Store, tasks: Sequence[str]) -> list[GridEdges]:
     for task in tasks:
         own = trials[trials["task"] == task]
         fields = own["setting"].map(fields_in)
-        for name in HYPERPARAMETERS:
-            values = fields.map(lambda key, name=name: key.get(name, np.nan)).astype("float64")
-            edges = _edges(task, name, own.assign(value=values), best, gains.get(task))
-            found += [] if edges is None else [edges]
+        optimisers = fields.map(lambda key: str(key["optimiser"]))
+        for optimiser in sorted(optimisers.unique()):
+            theirs = {key: pick for key, pick in best.items() if str(fields_in(pick.setting)["optimiser"]) == optimiser}
+            for name in HYPERPARAMETERS:
+                values = fields.map(lambda key, name=name: key.get(name, np.nan)).astype("float64")
+                trials_of = own.assign(value=values)[optimisers == optimiser]
+                edges = _edges(task, name, trials_of, theirs, gains.get(task))
+                found += [] if edges is None else [replace(edges, optimiser=optimiser)]
     return found
 
 

@@ -8,6 +8,7 @@ its importance can be compared with that of, say, the learning rate.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,12 @@ _FIELDS = {
     "max_norm": "largest gradient norm",
     "layers": "layers",
     "parameters": "parameters",
+    "weight_decay": "weight decay",
+    "dropout": "dropout",
 }
+OPTIMISER = "optimiser"
+"""Column of the optimiser, the only hyperparameter that is no number."""
+
 _TRIALS = f"""
     SELECT cell, setting, CASE WHEN state IN {LOST_STATES} THEN NULL ELSE validation END, higher_is_better
     FROM trials WHERE repeat = 0 AND task = ? AND state <> '{TrialState.PAUSED}' ORDER BY cell, setting"""
@@ -68,8 +74,9 @@ def rank_percentiles(store: Store, task: str) -> pd.DataFrame:
     """
     names = ["cell", "setting", "metric", "higher_is_better"]
     frame = pd.DataFrame(store.select(_TRIALS, (task,)), columns=names)
-    settings = pd.DataFrame([fields_in(setting) for setting in frame["setting"]], index=frame.index, dtype="float64")
-    known = {name: settings[key] for key, name in _FIELDS.items() if key in settings}
+    settings = pd.DataFrame([fields_in(setting) for setting in frame["setting"]], index=frame.index)
+    known: dict[str, Any] = {name: settings[key].astype("float64") for key, name in _FIELDS.items() if key in settings}
+    known |= {OPTIMISER: settings[OPTIMISER].astype(str)} if OPTIMISER in settings else {}
     metric = frame["metric"].astype("float64").where(frame["higher_is_better"] == 1, -frame["metric"].astype("float64"))
     worse = metric.fillna(-np.inf).rank(method="average") - 1
     scale = max(len(frame) - 1, 1)
@@ -89,7 +96,8 @@ def importance(store: Store, task: str) -> Importance | None:
     columns = [*settings, *([CELL] if frame[CELL].nunique() > 1 else [])]
     if len(frame) < FEWEST or frame[PERCENTILE].nunique() < 2 or not settings:
         return None
-    found = [_of_split(frame, columns, split) for split in range(SPLITS)]
+    numbers = frame.assign(**{name: pd.factorize(frame[name], sort=True)[0] for name in settings if name == OPTIMISER})
+    found = [_of_split(numbers, columns, split) for split in range(SPLITS)]
     losses = np.array([losses for losses, _ in found])
     shares = {
         name: (float(mean), float(deviation))

@@ -15,6 +15,7 @@ from dataclasses import fields
 from typing import Any, NoReturn, TypeAlias, TypeVar, get_args, get_type_hints
 
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
+from results.store.setting_key import FIELDS
 from search.cells.text import shorten
 
 APPLICATION_ID = 0x67617465  # "gate": tells a run's store from any other SQLite database
@@ -274,11 +275,20 @@ def _counts(value: Any) -> dict[str, int]:
     raise ValueError("it must be an object of whole numbers")
 
 
-def _numbers(value: Any) -> dict[str, int | float]:
-    """Return the numbers of a setting; whole numbers stay whole."""
-    if type(value) is dict and all(type(item) in (int, float) and abs(item) < 2**63 for item in value.values()):
+_NO_NUMBERS = {field.name: field.kind for field in FIELDS if field.kind in (str, bool)}
+"""Types of a setting's fields that are no numbers."""
+
+
+def _setting(value: Any) -> dict[str, Any]:
+    """Return the fields of a setting; whole numbers stay whole."""
+    if type(value) is dict and all(_fits(name, item) for name, item in value.items()):
         return value
-    raise ValueError("it must be an object of numbers")
+    raise ValueError(f"it must be an object of numbers, but for {', '.join(_NO_NUMBERS)}")
+
+
+def _fits(name: str, item: Any) -> bool:
+    kind = _NO_NUMBERS.get(name)
+    return type(item) is kind if kind else type(item) in (int, float) and abs(item) < 2**63
 
 
 def _points(value: Any) -> tuple[tuple[int, float, float], ...]:
@@ -296,7 +306,7 @@ def _refuse_constant(constant: str) -> NoReturn:
 _JSON_TEXT = json.JSONDecoder(parse_constant=_refuse_constant)
 _FORMS: dict[str, Callable[[Any], Any]] = {
     **{"mutations": _words, "rejections": _counts},
-    **{"curve": _points, "setting": _numbers},
+    **{"curve": _points, "setting": _setting},
 }
 
 

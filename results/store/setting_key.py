@@ -32,6 +32,11 @@ FIELDS = (
     KeyField("max_norm", float),
     KeyField("layers", int),
     KeyField("parameters", int),
+    KeyField("optimiser", str, since=2, default="sgd"),
+    KeyField("weight_decay", float, since=2, default=0.0),
+    KeyField("dropout", float, since=2, default=0.0),
+    KeyField("variational", bool, since=2, default=False),
+    KeyField("tied", bool, since=2, default=False),
 )
 
 

@@ -68,6 +68,7 @@ class Compared:
         confirm_seconds: durations of the trials on fresh seeds.
         simulated: whether the trials are simulated.
         description: one line about the comparison.
+        found_only: whether searches are measured by the best cell that they found, not by what they would return.
     """
 
     methods: tuple[MethodFigures, ...]
@@ -79,6 +80,7 @@ class Compared:
     confirm_seconds: float = 0.0
     simulated: bool = False
     description: str = ""
+    found_only: bool = False
 
     def method(self, name: str) -> MethodFigures:
         """Return the method of this name."""

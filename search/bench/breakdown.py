@@ -24,7 +24,7 @@ from search.profiles.sections import Profile
 from search.profiles.tasks import load_task_of, section_of
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget
-from search.training.stepper import stepper_for
+from search.training.stepper import dropout_of, stepper_for, updates_of
 from search.training.trial import train_trial
 from tasks.task import Batch, Split, Task
 
@@ -83,11 +83,11 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         # No early stopping: the time per step is measured.
         budget = replace(budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None)
         units = units_for(graph, setting, task.interface)
-        model = SequenceModel(graph, units, setting.layers, task.interface)
+        model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
         model.initialise(setting.scale, torch.Generator().manual_seed(0))
         compile_cell.cache_clear()
         started = time.thread_time()
-        stepper = stepper_for(model)
+        stepper = stepper_for(model, updates_of(model, setting.optimiser, setting.weight_decay), dropout_of(setting, 0))
         compile_ms = (time.thread_time() - started) * 1e3
 
         def trial(task: Task, budget: Budget = budget) -> tuple[int, float]:

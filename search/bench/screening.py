@@ -13,7 +13,8 @@ from results.store.store import Store
 from results.store.words import MEMORIZATION, Origin
 from search.cells.library import SEEDS
 from search.engine.engine import Engine
-from search.profiles.sections import Profile, ScheduleSection, TaskSection
+from search.profiles.sections import Profile, TaskSection
+from search.profiles.training_sections import ScheduleSection
 from search.workers.executor import LocalExecutor
 from tasks.registry import load_task
 

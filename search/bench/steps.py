@@ -27,6 +27,7 @@ from search.bench.jax import has_jax, jax_step
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule, propose
+from search.kernels.dropout import Masks
 from search.kernels.eager import run_eager
 from search.kernels.plan.plan import Level, plan_of
 from search.kernels.reference import run_reference
@@ -211,7 +212,7 @@ class _ByPath(SequenceModel):
         super().__init__(graph, *_size(shape))
         self.run = {"eager": run_eager, "reference": run_reference}[path]
 
-    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+    def outputs(self, inputs: Tensor, states: States, masks: Masks | None = None) -> tuple[Tensor, States]:
         values = _entered(self, inputs)
         for parameters, before in zip(self.layer_parameters(), states, strict=True):
             values, _ = self.run(self.graph, parameters, values, before)
@@ -227,7 +228,7 @@ class _TorchModel(SequenceModel):
         self.recurrent = kind(shape.units, shape.units, shape.layers)
         self.flat, self.flat_grad = self._flatten()
 
-    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+    def outputs(self, inputs: Tensor, states: States, masks: Masks | None = None) -> tuple[Tensor, States]:
         return self.recurrent(_entered(self, inputs))[0], states
 
 

@@ -44,7 +44,7 @@ from search.compare.confirmation import (
     confirmation_store,
     reference_settings,
 )
-from search.compare.incumbents import Trajectory, trajectory
+from search.compare.incumbents import Measured, Trajectory, trajectory
 from search.compare.plan import Plan, base_profile, parse_plan
 from search.compare.runs import SearchRun, run_searches, searches_of
 from search.core.errors import BudgetError, SearchError
@@ -209,7 +209,7 @@ def _confirmed(
     simulation = None if plan.simulation is None else plan.simulation.simulation()
     with ExitStack() as stack:
         opened = [stack.enter_context(Store.open(run.folder, readonly=True)) for run in runs]
-        searched = _trajectories(runs, opened, tasks, compute)
+        searched = _trajectories(runs, opened, tasks, compute, plan.measured)
         sources: dict[str, Store] = {}
         for own in opened:
             sources |= {row.id: own for row in own.cells() if row.id not in sources}
@@ -252,7 +252,7 @@ def recomputed(folder: Path, plan: Plan, tasks: Mapping[str, Task]) -> tuple[Com
         for run, own in zip(runs, opened, strict=True):
             if own.finished is None:
                 raise SearchError(f"search {run.name!r} has not ended; continue the comparison with --resume")
-        searched = _trajectories(runs, opened, tasks, compute)
+        searched = _trajectories(runs, opened, tasks, compute, plan.measured)
         store = stack.enter_context(Store.open(folder / CONFIRMATION, readonly=True))
         reference = reference_settings(opened, tasks, profile.ranked)
         confirmations = Confirmations(store, profile, tasks, reference, plan.confirm)
@@ -260,9 +260,17 @@ def recomputed(folder: Path, plan: Plan, tasks: Mapping[str, Task]) -> tuple[Com
 
 
 def _trajectories(
-    runs: Sequence[SearchRun], stores: Sequence[Store], tasks: Mapping[str, Task], compute: float
+    runs: Sequence[SearchRun], stores: Sequence[Store], tasks: Mapping[str, Task], compute: float, measured: Measured
 ) -> list[_Searched]:
-    return [_Searched(run, trajectory(own, tasks, compute)) for run, own in zip(runs, stores, strict=True)]
+    return [_Searched(run, trajectory(own, tasks, compute, measured)) for run, own in zip(runs, stores, strict=True)]
+
+
+def _course(path: Trajectory, scores: Sequence[float]) -> Course:
+    """Return the course of the confirmed scores; 0, that of a constant prediction, before there is an incumbent."""
+    compute = tuple(incumbent.compute for incumbent in path.incumbents)
+    if not compute or compute[0] > 0:
+        return Course((0.0, *compute), (0.0, *scores))
+    return Course(compute, tuple(scores))
 
 
 def _figures(
@@ -275,7 +283,7 @@ def _figures(
         own = [confirmations.of(incumbent) for incumbent in path.incumbents]
         figures[run.method, run.seed] = SearchFigures(
             run.seed,
-            Course(tuple(i.compute for i in path.incumbents), tuple(c.score for c in own)),
+            _course(path, [confirmed.score for confirmed in own]),
             path.proposals,
             path.complete,
             path.compute,
@@ -302,6 +310,7 @@ def _figures(
         sum(row.seconds for row in confirmations.store.trials()),
         plan.simulation is not None,
         plan.description,
+        plan.measured is Measured.FOUND,
     )
     return compared, pd.DataFrame(rows, columns=list(INCUMBENT_COLUMNS))
 

@@ -5,13 +5,18 @@ are at the rung of a whole training. A candidate that its further seeds put belo
 its score on these seeds: otherwise it would lead as soon as it is the first with further seeds. Ties go to the smaller
 id, as in the strategies' own lists. The incumbent's settings are the best by validation of those that the search had
 tried by then.
+
+A search may be measured by the cells that it found alone. Then neither a given cell nor one of the initial population
+is the incumbent, and there is none until another cell has a score.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from results.store.store import Store
+from results.store.words import ProposalKind
 from search.allocations.registry import ALLOCATIONS
 from search.engine.budgets import budgets
 from search.engine.history import History
@@ -67,6 +72,13 @@ class Trajectory:
     seconds: float
 
 
+class Measured(StrEnum):
+    """Cells by which a search is measured."""
+
+    RETURNED = "returned"  # what it would return: a found or a given cell
+    FOUND = "found"  # the best cell that it found, neither given nor of the initial population
+
+
 class Leaders:
     """Standing of each cell that has one, and the cell that leads."""
 
@@ -113,13 +125,14 @@ class _Tried:
         return found
 
 
-def trajectory(store: Store, tasks: Mapping[str, Task], budget: float) -> Trajectory:
+def trajectory(store: Store, tasks: Mapping[str, Task], budget: float, measured: Measured) -> Trajectory:
     """Return the course of a finished search within a budget.
 
     Args:
         store: store of the run.
         tasks: memorization and every task, by name.
         budget: multiply-adds; the first proposal whose sum is above it, and all after it, are left out.
+        measured: which cells can be the incumbent.
 
     Raises:
         StoreError: the store cannot be read.
@@ -135,11 +148,15 @@ def trajectory(store: Store, tasks: Mapping[str, Task], budget: float) -> Trajec
         row = store.trial(use.cell, use.task, use.setting, use.repeat)
         if row is not None and row.validation is not None:
             tried.enter(use.cell, use.task, [(use.setting, row.validation)])
-    for given in store.proposals():
-        if given.index < 0 and given.cell is not None and given.score is not None:
-            leaders.rank(given.cell, allocation.whole, given.score)
     found: list[Incumbent] = []
-    _note(found, leaders, tried, -1, 0.0)
+    apart: set[str | None] = set()  # cells that cannot be the incumbent
+    if measured is Measured.RETURNED:
+        for given in store.proposals():
+            if given.index < 0 and given.cell is not None and given.score is not None:
+                leaders.rank(given.cell, allocation.whole, given.score)
+        _note(found, leaders, tried, -1, 0.0)
+    else:
+        apart |= {row.cell for row in store.proposals() if row.index < 0 or row.kind is ProposalKind.INITIAL}
     proposals = complete = 0
     compute = 0.0
     rungs: Counter[str] = Counter()  # of the proposals of each cell
@@ -157,6 +174,8 @@ def trajectory(store: Store, tasks: Mapping[str, Task], budget: float) -> Trajec
             tried.enter(cell, visit.task, ((setting.key, value) for setting, value in visit.results.items()))
         if past.row.score is not None:  # not of a candidate that was paused or stopped
             complete += 1
+            if cell in apart:
+                continue
             leaders.rank(cell, rung, past.row.score)
             _note(found, leaders, tried, past.row.index, compute)
     seconds = sum(row.seconds for row in store.trials())

@@ -27,6 +27,7 @@ from pydantic.dataclasses import dataclass
 from results.store.sanitize import printable
 from results.store.toml import parse_toml
 from search.cells.text import quoted, shorten
+from search.compare.incumbents import Measured
 from search.core.errors import SearchError
 from search.core.ranges import MAX_SEED
 from search.profiles.loading import load_profile, parse_profile
@@ -73,6 +74,7 @@ class Plan:
         proposals: largest number of proposals of a search, whatever its compute.
         baseline: method whose final score the others are measured by; the first one if None.
         pairs: pairs of methods that are tested: all, or each method with the baseline.
+        measured: cells by which a search is measured: what it returns, or the best that it found itself.
         simulation: options of simulated trials; None if trials are trained.
     """
 
@@ -86,6 +88,7 @@ class Plan:
     proposals: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     baseline: str | None = None
     pairs: Literal["all", "baseline"] = "all"
+    measured: Measured = Measured.RETURNED
     simulation: SimulationSection | None = field(default=None)
 
     @model_validator(mode="after")

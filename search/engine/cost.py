@@ -19,7 +19,7 @@ from search.profiles.tasks import section_of
 from search.strategies.registry import strategy_class
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget
-from search.training.stepper import Stepper, stepper_for
+from search.training.stepper import Stepper, dropout_of, stepper_for, updates_of
 from search.training.trial import EVALUATION_BATCH, EVALUATION_STEPS
 from tasks.task import Split, Task
 
@@ -169,9 +169,9 @@ def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _
         units = units_for(graph, setting, task.interface)
     except BudgetError:
         return _Seconds(0.0, 0.0)  # such a trial fails at once
-    model = SequenceModel(graph, units, setting.layers, task.interface)
+    model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
     model.initialise(0.1, torch.Generator().manual_seed(0))
-    stepper = stepper_for(model)
+    stepper = stepper_for(model, updates_of(model, setting.optimiser, setting.weight_decay), dropout_of(setting, 0))
     step = _step_seconds(stepper, task, budget)
     evaluation = _evaluation_seconds(stepper, task)
     epoch = budget.epoch_steps * step + evaluation

@@ -10,8 +10,11 @@ from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.core.ranges import MAX_SEED, check_positive, check_whole
 from search.engine.budgets import budget_of
-from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
+from search.kernels.optimisers import OptimiserName
+from search.profiles.fields import Scalar
+from search.profiles.sections import MemorizationSection, Profile, TaskSection
 from search.profiles.tasks import load_section, section_of, task_names
+from search.training.model import check_tied
 from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
 from search.training.trial import Point, TrialResult, train_trial
@@ -30,11 +33,16 @@ class Overrides:
     parameter_budget: int | None = None
     epochs: int | None = None
     epoch_steps: int | None = None
+    optimiser: str | None = None
+    weight_decay: float | None = None
+    dropout: float | None = None
+    variational: bool | None = None
+    tied: bool | None = None
 
 
 UNCHANGED = Overrides()
 
-MAX_POSITIVE, MAX_LAYERS, MAX_COUNT = 1e6, 16, 10_000_000
+MAX_POSITIVE, MAX_LAYERS, MAX_COUNT, MAX_DROPOUT = 1e6, 16, 10_000_000, 0.99
 """Largest values that replace the profile's: those that a profile may have."""
 
 
@@ -92,7 +100,10 @@ def plan_trial(
         task = load_named_task(profile, task, options)
     else:
         check_task(task)
-    return SingleTrial(task, _setting(profile.grid_of(section), overrides), _budget(section, overrides))
+    setting = _setting(profile.grid_of(section), overrides)
+    if setting.tied:
+        check_tied(task.interface)
+    return SingleTrial(task, setting, _budget(section, overrides))
 
 
 def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] | None = None) -> Task:
@@ -113,6 +124,12 @@ def _check(given: Overrides) -> None:
     for name, value in (("scale", given.scale), ("learning_rate", given.learning_rate), ("max_norm", given.max_norm)):
         if value is not None:
             check_positive(name, value, MAX_POSITIVE)
+    if given.optimiser is not None and given.optimiser not in list(OptimiserName):
+        raise SearchError(f"optimiser is {given.optimiser!r}; it must be one of {', '.join(OptimiserName)}")
+    if given.weight_decay is not None and given.weight_decay != 0.0:
+        check_positive("weight_decay", given.weight_decay, 1.0)
+    if given.dropout is not None and given.dropout != 0.0:
+        check_positive("dropout", given.dropout, MAX_DROPOUT)
     if given.layers is not None:
         check_whole("layers", given.layers, 1, MAX_LAYERS)
     counts = ("parameters", given.parameter_budget), ("epochs", given.epochs), ("epoch_steps", given.epoch_steps)
@@ -129,8 +146,11 @@ def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:
 
 
 def _setting(grid: Grid, given: Overrides) -> Setting:
-    values = {field.name: getattr(given, field.name) for field in fields(Setting)}
-    return replace(grid.middle, **{name: value for name, value in values.items() if value is not None})
+    values = {field.name: getattr(given, field.name) for field in fields(Setting) if field.name != "optimiser"}
+    middle = grid.middle if given.optimiser is None else grid.middle_of(OptimiserName(given.optimiser))
+    if given.dropout == 0.0 and given.variational is None:
+        values["variational"] = False
+    return replace(middle, **{name: value for name, value in values.items() if value is not None})
 
 
 def _budget(section: TaskSection | MemorizationSection, given: Overrides) -> Budget:

@@ -17,14 +17,8 @@ from results.store.toml import parse_toml
 from search.cells.library import LIBRARY
 from search.cells.text import shorten
 from search.core.errors import SearchError
-from search.profiles.sections import (
-    MAX_BYTES,
-    NAME_RULE,
-    GridSection,
-    Profile,
-    ScheduleSection,
-    TaskSection,
-)
+from search.profiles.sections import MAX_BYTES, NAME_RULE, Profile, TaskSection
+from search.profiles.training_sections import GridSection, ScheduleSection
 
 _ADAPTER = TypeAdapter(Profile)
 

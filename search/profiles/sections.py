@@ -6,7 +6,6 @@ field takes its default: the study's value if the study gives one (Jozefowicz et
 run.
 """
 
-import math
 import re
 from dataclasses import asdict, field
 from enum import StrEnum
@@ -14,7 +13,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from results.store.rungs import rung_shares
@@ -28,9 +27,10 @@ from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
 from search.cells.vocabulary import Vocabulary
 from search.core.limits import DEFAULT_LIMITS, Limits
+from search.profiles.fields import CONFIG, Count, Scalar, Share, Weight
 from search.profiles.population import check_population, population_of, written_out
-from search.training.schedule import Budget
-from search.training.settings import Grid, Transfer
+from search.profiles.training_sections import GridSection, ScheduleSection, TransferSection
+from search.training.settings import Grid
 
 MAX_BYTES = 65_536
 """Largest size of a profile file in bytes."""
@@ -47,16 +47,8 @@ WHOLE_LIBRARY = "library"
 
 NAME_RULE = "1 to 40 letters, digits, - and _, a letter first"
 
-_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0, le=1e6)]
-Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
-Scalar = bool | int | float | str
-
-
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class SearchSection:
     """Procedure of the search."""
 
@@ -94,7 +86,7 @@ class SearchSection:
         return written_out(entries)
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class EvolutionSection:
     """Strategy `evolution` (not in the study); see `search.strategies.evolution`."""
 
@@ -111,21 +103,21 @@ class EvolutionSection:
         return self
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class LocalSection:
     """Strategy `local` (not in the study); see `search.strategies.local`."""
 
     failures: Count = 32  # children that are no better before the next best cell becomes the incumbent
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class SampleSection:
     """Strategy `sample` (not in the study); see `search.strategies.sample`."""
 
     mutations: Annotated[int, Field(ge=1, le=1000)] = 5  # mutations, one after the other, that make a cell
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class HalvingSection:
     """Asynchronous successive halving (not in the study); see `search.allocations.halving`."""
 
@@ -149,7 +141,7 @@ class HalvingSection:
         return rung_shares(self.eta, self.rungs)
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class MutationSection:
     """Mutation of parents into children."""
 
@@ -165,7 +157,7 @@ class MutationSection:
     adapt: bool = False
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class VocabularySection:
     """Weights of what mutation may draw; see `search.cells.vocabulary.Vocabulary`."""
 
@@ -198,46 +190,6 @@ class VocabularySection:
         return Vocabulary(**asdict(self))
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class TransferSection:
-    """Transfer of settings to children; see `search.training.settings.Transfer`."""
-
-    experienced: Count = 420
-    parent_share: Share = 0.8
-    best: Count = 100
-
-    def rule(self) -> Transfer:
-        """Return the rule with these numbers."""
-        return Transfer(self.experienced, self.parent_share, self.best)
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class GridSection:
-    """Grid of settings; the parameter budgets belong to the tasks."""
-
-    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.3, 0.7, 1.0, 1.4, 2.0, 2.8)
-    learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
-    max_norms: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0, 2.5, 5.0, 10.0, 20.0)
-    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1)] = (1, 2, 3, 4)
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class ScheduleSection:
-    """Training schedule of a trial; see `search.training.schedule.Budget`."""
-
-    batch: Annotated[int, Field(ge=1, le=4096)] = 20
-    unroll: Annotated[int, Field(ge=1, le=4096)] = 35
-    epoch_steps: Count = 1000
-    epochs: Count = 100
-    patience: Count = 3
-    halvings: Annotated[int, Field(ge=0, le=100)] = 4
-    chance_epochs: Count = 4
-
-    def budget(self, target: float | None = None) -> Budget:
-        """Return the budget with these numbers, and a target metric at which training stops."""
-        return Budget(**asdict(self), target=target)
-
-
 class Role(StrEnum):
     """Role of a task: it ranks cells, or it only checks those that passed all ranked tasks."""
 
@@ -245,7 +197,7 @@ class Role(StrEnum):
     CHECK = "check"
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class MemorizationSection:
     """Memorization, which a new cell must pass first."""
 
@@ -259,7 +211,7 @@ class MemorizationSection:
     schedule: ScheduleSection = field(default_factory=ScheduleSection)
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class TaskSection:
     """One task of the search: its data, its grid and its training budget."""
 
@@ -274,7 +226,7 @@ class TaskSection:
     schedule: ScheduleSection = field(default_factory=ScheduleSection)
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class FinalistsSection:
     """Finalists, retrained on fresh seeds when a search ends (not in the study); see `search.engine.finalists`."""
 
@@ -282,7 +234,7 @@ class FinalistsSection:
     repeats: Annotated[int, Field(ge=2, le=1000)] = 5  # seeds per task
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class ConfirmationSection:
     """Confirmation of contenders against the GRU and the LSTM, on seeds that chose no cell, after the finalists.
 
@@ -305,7 +257,7 @@ class ConfirmationSection:
         return tuple(dict.fromkeys(round(self.repeats + k * step) for k in range(self.looks)))
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class LimitsSection:
     """Limits at which a worker stops a trial as failed; see `search.workers.isolation`.
 
@@ -325,7 +277,7 @@ class LimitsSection:
         return Limits(self.stalled_seconds, int(self.memory_gib * 2**30))
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Profile:
     """Profile of a search. Tasks are visited in the order of their sections, ranked tasks first."""
 
@@ -415,9 +367,7 @@ class Profile:
         return self
 
     def _check_grid(self, where: str, section: "TaskSection | MemorizationSection") -> None:
-        grid = self.grid_of(section)
-        axes = (grid.scales, grid.learning_rates, grid.max_norms, grid.layers, grid.parameter_budgets)
-        count = math.prod(map(len, axes))
+        count = self.grid_of(section).combinations
         if count > MAX_SETTINGS:
             raise ValueError(f"{where} has {count:,} settings; at most {MAX_SETTINGS:,}, so shorten the grid's lists")
 
@@ -459,8 +409,7 @@ class Profile:
 
     def grid_of(self, section: TaskSection | MemorizationSection) -> Grid:
         """Return the settings of a task: its own grid or the profile's, with its parameter budgets."""
-        values = section.grid or self.grid
-        return Grid(values.scales, values.learning_rates, values.max_norms, values.layers, section.parameters)
+        return (section.grid or self.grid).grid(section.parameters)
 
     def to_toml(self) -> str:
         """Return the profile as TOML with every field."""

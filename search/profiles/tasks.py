@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 from results.store.words import MEMORIZATION, ScoreKind
-from search.profiles.sections import MemorizationSection, Profile, Scalar, TaskSection
+from search.core.errors import SearchError
+from search.profiles.fields import Scalar
+from search.profiles.sections import MemorizationSection, Profile, TaskSection
+from search.training.model import check_tied
 from tasks.errors import TaskError
 from tasks.registry import load_task
 from tasks.task import Task
@@ -25,8 +28,20 @@ def path_of(profile: Profile, name: str) -> str:
 
 
 def load_task_of(profile: Profile, name: str) -> Task:
-    """Build and check a task of the profile, or memorization. Raises `TaskError` as `tasks.registry.load_task`."""
-    return load_section(section_of(profile, name), name)
+    """Build and check a task of the profile, or memorization.
+
+    Raises:
+        TaskError: as `tasks.registry.load_task`.
+        SearchError: the grid ties embedding and readout, which a model of this task does not have.
+    """
+    section = section_of(profile, name)
+    task = load_section(section, name)
+    if profile.grid_of(section).tied:
+        try:
+            check_tied(task.interface)
+        except SearchError as error:
+            raise SearchError(f"the grid of task {name!r}: {error}") from error
+    return task
 
 
 def load_section(

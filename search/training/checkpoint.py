@@ -4,7 +4,7 @@ A checkpoint is a cache. A trial gives the same result from its checkpoint as fr
 damaged, or of another trial costs time and nothing else. The stream of training data is not part of it: a trial draws
 its data again up to the step.
 
-P parameters, B sequences of a batch, H units.
+P parameters, M moments of the optimiser, B sequences of a batch, H units.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.training.measure import Measure
-from search.training.schedule import Budget, RulesState
+from search.training.schedule import Budget, RateRule, RulesState
 from search.training.settings import Setting
 from search.training.stepper import Carried, Stepper
 from tasks.metrics import Estimate
@@ -44,6 +44,7 @@ class Checkpoint:
         weights: parameters (P,).
         best_weights: parameters of the best epoch (P,); empty if there is none, or if they are `weights`.
         states: states carried to the next batch (layers, states, B, H).
+        moments: moments of the optimiser (M, P); no optimiser without them stores any.
     """
 
     steps: int
@@ -56,10 +57,13 @@ class Checkpoint:
     weights: Floats
     best_weights: Floats
     states: Carried
+    moments: Floats
 
     def to_bytes(self, identity: str) -> bytes:
         """Return the archive. `identity` is that of the trial, from `trial_identity`."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if not self.moments.size:
+            del arrays["moments"]
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _ARRAYS}
         values |= {"identity": identity, "best": None if self.best is None else asdict(self.best)}
         file = io.BytesIO()
@@ -75,7 +79,8 @@ class Checkpoint:
                 values = json.loads(archive["values"].tobytes())
                 if values["identity"] != identity:
                     return None
-                weights, best_weights, states = (np.asarray(archive[name], np.float32) for name in _ARRAYS)
+                weights, best_weights, states = (np.asarray(archive[name], np.float32) for name in _ARRAYS[:3])
+                stored = archive["moments"] if "moments" in archive else np.empty((0, weights.size))
             return cls(
                 steps=values["steps"],
                 seconds=values["seconds"],
@@ -87,12 +92,13 @@ class Checkpoint:
                 weights=weights,
                 best_weights=best_weights,
                 states=states,
+                moments=np.asarray(stored, np.float32),
             )
         except Exception:  # damage may show in any way, and a trial without its checkpoint only takes longer
             return None
 
 
-_ARRAYS = ("weights", "best_weights", "states")
+_ARRAYS = ("weights", "best_weights", "states", "moments")
 
 
 def _measure(values: dict[str, Any] | None) -> Measure | None:
@@ -110,4 +116,6 @@ def trial_identity(
     Versions of packages and the processor are not part of it.
     """
     trial = stepper.model.graph, stepper.backend, task.name, task.checksum, setting.key, budget, seed, constant_baseline
-    return hashlib.sha256(repr((FORMAT, *trial)).encode()).hexdigest()
+    # A budget's text leaves its rule out, which joined later; so checkpoints of the study's rule are still read.
+    rule = () if budget.rule is RateRule.STUDY else (str(budget.rule), budget.warmup)
+    return hashlib.sha256(repr((FORMAT, *trial, *rule)).encode()).hexdigest()

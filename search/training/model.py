@@ -13,29 +13,50 @@ from torch.nn import functional
 
 from search.cells.graph import GateGraph
 from search.cells.parameters import ParameterLayout, layout_of
-from search.core.errors import BudgetError
+from search.core.errors import BudgetError, SearchError
 from search.kernels.batches import RowScores, check_symbols
+from search.kernels.dropout import Masks
 from search.kernels.eager import run_eager
 from search.kernels.parameters import LayerParameters
 from search.training.heads import HEADS
 from search.training.initialisation import apply_starts
 from search.training.settings import Setting
-from tasks.interface import OUTPUTS, Interface
+from tasks.interface import OUTPUTS, Interface, Output
 from tasks.task import Batch
+
+_DECAYED = frozenset({"entry", "weights", "blocks", "readout"})
+"""Parameters of a model that weight decay applies to."""
 
 States = tuple[tuple[Tensor, ...], ...]
 """States of the cell for each layer, (B, H) each."""
 
 
-def count_parameters(graph: GateGraph, units: int, layers: int, interface: Interface) -> int:
-    """Return the number of weights and biases of a model: embedding or projection, layers, readout."""
-    return _count(layout_of(graph), units, layers, interface)
+def count_parameters(graph: GateGraph, units: int, layers: int, interface: Interface, *, tied: bool = False) -> int:
+    """Return the number of weights and biases of a model: embedding or projection, layers, readout.
+
+    With `tied`, embedding and readout have one matrix.
+    """
+    return _count(layout_of(graph), units, layers, interface, tied)
 
 
-def _count(layout: ParameterLayout, units: int, layers: int, interface: Interface) -> int:
+def check_tied(interface: Interface) -> None:
+    """Check that embedding and readout of a model can have one matrix. Raises `SearchError` if not."""
+    if not (interface.reads_symbols and interface.output is Output.SYMBOLS):
+        raise SearchError(
+            f"tied is true, but the model reads {interface.input} and predicts {interface.output}; only a model of "
+            "symbols has an embedding to tie, so leave it out"
+        )
+    if interface.input_size != interface.output_size:
+        raise SearchError(
+            f"tied is true, but the model reads {interface.input_size:,} symbols and predicts "
+            f"{interface.output_size:,}; a matrix for both needs equal numbers, so leave it out"
+        )
+
+
+def _count(layout: ParameterLayout, units: int, layers: int, interface: Interface, tied: bool) -> int:
     entry = interface.input_size * units + (0 if interface.reads_symbols else units)
     readout = interface.output_size * (units + (2 if HEADS[interface.output].scaled else 1))
-    return entry + layers * layout.count(units) + readout
+    return entry + layers * layout.count(units) + readout - (interface.output_size * units if tied else 0)
 
 
 def units_for(graph: GateGraph, setting: Setting, interface: Interface) -> int:
@@ -46,12 +67,15 @@ def units_for(graph: GateGraph, setting: Setting, interface: Interface) -> int:
 
     Raises:
         BudgetError: The smallest model, of 1 unit without groups, exceeds the budget.
+        SearchError: Embedding and readout are to be tied, and the interface has no such matrices.
     """
+    if setting.tied:
+        check_tied(interface)
     layout = layout_of(graph)
     multiple = layout.unit_multiple
 
     def count(blocks: int) -> int:
-        return _count(layout, blocks * multiple, setting.layers, interface)
+        return _count(layout, blocks * multiple, setting.layers, interface, setting.tied)
 
     budget = setting.parameter_budget
     if count(1) > budget:
@@ -73,10 +97,13 @@ class SequenceModel(nn.Module):
     """Embedding (symbols) or projection (values) to H units, layers of one cell, readout to V outputs.
 
     All parameters are views of `flat` (P,) and all gradients views of `flat_grad` (P,), so that clipping and the update
-    are one operation each.
+    are one operation each. With `tied`, the readout has the matrix of the embedding (Press and Wolf 2017).
+
+    Raises:
+        SearchError: The interface has no matrices that can be tied.
     """
 
-    def __init__(self, graph: GateGraph, units: int, layers: int, interface: Interface) -> None:
+    def __init__(self, graph: GateGraph, units: int, layers: int, interface: Interface, *, tied: bool = False) -> None:
         super().__init__()
         self.graph = graph.canonical()
         self.units, self.interface = units, interface
@@ -91,7 +118,10 @@ class SequenceModel(nn.Module):
             nn.ParameterList(torch.empty(g, units // g, units // g) for g in layout.groups) for _ in range(layers)
         )
         self.vectors = nn.ParameterList(torch.empty(len(layout.vectors), units) for _ in range(layers))
-        self.readout = nn.Parameter(torch.empty(output_size, units))
+        if tied:
+            check_tied(interface)
+        self.tied = tied
+        self.readout = self.entry if tied else nn.Parameter(torch.empty(output_size, units))
         self.readout_bias = nn.Parameter(torch.empty(output_size))
         self.log_scale = nn.Parameter(torch.empty(output_size if self.head.scaled else 0))
         self.flat, self.flat_grad = self._flatten()
@@ -106,6 +136,17 @@ class SequenceModel(nn.Module):
             parameter.grad = grad[start:stop].view_as(parameter)
             start = stop
         return flat, grad
+
+    def decayed(self) -> tuple[slice, ...]:
+        """Return the parts of `flat` that weight decay applies to: matrices, and neither biases nor learned vectors."""
+        parts: list[slice] = []
+        start = 0
+        for name, parameter in self.named_parameters():
+            stop = start + parameter.numel()
+            if name.partition(".")[0] in _DECAYED and stop > start:
+                parts.append(slice(start, stop))
+            start = stop
+        return tuple(parts)
 
     def initialise(self, scale: float, generator: torch.Generator) -> None:
         """Draw all parameters from U[-s, s], s = scale / sqrt(H), then apply each node's start. Learned scales are 1.
@@ -133,22 +174,25 @@ class SequenceModel(nn.Module):
             tuple(torch.zeros(batch, self.units) for _ in range(self.graph.states)) for _ in range(len(self.weights))
         )
 
-    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+    def outputs(self, inputs: Tensor, states: States, masks: Masks | None = None) -> tuple[Tensor, States]:
         """Return the last layer's outputs (T, B, H) and the states after the last step, detached.
 
         Args:
             inputs: (T, B) symbols or (T, B, D) values.
             states: The states before the first step.
+            masks: What dropout leaves out; nothing if None.
 
         Raises:
             KernelError: A shape or a symbol does not fit the model.
         """
         values = self.enter(inputs)
         after = []
-        for parameters, before in zip(self.layer_parameters(), states, strict=True):
+        for k, (parameters, before) in enumerate(zip(self.layer_parameters(), states, strict=True)):
+            if masks is not None:
+                values, parameters = masks.apply(k, values), masks.masked(self.graph, k, parameters)
             values, final = run_eager(self.graph, parameters, values, before)
             after.append(tuple(state.detach().clone() for state in final))  # a state may be a view of a parameter
-        return values, tuple(after)
+        return values if masks is None else masks.apply(len(after), values), tuple(after)
 
     def enter(self, inputs: Tensor) -> Tensor:
         """Return the first layer's input (T, B, H): symbols (T, B) embedded, or values (T, B, D) projected.
@@ -165,15 +209,16 @@ class SequenceModel(nn.Module):
         """Return the readout (N, V) of outputs (N, H): logits, or the means of real values."""
         return functional.linear(outputs, self.readout, self.readout_bias)
 
-    def loss(self, batch: Batch, states: States) -> tuple[Tensor, int, States]:
+    def loss(self, batch: Batch, states: States, masks: Masks | None = None) -> tuple[Tensor, int, States]:
         """Return the loss, the number of steps in the loss mask, and the states after the batch.
 
-        The loss is that of Jozefowicz et al. (2015): averaged over the batch and summed over time.
+        The loss is that of Jozefowicz et al. (2015): averaged over the batch and summed over time. `masks` are those
+        of dropout.
 
         Raises:
             KernelError: The states do not fit the batch, or an input symbol is not one of the model's.
         """
-        outputs, targets, after = self._masked(batch, states)
+        outputs, targets, after = self._masked(batch, states, masks)
         total = self.head.losses(self.logits(outputs), targets, self.log_scale).sum()
         return total / batch.inputs.shape[1], len(targets), after
 
@@ -189,14 +234,14 @@ class SequenceModel(nn.Module):
         losses = self.head.losses(logits, targets, self.log_scale)
         return self.head.scores(logits, targets)._replace(nats=losses.numpy()), after
 
-    def _masked(self, batch: Batch, states: States) -> tuple[Tensor, Tensor, States]:
+    def _masked(self, batch: Batch, states: States, masks: Masks | None = None) -> tuple[Tensor, Tensor, States]:
         """Return outputs (N, H) and targets of the steps in the loss mask, and the states after the batch.
 
         Steps outside the loss mask need no readout.
         """
         read = torch.long if self.interface.reads_symbols else torch.float32
         predicted = torch.long if OUTPUTS[self.interface.output].symbols else torch.float32
-        outputs, after = self.outputs(torch.tensor(batch.inputs, dtype=read), states)
+        outputs, after = self.outputs(torch.tensor(batch.inputs, dtype=read), states, masks)
         outputs, targets = outputs.flatten(0, 1), torch.tensor(batch.targets, dtype=predicted).flatten(0, 1)
         index = torch.tensor(np.flatnonzero(batch.loss_mask))
         if len(index) < len(targets):

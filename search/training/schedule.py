@@ -1,28 +1,42 @@
 """Schedule of a trial: learning rate, best epoch, and the rules by which a trial ends.
 
-The schedule is that of Jozefowicz et al. 2015, section 3.2, and ends a short budget with small learning rates too. It
-is counted in training steps, never in seconds, so that a trial's outcome depends on its inputs alone.
+The default schedule is that of Jozefowicz et al. 2015, section 3.2, and ends a short budget with small learning rates
+too. Schedules are counted in training steps, never in seconds, so that a trial's outcome depends on its inputs alone.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from results.store.words import TrialState
+from search.core.errors import SearchError
 from tasks.task import Metric
 
 BASELINE_ERRORS = 3.0
 """Number of standard errors by which a model has to exceed the constant baseline."""
 
 
+class RateRule(StrEnum):
+    """Rule by which the learning rate changes."""
+
+    STUDY = "study"  # halved when validation no longer improves
+    CONSTANT = "constant"
+    COSINE = "cosine"  # from the whole rate to zero along half a cosine (Loshchilov and Hutter 2017, equation 5)
+
+
 @dataclass(frozen=True)
 class Budget:
     """Length of a trial in steps, and the epochs at which the learning rate falls or the trial ends.
 
-    An epoch is `epoch_steps` training steps, followed by an evaluation on the validation set. After `patience` epochs
-    without improvement the learning rate is halved, and again after each epoch, for `halvings` epochs; then the trial
-    ends (the study's schedule). A trial that has not started to halve by then halves in the last `halvings` of its
-    `epochs` (this project's addition). A trial that is not above the constant baseline after `chance_epochs` is given
+    An epoch is `epoch_steps` training steps, followed by an evaluation on the validation set.
+
+    By the study's rule, the learning rate is halved after `patience` epochs without improvement, and again after each
+    epoch, for `halvings` epochs; then the trial ends. A trial that has not started to halve by then halves in the last
+    `halvings` of its `epochs` (this project's addition). By the other rules, the rate depends on the step alone, and
+    the trial has all its epochs: it rises in equal parts over the first `warmup` steps, and then it stays or falls.
+
+    A trial that is not above the constant baseline after `chance_epochs` is given
     up. With a `target`, the trial ends once validation reaches it.
 
     Attributes:
@@ -30,9 +44,12 @@ class Budget:
             there changes neither the learning rate nor which epoch is best.
         floor: pairs of a step and a value of the metric. A trial whose best value so far, those at marks included, is
             worse than the value is given up at the first measurement at or after the step.
+        rule: rule of the learning rate.
+        warmup: steps over which the learning rate rises; 0 with the study's rule.
 
     Raises:
         ValueError: the marks do not increase, or one of them is not a step of the trial.
+        SearchError: the warm-up is not shorter than the trial, or the study's rule has one.
     """
 
     batch: int = 20
@@ -45,8 +62,19 @@ class Budget:
     target: float | None = None
     marks: tuple[int, ...] = ()
     floor: tuple[tuple[int, float], ...] = ()
+    rule: RateRule = field(default=RateRule.STUDY, repr=False)  # see `trial_identity`
+    warmup: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
+        if self.warmup and self.rule is RateRule.STUDY:
+            raise SearchError(
+                f"warmup is {self.warmup:,} steps, which the rule 'study' does not have; set the rule to 'constant' or "
+                "'cosine', or leave warmup out"
+            )
+        if self.warmup >= self.steps:
+            raise SearchError(
+                f"warmup is {self.warmup:,} steps, but a trial has {self.steps:,}; set a shorter one, or more epochs"
+            )
         if list(self.marks) != sorted(set(self.marks)) or not all(1 <= mark <= self.steps for mark in self.marks):
             raise ValueError(f"the marks {self.marks} of a trial must increase, from 1 to {self.steps} steps")
 
@@ -73,16 +101,30 @@ class Budget:
 
 
 class LearningRate:
-    """Learning-rate schedule of a `Budget`; `value` is the rate of the current epoch."""
+    """Learning-rate schedule of a `Budget`; `value` is the rate of the current epoch by the study's rule."""
 
     def __init__(self, start: float, budget: Budget) -> None:
-        self.value = start
+        self.start = self.value = start
         self.budget = budget
         self.waited = self.halved = self.epoch = 0
+
+    def at(self, step: int) -> float:
+        """Return the rate of the training step that follows `step` steps."""
+        budget = self.budget
+        if budget.rule is RateRule.STUDY:
+            return self.value
+        if step < budget.warmup:
+            return self.start * (step + 1) / budget.warmup
+        if budget.rule is RateRule.CONSTANT:
+            return self.start
+        share = (step - budget.warmup) / (budget.steps - budget.warmup)
+        return self.start * 0.5 * (1.0 + math.cos(math.pi * share))
 
     def epoch_ended(self, improved: bool) -> bool:
         """Count an epoch and halve the rate if it is time; return whether the schedule is over."""
         self.epoch += 1
+        if self.budget.rule is not RateRule.STUDY:
+            return self.epoch >= self.budget.epochs
         self.waited = 0 if improved else self.waited + 1
         last = self.budget.epochs - self.epoch <= self.budget.halvings
         if self.halved or last or self.waited >= self.budget.patience:
@@ -118,7 +160,7 @@ class EpochRules:
     """Rules at the end of an epoch and at a mark, for trained and simulated trials alike.
 
     `best` is the best validation metric of an epoch's end so far and `best_step` its step; `improved` tells whether the
-    last measurement set them. `learning_rate` is the rate of the current epoch.
+    last measurement set them.
     """
 
     def __init__(self, budget: Budget, learning_rate: float, metric: Metric, constant_baseline: float) -> None:
@@ -130,10 +172,9 @@ class EpochRules:
         self._peak: float | None = None  # best value so far, those at marks included
         self._rate = LearningRate(learning_rate, budget)
 
-    @property
-    def learning_rate(self) -> float:
-        """Learning rate of the current epoch."""
-        return self._rate.value
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of the training step that follows `step` steps."""
+        return self._rate.at(step)
 
     def end_epoch(self, step: int, value: float, error: float) -> Ending | None:
         """Judge an epoch by its validation metric.

@@ -37,6 +37,7 @@ from search.cells.library import LIBRARY, SEEDS
 from search.cells.operations import Op
 from search.core.errors import BudgetError, SearchError
 from search.core.keys import generator_of
+from search.kernels.optimisers import OPTIMISERS
 from search.training.model import count_parameters, units_for
 from search.training.optimum import optimum_ability, optimum_graph
 from search.training.schedule import Budget, Ending, EpochRules, pause_at
@@ -58,6 +59,9 @@ EQUAL_ABILITY = 0.8
 
 SHARED_LUCK = 0.5
 """Share of the variance over seeds that is common to all cells with one seed."""
+
+ADAPTIVE_RATE = 0.01
+"""Best learning rate of an optimiser that adapts its steps, as a share of that of SGD."""
 
 STEP_SECONDS, LAYER_SECONDS, SECONDS_PER_PRODUCT = 0.6e-3, 0.3e-3, 9e-11
 """Seconds of a training step: fixed, per layer, and per parameter and position of a batch. They were fitted to trials
@@ -160,7 +164,7 @@ def draw_trial(
         units = units_for(graph, setting, data.interface)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, MARK + str(error))
-    parameters = count_parameters(graph, units, setting.layers, data.interface)
+    parameters = count_parameters(graph, units, setting.layers, data.interface, tied=setting.tied)
     equal = simulation is not None and simulation.equal
     optimum = None if simulation is None or simulation.optimum is None else optimum_graph(simulation.optimum)
     planted = simulation.planted if simulation is not None and has_planted(graph) else 0.0
@@ -179,6 +183,8 @@ def draw_trial(
         able, stable, best_rate = ability(graph, task), ability(graph, "stability"), _best_rate(graph, task)
     # Equal cells are equal at every setting: two cells at different settings would differ otherwise.
     rate = 0.0 if equal else math.log(setting.learning_rate) - best_rate
+    if not equal and OPTIMISERS[setting.optimiser].adaptive:
+        rate -= math.log(ADAPTIVE_RATE)
     diverges = rng.random() < _logistic(20.0 * (0.45 - stable) + rate)
     lost = 1 + int(moment**6 * budget.steps)  # the step at which it would diverge; mostly early
     # Share of what can be learnt that is learnt in the end. A task with a target is easy for every able cell.

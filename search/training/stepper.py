@@ -7,6 +7,7 @@ uses PyTorch's autograd: it is slower, the native one is tested against it, and 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,9 +17,12 @@ import torch
 from torch import Tensor
 
 from search.kernels.batches import RowScores, Side, check_carried, check_states, check_types, check_values
+from search.kernels.dropout import Dropout, Masks
+from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.runtime.buffers import Parameters
 from search.kernels.runtime.native_model import NativeModel, native_model
 from search.training.model import SequenceModel, States
+from search.training.settings import Setting
 from tasks.interface import OUTPUTS, Interface
 from tasks.metrics import Labels, Score
 from tasks.task import Batch
@@ -54,20 +58,22 @@ class StepResult(NamedTuple):
 class Stepper(ABC):
     """Trains and scores a model, and carries its states from batch to batch.
 
-    Training and evaluation have separate states.
+    Training and evaluation have separate states. `updates` is the optimiser with its state. `dropout` is what training
+    leaves out, a function of the number of steps that changed the weights.
     """
 
     backend: Backend
 
-    def __init__(self, model: SequenceModel) -> None:
+    def __init__(self, model: SequenceModel, updates: Updates | None = None, dropout: Dropout | None = None) -> None:
         self.model = model
+        self.updates, self.dropout = updates or updates_of(model), dropout
 
     @abstractmethod
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
-        """Train on a batch by one step of SGD with gradient clipping by norm.
+        """Train on a batch by one step of the optimiser with gradient clipping by norm.
 
-        The loss is averaged over the batch and summed over time. If the loss or the gradient's norm is not finite, no
-        weight changes.
+        The loss is averaged over the batch and summed over time. If the loss or the gradient's norm is not finite,
+        neither a weight nor the optimiser's state changes.
 
         Raises:
             KernelError: A shape, a type, a symbol or a value of the loss mask does not fit the model, or the batch
@@ -142,7 +148,7 @@ class NativeStepper(Stepper):
     backend = Backend.NATIVE
 
     def __init__(self, model: SequenceModel, native: NativeModel) -> None:
-        super().__init__(model)
+        super().__init__(model, native.buffers.updates, native.buffers.dropout)
         self.native = native
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
@@ -168,22 +174,24 @@ class EagerStepper(Stepper):
 
     backend = Backend.EAGER
 
-    def __init__(self, model: SequenceModel) -> None:
-        super().__init__(model)
+    def __init__(self, model: SequenceModel, updates: Updates | None = None, dropout: Dropout | None = None) -> None:
+        super().__init__(model, updates, dropout)
         self._training: States = ()
         self._scoring: States = ()
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Train on a batch by autograd."""
         model = self.model
-        loss, steps, self._training = model.loss(batch, self._before(batch, self._training))
+        before = self._before(batch, self._training)
+        masks = None if self.dropout is None else Masks(self.dropout, self.updates.steps, len(model.weights))
+        loss, steps, self._training = model.loss(batch, before, masks)
         model.flat_grad.zero_()
         torch.autograd.backward(loss)
         nats = loss.item() * batch.loss_mask.shape[1]
         result = StepResult(nats, torch.linalg.vector_norm(model.flat_grad).item(), steps)
         if result.trouble is None:
             factor = min(1.0, max_norm / result.norm) if result.norm > 0 else 1.0
-            model.flat.add_(model.flat_grad, alpha=-rate * factor)
+            self.updates.apply(model.flat, model.flat_grad, factor, rate)
         return result
 
     def carried(self) -> Carried:
@@ -213,8 +221,18 @@ class EagerStepper(Stepper):
         return carried
 
 
-def stepper_for(model: SequenceModel) -> Stepper:
-    """Return the fastest stepper of a model.
+def updates_of(model: SequenceModel, name: OptimiserName = OptimiserName.SGD, decay: float = 0.0) -> Updates:
+    """Return an optimiser of a model before its first step; `decay` is its weight decay."""
+    return Updates(name, model.flat, decay, model.decayed())
+
+
+def dropout_of(setting: Setting, seed: int) -> Dropout | None:
+    """Return the dropout of a trial, or None if it has none."""
+    return Dropout(setting.dropout, setting.variational, seed) if setting.dropout else None
+
+
+def stepper_for(model: SequenceModel, updates: Updates | None = None, dropout: Dropout | None = None) -> Stepper:
+    """Return the fastest stepper of a model, with SGD if no `updates` are given.
 
     A class derived from `SequenceModel` gets the eager backend, since it may compute something else. The native backend
     works on the model's own buffers, which must not be replaced afterwards.
@@ -225,13 +243,16 @@ def stepper_for(model: SequenceModel) -> Stepper:
         ends = (of(p) for p in (model.readout, model.readout_bias, model.log_scale))
         return Parameters(flat, of(model.entry), of(model.entry_bias), layers, *ends)
 
+    updates = updates or updates_of(model)
     if type(model) is not SequenceModel:
-        return EagerStepper(model)
+        return EagerStepper(model, updates, dropout)
     values = parameters(model.flat, lambda p: p.data)
     gradients = parameters(model.flat_grad, _gradient)
+    if model.tied:  # a gradient each, which a training step adds
+        gradients = replace(gradients, entry=torch.zeros_like(model.entry))
     interface = model.interface
-    native = native_model(model.graph, values, gradients, interface.reads_symbols, interface.output)
-    return EagerStepper(model) if native is None else NativeStepper(model, native)
+    native = native_model(model.graph, values, gradients, interface.reads_symbols, interface.output, updates, dropout)
+    return EagerStepper(model, updates, dropout) if native is None else NativeStepper(model, native)
 
 
 def sides_of(interface: Interface) -> tuple[Side, Side]:

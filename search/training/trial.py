@@ -1,8 +1,8 @@
 """Training of one trial: one setting of one cell on one task.
 
-Plain SGD on windows of an endless stream, with the hidden state carried over where the task carries it (Jozefowicz et
-al. 2015, section 3.2). The loss is averaged over the batch and summed over time, and its gradient is clipped by norm:
-the study's learning rates only make sense with this convention.
+An optimiser reads windows of an endless stream, with the hidden state carried over where the task carries it
+(Jozefowicz et al. 2015, section 3.2, with SGD). The loss is averaged over the batch and summed over time, and its
+gradient is clipped by norm: the study's learning rates only make sense with this convention.
 """
 
 import math
@@ -23,7 +23,7 @@ from search.training.measure import Measure
 from search.training.model import SequenceModel, units_for
 from search.training.schedule import Budget, Ending, EpochRules, pause_at
 from search.training.settings import Setting
-from search.training.stepper import stepper_for
+from search.training.stepper import dropout_of, stepper_for, updates_of
 from tasks.task import Batch, Split, Task
 
 EVALUATION_BATCH = 50
@@ -153,7 +153,7 @@ def train_trial(
         task: source of the data and the metric.
         setting: the hyperparameters.
         budget: the length of the trial.
-        seed: seed of the initial weights and of the training data, which have a generator each.
+        seed: seed of the initial weights, of the training data and of dropout, which have a generator each.
         constant_baseline: metric of the best constant prediction; computed from the task if None.
         until: number of steps after which the trial pauses, unless it has ended by then: a mark of the budget, or the
             end of an epoch.
@@ -177,11 +177,11 @@ def train_trial(
         units = units_for(graph, setting, task.interface)
     except BudgetError as error:
         return TrialResult(TrialState.FAILED, str(error))
-    model = SequenceModel(graph, units, setting.layers, task.interface)
+    model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
     model.initialise(setting.scale, torch.Generator().manual_seed(seed))
     if constant_baseline is None:
         constant_baseline = task.constant_baseline()
-    trial = _Trial(model, task, setting, budget, constant_baseline, on_epoch, on_batch)
+    trial = _Trial(model, task, setting, budget, seed, constant_baseline, on_epoch, on_batch)
     pauses = until is not None or checkpoint is not None
     identity = trial_identity(trial.stepper, task, setting, budget, seed, constant_baseline) if pauses else ""
     before = None if checkpoint is None else Checkpoint.from_bytes(checkpoint, identity)
@@ -215,13 +215,15 @@ class _Trial:
         task: Task,
         setting: Setting,
         budget: Budget,
+        seed: int,
         constant_baseline: float,
         on_epoch: Callable[[Point], None] | None,
         on_batch: Callable[[], None] | None,
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
         self.on_epoch, self.on_batch = on_epoch, on_batch
-        self.stepper = stepper_for(model)
+        updates = updates_of(model, setting.optimiser, setting.weight_decay)
+        self.stepper = stepper_for(model, updates, dropout_of(setting, seed))
         self.rules = EpochRules(budget, setting.learning_rate, task.metric, constant_baseline)
         self.curve: list[Point] = []
         self.best: Measure | None = None
@@ -238,6 +240,7 @@ class _Trial:
         self.model.flat.copy_(torch.from_numpy(before.weights))
         self.best_weights.copy_(torch.from_numpy(before.best_weights if before.best_weights.size else before.weights))
         self.stepper.carry(before.states)
+        self.stepper.updates.restore(before.moments, before.steps)
 
     def checkpoint(self, seconds: float) -> Checkpoint:
         """Return the checkpoint of the trial, which took `seconds` so far and has trained at least one step."""
@@ -254,6 +257,7 @@ class _Trial:
             weights=weights,
             best_weights=best_weights if kept else best_weights[:0],
             states=self.stepper.carried(),
+            moments=self.stepper.updates.moments.numpy(),
         )
 
     def train(self, rng: np.random.Generator, until: int | None) -> Ending:
@@ -263,7 +267,7 @@ class _Trial:
             next(stream)  # the data that were trained on before the checkpoint
         marks = frozenset(self.budget.marks)
         while self.steps != until:
-            step = self.stepper.train(next(stream), self.rules.learning_rate, self.setting.max_norm)
+            step = self.stepper.train(next(stream), self.rules.learning_rate(self.steps), self.setting.max_norm)
             self.steps += 1
             if step.trouble is not None:
                 return Ending(TrialState.DIVERGED, f"the {step.trouble} is not finite at step {self.steps}")

@@ -14,6 +14,9 @@ from tasks.packing import Integers, padding_share, training_groups
 
 _COLUMNS = 20  # of the batches whose padding is told
 _GROUPS = 1000  # batches of training to measure it on
+PADDING = "(padding only)"
+"""Text of a column without a sequence."""
+
 _SHOWN = 8  # values of a channel in a sample
 
 
@@ -83,7 +86,7 @@ def render_labelled(batch: Batch, column: int, label: Callable[[int], str]) -> s
     """Return a column of a batch as text: its label, its length, and the first values of each channel."""
     counted = np.flatnonzero(batch.loss_mask[:, column])
     if not len(counted):
-        return "(padding)"
+        return PADDING
     length = int(counted[-1]) + 1
     name = label(int(batch.targets[counted[-1], column]))
     values = batch.inputs[:length, column]

@@ -74,7 +74,7 @@ class LabelSets:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How sequences are made ready.
+    """Choices by which sequences are prepared.
 
     Attributes:
         missing: one of `MISSING`.
@@ -103,11 +103,11 @@ _Part = list[_One]
 
 
 def label_sets(read: Mapping[Split | None, Labelled] | Mapping[Split, Labelled], preparation: Preparation) -> LabelSets:
-    """Make sequences ready.
+    """Prepare sequences for training.
 
     Args:
         read: what was read of each part of the data, or of all of it (None).
-        preparation: how.
+        preparation: choices by which they are prepared.
 
     Raises:
         TaskError: the files do not fit each other, values are missing and must not be, or a split is empty.

@@ -124,6 +124,9 @@ JSONS = (
     ),
     '{"retrained": {"repeats": 100000000000, "constant_guess": {"xml": 0.5, "arithmetic": 0.5}}}',
     '{"layers":1,"learning_rate":0.3,"max_norm":2.5,"parameters":8000,"scale":1.0}',
+    '{"dropout":0.2,"layers":1,"learning_rate":0.01,"max_norm":2.5,"optimiser":"adamw","parameters":8000,"scale":1.0,'
+    '"tied":true,"variational":true,"version":2,"weight_decay":0.1}',
+    '{"layers":1,"learning_rate":0.3,"max_norm":2.5,"optimiser":3,"parameters":8000,"scale":1.0,"tied":"x","version":2}',
     '{"layers":0,"learning_rate":0.0,"max_norm":-1.0,"parameters":-5,"scale":1e999}',
     "[[" * 5000,
 )

@@ -74,7 +74,8 @@ def test_frames_are_the_rows_of_the_store(folder: Path) -> None:
             ),
         }
         table = leaderboard(store, run.tasks)
-    own = {"trial", "scale", "learning_rate", "max_norm", "layers", "budget"}
+    own = {"trial", "scale", "learning_rate", "max_norm", "layers", "budget", "optimiser", "weight_decay"}
+    own |= {"dropout", "variational", "tied"}
     for name, (frame, rows, key, names) in tables.items():
         assert list(frame.columns) == list(getattr(module, name.upper())), name
         assert len(frame) == len(rows)
@@ -86,6 +87,10 @@ def test_frames_are_the_rows_of_the_store(folder: Path) -> None:
                 assert same(record[column], value), (name, column)
     (last,) = run.trials[run.trials["task"] == "xml"].to_dict("records")
     assert [last[part] for part in ("scale", "learning_rate", "max_norm", "layers", "budget")] == [0.7, 0.5, 5, 2, 9000]
+    assert set(run.trials["optimiser"]) == {"sgd"}
+    assert set(run.trials["weight_decay"]) == set(run.trials["dropout"]) == {0.0}
+    assert run.trials["tied"].dtype == bool
+    assert not run.trials["variational"].any()
     points = run.curves[run.curves["trial"] == last["trial"]].to_dict("records")
     assert [point["step"] for point in points] == [50, 100]
     assert math.isnan(points[0]["loss"])

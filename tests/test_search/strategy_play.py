@@ -8,15 +8,8 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule
 from search.core.keys import generator_of
-from search.profiles.sections import (
-    GridSection,
-    MutationSection,
-    Profile,
-    Role,
-    SampleSection,
-    SearchSection,
-    TaskSection,
-)
+from search.profiles.sections import MutationSection, Profile, Role, SampleSection, SearchSection, TaskSection
+from search.profiles.training_sections import GridSection
 from search.strategies.base import Strategy
 from search.strategies.proposal import Outcome, Proposal, Visit
 from search.strategies.registry import STRATEGIES

@@ -177,7 +177,7 @@ def test_a_sample_shows_label_and_values(folder: Path) -> None:
     name = task.label(int(window.targets[last, 0]))
     assert text.splitlines()[0] == f"label {name}, {last + 1} steps of 2 standardised values"
     assert text.splitlines()[2].split()[0] == f"{window.inputs[0, 0, 1]:.2f}"
-    assert task.render(window, 49) == "(padding)"
+    assert task.render(window, 49) == "(padding only)"
 
 
 @pytest.mark.parametrize(

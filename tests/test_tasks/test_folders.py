@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks import folders
 from tasks.errors import TaskError
 from tasks.folders import division_of, files_of, listed, read_file, unread_fact, unusable, words_of
 from tasks.task import Split
@@ -48,6 +49,20 @@ def test_linked_folders_are_followed_once_and_broken_links_are_files(tmp_path: P
     assert files_of(data) == [data / "b.mid", data / "broken.mid", data / "link" / "a.mid"]
     with pytest.raises(TaskError, match=r"broken.mid' cannot be read: No such file or directory; check the file"):
         read_file(data / "broken.mid", 100)
+
+
+def test_a_folder_of_everything_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "a", "b/c", "b/d")
+    monkeypatch.setattr(folders, "MOST_FILES", 3)
+    assert len(files_of(tmp_path)) == 3
+    monkeypatch.setattr(folders, "MOST_FILES", 2)
+    with pytest.raises(TaskError, match="has more than 2 files; give the folder of the data alone"):
+        files_of(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="nothing' cannot be read: No such file or directory; check it"):
+        files_of(tmp_path / "nothing")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -178,3 +178,19 @@ def test_a_folder_keeps_lines_that_are_in_two_splits(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text(f"{line}\n{name} only\n")
     task = Language(data=str(tmp_path))
     assert words_of(task, Split.TRAIN) == [*line.split(), "<eos>", "train", "only", "<eos>"]
+
+
+def test_words_in_runs_of_another_split_are_told(tmp_path: Path) -> None:
+    """One line a file, so that no line is in two splits: 25 successive words of the training text are in the test."""
+    words = [f"w{number}" for number in range(100)]
+    texts = {"train": words, "valid": words[::-1][:40], "test": [*words[50:70], "w1", *words[30:55], "w2", *words[:19]]}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.txt").write_text(" ".join(text))
+    task = Language(data=str(tmp_path))
+    facts = {split: {fact.name: fact for fact in task.description(split).facts} for split in Split}
+    name = "words in runs of 20 of another split"
+    assert name not in facts[Split.TRAIN]
+    assert facts[Split.VALIDATION][name].value == 0
+    assert facts[Split.TEST][name].value == pytest.approx(45 / 67)  # of 66 words and `<eos>`
+    assert facts[Split.TEST][name].value > facts[Split.TEST][name].limit
+    assert [task.description(split).repeated for split in Split] == [0, 0, 0]

@@ -14,6 +14,7 @@ from scipy.io import savemat
 from tasks.errors import TaskError
 from tasks.music import Music
 from tasks.task import Split
+from tests.test_tasks.midi_files import melody, write
 
 Rolls = list[npt.NDArray[Any]]
 
@@ -43,9 +44,7 @@ def write_mat(path: Path, **changed: object) -> Path:
 
 def write_midi(path: Path, *pitches: int) -> None:
     """Write a MIDI file of successive quarter notes."""
-    track = b"".join(bytes([0, 0x90, pitch, 64, 4, 0x80, pitch, 0]) for pitch in pitches) + b"\x00\xff\x2f\x00"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"MThd\0\0\0\6\0\0\0\1\0\4MTrk" + len(track).to_bytes(4, "big") + track)
+    write(path, melody(*pitches))
 
 
 def pieces_of(task: Music, split: Split) -> Rolls:
@@ -67,6 +66,74 @@ def test_published_matlab_files_are_read(tmp_path: Path, kind: type) -> None:
         assert len(read) == 3
         for piece, roll in zip(read, rolls, strict=True):
             np.testing.assert_array_equal(piece, roll)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float64, np.bool_])
+def test_lists_of_pieces_of_one_length_are_read_as_scipy_saves_them(tmp_path: Path, kind: type) -> None:
+    rolls = random_rolls(6, 6, 6, seed=5)
+    one = random_rolls(4, seed=6)
+    path = write_mat(tmp_path / "music.mat", traindata=[roll.astype(kind) for roll in rolls], testdata=one)
+    task = Music(data=str(path))
+    for split, expected in ((Split.TRAIN, rolls), (Split.TEST, one)):
+        for piece, roll in zip(pieces_of(task, split), expected, strict=True):
+            np.testing.assert_array_equal(piece, roll)
+
+
+def test_the_lines_of_the_message_save_a_file_that_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "music.mat"
+    with pytest.raises(TaskError) as caught:
+        Music(data=str(write_mat(path, traindata=np.zeros((4, 88)))))
+    lines = str(caught.value).partition("in Python, save it with: ")[2].split("; ")
+    assert len(lines) == 3
+    for pieces in (random_rolls(6, 6), random_rolls(6), random_rolls(4, 6)):
+        names: dict[str, Any] = {"numpy": np, "pieces": pieces, "path": path}
+        names["savemat"] = lambda to, content: write_mat(to, **content)
+        exec("\n".join(lines).replace(", ...", ""), names)  # noqa: S102 - the lines that a user would run
+        for piece, roll in zip(pieces_of(Music(data=str(path)), Split.TRAIN), pieces, strict=True):
+            np.testing.assert_array_equal(piece, roll)
+
+
+def test_all_bad_pieces_are_named_at_once(tmp_path: Path) -> None:
+    path = write_mat(
+        tmp_path / "music.mat",
+        traindata=cells([*random_rolls(3), np.zeros((4, 87))]),
+        testdata=cells([np.full((3, 88), 2)]),
+    )
+    with pytest.raises(TaskError) as caught:
+        Music(data=str(path))
+    assert str(caught.value) == (
+        f"'{path}': piece 2 of 'traindata' has shape (4, 87), piece 1 of 'testdata' has the value 2; a piece must be "
+        "(steps, 88) with 1 to 100,000 steps of 0 and 1"
+    )
+
+
+def test_files_beside_a_matlab_file_are_named_and_its_twin_is_no_data(tmp_path: Path) -> None:
+    write_mat(tmp_path / "music.mat")
+    (tmp_path / "._music.mat").write_bytes(b"\0\5\x16\7")
+    write_midi(tmp_path / "train" / "a.mid", 60)
+    facts = {fact.name: fact for fact in Music(data=str(tmp_path)).description(Split.TRAIN).facts}
+    assert facts["files not read"].value == 1
+    assert facts["files not read"].remedy == "only 'music.mat' was read: 'train/a.mid'"
+    assert "files not read" not in {
+        fact.name for fact in Music(data=str(tmp_path / "music.mat")).description(Split.TRAIN).facts
+    }
+    with pytest.raises(TaskError, match=r"grid = 'eighth', but the steps of a .mat file are those of its rows; leave"):
+        Music(data=str(tmp_path), grid="eighth")
+
+
+def test_the_chorales_have_more_notes_on_finer_grids() -> None:
+    dropped, steps = [], []
+    for grid in ("quarter", "eighth", "sixteenth", "file"):
+        described = Music(grid=grid).description(Split.TEST)
+        facts = {fact.name: fact.value for fact in described.facts}
+        assert facts["notes"] == 8583
+        dropped.append(facts["notes dropped by the grid"])
+        steps.append(described.steps)
+    assert 1000 < dropped[0] < 2000
+    assert dropped[0] > 5 * dropped[1] > 0
+    assert dropped[3] == 0
+    assert steps[1] == pytest.approx(2 * steps[0], rel=0.01)
+    assert steps[2] == pytest.approx(4 * steps[0], rel=0.01)
 
 
 def test_the_checksum_is_of_the_pieces_and_not_of_their_place(tmp_path: Path) -> None:
@@ -93,6 +160,13 @@ def test_a_training_pass_has_every_piece_and_fills_up_with_some_again(tmp_path: 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        ({"traindata": "words"}, r"'traindata' must be a cell array of at least one piece, but it is char of shape"),
+        (
+            {"validdata": np.zeros((2, 4, 87))},
+            r"it is float64 of shape \(2, 4, 87\); in Python, save it with: cells = ",
+        ),
+        ({"testdata": [np.full((3, 88), 3)]}, r"piece 1 of 'testdata' has the value 3; all values must be 0 or 1"),
+        ({"testdata": None, "validdata": None}, r"has no 'validdata', 'testdata'; it must have traindata"),
         ({"testdata": None}, r"has no 'testdata'; it must have traindata, validdata, testdata"),
         ({"validdata": np.zeros((4, 88))}, r"'validdata' must be a cell array of at least one piece"),
         ({"validdata": np.empty((1, 0), object)}, r"'validdata' must be a cell array of at least one piece"),
@@ -129,7 +203,7 @@ def test_midi_folders_of_three_parts_are_read(tmp_path: Path) -> None:
     assert Music(data=str(tmp_path)).checksum == task.checksum  # from the cache now
 
 
-def test_a_plain_midi_folder_is_split_by_the_files_names(tmp_path: Path) -> None:
+def test_a_plain_midi_folder_is_split_by_the_content_of_its_files(tmp_path: Path) -> None:
     for number in range(40):
         write_midi(tmp_path / f"{number}.mid", *(60 + number % 12 for _ in range(number + 1)))
     before = {split: {len(piece) for piece in pieces_of(Music(data=str(tmp_path)), split)} for split in Split}

@@ -8,7 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import TaskError
-from tasks.piano_rolls import KEYS, Note, packed, pitch_name, roll_of, roll_windows, unpacked
+from tasks.piano_rolls import (
+    KEYS,
+    Losses,
+    Note,
+    fitting_grid,
+    longest_silence,
+    losses_of,
+    packed,
+    pitch_name,
+    roll_of,
+    roll_windows,
+    unpacked,
+)
 from tasks.task import Split
 
 
@@ -46,6 +58,55 @@ def test_a_key_is_down_on_the_beats_that_a_note_covers(notes: list[Note]) -> Non
     else:
         with pytest.raises(TaskError, match="piece has no note of a piano on any beat"):
             roll_of(notes, "piece")
+
+
+@settings(deadline=None)
+@given(st.lists(NOTES, min_size=1, max_size=8), st.sampled_from([1, 2, 4]))
+def test_a_finer_grid_is_the_quarter_grid_of_a_slower_piece(notes: list[Note], per_quarter: int) -> None:
+    slow = [Note(note.pitch, note.begin * per_quarter, note.end * per_quarter) for note in notes]
+    assert losses_of(notes, per_quarter) == losses_of(slow)
+    if losses_of(slow).dropped + losses_of(slow).outside < len(notes):
+        np.testing.assert_array_equal(roll_of(notes, "piece", per_quarter), roll_of(slow, "piece"))
+
+
+@settings(deadline=None)
+@given(st.lists(NOTES, min_size=1, max_size=12))
+def test_notes_that_a_roll_lacks_are_those_of_a_plain_count(notes: list[Note]) -> None:
+    """Each note is put into the roll alone, in order; times are multiples of 1/12, hence exact."""
+    dropped = merged = outside = 0
+    down: set[tuple[int, int]] = set()  # key and step
+    for note in sorted(notes):
+        steps = [t for t in range(20) if round(12 * note.begin) <= 12 * t < round(12 * note.end)]
+        if not 21 <= note.pitch <= 108:
+            outside += 1
+        elif not steps:
+            dropped += 1
+        else:
+            merged += any((note.pitch, step) in down for step in (steps[0] - 1, steps[0]))
+            down |= {(note.pitch, step) for step in steps}
+    assert losses_of(notes, percussion=2) == Losses(len(notes), dropped, merged, outside, 2)
+
+
+@pytest.mark.parametrize("per_quarter", [1, 2, 3, 4, 5, 7, 12, 47, 48])
+def test_the_grid_that_notes_need_drops_none_of_them(per_quarter: int) -> None:
+    notes = [Note(60 + k, k / per_quarter, (k + 0.7) / per_quarter) for k in range(40)]
+    assert fitting_grid(notes) == per_quarter
+    assert losses_of(notes, per_quarter).dropped == 0
+    assert len(roll_of(notes, "piece", per_quarter)) == 40
+
+
+def test_notes_off_any_grid_get_the_finest() -> None:
+    assert fitting_grid([Note(60, time, 9) for time in np.random.default_rng(0).uniform(0, 8, 50)]) == 48
+    assert fitting_grid([Note(60, 0.02, 1), Note(62, 1.03, 2), Note(3, 0.4, 2)]) == 1  # imprecise, and no key
+
+
+@pytest.mark.parametrize(
+    ("steps", "longest"), [("1", 0), ("0", 1), ("101", 1), ("001", 2), ("1000", 3), ("10010", 2), ("1111", 0)]
+)
+def test_the_longest_silence_is_counted_in_steps(steps: str, longest: int) -> None:
+    roll = np.zeros((len(steps), KEYS), np.uint8)
+    roll[:, 3] = [int(step) for step in steps]
+    assert longest_silence(roll) == longest
 
 
 def test_slightly_late_notes_fall_on_the_beat() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.splits import FOLDS, codes_of, octant_splits, octants_of, runs_of, split_of
+from tasks import splits as splits_module
+from tasks.splits import FOLDS, codes_of, in_shared_runs, octant_splits, octants_of, runs_of, split_of
 from tasks.task import Split
 from tests.test_tasks.text_splits import split_of_text
 
@@ -77,3 +78,19 @@ def test_runs_have_equal_hashes_where_their_tokens_are_equal(length: int) -> Non
     runs = [tuple(tokens[place : place + length].tolist()) for place in range(len(tokens) - length + 1)]
     assert len(hashes) == len(runs)
     assert [[a == b for b in hashes] for a in hashes] == [[a == b for b in runs] for a in runs]
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+def test_words_in_shared_runs_are_those_of_a_plain_search(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """The texts are read in pieces, also where a run spans two of them."""
+    monkeypatch.setattr(splits_module, "_PIECE", piece)
+    rng = np.random.default_rng(1)
+    for length in (1, 2, 4):
+        own, *others = (rng.integers(3, size=count).astype(np.int32) for count in (40, 9, 2, 30))
+        runs = [tuple(other[k : k + length].tolist()) for other in others for k in range(len(other) - length + 1)]
+        expected = np.zeros(len(own), np.bool_)
+        for place in range(len(own) - length + 1):
+            if tuple(own[place : place + length].tolist()) in runs:
+                expected[place : place + length] = True
+        assert in_shared_runs(own, others, length).tolist() == expected.tolist()
+    assert in_shared_runs(np.arange(3), [np.arange(3)], 5).tolist() == [False] * 3

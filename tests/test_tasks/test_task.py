@@ -14,7 +14,7 @@ import pytest
 
 from search.training.trial import EVALUATION_BATCH
 from tasks.errors import TaskError
-from tasks.registry import TASKS, Scalar, load_task, needs_data, parameters_of
+from tasks.registry import TASKS, Scalar, load_task, missing_extra, needs_data, parameters_of
 from tasks.streams import windows
 from tasks.task import ACCURACY, CROSS_ENTROPY, NATS_PER_STEP, Batch, Output, Split, Task
 from tasks.xml import Xml
@@ -34,7 +34,9 @@ CHANGED: dict[str, dict[str, Scalar]] = {
 }
 
 
-@pytest.fixture(params=[name for name, kind in TASKS.items() if not needs_data(kind)], scope="module")
+@pytest.fixture(
+    params=[name for name, kind in TASKS.items() if not (needs_data(kind) or missing_extra(kind))], scope="module"
+)
 def task(request: pytest.FixtureRequest, cache_folder: Path) -> Task:
     name: str = request.param
     return load_task(name, **SMALL.get(name, {}))
@@ -63,7 +65,13 @@ def assert_well_formed(task: Task, shown: list[Batch], batch: int, steps: int) -
         assert window.loss_mask.shape == (length, batch)
         assert window.loss_mask.dtype == np.float32
         assert set(np.unique(window.loss_mask)) <= {0.0, 1.0}
-        if task.output is Output.SYMBOLS:
+        if task.output is Output.GAUSSIAN:
+            assert window.inputs.shape == (length, batch, task.input_size)
+            assert window.targets.shape == (length, batch, task.output_size)
+            assert window.inputs.dtype == window.targets.dtype == np.float32
+            assert np.isfinite(window.inputs).all()
+            assert np.isfinite(window.targets).all()
+        elif task.output is Output.SYMBOLS:
             assert window.inputs.shape == window.targets.shape == (length, batch)
             assert window.inputs.dtype == window.targets.dtype == np.int64
             assert window.inputs.min() >= 0
@@ -72,7 +80,11 @@ def assert_well_formed(task: Task, shown: list[Batch], batch: int, steps: int) -
             assert window.inputs.shape == window.targets.shape == (length, batch, task.output_size)
             assert window.inputs.dtype == window.targets.dtype == np.float32
             assert set(np.unique(window.targets)) <= {0.0, 1.0}
-        np.testing.assert_array_equal(window.inputs[1:], window.targets[:-1])
+        # Padding of whole sequences is zeros: the target before it is no input.
+        followed = (
+            window.loss_mask[1:] > 0 if task.output is Output.GAUSSIAN else np.ones((length - 1, batch), np.bool_)
+        )
+        np.testing.assert_array_equal(window.inputs[1:][followed], window.targets[:-1][followed])
         if not window.starts:
             assert before is not None
             np.testing.assert_array_equal(window.inputs[0], before)
@@ -157,7 +169,16 @@ def test_another_name_or_version_has_another_checksum() -> None:
 
 
 def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
-    """For accuracy, counts by hand; for piano rolls, the sum of each note's loss at its own frequency."""
+    """For accuracy, counts by hand; for piano rolls, the sum of each note's loss at its own frequency.
+
+    Of real values, the constant baseline is that of the naive forecast.
+    """
+    if task.output is Output.GAUSSIAN:
+        found = list(task.evaluation(Split.VALIDATION, 8, 64))
+        errors = np.concatenate([(window.targets - window.inputs)[window.loss_mask > 0] for window in found])
+        nats = 0.5 * np.log(2 * np.pi * np.e * np.square(errors, dtype=np.float64).mean(axis=0)).sum()
+        assert task.constant_baseline() == pytest.approx(nats, rel=1e-6)
+        return
     symbols: dict[int, int] = {}
     notes, steps = [0] * task.output_size, 0
     for window in task.evaluation(Split.VALIDATION, 8, 64):
@@ -186,6 +207,8 @@ def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
 def test_the_uniform_loss_is_that_of_equal_probabilities(task: Task) -> None:
     if task.output is Output.SYMBOLS:
         expected = -math.log(1 / task.output_size)
+    elif task.output is Output.GAUSSIAN:  # a standard normal distribution of standardised values
+        expected = task.output_size * (0.5 * math.log(2 * math.pi) + 0.5)
     else:
         expected = sum(-math.log(0.5) for _ in range(task.output_size))
     assert task.uniform_loss() == pytest.approx(expected)
@@ -276,7 +299,7 @@ def test_the_ceiling_is_one_where_every_counted_step_follows_from_earlier_ones_a
     """The samples are parsed and the answers worked out here; the default batch is that of a trial."""
     assert Task.ceiling.__defaults__ == (EVALUATION_BATCH,)
     ceilings = [task.ceiling(split) for split in Split]
-    if task.name in ("language", "music"):
+    if task.name in ("language", "music", "speech"):
         assert ceilings == [None] * 3
         return
     assert all(ceiling is not None and task.constant_baseline() < ceiling <= 1.0 for ceiling in ceilings)

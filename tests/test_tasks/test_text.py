@@ -44,6 +44,18 @@ def test_a_tokenised_text_is_taken_as_it_stands() -> None:
     assert list(sentences(text)) == ["no", "it", "was", "n't", "<unk>", "N", "<eos>", "the", "end", "<eos>"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a <UNK> b <Unk> <unk>", "a <unk> b <unk> <unk> <eos>"),
+        ("the end <eos>\na <EOS> \n\n<eos>\nb", "the end <eos> a <eos> b <eos>"),
+        ("UNK <unknown> <s> <", "UNK <unknown> <s> < <eos>"),
+    ],
+)
+def test_marks_of_corpora_are_one_word_in_any_case(text: str, expected: str) -> None:
+    assert list(sentences(text)) == expected.split()
+
+
 def test_every_sixteenth_year_is_validation_and_test_is_eight_years_away() -> None:
     years = list(range(1790, 2027))
     splits = split_of_year(years + years[::-1])

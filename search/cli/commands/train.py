@@ -13,7 +13,9 @@ from search.cli.plots import line_plot
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
 from search.engine.single import Overrides, plan_trial
+from search.kernels.optimisers import OPTIMISERS, OptimiserName
 from search.profiles.loading import load_profile
+from search.training.settings import Setting
 from search.training.trial import Point, TrialResult
 from tasks.task import Metric
 
@@ -21,6 +23,7 @@ _EPILOG = """\b
 Examples:
   gatesearch train gru xml
   gatesearch train lstm-b arithmetic --learning-rate 0.5 --epochs 20
+  gatesearch train gru language --optimiser adamw --learning-rate 0.002
   gatesearch train my.cell language --parameters 500000 --seed 1
   gatesearch train 3fa2 music --run quick-1 --profile overnight
 """
@@ -34,6 +37,11 @@ Examples:
 @click.option("--scale", type=click.FloatRange(0, min_open=True), help="Scale of the initial weights.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Initial learning rate.")
 @click.option("--max-norm", type=click.FloatRange(0, min_open=True), help="Norm to which gradients are clipped.")
+@click.option("--optimiser", type=click.Choice([name.value for name in OptimiserName]), help="Optimiser.")
+@click.option("--weight-decay", type=click.FloatRange(0, 1), help="Weight decay of adamw.")
+@click.option("--dropout", type=click.FloatRange(0, 0.99), help="Share of inputs and outputs of layers left out.")
+@click.option("--variational/--no-variational", default=None, help="Variational dropout, of recurrent units too.")
+@click.option("--tied/--untied", default=None, help="Use the embedding's matrix for the readout.")
 @click.option("--layers", type=click.IntRange(1, 16), help="Number of layers.")
 @click.option(
     "--parameters", "parameter_budget", type=click.IntRange(1), help="Parameter budget; determines the number of units."
@@ -55,9 +63,9 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     setting, metric = trial.setting, trial.task.metric
     say(console, f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit})")
     console.print(
-        f"initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, gradient norm at most "
-        f"{setting.max_norm:g}, layers {setting.layers}, a budget of {setting.parameter_budget:,} parameters, "
-        f"at most {trial.budget.steps:,} steps",
+        f"{_special(setting)}initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, "
+        f"gradient norm at most {setting.max_norm:g}, layers {setting.layers}, "
+        f"a budget of {setting.parameter_budget:,} parameters, at most {trial.budget.steps:,} steps",
         highlight=False,
     )
     say(console, summary_line(task, trial.task))
@@ -66,6 +74,19 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     result = trial.train(found.graph, seed, on_epoch=lambda point: _show_epoch(console, point, metric))
     _show_curve(result, metric, console.width)
     _show_result(console, result, metric, trial.task.constant_baseline())
+
+
+def _special(setting: Setting) -> str:
+    """Return what a setting has beside the study's hyperparameters, for the start of a line; nothing for none."""
+    found = []
+    if setting.optimiser is not OptimiserName.SGD:
+        decay = f" with weight decay {setting.weight_decay:g}" if OPTIMISERS[setting.optimiser].decays else ""
+        found.append(f"{setting.optimiser}{decay}")
+    if setting.dropout:
+        found.append(f"{'variational ' if setting.variational else ''}dropout {setting.dropout:g}")
+    if setting.tied:
+        found.append("tied embedding")
+    return "".join(f"{text}, " for text in found)
 
 
 def _show_epoch(console: Console, point: Point, metric: Metric) -> None:

@@ -1,1 +1,1 @@
-"""Generate LLVM text: vectors, functions, matrix products, pointwise stages, loss and SGD."""
+"""Generate LLVM text: vectors, functions, matrix products, pointwise stages, loss and updates."""

@@ -6,7 +6,8 @@ propagate NaN and saturate to exactly -1, 0 and 1. Multiplications and additions
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 _TANH_LIMIT = 7.99881172180175781
 _TANH_ABOVE = (
@@ -34,6 +35,14 @@ class Vectors:
         self.vector = f"<{width} x float>"
         self.lines: list[str] = []
         self._count = 0
+
+    @contextmanager
+    def lanes(self, width: int) -> Iterator[None]:
+        """Build on vectors of another width inside this context, such as 1 for the rest of an array."""
+        before = self.width, self.vector
+        self.width, self.vector = width, f"<{width} x float>"
+        yield
+        self.width, self.vector = before
 
     def fresh(self) -> str:
         """Return an unused name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +19,9 @@ from torch import Tensor
 
 from search.kernels.batches import Side
 from search.kernels.codegen.loss import HEADS
+from search.kernels.codegen.update import CONTROL
+from search.kernels.dropout import Dropout
+from search.kernels.optimisers import Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import Buffer, BufferKind
 from search.kernels.plan.program import Program
@@ -32,7 +36,8 @@ class Parameters:
     """Parameters of a model, or their gradients, as views of `flat` (P,).
 
     `entry` (D, H); `entry_bias` (H,) for inputs of values, else (0,); the parameters of each layer; `readout` (V, H);
-    `readout_bias` (V,); `log_scale` (V,) if the head has a scale for each output, else (0,).
+    `readout_bias` (V,); `log_scale` (V,) if the head has a scale for each output, else (0,). If the readout is the
+    embedding, their gradients are apart, and that of the embedding is no view of `flat`.
     """
 
     flat: Tensor
@@ -88,8 +93,10 @@ class ModelBuffers:
 
     `code` is the machine code of the first layer, if the batches are large enough; `code_for` has that of others too.
 
-    Arguments and results of a call are at fixed addresses: `control` (learning rate, largest gradient norm), `results`
-    (nats, gradient norm, number of steps in the loss mask), and `count` (that number again, as an integer).
+    Arguments and results of a call are at fixed addresses: `control` (largest gradient norm, then the numbers of the
+    optimiser's step), `results` (nats, gradient norm, number of steps in the loss mask), and `count` (that number
+    again, as an integer). So are the moments of `updates`, the `parts` of the parameters that it goes through, and
+    the `mask_keys` of dropout.
     """
 
     code: CompiledCell
@@ -97,13 +104,30 @@ class ModelBuffers:
     gradients: Parameters
     reads_symbols: bool
     head: str
+    updates: Updates
+    dropout: Dropout | None = None
     arena: Arena = field(default_factory=Arena)
-    control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    control: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(CONTROL))
     results: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     count: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
     def __post_init__(self) -> None:
         self.arena.slack = self.code.slack
+
+    @cached_property
+    def parts(self) -> npt.NDArray[np.int64]:
+        """Parts of the parameters for the update, from `Updates.parts`."""
+        return self.updates.parts()
+
+    @cached_property
+    def row_numbers(self) -> npt.NDArray[np.int64]:
+        """Numbers of all rows of the readout, to add the embedding's gradient to its own."""
+        return np.arange(self.output_size)
+
+    @cached_property
+    def mask_keys(self) -> npt.NDArray[np.int64]:
+        """Keys of the masks of a training step (places, 2); none without dropout."""
+        return np.zeros((0 if self.dropout is None else self.dropout.places(self.layers), 2), np.int64)
 
     def code_for(self, by_symbol: bool = False, by_note: bool = False) -> CompiledCell:
         """Return the machine code of the cell for inputs as vectors, by symbol, or by note."""
@@ -112,6 +136,11 @@ class ModelBuffers:
         found = compile_cell(self.code.graph, by_symbol, by_note)
         assert found is not None, "one of a cell's programs was compiled, so the others can be"
         return found
+
+    @property
+    def tied(self) -> bool:
+        """Whether the readout has the matrix of the embedding."""
+        return self.values.entry.data_ptr() == self.values.readout.data_ptr()
 
     @property
     def layers(self) -> int:

@@ -9,6 +9,7 @@ T steps, B sequences, H units, D input size, V output size.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from torch import Tensor
 from search.cells.graph import GateGraph
 from search.kernels.batches import RowScores, check_carried, check_mask, check_states, check_types, check_values
 from search.kernels.codegen.loss import HEADS
+from search.kernels.dropout import Dropout
 from search.kernels.errors import KernelError
+from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.plan.program import pays_by_note
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
@@ -46,7 +49,7 @@ class NativeModel:
         self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool,
         rate: float, max_norm: float,
     ) -> tuple[float, float, int]:  # fmt: skip
-        """Train on a batch by one step of SGD with gradient clipping by norm.
+        """Train on a batch by one step of the optimiser with gradient clipping by norm.
 
         The loss is averaged over the batch and summed over time.
 
@@ -60,15 +63,19 @@ class NativeModel:
 
         Returns:
             The loss in nats, summed over the steps in the loss mask, the norm of the gradient, and the number of those
-            steps. If loss or norm is not finite, no parameter changes.
+            steps. If loss or norm is not finite, neither a parameter nor the optimiser's state changes.
 
         Raises:
             KernelError: A shape, a type, a symbol or a value of the loss mask does not fit the model.
         """
-        control = self.buffers.control
-        control[0], control[1] = rate, max_norm
+        control, updates = self.buffers.control, self.buffers.updates
+        numbers = updates.numbers(rate)
+        if self.buffers.dropout is not None:
+            self.buffers.mask_keys[...] = self.buffers.dropout.keys(updates.steps, self.buffers.layers)
+        control[0], control[1 : 1 + len(numbers)] = max_norm, numbers
         self._run(True, inputs, targets, loss_mask, starts)
         nats, norm, steps = self.buffers.results.tolist()
+        updates.steps += math.isfinite(nats) and math.isfinite(norm)
         return nats, norm, int(steps)
 
     def score(
@@ -160,7 +167,13 @@ class NativeModel:
 
 
 def native_model(
-    graph: GateGraph, values: Parameters, gradients: Parameters, reads_symbols: bool, head: str
+    graph: GateGraph,
+    values: Parameters,
+    gradients: Parameters,
+    reads_symbols: bool,
+    head: str,
+    updates: Updates | None = None,
+    dropout: Dropout | None = None,
 ) -> NativeModel | None:
     """Return a model in machine code, or None if it cannot have one.
 
@@ -172,6 +185,8 @@ def native_model(
         gradients: Where the gradients of the parameters go.
         reads_symbols: Whether an input is one symbol, not D values.
         head: Kind of output, of `codegen.loss.HEADS`.
+        updates: Optimiser; SGD if None.
+        dropout: What training steps leave out; nothing if None.
     """
     by_note = not reads_symbols and pays_by_note(graph, *values.entry.shape)
     code = compile_cell(graph, reads_symbols, by_note)
@@ -179,4 +194,5 @@ def native_model(
     plain = all(t.dtype is torch.float32 and t.device.type == "cpu" for t in tensors)
     if code is None or not plain or not values.layers:
         return None
-    return NativeModel(ModelBuffers(code, values, gradients, reads_symbols, head))
+    updates = updates or Updates(OptimiserName.SGD, values.flat)
+    return NativeModel(ModelBuffers(code, values, gradients, reads_symbols, head, updates, dropout))

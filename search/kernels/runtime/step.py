@@ -18,7 +18,9 @@ import numpy.typing as npt
 from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CALL_SCATTER
 from search.kernels.codegen.loss import HEADS, loss_function
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, COPY_ROWS, SELECT, SGD
+from search.kernels.codegen.memory import CHECK, CLEAR, COPY, COPY_ROWS, SELECT
+from search.kernels.codegen.update import UPDATES
+from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import Buffer, BufferKind
 from search.kernels.plan.program import Program, program_of
 from search.kernels.runtime.buffers import (
@@ -34,6 +36,7 @@ from search.kernels.runtime.buffers import (
 )
 from search.kernels.runtime.commands import CommandBuffer, Offset
 from search.kernels.runtime.compiled import CompiledCell
+from search.kernels.runtime.dropout_commands import DropoutCommands
 from search.kernels.runtime.library import kernel_library
 
 BLOCK_FLOATS = 65_536
@@ -72,13 +75,19 @@ class StepCommands:
         by_symbol = model.code.program if model.code.by_symbol else program_of(model.code.graph, by_symbol=True)
         self.delay = by_symbol.longest_delay if self.reads_symbols else 0
         self.table_rows = self.input_size + self.delay * batch
-        self.by_symbol = self.reads_symbols and self.table_rows < self.rows
-        self.by_note = model.code.by_note
+        # Dropout makes the inputs of equal symbols differ, so the first layer reads vectors.
+        dropped = train and model.dropout is not None
+        self.by_symbol = self.reads_symbols and self.table_rows < self.rows and not dropped
+        self.by_note = model.code.by_note and not dropped
         layout = model.code.layout
         self.matrices, self.biases, self.vectors = len(layout.full), len(layout.biased), len(layout.vectors)
         self.entry_rows = 0, 0  # projection (D, S) and its bias (S)
         self.arrays: list[Addresses] = []  # values of each layer
         self.commands = CommandBuffer(kernel_library(model.code.host))
+        self.dropout: DropoutCommands | None = None
+        if train and model.dropout is not None:
+            self.dropout = DropoutCommands(model, model.dropout, self.commands, steps, batch)
+        self.weights: list[LayerParameters] = []  # of each layer, without the columns that dropout leaves out
         self.loss_mask = self._shared("loss_mask", np.float32)
         self.targets = self._shared("targets", np.int64) if self.head.symbols else np.empty(0, np.int64)
         self.inputs = self._symbols() if self.reads_symbols else np.empty(0, np.int64)
@@ -124,20 +133,43 @@ class StepCommands:
         self._region("layers")
         x = self._entered()
         for layer in range(self.model.layers):
-            x = self._forward(layer, x)
+            x = self._forward(layer, self._dropped(layer, x))
+        x = self._dropped(self.model.layers, x)
         self._region("readout")
         d_x = self._readout(x, index, count)
         if self.train:
             self._region("layers")
             for layer in reversed(range(self.model.layers)):
-                d_x = self._backward(layer, d_x)
+                d_x = self._backward(layer, self._back_dropped(layer + 1, d_x))
+            d_x = self._back_dropped(0, d_x)
             self._entry_gradient(d_x)
+            if self.model.tied:
+                entry, readout = self.gradients.entry.data_ptr(), self.gradients.readout.data_ptr()
+                numbers = self.model.row_numbers.ctypes.data
+                self.commands.call(
+                    CALL_SCATTER, self.output_size, self.units, numbers, readout, self.units, entry, self.units
+                )
             self.commands.region("update")
-            flat = self.values.flat
+            flat, model = self.values.flat, self.model
             self.commands.call(
-                SGD, self.gradients.flat.data_ptr(), flat.data_ptr(), flat.numel(),
-                self.model.control.ctypes.data, self._inverse(), self.model.results.ctypes.data,
+                UPDATES[model.updates.name], self.gradients.flat.data_ptr(), flat.data_ptr(), flat.numel(),
+                model.control.ctypes.data, self._inverse(), model.results.ctypes.data,
+                model.updates.moments.data_ptr(), model.parts.ctypes.data, len(model.parts),
             )  # fmt: skip
+
+    def _dropped(self, place: int, x: int) -> int:
+        """Record the dropout of a layer's inputs, or of the last outputs; return the address of the rest (T, B, S)."""
+        if self.dropout is None:
+            return x
+        target = x if place == 0 else self.allocate(f"dropped {place}", self.rows * self.stride)
+        self.dropout.apply(place, x, target)
+        return target
+
+    def _back_dropped(self, place: int, d_x: int) -> int:
+        """Record the same of their gradient (T, B, S), in place."""
+        if self.dropout is not None:
+            self.dropout.apply(place, d_x, d_x)
+        return d_x
 
     def _entered(self) -> int:
         """Record how inputs enter; return the address of the first layer's input, the table (D, S) or (T, B, S)."""
@@ -176,6 +208,7 @@ class StepCommands:
     def _forward(self, layer: int, x: int) -> int:
         """Record a layer's forward over all steps; return the address of its outputs (T, B, S)."""
         code = self._code(layer)
+        self.weights.append(self.values.layers[layer] if self.dropout is None else self.dropout.weights(layer))
         packed, blocks = self._packed(layer, transposed=True)
         starts, floats = self._starts(code.program)
         self.commands.call(CLEAR, 4 * floats, starts)
@@ -244,6 +277,8 @@ class StepCommands:
         d_outputs = self._output_gradient(0)
         d_bias, d_scale = self.allocate("d readout bias", padded), self.allocate("d log scale", padded)
         self.commands.call(CLEAR, 4 * self.gradients.flat.numel(), self.gradients.flat.data_ptr())
+        if self.model.tied:
+            self.commands.call(CLEAR, 4 * self.gradients.entry.numel(), self.gradients.entry.data_ptr())
         self.commands.call(CLEAR, 4 * padded, d_bias)
         self.commands.call(CLEAR, 4 * padded, d_scale)
         d_readout = self.gradients.readout.data_ptr()
@@ -294,6 +329,8 @@ class StepCommands:
         if given.vectors is not None and self.vectors:
             found, to = vectors[BufferKind.PARAM, 0], given.vectors.data_ptr()
             self.commands.call(COPY_ROWS, self.vectors, self.units, found, self.stride, to, self.units)
+        if self.dropout is not None:
+            self.dropout.columns(layer, given)
         return d_x
 
     def _tables(self, name: str, program: Program, x: int) -> Addresses:
@@ -516,7 +553,7 @@ class StepCommands:
 
     def _packed(self, layer: int, *, transposed: bool) -> tuple[int, list[int]]:
         """Record the packing of a layer's matrices; return the address of the full ones, and of each in blocks."""
-        given = self.values.layers[layer]
+        given = self.weights[layer]
         packed = self.allocate("packed", self.matrices * self._panels(self.units) * self.units)
         if self.matrices:
             strides = (1, self.units) if transposed else (self.units, 1)

@@ -57,6 +57,20 @@ def test_a_cell_is_at_an_edge_if_its_best_value_is_the_smallest_or_the_largest(r
     assert not row.wide_enough
 
 
+def test_each_optimiser_has_a_row_of_the_cells_whose_best_setting_has_it(run: Store) -> None:
+    """The GRU's best setting is one of Adam now, with the smallest of its learning rates."""
+    with run:
+        (gru,) = (cell.id for cell in run.cells() if cell.name == "gru")
+        values = {0.001: 0.7, 0.002: 0.6, 0.005: 0.5, 0.01: 0.4, 0.02: 0.3}
+        rows = [make_trial(gru, "arithmetic", setting=0, validation=value) for value in values.values()]
+        keys = [json.dumps({"learning_rate": rate, "optimiser": "adam", "version": 2}) for rate in values]
+        run.record(None, [replace(row, setting=key) for row, key in zip(rows, keys, strict=True)])
+        adam, sgd = grid_edges(run, ("arithmetic", "music"))
+    assert (adam.optimiser, adam.low, adam.high, adam.cells, adam.lowest) == ("adam", 0.001, 0.02, 1, 1)
+    assert (sgd.optimiser, sgd.low, sgd.high, sgd.cells, sgd.lowest) == ("sgd", 0.1, 1.6, 4, 2)
+    assert "learning rate of adam  0.001 to 0.02" in grid_lines([adam, sgd])[1]
+
+
 def test_where_lower_is_better_the_smallest_metric_is_the_best(tmp_path: Path) -> None:
     with make_gain_store(tmp_path / "run") as store:
         add(store, "gru", "music", [6.0, 5.0, 4.0, 5.0, 6.0])  # a gain of 4 nats

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from results.report.plots import marginals_chart
 from results.scores.importance import CELL, FEWEST, PERCENTILE, importance, marginals, rank_percentiles
 from results.store.store import Store
 from tests.test_results.rows import make_cell, make_trial
@@ -42,6 +43,27 @@ def test_what_the_metric_is_made_of_matters_and_what_it_is_not_made_of_does_not(
     assert found.shares["learning rate"][0] > 10 * abs(found.shares["initial scale"][0])
     assert found.shares[CELL][0] > 5 * abs(found.shares["initial scale"][0])
     assert importance(store, "arithmetic") == found
+
+
+def test_the_optimiser_matters_where_the_metric_depends_on_it(store: Store) -> None:
+    rng = np.random.default_rng(0)
+    store.add_cell(make_cell(CELLS[0]))
+    for k in range(120):
+        name, rate = str(rng.choice(["sgd", "adam", "adamw"])), float(rng.choice([0.1, 0.5]))
+        value = {"sgd": 0.1, "adam": 0.9, "adamw": 0.5}[name] + 0.01 * float(rng.random())
+        setting = json.dumps({"learning_rate": rate, "optimiser": name, "version": 2}) + " " * k
+        store.record(None, [replace(make_trial(CELLS[0], validation=value), setting=setting)])
+    found = importance(store, "arithmetic")
+    assert found is not None
+    assert next(iter(found.shares)) == "optimiser"
+    assert found.shares["optimiser"][0] > 1.0
+    assert found.explained > 0.8
+    rows = marginals(store, "arithmetic")
+    middle = rows[rows["hyperparameter"] == "optimiser"].set_index("value")["middle"]
+    assert middle["sgd"] < middle["adamw"] < middle["adam"]
+    shown = json.dumps(marginals_chart(rows[rows["hyperparameter"] == "optimiser"].assign(task="xml"), "optimiser"))
+    assert '"value": "adamw"' in shown
+    assert '"format": "~' not in shown
 
 
 def test_standings_are_shares_of_worse_trials_with_diverged_ones_at_the_bottom(store: Store) -> None:

@@ -14,15 +14,8 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.engine.budgets import budgets
-from search.profiles.sections import (
-    GridSection,
-    HalvingSection,
-    Profile,
-    Role,
-    ScheduleSection,
-    SearchSection,
-    TaskSection,
-)
+from search.profiles.sections import HalvingSection, Profile, Role, SearchSection, TaskSection
+from search.profiles.training_sections import GridSection, ScheduleSection
 from search.strategies.proposal import Proposal, Visit
 from search.strategies.scoring import ScoreRule
 from search.training.settings import Setting

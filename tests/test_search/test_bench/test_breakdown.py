@@ -14,7 +14,8 @@ from search.cells.library import LIBRARY
 from search.cli.commands.bench import bench
 from search.kernels.runtime.commands import Watch, watched
 from search.profiles.loading import load_profile
-from search.profiles.sections import Profile, ScheduleSection
+from search.profiles.sections import Profile
+from search.profiles.training_sections import ScheduleSection
 from search.training.model import SequenceModel
 from search.training.stepper import stepper_for
 from tasks.interface import Interface

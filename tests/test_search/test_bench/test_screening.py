@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from search.bench.screening import screen
 from search.profiles.loading import load_profile
-from search.profiles.sections import GridSection, MemorizationSection, Profile, ScheduleSection
+from search.profiles.sections import MemorizationSection, Profile
+from search.profiles.training_sections import GridSection, ScheduleSection
 
 
 def gate(accuracy: float) -> Profile:

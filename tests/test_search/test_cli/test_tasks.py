@@ -101,6 +101,24 @@ def test_music_that_is_mostly_silent_is_warned_of(here: Path) -> None:
     assert warnings_of("music", load_task("music", data=str(midi(here / "short", 1)))) == []
 
 
+def test_samples_of_a_text_cannot_control_the_terminal(gatesearch: Gatesearch, here: Path) -> None:
+    folder = texts(here / "texts", "\x1b[31mred \x9b2J \u202eback the \x07 dog")
+    said = gatesearch("tasks", "language", "--data", str(folder))
+    assert said.status == 0
+    assert "?[31mred ?2J ?back the ? dog" in said.out
+    assert all(character.isprintable() or character == "\n" for character in said.out + said.err)
+
+
+def test_files_that_are_not_read_are_warned_of_once(gatesearch: Gatesearch, here: Path) -> None:
+    folder = midi(here / "music", 1)
+    (folder / "more").mkdir()
+    (folder / "more" / "a\x1b[2J.mid").write_bytes((folder / "train" / "a.mid").read_bytes())
+    said = gatesearch("tasks", "music", "--data", str(folder))
+    (warning,) = (line for line in said.out.splitlines() if line.startswith("warning"))
+    assert warning.startswith("warning: music: 1 files not read; they lie beside the folders of the splits")
+    assert "\x1b" not in said.out
+
+
 def test_a_share_that_is_not_zero_or_one_does_not_look_so(here: Path) -> None:
     task = load_task("music", data=str(midi(here / "pause", 16_000)))
     assert "> 99.9 % silent steps" in summary_line("music", task)

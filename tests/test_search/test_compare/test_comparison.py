@@ -75,6 +75,32 @@ def test_a_method_that_is_better_by_construction_wins(compared: Path) -> None:
     assert "simulated: nothing here is evidence" in text
 
 
+def test_a_search_can_be_measured_by_the_cells_that_it_found(compared: Path, tmp_path: Path) -> None:
+    """The same searches; the incumbents are the best so far of a plain loop over the stored proposals."""
+    plan = plan_of(tmp_path, HEAD.replace("confirm = 3", 'confirm = 3\nmeasured = "found"') + WITHOUT)
+    folder = tmp_path / "c"
+    run(folder, plan)
+    given = {row["cell"] for row in records(compared / "incumbents.csv") if row["proposal"] < 0}
+    found = records(folder / "incumbents.csv")
+    assert given
+    assert not given & {row["cell"] for row in found}
+    budget = plan.trainings * training_compute(base_profile(plan), tiny_tasks(tmp_path))
+    for name, seed in itertools.product(plan.methods, plan.seeds):
+        own = [row for row in found if (row["method"], row["seed"]) == (name, seed)]
+        assert all(0 < row["compute"] <= budget for row in own)
+        with Store.open(folder / f"{name}-{seed}", readonly=True) as store:
+            told = [row for row in store.proposals() if row.index >= 0 and row.cell not in given]
+        last = max(row["proposal"] for row in own)
+        scores: dict[str, float] = {}  # the latest of each cell
+        for row in told:
+            if row.score is not None and row.cell is not None and row.index <= last:
+                scores[row.cell] = row.score
+        assert own[-1]["cell"] == min(scores, key=lambda cell: (-scores[cell], cell))
+    curve = pd.read_csv(folder / "comparison.csv")
+    assert (curve.loc[curve["compute"] == 0, "median"] == 0.0).all()
+    assert "neither a given cell nor one of the initial population" in (folder / "comparison.md").read_text()
+
+
 def test_every_search_has_the_same_compute_and_ends_a_window_after_it(compared: Path) -> None:
     plan = plan_of(compared.parent)
     tasks = tiny_tasks(compared.parent)

@@ -14,16 +14,8 @@ from search.cells.library import SEEDS
 from search.cells.mutation import Rule
 from search.engine.engine import Engine
 from search.engine.progress import Progress
-from search.profiles.sections import (
-    GridSection,
-    MemorizationSection,
-    MutationSection,
-    Profile,
-    Role,
-    ScheduleSection,
-    SearchSection,
-    TaskSection,
-)
+from search.profiles.sections import MemorizationSection, MutationSection, Profile, Role, SearchSection, TaskSection
+from search.profiles.training_sections import GridSection, ScheduleSection
 from search.strategies.proposal import Outcome
 from search.workers.executor import Executor, LocalExecutor
 from tasks.task import Task

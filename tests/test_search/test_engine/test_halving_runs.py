@@ -9,7 +9,8 @@ import pytest
 from results.store.store import Store
 from results.store.words import COMPLETE, ProposalKind, TrialState
 from search.engine.verification import replay, retrain_sample
-from search.profiles.sections import HalvingSection, Profile, ScheduleSection
+from search.profiles.sections import HalvingSection, Profile
+from search.profiles.training_sections import ScheduleSection
 from search.workers.executor import LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, run
 from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled

@@ -19,7 +19,8 @@ from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.engine.engine import Engine
 from search.engine.history import History
-from search.profiles.sections import HalvingSection, MutationSection, Profile, ScheduleSection
+from search.profiles.sections import HalvingSection, MutationSection, Profile
+from search.profiles.training_sections import ScheduleSection
 from search.training.simulation import Simulation
 from search.workers.executor import Executor, LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, rows

@@ -20,7 +20,8 @@ from search.cells.mutation import Rule
 from search.engine.engine import Engine
 from search.engine.verification import replay
 from search.profiles.loading import parse_profile
-from search.profiles.sections import HalvingSection, MutationSection, Profile, ScheduleSection
+from search.profiles.sections import HalvingSection, MutationSection, Profile
+from search.profiles.training_sections import ScheduleSection
 from search.strategies.registry import STRATEGIES
 from search.training.simulation import Simulation
 from search.workers.executor import LocalExecutor

@@ -25,7 +25,8 @@ from search.engine.outside_run import OutsideRun, open_outside, suggestions
 from search.engine.run import resume_search, run_search
 from search.engine.verification import replay
 from search.profiles.loading import profile_of
-from search.profiles.sections import FinalistsSection, HalvingSection, Profile, ScheduleSection
+from search.profiles.sections import FinalistsSection, HalvingSection, Profile
+from search.profiles.training_sections import ScheduleSection
 from search.training.simulation import Simulation
 from search.workers.executor import Executor
 from tests.test_search.test_engine.searches import PROFILE, TASKS

@@ -6,6 +6,7 @@ from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.engine.single import Overrides, plan_trial
+from search.kernels.optimisers import OptimiserName
 from search.profiles.loading import parse_profile
 from search.training.schedule import Budget
 from search.training.settings import Setting
@@ -54,6 +55,29 @@ def test_overrides_win_and_options_reach_the_task() -> None:
     assert (trial.task.min_letters, trial.task.max_letters) == (1, 3)
 
 
+def test_another_optimiser_has_its_own_learning_rate_and_weight_decay() -> None:
+    assert plan_trial(PROFILE, "short", Overrides(optimiser="adam")).setting == Setting(
+        1.0, 0.005, 5.0, 2, 10_000, OptimiserName.ADAM
+    )
+    given = Overrides(learning_rate=0.002, optimiser="adamw", weight_decay=0.1)
+    assert plan_trial(PROFILE, "short", given).setting == Setting(1.0, 0.002, 5.0, 2, 10_000, OptimiserName.ADAMW, 0.1)
+    with pytest.raises(SearchError, match=r"^optimiser is 'lion'; it must be one of sgd, adam, adamw$"):
+        plan_trial(PROFILE, "short", Overrides(optimiser="lion"))
+    with pytest.raises(SearchError, match=r"^weight_decay is 0.1, but the optimiser sgd has no weight decay"):
+        plan_trial(PROFILE, "short", Overrides(weight_decay=0.1))
+
+
+def test_dropout_and_tying_are_given_or_left_out() -> None:
+    given = Overrides(dropout=0.2, variational=True, tied=True)
+    expected = Setting(1.0, 0.3, 5.0, 2, 10_000, dropout=0.2, variational=True, tied=True)
+    assert plan_trial(PROFILE, "short", given).setting == expected
+    assert not plan_trial(PROFILE, "short", Overrides(dropout=0.2)).setting.variational
+    with pytest.raises(SearchError, match=r"^tied is true, but the model reads values"):
+        plan_trial(PROFILE, Chords(), Overrides(tied=True))
+    with pytest.raises(SearchError, match=r"^dropout is 1.0; it must be a number above 0 and at most 0.99$"):
+        plan_trial(PROFILE, "short", Overrides(dropout=1.0))
+
+
 def test_memorization_ends_at_its_accuracy() -> None:
     trial = plan_trial(PROFILE, "memorization")
     assert (trial.task.name, trial.budget.target, trial.setting.parameter_budget) == ("memorization", 0.75, 9000)
@@ -99,6 +123,7 @@ def test_a_task_object_has_the_sizes_of_the_profiles_task_of_its_name() -> None:
         (Overrides(parameter_budget=10**12), "parameters is 1000000000000"),
         (Overrides(epochs=0), "epochs is 0"),
         (Overrides(epoch_steps=-1), "epoch_steps is -1"),
+        (Overrides(optimiser="adamw", weight_decay=1.5), "weight_decay is 1.5"),
     ],
 )
 def test_values_that_no_profile_may_have_are_refused(overrides: Overrides, named: str) -> None:

@@ -18,6 +18,8 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import parse_formula
+from search.kernels.dropout import Dropout
+from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.program import Program
 from search.kernels.runtime import buffers
@@ -94,7 +96,10 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
             names = [name for name, _ in model.named_parameters()]
             values = _parameters(flat, dict(zip(names, parts, strict=True)))
             given = _parameters(flat_grad, dict(zip(names, gradients, strict=True)))
-            code = native_model(graph, values, given, interface.reads_symbols, output)
+            updates = Updates(OptimiserName.ADAMW, flat, 0.1, model.decayed())
+            updates.moments = guarded(at_end, *updates.moments.shape).zero_()
+            dropout = Dropout(0.3, batch % 2 == 0, 0) if units == 33 else None
+            code = native_model(graph, values, given, interface.reads_symbols, output, updates, dropout)
             assert code is not None
             sides = (
                 (interface.reads_symbols, interface.input_size), (OUTPUTS[output].symbols, output_size)

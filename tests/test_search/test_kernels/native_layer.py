@@ -14,7 +14,8 @@ from torch import Tensor
 from search.cells.graph import GateGraph
 from search.cells.parameters import layout_of
 from search.kernels.codegen.library import CALL_SCATTER
-from search.kernels.codegen.sgd import COPY
+from search.kernels.codegen.memory import COPY
+from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import BufferKind
 from search.kernels.plan.program import Program
@@ -79,7 +80,7 @@ def _run(
         Parameters(torch.empty(0), entry, torch.empty(0), (layer,), entry, torch.empty(0), torch.empty(0))
         for layer, entry in ((parameters, table), (parameters.map(torch.zeros_like), torch.zeros_like(table)))
     )
-    model = ModelBuffers(code, values, gradients, reads_symbols=True, head="symbols")
+    model = ModelBuffers(code, values, gradients, True, "symbols", Updates(OptimiserName.SGD, values.flat))
     model.arena.allocate("one", 1, 1.0)
     model.arena.allocate("zeros", width, 0.0)
     for _ in range(2):  # the first pass sizes the arena, whose blocks then stay where they are

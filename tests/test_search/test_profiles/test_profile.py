@@ -15,8 +15,9 @@ from search.cells.mutation import Rule
 from search.core.errors import SearchError
 from search.core.limits import Limits
 from search.profiles.loading import load_profile, parse_profile, shipped_profiles
-from search.profiles.sections import MAX_BYTES, FinalistsSection, Profile, Role, ScheduleSection, TaskSection
-from search.training.schedule import Budget
+from search.profiles.sections import MAX_BYTES, FinalistsSection, Profile, Role, TaskSection
+from search.profiles.training_sections import ScheduleSection
+from search.training.schedule import Budget, RateRule
 
 LEAST = "[tasks.xml]\n"
 
@@ -62,6 +63,7 @@ def test_the_defaults_are_the_studys_values() -> None:
     assert profile.grid.learning_rates == (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
     assert profile.grid.max_norms == (1.0, 2.5, 5.0, 10.0, 20.0)
     assert profile.grid.layers == (1, 2, 3, 4)
+    assert profile.grid.optimisers == ("sgd",)
     gate, task = profile.memorization, profile.tasks["xml"]
     assert (gate.accuracy, gate.settings, gate.parameters) == (0.95, 1, (25_000,))
     assert (task.threshold, task.settings, task.baseline_settings) == (0.9, 20, "all")
@@ -75,7 +77,30 @@ def test_a_schedule_is_a_trials_budget() -> None:
     assert ScheduleSection().budget() == Budget()
     section = ScheduleSection(1, 2, 3, 4, 5, 6, 7)
     assert section.budget(0.5) == Budget(1, 2, 3, 4, 5, 6, 7, target=0.5)
-    assert list(asdict(section).values()) == [1, 2, 3, 4, 5, 6, 7]
+    cosine = ScheduleSection(rule=RateRule.COSINE, warmup=10)
+    assert cosine.budget() == Budget(rule=RateRule.COSINE, warmup=10)
+    assert list(asdict(section).values()) == [1, 2, 3, 4, 5, 6, 7, "study", 0]
+
+
+def test_a_grid_of_several_optimisers_has_the_settings_of_each() -> None:
+    text = """
+        [grid]
+        scales = [1.0]
+        learning_rates = [0.1, 0.3]
+        max_norms = [5.0]
+        layers = [1, 2]
+        optimisers = ["adamw", "sgd"]
+        adam_learning_rates = [0.001, 0.003, 0.01]
+        [tasks.xml]
+        parameters = [1000]
+    """
+    profile = parse_profile(text, "x")
+    assert parse_profile(profile.to_toml(), "again") == profile
+    settings = profile.grid_of(profile.tasks["xml"]).settings
+    assert {(s.optimiser.value, s.learning_rate, s.weight_decay) for s in settings} == {
+        ("sgd", 0.1, 0.0), ("sgd", 0.3, 0.0), *(("adamw", rate, 0.01) for rate in (0.001, 0.003, 0.01)),
+    }  # fmt: skip
+    assert len(settings) == 10
 
 
 def test_every_field_can_be_written_and_read() -> None:
@@ -102,6 +127,12 @@ def test_every_field_can_be_written_and_read() -> None:
         learning_rates = [0.5]
         max_norms = [5]
         layers = [1, 2]
+        optimisers = ["sgd", "adamw"]
+        adam_learning_rates = [0.002]
+        weight_decays = [0, 0.1]
+        dropouts = [0, 0.2]
+        variational = true
+        tied = true
         [memorization]
         accuracy = 0.5
         settings = 4
@@ -226,6 +257,22 @@ def test_a_wrong_value_is_named_with_its_place_and_the_rule(text: str, parts: li
         ('[search]\nbaselines = ["gru", "lstm", "gru"]\n[tasks.xml]', ["'gru'", "twice"]),
         ('[cells]\ngru = "h\' = tanh(linear(x))"\n[tasks.xml]', ["'gru'"]),
         ('[cells]\nmine = "h = 3"\n[tasks.xml]', ["cells.mine"]),
+        (
+            '[tasks.xml.schedule]\nrule = "cosine"\nhalvings = 2',
+            ["schedule.halvings is 2, but the rule 'cosine' does not use it", "leave it out"],
+        ),
+        (
+            "[grid]\nvariational = true\n[tasks.xml]",
+            ["grid.variational is true, but grid.dropouts has nothing above 0"],
+        ),
+        ("[tasks.xml.schedule]\nwarmup = 2", ["warmup is 2 steps, which the rule 'study' does not have"]),
+        ('[tasks.xml.schedule]\nrule = "cosine"\nepochs = 1\nwarmup = 1000', ["warmup is 1,000", "has 1,000; set"]),
+        (
+            '[grid]\noptimisers = ["adam"]\nlearning_rates = [0.003]\n[tasks.xml]',
+            ["grid.learning_rates is given, but grid.optimisers is adam", "add sgd to grid.optimisers"],
+        ),
+        ("[grid]\nadam_learning_rates = [0.003]\n[tasks.xml]", ["grid.adam_learning_rates", "add adam or adamw to"]),
+        ('[tasks.xml.grid]\noptimisers = ["adam"]\nweight_decays = [0.1]', ["grid.weight_decays", "add adamw to"]),
         (f"[tasks.xml]\nparameters = {list(range(1, 5001))}", ["tasks.xml", "4,200,000", "settings"]),
     ],
 )

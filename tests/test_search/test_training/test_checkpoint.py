@@ -13,9 +13,10 @@ from results.store.words import TrialState
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.errors import KernelError
+from search.kernels.optimisers import OptimiserName
 from search.training.checkpoint import Checkpoint
 from search.training.model import SequenceModel
-from search.training.schedule import Budget
+from search.training.schedule import Budget, RateRule
 from search.training.settings import Setting
 from search.training.stepper import EagerStepper, NativeStepper, stepper_for
 from search.training.trial import Point, TrialResult, train_trial
@@ -67,6 +68,65 @@ def assert_continues(cell: str, task: Task, setting: Setting = SETTING, rungs: t
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_trial_continues_from_every_rung_bit_for_bit(cell: str, layers: int) -> None:
     assert_continues(cell, XML, replace(SETTING, layers=layers))
+
+
+@pytest.mark.parametrize("name", [OptimiserName.ADAM, OptimiserName.ADAMW])
+@pytest.mark.parametrize("native", [True, False], ids=["native", "eager"])
+def test_a_trial_continues_with_the_moments_and_the_step_count(
+    name: OptimiserName, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(search.training.trial, "stepper_for", EagerStepper)
+    decay = 0.1 if name is OptimiserName.ADAMW else 0.0
+    setting = replace(SETTING, optimiser=name, learning_rate=0.01, weight_decay=decay)
+    assert_continues("gru-layer-norm", XML, setting, RUNGS if native else (4, 12))
+
+
+@pytest.mark.parametrize("variational", [False, True], ids=["step", "variational"])
+@pytest.mark.parametrize("native", [True, False], ids=["native", "eager"])
+def test_a_trial_continues_with_the_masks_of_its_steps(
+    native: bool, variational: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(search.training.trial, "stepper_for", EagerStepper)
+    setting = replace(SETTING, layers=2, dropout=0.3, variational=variational, tied=True)
+    assert_continues("lstm", XML, setting, RUNGS if native else (4, 12))
+
+
+@pytest.mark.parametrize("rule", [RateRule.CONSTANT, RateRule.COSINE])
+def test_a_trial_continues_at_its_learning_rate(rule: RateRule) -> None:
+    budget = replace(BUDGET, patience=3, halvings=4, rule=rule, warmup=6)
+    whole = train_trial(GRU, XML, SETTING, budget, 3)
+    checkpoint = None
+    for until in RUNGS:
+        paused = train_trial(GRU, XML, SETTING, budget, 3, until=until, checkpoint=checkpoint)
+        assert same(paused, whole.at(until))
+        checkpoint = paused.checkpoint
+        assert same(train_trial(GRU, XML, SETTING, budget, 3, checkpoint=checkpoint), whole)
+    plain = train_trial(GRU, XML, SETTING, replace(budget, rule=RateRule.STUDY, warmup=0), 3, checkpoint=checkpoint)
+    assert plain.curve != whole.curve
+    assert same(plain, train_trial(GRU, XML, SETTING, replace(budget, rule=RateRule.STUDY, warmup=0), 3))
+
+
+def test_the_identity_of_a_trial_by_the_studys_rule_is_what_it_was() -> None:
+    """A budget's text is part of it."""
+    assert repr(Budget()) == (
+        "Budget(batch=20, unroll=35, epoch_steps=1000, epochs=100, patience=3, halvings=4, chance_epochs=4, "
+        "target=None, marks=(), floor=())"
+    )
+
+
+def test_a_checkpoint_of_before_there_were_moments_is_read() -> None:
+    """SGD keeps none, so its archives are as they were."""
+    paused = train_trial(GRU, XML, SETTING, BUDGET, 3, until=4)
+    assert paused.checkpoint is not None
+    assert set(np.load(io.BytesIO(paused.checkpoint))) == {"values", "weights", "best_weights", "states"}
+    adam = replace(SETTING, optimiser=OptimiserName.ADAM, learning_rate=0.01)
+    paused = train_trial(GRU, XML, adam, BUDGET, 3, until=4)
+    assert paused.checkpoint is not None
+    moments = np.load(io.BytesIO(paused.checkpoint))["moments"]
+    assert moments.shape == (2, paused.parameters)
+    assert moments.any(axis=1).all()
 
 
 TASKS: dict[str, Callable[[], Task]] = {

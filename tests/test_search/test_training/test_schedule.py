@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import torch
 
 from results.store.words import TrialState
-from search.training.schedule import Budget, Ending, EpochRules, LearningRate
+from search.core.errors import SearchError
+from search.training.schedule import Budget, Ending, EpochRules, LearningRate, RateRule
 from tasks.task import ACCURACY, NATS_PER_STEP, Metric
 
 
@@ -132,10 +135,10 @@ def test_the_learning_rate_follows_the_improvements_of_the_metric() -> None:
     rules = EpochRules(Budget(patience=2, halvings=3), 0.8, NATS_PER_STEP, 100.0)
     rates = []
     for step, value in enumerate([5.0, 4.0, 4.0, 4.5, 1.0], 1):
-        rates.append(rules.learning_rate)
+        rates.append(rules.learning_rate(step - 1))
         assert rules.end_epoch(step, value, 0.0) is None
     assert rates == [0.8, 0.8, 0.8, 0.8, 0.4]
-    assert rules.learning_rate == 0.2
+    assert rules.learning_rate(5) == 0.2
 
 
 @pytest.mark.parametrize("metric", [ACCURACY, NATS_PER_STEP], ids=["up", "down"])
@@ -150,7 +153,7 @@ def test_a_mark_changes_neither_the_rate_nor_the_best_epoch(metric: Metric) -> N
         endings = [rules.end_epoch(2 * step, value, 0.0) for rules in (plain, marked)]
         assert endings[0] == endings[1]
         assert (marked.best, marked.best_step, marked.improved) == (plain.best, plain.best_step, plain.improved)
-        assert marked.learning_rate == plain.learning_rate
+        assert marked.learning_rate(2 * step) == plain.learning_rate(2 * step)
     assert endings[0] is not None
 
 
@@ -195,6 +198,60 @@ def test_other_endings_come_before_the_floor() -> None:
         assert ending.state is state
 
 
+@pytest.mark.parametrize("warmup", [0, 1, 7])
+def test_a_cosine_after_a_linear_rise_is_that_of_torch(warmup: int) -> None:
+    budget = Budget(epoch_steps=10, epochs=4, rule=RateRule.COSINE, warmup=warmup)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 40 - warmup)
+    expected = []
+    for step in range(40):
+        expected.append(0.3 * (step + 1) / warmup if step < warmup else optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        if step >= warmup:
+            falling.step()
+    rules = EpochRules(budget, 0.3, ACCURACY, 0.5)
+    assert [rules.learning_rate(step) for step in range(40)] == pytest.approx(expected, rel=1e-9)
+    assert expected[-1] > 0.0
+
+
+def test_a_constant_rate_rises_and_stays_and_the_trial_has_all_its_epochs() -> None:
+    budget = Budget(epoch_steps=2, epochs=9, rule=RateRule.CONSTANT, warmup=4, chance_epochs=100)
+    rules = EpochRules(budget, 0.4, ACCURACY, 0.1)
+    rates = []
+    for epoch in range(1, 10):
+        rates += [rules.learning_rate(2 * epoch - 2), rules.learning_rate(2 * epoch - 1)]
+        ending = rules.end_epoch(2 * epoch, 0.9 - 0.01 * epoch, 0.0)  # no epoch but the first improves
+        assert (ending is not None) == (epoch == 9)
+    assert ending == Ending(TrialState.OK, "the schedule ran out")
+    assert rates == pytest.approx([0.1, 0.2, 0.3] + [0.4] * 15)
+    assert rules.best_step == 2
+
+
+def test_other_rules_give_a_trial_up_and_stop_it_as_the_studys_does() -> None:
+    for rule in RateRule:
+        budget = Budget(epoch_steps=1, epochs=9, chance_epochs=2, target=0.8, rule=rule)
+        rules = EpochRules(budget, 1.0, ACCURACY, 0.5)
+        assert rules.end_epoch(1, 0.5, 0.1) is None
+        chance = rules.end_epoch(2, 0.5, 0.1)
+        assert chance is not None
+        assert chance.state is TrialState.AT_CHANCE
+        target = EpochRules(budget, 1.0, ACCURACY, 0.5).end_epoch(1, 0.9, 0.1)
+        assert target is not None
+        assert target.state is TrialState.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"warmup": 5}, "warmup is 5 steps, which the rule 'study' does not have; set the rule to 'constant' or"),
+        ({"warmup": 20, "rule": RateRule.COSINE}, "warmup is 20 steps, but a trial has 20; set a shorter one, or more"),
+    ],
+)
+def test_a_warm_up_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SearchError, match=f"^{message}"):
+        Budget(epoch_steps=10, epochs=2, **given)
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3, 4, 5])
 def test_rules_continue_from_their_state(cut: int) -> None:
     budget = Budget(epochs=7, patience=1, halvings=3, chance_epochs=4, floor=((6, 0.65),))
@@ -204,7 +261,8 @@ def test_rules_continue_from_their_state(cut: int) -> None:
     def course(rules: EpochRules, values: list[float], start: int) -> list[object]:
         found: list[object] = []
         for step, value in enumerate(values, start):
-            found.append((rules.end_epoch(step, value, math.nan), rules.learning_rate, rules.best, rules.best_step))
+            ending = rules.end_epoch(step, value, math.nan)
+            found.append((ending, rules.learning_rate(step), rules.best, rules.best_step))
         return found
 
     expected = course(whole, values, 1)

@@ -2,12 +2,15 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from search.core.errors import SearchError
-from search.profiles.sections import GridSection, TransferSection
+from search.kernels.optimisers import OptimiserName
+from search.profiles.training_sections import GridSection, TransferSection
 from search.training.settings import Grid, Setting, Transfer
 
 STUDY = Grid(
@@ -45,6 +48,83 @@ def test_a_key_round_trips_for_every_setting() -> None:
 def test_a_key_is_text_that_never_changes() -> None:
     setting = Setting(0.3, 5.0, 2.5, 4, 1_000_000)
     assert setting.key == '{"layers":4,"learning_rate":5.0,"max_norm":2.5,"parameters":1000000,"scale":0.3}'
+
+
+MIXED = Grid(
+    (1.0, 2.0), (0.1, 0.3), (5.0,), (1,), (100,),
+    (OptimiserName.SGD, OptimiserName.ADAM, OptimiserName.ADAMW), (0.001, 0.003, 0.01), (0.01, 0.1),
+)  # fmt: skip
+
+
+def test_each_optimiser_of_a_grid_has_its_own_learning_rates_and_weight_decays() -> None:
+    found = {(s.optimiser, s.learning_rate, s.weight_decay) for s in MIXED.settings}
+    sgd, adam, adamw = MIXED.optimisers
+    assert found == {
+        *((sgd, rate, 0.0) for rate in (0.1, 0.3)),
+        *((adam, rate, 0.0) for rate in (0.001, 0.003, 0.01)),
+        *((adamw, rate, decay) for rate in (0.001, 0.003, 0.01) for decay in (0.01, 0.1)),
+    }
+    assert len(MIXED) == MIXED.combinations == 2 * (2 + 3 + 6)
+    assert MIXED.settings[:4] == Grid((1.0, 2.0), (0.1, 0.3), (5.0,), (1,), (100,)).settings  # SGD's as without others
+    assert all(Setting.from_key(s.key) == s for s in MIXED.settings)
+    assert type(Setting.from_key(MIXED.settings[-1].key).optimiser) is OptimiserName
+    assert MIXED.middle == Setting(2.0, 0.3, 5.0, 1, 100)
+    assert MIXED.middle_of(adamw) == Setting(2.0, 0.003, 5.0, 1, 100, adamw, 0.1)
+
+
+def test_neighbours_are_settings_of_the_grid_other_optimisers_last() -> None:
+    sgd, adam, adamw = MIXED.optimisers
+    near = MIXED.neighbours(Setting(1.0, 0.003, 5.0, 1, 100, adamw, 0.1))
+    assert near == (
+        Setting(1.0, 0.01, 5.0, 1, 100, adamw, 0.1),
+        Setting(1.0, 0.001, 5.0, 1, 100, adamw, 0.1),
+        Setting(2.0, 0.003, 5.0, 1, 100, adamw, 0.1),
+        Setting(1.0, 0.003, 5.0, 1, 100, adamw, 0.01),
+        Setting(1.0, 0.3, 5.0, 1, 100, sgd),
+        Setting(1.0, 0.003, 5.0, 1, 100, adam),
+    )
+    assert set(near) <= set(MIXED.settings)
+
+
+def test_a_grid_has_dropout_which_is_variational_where_there_is_some_and_tied_readouts() -> None:
+    grid = replace(MIXED, optimisers=(OptimiserName.SGD,), dropouts=(0.0, 0.2), variational=True, tied=True)
+    assert {(s.dropout, s.variational, s.tied) for s in grid.settings} == {(0.0, False, True), (0.2, True, True)}
+    assert len(grid) == grid.combinations == 2 * 2 * 2
+    assert all(Setting.from_key(s.key) == s for s in grid.settings)
+    assert '"dropout":0.2' in grid.settings[1].key
+    assert '"tied":true,"variational":true,"version":2' in grid.settings[1].key
+    plain, dropped = grid.settings[:2]
+    assert dropped in grid.neighbours(plain)
+    assert plain in grid.neighbours(dropped)
+    assert {s for one in grid.settings for s in grid.neighbours(one)} <= set(grid.settings)
+    assert grid.middle.variational
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dropout": 1.0}, "dropout is 1; it must be a number from 0 to below 1"),
+        ({"dropout": -0.1}, "dropout is -0.1; it must be"),
+        ({"dropout": math.nan}, "dropout is nan; it must be"),
+        ({"variational": True}, "dropout is 0, which cannot be variational"),
+    ],
+)
+def test_a_dropout_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SearchError, match=f"^{message}"):
+        Setting(1.0, 0.1, 1.0, 1, 100, **given)
+
+
+def test_a_weight_decay_needs_an_optimiser_that_has_one() -> None:
+    with pytest.raises(SearchError, match=r"^weight_decay is 0.01, but the optimiser adam has no weight decay"):
+        Setting(1.0, 0.1, 1.0, 1, 100, OptimiserName.ADAM, 0.01)
+
+
+def test_a_key_with_an_unknown_optimiser_is_refused_in_one_line() -> None:
+    key = Setting(1.0, 0.1, 1.0, 1, 100, OptimiserName.ADAM).key.replace("adam", "lion")
+    with pytest.raises(
+        SearchError, match=r"has the optimiser 'lion'; this gatesearch knows sgd, adam, adamw, so update"
+    ):
+        Setting.from_key(key)
 
 
 def test_equal_settings_have_equal_keys_whether_written_as_1_or_as_1_0() -> None:

@@ -23,6 +23,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.codegen.host import Host
+from search.kernels.dropout import Masks
 from search.kernels.errors import KernelError
 from search.kernels.reference import run_reference
 from search.kernels.runtime import compiled as compiled_module
@@ -60,7 +61,7 @@ ODD = [
 class Slow(SequenceModel):
     """The same model with its layers run by the reference."""
 
-    def outputs(self, inputs: Tensor, states: States) -> tuple[Tensor, States]:
+    def outputs(self, inputs: Tensor, states: States, masks: Masks | None = None) -> tuple[Tensor, States]:
         symbols = self.interface.reads_symbols
         values = functional.embedding(inputs, self.entry) if symbols else inputs @ self.entry + self.entry_bias
         after = []
@@ -479,11 +480,10 @@ from search.cells.library import LIBRARY
 from search.training.model import SequenceModel
 from search.training.stepper import stepper_for
 from search.kernels.parameters import LayerParameters
-from tasks.task import Output
 from tasks.xml import Xml
 torch.set_num_threads(int(sys.argv[1]))
 task = Xml(validation=300, test=300)
-model = SequenceModel(LIBRARY["lstm"].graph, 96, 2, task.output_size, task.output)
+model = SequenceModel(LIBRARY["lstm"].graph, 96, 2, task.interface)
 model.initialise(1.0, torch.Generator().manual_seed(0))
 stepper, stream = stepper_for(model), task.training(20, 35, np.random.default_rng(0))
 for _ in range(5):

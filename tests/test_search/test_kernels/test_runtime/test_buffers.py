@@ -9,6 +9,8 @@ import torch
 
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.kernels.codegen.update import CONTROL
+from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import BufferKind
 from search.kernels.plan.program import Program, program_of
@@ -174,7 +176,8 @@ def test_sizes_of_a_model_are_those_of_its_parameters() -> None:
     cell = (LayerParameters(torch.zeros(6, H, H), torch.zeros(6, H)),) * layers
     entry, readout, bias = torch.zeros(17, H), torch.zeros(17, H), torch.zeros(17)
     parameters = Parameters(torch.zeros(1), entry, torch.zeros(0), cell, readout, bias, torch.zeros(0))
-    model = ModelBuffers(code, parameters, parameters, reads_symbols=True, head="symbols")
+    updates = Updates(OptimiserName.SGD, parameters.flat)
+    model = ModelBuffers(code, parameters, parameters, True, "symbols", updates)
     assert (model.layers, model.units, model.input_size, model.output_size) == (layers, H, 17, 17)
     assert model.padded_output_size == -(-17 // host.width) * host.width
-    assert (len(model.control), len(model.results), len(model.count)) == (2, 3, 1)
+    assert (len(model.control), len(model.results), len(model.count)) == (CONTROL, 3, 1)

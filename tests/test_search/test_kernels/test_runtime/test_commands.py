@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.kernels.codegen.sgd import CHECK, CLEAR, COPY, SELECT
+from search.kernels.codegen.memory import CHECK, CLEAR, COPY, SELECT
 from search.kernels.runtime.commands import CommandBuffer, Offset, Watch, watched
 from search.kernels.runtime.library import kernel_library
 from tests.test_search.test_kernels.hosts import require_host

@@ -10,6 +10,7 @@ import torch
 
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.runtime import step
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
@@ -45,9 +46,9 @@ def model(output_size: int, *, layers: int = 2, multi_label: bool = False, name:
         return Parameters(flat, entry, entry_bias, stacked, readout, readout_bias, torch.empty(0))
 
     generator = torch.Generator().manual_seed(0)
-    found = ModelBuffers(
-        code, parameters(generator), parameters(generator), not multi_label, "multi-label" if multi_label else "symbols"
-    )
+    values, gradients = parameters(generator), parameters(generator)
+    head, updates = "multi-label" if multi_label else "symbols", Updates(OptimiserName.SGD, values.flat)
+    found = ModelBuffers(code, values, gradients, not multi_label, head, updates)
     found.arena.allocate("one", 1, 1.0)
     found.arena.allocate("zeros", H, 0.0)
     found.arena.allocate("start", found.padded_output_size, 0.0 if multi_label else float("-inf"))
@@ -115,7 +116,7 @@ def test_a_score_changes_neither_parameters_nor_gradients_and_a_training_step_bo
     assert score.commands.run() == 0
     assert torch.equal(buffers.values.flat, values)
     assert torch.equal(buffers.gradients.flat, gradients)
-    buffers.control[:] = 0.5, 1.0
+    buffers.control[:2] = 1.0, 0.5  # largest norm, learning rate
     training = recorded(buffers, train=True)
     fill(training, 9)
     assert training.commands.run() == 0
@@ -174,7 +175,7 @@ def test_gradients_are_the_same_in_chunks_of_any_length(multi_label: bool, monke
     for floats in (1, 2_000, 1 << 30):
         monkeypatch.setattr(step, "CHUNK_FLOATS", floats)
         buffers = model(9, multi_label=multi_label)
-        buffers.control[:] = 0.5, 1.0
+        buffers.control[:2] = 1.0, 0.5  # largest norm, learning rate
         training = recorded(buffers, train=True, steps=T + 1)
         if multi_label:
             rolls = (np.random.default_rng(0).random((2, T + 1, B, 9)) < 0.3).astype(np.float32)
