@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tasks.generated import Sample as Sample
     from tasks.interface import Input as Input
     from tasks.metrics import ACCURACY as ACCURACY
+    from tasks.metrics import BITS_PER_SYMBOL as BITS_PER_SYMBOL
     from tasks.metrics import CROSS_ENTROPY as CROSS_ENTROPY
     from tasks.metrics import MACRO_F1 as MACRO_F1
     from tasks.metrics import MEAN_ABSOLUTE_ERROR as MEAN_ABSOLUTE_ERROR
@@ -54,6 +55,7 @@ _HOMES = {
     "Run": "results.run",
     "TrialResult": "search.training.trial",
     "ACCURACY": "tasks.metrics",
+    "BITS_PER_SYMBOL": "tasks.metrics",
     "CROSS_ENTROPY": "tasks.metrics",
     "MACRO_F1": "tasks.metrics",
     "MEAN_ABSOLUTE_ERROR": "tasks.metrics",

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from tasks.description import Description, Fact, Kind
 from tasks.errors import TaskError
-from tasks.metrics import BITS, METRICS, metrics_of
+from tasks.metrics import BITS_PER_SYMBOL, METRICS, metrics_of
 from tasks.parameters import check_integer, check_number
 from tasks.splits import codes_of, in_shared_runs
 from tasks.streams import columns, windows
-from tasks.task import CROSS_ENTROPY, Batch, Output, Split, Task
+from tasks.task import Batch, Output, Split, Task
 from tasks.text_parts import text_parts
 
 LARGEST_VOCABULARY = 100_000
@@ -56,16 +56,16 @@ class Text(Task):
         validation: share of the text for validation where names do not divide it; `test` likewise.
         max_symbols: number of symbols of the training text that are used; None for all.
         max_evaluation_symbols: the same of validation and test each.
-        ranked_by: metric that ranks, cross_entropy or accuracy. Bits per character are cross entropy / ln 2.
+        ranked_by: metric that ranks: bits_per_symbol, cross_entropy or accuracy.
 
     Raises:
         TaskError: a parameter is out of range, or files are unusable.
     """
 
     name = "text"
-    metric = CROSS_ENTROPY
+    metric = BITS_PER_SYMBOL
     output = Output.SYMBOLS
-    summary = "characters or bytes of text files; cross entropy of every symbol, in bits per character"
+    summary = "characters or bytes of text files; bits for each of them"
 
     data: str
     unit: str = "characters"
@@ -74,7 +74,7 @@ class Text(Task):
     test: float = 0.05
     max_symbols: int | None = None
     max_evaluation_symbols: int | None = None
-    ranked_by: str = CROSS_ENTROPY.name
+    ranked_by: str = BITS_PER_SYMBOL.name
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, str | Path):
@@ -87,7 +87,7 @@ class Text(Task):
         for name in ("max_symbols", "max_evaluation_symbols"):
             if getattr(self, name) is not None:
                 check_integer(self.name, name, getattr(self, name), 2, 10**12)
-        fitting = [metric.name for metric in metrics_of(self.output) if metric.usual]
+        fitting = [one.name for one in metrics_of(self.output) if one.usual or one is BITS_PER_SYMBOL]
         if self.ranked_by not in fitting:
             raise TaskError(f"task 'text': ranked_by = {self.ranked_by!r}, but it must be one of {', '.join(fitting)}")
         object.__setattr__(self, "metric", METRICS[self.ranked_by])
@@ -129,7 +129,7 @@ class Text(Task):
             yield f"\n{split}\n".encode() + self._symbols[split].astype("<i4").tobytes()
 
     def describe(self) -> dict[Split, Description]:
-        """Describe the texts; the bits are those of the constant baseline, where cross entropy ranks."""
+        """Describe the texts of each split."""
         texts = self._read.texts
         found = {}
         for split in Split:
@@ -164,8 +164,6 @@ class Text(Task):
             share = float(in_shared_runs(symbols, others, RUN).mean())
             name = f"{self.unit} in runs of {RUN} that another split has"
             yield Fact(name, share, Kind.SHARE, MOST_SHARED, "leave them out of one of the two")
-            if self.metric is CROSS_ENTROPY:
-                yield Fact(f"constant baseline, {BITS.unit}", BITS.of(self.constant_baseline(split)), Kind.METRIC)
 
     @property
     def _symbols(self) -> Mapping[Split, Symbols]:

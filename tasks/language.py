@@ -73,7 +73,7 @@ class Language(Task):
         for name in ("max_tokens", "max_evaluation_tokens"):
             if getattr(self, name) is not None:
                 check_integer(self.name, name, getattr(self, name), 2, 10**12)
-        fitting = [metric.name for metric in metrics_of(self.output)]
+        fitting = [metric.name for metric in metrics_of(self.output) if metric.usual]
         if self.ranked_by not in fitting:
             raise TaskError(
                 f"task 'language': ranked_by = {self.ranked_by!r}, but it must be one of {', '.join(fitting)}"

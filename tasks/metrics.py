@@ -216,6 +216,7 @@ def _perplexity(nats: float) -> float:
 
 
 BITS = View("bits", "bits per symbol", lambda nats: nats / math.log(2.0))
+PERPLEXITY_OF_BITS = View("perplexity", "effective number of symbols", lambda bits: _perplexity(bits * math.log(2.0)))
 PERPLEXITY = View("perplexity", "effective number of symbols", _perplexity)
 
 ACCURACY = Metric(
@@ -238,6 +239,18 @@ CROSS_ENTROPY = Metric(
     views=(BITS, PERPLEXITY),
 )
 """Mean negative log-likelihood of the target. Constant baseline: the entropy of the symbols' frequencies."""
+
+BITS_PER_SYMBOL = Metric(
+    "bits_per_symbol",
+    "bits per symbol",
+    False,
+    frozenset({Output.SYMBOLS}),
+    lambda score: score.nats / math.log(2.0),
+    lambda shares: _entropy(shares) / math.log(2.0),
+    views=(PERPLEXITY_OF_BITS,),
+    usual=False,
+)
+"""The cross entropy in bits, as characters and samples of sound are measured. Only tasks that list it report it."""
 
 NATS_PER_STEP = Metric(
     "nats_per_step",
@@ -293,10 +306,12 @@ MACRO_F1 = Metric(
 Constant baseline: the most frequent class. Only tasks that list it report it: of words, most classes are rare.
 """
 
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (ACCURACY, CROSS_ENTROPY, NATS_PER_STEP, MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, MACRO_F1)
-}
+_ALL = (
+    *(ACCURACY, CROSS_ENTROPY, BITS_PER_SYMBOL, NATS_PER_STEP),
+    *(MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR, MACRO_F1),
+)
+
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 """Every metric by name."""
 
 

@@ -1,9 +1,9 @@
 """Reader of notes in standard MIDI files, as tolerant as players are.
 
 Source: MIDI Manufacturers Association, "Standard MIDI Files 1.0" (RP-001). Files in circulation break some of its
-rules, and players accept them: running status goes on after meta events, tracks hold clock bytes, lengths are off, and
-other bytes stand before the header or behind the last track. Such files are read, too. A file that ends within a track
-is refused, since its notes are incomplete.
+rules, and players accept them: running status continues after meta events, tracks hold clock bytes, lengths are off,
+and other bytes stand before the header or behind the last track. Such files are read, too. A file that ends within a
+track is refused, since its notes are incomplete.
 """
 
 from __future__ import annotations

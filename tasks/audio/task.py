@@ -18,10 +18,10 @@ from tasks.audio.samples import CHUNK_SECONDS, Samples, Stretch, stretch_windows
 from tasks.audio.spectra import Scale, Spectra
 from tasks.description import Description
 from tasks.errors import TaskError
-from tasks.metrics import MACRO_F1, metrics_of
+from tasks.metrics import BITS_PER_SYMBOL, MACRO_F1, metrics_of
 from tasks.parameters import check_integer, check_number
 from tasks.row_file import RowReader
-from tasks.task import ACCURACY, CROSS_ENTROPY, METRICS, Batch, Input, Metric, Output, Split, Task
+from tasks.task import ACCURACY, METRICS, Batch, Input, Metric, Output, Split, Task
 
 MU_LAW, LOG_MEL = "mu-law", "log-mel"
 
@@ -34,7 +34,6 @@ class Audio(Task):
 
     With the features `mu-law`, the next sample is predicted as one of 256 levels (`tasks.audio.mu_law`); the first
     sample of a recording is not. Training draws stretches of half a second from random places, each from a zero state.
-    The cross entropy is also shown in bits per sample.
 
     With the features `log-mel`, the label of a recording is predicted at its last step, from log-mel frames
     (`tasks.audio.log_mel`) that are standardised by those of training. Labels are the names of subfolders. A window is
@@ -47,16 +46,16 @@ class Audio(Task):
     Parameters: `data` is a folder or file, `features` is "mu-law" or "log-mel", `rate` is in samples per second.
     `bands` is the number of log-mel bands, and recordings are cut to the first `max_seconds` for them.
     `max_evaluation_seconds` limits what evaluation reads of each split, evenly spaced: 20 by default, for log-mel
-    1000. `ranked_by` is the metric that ranks: by default cross_entropy, for log-mel accuracy.
+    1000. `ranked_by` is the metric that ranks: by default bits_per_symbol, for log-mel accuracy.
 
     Raises:
         TaskError: a parameter is out of range, files are unusable, or a package is missing.
     """
 
     name = "audio"
-    metric = CROSS_ENTROPY
+    metric = BITS_PER_SYMBOL
     output = Output.SYMBOLS
-    summary = "samples of recorded sound (WAV or FLAC files), or labels of recordings; cross entropy or accuracy"
+    summary = "samples of recorded sound (WAV or FLAC files), or labels of recordings; bits or accuracy"
 
     data: str
     features: str = MU_LAW
@@ -156,7 +155,7 @@ class Audio(Task):
 
     def _metric(self) -> Metric:
         if self.ranked_by is None:
-            return ACCURACY if self._labelled else CROSS_ENTROPY
+            return ACCURACY if self._labelled else BITS_PER_SYMBOL
         fitting = [metric.name for metric in metrics_of(self.output)]
         if self.ranked_by not in fitting:
             raise TaskError(f"task 'audio': ranked_by = {self.ranked_by!r}, but it must be one of {', '.join(fitting)}")

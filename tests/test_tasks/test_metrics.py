@@ -14,6 +14,7 @@ from tasks.interface import Output
 from tasks.metrics import (
     ACCURACY,
     BITS,
+    BITS_PER_SYMBOL,
     CROSS_ENTROPY,
     MACRO_F1,
     MEAN_ABSOLUTE_ERROR,
@@ -55,6 +56,14 @@ def test_a_metric_is_the_mean_over_steps_not_over_sequences() -> None:
         assert metric.measure(score).value == pytest.approx(sum(score.nats) / sum(score.steps), rel=1e-14)
     for metric, sums in ((MEAN_SQUARED_ERROR, score.squared), (MEAN_ABSOLUTE_ERROR, score.absolute)):
         assert metric.measure(score).value == pytest.approx(sum(sums) / sum(score.steps), rel=1e-14)
+
+
+def test_bits_are_nats_over_the_logarithm_of_two() -> None:
+    bits, nats = (metric.measure(drawn()) for metric in (BITS_PER_SYMBOL, CROSS_ENTROPY))
+    assert bits.value == pytest.approx(nats.value / math.log(2.0), rel=1e-14)
+    assert bits.error == pytest.approx(nats.error / math.log(2.0), rel=1e-12)
+    (perplexity,) = BITS_PER_SYMBOL.views
+    assert perplexity.of(bits.value) == pytest.approx(math.exp(nats.value))
 
 
 def test_macro_f1_is_scikit_learns() -> None:
@@ -118,6 +127,7 @@ def test_constant_baselines() -> None:
     best = max(f1_score(targets, [k] * 4, average="macro", zero_division=0.0) for k in range(3))
     assert MACRO_F1.constant(shares) == pytest.approx(best, rel=1e-12)
     notes = np.array([0.1, 0.0, 1.0, 0.6])
+    assert BITS_PER_SYMBOL.constant(shares) == pytest.approx(1.5)
     assert NATS_PER_STEP.constant(notes) == pytest.approx(sum(stats.entropy([p, 1 - p]) for p in notes), rel=1e-12)
 
 
@@ -149,7 +159,7 @@ def test_every_metric_fits_an_output_and_every_output_has_a_metric() -> None:
     for name, metric in METRICS.items():
         assert metric.name == name
         assert metric.outputs
-    assert metrics_of(Output.SYMBOLS) == (ACCURACY, CROSS_ENTROPY, MACRO_F1)
+    assert metrics_of(Output.SYMBOLS) == (ACCURACY, CROSS_ENTROPY, BITS_PER_SYMBOL, MACRO_F1)
     assert metrics_of(Output.MULTI_LABEL) == (NATS_PER_STEP,)
     assert metrics_of(Output.GAUSSIAN) == (NATS_PER_STEP, MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR)
     assert metrics_of(Output.SQUARED_ERROR) == (MEAN_SQUARED_ERROR, MEAN_ABSOLUTE_ERROR)

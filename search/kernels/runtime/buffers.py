@@ -139,7 +139,7 @@ class ModelBuffers:
 
     @property
     def tied(self) -> bool:
-        """Whether the readout has the matrix of the embedding."""
+        """True if the readout has the matrix of the embedding."""
         return self.values.entry.data_ptr() == self.values.readout.data_ptr()
 
     @property
