@@ -1,5 +1,7 @@
 """Page and figure of a comparison of search methods."""
 
+import math
+
 import altair as alt
 import pandas as pd
 import vl_convert
@@ -47,8 +49,9 @@ def figure(compared: Compared) -> str:
     colour = alt.Color("method:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend)
     dash = alt.StrokeDash("method:N", sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend)
     base = alt.Chart(alt.InlineData(values=rows))
-    y = alt.Y("median:Q", title="confirmed score (GRU = 1)", scale=alt.Scale(zero=False))
-    band = base.mark_area(interpolate="step-after", opacity=0.12).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
+    y = alt.Y("median:Q", title="confirmed score (GRU = 1)", scale=_scale(compared))
+    lowest = alt.Y("low:Q", scale=_scale(compared))
+    band = base.mark_area(interpolate="step-after", opacity=0.12).encode(x, lowest, colour, y2="high:Q")
     line = base.mark_line(interpolate="step-after", strokeWidth=1.8).encode(x, y, colour, dash)
     title = {"title": "Simulated trials"} if compared.simulated else {}
     chart = (
@@ -59,6 +62,15 @@ def figure(compared: Compared) -> str:
         .configure_axis(gridColor="#e8e8e8", domainColor="#888888")
     )
     return str(vl_convert.vegalite_to_svg(chart.to_json())) + "\n"
+
+
+def _scale(compared: Compared) -> alt.Scale:
+    """Return the scale of the scores; without the zeros before the first found cell, where those count."""
+    if not compared.found_only:
+        return alt.Scale(zero=False)
+    ends = [quartiles(method.courses, compared.budget) for method in compared.methods]
+    low, high = min(low for low, _, _ in ends), max(high for _, _, high in ends)
+    return alt.Scale(domain=[math.floor(10.0 * low - 1.0) / 10.0, math.ceil(20.0 * high) / 20.0], clamp=True)
 
 
 def page(compared: Compared, title: str) -> str:

@@ -16,15 +16,18 @@ from results.store.errors import StoreError
 from results.store.files import write_atomically
 from results.store.queries import totals
 from results.store.store import Store
-from results.tables.leaderboard import TABLE_FILE
+from results.tables.leaderboard import TABLE_FILE, write_leaderboard
+from search.compare.archive import pack
 from search.compare.comparison import PLAN_FILE, comparison_files, recomputed
 from search.compare.confirmation import FOLDER
-from search.compare.plan import Plan
+from search.compare.plan import Plan, base_profile
 from search.compare.runs import searches_of
 from tasks.task import Task
 
 
-def publish_comparison(folder: Path, target: Path, plan: Plan, tasks: Mapping[str, Task]) -> dict[str, Any]:
+def publish_comparison(
+    folder: Path, target: Path, plan: Plan, tasks: Mapping[str, Task], *, archive: bool = False
+) -> dict[str, Any]:
     """Write a comparison that has ended into a new folder, and return its manifest.
 
     The stores are copied whole and compact, and the tables are made again from them.
@@ -34,6 +37,7 @@ def publish_comparison(folder: Path, target: Path, plan: Plan, tasks: Mapping[st
         target: the new folder.
         plan: plan of the comparison.
         tasks: memorization and every task, by name.
+        archive: pack the stores into one compressed file, which `gatesearch verify` unpacks.
 
     Raises:
         SearchError: a search or a trial of an incumbent is missing.
@@ -49,11 +53,13 @@ def publish_comparison(folder: Path, target: Path, plan: Plan, tasks: Mapping[st
             (made / name).mkdir()
             store.copy_to(made / name / FILE)
             write_atomically(made / name / PROFILE_FILE, store.profile)
-            if name != FOLDER:
-                write_atomically(made / name / TABLE_FILE, (folder / name / TABLE_FILE).read_bytes())
+            if name != FOLDER:  # the search's own table may be of an earlier version
+                write_leaderboard(store, base_profile(plan).ranked, made / name / TABLE_FILE)
         write_atomically(made / PLAN_FILE, plan.to_toml())
         for file, text in comparison_files(compared, incumbents, target.name).items():
             write_atomically(made / file, text)
+        if archive:
+            pack(made, stores)
         files = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
         counts = [totals(store) for store in stores.values()]
         first = stores[runs[0]]

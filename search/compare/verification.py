@@ -41,13 +41,14 @@ def plan_of(folder: Path) -> Plan:
     return read_plan(folder / PLAN_FILE)
 
 
-def verified(folder: Path, plan: Plan, tasks: Mapping[str, Task]) -> Iterator[Check]:
+def verified(folder: Path, plan: Plan, tasks: Mapping[str, Task], published: Path | None = None) -> Iterator[Check]:
     """Check each search of a comparison, the trials of its confirmation, and its tables.
 
     Args:
         folder: folder of the comparison.
         plan: its plan.
         tasks: memorization and every task, by name.
+        published: the published folder, if `folder` is a copy with its archive unpacked.
 
     Raises:
         StoreError: a store cannot be read.
@@ -57,7 +58,7 @@ def verified(folder: Path, plan: Plan, tasks: Mapping[str, Task]) -> Iterator[Ch
     yield _of_confirmation(folder, plan, tasks)
     yield _of_tables(folder, plan, tasks)
     if (folder / MANIFEST_FILE).is_file():
-        yield published_tree(folder)
+        yield published_tree(published or folder)
 
 
 def _of_search(run: SearchRun, tasks: Mapping[str, Task]) -> Check:

@@ -22,6 +22,7 @@ from search.profiles.loading import profile_of
 _EPILOG = """\b
 Examples:
   gatesearch publish night results/published/night
+  gatesearch publish methods results/published/methods --archive
   gatesearch verify results/published/night          check a published run
   gatesearch leaderboard results/published/night
 """
@@ -33,19 +34,23 @@ Examples:
 @click.option(
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the comparison."
 )
-def publish(run: str, folder: Path, trusted: tuple[str, ...]) -> None:
+@click.option("--archive", is_flag=True, help="Pack the stores of a comparison into one compressed file.")
+def publish(run: str, folder: Path, trusted: tuple[str, ...], archive: bool) -> None:
     """Write RUN, which must have ended, into a new FOLDER: table, findings, profile, and the store behind them.
 
     published.json holds the command that made the run, its environments and its cost, and the SHA-256 of the other
     files. The folder is itself a run that every command reads. RUN may also be a comparison: FOLDER then has its page,
-    its tables and the stores of all its searches.
+    its tables and the stores of all its searches, with --archive in one file.
     """
     if is_comparison(path := run_folder(run)):
         plan = plan_of(path)
         profile = base_profile(plan)
         check_trusted(path.name, profile, trusted)
-        _say(publish_comparison(path, folder, plan, load_tasks(profile, Console(emoji=False))), folder)
+        tasks = load_tasks(profile, Console(emoji=False))
+        _say(publish_comparison(path, folder, plan, tasks, archive=archive), folder)
         return
+    if archive:
+        raise SearchError("--archive packs the stores of a comparison, but a run has one; leave it out")
     if trusted:
         raise SearchError(f"--task has {trusted[0]!r}, but publishing a run imports no task; leave it out")
     with open_run(run) as store:

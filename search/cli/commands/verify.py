@@ -14,6 +14,7 @@ from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from results.store.store import Store
 from search.cli.loading import load_tasks
+from search.compare.archive import unpacked
 from search.compare.confirmation import FOLDER as CONFIRMATION
 from search.compare.plan import base_profile
 from search.compare.verification import confirmation_jobs, is_comparison, plan_of, verified
@@ -96,11 +97,13 @@ def _of_comparison(folder: Path, count: int, seed: int, trusted: tuple[str, ...]
     check_trusted(folder.name, profile, trusted)
     tasks = load_tasks(profile, console)
     sound = True
-    for check in verified(folder, plan, tasks):
-        sound = sound and check.ok is not False
-        yield check
-    if count and sound:
-        with Store.open(folder / CONFIRMATION, readonly=True) as store:
+    with unpacked(folder) as whole:
+        for check in verified(whole, plan, tasks, folder):
+            sound = sound and check.ok is not False
+            yield check
+        if not (count and sound):
+            return
+        with Store.open(whole / CONFIRMATION, readonly=True) as store:
             yield from retrain_sample(store, tasks, confirmation_jobs(store, plan), count, seed)
 
 

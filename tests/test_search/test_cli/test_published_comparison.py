@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import tarfile
 from contextlib import closing
 from pathlib import Path
 
@@ -167,3 +168,38 @@ def test_a_simulated_comparison_is_not_published(gatesearch: Gatesearch, here: P
     said = gatesearch("publish", "methods", str(here / "out"))
     assert (said.status, said.out) == (2, "")
     assert said.err.endswith("is a simulated comparison: its numbers are made up; publish one that was trained\n")
+
+
+def test_a_packed_comparison_is_checked_as_a_whole_one(gatesearch: Gatesearch, methods: Path, here: Path) -> None:
+    for name in ("one", "two"):
+        assert gatesearch("publish", "methods", name, "--archive").status == 0
+    assert (here / "one" / "stores.tar.xz").read_bytes() == (here / "two" / "stores.tar.xz").read_bytes()
+    assert not [path for path in (here / "one").iterdir() if path.is_dir()]
+    said, whole = (gatesearch("verify", name, "--retrain", "1") for name in (str(here / "one"), "methods"))
+    assert (said.status, said.err) == (0, "")
+    assert outcomes(said.out) == outcomes(whole.out) | {"checksums": "ok"}
+
+
+def test_an_archive_that_is_damaged_or_has_other_files_is_refused(
+    gatesearch: Gatesearch, methods: Path, here: Path
+) -> None:
+    assert gatesearch("publish", "methods", "out", "--archive").status == 0
+    archive = here / "out" / "stores.tar.xz"
+    content = archive.read_bytes()
+    archive.write_bytes(content[: len(content) // 2])
+    said = gatesearch("verify", str(here / "out"))
+    assert said.status == 2
+    assert "stores.tar.xz cannot be unpacked" in said.err
+    assert said.err.count("\n") == 1
+    with tarfile.open(archive, "w:xz") as packed:
+        packed.addfile(tarfile.TarInfo("../outside/run.sqlite"))
+    said = gatesearch("verify", str(here / "out"))
+    assert said.status == 2
+    assert "has '../outside/run.sqlite', which is no file of a search" in said.err
+    assert not (here / "outside").exists()
+
+
+def test_a_run_has_no_archive(gatesearch: Gatesearch, methods: Path) -> None:
+    said = gatesearch("publish", "methods/paper-0", "out", "--archive")
+    assert said.status == 2
+    assert "--archive packs the stores of a comparison" in said.err
