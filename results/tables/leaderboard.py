@@ -57,7 +57,7 @@ from search.cells.text import SHORT_ID
 TABLE_FILE = "leaderboard.csv"
 """Name of the table in a run's folder."""
 
-FORMAT = 4
+FORMAT = 5
 """Format of the table. It increases with every change of a column or of a column's text, and `CHANGED_COLUMNS` says
 which. A store and a published run keep the format of their table, so that `gatesearch verify` knows an older one."""
 
@@ -70,6 +70,7 @@ CHANGED_COLUMNS: Mapping[int, tuple[str, ...]] = {
         *("relative_parameters", "relative_multiply_adds", "front", "front_step_seconds"),
     ),
     4: ("loop_products", "linear_in_state"),
+    5: ("TASK_test_set_se", "TASK_accuracy", "TASK_perplexity"),  # the last bit of their means
 }
 """Names (as in `COLUMNS`) of the columns that changed, joined or left with each format after the first."""
 

@@ -12,7 +12,7 @@ from results.store.schema import SCHEMA_VERSION
 from results.store.store import Store
 from results.store.words import RANKED_STATES
 
-ACCURACY, CROSS_ENTROPY = "accuracy", "cross_entropy"
+ACCURACY, CROSS_ENTROPY, BITS = "accuracy", "cross_entropy", "bits_per_symbol"
 """Names of the metrics of outputs that are symbols; a trial has one as the ranking metric and the other beside it."""
 
 LARGEST_NATS = 700.0
@@ -73,11 +73,17 @@ class TrialFigures:
     @staticmethod
     def _means(own: pd.DataFrame, cells: pd.Index, repeats: int) -> pd.DataFrame:
         grouped = own.groupby("cell")[["test_set_se", "accuracy", "nats"]]
-        means = grouped.mean()
+        means = grouped.agg(_mean)
         counts = grouped.count()
         for name in ("accuracy", "nats"):
             means[name] = means[name].where(counts[name] == repeats)
         return _shown(means.reindex(cells))
+
+
+def _mean(values: pd.Series) -> float:
+    """Return the mean of the known values, rounded once: pandas' own differs between its versions in the last bit."""
+    known = values.dropna().to_list()
+    return math.fsum(known) / len(known) if known else math.nan
 
 
 def trial_figures(store: Store, repeats: int) -> TrialFigures:
@@ -96,7 +102,7 @@ def trial_figures(store: Store, repeats: int) -> TrialFigures:
     frame["test_set_se"] = rows["test_se"]
     frame["accuracy"] = rows["test"].where(rows["metric"] == ACCURACY, rows["value"])
     # Of these metrics, the loss that is trained is the cross entropy.
-    frame["nats"] = rows["test_loss"].where(rows["metric"].isin((ACCURACY, CROSS_ENTROPY)))
+    frame["nats"] = rows["test_loss"].where(rows["metric"].isin((ACCURACY, CROSS_ENTROPY, BITS)))
     return TrialFigures(frame, repeats)
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import rfft
-from scipy.signal.windows import hann
 
 FRAME_SECONDS, HOP_SECONDS = 0.025, 0.010
 
@@ -79,7 +77,7 @@ class LogMel:
         self.width = bands
         self._frame, self._hop = frame_samples(rate)
         self._size = transform_size(rate)
-        self._window = hann(self._frame, sym=False)
+        self._window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(self._frame) / self._frame)  # Hann, periodic
         self._weights = filter_bank(rate, bands).T
         self._left = np.empty(0, np.float32)  # samples from the beginning of the next frame on
         self._begun = False
@@ -103,6 +101,6 @@ class LogMel:
         return self._frames(padded[None])
 
     def _frames(self, samples: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
-        spectrum = rfft(samples * self._window, self._size)
+        spectrum = np.fft.rfft(samples * self._window, self._size)
         power = spectrum.real**2 + spectrum.imag**2
         return np.log(np.maximum(power @ self._weights, FLOOR)).astype(np.float32)

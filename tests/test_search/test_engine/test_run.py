@@ -216,9 +216,9 @@ def test_a_difference_of_environments_is_told_before_the_first_trial(
 def test_a_run_with_settings_of_a_later_version_is_not_changed(tmp_path: Path) -> None:
     start(tmp_path / "run")
     with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as connection:
-        connection.executescript("UPDATE trials SET setting = replace(setting, '}', ',\"version\":2}')")
+        connection.executescript("UPDATE trials SET setting = replace(setting, '}', ',\"version\":3}')")
         before = list(connection.iterdump())
-        later = "has version 2; this gatesearch reads up to 1, so update it"
+        later = "has version 3; this gatesearch reads up to 2, so update it"
         with pytest.raises(ResultsError, match=later):
             resume(tmp_path / "run", proposals=1000)
         with pytest.raises(ResultsError, match=later):

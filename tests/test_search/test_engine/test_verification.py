@@ -140,10 +140,10 @@ def test_elsewhere_figures_may_differ_a_little_and_it_is_said(done: Path, tmp_pa
 
 
 def test_settings_of_a_later_version_leave_the_replay_undecided(done: Path, tmp_path: Path) -> None:
-    with changed(done, tmp_path, "UPDATE trials SET setting = replace(setting, '}', ',\"version\":2}')") as store:
+    with changed(done, tmp_path, "UPDATE trials SET setting = replace(setting, '}', ',\"version\":3}')") as store:
         found = replayed(store)
     assert found.ok is None
-    assert "has version 2; this gatesearch reads up to 1, so update it" in found.detail
+    assert "has version 3; this gatesearch reads up to 2, so update it" in found.detail
 
 
 def test_a_malformed_setting_fails_the_replay(done: Path, tmp_path: Path) -> None:
