@@ -25,7 +25,9 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, os.environ.get(name, ""))
 
 
-@pytest.mark.parametrize("name", surfaces())
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=pytest.mark.exact if one == "store-rows" else ()) for one in surfaces()]
+)
 @pytest.mark.parametrize("inputs", [INPUTS, pytest.param(MANY, marks=pytest.mark.exact)])
 @pytest.mark.filterwarnings("default")
 def test_inputs_break_no_rule(name: str, inputs: int, tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def test_files_beside_a_matlab_file_are_named_and_its_twin_is_no_data(tmp_path: 
         Music(data=str(tmp_path), grid="eighth")
 
 
+@pytest.mark.exact
 def test_the_chorales_have_more_notes_on_finer_grids() -> None:
     dropped, steps = [], []
     for grid in ("quarter", "eighth", "sixteenth", "file"):

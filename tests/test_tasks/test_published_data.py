@@ -11,7 +11,7 @@ import pytest
 from tasks.registry import load_task
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
-RUNS = sorted(path.parent.name for path in PUBLISHED.glob("*/published.json"))
+RUNS = sorted(path.parent.name for path in PUBLISHED.glob("*/profile.toml"))
 
 
 @pytest.mark.parametrize("name", ["language", "music"])

@@ -101,7 +101,9 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     return run
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize(
+    "name", [name if name == "paper" else pytest.param(name, marks=pytest.mark.exact) for name in PROFILES]
+)
 def test_a_resumed_run_has_the_strategy_and_the_rows_of_an_undisturbed_one(
     name: str, whole_run: Whole, tmp_path: Path
 ) -> None:

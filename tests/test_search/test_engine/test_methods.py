@@ -68,7 +68,7 @@ def searched(folder: Path, profile: Profile, stop: int | None = None) -> Store:
     return store
 
 
-@pytest.mark.parametrize("allocation", ["stages", "halving"])
+@pytest.mark.parametrize("allocation", [pytest.param("stages", marks=pytest.mark.exact), "halving"])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_run_of_any_method_is_the_same_after_interruptions_and_in_its_replay(
     name: str, allocation: Literal["stages", "halving"], tmp_path: Path

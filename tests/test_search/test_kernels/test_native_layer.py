@@ -158,6 +158,7 @@ def test_four_layers_equal_the_reference(graph: GateGraph, draw: Draw) -> None:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.exact
 def test_symbols_equal_the_rows_of_their_table(
     mutants: list[GateGraph],
     layered_mutants: list[GateGraph],

@@ -267,7 +267,7 @@ def test_every_text_is_laid_out_as_ruff_formats_and_has_nothing_to_lint(
         assert ran.returncode == 0, ran.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.exact
 def test_strict_type_checking_passes(tmp_path: Path) -> None:
     chosen = ["gru", "lstm", "eleven states", "no state is read", "initial values", "mutant 2", "sprinkled mutant 1"]
     chosen += ["layer norms", "block-diagonal matrices", "vectors and numbers alone", "sLSTM"]

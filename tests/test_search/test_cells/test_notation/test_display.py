@@ -71,6 +71,7 @@ def test_any_graph_is_read_back_as_the_same_cell(graph: GateGraph) -> None:
     assert_read_back(graph)
 
 
+@pytest.mark.exact
 def test_the_largest_graphs_are_read_back() -> None:
     chain = [Node((Op.SUB, Op.MUL, Op.ADD)[i % 3], (i, i + 1)) for i in range(MAX_NODES // 2)]
     assert_read_back(GateGraph((Node(Op.INPUT), Node(Op.STATE), *chain), (len(chain) + 1,)))
