@@ -1,6 +1,7 @@
 """`gatesearch tasks`: list the tasks, or print samples of one."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,10 +13,11 @@ from results.store.sanitize import printable
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
 from search.cli.display import say, warn
 from search.cli.plots import target_plots
+from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.single import load_named_task
 from search.profiles.loading import load_profile
-from search.profiles.sections import Profile
+from search.profiles.sections import Profile, Scalar
 from search.profiles.tasks import path_of, section_of, task_names
 from tasks.checking import check_task
 from tasks.registry import TASKS, missing_extra, needs_data, parameters_of, task_class
@@ -30,7 +32,7 @@ Examples:
   gatesearch tasks package.module:MyTask
   gatesearch tasks package.module:MyTask --check
   gatesearch tasks language --data FOLDER
-  gatesearch tasks series --data FILE.csv
+  gatesearch tasks series --data FILE.csv --option horizon=24
 """
 
 
@@ -39,9 +41,18 @@ Examples:
 @click.option("--profile", default="quick", show_default=True, help="Profile for the sizes of the tasks.")
 @click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Number of samples of NAME.")
 @click.option("--data", metavar="PATH", help="Read the data of NAME from this file or folder.")
+@option
 @click.option("--check", is_flag=True, help="Check every rule of tasks, and print what was checked.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
-def tasks(name: str | None, profile: str, samples: int, data: str | None, check: bool, as_json: bool) -> None:
+def tasks(
+    name: str | None,
+    profile: str,
+    samples: int,
+    data: str | None,
+    options: tuple[str, ...],
+    check: bool,
+    as_json: bool,
+) -> None:
     """List the tasks with the sizes of a profile: metric, output size, and baselines that use no input.
 
     With NAME, a task or package.module:MyTask, also print what was read, by split, and samples of its sequences, or a
@@ -51,18 +62,21 @@ def tasks(name: str | None, profile: str, samples: int, data: str | None, check:
     """
     if data is not None and name is None:
         raise SearchError(f"--data {data!r} needs the name of a task, as in: gatesearch tasks language --data {data}")
+    if options and name is None:
+        raise SearchError(f"--option {options[0]!r} needs the name of a task, as in: gatesearch tasks series")
+    given = task_options(options, data)
     chosen = load_profile(profile)
     names = [name] if name is not None else list(dict.fromkeys([*TASKS, *task_names(chosen)]))
     lacking = {} if name is not None else {each: what for each in names if (what := _lacks(chosen, each))}
     names = [each for each in names if each not in lacking]
     if check:
-        _check(chosen, names, data, as_json)
+        _check(chosen, names, given, as_json)
         return
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
     warnings: list[str] = []
     for task_name in names:
-        task = load_named_task(chosen, task_name, {} if data is None else {"data": data})
+        task = load_named_task(chosen, task_name, given)
         rows.append(
             {
                 "name": task_name,
@@ -148,11 +162,11 @@ def _lacks(profile: Profile, name: str) -> str:
     return f"pip install 'gatesearch[{extra}]'" if extra else ""
 
 
-def _check(profile: Profile, names: list[str], data: str | None, as_json: bool) -> None:
+def _check(profile: Profile, names: list[str], given: Mapping[str, Scalar], as_json: bool) -> None:
     """Check tasks, and print what was checked. Raises `TaskError` at the first rule that is broken."""
     rows = []
     for name in names:
-        found = check_task(load_named_task(profile, name, {} if data is None else {"data": data}), thorough=True)
+        found = check_task(load_named_task(profile, name, given), thorough=True)
         sets = {part.name: {k: v for k, v in asdict(part).items() if k != "name"} for part in found.sets}
         rows.append({"name": name, "sets": sets, "unpicklable": found.unpicklable, "checked": found.lines()})
         if not as_json:

@@ -10,6 +10,7 @@ from search.cells.text import short_id
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
 from search.cli.plots import line_plot
+from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
 from search.engine.single import Overrides, plan_trial
@@ -50,7 +51,17 @@ Examples:
 @click.option("--epoch-steps", type=click.IntRange(1), help="Training steps per epoch.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Random seed.")
 @click.option("--data", metavar="PATH", help="Read the task's data from this file or folder.")
-def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: str | None, **given: Any) -> None:
+@option
+def train(
+    cell: str,
+    task: str,
+    profile: str,
+    run: str | None,
+    seed: int,
+    data: str | None,
+    options: tuple[str, ...],
+    **given: Any,
+) -> None:
     """Train CELL on TASK once, and print its learning curve and its validation and test metrics.
 
     Options that are not given come from the profile; where its grid has a list of values, the middle one is used. TASK
@@ -59,7 +70,7 @@ def train(cell: str, task: str, profile: str, run: str | None, seed: int, data: 
     """
     console = Console(emoji=False)
     found = find_cell(cell, run)
-    trial = plan_trial(load_profile(profile), task, Overrides(**given), {} if data is None else {"data": data})
+    trial = plan_trial(load_profile(profile), task, Overrides(**given), task_options(options, data))
     setting, metric = trial.setting, trial.task.metric
     say(console, f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit})")
     console.print(

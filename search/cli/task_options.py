@@ -1,0 +1,44 @@
+"""Options of a task on the command line: `--option NAME=VALUE`, and `--data`, the one that most need."""
+
+import tomllib
+from collections.abc import Iterable
+
+import click
+
+from search.core.errors import SearchError
+from search.profiles.sections import Scalar
+
+option = click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the task, as in --option horizon=24; may be given several times.",
+)
+
+
+def task_options(given: Iterable[str], data: str | None) -> dict[str, Scalar]:
+    """Return the options of a task by name. A value is read as in a profile, and is a text if it is nothing else there.
+
+    Raises:
+        SearchError: an option has no name or no value, or one is given twice.
+    """
+    found: dict[str, Scalar] = {} if data is None else {"data": data}
+    for item in given:
+        name, separator, text = item.partition("=")
+        if not separator or not name.isidentifier():
+            raise SearchError(f"--option has {item!r}; use NAME=VALUE, as in --option horizon=24")
+        if name in found:
+            raise SearchError(f"--option gives {name!r} twice, or beside --data; give one value")
+        found[name] = _value(text)
+    return found
+
+
+def _value(text: str) -> Scalar:
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    found = value["value"]
+    # A date is a text to a task, and what else follows the value is part of no option.
+    return found if len(value) == 1 and isinstance(found, str | int | float | bool) else text
