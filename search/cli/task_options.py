@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import click
 
 from search.core.errors import SearchError
-from search.profiles.sections import Scalar
+from search.profiles.fields import Scalar
 
 option = click.option(
     "--option",

@@ -16,8 +16,9 @@ from search.cli.plots import target_plots
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.single import load_named_task
+from search.profiles.fields import Scalar
 from search.profiles.loading import load_profile
-from search.profiles.sections import Profile, Scalar
+from search.profiles.sections import Profile
 from search.profiles.tasks import path_of, section_of, task_names
 from tasks.checking import check_task
 from tasks.registry import TASKS, missing_extra, needs_data, parameters_of, task_class
