@@ -29,7 +29,8 @@ def training_groups(lengths: Integers, batch: int, rng: np.random.Generator) -> 
 
     Random permutations of the sequences follow each other, so that each pass has every sequence once, and no column is
     empty. A section of most of a pass is sorted by length, those of equal length in random order, and cut into groups,
-    which are shuffled. What is left of a pass begins the next section.
+    which are shuffled. What is left of a pass begins the next section, whose rest is from the next pass. A group has no
+    sequence twice.
 
     Args:
         lengths: steps of each sequence (N,).
@@ -37,11 +38,13 @@ def training_groups(lengths: Integers, batch: int, rng: np.random.Generator) -> 
         rng: source of all random numbers.
     """
     count = len(lengths)
-    section = batch * max(1, round(SECTION * count / batch))
+    section = batch * max(1, min(round(SECTION * count / batch), count // batch))
     waiting = np.empty(0, np.int64)
     while True:
         while len(waiting) < section:
-            waiting = np.append(waiting, rng.permutation(count))
+            order = rng.permutation(count)
+            again = np.isin(order, waiting)  # these come last, so that no group has a sequence of two passes twice
+            waiting = np.concatenate([waiting, order[~again], order[again]])
         chosen, waiting = waiting[:section], waiting[section:]
         groups = chosen[np.argsort(lengths[chosen], kind="stable")].reshape(-1, batch)
         yield from groups[rng.permutation(len(groups))]

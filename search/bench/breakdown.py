@@ -81,7 +81,10 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         setting = profile.grid_of(section).settings[0]
         epochs = max(1, min(budget.epochs, MOST_STEPS // budget.epoch_steps))
         # No early stopping: the time per step is measured.
-        budget = replace(budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None)
+        warmup = min(budget.warmup, epochs * budget.epoch_steps - 1)
+        budget = replace(
+            budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None, warmup=max(warmup, 0)
+        )
         units = units_for(graph, setting, task.interface)
         model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
         model.initialise(setting.scale, torch.Generator().manual_seed(0))

@@ -150,6 +150,8 @@ def _setting(grid: Grid, given: Overrides) -> Setting:
     middle = grid.middle if given.optimiser is None else grid.middle_of(OptimiserName(given.optimiser))
     if given.dropout == 0.0 and given.variational is None:
         values["variational"] = False
+    elif given.dropout is not None and given.variational is None:
+        values["variational"] = grid.variational  # of the grid, though its middle may have no dropout
     return replace(middle, **{name: value for name, value in values.items() if value is not None})
 
 

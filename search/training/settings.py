@@ -60,6 +60,8 @@ class Setting:
             raise SearchError(f"dropout is {self.dropout:g}; it must be a number from 0 to below 1")
         if self.variational and not self.dropout:
             raise SearchError("dropout is 0, which cannot be variational; give a dropout above 0, or leave that out")
+        if not 0.0 <= self.weight_decay <= 1.0:
+            raise SearchError(f"weight_decay is {self.weight_decay:g}; it must be a number from 0 to 1")
         if self.weight_decay and not OPTIMISERS[self.optimiser].decays:
             raise SearchError(
                 f"weight_decay is {self.weight_decay:g}, but the optimiser {self.optimiser} has no weight decay; "

@@ -17,6 +17,7 @@ from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
 from search.profiles.training_sections import ScheduleSection
 from search.training.model import SequenceModel
+from search.training.schedule import RateRule
 from search.training.stepper import stepper_for
 from tasks.interface import Interface
 from tasks.task import Output, Split
@@ -46,6 +47,14 @@ def test_the_parts_of_a_trial_add_up_to_it() -> None:
         assert row.backend == "native"
         arithmetic = row.layers_ms + row.readout_ms + row.update_ms + row.evaluation_ms
         assert row.arithmetic == pytest.approx(arithmetic / total)
+
+
+def test_a_warm_up_that_is_longer_than_the_timed_trial_is_cut() -> None:
+    profile = small_profile()
+    schedule = ScheduleSection(epoch_steps=1500, epochs=2, rule=RateRule.COSINE, warmup=2000)
+    xml = replace(profile.tasks["xml"], schedule=schedule)
+    rows = list(break_down(LIBRARY["tanh"].graph, replace(profile, tasks={"xml": xml}), 1))
+    assert [row.steps for row in rows] == [8, 1500]
 
 
 @pytest.mark.parametrize("output", Output)

@@ -114,6 +114,12 @@ def test_a_dropout_that_cannot_be_is_refused(given: dict[str, Any], message: str
         Setting(1.0, 0.1, 1.0, 1, 100, **given)
 
 
+@pytest.mark.parametrize("decay", [-1.0, 200.0, float("nan")])
+def test_a_weight_decay_is_from_0_to_1(decay: float) -> None:
+    with pytest.raises(SearchError, match="it must be a number from 0 to 1"):
+        Setting(1.0, 0.01, 5.0, 1, 5000, OptimiserName.ADAMW, decay)
+
+
 def test_a_weight_decay_needs_an_optimiser_that_has_one() -> None:
     with pytest.raises(SearchError, match=r"^weight_decay is 0.01, but the optimiser adam has no weight decay"):
         Setting(1.0, 0.1, 1.0, 1, 100, OptimiserName.ADAM, 0.01)
