@@ -29,6 +29,19 @@ FAR = 10.0
 IRREGULAR = 0.05
 """Share of steps of another length than usual above which a task is warned about."""
 
+COUNTER = "a counter of rows is no series, and makes forecasts look good; name it in `time` or `ignore`"
+
+
+def _counters(part: Part) -> int:
+    """Return the number of columns whose values are an increasing arithmetic progression in each series."""
+    ends = np.cumsum(part.lengths)[:-1]
+    steps = np.concatenate([np.diff(values, axis=0) for values in np.split(part.values, ends)])
+    if len(steps) < 2:
+        return 0
+    first = steps[0]
+    even = np.isclose(steps, first, rtol=1e-6, atol=0.0).all(axis=0)
+    return int((even & (first > 0)).sum())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Series(Task):
@@ -187,6 +200,7 @@ class Series(Task):
             Fact("series left out, too short", part.short, Kind.COUNT),
             Fact("missing values filled", int(part.filled.sum()), Kind.COUNT),
             Fact("inputs that are constant in training", constant, Kind.COUNT, 0, remedy),
+            Fact("columns that rise by the same at every row", _counters(part), Kind.COUNT, 0, COUNTER),
         ]
         if part.irregular is not None:
             every = max(len(part.values) - len(part.lengths), 1)

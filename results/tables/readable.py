@@ -250,8 +250,20 @@ def render_table(
 
 
 def _is_ranked_by_cross_entropy(frame: pd.DataFrame, task: str) -> bool:
+    return _is_ranked_by(frame, task, CROSS_ENTROPY)
+
+
+def _is_ranked_by(frame: pd.DataFrame, task: str, metric: str) -> bool:
     column = f"{task}_metric"
-    return column in frame and bool((frame[column] == CROSS_ENTROPY).any())
+    return column in frame and bool((frame[column] == metric).any())
+
+
+_LOWER = {
+    "mean_squared_error": "mean squared error in standard units",
+    "mean_absolute_error": "mean absolute error in standard units",
+    "bits_per_symbol": "bits per symbol",
+}
+"""Metrics of one's own data, in words."""
 
 
 def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = False) -> str:
@@ -271,6 +283,10 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
     perplexed = [] if paper else [task for task in tasks_of(frame) if _is_ranked_by_cross_entropy(frame, task)]
     if perplexed:
         lines.append(f"{', '.join(perplexed)}: perplexity, exp of the cross entropy that ranks; lower is better")
+    for metric, words in _LOWER.items():
+        ranked = [] if paper else [task for task in tasks_of(frame) if _is_ranked_by(frame, task, metric)]
+        if ranked:
+            lines.append(f"{', '.join(ranked)}: {words}; lower is better")
     if paper:
         lines.append("ratios of accuracies, also where another metric ranks a task, in the tasks of the study")
         lines.append("after the slash: Jozefowicz et al. 2015, with larger models and the Penn Treebank as language")

@@ -306,3 +306,18 @@ def test_a_copy_of_a_worker_reads_memory_that_it_cannot_write(file: Path) -> Non
         np.testing.assert_array_equal(ours.inputs, theirs.inputs)
         ours.inputs[...] = ours.targets[...] = 0.0  # of a window, which is no part of the task's own arrays
     assert copy.constant_baseline(Split.TEST) == task.constant_baseline(Split.TEST)
+
+
+def test_a_counter_of_rows_is_told(tmp_path: Path) -> None:
+    """It would be an input and a target, and halve the naive forecast's error."""
+    rows = np.arange(600)
+    file = tmp_path / "counted.csv"
+    file.write_text("t,a\n" + "".join(f"{t},{t % 7}\n" for t in rows))
+    task = Series(data=str(file))
+    facts = {fact.name: fact for fact in task.description(Split.TRAIN).facts}
+    told = facts["columns that rise by the same at every row"]
+    assert told.value == 1 > told.limit
+    assert "`time` or `ignore`" in told.remedy
+    for other in (Series(data=str(file), time="t"), Series(data=str(file), ignore="t")):
+        names = {fact.name for fact in other.description(Split.TRAIN).facts}
+        assert "columns that rise by the same at every row" not in names
