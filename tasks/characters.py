@@ -210,7 +210,7 @@ class _Text:
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """What was read: symbols by split, codes of the vocabulary's characters by frequency, texts, files not read."""
+    """Texts as read: symbols by split, codes of the vocabulary's characters by frequency, texts, files not read."""
 
     symbols: Mapping[Split, Symbols]
     characters: npt.NDArray[np.uint32]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tasks.batch import Split
 from tasks.description import Fact, Kind
 from tasks.errors import TaskError
+
+_Result = TypeVar("_Result")
 
 SPLIT_NAMES = {
     Split.TRAIN: ("train", "training"),
@@ -147,6 +150,18 @@ def listed(names: Collection[str], most: int = SHOWN) -> str:
     shown = list(names)[:most]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
+
+
+def read_each(paths: Iterable[Path], read: Callable[[Path], _Result]) -> tuple[dict[Path, _Result], dict[Path, str]]:
+    """Apply a reader to files; return what it reads, and the messages of its errors, as `unusable` takes them."""
+    results: dict[Path, _Result] = {}
+    errors: dict[Path, str] = {}
+    for path in paths:
+        try:
+            results[path] = read(path)
+        except TaskError as error:
+            errors[path] = str(error)
+    return results, errors
 
 
 def unusable(folder: Path, count: int, errors: Mapping[Path, str]) -> TaskError:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from tasks.cache import Arrays, key_of, load_or_build
 from tasks.copies import onset_mark, roll_mark, splits_of
 from tasks.description import Fact
 from tasks.errors import TaskError
-from tasks.folders import division_of, files_of, read_file, unread_fact, unusable
+from tasks.folders import division_of, files_of, read_each, read_file, unread_fact, unusable
 from tasks.grid_facts import COUNTS, counts_of, grid_facts, summed
 from tasks.midi import MidiNotes, read_midi
 from tasks.piano_rolls import PACKED, Pieces, Roll, packed, roll_of, steps_in_quarter, unpacked
@@ -19,8 +18,6 @@ from tasks.task import Split
 LARGEST_FILE = 10_000_000  # bytes
 
 _FORMAT = "midi 3"  # version of the cache's content; increases when the same files give other piano rolls
-_Read = TypeVar("_Read")
-
 _SUFFIXES = (".mid", ".midi")
 
 
@@ -40,9 +37,9 @@ def midi_pieces(folder: Path, grid: str) -> tuple[Pieces, dict[Split, tuple[Fact
     beside = set(division.beside) if division is not None else set()
     used = [path for path in files if path not in beside]
     _check_splits(folder, {split: len(paths) for split, paths in division.files.items()} if division else None, files)
-    contents, errors = _each(used, lambda path: read_file(path, LARGEST_FILE))
+    contents, errors = read_each(used, lambda path: read_file(path, LARGEST_FILE))
     if errors:  # name those that are damaged in the same message
-        _, damaged = _each(contents, lambda path: _read(path, contents[path], grid))
+        _, damaged = read_each(contents, lambda path: _read(path, contents[path], grid))
         raise unusable(folder, len(used), {path: (errors | damaged)[path] for path in used if path in errors | damaged})
     owners = {path: split for split, paths in division.files.items() for path in paths} if division else {}
     parts = [part for path in used for part in (owners.get(path, "by content"), contents[path])]
@@ -59,7 +56,7 @@ def midi_pieces(folder: Path, grid: str) -> tuple[Pieces, dict[Split, tuple[Fact
 
 
 def _parsed(folder: Path, contents: Mapping[Path, bytes], owners: Mapping[Path, Split], grid: str) -> Arrays:
-    read_files, errors = _each(contents, lambda path: _read(path, contents[path], grid))
+    read_files, errors = read_each(contents, lambda path: _read(path, contents[path], grid))
     if errors:
         raise unusable(folder, len(contents), errors)
     if not owners:
@@ -97,15 +94,3 @@ def _check_splits(
     raise TaskError(
         f"data = {str(folder)!r} has no .mid file for {missing}{among}; put some into subfolders train, valid and test"
     )
-
-
-def _each(paths: Iterable[Path], read: Callable[[Path], _Read]) -> tuple[dict[Path, _Read], dict[Path, str]]:
-    """Apply a reader to files; return what it reads, and the messages of its errors."""
-    found: dict[Path, _Read] = {}
-    errors: dict[Path, str] = {}
-    for path in paths:
-        try:
-            found[path] = read(path)
-        except TaskError as error:
-            errors[path] = str(error)
-    return found, errors

@@ -266,7 +266,7 @@ class Series(Task):
 
     @cached_property
     def _constant(self) -> npt.NDArray[np.bool_]:
-        """Whether each column is constant in the training rows, up to rounding."""
+        """Mask of the columns that are constant in the training rows, up to rounding."""
         values = self._parts[Split.TRAIN].values
         found: npt.NDArray[np.bool_] = values.std(axis=0) <= 1e-12 * np.abs(values).max(axis=0)
         return found

@@ -15,6 +15,7 @@ from tasks.folders import (
     files_of,
     is_hidden,
     listed,
+    read_each,
     read_file,
     split_named,
     unread_fact,
@@ -42,13 +43,7 @@ def folder_texts(folder: Path) -> dict[Split, str]:
             cannot be used are named.
     """
     files = text_files(folder)
-    texts: dict[Path, str] = {}
-    errors: dict[Path, str] = {}
-    for path in (path for paths in files.values() for path in paths):
-        try:
-            texts[path] = _file_text(path)
-        except TaskError as error:
-            errors[path] = str(error)
+    texts, errors = read_each((path for paths in files.values() for path in paths), _file_text)
     if errors:
         raise unusable(folder, len(texts) + len(errors), errors)
     return {split: "\n".join(texts[path] for path in paths) for split, paths in files.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 from tasks.decoding import decoded, unpacked
 from tasks.description import Fact
 from tasks.errors import TaskError
-from tasks.folders import division_of, files_of, read_file, split_named, unread_fact, unusable, words_of
+from tasks.folders import division_of, files_of, read_each, read_file, split_named, unread_fact, unusable, words_of
 from tasks.task import Split
 from tasks.text_folder import LARGEST_FILE, text_files
 
@@ -79,13 +79,7 @@ def _content(path: Path, as_bytes: bool) -> bytes:
 
 def _contents(folder: Path, files: list[Path], as_bytes: bool, *, tolerant: bool = False) -> dict[Path, bytes]:
     """Return the content of files; those that are no text are errors, or are left out if `tolerant`."""
-    found: dict[Path, bytes] = {}
-    errors: dict[Path, str] = {}
-    for path in files:
-        try:
-            found[path] = _content(path, as_bytes)
-        except TaskError as error:
-            errors[path] = str(error)
+    found, errors = read_each(files, lambda path: _content(path, as_bytes))
     if errors and not (tolerant and found):
         raise unusable(folder, len(files), errors)
     return found

@@ -82,9 +82,7 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
         epochs = max(1, min(budget.epochs, MOST_STEPS // budget.epoch_steps))
         # No early stopping: the time per step is measured.
         warmup = min(budget.warmup, epochs * budget.epoch_steps - 1)
-        budget = replace(
-            budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None, warmup=max(warmup, 0)
-        )
+        budget = replace(budget, epochs=epochs, patience=epochs, chance_epochs=epochs + 1, target=None, warmup=warmup)
         units = units_for(graph, setting, task.interface)
         model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
         model.initialise(setting.scale, torch.Generator().manual_seed(0))

@@ -53,8 +53,13 @@ class Side(NamedTuple):
             raise KernelError(f"symbols of {self.name} have type {values.dtype}; convert them to integers")
 
 
+def sides(read_symbols: bool, input_size: int, predict_symbols: bool, output_size: int) -> tuple[Side, Side]:
+    """Return kinds and sizes of the inputs and targets of a model."""
+    return Side("inputs", read_symbols, input_size), Side("targets", predict_symbols, output_size)
+
+
 def check_types(
-    inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], sides: tuple[Side, Side]
+    inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], both: tuple[Side, Side]
 ) -> None:
     """Check the shapes and the types of a batch, not its values.
 
@@ -62,17 +67,17 @@ def check_types(
         inputs: (T, B) symbols, or (T, B, D) values.
         targets: (T, B) symbols, or (T, B, V) notes or values.
         loss_mask: (T, B), 1 where a step has a part in loss and metric, else 0.
-        sides: Kinds and sizes of inputs and targets.
+        both: Kinds and sizes of inputs and targets.
 
     Raises:
         KernelError: A shape does not fit, or symbols are not integers.
     """
-    for side, values in zip(sides, (inputs, targets), strict=True):
+    for side, values in zip(both, (inputs, targets), strict=True):
         side.check_type(values, loss_mask.shape)
 
 
 def check_values(
-    inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], sides: tuple[Side, Side]
+    inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], both: tuple[Side, Side]
 ) -> None:
     """Check the values of a batch whose types were checked; arguments are those of `check_types`.
 
@@ -82,7 +87,7 @@ def check_values(
         KernelError: The loss mask has a value other than 0 and 1, or a symbol is not one of the model's.
     """
     check_mask(loss_mask)
-    read, predicted = sides
+    read, predicted = both
     if read.symbols:
         check_symbols(read.name, inputs, read.size)
     if predicted.symbols:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from search.kernels.batches import NO_VALUES, RowScores
+from search.kernels.codegen import loss as kernels
 from tasks.interface import Output
 
 Losses = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -24,12 +25,10 @@ class Head:
     Attributes:
         losses: returns the loss of each step.
         scores: returns the parts of `RowScores` besides the losses, from outputs and targets.
-        scaled: whether the model has a learned scale for each output.
     """
 
     losses: Losses
     scores: Callable[[Tensor, Tensor], RowScores]
-    scaled: bool = False
 
 
 def _gaussian(outputs: Tensor, targets: Tensor, log_scale: Tensor) -> Tensor:
@@ -55,7 +54,12 @@ HEADS: Mapping[Output, Head] = {
         lambda outputs, targets: _NONE._replace(predicted=outputs.argmax(1).numpy()),
     ),
     Output.MULTI_LABEL: Head(_multi_label, lambda outputs, targets: _NONE),
-    Output.GAUSSIAN: Head(_gaussian, _errors, scaled=True),
+    Output.GAUSSIAN: Head(_gaussian, _errors),
     Output.SQUARED_ERROR: Head(lambda outputs, targets, _: 0.5 * (outputs - targets).square().sum(1), _errors),
 }
 """Every kind of output."""
+
+
+def is_scaled(output: Output) -> bool:
+    """Return whether a model has a learned scale for each output."""
+    return kernels.HEADS[output].scaled

@@ -18,7 +18,7 @@ from search.kernels.batches import RowScores, check_symbols
 from search.kernels.dropout import Masks
 from search.kernels.eager import run_eager
 from search.kernels.parameters import LayerParameters
-from search.training.heads import HEADS
+from search.training.heads import HEADS, is_scaled
 from search.training.initialisation import apply_starts
 from search.training.settings import Setting
 from tasks.interface import OUTPUTS, Interface, Output
@@ -55,7 +55,7 @@ def check_tied(interface: Interface) -> None:
 
 def _count(layout: ParameterLayout, units: int, layers: int, interface: Interface, tied: bool) -> int:
     entry = interface.input_size * units + (0 if interface.reads_symbols else units)
-    readout = interface.output_size * (units + (2 if HEADS[interface.output].scaled else 1))
+    readout = interface.output_size * (units + (2 if is_scaled(interface.output) else 1))
     return entry + layers * layout.count(units) + readout - (interface.output_size * units if tied else 0)
 
 
@@ -123,7 +123,7 @@ class SequenceModel(nn.Module):
         self.tied = tied
         self.readout = self.entry if tied else nn.Parameter(torch.empty(output_size, units))
         self.readout_bias = nn.Parameter(torch.empty(output_size))
-        self.log_scale = nn.Parameter(torch.empty(output_size if self.head.scaled else 0))
+        self.log_scale = nn.Parameter(torch.empty(output_size if is_scaled(interface.output) else 0))
         self.flat, self.flat_grad = self._flatten()
 
     def _flatten(self) -> tuple[Tensor, Tensor]:

@@ -16,14 +16,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from search.kernels.batches import RowScores, Side, check_carried, check_states, check_types, check_values
+from search.kernels.batches import RowScores, check_carried, check_states, check_types, check_values, sides
 from search.kernels.dropout import Dropout, Masks
 from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.runtime.buffers import Parameters
 from search.kernels.runtime.native_model import NativeModel, native_model
 from search.training.model import SequenceModel, States
 from search.training.settings import Setting
-from tasks.interface import OUTPUTS, Interface
+from tasks.interface import OUTPUTS
 from tasks.metrics import Labels, Score
 from tasks.task import Batch
 
@@ -211,7 +211,9 @@ class EagerStepper(Stepper):
 
     def _before(self, batch: Batch, carried: States) -> States:
         """Return the states before a batch, after checking the batch: zeros, or those after the previous batch."""
-        given = batch.inputs, batch.targets, batch.loss_mask, sides_of(self.model.interface)
+        both = self.model.interface
+        expected = sides(both.reads_symbols, both.input_size, OUTPUTS[both.output].symbols, both.output_size)
+        given = batch.inputs, batch.targets, batch.loss_mask, expected
         check_types(*given)
         check_values(*given)
         columns = batch.loss_mask.shape[1]
@@ -253,14 +255,6 @@ def stepper_for(model: SequenceModel, updates: Updates | None = None, dropout: D
     interface = model.interface
     native = native_model(model.graph, values, gradients, interface.reads_symbols, interface.output, updates, dropout)
     return EagerStepper(model, updates, dropout) if native is None else NativeStepper(model, native)
-
-
-def sides_of(interface: Interface) -> tuple[Side, Side]:
-    """Return kinds and sizes of the inputs and targets of a model."""
-    return (
-        Side("inputs", interface.reads_symbols, interface.input_size),
-        Side("targets", OUTPUTS[interface.output].symbols, interface.output_size),
-    )
 
 
 def _gradient(parameter: Tensor) -> Tensor:

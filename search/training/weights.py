@@ -17,6 +17,7 @@ from search.cells.export.module import Parameter, Role
 from search.cells.export.module_text import Network
 from search.cells.graph import GateGraph
 from search.kernels.parameters import LayerParameters, NodeParameters
+from search.training.heads import is_scaled
 from search.training.model import SequenceModel
 from search.training.schedule import Budget
 from search.training.settings import Setting
@@ -60,7 +61,7 @@ def network_of(model: SequenceModel, weights: Path) -> Network:
     """Return the exporter's description of a model whose weights are in a file."""
     both = model.interface
     sizes = both.input_size, both.reads_symbols, both.output_size
-    return Network(*sizes, model.units, len(model.weights), weights.name, model.head.scaled)
+    return Network(*sizes, model.units, len(model.weights), weights.name, is_scaled(model.interface.output))
 
 
 def module_weights(model: SequenceModel, parameters: Sequence[Parameter]) -> dict[str, Tensor]:
@@ -77,7 +78,7 @@ def module_weights(model: SequenceModel, parameters: Sequence[Parameter]) -> dic
         own = layer_weights(model.graph, layer, parameters)
         found |= {f"cell.layers.{k}.{name}": tensor for name, tensor in own.items()}
     found |= {"readout.weight": model.readout, "readout.bias": model.readout_bias}
-    if model.head.scaled:
+    if is_scaled(model.interface.output):
         found["log_scale"] = model.log_scale
     return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
 

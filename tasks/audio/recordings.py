@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from tasks.audio.folder import Found, file_digest, recordings_in
 from tasks.cache import Arrays, key_of
 from tasks.description import Fact
 from tasks.errors import TaskError
-from tasks.folders import unusable
+from tasks.folders import read_each, unusable
 from tasks.row_file import Append, RowFile, load_or_write
 from tasks.task import Split
 
@@ -31,7 +31,6 @@ _HELD_OUT = 8  # one in so many recordings is validation, and one is test
 _MEASURES = ("rate", "channels", "frames", "silent", "clipped", "cut", "digest")
 
 Integers = npt.NDArray[np.int64]
-_Result = TypeVar("_Result")
 
 
 class Features(Protocol):
@@ -113,9 +112,9 @@ def load_recordings(
     """
     libraries()
     found = recordings_in(path, labelled=labelled)
-    hashes, unread = _each(found.paths, file_digest)
+    hashes, unread = read_each(found.paths, file_digest)
     if unread:  # name those that are damaged in the same message
-        _, damaged = _each(list(hashes), lambda one: decode(one, rate, lambda samples: None))
+        _, damaged = read_each(list(hashes), lambda one: decode(one, rate, lambda samples: None))
         raise _unusable(found, unread | damaged)
     twins: dict[str, list[Path]] = {}
     for one, digest in hashes.items():
@@ -246,7 +245,7 @@ def _converted(
         lengths.append(length + len(last))
         return measures
 
-    measured, errors = _each(list(copies), convert)
+    measured, errors = read_each(list(copies), convert)
     if errors:
         named = {copy: path for path in errors for copy in copies[path]}
         raise _unusable(
@@ -254,18 +253,6 @@ def _converted(
         )
     arrays = {name: np.array([getattr(one, name) for one in measured.values()]) for name in _MEASURES}
     return arrays | {"lengths": np.array(lengths, np.int64)}
-
-
-def _each(paths: Sequence[Path], read: Callable[[Path], _Result]) -> tuple[dict[Path, _Result], dict[Path, str]]:
-    """Apply a reader to files; return what it reads, and the messages of its errors."""
-    results: dict[Path, _Result] = {}
-    errors: dict[Path, str] = {}
-    for path in paths:
-        try:
-            results[path] = read(path)
-        except TaskError as error:
-            errors[path] = str(error)
-    return results, errors
 
 
 def _unusable(found: Found, errors: Mapping[Path, str]) -> TaskError:

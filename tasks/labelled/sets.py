@@ -21,7 +21,7 @@ from tasks.labelled.record import Floats, Labelled
 from tasks.packing import Integers
 
 MISSING = ("refuse", "forward", "mean")
-"""What is done about missing values: refuse them, repeat the value before, or use the mean of the training part."""
+"""Treatments of missing values: refuse them, repeat the value before, or use the mean of the training part."""
 
 LONGEST = 20_000
 """Largest number of steps of a sequence, since all of them are in memory at once when a model is trained."""

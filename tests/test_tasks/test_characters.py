@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
-import pickle
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.registry import load_task, parameters_of
 from tasks.task import Split
+from tests.test_tasks.worker_copies import assert_a_copy_trains_alike
 
 RNG = np.random.default_rng(0)
 WORDS = ["house", "Straße", "été", "the", "of", "日本", "end.\n"]
@@ -211,15 +210,4 @@ def test_a_copy_of_a_worker_reads_memory_that_it_cannot_write(tmp_path: Path) ->
     file = tmp_path / "prose.txt"
     file.write_text(PROSE, encoding="utf-8")
     task = Text(data=str(file))
-    buffers: list[pickle.PickleBuffer] = []
-    data = pickle.dumps(task, protocol=5, buffer_callback=buffers.append)
-    file.unlink()
-    copy = pickle.loads(data, buffers=[bytes(buffer.raw()) for buffer in buffers])  # noqa: S301
-    assert copy.checksum == task.checksum
-    for ours, theirs in zip(
-        islice(task.training(6, 35, np.random.default_rng(3)), 40),
-        islice(copy.training(6, 35, np.random.default_rng(3)), 40),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(ours.inputs, theirs.inputs)
-        ours.inputs[...] = ours.targets[...] = 0
+    assert_a_copy_trains_alike(task, file)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from tasks.errors import TaskError
 from tasks.registry import load_task, parameters_of
 from tasks.series import Series
 from tasks.task import Output, Split
+from tests.test_tasks.worker_copies import assert_a_copy_trains_alike
 
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
@@ -293,18 +292,7 @@ def test_a_cached_file_is_read_once(file: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_a_copy_of_a_worker_reads_memory_that_it_cannot_write(file: Path) -> None:
     task = Series(data=str(file))
-    buffers: list[pickle.PickleBuffer] = []
-    data = pickle.dumps(task, protocol=5, buffer_callback=buffers.append)
-    file.unlink()
-    copy = pickle.loads(data, buffers=[bytes(buffer.raw()) for buffer in buffers])  # noqa: S301
-    assert copy.checksum == task.checksum
-    for ours, theirs in zip(
-        islice(task.training(6, 35, np.random.default_rng(3)), 40),
-        islice(copy.training(6, 35, np.random.default_rng(3)), 40),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(ours.inputs, theirs.inputs)
-        ours.inputs[...] = ours.targets[...] = 0.0  # of a window, which is no part of the task's own arrays
+    copy = assert_a_copy_trains_alike(task, file)
     assert copy.constant_baseline(Split.TEST) == task.constant_baseline(Split.TEST)
 
 

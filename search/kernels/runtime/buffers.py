@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from search.kernels.batches import Side
+from search.kernels.batches import Side, sides
 from search.kernels.codegen.loss import HEADS
 from search.kernels.codegen.update import CONTROL
 from search.kernels.dropout import Dropout
@@ -170,8 +170,7 @@ class ModelBuffers:
     @property
     def sides(self) -> tuple[Side, Side]:
         """Kinds and sizes of inputs and targets."""
-        inputs = Side("inputs", self.reads_symbols, self.input_size)
-        return inputs, Side("targets", HEADS[self.head].symbols, self.output_size)
+        return sides(self.reads_symbols, self.input_size, HEADS[self.head].symbols, self.output_size)
 
     @property
     def padded_output_size(self) -> int:

@@ -84,11 +84,12 @@ class NativeModel:
         """Return the score of each step in the loss mask; arguments and errors are those of `train`."""
         self._run(False, inputs, targets, loss_mask, starts)
         arena, steps, head = self.buffers.arena, int(self.buffers.count[0]), HEADS[self.buffers.head]
-        nats, first, second = (arena[name][:steps].numpy().copy() for name in ("nats", "first", "second"))
+        nats = arena["nats"][:steps].numpy().copy()
         if head.symbols:
-            return RowScores(nats, first.astype(np.int64))
+            return RowScores(nats, arena["first"][:steps].numpy().astype(np.int64))
         if not head.real:
             return RowScores(nats)
+        first, second = (arena[name][:steps].numpy().copy() for name in ("first", "second"))
         first /= self.buffers.output_size
         second /= self.buffers.output_size
         return RowScores(nats, squared=first, absolute=second)

@@ -44,7 +44,7 @@ def test_which_of_two_channels_leads_is_learnt_from_sequences_of_unlike_lengths(
 @pytest.mark.skipif(find_spec("sktime") is None, reason="gatesearch[speech] is not installed")
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_speakers_are_recognised_as_well_as_by_other_implementations(cell: str) -> None:
-    """On this split `torch.nn.LSTM` has 0.94 to 0.96, an ensemble is published with 0.99 (docs/data.md)."""
+    """On this split `torch.nn.LSTM` has 0.94 to 0.96, an ensemble is published with 0.99 (docs/classes.md)."""
     task = load_task("speech", predict="speaker")
     result = train_trial(LIBRARY[cell].graph, task, Setting(1.0, 0.3, 2.5, 1, 50_000), BUDGET, seed=0)
     assert result.test is not None
