@@ -250,7 +250,10 @@ def _compare(where: str, digests: tuple[bytes, ...], again: Iterator[bytes], rem
 def _check_disjoint(task: Task, training: _Read, validation: _Read, test: _Read) -> None:
     """Raise `TaskError` unless the three splits are different data."""
     if set(validation.digests) == set(test.digests):
-        raise TaskError(f"task {task.name!r}: validation and test are the same data; give each split its own")
+        raise TaskError(
+            f"task {task.name!r}: validation and test are the same data; give each split its own, which a text "
+            "that only repeats itself has not"
+        )
     for split, found in (Split.VALIDATION, validation), (Split.TEST, test):
         if set(found.digests) <= set(training.digests):
             raise TaskError(

@@ -40,7 +40,7 @@ def warnings_of(name: str, task: Task) -> list[str]:
             if fact.value > fact.limit and (fact.name not in worst or fact.value > worst[fact.name][1].value):
                 worst[fact.name] = split, fact
     lines = [
-        f"{name}: {_value(fact)} {fact.name}{'' if fact.whole else f' in {split}'}; {fact.remedy}"
+        f"{name}: {_warning(fact)}{'' if fact.whole else f' in {split}'}; {fact.remedy}"
         for split, fact in worst.values()
     ]
     split = max((Split.VALIDATION, Split.TEST), key=lambda each: shown[each].repeated_share)
@@ -103,6 +103,11 @@ def ceiling_of(task: Task, split: Split) -> float | None:
     """Return a task's ceiling; an error in a user's task becomes a `TaskError`."""
     with OwnCode(task, "ceiling"):
         return task.ceiling(split)
+
+
+def _warning(fact: Fact) -> str:
+    """Return a fact in words; a count stands behind its noun, which is a plural also of one."""
+    return f"{fact.name}: {_value(fact)}" if fact.kind is Kind.COUNT else f"{_value(fact)} {fact.name}"
 
 
 def _fact(description: Description, name: str) -> Fact | None:

@@ -176,10 +176,13 @@ def splits_by_content(folder: Path, sounds: Mapping[Path, str], labels: Mapping[
     for label, own in sorted(groups.items()):
         if len(own) < len(Split):
             of_label = f" with label {label!r}" if label else ""
-            recordings = "recording" if len(own) == 1 else "different recordings"
+            different = set(own)
+            files = sum(sound in different and labels.get(path, "") == label for path, sound in sounds.items())
+            recordings = "recording" if files == 1 else "recordings"
+            unlike = f", {len(own)} of them different" if files > len(own) else ""
             raise TaskError(
-                f"data = {str(folder)!r} has {len(own)} {recordings}{of_label}, too few for three splits; give at "
-                "least three, or put them into folders train, valid and test"
+                f"data = {str(folder)!r} has {files} {recordings}{of_label}{unlike}, too few for three splits; give at "
+                "least three that differ, or put them into folders train, valid and test"
             )
         held_out = max(1, round(len(own) / _HELD_OUT))
         for place, sound in enumerate(sorted(own)):

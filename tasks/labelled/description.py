@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 
 import numpy as np
@@ -57,17 +58,44 @@ def _facts(split: Split, each: LabelSet, found: LabelSets) -> tuple[Fact, ...]:
     ]
     if any(other.missing for other in found.sets.values()):
         facts.append(Fact("missing values filled", each.missing, Kind.COUNT))
+    if any(other.leading for other in found.sets.values()):
+        facts.append(Fact("of them filled with the mean, as none is before", each.leading, Kind.COUNT))
     if any(other.cut for other in found.sets.values()):
         facts.append(Fact("steps without values cut from ends", each.cut, Kind.COUNT))
     if any(other.uneven for other in found.sets.values()):
         remedy = "sample them at even times, since a model sees no time"
         facts.append(Fact("sequences with uneven time steps", each.uneven, Kind.COUNT, 0, remedy))
+    if any(other.apart for other in found.sets.values()):
+        remedy = "check that no id is used twice, and add a column of times"
+        facts.append(Fact("sequences with rows of others between", each.apart, Kind.COUNT, 0, remedy))
+    alike = _alike(found.classes)
+    if alike:
+        remedy = f"write those alike that are one class: {alike[0][0][:40]!r} and {alike[0][1][:40]!r}"
+        count = len(alike) if split is Split.TRAIN else 0
+        facts.append(
+            Fact("classes that another one differs from in writing only", count, Kind.COUNT, 0, remedy, whole=True)
+        )
     if found.constant.any():
         names = ", ".join(name[:40] for name, flat in zip(found.channels, found.constant, strict=True) if flat)
         remedy = f"leave out what does not vary there: {names[:200]}"
         count = int(found.constant.sum()) if split is Split.TRAIN else 0
         facts.append(Fact("channels that are constant in training", count, Kind.COUNT, 0, remedy, whole=True))
     return tuple(facts)
+
+
+def _alike(classes: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the pairs of classes that are one number, or one word but for case and blanks, written in two ways."""
+    first: dict[str | float, str] = {}
+    pairs = []
+    for name in classes:
+        key: str | float = " ".join(name.casefold().split())
+        with suppress(ValueError):
+            key = float(name)
+        if key in first:
+            pairs.append((first[key], name))
+        else:
+            first[key] = name
+    return pairs
 
 
 def length_facts(split: Split, lengths: Integers) -> tuple[Fact, ...]:

@@ -32,6 +32,7 @@ class Labelled:
         channels: names of the channels, (D,).
         classes: the labels that the file declares, in its order; empty if it declares none.
         uneven: whether the time steps of each sequence are uneven; empty if the file has no times.
+        apart: whether other sequences stand between the rows of each sequence; empty if the order is known.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Labelled:
     channels: tuple[str, ...]
     classes: tuple[str, ...] = ()
     uneven: Sequence[bool] = ()
+    apart: Sequence[bool] = ()
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -27,7 +27,7 @@ LONGEST = 20_000
 """Largest number of steps of a sequence, since all of them are in memory at once when a model is trained."""
 
 _FLAT = 1e-9  # standard deviation, relative to the mean, up to which a channel is constant
-_COUNTS = ("missing", "cut", "uneven")
+_COUNTS = ("missing", "leading", "cut", "uneven", "apart")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +39,20 @@ class LabelSet:
         lengths: (N,) steps of each sequence.
         labels: (N,) class of each sequence.
         missing: number of values that were missing and are filled in.
+        leading: number of those that have no value before them to repeat, and are the mean of the training part.
         cut: number of steps that were cut off, since all values from there to the end of a sequence are missing.
         uneven: number of sequences whose time steps are uneven.
+        apart: number of sequences between whose rows are others, in a table without times.
     """
 
     values: npt.NDArray[np.float32]
     lengths: Integers
     labels: Integers
     missing: int
+    leading: int
     cut: int
     uneven: int
+    apart: int
 
     def digests(self) -> list[bytes]:
         """Return a checksum of the values of each sequence, equal for copies."""
@@ -96,6 +100,7 @@ class _One:
     label: str
     cut: int
     uneven: bool
+    apart: bool
     place: str
 
 
@@ -135,9 +140,10 @@ def label_sets(read: Mapping[Split | None, Labelled] | Mapping[Split, Labelled],
 def _part(read: Labelled, channels: Sequence[str], average: int) -> _Part:
     """Order the channels of a file, cut steps without any value from the ends, and average."""
     order = [read.channels.index(name) for name in channels]
-    uneven = read.uneven or [False] * len(read.sequences)
+    none = [False] * len(read.sequences)
+    flags = zip(read.uneven or none, read.apart or none, strict=True)
     part = []
-    for sequence, label, place, odd in zip(read.sequences, read.labels, read.places, uneven, strict=True):
+    for sequence, label, place, (uneven, apart) in zip(read.sequences, read.labels, read.places, flags, strict=True):
         where = f"{read.source}, {place}"
         known = np.flatnonzero(~np.isnan(sequence).all(axis=1))
         if not len(known):
@@ -149,7 +155,7 @@ def _part(read: Labelled, channels: Sequence[str], average: int) -> _Part:
                 f"{where}: has {len(values):,} steps; at most {LONGEST:,} fit, so set average = "
                 f"{-(-end // LONGEST)}, which makes one step of that many, or cut the sequence"
             )
-        part.append(_One(values, label, len(sequence) - end, odd, where))
+        part.append(_One(values, label, len(sequence) - end, uneven, apart, where))
     return part
 
 
@@ -205,15 +211,19 @@ def _complete(
         values = np.concatenate([one.values for one in part])
         lengths = np.array([len(one.values) for one in part], np.int64)
         missed = int(np.isnan(values).sum())
+        leading = 0
         if missing == "forward":
             values = _forward(values, lengths)
+            leading = int(np.isnan(values).sum())
         sets[split] = LabelSet(
             values=np.where(np.isnan(values), 0.0, (values - mean) / scale).astype(np.float32),
             lengths=lengths,
             labels=np.array([classes.index(one.label) for one in part], np.int64),
             missing=missed,
+            leading=leading,
             cut=sum(one.cut for one in part),
             uneven=sum(one.uneven for one in part),
+            apart=sum(one.apart for one in part),
         )
     return LabelSets(sets, classes, channels, constant)
 

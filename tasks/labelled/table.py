@@ -51,6 +51,7 @@ def read_label_table(path: Path, columns: Columns) -> Labelled:
     order = np.argsort(codes, kind="stable") if times is None else np.lexsort((times, codes))
     parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
     uneven: list[bool] = []
+    apart: list[bool] = []
     for sequence, rows in zip(sequences, parts, strict=True):
         others = label_codes[rows] != label_codes[rows[0]]
         if others.any():
@@ -68,6 +69,8 @@ def read_label_table(path: Path, columns: Columns) -> Labelled:
                     "time twice; leave one of the rows out, or give each a time of its own"
                 )
             uneven.append(irregular_steps(times[rows]) > 0)
+        else:
+            apart.append(int(rows[-1] - rows[0]) >= len(rows))
     return Labelled(
         source=str(path),
         sequences=[values[rows] for rows in parts],
@@ -76,6 +79,7 @@ def read_label_table(path: Path, columns: Columns) -> Labelled:
         channels=tuple(table.numbers),
         classes=tuple(_in_order(labels)),
         uneven=uneven,
+        apart=apart,
     )
 
 

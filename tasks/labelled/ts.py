@@ -22,13 +22,16 @@ from tasks.labelled.record import Floats, Labelled, numbers_of, text_lines
 class _Header:
     classes: tuple[str, ...]
     dimensions: int | None  # None: not stated
+    equal: bool  # whether all sequences have one length
+    length: int | None  # of all sequences; None: not stated
 
 
 def read_ts(path: Path) -> Labelled:
     """Read a `.ts` file.
 
-    What the header says of missing values and equal lengths is not needed; the data lines decide. Other tags than the
-    format's are ignored. Labels must be among the classes of the header; their case may differ.
+    Lengths that the header states must be those of the data lines, since a line may have been cut. What it says of
+    missing values is not needed. Other tags than the format's are ignored. Labels must be among the classes of the
+    header; their case may differ.
 
     Raises:
         TaskError: a line breaks the format, or the file has time stamps, or no class labels.
@@ -52,7 +55,14 @@ def read_ts(path: Path) -> Labelled:
                 f"{where}: ends with the label {label[:40]!r}; it must be one of @classLabel: {_listed(header.classes)}"
             )
         dimensions = header.dimensions or (sequences[0].shape[1] if sequences else len(channels))
-        sequences.append(_values(channels, dimensions, where))
+        values = _values(channels, dimensions, where)
+        length = header.length or (len(sequences[0]) if sequences else len(values))
+        if header.equal and len(values) != length:
+            raise TaskError(
+                f"{where}: has {len(values):,} steps, and @equalLength true says that each sequence has {length:,}; "
+                "correct the line, or write @equalLength false"
+            )
+        sequences.append(values)
         labels.append(known.get(label) or known[label.casefold()])
         places.append(f"line {number}")
     if not sequences:
@@ -97,8 +107,16 @@ def _checked_header(found: dict[str, list[str]], path: Path) -> _Header:
     if stated is not None and not re.fullmatch(r"[1-9][0-9]{0,5}", stated[0]):
         raise TaskError(f"{path}: has @dimensions {stated[0][:40]}; it must be a number from 1 to 999999")
     if stated is None and _flag(found, "univariate", path):
-        return _Header(tuple(classes), 1)
-    return _Header(tuple(classes), None if stated is None else int(stated[0]))
+        stated = ["1"]
+    length = found.get("serieslength")
+    if length is not None and not re.fullmatch(r"[0-9]{1,9}", length[0] if length else ""):
+        raise TaskError(f"{path}: has @seriesLength {' '.join(length)[:40]!r}; it must be a number of steps")
+    return _Header(
+        classes=tuple(classes),
+        dimensions=None if stated is None else int(stated[0]),
+        equal=_flag(found, "equallength", path),
+        length=None if length is None else int(length[0]),
+    )
 
 
 def _flag(found: dict[str, list[str]], tag: str, path: Path) -> bool:

@@ -143,6 +143,29 @@ def test_missing_values_are_refused_or_told(folder: Path) -> None:
         Classes(data=str(folder))
     task = Classes(data=str(folder), missing="mean")
     assert sum(facts(task, split)["missing values filled"] for split in Split) == 1
+    filled = "of them filled with the mean, as none is before"
+    assert filled not in facts(task, Split.TRAIN)
+    task = Classes(data=str(folder), missing="forward")
+    assert sum(facts(task, split)[filled] for split in Split) == 1
+
+
+def test_classes_that_are_one_number_or_word_in_two_ways_are_told(tmp_path: Path) -> None:
+    sequences, _ = waves(60, 0)
+    names = ["1", "1.0", "02", "yes", "Yes", "no"]
+    (tmp_path / "set.ts").write_text(ts_text(sequences, [names[k % 6] for k in range(60)], " ".join(names)))
+    task = Classes(data=str(tmp_path / "set.ts"))
+    (told,) = (fact for fact in task.description(Split.TRAIN).facts if "in writing only" in fact.name)
+    assert (told.value, told.limit) == (2, 0)
+    assert told.remedy == "write those alike that are one class: '1' and '1.0'"
+
+
+def test_rows_of_one_sequence_among_those_of_others_are_told(tmp_path: Path) -> None:
+    rows = [f"{number},{step * number},{'ab'[number % 2]}" for number in range(30) for step in range(4)]
+    text = "\n".join(["id,x,label", *rows, "0,5,a"])
+    (tmp_path / "table.csv").write_text(text)
+    task = Classes(data=str(tmp_path / "table.csv"), time="")
+    apart = [facts(task, split)["sequences with rows of others between"] for split in Split]
+    assert sum(apart) == 1
 
 
 def test_the_data_and_not_their_place_make_the_checksum(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

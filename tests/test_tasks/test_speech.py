@@ -42,6 +42,7 @@ def utterances(part: str) -> Utterances:
 def test_the_set_has_the_published_sizes() -> None:
     """270 utterances for training, 30 of each of 9 speakers; 370 for the test; 7 to 29 frames of 12 coefficients."""
     task = load_task("speech", predict="speaker")
+    assert task.summary == "speakers of recorded vowels (gatesearch[speech]); accuracy"
     sizes = {split: task.description(split).sequences for split in Split}
     assert sizes == {Split.TRAIN: 216, Split.VALIDATION: 54, Split.TEST: 370}
     assert (task.input_size, task.output_size) == (12, 9)

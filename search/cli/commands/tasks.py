@@ -105,7 +105,7 @@ def tasks(
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("task", "metric", "outputs", "constant", "ceiling", "uniform"):
+    for heading in ("task", "metric", "outputs", "constant", "ceiling", "uniform, nats"):
         table.add_column(heading, justify="left" if heading in ("task", "metric") else "right", no_wrap=True)
     for row in rows:
         arrow = "↑" if row["higher_is_better"] else "↓"
@@ -135,7 +135,7 @@ def tasks(
     console.print(
         "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation, of `series` the "
         "naive forecast, which repeats the last value; ceiling: the best value on average that any predictor could "
-        "reach there; uniform: the loss of equal probabilities in nats per step in the loss mask; steps of training + "
+        "reach there; uniform: the loss of equal probabilities per step in the loss mask; steps of training + "
         "validation + test",
         style="dim",
     )

@@ -96,7 +96,7 @@ def test_music_that_is_mostly_silent_is_warned_of(here: Path) -> None:
     assert silent.startswith("music: 99.6 % silent steps in train; cut the rests out")
     assert (
         longest
-        == "music: 500 quarter notes in the longest silence in train; cut it out, or leave out the piece that has it"
+        == "music: quarter notes in the longest silence: 500 in train; cut it out, or leave out the piece that has it"
     )
     assert warnings_of("music", load_task("music", data=str(midi(here / "short", 1)))) == []
 
@@ -115,7 +115,7 @@ def test_files_that_are_not_read_are_warned_of_once(gatesearch: Gatesearch, here
     (folder / "more" / "a\x1b[2J.mid").write_bytes((folder / "train" / "a.mid").read_bytes())
     said = gatesearch("tasks", "music", "--data", str(folder))
     (warning,) = (line for line in said.out.splitlines() if line.startswith("warning"))
-    assert warning.startswith("warning: music: 1 files not read; they lie beside the folders of the splits")
+    assert warning.startswith("warning: music: files not read: 1; they lie beside the folders of the splits")
     assert "\x1b" not in said.out
 
 

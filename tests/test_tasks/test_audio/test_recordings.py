@@ -93,7 +93,7 @@ def test_too_few_recordings_are_refused_with_their_number(tmp_path: Path) -> Non
     write_folder(tmp_path, 2)
     shutil.copy(tmp_path / "0.wav", tmp_path / "copy.wav")
     with pytest.raises(
-        TaskError, match="has 2 different recordings, too few for three splits; give at least three, or"
+        TaskError, match="has 3 recordings, 2 of them different, too few for three splits; give at least three that"
     ):
         load(tmp_path)
 
@@ -195,7 +195,7 @@ def test_labels_that_cannot_be_learnt_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="has the single label 'dog'"):
         load(folder, labelled=True)
     write_labelled(folder, ["cat"], 2)
-    with pytest.raises(TaskError, match="has 2 different recordings with label 'cat', too few for three splits"):
+    with pytest.raises(TaskError, match="has 2 recordings with label 'cat', too few for three splits; give"):
         load(folder, labelled=True)
     shutil.move(folder / "cat" / "0.wav", folder / "0.wav")
     with pytest.raises(TaskError, match=r"has recordings without a label \('.*0\.wav'\); labels are the names of"):

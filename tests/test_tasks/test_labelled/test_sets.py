@@ -105,6 +105,8 @@ def test_missing_values_are_filled_and_missing_ends_are_cut() -> None:
         assert (found.sets[Split.TRAIN].missing, found.sets[Split.TRAIN].cut) == (3, 0)
         assert (found.sets[Split.VALIDATION].missing, found.sets[Split.VALIDATION].cut) == (3, 2)
         assert found.sets[Split.VALIDATION].lengths.tolist() == [3]
+        leading = [found.sets[split].leading for split in (Split.TRAIN, Split.VALIDATION)]
+        assert leading == ([1, 2] if missing == "forward" else [0, 0])
 
 
 def test_averages_are_those_of_successive_steps() -> None:

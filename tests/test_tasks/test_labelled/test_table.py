@@ -46,6 +46,20 @@ def test_without_times_rows_are_in_order_and_ignored_columns_are_not_read(tmp_pa
     assert [sequence[:, 0].tolist() for sequence in found.sequences] == [[5, 4], [1, 3, 2]]
     assert found.channels == ("x",)
     assert list(found.uneven) == []
+    assert list(found.apart) == [True, True]
+
+
+def test_sequences_are_told_apart_from_interleaved_ones_only_where_times_do_not_order_them(tmp_path: Path) -> None:
+    rows = sorted(TABLE.splitlines()[1:])
+    together = "\n".join([TABLE.splitlines()[0], *rows])
+    assert (
+        list(read_label_table(written(tmp_path, together), Columns("id", None, "label", ("time",))).apart)
+        == [False] * 2
+    )
+    again = f"{together}\na,1,9,9,down\n"  # the id of another sequence, used twice
+    found = read_label_table(written(tmp_path, again), Columns("id", None, "label", ("time",)))
+    assert list(found.apart) == [True, False]
+    assert list(read_label_table(written(tmp_path, TABLE), COLUMNS).apart) == []
 
 
 def test_uneven_times_and_dates_are_told(tmp_path: Path) -> None:

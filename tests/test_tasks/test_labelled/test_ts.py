@@ -77,6 +77,17 @@ def test_a_univariate_file_needs_no_number_of_dimensions(tmp_path: Path) -> None
         ("1,2,3", "1,x,3", r"line 10, channel 1, step 2: has 'x' for a value; it must be a number, or \? if it is"),
         ("1,2,3", "1,,3", r"line 10, channel 1, step 2: has '' for a value"),
         ("1,2,3", "1,2_0,3", r"line 10, channel 1, step 2: has '2_0' for a value"),
+        (
+            "@equalLength false",
+            "@equalLength true",
+            r"line 11: has 2 steps, and @equalLength true says that each .* has 3",
+        ),
+        (
+            "@equalLength false",
+            "@equalLength true\n@seriesLength 4",
+            r"line 11: has 3 steps, and @equalLength true says that each sequence has 4; correct the line, or",
+        ),
+        ("@equalLength false", "@seriesLength long", r"has @seriesLength 'long'; it must be a number of steps"),
         ("1,2,3", "1,2,inf", r"line 10, channel 1, step 3: has the value inf; values must be within 1e\+30"),
         ("@data\n", "", r"line 9: has '1,2,3:4,5,6:left' before @data; lines of the header begin with # or @"),
         (DATA, "", r"test\.ts: has no sequence after @data; each line after it is one"),
