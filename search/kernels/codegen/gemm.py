@@ -32,6 +32,11 @@ def panel_columns(host: Host) -> int:
     return 2 * host.width
 
 
+def whole_panels(columns: int, panel: int) -> int:
+    """Return a number of columns rounded up to whole panels of `panel` columns."""
+    return -(-columns // panel) * panel
+
+
 def gemm_text(host: Host) -> str:
     """Return the function `GEMM`."""
     vector = f"<{host.width} x float>"

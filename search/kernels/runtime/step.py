@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.kernels.codegen.gemm import panel_columns
-from search.kernels.codegen.library import CALL_GATHER, CALL_GEMM, CALL_PACK, CALL_SCATTER
+from search.kernels.codegen.gemm import panel_columns, whole_panels
+from search.kernels.codegen.library import CALL_GATHER, CALL_PACK, CALL_SCATTER
 from search.kernels.codegen.loss import HEADS, loss_function
 from search.kernels.codegen.memory import CHECK, CLEAR, COPY, COPY_ROWS, SELECT
 from search.kernels.codegen.update import UPDATES
@@ -34,10 +34,12 @@ from search.kernels.runtime.buffers import (
     value_floats,
     vector_addresses,
 )
-from search.kernels.runtime.commands import CommandBuffer, Offset
+from search.kernels.runtime.commands import CommandBuffer
 from search.kernels.runtime.compiled import CompiledCell
 from search.kernels.runtime.dropout_commands import DropoutCommands
+from search.kernels.runtime.input_commands import InputCommands
 from search.kernels.runtime.library import kernel_library
+from search.kernels.runtime.note_commands import NoteCommands
 
 BLOCK_FLOATS = 65_536
 """Largest number of logits in a block of rows, unless that is fewer than `BLOCK_ROWS` rows: they fit a fast cache."""
@@ -81,7 +83,6 @@ class StepCommands:
         self.by_note = model.code.by_note and not dropped
         layout = model.code.layout
         self.matrices, self.biases, self.vectors = len(layout.full), len(layout.biased), len(layout.vectors)
-        self.entry_rows = 0, 0  # projection (D, S) and its bias (S)
         self.arrays: list[Addresses] = []  # values of each layer
         self.commands = CommandBuffer(kernel_library(model.code.host))
         self.dropout: DropoutCommands | None = None
@@ -90,8 +91,8 @@ class StepCommands:
         self.weights: list[LayerParameters] = []  # of each layer, without the columns that dropout leaves out
         self.loss_mask = self._shared("loss_mask", np.float32)
         self.targets = self._shared("targets", np.int64) if self.head.symbols else np.empty(0, np.int64)
-        self.inputs = self._symbols() if self.reads_symbols else np.empty(0, np.int64)
-        self.input_address: int | str = self.inputs.ctypes.data if self.reads_symbols else "inputs"
+        self.entry = InputCommands(model, self.commands, steps, batch, self.delay)
+        self.inputs = self.entry.symbols
         self.target_address: int | str = self.targets.ctypes.data if self.head.symbols else "targets"
         self._record()
         self.commands.freeze()
@@ -106,16 +107,6 @@ class StepCommands:
         whole = self.model.arena[name].numpy().view(kind)
         return whole[: self.rows].reshape(self.steps, self.batch)
 
-    def _symbols(self) -> npt.NDArray[Any]:
-        """Return the array (T, B) for symbols, after the numbers of the tables' rows for `delay` earlier steps."""
-        rows, batch = self.steps + self.delay, self.batch
-        name = f"inputs {batch}"
-        self.allocate(name, 2 * rows * batch)
-        whole = self.model.arena[name].numpy().view(np.int64)[: rows * batch].reshape(rows, batch)
-        earlier = np.arange(self.delay)[::-1, None] * batch + np.arange(batch)
-        whole[: self.delay] = self.input_size + earlier
-        return whole[self.delay :]
-
     def _code(self, layer: int) -> CompiledCell:
         """Return the machine code of a layer."""
         return self.model.code_for(layer == 0 and self.by_symbol, layer == 0 and self.by_note)
@@ -123,15 +114,14 @@ class StepCommands:
     def _record(self) -> None:
         self.commands.region("mask")
         mask = self.loss_mask.ctypes.data
-        if self.reads_symbols:
-            ones = self.allocate("ones", self.rows, 1.0)
-            self.commands.call(CHECK, self.input_address, ones, self.rows, self.input_size)
+        self.entry.check()
         if self.head.symbols:
             self.commands.call(CHECK, self.target_address, mask, self.rows, self.output_size)
         index, count = self.allocate("index", 2 * self.rows), self.model.count.ctypes.data
         self.commands.call(SELECT, mask, self.rows, index, count, self.model.results.ctypes.data)
         self._region("layers")
-        x = self._entered()
+        x = self.entry.enter(by_symbol=self.by_symbol, projected=self._code(0).program.reads_x)
+        self.notes = NoteCommands(self.model, self.commands, self.batch, self.entry.projection)
         for layer in range(self.model.layers):
             x = self._forward(layer, self._dropped(layer, x))
         x = self._dropped(self.model.layers, x)
@@ -142,7 +132,9 @@ class StepCommands:
             for layer in reversed(range(self.model.layers)):
                 d_x = self._backward(layer, self._back_dropped(layer + 1, d_x))
             d_x = self._back_dropped(0, d_x)
-            self._entry_gradient(d_x)
+            # The first layer's backward has done it, by symbol or by note.
+            if not (self.by_symbol or (self.by_note and not self._code(0).program.reads_x)):
+                self.entry.back(d_x)
             if self.model.tied:
                 entry, readout = self.gradients.entry.data_ptr(), self.gradients.readout.data_ptr()
                 numbers = self.model.row_numbers.ctypes.data
@@ -171,40 +163,6 @@ class StepCommands:
             self.dropout.apply(place, d_x, d_x)
         return d_x
 
-    def _entered(self) -> int:
-        """Record how inputs enter; return the address of the first layer's input, the table (D, S) or (T, B, S)."""
-        if self.by_symbol:
-            return self._padded_entry()
-        x = self._first_input()
-        if not self.reads_symbols:
-            bias = self.allocate("entry bias", self.stride, 0.0)
-            self.commands.call(COPY, 4 * self.units, self.values.entry_bias.data_ptr(), bias)
-            self.entry_rows = self._padded_entry(), bias
-            if self._code(0).program.reads_x:
-                self._gemm(
-                    self.rows, self.units, self.input_size, self.input_address, self.input_size, 1,
-                    self.entry_rows[0], self.columns, self.stride, bias, 0, x, self.stride,
-                )  # fmt: skip
-        else:
-            entry = self.values.entry.data_ptr()
-            self.commands.call(
-                CALL_GATHER, self.rows, self.units, self.input_address, entry, self.units, x, self.stride
-            )
-        return x
-
-    def _first_input(self) -> int:
-        """Return the address of the first layer's input (T, B, S), whose padding is zero."""
-        return self.allocate("x", self.rows * self.stride, 0.0)
-
-    def _padded_entry(self) -> int:
-        """Record a copy of the embedding or projection with rows of whole vectors; return its address."""
-        entry = self.values.entry.data_ptr()
-        if self.stride == self.units and not self.model.code.slack:
-            return entry
-        padded = self.allocate("entry", self.input_size * self.stride, 0.0)
-        self.commands.call(COPY_ROWS, self.input_size, self.units, entry, self.units, padded, self.stride)
-        return padded
-
     def _forward(self, layer: int, x: int) -> int:
         """Record a layer's forward over all steps; return the address of its outputs (T, B, S)."""
         code = self._code(layer)
@@ -230,10 +188,10 @@ class StepCommands:
         if code.by_symbol:
             self._segment(code, "before", weights, values, {}, 0, self.input_size)
         for s in code.program.notes:
-            self._notes_table(code.program, s, packed, starts)
+            self.notes.tables(code.program, s, packed, starts)
         for first, steps in self._chunks(code):
             for s in code.program.notes:
-                self._from_notes(s, self._from_step(code.program, values, False, first), first, steps)
+                self.notes.forward(s, self._from_step(code.program, values, False, first), first, steps)
             if not code.by_symbol:
                 self._segment(code, "before", weights, values, {}, first, steps)
             self._segment(code, "forward", weights, values, {}, first, steps)
@@ -315,9 +273,9 @@ class StepCommands:
             if not code.by_symbol:
                 self._segment(code, "before_backward", weights, values, gradients, first, steps)
             for s in program.notes:
-                self._note_gradients(s, gradients, first, steps, first + steps == self.steps)
+                self.notes.backward(s, gradients, first, steps, first + steps == self.steps)
         for s in program.notes:
-            self._back_from_notes(program, s, packed, given.weights.data_ptr())
+            self.notes.back_from_tables(program, s, packed, given.weights.data_ptr())
         if code.by_symbol:
             self._segment(code, "before_backward", weights, values, gradients, 0, self.input_size)
         if code.by_symbol and self.stride > self.units:
@@ -340,81 +298,12 @@ class StepCommands:
 
     def _table_gradients(self, program: Program, d_output: int) -> Addresses:
         """Record the initial gradients of the tables: zero, plus that of the outputs; return their addresses."""
-        gradients = self._tables("table gradients", program, self._padded_entry_gradient())
+        gradients = self._tables("table gradients", program, self.entry.cleared_gradient())
         floats = table_floats(program, self.table_rows, self.stride)
         self.commands.call(CLEAR, 4 * floats, self.allocate("table gradients", floats))
         if 0 in program.delayed:
             self._by_symbol(CALL_SCATTER, gradients[BufferKind.NEW, 0], d_output, program.delayed[0], 0, self.steps)
         return gradients
-
-    def _note_table(self, s: int, name: str = "notes") -> tuple[int, int]:
-        """Return the addresses of E W^T (D, S) and e W^T + b (S) for a sum, W the sum of its matrices that read x."""
-        floats = (self.input_size + 1) * self.stride
-        first = self.allocate(f"{name} {s}", floats)
-        return first, first + 4 * self.input_size * self.stride
-
-    def _notes_table(self, program: Program, s: int, packed: int, starts: int) -> None:
-        """Record the computation of `_note_table`."""
-        table, row = self._note_table(s)
-        panels = self._panels(self.units) * self.units
-        start, start_row, stride = self.allocate("zeros", self.stride), starts + 4 * s * self.stride, 0
-        for k in program.notes[s]:
-            weight = packed + 4 * program.storage[k].index * panels
-            right = weight, self.columns * self.units, self.columns
-            left, bias = self.entry_rows
-            self._gemm(self.input_size, self.stride, self.units, left, self.stride, 1, *right, start, stride, table,
-                       self.stride)  # fmt: skip
-            self._gemm(1, self.stride, self.units, bias, self.units, 1, *right, start_row, 0, row, self.stride)
-            start, start_row, stride = table, row, self.stride
-
-    def _from_notes(self, s: int, values: Addresses, first: int, steps: int) -> None:
-        """Record the product of the notes of some steps with the table of a sum."""
-        table, row = self._note_table(s)
-        self._gemm(
-            steps * self.batch, self.stride, self.input_size, self._roll(first), self.input_size, 1, table,
-            self.columns, self.stride, row, 0, values[BufferKind.SUM, s], self.stride,
-        )  # fmt: skip
-
-    def _note_gradients(self, s: int, gradients: Addresses, first: int, steps: int, starts: bool) -> None:
-        """Record what some steps add to the gradient of the table of a sum; `starts` if they are the first to add."""
-        table, row = self._note_table(s, "d notes")
-        if starts:
-            self.commands.call(CLEAR, 4 * (self.input_size + 1) * self.stride, table)
-        d_sum, rows = gradients[BufferKind.SUM, s], steps * self.batch
-        self._gemm(
-            self.input_size, self.stride, rows, self._roll(first), 1, self.input_size, d_sum, self.columns,
-            self.stride, table, self.stride, table, self.stride,
-        )  # fmt: skip
-        one = self.allocate("one", 1)
-        self._gemm(
-            1, self.stride, rows, one, 0, 0, d_sum, self.columns, self.stride, row, self.stride, row, self.stride
-        )
-
-    def _back_from_notes(self, program: Program, s: int, packed: int, d_weights: int) -> None:
-        """Record the gradients of the matrices of a sum that read x, and of the projection, from that of the table."""
-        table, row = self._note_table(s, "d notes")
-        panels, size = self._panels(self.units) * self.units, self.units * self.units
-        entry, entry_bias = self.gradients.entry.data_ptr(), self.gradients.entry_bias.data_ptr()
-        for k in program.notes[s]:
-            index = program.storage[k].index
-            d_weight = d_weights + 4 * index * size
-            for rows, left, source, stride in (
-                (self.input_size, table, self.entry_rows[0], self.stride),
-                (1, row, self.entry_rows[1], self.stride),
-            ):
-                self._gemm(
-                    self.units, self.units, rows, left, 1, self.stride, source, self.columns, stride, d_weight,
-                    self.units, d_weight, self.units,
-                )  # fmt: skip
-            right = packed + 4 * index * panels, self.columns * self.units, self.columns
-            for rows, left, found in ((self.input_size, table, entry), (1, row, entry_bias)):
-                self._gemm(
-                    rows, self.units, self.units, left, self.stride, 1, *right, found, self.units, found, self.units
-                )
-
-    def _roll(self, first: int) -> Offset:
-        """Return the address of the notes from a step on."""
-        return Offset("inputs", 4 * first * self.batch * self.input_size)
 
     def _carried_rows(self, delay: int) -> int:
         """Return how many bytes into the table of a state of that delay its values before the first step are."""
@@ -470,15 +359,6 @@ class StepCommands:
         self.commands.call(CLEAR, 4 * floats, found)
         return vector_addresses(self.vectors, found, self.stride)
 
-    def _padded_entry_gradient(self) -> int:
-        """Record zeros for the gradient of the embedding with rows of whole vectors; return its address."""
-        if self.stride == self.units:
-            return self.gradients.entry.data_ptr()  # zero already
-        floats = self.input_size * self.stride
-        padded = self.allocate("d entry", floats)
-        self.commands.call(CLEAR, 4 * floats, padded)
-        return padded
-
     def _output_gradient(self, n: int) -> int:
         """Return the address of an array (T, B, S) for the gradient of a layer's outputs; a row (B, S) is before it."""
         one = self.batch * self.stride
@@ -495,27 +375,6 @@ class StepCommands:
         found = self.allocate(f"d state {k}", floats)
         self.commands.call(CLEAR, 4 * floats, found)
         return found
-
-    def _entry_gradient(self, d_x: int) -> None:
-        entry = self.gradients.entry.data_ptr()
-        if self.by_symbol:
-            return  # done by the first layer's backward
-        if self.reads_symbols:
-            self.commands.call(
-                CALL_SCATTER, self.rows, self.units, self.input_address, entry, self.units, d_x, self.stride
-            )
-            return
-        if self.by_note and not self._code(0).program.reads_x:
-            return  # done by the first layer's backward
-        self._gemm(
-            self.input_size, self.units, self.rows, self.input_address, 1, self.input_size, d_x, self.columns,
-            self.stride, entry, self.units, entry, self.units,
-        )  # fmt: skip
-        bias = self.gradients.entry_bias.data_ptr()
-        self._gemm(
-            1, self.units, self.rows, self.allocate("one", 1), 0, 0, d_x, self.columns, self.stride, bias, self.units,
-            bias, self.units,
-        )  # fmt: skip
 
     def _arrays(self, name: str, program: Program, x: int) -> Addresses:
         """Return the addresses of a layer's arrays in the block of that name, without tables."""
@@ -576,11 +435,7 @@ class StepCommands:
 
     def _panels(self, columns: int) -> int:
         """Round a number of columns up to whole panels."""
-        return -(-columns // self.columns) * self.columns
-
-    def _gemm(self, *arguments: int | str | Offset) -> None:
-        """Record C = start + A @ B; arguments are those of `gemm.GEMM`."""
-        self.commands.call(CALL_GEMM, *arguments)
+        return whole_panels(columns, self.columns)
 
     def _inverse(self) -> int:
         return self.allocate(f"inverse {self.batch}", 1, 1.0 / self.batch)

@@ -121,12 +121,16 @@ class _LayerCommands(StepCommands):
     def _record(self) -> None:
         if self._x is not None:
             self.by_symbol = False
-        outputs = self._forward(0, self._entered() if self._x is None else self._x.data_ptr())
+        if self._x is None:
+            x = self.entry.enter(by_symbol=self.by_symbol, projected=False)
+        else:
+            x = self._x.data_ptr()
+        outputs = self._forward(0, x)
         floats = self.rows * self.stride
         self.commands.call(COPY, 4 * floats, outputs, self.allocate("outputs", floats))
         d_x = self._backward(0, self._d_outputs[1:].data_ptr())
-        if self._x is None:
-            self._entry_gradient(d_x)
+        if self._x is None and not self.by_symbol:
+            self.entry.back(d_x)
         for k, address in self._d_before.items():
             row = self.batch * self.stride
             self.commands.call(COPY, 4 * row, address, self.allocate(f"d before {k}", row))
