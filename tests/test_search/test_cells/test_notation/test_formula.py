@@ -16,6 +16,7 @@ from search.cells.library import LIBRARY, STUDY
 from search.cells.notation.formula import MAX_CHARACTERS, format_formula, format_graph, parse_formula
 from search.cells.operations import Node, Op
 from tests.test_search.test_cells.shapes import MUTANTS, graphs, isomorphic, mutants, renumbered
+from tests.test_search.test_cells.vocabulary import sprinkled
 
 # --- Text to graph
 
@@ -107,6 +108,19 @@ def test_mutants_round_trip() -> None:
     rng = np.random.default_rng(8)
     for graph in mutants(rng, MUTANTS):
         assert_round_trip(renumbered(graph, rng))
+
+
+def test_mutants_with_every_operation_round_trip() -> None:
+    rng = np.random.default_rng(9)
+    for graph in mutants(rng, MUTANTS):
+        assert_round_trip(sprinkled(graph, rng))
+
+
+@pytest.mark.parametrize("number", [0.1, 0.5, 2.0, 1.0])
+def test_a_number_less_many_terms_stays_a_factor_when_it_is_read_again(number: float) -> None:
+    terms = f"({number} - linear(x) - linear(h) - tanh(x) - relu(h))"
+    for formula in (f"h' = tanh(x * {terms})", f"h' = x * {terms} * c\nc' = tanh(c - x * {terms})"):
+        assert_round_trip(parse_formula(formula))
 
 
 @settings(max_examples=400, deadline=None, database=None, derandomize=True)
