@@ -26,6 +26,7 @@ from results.tables import leaderboard as table
 from results.tables.leaderboard import TABLE_FILE
 from search.cells.crossover import other_parent
 from search.cells.errors import CellError
+from search.cells.ids import cell_text, printed_id
 from search.cells.operations import Op
 
 MANIFEST_FILE = "published.json"
@@ -117,7 +118,7 @@ def _check_ids(cells: Sequence[CellRow]) -> str:
         graph = graph_of(cell)
         counts = (len(graph), graph.states, sum(node.op is Op.LINEAR for node in graph))
         if counts != (cell.nodes, cell.states, cell.products):
-            raise _BrokenError(f"cell {cell.id} has {counts} nodes, states and products, other than its row has")
+            raise _BrokenError(f"{cell_text(cell.id)} has {counts} nodes, states and products, other than its row has")
     return f"{len(cells):,} formulas hash to the ids of their cells"
 
 
@@ -132,12 +133,14 @@ def _check_lineage(cells: Sequence[CellRow], *, told: bool) -> str:
     for cell in cells:
         if cell.origin == Origin.BASELINE:
             if cell.parent is not None or cell.proposal is not None:
-                raise _BrokenError(f"cell {cell.id} was given, but has a parent or a proposal")
+                raise _BrokenError(f"{cell_text(cell.id)} was given, but has a parent or a proposal")
             depth[cell.id] = 0
             continue
         if cell.origin == Origin.INITIAL:
             if cell.parent is not None or cell.mutations or cell.proposal is None:
-                raise _BrokenError(f"cell {cell.id} of the initial population has a parent, or lacks its proposal")
+                raise _BrokenError(
+                    f"{cell_text(cell.id)} of the initial population has a parent, or lacks its proposal"
+                )
             depth[cell.id] = 0
             continue
         if told and cell.origin == Origin.FOUND and cell.proposal is not None and cell.parent is None:
@@ -145,24 +148,28 @@ def _check_lineage(cells: Sequence[CellRow], *, told: bool) -> str:
             continue
         drawn = bool(cell.mutations) or told
         if cell.origin != Origin.FOUND or cell.proposal is None or cell.parent is None or not drawn:
-            raise _BrokenError(f"cell {cell.id} lacks its origin, proposal, parent or mutations")
+            raise _BrokenError(f"{cell_text(cell.id)} lacks its origin, proposal, parent or mutations")
         parent = known.get(cell.parent)
         if parent is None:
-            raise _BrokenError(f"the parent {cell.parent} of cell {cell.id} is not stored")
+            raise _BrokenError(f"the parent {printed_id(cell.parent)} of {cell_text(cell.id)} is not stored")
         if parent.proposal is not None and parent.proposal >= cell.proposal:
-            raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a parent of proposal {parent.proposal}")
+            raise _BrokenError(
+                f"{cell_text(cell.id)} of proposal {cell.proposal} has a parent of proposal {parent.proposal}"
+            )
         second = other_parent(cell.mutations)
         if second is not None and second not in known:
-            raise _BrokenError(f"the second parent {second} of cell {cell.id} is not stored")
+            raise _BrokenError(f"the second parent {printed_id(second)} of {cell_text(cell.id)} is not stored")
         other = None if second is None else known[second].proposal
         if other is not None and other >= cell.proposal:
-            raise _BrokenError(f"cell {cell.id} of proposal {cell.proposal} has a second parent of proposal {other}")
+            raise _BrokenError(
+                f"{cell_text(cell.id)} of proposal {cell.proposal} has a second parent of proposal {other}"
+            )
     # Parents come earlier, so in the order of proposals each parent's depth is known.
     for cell in sorted(cells, key=lambda c: -1 if c.proposal is None else c.proposal):
         if cell.parent is not None:
             depth[cell.id] = depth[cell.parent] + 1
             if depth[cell.id] == 1:
-                roots.add(known[cell.parent].name or cell.parent)
+                roots.add(known[cell.parent].name or printed_id(cell.parent))
     found = sum(cell.origin == Origin.FOUND for cell in cells)
     if not found:
         return "no found cells"

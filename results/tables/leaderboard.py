@@ -48,11 +48,11 @@ from results.tables.trial_figures import TrialFigures, trial_figures
 from search.cells.canonical import FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
+from search.cells.ids import short_id
 from search.cells.library import display_formula, label_of, name_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
-from search.cells.text import SHORT_ID
 
 TABLE_FILE = "leaderboard.csv"
 """Name of the table in a run's folder."""
@@ -414,7 +414,7 @@ def _ranked(frame: pd.DataFrame, weakest: Floats, tasks: Sequence[str]) -> pd.Da
     whole = list(RANK_RANGE)
     whole += [f"{task}_{name}" for task in tasks for name in ("units", "parameters", "multiply_adds")]
     frame[whole] = frame[whole].astype("Int64")
-    frame["cell"] = frame.index.str[:SHORT_ID]
+    frame["cell"] = frame.index.map(short_id)
     return frame
 
 

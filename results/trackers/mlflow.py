@@ -17,6 +17,7 @@ from results.store.summary import funnel
 from results.store.words import TrialState
 from results.tables.leaderboard import TABLE_FILE
 from results.trackers.exported_trials import ExportedTrial, exported_trials, extra_missing
+from search.cells.ids import printed_id
 
 KEY = "gatesearch.key"
 """Tag that identifies a run."""
@@ -96,7 +97,13 @@ def _log_trial(client: Any, place: str, key: str, exported: ExportedTrial, tags:
 
     label, trial = exported.label, exported.trial
     run = client.create_run(place, run_name=f"{label} {trial.task} {trial.repeat}", tags=tags | {KEY: key}).info
-    given = {"cell": label, "id": trial.cell, "task": trial.task, "repeat": trial.repeat, "seed": trial.seed}
+    given = {
+        "cell": label,
+        "id": printed_id(trial.cell),
+        "task": trial.task,
+        "repeat": trial.repeat,
+        "seed": trial.seed,
+    }
     given |= fields_in(trial.setting) | {"state": trial.state, "metric": trial.metric}
     values = [("test", trial.test, 0), ("test_loss", trial.test_loss, 0), ("best_validation", trial.validation, 0)]
     values += [("seconds", trial.seconds, 0), ("parameters", float(trial.parameters), 0)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from search.cells.errors import CellError, FormulaError
 from search.cells.files import SUFFIXES, FileCell, cells_of_file
 from search.cells.graph import GateGraph
+from search.cells.ids import printed_id
 from search.cells.library import display_formula, name_of
 
 LONGEST_NAME = 40
@@ -106,4 +107,4 @@ def _text(cell: ImportedCell, graph: GateGraph) -> str:
     number = "" if cell.number is None else f", recepie_id {cell.number}"
     known = name_of(graph.id)
     named = "" if known is None else f", the named cell {known}"
-    return f"# from {file}{number}\n# id {graph.id}{named}\n{display_formula(graph)}\n"
+    return f"# from {file}{number}\n# id {printed_id(graph.id)}{named}\n{display_formula(graph)}\n"

@@ -1,12 +1,4 @@
-"""Short texts about cells in tables and messages: shortened ids, names of states, numbers, quoted user input."""
-
-SHORT_ID = 8
-"""Characters of a cell's id that people see and type; the whole id has 16."""
-
-
-def short_id(cell_id: str) -> str:
-    """Return the first characters of a cell's id, for display only."""
-    return cell_id[:SHORT_ID]
+"""Short texts about cells in tables and messages: names of states, numbers, quoted user input."""
 
 
 def state_name(state: int) -> str:

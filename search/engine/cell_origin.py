@@ -10,8 +10,8 @@ from results.store.sanitize import printable
 from results.store.words import ScoreKind
 from results.tables.leaderboard import leaderboard
 from results.tables.run_verdict import verdict_of
+from search.cells.ids import short_id
 from search.cells.library import LIBRARY, name_of
-from search.cells.text import short_id
 from search.engine.cell_lookup import FoundCell, lineage
 from search.profiles.loading import profile_of
 

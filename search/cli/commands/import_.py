@@ -10,9 +10,9 @@ from rich.console import Console
 from results.store.errors import one_line
 from results.store.files import write_atomically
 from results.store.sanitize import printable
+from search.cells.ids import printed_id, short_id
 from search.cells.importing import ImportedCell, ImportedFile, files_of_import, read_for_import
 from search.cells.library import name_of
-from search.cells.text import short_id
 from search.core.errors import SearchError
 
 NOT_ALL = 1
@@ -136,7 +136,7 @@ def _records(
             {
                 "source": cell.source,
                 "recepie_id": cell.number,
-                "id": None if cell.graph is None else cell.graph.id,
+                "id": None if cell.graph is None else printed_id(cell.graph.id),
                 "name": None if cell.graph is None else name_of(cell.graph.id),
                 "same_as": None if file is None or file.source is cell else file.source.source,
                 "file": None if file is None else str(folder / file.name),

@@ -21,6 +21,7 @@ from results.store.store import FILE, Store
 from results.store.summary import funnel
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table, to_latex, to_markdown
+from search.cells.ids import short_id
 from tests.test_results.rows import GRU, TASKS, make_baseline, make_cell, make_evaluation, make_store, make_trial
 
 CHILD = "00ff00ff00ff00ff"
@@ -150,7 +151,7 @@ def test_a_spreadsheet_runs_nothing_of_a_table(folder: Path, start: str) -> None
         header, *lines = csv_text(leaderboard(store, TASKS)).replace("\r", "?").splitlines()
     shown = f"'{start}cmd".replace("\r", "?")
     place = header.split(",").index("name")
-    assert [line.split(",")[place].strip('"') for line in lines if line.split(",")[1] == GRU[:8]] == [shown]
+    assert [line.split(",")[place].strip('"') for line in lines if line.split(",")[1] == short_id(GRU)] == [shown]
 
 
 def test_what_goes_wrong_while_a_damaged_store_is_read_is_the_stores_fault(folder: Path) -> None:

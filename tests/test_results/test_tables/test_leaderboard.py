@@ -24,6 +24,7 @@ from results.store.words import COMPLETE
 from results.tables.leaderboard import COLUMNS, columns, kind_of, known_names, leaderboard, write_leaderboard
 from results.tables.readable import caption, readable, render_table, with_study
 from results.tables.trial_figures import trial_figures
+from search.cells.ids import short_id
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_graph
 from tests.test_results.rows import (
@@ -98,7 +99,7 @@ def expected_rows(
     cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow], kind: str
 ) -> list[dict[str, object]]:
     """Return the leaderboard, computed by plain loops; without constant baselines for a run that ratios rank."""
-    names = {cell.id: cell.name or cell.id[:8] for cell in cells}
+    names = {cell.id: cell.name or short_id(cell.id) for cell in cells}
     rows = []
     reference = [trial for trial in trials if trial.cell == GRU]
     for cell in cells:
@@ -107,7 +108,7 @@ def expected_rows(
             continue
         stage = next(proposal.outcome for proposal in proposals if proposal.cell == cell.id)
         row: dict[str, object] = {
-            "cell": cell.id[:8],
+            "cell": short_id(cell.id),
             "name": cell.name,
             "origin": cell.origin,
             "parent": names[cell.parent] if cell.parent else None,
@@ -219,7 +220,7 @@ def test_every_number_is_that_of_a_plain_loop(tmp_path: Path, seed: int, kind: s
     assert [row["cell"] for row in found] == [row["cell"] for row in expected]
     assert frame.index.name == "id"
     assert set(frame.index) <= {cell.id for cell in run[0]}
-    assert [cell[:8] for cell in frame.index] == frame["cell"].tolist()
+    assert [short_id(cell) for cell in frame.index] == frame["cell"].tolist()
     assert found == expected
     assert any(row["rank"] is None for row in found)
     assert sum(row["rank"] is not None for row in found) > 2
@@ -403,7 +404,7 @@ def test_ties_share_a_rank_and_go_to_fewer_parameters_in_all_then_to_the_smaller
     store.record(None, [make_trial("e" * 16, task, validation=0.49 if task != "music" else 0.51) for task in TASKS])
     store.add_proposal(ProposalRow(9, "propose", "e" * 16, None, COMPLETE, 0.98))
     frame = leaderboard(store, TASKS)
-    assert frame["cell"].tolist() == ["c" * 8, "d" * 8, GRU[:8], "b" * 8, "e" * 8]
+    assert frame["cell"].tolist() == [short_id(cell) for cell in ("c" * 16, "d" * 16, GRU, "b" * 16, "e" * 16)]
     assert frame["rank"].tolist() == [1, 1, 1, 1, 5]
 
 
@@ -493,7 +494,7 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
             cell: np.array([0.2 if t.test is None else t.test for t in trials]) for cell, trials in found[task].items()
         }
         for cell, own in values.items():
-            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, cell[:8])]
+            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, short_id(cell))]
             gru = values[GRU]
             ratio = own.mean() / gru.mean() if task == "arithmetic" else gru.mean() / own.mean()
             assert row[f"{task}_test"] == pytest.approx(own.mean())
@@ -508,7 +509,7 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
         assert pd.isna([rows["c" * 8][f"{task}_vs_{name}"] for name in ("gru", "lstm", "gru_p", "lstm_p")]).all()
     verdicts = set()
     for (task, cell, name), p in zip(tests, holm_by_loop(list(tests.values())), strict=True):
-        row = rows[{LSTM: "lstm"}.get(cell, cell[:8])]
+        row = rows[{LSTM: "lstm"}.get(cell, short_id(cell))]
         assert row[f"{task}_vs_{name}_p"] == pytest.approx(p)
         ahead = (row[f"{task}_test"] > rows[name][f"{task}_test"]) == (task == "arithmetic")
         expected = "undecided" if p >= 0.05 else "better" if ahead else "worse"
@@ -574,7 +575,7 @@ def test_gains_of_retrained_cells_are_measured_from_the_test_set_s_constant_base
         }
         gru = values[GRU] - constant
         for cell, own in values.items():
-            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, cell[:8])]
+            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, short_id(cell))]
             gain = own - constant
             share = gain.mean() / gru.mean()
             assert row[f"{task}_gain"] == pytest.approx(share)
@@ -743,15 +744,25 @@ def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> No
     frame = leaderboard(store, ["a"])
     lines = rendered(frame, None)
     assert lines[0].split() == ["rank", "cell", "name", "score", "a", "parameters", "mult-adds", "time"]
-    assert lines[2].split() == ["1", GRU[:8], "gru", "(1.0000)", "0.2500", "1.00", "1.00", "1.00"]
-    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "(lstm)", "(0.9000)", "0.2250", "0.90", "1.00", "1.00"]
+    assert lines[2].split() == ["1", short_id(GRU), "gru", "(1.0000)", "0.2500", "1.00", "1.00", "1.00"]
+    assert lines[3].split() == [
+        "2",
+        short_id(LSTM),
+        "[red]lstm",
+        "(lstm)",
+        "(0.9000)",
+        "0.2250",
+        "0.90",
+        "1.00",
+        "1.00",
+    ]
     assert lines[4].split() == ["e" * 8, "stopped", "at", "a"]
     assert lines[5].startswith("test metric; (scores) are search estimates")
-    assert not any(LSTM[:8] in line for line in rendered(frame, 1))
-    assert not any(GRU[:8] in line for line in rendered(frame.head(0), None))
+    assert not any(short_id(LSTM) in line for line in rendered(frame, 1))
+    assert not any(short_id(GRU) in line for line in rendered(frame.head(0), None))
     narrow = rendered(frame, None, width=60)
     assert narrow[0].split() == ["rank", "cell", "name", "score", "a"]
-    assert narrow[3].split() == ["2", LSTM[:8], "[red]lstm", "(lstm)", "(0.9000)", "0.2250"]
+    assert narrow[3].split() == ["2", short_id(LSTM), "[red]lstm", "(lstm)", "(0.9000)", "0.2250"]
 
 
 @pytest.mark.parametrize(("width", "digits"), [(56, None), (64, 3), (80, 4), (120, 4)])

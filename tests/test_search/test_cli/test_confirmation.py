@@ -11,6 +11,7 @@ import pytest
 from results.scores.confirmation import confirmation_of
 from results.scores.estimates import GRU
 from results.store.store import Store
+from search.cells.ids import short_id
 from search.cli.main import run as main
 from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
 from tests.tiny import TINY
@@ -61,7 +62,7 @@ def test_a_search_ends_with_the_confirmation_of_its_contenders(gatesearch: Gates
     assert judged is not None
     assert len(judged.tests) == 2 * 2 * 2
     for test in judged.tests:
-        row = confirmed.set_index("cell").loc[test.cell[:8]]
+        row = confirmed.set_index("cell").loc[short_id(test.cell)]
         assert row[f"{test.task}_vs_{'gru' if test.other == GRU else 'lstm'}"] == str(test.standing)
         assert row[f"{test.task}_repeats"] in (2, 3)
     again = gatesearch("finalists", "one", "--workers", "0")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cells.files import read_cell
+from search.cells.ids import short_id
 from search.cells.library import LIBRARY
 from search.cells.notation.recipe import format_recipe
 from tests.test_search.test_cli.conftest import Gatesearch
@@ -37,8 +38,8 @@ def test_logs_become_one_file_for_each_distinct_cell(logs: Path, here: Path, gat
     own = read_cell("new/cells/recepie-1000001.cell")
     assert (said.status, said.err) == (0, "")
     assert said.out.splitlines() == [
-        f"logs/log_0.json: the named cell gru ({LIBRARY['gru'].graph.id[:8]})",
-        f"logs/log_2.json: the same cell as logs/log_1.json ({own.id[:8]})",
+        f"logs/log_0.json: the named cell gru ({short_id(LIBRARY['gru'].graph.id)})",
+        f"logs/log_2.json: the same cell as logs/log_1.json ({short_id(own.id)})",
         "3 cells read, 2 distinct, 1 of them named",
         "2 files written to new/cells",
     ]

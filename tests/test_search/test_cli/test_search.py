@@ -10,6 +10,7 @@ import pytest
 from scipy.io import savemat
 
 from results.store.store import Store
+from search.cells.ids import short_id
 from search.cells.notation.formula import parse_formula
 from search.profiles.loading import parse_profile
 from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
@@ -140,7 +141,7 @@ def test_a_formula_file_and_a_task_of_ones_own_are_searched_with(gatesearch: Gat
     assert gatesearch(*SEARCH, "own", *own, "--proposals", "1").status == 0
     table = pd.read_csv(here / "runs" / "own" / "leaderboard.csv")
     row = table[table["name"] == "light"].iloc[0]
-    assert row["cell"] == parse_formula(formula).canonical().id[:8]
+    assert row["cell"] == short_id(parse_formula(formula).canonical().id)
     assert row["origin"] == "baseline"
     assert row["echo_settings"] == 1
     again = ("search", "own", "--resume", "--task", "owntasks:Echo", "--workers", "0")

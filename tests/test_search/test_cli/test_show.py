@@ -10,6 +10,7 @@ import pytest
 
 from results.store.store import Store
 from search.cells.drawing.diagram import MINUS, SIGMA, TIMES
+from search.cells.ids import printed_id, short_id
 from search.cells.library import FAMILY_OF, LIBRARY
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
@@ -66,7 +67,7 @@ def test_a_found_cell_is_shown_with_its_lineage_back_to_a_seed(
         said = gatesearch("show", row.id[:8], "--run", "kept")
         assert (said.status, said.err) == (0, "")
         assert parse_formula(_formula(said.out)).canonical().id == row.id
-        assert f"    {row.id[:8]} from " in said.out
+        assert f"    {short_id(row.id)} from " in said.out
         assert all(mutation in said.out for mutation in row.mutations)
         assert re.search(r" from (gru|lstm) \(proposal \d+\):", said.out)
         assert gatesearch("show", row.id[:8].upper()).out == said.out  # no run named: the only one that has it
@@ -79,11 +80,11 @@ def test_cells_are_listed_as_a_table_and_as_json(gatesearch: Gatesearch) -> None
     rows = json.loads(gatesearch("cells", "--json").out)
     assert [row["name"] for row in rows] == list(LIBRARY)
     for row in rows:
-        assert parse_formula(row["formula"]).canonical().id == row["id"]
+        assert printed_id(parse_formula(row["formula"]).canonical().id) == row["id"]
     lstm = next(row for row in rows if row["name"] == "lstm")
     assert (lstm["states"], lstm["matrix_products"]) == (2, 8)
     table = gatesearch("cells").out
-    assert all(f"{row['name']} " in table and row["id"][:8] in table for row in rows)
+    assert all(f"{row['name']} " in table and row["id"][:9] in table for row in rows)
 
 
 def test_cells_are_chosen_by_family_year_and_loops(gatesearch: Gatesearch) -> None:
