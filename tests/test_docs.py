@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from results.tables.leaderboard import COLUMNS, TIME_COLUMNS
+from results.tables.columns import COLUMNS, TIME_COLUMNS
 from search.cli.main import COMMANDS, run
 from tests.docs_pages import DOCS, commands_of, files_of, run_page, shown_pattern
 from tests.paths import ROOT

@@ -1,6 +1,7 @@
 """Discrimination of a run's tasks as lines of text."""
 
 import textwrap
+from search.cells.text import counted
 from collections.abc import Sequence
 
 from results.scores.discrimination import ENOUGH, SATURATED, Discrimination
@@ -24,7 +25,7 @@ def discrimination_lines(rows: Sequence[Discrimination]) -> list[str]:
 
 
 def _title(rows: Sequence[Discrimination]) -> str:
-    return f"Do the tasks tell cells apart? (gated named cells over {rows[0].repeats} seeds)"
+    return f"Do the tasks tell cells apart? (gated named cells over {counted(rows[0].repeats, 'seed')})"
 
 
 def _texts(row: Discrimination) -> tuple[str, ...]:

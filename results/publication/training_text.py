@@ -1,6 +1,7 @@
 """Text on how the given cells were trained: those that could not be, and how wide the grid of settings is."""
 
 import textwrap
+from search.cells.text import counted
 from collections.abc import Sequence
 
 from results.scores.confirmation import EVEN_MARGIN
@@ -34,9 +35,9 @@ def _outcome(one: Untrained) -> str:
     if one.fresh:
         return "fresh seeds diverged or failed"
     if one.lost == one.trials:
-        return f"no result with any of {one.trials} settings"
+        return f"no result with any of {counted(one.trials, 'setting')}"
     if not one.lost:
-        return f"not above the constant baseline with any of {one.trials} settings"
+        return f"not above the constant baseline with any of {counted(one.trials, 'setting')}"
     return f"not above the constant baseline with {one.at_chance} settings, no result with {one.lost}"
 
 

@@ -251,7 +251,7 @@ class Store(Database):
 
     @property
     def leaderboard_format(self) -> int:
-        """Format of the run's `leaderboard.csv` (`results.tables.leaderboard.FORMAT`)."""
+        """Format of the run's `leaderboard.csv` (`results.tables.columns.FORMAT`)."""
         return self._information.leaderboard_format
 
     def mark(self, **information: Any) -> None:

@@ -15,7 +15,7 @@ from results.store.setting_key import fields_in
 from results.store.store import Store
 from results.store.summary import funnel
 from results.store.words import TrialState
-from results.tables.leaderboard import TABLE_FILE
+from results.tables.files import TEXT_FILES, TRIALS_FILE
 from results.trackers.exported_trials import ExportedTrial, exported_trials, extra_missing
 from search.cells.ids import printed_id
 
@@ -23,7 +23,7 @@ KEY = "gatesearch.key"
 """Tag that identifies a run."""
 
 _PARENT = "mlflow.parentRunId"
-_ARTIFACTS = (TABLE_FILE, PROFILE_FILE, "report.html")
+_ARTIFACTS = (*TEXT_FILES, TRIALS_FILE, PROFILE_FILE, "report.html")
 _MOST_METRICS = 1000  # in one call of MLflow
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from results.store.store import Store
-from results.tables.leaderboard import write_leaderboard
+from results.tables.files import write_tables
 from search.engine.engine import Engine
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
@@ -166,7 +166,7 @@ def measure_resume(folder: Path, tasks: Mapping[str, Task], seed: int) -> tuple[
         except _ReadyError:
             ready = time.perf_counter() - started
         started = time.perf_counter()
-        write_leaderboard(store, profile.ranked, folder / "leaderboard.csv")
+        write_tables(store, profile.ranked, folder, trials=False)
         return ready, time.perf_counter() - started
 
 

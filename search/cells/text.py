@@ -11,6 +11,11 @@ def number_text(number: float) -> str:
     return str(int(number)) if float(number).is_integer() else repr(float(number))
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number of things in words: 1 row, 2,000 rows; `plural` where it is not the noun and an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def shorten(text: str, limit: int = 100) -> str:
     """Return the text, cut to `limit` characters that end in three dots if it is longer."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -13,6 +13,7 @@ from results.store.sanitize import printable
 from search.cells.ids import printed_id, short_id
 from search.cells.importing import ImportedCell, ImportedFile, files_of_import, read_for_import
 from search.cells.library import name_of
+from search.cells.text import counted
 from search.core.errors import SearchError
 
 NOT_ALL = 1
@@ -74,10 +75,10 @@ def import_(files: tuple[Path, ...], folder: Path, as_json: bool) -> int:
             click.echo(line)
         named = sum(name_of(cell_id) is not None for cell_id in written)
         failed = f"; {len(bad):,} could not be read" if bad else ""
-        click.echo(f"{_count(len(good), 'cell')} read, {len(written):,} distinct, {named:,} of them named{failed}")
+        click.echo(f"{counted(len(good), 'cell')} read, {len(written):,} distinct, {named:,} of them named{failed}")
         kept = len(written) - new
         there = f" ({kept:,} already there)" if kept else ""
-        click.echo(f"{_count(new, 'file')} written to {printable(str(folder))}{there}")
+        click.echo(f"{counted(new, 'file')} written to {printable(str(folder))}{there}")
     return NOT_ALL if bad else 0
 
 
@@ -100,7 +101,7 @@ def _write(files: Mapping[str, ImportedFile], folder: Path) -> int:
     if other:
         raise SearchError(
             f"{str(folder / other[0])!r} exists with other content and is not overwritten, "
-            f"{_count(len(other), 'such file')} in all; give another folder"
+            f"{counted(len(other), 'such file')} in all; give another folder"
         )
     for file in new:
         write_atomically(folder / file.name, file.text)
@@ -144,7 +145,3 @@ def _records(
             }
         )
     return records
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -140,7 +140,7 @@ def test_what_is_added_beside_the_tables_is_no_harm(folder: Path, statement: str
 
 
 def test_a_formula_of_another_cell_is_refused(folder: Path) -> None:
-    with Store.open(folder) as store, pytest.raises(StoreError, match=f"'{CHILD}' is that of cell "):
+    with Store.open(folder) as store, pytest.raises(StoreError, match=f"'g{CHILD}' is that of cell "):
         graph_of(store.cell(CHILD))
 
 
@@ -169,7 +169,7 @@ def test_what_goes_wrong_while_a_sound_store_is_read_is_not(folder: Path) -> Non
 
 def test_a_cell_that_is_its_own_ancestor_is_refused(folder: Path) -> None:
     change(folder, f"UPDATE cells SET parent = '{CHILD}' WHERE id = '{GRU}'")
-    with Store.open(folder) as store, pytest.raises(StoreError, match=f"cell {CHILD} is its own ancestor"):
+    with Store.open(folder) as store, pytest.raises(StoreError, match=f"cell g{CHILD} is its own ancestor"):
         ancestry(store, CHILD)
 
 

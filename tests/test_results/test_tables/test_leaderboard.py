@@ -21,7 +21,9 @@ from results.store.errors import ResultsError, StoreError
 from results.store.records import CellRow, MeasureRow, ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import COMPLETE
-from results.tables.leaderboard import COLUMNS, columns, kind_of, known_names, leaderboard, write_leaderboard
+from results.tables.columns import COLUMNS, columns
+from results.tables.files import full_text, write_tables
+from results.tables.leaderboard import has_rank, kind_of, known_names, leaderboard
 from results.tables.readable import caption, readable, render_table, with_study
 from results.tables.trial_figures import trial_figures
 from search.cells.ids import short_id
@@ -264,7 +266,7 @@ def test_only_lost_trials_leave_a_row_without_numbers_at_the_end(store: Store) -
     store.add_cell(make_cell("f" * 16))
     store.record(None, [make_trial("f" * 16, state="failed", validation=None, test=None)])
     last = leaderboard(store, TASKS).iloc[-1]
-    assert last["cell"] == "ffffffff"
+    assert last["cell"] == "gffffffff"
     assert last["stage"] == "running"
     assert last["diverged_share"] == 1.0
     assert last[["rank", "score", "weakest_task", "arithmetic_ratio", "arithmetic_parameters"]].isna().all()
@@ -506,7 +508,7 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
                 if cell not in (other, "c" * 16) and (cell, other) != (GRU, LSTM):
                     tests[task, cell, name] = float(stats.ttest_rel(own, values[other]).pvalue)
     for task in TASKS:  # the seeds that chose a found cell cannot judge it
-        assert pd.isna([rows["c" * 8][f"{task}_vs_{name}"] for name in ("gru", "lstm", "gru_p", "lstm_p")]).all()
+        assert pd.isna([rows["gcccccccc"][f"{task}_vs_{name}"] for name in ("gru", "lstm", "gru_p", "lstm_p")]).all()
     verdicts = set()
     for (task, cell, name), p in zip(tests, holm_by_loop(list(tests.values())), strict=True):
         row = rows[{LSTM: "lstm"}.get(cell, short_id(cell))]
@@ -533,15 +535,18 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
     # The search's own numbers are still there, and no repeat has found its way into them.
     best = pick([t for t in store.trials() if t.repeat == 0], "a" * 16, "music")
     assert best is not None
-    assert rows["a" * 8]["music_validation"] == best.validation
+    assert rows["gaaaaaaaa"]["music_validation"] == best.validation
     gru_best = pick([t for t in store.trials() if t.repeat == 0], GRU, "music")
     assert gru_best is not None
     assert gru_best.validation is not None
-    assert rows["a" * 8]["search_score"] <= gru_best.validation / (best.validation or 0.0)
-    assert rows["d" * 8]["score"] == rows["d" * 8]["search_score"]
+    assert rows["gaaaaaaaa"]["search_score"] <= gru_best.validation / (best.validation or 0.0)
+    assert rows["gdddddddd"]["score"] == rows["gdddddddd"]["search_score"]
     for task in TASKS:
         layers = json.loads(found[task]["a" * 16][0].setting)["layers"]
-        assert (rows["a" * 8][f"{task}_units"], rows["a" * 8][f"{task}_multiply_adds"]) == (32, layers * 2 * 32**2)
+        assert (rows["gaaaaaaaa"][f"{task}_units"], rows["gaaaaaaaa"][f"{task}_multiply_adds"]) == (
+            32,
+            layers * 2 * 32**2,
+        )
 
 
 @pytest.mark.parametrize("units", [12, 30])
@@ -642,7 +647,7 @@ def test_accuracy_perplexity_and_the_error_of_the_test_set_are_means_over_the_re
     assert rows["lstm"]["arithmetic_test_se"] == pytest.approx(stats.sem(tests))
     assert math.isnan(rows["lstm"]["music_perplexity"])
     # A repeat was lost: a mean over the others would favour the cell.
-    lost = rows["b" * 8]
+    lost = rows["gbbbbbbbb"]
     assert (lost["arithmetic_lost"], math.isnan(lost["arithmetic_accuracy"])) == (1, True)
     assert math.isnan(lost["arithmetic_perplexity"])
     assert lost["arithmetic_test_set_se"] == pytest.approx(0.02)
@@ -673,8 +678,8 @@ def test_contenders_have_the_numbers_and_verdicts_of_their_confirmation(store: S
     frame = leaderboard(store, TASKS)
     rows = named(frame)
     assert {name: row["evidence"] for name, row in rows.items()} == {
-        **{"gru": "confirmed", "lstm": "confirmed", "c" * 8: "confirmed"},
-        **{"a" * 8: "retrained", "b" * 8: "retrained", "d" * 8: "search"},
+        **{"gru": "confirmed", "lstm": "confirmed", "gcccccccc": "confirmed"},
+        **{"gaaaaaaaa": "retrained", "gbbbbbbbb": "retrained", "gdddddddd": "search"},
     }
     fresh = [trial for trial in store.trials() if trial.repeat > 1000]
     raw: dict[tuple[str, str], float] = {}
@@ -683,20 +688,20 @@ def test_contenders_have_the_numbers_and_verdicts_of_their_confirmation(store: S
             cell: np.array([t.test for t in fresh if (t.cell, t.task) == (cell, task)], np.float64)
             for cell in (GRU, LSTM, "c" * 16)
         }
-        for name, cell in (("gru", GRU), ("lstm", LSTM), ("c" * 8, "c" * 16)):
+        for name, cell in (("gru", GRU), ("lstm", LSTM), ("gcccccccc", "c" * 16)):
             assert rows[name][f"{task}_test"] == pytest.approx(values[cell].mean())
             assert rows[name][f"{task}_repeats"] == 5
         ratio = values["c" * 16].mean() / values[GRU].mean()
-        assert rows["c" * 8][f"{task}_ratio"] == pytest.approx(ratio if task == "arithmetic" else 1 / ratio)
+        assert rows["gcccccccc"][f"{task}_ratio"] == pytest.approx(ratio if task == "arithmetic" else 1 / ratio)
         for name, other in (("gru", GRU), ("lstm", LSTM)):
             raw[task, name] = 2 * float(stats.ttest_rel(values["c" * 16], values[other]).pvalue)
     for (task, name), p in zip(raw, holm_by_loop(list(raw.values())), strict=True):
-        assert rows["c" * 8][f"{task}_vs_{name}_p"] == pytest.approx(p)
+        assert rows["gcccccccc"][f"{task}_vs_{name}_p"] == pytest.approx(p)
         # Above the GRU and below the LSTM by 0.05, where music is better when lower.
         ahead = (name == "gru") == (task == "arithmetic")
-        assert rows["c" * 8][f"{task}_vs_{name}"] == ("better" if ahead else "worse")
+        assert rows["gcccccccc"][f"{task}_vs_{name}"] == ("better" if ahead else "worse")
     # Named cells keep the family of the first round, which the confirmation does not change.
-    for name in ("a" * 8, "b" * 8, "lstm"):
+    for name in ("gaaaaaaaa", "gbbbbbbbb", "lstm"):
         for column in (f"{task}_vs_gru{end}" for task in TASKS for end in ("", "_p")):
             assert rows[name][column] == before[name][column]
 
@@ -709,7 +714,7 @@ def test_a_finalist_counts_once_it_has_every_repeat_at_the_best_setting_of_the_s
     assert leaderboard(store, TASKS)["evidence"].tolist().count("retrained") == 5
     best = found["arithmetic"]["c" * 16][0]
     store.record(None, [replace(best, setting='{"layers": 1, "learning_rate": 9}', repeat=0, validation=0.999)])
-    row = named(leaderboard(store, TASKS))["c" * 8]
+    row = named(leaderboard(store, TASKS))["gcccccccc"]
     assert (row["evidence"], row["arithmetic_validation"]) == ("search", 0.999)
 
 
@@ -756,7 +761,7 @@ def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> No
         "1.00",
         "1.00",
     ]
-    assert lines[4].split() == ["e" * 8, "stopped", "at", "a"]
+    assert lines[4].split() == ["geeeeeeee", "stopped", "at", "a"]
     assert lines[5].startswith("test metric; (scores) are search estimates")
     assert not any(short_id(LSTM) in line for line in rendered(frame, 1))
     assert not any(short_id(GRU) in line for line in rendered(frame.head(0), None))
@@ -774,8 +779,8 @@ def test_the_terminal_shows_errors_and_what_is_beyond_the_noise_as_far_as_they_f
     lines = rendered(frame, None, width)
     assert max(len(line) for line in lines) <= width
     assert not any("…" in line for line in lines)
-    line = next(line for line in lines if "a" * 8 in line)  # a given cell, which has a verdict
-    row = named(frame)["a" * 8]
+    line = next(line for line in lines if "gaaaaaaaa" in line)  # a given cell, which has a verdict
+    row = named(frame)["gaaaaaaaa"]
     mark = {"better": " +", "worse": " -", "undecided": ""}[row["arithmetic_vs_gru"]]
     error = "" if digits is None else f"±{row['arithmetic_test_se']:.{digits}f}"
     assert f" {row['arithmetic_test']:.{digits or 4}f}{error}{mark} " in line

@@ -16,6 +16,7 @@ import pytest
 from safetensors import safe_open
 
 from results.store.store import Store
+from search.cells.ids import printed_id
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from tests.test_search.test_cli.conftest import Gatesearch
@@ -197,7 +198,7 @@ def test_a_recipe_is_written_and_stands_wherever_a_cell_does(gatesearch: Gatesea
     recipe = json.loads((here / "mine.json").read_text())
     assert recipe["h_new_0"]["op"] == "blend"
     shown = gatesearch("show", "mine.json").out
-    assert shown.startswith(f"mine  (id {LIBRARY['mut3'].graph.id})\n")
+    assert shown.startswith(f"mine  (id {printed_id(LIBRARY['mut3'].graph.id)})\n")
     module = gatesearch("export", "mine.json").out
     assert "class Mine(nn.Module):" in module
     assert "the named cell mut3" in module

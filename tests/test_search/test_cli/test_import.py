@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cells.files import read_cell
-from search.cells.ids import short_id
+from search.cells.ids import printed_id, short_id
 from search.cells.library import LIBRARY
 from search.cells.notation.recipe import format_recipe
 from tests.test_search.test_cli.conftest import Gatesearch
@@ -101,7 +101,7 @@ def test_json_has_a_record_for_each_source(logs: Path, here: Path, gatesearch: G
         ["source", "recepie_id", "id", "name", "same_as", "file", "error"]
     ] * 4
     assert [tuple(record.values())[1:] for record in records[1:]] == [
-        (1000000, LIBRARY["gru"].graph.id, "gru", None, "cells/recepie-1000000.cell", None),
+        (1000000, printed_id(LIBRARY["gru"].graph.id), "gru", None, "cells/recepie-1000000.cell", None),
         (1000001, records[2]["id"], None, None, "cells/recepie-1000001.cell", None),
         (1000002, records[2]["id"], None, "logs/log_1.json", "cells/recepie-1000001.cell", None),
     ]
@@ -113,7 +113,7 @@ def test_one_recipe_of_a_list_is_a_cell_in_every_command(here: Path, gatesearch:
     (here / "list.json").write_text(json.dumps([OWN, GRU]))
     (here / "named.json").write_text(json.dumps({"mine": OWN, "theirs": GRU}))
     said = gatesearch("show", "list.json#1")
-    assert said.out.startswith(f"list-1  (id {LIBRARY['gru'].graph.id})\n")
+    assert said.out.startswith(f"list-1  (id {printed_id(LIBRARY['gru'].graph.id)})\n")
     exported = gatesearch("export", "named.json#mine", "--to", "formula")
     assert exported.status == 0
     (here / "mine.cell").write_text(exported.out)

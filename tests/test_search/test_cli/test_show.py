@@ -30,7 +30,7 @@ def _formula(shown: str) -> str:
 def test_the_gru_has_the_numbers_that_its_equations_have(gatesearch: Gatesearch) -> None:
     said = gatesearch("show", "gru", "--units", "10")
     assert said.status == 0
-    assert said.out.startswith(f"gru  (id {LIBRARY['gru'].graph.id})\n")
+    assert said.out.startswith(f"gru  (id {printed_id(LIBRARY['gru'].graph.id)})\n")
     assert "states                1 (h)\n" in said.out
     assert "matrix products       6 per step\n" in said.out
     # Six matrices; the biases add up before the three nonlinearities, so there is one for each linear node or gate.
@@ -51,7 +51,7 @@ def test_the_canonical_form_that_is_shown_is_the_cell(name: str, gatesearch: Gat
 def test_a_formula_file_is_a_cell(gatesearch: Gatesearch, here: Path) -> None:
     (here / "mine.cell").write_text(LIBRARY["mut1"].formula + "\n")
     said = gatesearch("show", "mine.cell")
-    assert said.out.startswith(f"mine  (id {LIBRARY['mut1'].graph.id})\n")
+    assert said.out.startswith(f"mine  (id {printed_id(LIBRARY['mut1'].graph.id)})\n")
     (here / "noending").write_text(LIBRARY["mut2"].formula)
     assert LIBRARY["mut2"].graph.id in gatesearch("show", "noending").out
 
