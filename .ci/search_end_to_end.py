@@ -51,7 +51,8 @@ def main() -> None:
     assert start("whole", *profile[:2], "--workers", "0", "--seed", "7").wait(LIMIT_SECONDS) == 0
 
     tables = [
-        pd.read_csv(RUNS / name / "leaderboard_full.csv").drop(columns=list(TIME_COLUMNS)) for name in ("killed", "whole")
+        pd.read_csv(RUNS / name / "leaderboard_full.csv").drop(columns=list(TIME_COLUMNS))
+        for name in ("killed", "whole")
     ]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
     table = tables[0]

@@ -29,6 +29,7 @@ from results.store.records import CellRow, EvaluationRow, ProposalRow, documenta
 from results.store.store import Store
 from results.store.toml import parse_toml
 from results.tables.leaderboard import leaderboard
+from results.tables.trials import TRIALS as TRIALS
 from results.tables.trials import table_frame, trials_frame
 from search.cells.crossover import printed_mutations
 from search.cells.ids import printed_id

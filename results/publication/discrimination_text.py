@@ -1,10 +1,10 @@
 """Discrimination of a run's tasks as lines of text."""
 
 import textwrap
-from search.cells.text import counted
 from collections.abc import Sequence
 
 from results.scores.discrimination import ENOUGH, SATURATED, Discrimination
+from search.cells.text import counted
 
 _HEADINGS = ("task", "cells", "spread", "error", "spread / error", "GRU of ceiling", "verdict")
 _MEANING = (

@@ -1,13 +1,13 @@
 """Text on how the given cells were trained: those that could not be, and how wide the grid of settings is."""
 
 import textwrap
-from search.cells.text import counted
 from collections.abc import Sequence
 
 from results.scores.confirmation import EVEN_MARGIN
 from results.scores.grid import ENOUGH, GridEdges
 from results.scores.untrained import Untrained
 from results.scores.verdict_words import joined
+from search.cells.text import counted
 
 _WIDTH = 92
 _GRID_HEADINGS = ("task", "hyperparameter", "values", "cells", "inside", "lowest", "highest", "steep", "verdict")

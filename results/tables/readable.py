@@ -23,10 +23,10 @@ from results.store.sanitize import printable
 from results.store.words import COMPLETE, Evidence, ScoreKind
 from results.tables.leaderboard import SIMULATED, has_rank, is_retrained, kind_of, known_names
 from results.tables.trial_figures import CROSS_ENTROPY
-from search.cells.text import counted
 from search.cells.library import REFERENCE, name_of, named_cell
 from search.cells.published.citation import address_of, short_citation
 from search.cells.published.entry import Reference
+from search.cells.text import counted
 
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 """Colours of a metric in a terminal. They mean the verdict of a corrected test, never that an estimate is larger."""

@@ -87,7 +87,7 @@ def table_frame(store: Store, columns: dict[str, str], key: str, table: str, ord
     for name in ("cell", "parent"):
         if name in names:
             frame[name] = pd.Series(
-                [None if cell is None else printed_id(cell) for cell in frame[name]], frame.index, object
+                [printed_id(cell) if isinstance(cell, str) else None for cell in frame[name]], frame.index, object
             )
     return frame
 

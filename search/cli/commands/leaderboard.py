@@ -10,20 +10,20 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from results.publication.publication import new_folder
 from results.scores.verdict import RunVerdict
 from results.store.files import write_atomically
 from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
 from results.store.words import Origin
-from results.tables.families import families_latex, families_markdown, family_table, render_families
 from results.tables.columns import COLUMNS
+from results.tables.families import families_latex, families_markdown, family_table, render_families
 from results.tables.files import TEXT_FILES, TRIALS_FILE, full_text, write_tables
 from results.tables.leaderboard import kind_of, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table, to_latex, to_markdown, with_study
 from results.tables.run_verdict import verdict_of
 from results.tables.selection import FAMILY_NAMES, Front, selected
-from results.publication.publication import new_folder
 from search.cli.display import say_verdict
 from search.cli.outputs import check_replaceable
 from search.core.errors import SearchError

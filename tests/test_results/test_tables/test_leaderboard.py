@@ -26,7 +26,7 @@ from results.tables.files import full_text, write_tables
 from results.tables.leaderboard import has_rank, kind_of, known_names, leaderboard
 from results.tables.readable import caption, readable, render_table, with_study
 from results.tables.trial_figures import trial_figures
-from search.cells.ids import short_id
+from search.cells.ids import printed_id, short_id
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_graph
 from tests.test_results.rows import (
@@ -47,22 +47,37 @@ from tests.test_results.rows import (
 
 def of_task(task: str) -> list[str]:
     names = (
-        "metric test test_se test_set_se gain gain_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost "
-        "validation accuracy perplexity settings units parameters multiply_adds"
+        "metric test test_se test_low test_high test_set_se gain gain_se gain_low gain_high ratio ratio_se ratio_low "
+        "ratio_high vs_gru vs_gru_p vs_gru_p_raw vs_lstm vs_lstm_p vs_lstm_p_raw repeats lost validation accuracy "
+        "perplexity settings setting units parameters multiply_adds"
     )
     return [f"{task}_{name}" for name in names.split()]
 
 
 HEADER = [
-    *("rank", "cell", "name", "origin", "parent", "stage", "simulated"),
+    *("rank", "cell", "name", "verdict", "id", "origin", "parent", "proposal", "stage", "simulated"),
     *("evidence", "score", "score_se", "rank_best", "rank_worst", "gain_score", "ratio_score", "search_score"),
     "weakest_task",
     *of_task("arithmetic"),
     *of_task("music"),
-    *("diverged_share", "relative_parameters", "relative_multiply_adds", "loop_products", "linear_in_state"),
+    *(
+        "diverged_share",
+        "parameters",
+        "relative_parameters",
+        "relative_multiply_adds",
+        "loop_products",
+        "linear_in_state",
+    ),
     *("front", "trials", "steps", "seconds"),
     *("relative_step_seconds", "front_step_seconds"),
     *("environments", "formula"),
+]
+
+
+SHORT = [
+    *("rank", "cell", "name", "verdict", "score", "score_se"),
+    *("arithmetic_test", "arithmetic_test_se", "arithmetic_units", "music_test", "music_test_se", "music_units"),
+    *("parameters", "relative_step_seconds", "formula"),
 ]
 
 
@@ -112,8 +127,10 @@ def expected_rows(
         row: dict[str, object] = {
             "cell": short_id(cell.id),
             "name": cell.name,
+            "verdict": "search estimate" if stage == COMPLETE else stage,
             "origin": cell.origin,
             "parent": names[cell.parent] if cell.parent else None,
+            "proposal": cell.proposal,
             "stage": stage,
             "simulated": False,
             "evidence": "search",
@@ -171,6 +188,7 @@ def expected_rows(
                 f"{task}_gain_se": gain_error,
                 f"{task}_accuracy": best.test if best and task != "music" else None,
                 f"{task}_perplexity": pytest.approx(math.exp(1.75)) if best and task != "music" else None,
+                f"{task}_setting": best.setting if best else None,
                 f"{task}_units": sizes[0],
                 f"{task}_parameters": sizes[1],
                 f"{task}_multiply_adds": sizes[2],
@@ -187,6 +205,7 @@ def expected_rows(
         row["weakest_task"] = min(shares, key=lambda task: shares[task]) if shares else None
         row["score_se"] = errors[str(row["weakest_task"])] if row["score"] is not None else None
         row["search_score"] = row["score"]
+        row["parameters"] = round(statistics.mean(parameters)) if parameters else None
         row["relative_parameters"] = pytest.approx(stats.gmean(relative)) if relative else None
         row["relative_multiply_adds"] = pytest.approx(stats.gmean(products)) if products else None
         row["relative_step_seconds"] = pytest.approx(math.exp(sum(times) / len(times))) if times else None
@@ -203,7 +222,9 @@ def expected_rows(
     ranked_scores = [order[1] for order in orders if not order[0]]  # type: ignore[index]
     for place, row in enumerate(rows):
         # One more than the number of better cells: equal scores share a rank.
-        row["rank"] = 1 + ranked_scores.index(ranked_scores[place]) if place < len(ranked_scores) else None
+        row["rank"] = (
+            1 + ranked_scores.index(ranked_scores[place]) if place < len(ranked_scores) else 1 + len(ranked_scores)
+        )
     return rows
 
 
@@ -224,8 +245,10 @@ def test_every_number_is_that_of_a_plain_loop(tmp_path: Path, seed: int, kind: s
     assert set(frame.index) <= {cell.id for cell in run[0]}
     assert [short_id(cell) for cell in frame.index] == frame["cell"].tolist()
     assert found == expected
-    assert any(row["rank"] is None for row in found)
-    assert sum(row["rank"] is not None for row in found) > 2
+    assert frame["rank"].dtype == np.int64
+    assert not has_rank(frame).all()
+    assert has_rank(frame).sum() > 2
+    assert set(frame["rank"][~has_rank(frame)]) == {has_rank(frame).sum() + 1}
     assert kind_of(frame) == kind
 
 
@@ -265,11 +288,13 @@ def test_only_lost_trials_leave_a_row_without_numbers_at_the_end(store: Store) -
     fill(store, *random_run(np.random.default_rng(1)))
     store.add_cell(make_cell("f" * 16))
     store.record(None, [make_trial("f" * 16, state="failed", validation=None, test=None)])
-    last = leaderboard(store, TASKS).iloc[-1]
+    frame = leaderboard(store, TASKS)
+    last = frame.iloc[-1]
+    assert (last["rank"], last["verdict"]) == (has_rank(frame).sum() + 1, "running")
     assert last["cell"] == "gffffffff"
     assert last["stage"] == "running"
     assert last["diverged_share"] == 1.0
-    assert last[["rank", "score", "weakest_task", "arithmetic_ratio", "arithmetic_parameters"]].isna().all()
+    assert last[["score", "weakest_task", "arithmetic_ratio", "arithmetic_parameters"]].isna().all()
 
 
 def test_without_the_gru_there_are_metrics_but_no_ratios(store: Store) -> None:
@@ -277,7 +302,7 @@ def test_without_the_gru_there_are_metrics_but_no_ratios(store: Store) -> None:
     store.record(None, [make_trial(LSTM, task) for task in TASKS])
     row = leaderboard(store, TASKS).iloc[0]
     assert row["arithmetic_validation"] == 0.5
-    assert row[["rank", "score", "arithmetic_ratio", "arithmetic_ratio_se"]].isna().all()
+    assert row[["score", "arithmetic_ratio", "arithmetic_ratio_se"]].isna().all()
 
 
 @pytest.mark.parametrize("content", ["nothing", "gru", "found"])
@@ -288,18 +313,19 @@ def test_the_header_depends_on_the_tasks_alone(store: Store, tmp_path: Path, con
     if content == "found":
         fill(store, *random_run(np.random.default_rng(0)))
     assert list(columns(TASKS)) == HEADER
-    assert leaderboard(store, TASKS).columns.tolist() == HEADER
-    path = tmp_path / "leaderboard.csv"
-    write_leaderboard(store, TASKS, path)
-    assert path.read_text().splitlines()[0].split(",") == HEADER
-    assert pd.read_csv(path).columns.tolist() == HEADER
+    assert leaderboard(store, TASKS).columns.tolist() == [name for name in HEADER if name != "id"]
+    write_tables(store, TASKS, tmp_path, trials=True)
+    for file, header in (("leaderboard_full.csv", HEADER), ("leaderboard.csv", SHORT)):
+        assert (tmp_path / file).read_text().splitlines()[0].split(",") == header
+        assert pd.read_csv(tmp_path / file).columns.tolist() == header
 
 
 def test_every_column_is_documented() -> None:
     assert [name for name in COLUMNS if not name.startswith("TASK_")] == [
         name for name in HEADER if not name.startswith(TASKS)
     ]
-    assert all(COLUMNS.values())
+    assert all(column.meaning for column in COLUMNS.values())
+    assert len(columns(("arithmetic", "xml", "language", "music"), main=True)) == 21
 
 
 def test_formulas_are_in_the_form_for_people_unless_they_are_not_needed(store: Store) -> None:
@@ -342,9 +368,8 @@ def test_the_loops_of_a_cell_are_in_its_row_and_unknown_for_a_damaged_formula(st
         assert (row["loop_products"], row["linear_in_state"]) == known or (
             known == (None, None) and pd.isna(row["loop_products"])
         )
-    path = tmp_path / "leaderboard.csv"
-    write_leaderboard(store, TASKS, path)
-    with path.open(newline="") as file:
+    write_tables(store, TASKS, tmp_path, trials=False)
+    with (tmp_path / "leaderboard_full.csv").open(newline="") as file:
         printed = {(row["loop_products"], row["linear_in_state"]) for row in csv.DictReader(file)}
     assert printed == {("1", "False"), ("0", "True"), ("0", "False"), ("", "")}
 
@@ -358,9 +383,10 @@ def test_pandas_reads_the_csv_back_without_help(store: Store, tmp_path: Path) ->
     cells, trials, proposals = random_run(np.random.default_rng(5))
     cells[5] = replace(cells[5], name='=1+1, "ü"\n[bold]', formula="a = x\nb = a\nh' = b\n")
     fill(store, cells, trials, proposals)
-    path = tmp_path / "leaderboard.csv"
-    write_leaderboard(store, TASKS, path)
+    path = tmp_path / "leaderboard_full.csv"
+    write_tables(store, TASKS, tmp_path, trials=False)
     frame, read = leaderboard(store, TASKS), pd.read_csv(path)
+    frame = frame.assign(id=frame.index.map(printed_id))
     with path.open(newline="", encoding="utf-8") as file:
         exact = list(csv.DictReader(file))
     assert len(read) == len(frame)
@@ -389,8 +415,7 @@ def test_the_same_rows_make_the_same_bytes_in_whatever_order_they_came(tmp_path:
                 store.record(None, [trials[place]])
             for place in rng.permutation(len(proposals)):
                 store.add_proposal(proposals[place])
-            write_leaderboard(store, TASKS, tmp_path / f"{k}.csv")
-            texts.add((tmp_path / f"{k}.csv").read_bytes())
+            texts.add(full_text(leaderboard(store, TASKS)))
     assert len(texts) == 1
 
 
@@ -427,13 +452,14 @@ def test_a_list_of_tasks_that_makes_no_table_is_refused(store: Store, tasks: lis
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_path: Path) -> None:
-    path = tmp_path / "leaderboard.csv"
-    write_leaderboard(store, TASKS, path)
-    content = path.read_bytes()
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    write_tables(store, TASKS, folder, trials=True)
+    content = {entry.name: entry.read_bytes() for entry in folder.iterdir()}
+    assert sorted(content) == ["columns.json", "leaderboard.csv", "leaderboard_full.csv", "trials.parquet"]
     with pytest.raises(StoreError, match="the system refused it"):
-        write_leaderboard(store, TASKS, path / "below" / "it.csv")
-    assert path.read_bytes() == content
-    assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["leaderboard.csv"]
+        write_tables(store, TASKS, folder / "leaderboard.csv" / "below", trials=True)
+    assert {entry.name: entry.read_bytes() for entry in folder.iterdir()} == content
 
 
 def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> dict[str, dict[str, list[TrialRow]]]:
@@ -605,7 +631,7 @@ def test_a_run_that_gains_rank_has_no_scores_without_its_constant_baselines(tmp_
     with make_store(tmp_path / "run", '[search]\nscore = "gain"\n') as store:
         fill(store, *random_run(np.random.default_rng(0)))
         frame = leaderboard(store, TASKS)
-    assert frame[["score", "gain_score", "arithmetic_gain", "rank"]].isna().all(axis=None)
+    assert frame[["score", "gain_score", "arithmetic_gain"]].isna().all(axis=None)
     assert frame["ratio_score"].notna().any()
 
 
