@@ -6,7 +6,8 @@ A table stands between two comments. The first one is the command that prints it
     ...
     <!-- end -->
 
-A test compares the tables in the pages with what the commands print.
+The columns of the leaderboard stand between `<!-- columns -->` and `<!-- end -->`, from the registry that the program
+has. A test compares the tables in the pages with what the commands print, and with the registry.
 """
 
 import re
@@ -15,12 +16,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from results.tables.columns import COLUMNS, OF_METRIC
+
 ROOT = Path(__file__).parents[1]
 
 TABLE = re.compile(
     r"^(<!-- gatesearch (?P<words>[^\n]+) -->\n)(?P<table>.*?)^(<!-- end -->)$", re.DOTALL | re.MULTILINE
 )
 """A table with the comments around it."""
+
+DESCRIPTION = re.compile(r"^(<!-- columns -->\n)(?P<table>.*?)^(<!-- end -->)$", re.DOTALL | re.MULTILINE)
+"""The description of the columns with the comments around it."""
 
 _VERDICT = re.compile(r"\A<!--.*?-->\n\n", re.DOTALL)
 """The verdict, which a command prints as a comment."""
@@ -39,6 +45,16 @@ def with_tables(page: str, run: Callable[[list[str]], str]) -> str:
     return TABLE.sub(printed, page)
 
 
+def columns_table() -> str:
+    """Return the columns of the leaderboard as a Markdown table; those of the short one have their names in bold."""
+    lines = ["| column | type | unit | better | meaning |", "|---|---|---|---|---|"]
+    for name, column in COLUMNS.items():
+        shown = f"**`{name}`**" if column.main else f"`{name}`"
+        unit, better = ("of the task" if text == OF_METRIC else text for text in (column.unit, column.better))
+        lines.append(f"| {shown} | {column.type} | {unit} | {better} | {column.meaning} |")
+    return "\n".join(lines)
+
+
 def run(words: list[str]) -> str:
     """Return the output of a command line, given the words after `gatesearch`."""
     command = [sys.executable, "-m", "gatesearch", *words]
@@ -49,6 +65,10 @@ def main() -> None:
     """Print the tables of every page into the page."""
     for path in sorted((ROOT / "docs").glob("*.md")):
         page = path.read_text("utf-8")
+        if DESCRIPTION.search(page):
+            page = DESCRIPTION.sub(lambda found: f"{found[1]}{columns_table()}\n{found[3]}", page)
+            path.write_text(page, "utf-8")
+            print(f"columns written to {path}")
         if TABLE.search(page):
             path.write_text(with_tables(page, run), "utf-8")
             print(f"tables written to {path}")

@@ -102,7 +102,12 @@ def columns_text(store: Store, tasks: Sequence[str]) -> str:
         FULL_FILE: [entry for _, entry in known],
         TRIALS_FILE: [_entry(name, column, None, ("", None)) for name, column in TIDY.items()],
     }
-    return json.dumps({"format": FORMAT, "files": files}, indent=1, ensure_ascii=False) + "\n"
+    texts = []
+    for name, entries in files.items():  # a line for each column
+        lines = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
+        texts.append(f" {json.dumps(name)}: [\n{lines}\n ]")
+    body = ",\n".join(texts)
+    return f'{{"format": {FORMAT}, "files": {{\n{body}\n}}}}\n'
 
 
 def _entry(name: str, column: Column, task: str | None, metric: tuple[str, bool | None]) -> dict[str, Any]:

@@ -96,7 +96,8 @@ def _write(files: Mapping[str, ImportedFile], folder: Path) -> int:
         other = [
             file.name
             for file in files.values()
-            if file.name not in names and (folder / file.name).read_bytes() != file.text.encode()
+            if file.name not in names
+            and (folder / file.name).read_bytes() not in (file.text.encode(), file.earlier.encode())
         ]
     if other:
         raise SearchError(

@@ -102,7 +102,7 @@ def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
     assert "Found in run done" in told
     assert all(mutation in told for mutation in row.mutations)
     assert f"xml accuracy {best:.4f} on validation" in told
-    table = pd.read_csv(finished / "leaderboard.csv").set_index("name")
+    table = pd.read_csv(finished / "leaderboard_full.csv").set_index("name")
     told = " ".join(gatesearch("export", "lstm", "--run", "kept").out.split('"""')[1].split())
     place = f"rank {table['rank']['lstm']:.0f} of {table['rank'].count()}"
     assert f"In run done: score {table['score']['lstm']:.4f}, {place} (the smallest ratio to the GRU on xml," in told
