@@ -299,7 +299,7 @@ def _figures(
             rows.append(
                 (
                     *head,
-                    printed_id(incumbent.cell),
+                    incumbent.cell,
                     label,
                     incumbent.score,
                     confirmed.score,
