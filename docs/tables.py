@@ -16,8 +16,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from results.tables.columns import COLUMNS, OF_METRIC
-
 ROOT = Path(__file__).parents[1]
 
 TABLE = re.compile(
@@ -45,19 +43,14 @@ def with_tables(page: str, run: Callable[[list[str]], str]) -> str:
     return TABLE.sub(printed, page)
 
 
-def columns_table() -> str:
-    """Return the columns of the leaderboard as a Markdown table; those of the short one have their names in bold."""
-    lines = ["| column | type | unit | better | meaning |", "|---|---|---|---|---|"]
-    for name, column in COLUMNS.items():
-        shown = f"**`{name}`**" if column.main else f"`{name}`"
-        unit, better = ("of the task" if text == OF_METRIC else text for text in (column.unit, column.better))
-        lines.append(f"| {shown} | {column.type} | {unit} | {better} | {column.meaning} |")
-    return "\n".join(lines)
-
-
 def run(words: list[str]) -> str:
     """Return the output of a command line, given the words after `gatesearch`."""
-    command = [sys.executable, "-m", "gatesearch", *words]
+    return run_module("gatesearch", *words)
+
+
+def run_module(*words: str) -> str:
+    """Return the output of a module, given its name and its arguments."""
+    command = [sys.executable, "-m", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
@@ -66,7 +59,8 @@ def main() -> None:
     for path in sorted((ROOT / "docs").glob("*.md")):
         page = path.read_text("utf-8")
         if DESCRIPTION.search(page):
-            page = DESCRIPTION.sub(lambda found: f"{found[1]}{columns_table()}\n{found[3]}", page)
+            table = run_module("results.tables.columns_page")
+            page = DESCRIPTION.sub(lambda found, table=table: f"{found[1]}{table}{found[3]}", page)
             path.write_text(page, "utf-8")
             print(f"columns written to {path}")
         if TABLE.search(page):

@@ -40,7 +40,7 @@ class EngineFigures:
     second_half_mb: float  # growth over the second half of the proposals
     store_mb: float
     resume_seconds: float  # from opening the store to the first trial that could be submitted
-    leaderboard_seconds: float  # time to write leaderboard.csv
+    leaderboard_seconds: float  # time to write the tables, without the trials
     ray_trials: int  # of a shorter search with two Ray workers
     ray_ms: float  # wall-clock time per trial: drawing, sending, deciding, storing
     processors: int  # of the cluster in virtual time
