@@ -52,14 +52,18 @@ class LiveTable:
         """Write the table if a cell is complete and the last time is long enough ago."""
         started = time.monotonic()
         if outcome.is_complete and started >= self._due:
-            self.write()
+            self.write(trials=False)
             ended = time.monotonic()
             self._due = ended + max(TABLE_SECONDS, (ended - started) / TABLE_SHARE)
 
-    def write(self) -> None:
-        """Write the table, as far as it can be written: the store matters more, and is the truth."""
+    def write(self, *, trials: bool) -> None:
+        """Write the tables, as far as they can be written: the store matters more, and is the truth.
+
+        `trials` says whether the trials are written too, which takes longer: at the end, as else they would be older
+        than the tables.
+        """
         with suppress(ResultsError):
-            write_tables(self._run.store, self._run.profile.ranked, self._run.store.folder, trials=False)
+            write_tables(self._run.store, self._run.profile.ranked, self._run.store.folder, trials=trials)
 
 
 def create_run(
@@ -352,7 +356,7 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             observer.on_interrupt(run, engine.progress)
-        table.write()  # the first error is the one to report
+        table.write(trials=True)  # the first error is the one to report
         raise
     observer.on_finish(run, engine.progress)
     return engine.progress

@@ -35,11 +35,13 @@ class Echo(Memorization):
 
 
 def test_a_search_leaves_a_store_its_profile_and_a_table_that_pandas_reads(finished: Path) -> None:
-    assert {"run.sqlite", "profile.toml", "leaderboard.csv"} <= {path.name for path in finished.iterdir()}
+    files = {"run.sqlite", "profile.toml", "leaderboard.csv", "leaderboard_full.csv", "columns.json", "trials.parquet"}
+    assert files <= {path.name for path in finished.iterdir()}
     table = pd.read_csv(finished / "leaderboard_full.csv")
     assert set(table.loc[table["origin"] == "baseline", "name"]) == {"tanh", "lstm", "gru"}
     assert table.loc[table["name"] == "gru", "score"].item() == 1.0
-    ranked = table.dropna(subset="rank")
+    assert table["rank"].dtype == "int64"
+    ranked = table[(table["stage"] == "complete") & table["score"].notna()]
     fresh = ranked[ranked["evidence"] == "retrained"]  # these come first, and ties share a rank
     assert fresh["rank"].tolist() == fresh["score"].rank(method="min", ascending=False).tolist()
     assert ranked["rank"].is_monotonic_increasing
