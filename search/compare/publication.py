@@ -53,8 +53,9 @@ def publish_comparison(
             (made / name).mkdir()
             store.copy_to(made / name / FILE)
             write_atomically(made / name / PROFILE_FILE, store.profile)
-            if name != FOLDER:  # the search's own table may be of an earlier version
-                write_tables(store, base_profile(plan).ranked, made / name, trials=False)
+            if name != FOLDER:  # the search's own tables may be of an earlier version, which the copy has to know
+                with Store.open(made / name) as copy:
+                    write_tables(copy, base_profile(plan).ranked, copy.folder, trials=False)
         write_atomically(made / PLAN_FILE, plan.to_toml())
         for file, text in comparison_files(compared, incumbents, target.name).items():
             write_atomically(made / file, text)
