@@ -109,9 +109,9 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     _put_intervals(frame, tasks)
     sizes = frame[[f"{task}_parameters" for task in tasks]].astype("float64")
     frame["parameters"] = sizes.mean(axis=1).round().astype("Int64")
-    frame["verdict"] = [
-        row_verdict(row, cell, tasks) for cell, row in zip(frame.index, frame.to_dict("records"), strict=True)
-    ]
+    judged = ["stage", "evidence", *(f"{task}_vs_{other}" for task in tasks for other in ("gru", "lstm"))]
+    rows = zip(frame.index, frame[judged].to_dict("records"), strict=True)
+    frame["verdict"] = pd.Series([row_verdict(row, cell, tasks) for cell, row in rows], frame.index, dtype=object)
     for size in ("parameters", "multiply_adds"):
         frame[f"relative_{size}"] = relative_sizes(frame[[f"{task}_{size}" for task in tasks]])
     frame = pd.concat([frame, totals(store, frame.index)], axis=1)
