@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from results.tables.leaderboard import TIME_COLUMNS
+from results.tables.columns import TIME_COLUMNS
 
 GATESEARCH = Path(sys.executable).with_name("gatesearch")
 PROFILE = Path(__file__).with_name("smoke.toml")
@@ -51,7 +51,8 @@ def main() -> None:
     assert start("whole", *profile[:2], "--workers", "0", "--seed", "7").wait(LIMIT_SECONDS) == 0
 
     tables = [
-        pd.read_csv(RUNS / name / "leaderboard.csv").drop(columns=list(TIME_COLUMNS)) for name in ("killed", "whole")
+        pd.read_csv(RUNS / name / "leaderboard_full.csv").drop(columns=list(TIME_COLUMNS))
+        for name in ("killed", "whole")
     ]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
     table = tables[0]

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from results.tables.leaderboard import TIME_COLUMNS
+from results.tables.columns import TIME_COLUMNS
 
 GATESEARCH = Path(sys.executable).with_name("gatesearch")
 RAY = Path(sys.executable).with_name("ray")
@@ -98,7 +98,7 @@ def trials(name: str) -> int:
 
 
 def assert_same_table(name: str) -> None:
-    tables = [pd.read_csv(RUNS / run / "leaderboard.csv").drop(columns=[*TIME_COLUMNS]) for run in (name, "whole")]
+    tables = [pd.read_csv(RUNS / run / "leaderboard_full.csv").drop(columns=[*TIME_COLUMNS]) for run in (name, "whole")]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 

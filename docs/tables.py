@@ -6,7 +6,8 @@ A table stands between two comments. The first one is the command that prints it
     ...
     <!-- end -->
 
-A test compares the tables in the pages with what the commands print.
+The columns of the leaderboard stand between `<!-- columns -->` and `<!-- end -->`, from the registry that the program
+has. A test compares the tables in the pages with what the commands print, and with the registry.
 """
 
 import re
@@ -21,6 +22,9 @@ TABLE = re.compile(
     r"^(<!-- gatesearch (?P<words>[^\n]+) -->\n)(?P<table>.*?)^(<!-- end -->)$", re.DOTALL | re.MULTILINE
 )
 """A table with the comments around it."""
+
+DESCRIPTION = re.compile(r"^(<!-- columns -->\n)(?P<table>.*?)^(<!-- end -->)$", re.DOTALL | re.MULTILINE)
+"""The description of the columns with the comments around it."""
 
 _VERDICT = re.compile(r"\A<!--.*?-->\n\n", re.DOTALL)
 """The verdict, which a command prints as a comment."""
@@ -41,7 +45,12 @@ def with_tables(page: str, run: Callable[[list[str]], str]) -> str:
 
 def run(words: list[str]) -> str:
     """Return the output of a command line, given the words after `gatesearch`."""
-    command = [sys.executable, "-m", "gatesearch", *words]
+    return run_module("gatesearch", *words)
+
+
+def run_module(*words: str) -> str:
+    """Return the output of a module, given its name and its arguments."""
+    command = [sys.executable, "-m", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
@@ -49,6 +58,11 @@ def main() -> None:
     """Print the tables of every page into the page."""
     for path in sorted((ROOT / "docs").glob("*.md")):
         page = path.read_text("utf-8")
+        if DESCRIPTION.search(page):
+            table = run_module("results.tables.columns_page")
+            page = DESCRIPTION.sub(lambda found, table=table: f"{found[1]}{table}{found[3]}", page)
+            path.write_text(page, "utf-8")
+            print(f"columns written to {path}")
         if TABLE.search(page):
             path.write_text(with_tables(page, run), "utf-8")
             print(f"tables written to {path}")

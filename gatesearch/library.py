@@ -10,6 +10,7 @@ from search.cells.drawing.picture import draw_formula
 from search.cells.export.module import export_module
 from search.cells.files import cell_of_file, is_file_name
 from search.cells.graph import GateGraph
+from search.cells.ids import printed_id
 from search.cells.library import LIBRARY, display_formula, label_of, named_cell
 from search.cells.notation.formula import parse_formula
 
@@ -24,7 +25,7 @@ class Cell:
 
     `name`: name in the library or of the file, None for a formula. `formula`: one assignment a line; `linear` is a
     matrix and a bias of its own, `param` a learned vector, `norm` a layer norm, and a prime marks the new value of a
-    state. Isomorphic cells have the same `id` and compare equal.
+    state. Isomorphic cells have the same `id`, g and 16 hex digits, and compare equal.
 
     >>> import gatesearch
     >>> gru = gatesearch.cell("gru")
@@ -40,7 +41,7 @@ class Cell:
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "id", self.graph.id)
+        object.__setattr__(self, "id", printed_id(self.graph.id))
 
     @property
     def states(self) -> int:
@@ -51,7 +52,7 @@ class Cell:
         return self.formula
 
     def _repr_svg_(self) -> str:
-        return draw_formula(self.formula, label_of(self.id, self.name))
+        return draw_formula(self.formula, label_of(self.graph.id, self.name))
 
     def source(self) -> str:
         """Return the source of a stand-alone PyTorch module of the cell: Python text that imports only PyTorch.
@@ -60,7 +61,7 @@ class Cell:
         >>> "class GRU(nn.Module):" in gatesearch.cell("gru").source()
         True
         """
-        return export_module(self.formula, label_of(self.id, self.name)).text
+        return export_module(self.formula, label_of(self.graph.id, self.name)).text
 
     def module(
         self,

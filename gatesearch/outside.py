@@ -13,6 +13,7 @@ from gatesearch.library import Cell, cell
 from results.run import Run
 from results.run import load as load_run
 from results.store.runs import run_folder
+from search.cells.ids import printed_id
 from search.cells.notation.display import format_display
 from search.core.ranges import check_whole
 from search.engine.answers import Answer
@@ -32,7 +33,7 @@ class Suggestion:
     """Cell that a run suggests: a child of one of the best cells. `Search.tell` takes it as it is.
 
     Attributes:
-        id: id of the cell, 16 hex digits.
+        id: id of the cell, g and 16 hex digits.
         formula: the formula, with named gates.
         parent: id of the cell that was mutated.
     """
@@ -159,7 +160,9 @@ class Search:
             SearchError: the count is out of range.
         """
         found = self._run.suggest(check_whole("count", count, 1, MAX_ASKED))
-        return [Suggestion(one.graph.id, format_display(one.graph), one.parent) for one in found]
+        return [
+            Suggestion(printed_id(one.graph.id), format_display(one.graph), printed_id(one.parent)) for one in found
+        ]
 
     def promote(self) -> int:
         """Wait for all results, and train candidates on to higher rungs while the allocation's rule allows some.

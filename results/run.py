@@ -25,60 +25,37 @@ import pandas as pd
 from results.store.database import FILE
 from results.store.errors import ResultsError, StoreError, damaged
 from results.store.files import runs_folder
-from results.store.records import CellRow, EvaluationRow, ProposalRow, TrialRow, documentation
-from results.store.schema import LARGEST_COUNT
-from results.store.setting_key import fields_in
+from results.store.records import CellRow, EvaluationRow, ProposalRow, documentation
 from results.store.store import Store
 from results.store.toml import parse_toml
 from results.tables.leaderboard import leaderboard
+from results.tables.trials import TRIALS as TRIALS
+from results.tables.trials import table_frame, trials_frame
+from search.cells.crossover import printed_mutations
+from search.cells.ids import printed_id
 
 
-def _columns(kind: type, names: Sequence[str], **keys: str) -> dict[str, str]:
+def _documented(kind: type, names: Sequence[str], **keys: str) -> dict[str, str]:
     """Return the documentation of these fields of a row class; `keys` maps a column to the field it is named after."""
     known = documentation(kind)
     return {name: known[keys.get(name, name)] for name in names}
 
 
-CELLS = _columns(
+CELLS = _documented(
     CellRow,
     ("cell", "name", "origin", "parent", "mutations", "proposal", "nodes", "states", "products", "formula"),
     cell="id",
-)
-_TRIAL = {name: meaning for name, meaning in documentation(TrialRow).items() if name != "curve"}
-TRIALS = {
-    "trial": "number of the trial in the store, which `curves` refers to",
-    **{name: _TRIAL.pop(name) for name in ("cell", "task", "setting")},
-    "scale": "initial scale: weights start uniform in [-s, s], s = scale / sqrt(units)",
-    "learning_rate": "learning rate for a loss averaged over the batch and summed over time",
-    "max_norm": "norm that longer gradients are clipped to",
-    "layers": "number of stacked cells",
-    "budget": "number of parameters that the model comes nearest to; the units follow from it",
-    "optimiser": "optimiser: sgd, adam or adamw",
-    "weight_decay": "decoupled weight decay of adamw; 0 for others",
-    "dropout": "share of the inputs of layers, and of the outputs, that training steps leave out",
-    "variational": "true if dropout is the same at every step of a window, and leaves out recurrent units too",
-    "tied": "true if the readout has the matrix of the embedding",
-    **_TRIAL,
-}
+) | {"cell": "whole id: g and 16 hex digits, the hash of the canonical graph"}
 CURVES = {
     "trial": "number of the trial in `trials`",
     "step": "training steps so far",
     "loss": "mean training loss since the last point, nats per step that the loss mask keeps",
     "point": "metric on the validation set",
 }
-PROPOSALS = _columns(
+PROPOSALS = _documented(
     ProposalRow, ("proposal", "kind", "cell", "parent", "outcome", "score", "rejections"), proposal="index"
 )
 EVALUATIONS = documentation(EvaluationRow)
-_SETTING = {name: name for name in ("scale", "learning_rate", "max_norm", "layers")} | {
-    "parameters": "budget",
-    "optimiser": "optimiser",
-    **{name: name for name in ("weight_decay", "dropout", "variational", "tied")},
-}
-_REAL = (
-    *("score", "best", "ratio", "threshold", "seconds"),
-    *("validation", "validation_se", "test", "test_se", "validation_loss", "test_loss"),
-)
 
 
 @dataclass(frozen=True)
@@ -116,10 +93,11 @@ class Run:
     def leaderboard(self) -> pd.DataFrame:
         """Return the ranked table of the store as it is now.
 
-        Its columns are `results.tables.leaderboard.COLUMNS`; its index is the cell's whole id.
+        Its columns are `results.tables.columns.COLUMNS`; its index is the cell's whole id, as in the other frames.
         """
         with Store.open(self.folder, readonly=True) as store:
-            return leaderboard(store, self.tasks)
+            frame = leaderboard(store, self.tasks)
+        return frame.set_axis(pd.Index([printed_id(str(cell)) for cell in frame.index], dtype=object, name="id"))
 
 
 def load(run: str | Path) -> Run:
@@ -138,10 +116,10 @@ def load(run: str | Path) -> Run:
     with Store.open(folder, readonly=True) as store:
         store.select("BEGIN")  # one consistent view, whatever is written meanwhile
         profile = _profile(store)
-        proposals = _table(store, PROPOSALS, '"index" AS proposal', "proposals", "proposal")
+        proposals = table_frame(store, PROPOSALS, '"index" AS proposal', "proposals", "proposal")
         proposals["rejections"] = proposals["rejections"].map(json.loads)
-        cells = _table(store, CELLS, "id AS cell", "cells", "cells.proposal, id")
-        cells["mutations"] = cells["mutations"].map(json.loads)
+        cells = table_frame(store, CELLS, "id AS cell", "cells", "cells.proposal, id")
+        cells["mutations"] = [list(printed_mutations(tuple(json.loads(text)))) for text in cells["mutations"]]
         return Run(
             folder=folder,
             name=store.name,
@@ -151,9 +129,9 @@ def load(run: str | Path) -> Run:
             information=store.information,
             environments=store.environments(),
             cells=cells,
-            trials=_trials(store),
+            trials=trials_frame(store),
             proposals=proposals,
-            evaluations=_table(store, EVALUATIONS, "proposal", "evaluations", "proposal, stage, cell, task"),
+            evaluations=table_frame(store, EVALUATIONS, "proposal", "evaluations", "proposal, stage, cell, task"),
         )
 
 
@@ -169,36 +147,3 @@ def _profile(store: Store) -> dict[str, Any]:
 def ranked_tasks(profile: dict[str, Any]) -> tuple[str, ...]:
     """Return the ranked tasks of a resolved profile, in order."""
     return tuple(name for name, section in profile["tasks"].items() if section.get("role", "ranked") == "ranked")
-
-
-def _table(store: Store, columns: dict[str, str], key: str, table: str, order: str) -> pd.DataFrame:
-    """Return the columns of a table, the first of which is `key`, as types of pandas."""
-    names = list(columns)
-    listed = ", ".join([key, *(f'"{name}"' for name in names[1:])])
-    frame = pd.DataFrame(store.select(f"SELECT {listed} FROM {table} ORDER BY {order}"), columns=names)
-    if "proposal" in names:
-        frame["proposal"] = frame["proposal"].astype("Int64")
-    for name in ("higher_is_better", "passed"):
-        if name in names:
-            frame[name] = frame[name].astype(bool)
-    for name in _REAL:
-        if name in names:
-            frame[name] = frame[name].astype("float64")
-    return frame
-
-
-def _trials(store: Store) -> pd.DataFrame:
-    """Return the trials, with the fields of their settings as columns."""
-    stored = {name: meaning for name, meaning in TRIALS.items() if name not in _SETTING.values()}
-    frame = _table(store, stored, "rowid AS trial", "trials", "trial")
-    settings = {key: fields_in(key) for key in frame["setting"].unique()}
-    for part, column in _SETTING.items():
-        values = frame["setting"].map({key: setting.get(part) for key, setting in settings.items()})
-        if part in ("optimiser", "variational", "tied"):
-            frame[column] = values.astype(str if part == "optimiser" else bool)
-            continue
-        values = values.astype("float64")
-        if part in ("layers", "parameters"):  # a store of unknown origin may hold more than an integer can
-            values = values.where(values.abs() <= LARGEST_COUNT).astype("Int64")
-        frame[column] = values
-    return frame[list(TRIALS)]

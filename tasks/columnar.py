@@ -112,15 +112,11 @@ def dates_of_parquet(path: Path) -> Dates:
 
 @contextmanager
 def _parquet(path: Path) -> Iterator[Any]:
-    """Open a Parquet file. Raises `TaskError` if it is none, if it cannot be read, or if PyArrow is not installed."""
+    """Open a Parquet file. Raises `TaskError` if it is none, or if it cannot be read."""
+    import pyarrow  # slow to import, as its submodules
+    from pyarrow import parquet
+
     where = f"data = {str(path)!r}"
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise TaskError(
-            f"{where} needs the package pyarrow, which is not installed; run: pip install 'gatesearch[parquet]'"
-        ) from error
     try:
         with parquet.ParquetFile(path) as file:
             yield file

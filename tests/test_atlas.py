@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 import gatesearch
+from search.cells.ids import without_letter
 from search.cells.library import FAMILY_OF, LIBRARY, name_of
 from search.profiles.population import ATLAS
 from tests.paths import ROOT
@@ -43,10 +44,10 @@ def sentences(table: pd.DataFrame) -> list[str]:
     rest = [f"{100 * slow[f'{task}_gain'].median():.0f}" for task in ("language", "music", "arithmetic", "xml")]
     gains = {task: table[f"{task}_gain"] for task in TASKS}
     alike = {task: float(spearmanr(gains["arithmetic"], gains[task]).statistic) for task in TASKS}
-    years = [LIBRARY[str(name_of(cell))].reference.year for cell in table.index]
+    years = [LIBRARY[str(name_of(without_letter(str(cell))))].reference.year for cell in table.index]
     age = float(spearmanr(table[GAINS].mean(axis=1), years).statistic)
     looped = table[table["loop_products"] > 0]
-    years_of_looped = [LIBRARY[str(name_of(cell))].reference.year for cell in looped.index]
+    years_of_looped = [LIBRARY[str(name_of(without_letter(str(cell))))].reference.year for cell in looped.index]
     age_of_looped = float(spearmanr(looped[GAINS].mean(axis=1), years_of_looped).statistic)
     deep = table[table["name"].isin(["rhn-3", "rhn-5", "rhn-10"])]["arithmetic_gain"]
     assert set(others.sort_values("arithmetic_gain").tail(3)["name"]) == {"rhn-3", "rhn-5", "rhn-10"}

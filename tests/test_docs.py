@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from results.tables.leaderboard import COLUMNS, TIME_COLUMNS
+from results.tables.columns import COLUMNS, FORMAT, TIME_COLUMNS
+from results.tables.columns_page import columns_page
 from search.cli.main import COMMANDS, run
 from tests.docs_pages import DOCS, commands_of, files_of, run_page, shown_pattern
 from tests.paths import ROOT
@@ -167,9 +168,14 @@ def test_tables_between_comments_are_printed_by_the_command_in_the_first_one() -
 
 
 def test_every_column_of_the_table_is_explained_as_the_program_does() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGES["leaderboard.md"], re.MULTILINE)
-    assert rows == list(COLUMNS.items())
-    assert all(f"`{name}`" in PAGES["leaderboard.md"].splitlines()[-1] for name in TIME_COLUMNS)
+    module = runpy.run_path(str(DOCS / "tables.py"))
+    page = PAGES["leaderboard.md"]
+    (found,) = module["DESCRIPTION"].finditer(page)
+    assert found["table"] == columns_page()
+    rows = re.findall(r"^\| (\*\*)?`(\w+)`\*{0,2} \|.*\| (.*) \|$", found["table"], re.MULTILINE)
+    assert rows == [("**" if column.main else "", name, column.meaning) for name, column in COLUMNS.items()]
+    assert all(f"`{name}`" in page.splitlines()[-1] for name in TIME_COLUMNS)
+    assert f"The tables have a format, now {FORMAT}." in page
 
 
 def test_every_command_of_the_program_is_shown_somewhere() -> None:

@@ -44,7 +44,8 @@ def test_the_files_are_those_that_the_manifest_has(name: str) -> None:
 def test_the_run_is_what_its_seed_profile_and_trials_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", str(FOLDERS[name])]) == 0, capsys.readouterr().out
     assert {path.name for path in FOLDERS[name].iterdir() if path.suffix not in (".md", ".csv", ".toml", ".json")} == {
-        "run.sqlite"
+        "run.sqlite",
+        "trials.parquet",
     }
 
 

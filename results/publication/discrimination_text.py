@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from results.scores.discrimination import ENOUGH, SATURATED, Discrimination
+from search.cells.text import counted
 
 _HEADINGS = ("task", "cells", "spread", "error", "spread / error", "GRU of ceiling", "verdict")
 _MEANING = (
@@ -24,7 +25,7 @@ def discrimination_lines(rows: Sequence[Discrimination]) -> list[str]:
 
 
 def _title(rows: Sequence[Discrimination]) -> str:
-    return f"Do the tasks tell cells apart? (gated named cells over {rows[0].repeats} seeds)"
+    return f"Do the tasks tell cells apart? (gated named cells over {counted(rows[0].repeats, 'seed')})"
 
 
 def _texts(row: Discrimination) -> tuple[str, ...]:

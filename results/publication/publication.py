@@ -20,10 +20,9 @@ from results.store.database import FILE, PROFILE_FILE
 from results.store.errors import StoreError, one_line
 from results.store.files import write_atomically
 from results.store.queries import totals
-from results.store.sanitize import csv_text
 from results.store.store import Store
-from results.tables import leaderboard as table
-from results.tables.leaderboard import TABLE_FILE
+from results.tables.columns import FORMAT
+from results.tables.files import write_tables
 
 
 def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> dict[str, Any]:
@@ -47,9 +46,9 @@ def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> 
     with new_folder(folder) as made:
         store.copy_to(made / FILE)
         write_atomically(made / PROFILE_FILE, store.profile)
-        write_atomically(made / TABLE_FILE, csv_text(table.leaderboard(store, tasks)))
+        write_tables(store, tasks, made, trials=True)
         write_atomically(made / FINDINGS_FILE, findings)
-        manifest = _origin(store) | {"leaderboard_format": table.FORMAT, "sha256": checksums(made, PUBLISHED_FILES)}
+        manifest = _origin(store) | {"leaderboard_format": FORMAT, "sha256": checksums(made, PUBLISHED_FILES)}
         write_manifest(made, manifest)
     return manifest
 

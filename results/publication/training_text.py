@@ -7,6 +7,7 @@ from results.scores.confirmation import EVEN_MARGIN
 from results.scores.grid import ENOUGH, GridEdges
 from results.scores.untrained import Untrained
 from results.scores.verdict_words import joined
+from search.cells.text import counted
 
 _WIDTH = 92
 _GRID_HEADINGS = ("task", "hyperparameter", "values", "cells", "inside", "lowest", "highest", "steep", "verdict")
@@ -34,9 +35,9 @@ def _outcome(one: Untrained) -> str:
     if one.fresh:
         return "fresh seeds diverged or failed"
     if one.lost == one.trials:
-        return f"no result with any of {one.trials} settings"
+        return f"no result with any of {counted(one.trials, 'setting')}"
     if not one.lost:
-        return f"not above the constant baseline with any of {one.trials} settings"
+        return f"not above the constant baseline with any of {counted(one.trials, 'setting')}"
     return f"not above the constant baseline with {one.at_chance} settings, no result with {one.lost}"
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from results.scores.comparison import Verdict
 from results.scores.estimates import GRU
 from results.scores.front import on_front
-from results.tables.leaderboard import is_retrained
+from results.tables.leaderboard import has_rank, is_retrained
 from search.cells.library import label_of
 
 COSTS = {
@@ -31,7 +31,7 @@ def front_points(frame: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
         A frame by whole id with the columns cell (label), score, low, high (one standard error), standing, and for each
         of `COSTS` its value and, as COST_front, whether the cell is on the front.
     """
-    known = frame[is_retrained(frame) & frame["rank"].notna()]
+    known = frame[is_retrained(frame) & has_rank(frame)]
     score, error = known["score"].astype("float64"), known["score_se"].astype("float64").fillna(0.0)
     labels = [label_of(str(cell), None if pd.isna(name) else str(name)) for cell, name in known["name"].items()]
     points = pd.DataFrame(

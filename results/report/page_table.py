@@ -8,7 +8,8 @@ import pandas as pd
 
 from results.scores.comparison import Verdict
 from results.store.words import Origin, ScoreKind
-from results.tables.leaderboard import COLUMNS, kind_of, known_names
+from results.tables.columns import COLUMNS
+from results.tables.leaderboard import has_rank, kind_of, known_names
 from results.tables.readable import publications
 from results.tables.selection import family_of
 from search.cells.published.citation import short_citation
@@ -103,7 +104,7 @@ def headings(
     for column in _columns(frame, tasks, higher, published):
         task = next((task for task in tasks if column.name in (f"{task}_test", *_share_columns(task))), None)
         key = column.name if task is None else column.name.replace(task, "TASK", 1)
-        meaning = COLUMNS.get(key) or _FAMILY_MEANINGS.get(key, "")
+        meaning = COLUMNS[key].meaning if key in COLUMNS else _FAMILY_MEANINGS.get(key, "")
         if task is not None and task in higher and column.name == f"{task}_test":
             meaning += f". Here {'higher' if higher[task] else 'lower'} is better"
         found.append(Heading(column.words, meaning, not column.style, column.descending, column.printed))
@@ -114,7 +115,8 @@ def rows(frame: pd.DataFrame, tasks: Sequence[str], *, published: bool = False) 
     """Return the first `MOST_ROWS` rows of a leaderboard, if asked for with families and publications."""
     columns = _columns(frame, tasks, {}, published)
     shown = frame.head(MOST_ROWS)
-    shown = shown.assign(name=known_names(shown))
+    ranks = shown["rank"].astype("Int64").where(has_rank(shown))  # empty where the cell is not ranked
+    shown = shown.assign(name=known_names(shown), rank=ranks)
     if published:
         known = [None if reference is None else short_citation(reference) for reference in publications(shown)]
         families = [family_of(str(cell)) for cell in shown.index]

@@ -17,7 +17,7 @@ import pandas as pd
 from results.report.front import STANDINGS
 from results.store.rungs import RungCount
 from results.store.words import Origin, ProposalKind, TrialState
-from search.cells.text import SHORT_ID
+from search.cells.ids import short_id
 
 Spec = dict[str, Any]
 """Vega-Lite specification, ready for JSON."""
@@ -73,7 +73,7 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
         {
             "x": found[against],
             "score": found["score"],
-            "cell": found["cell"].str[:SHORT_ID],
+            "cell": found["cell"].map(short_id),
             "kind": found["kind"].map({kind: word for kind, (word, _) in _KINDS.items()}),
             "proposal": found["proposal"],
         }

@@ -38,7 +38,7 @@ from results.store.summary import funnel
 from results.store.toml import parse_toml
 from results.store.words import Origin, ScoreKind, TrialState
 from results.tables.failures import stage_stops, trial_reasons, trial_states
-from results.tables.leaderboard import SIMULATED, displayed, is_retrained, leaderboard
+from results.tables.leaderboard import SIMULATED, displayed, has_rank, is_retrained, leaderboard
 from results.tables.progress import history, with_best
 from results.tables.run_verdict import verdict_of
 from search.cells.difference import difference_of
@@ -225,7 +225,7 @@ class _Page:
             passed = "passed all tasks" if self.rungs is None else "trained in full"
             tiles.append(("new cells proposed", f"{counts.proposals:,}", f"{counts.complete:,} {passed}"))
         else:
-            ranked = int(self.frame["rank"].notna().sum())
+            ranked = int(has_rank(self.frame).sum())
             tiles.append(("given cells", f"{len(self.frame):,}", f"{ranked:,} have a rank"))
         trials, seconds = totals(self.store)
         tiles.append(("trials", f"{trials:,}", f"{seconds / 3600:,.1f} core-hours"))
@@ -351,7 +351,7 @@ def _pieces(text: str) -> list[tuple[str, bool]]:
 
 def _shown(store: Store, frame: pd.DataFrame, searched: bool) -> list[Shown]:
     cells = [Shown(GRU, "gru", LIBRARY["gru"].formula), Shown(LSTM, "lstm", LIBRARY["lstm"].formula)]
-    ranked = frame[frame["rank"].notna() & ~frame.index.isin([GRU, LSTM])]
+    ranked = frame[has_rank(frame) & ~frame.index.isin([GRU, LSTM])]
     best = ranked[(ranked["origin"] == Origin.FOUND) | (not searched)].head(SHOWN)
     names = [None if pd.isna(name) else str(name) for name in best["name"]]
     return [*(_best(store, str(cell), name) for cell, name in zip(best.index, names, strict=True)), *cells]

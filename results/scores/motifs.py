@@ -38,6 +38,7 @@ from results.store.graphs import graph_of
 from results.store.records import CellRow
 from results.store.store import Store
 from results.store.words import Origin
+from search.cells.ids import printed_id
 from search.cells.structures import structures
 
 LEAST_CELLS = 5
@@ -225,6 +226,6 @@ def _ancestors(rows: Mapping[str, CellRow]) -> tuple[dict[str, str], dict[str, s
         while (parent := rows[line[-1]].parent) is not None and parent in rows:
             line.append(parent)
             if len(line) > len(rows):
-                raise StoreError(f"cell {cell} is its own ancestor: the store is corrupt, restore a backup")
+                raise StoreError(f"cell {printed_id(cell)} is its own ancestor: the store is corrupt, restore a backup")
         roots[cell], families[cell] = line[-1], line[-2] if len(line) > 1 else cell
     return roots, families

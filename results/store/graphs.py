@@ -5,6 +5,7 @@ from results.store.records import CellRow
 from search.cells.canonical import ID_DIGITS, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
+from search.cells.ids import cell_text, printed_id
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
 
@@ -23,8 +24,12 @@ def graph_of(row: CellRow) -> GateGraph:
                 return graph
     except CellError as error:
         raise StoreError(
-            f"cell {quoted(row.id, ID_DIGITS)} has an invalid formula ({error}); restore the store from a backup"
+            f"cell {_quoted_id(row)} has an invalid formula ({error}); restore the store from a backup"
         ) from error
     raise StoreError(
-        f"the formula of cell {quoted(row.id, ID_DIGITS)} is that of cell {written.id}; restore the store from a backup"
+        f"the formula of cell {_quoted_id(row)} is that of {cell_text(written.id)}; restore the store from a backup"
     )
+
+
+def _quoted_id(row: CellRow) -> str:
+    return quoted(printed_id(row.id), ID_DIGITS + 1)

@@ -117,7 +117,7 @@ class Information(Environment):
     confirmation: Confirming | None = None
     transformations: dict[str, Drawn] = {}  # name -> what it did, if the choice among them adapts
     canonical_form: Annotated[int, Field(ge=1)] = 2  # version of the form of the cells: `search.cells.canonical`
-    leaderboard_format: Annotated[int, Field(ge=1)] = 1  # of leaderboard.csv; `results.tables.leaderboard.FORMAT`
+    leaderboard_format: Annotated[int, Field(ge=1)] = 1  # of leaderboard.csv; `results.tables.columns.FORMAT`
 
 
 def parse_information(text: str) -> Information:

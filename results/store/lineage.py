@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from results.store.errors import StoreError, damaged
 from results.store.records import CellRow
 from results.store.store import Store
+from search.cells.ids import printed_id
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def ancestry(store: Store, cell: str) -> list[CellRow]:
     while row.parent is not None:
         row = store.cell(row.parent)
         if row.id in found:
-            raise StoreError(damaged(store.path, f"cell {row.id} is its own ancestor"))
+            raise StoreError(damaged(store.path, f"cell {printed_id(row.id)} is its own ancestor"))
         found[row.id] = row
     return list(found.values())[::-1]
 

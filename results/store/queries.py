@@ -107,6 +107,14 @@ def metric_names(store: Store) -> dict[str, str]:
     return dict(store.typed("SELECT DISTINCT task, metric FROM trials", {"task": str, "metric": str}))
 
 
+def metric_directions(store: Store) -> dict[str, tuple[str, bool | None]]:
+    """Return by task with trials the name of its metric, and whether a higher one is better."""
+    found = store.typed(
+        "SELECT DISTINCT task, metric, higher_is_better FROM trials", {"task": str, "metric": str, "higher": bool}
+    )
+    return {task: (metric, bool(higher)) for task, metric, higher in found}
+
+
 def progress_mark(store: Store) -> tuple[int, int, str]:
     """Return the numbers of trials and proposals and the run's information, which change as a search progresses."""
     sql = "SELECT (SELECT count(*) FROM trials), (SELECT count(*) FROM proposals), (SELECT information FROM run)"

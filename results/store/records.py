@@ -14,6 +14,7 @@ from typing import Annotated, get_type_hints
 
 from results.store.errors import ResultsError
 from results.store.words import TrialState
+from search.cells.crossover import printed_mutations
 from search.cells.library import label_of
 
 LARGEST_INTEGER = 2**63 - 1
@@ -42,8 +43,13 @@ class CellRow:
 
     @property
     def label(self) -> str:
-        """Name of the cell, or the first digits of its id."""
+        """Name of the cell, or its shortened id."""
         return label_of(self.id, self.name)
+
+    @property
+    def mutation_words(self) -> tuple[str, ...]:
+        """The mutations as people see them."""
+        return printed_mutations(self.mutations)
 
 
 @dataclass(frozen=True, slots=True)

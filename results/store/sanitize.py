@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # the command line uses `printable` for its errors, and pandas is slow to import
     import pandas as pd
 
-_STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def printable(text: str) -> str:
@@ -25,8 +25,13 @@ def csv_text(frame: pd.DataFrame) -> str:
     injection").
     """
     safe = {
-        str(name): column.map(lambda value: f"'{value}" if str(value).startswith(_STARTS_OF_FORMULAS) else value)
+        str(name): column.astype(object).map(_as_text)
         for name, column in frame.items()
-        if column.dtype.kind == "O"  # texts, whether as objects or as strings of pandas
+        if column.dtype.kind not in "biufc"  # texts, as objects, strings of pandas or categories; not numbers
     }
     return frame.assign(**safe).to_csv(index=False, lineterminator="\n")
+
+
+def _as_text(value: object) -> object:
+    """Return a field of a CSV; numbers, which a column of objects may have, stay as they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_STARTS_OF_FORMULAS) else value

@@ -44,6 +44,7 @@ from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, Measu
 from results.store.schema import COLUMNS, SCHEMA_VERSION, column_list, decode, encode, insertion
 from results.store.words import TrialState
 from search.cells.canonical import PRESENT, FormVersion
+from search.cells.ids import printed_id, without_letter
 
 __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 
@@ -250,7 +251,7 @@ class Store(Database):
 
     @property
     def leaderboard_format(self) -> int:
-        """Format of the run's `leaderboard.csv` (`results.tables.leaderboard.FORMAT`)."""
+        """Format of the run's `leaderboard.csv` (`results.tables.columns.FORMAT`)."""
         return self._information.leaderboard_format
 
     def mark(self, **information: Any) -> None:
@@ -277,12 +278,12 @@ class Store(Database):
             connection.execute(_ADD_CELL, encode(row))
 
     def cell(self, prefix: str) -> CellRow:
-        """Return the cell whose id starts with these hex digits.
+        """Return the cell whose id starts with these hex digits, which the letter of printed ids may precede.
 
         Raises:
             StoreError: no id or several ids start so (the message names them).
         """
-        wanted = prefix.strip().lower()
+        wanted = without_letter(prefix)
         # "g" comes after every hex digit, so this is the range of ids that start so. An empty prefix is no id.
         sql = f"SELECT {column_list(CellRow)} FROM cells WHERE id >= ? AND id < ? ORDER BY id"
         found = self.select(sql, (wanted, wanted + "g")) if wanted else []
@@ -291,7 +292,9 @@ class Store(Database):
         if not rows:
             raise StoreError(f"run {self.name!r} has no cell {prefix!r}; its leaderboard lists the ids")
         if len(rows) > 1:
-            names = ", ".join(f"{row.id} ({row.name})" if row.name else row.id for row in rows[:4])
+            names = ", ".join(
+                f"{printed_id(row.id)} ({row.name})" if row.name else printed_id(row.id) for row in rows[:4]
+            )
             more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
             raise AmbiguousCellError(f"cell {prefix!r} could be {names}{more} of run {self.name!r}; give more digits")
         return rows[0]

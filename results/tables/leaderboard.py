@@ -1,7 +1,8 @@
 """Leaderboard: the ranked table of a run, made from its store.
 
     frame = leaderboard(store, tasks=["arithmetic", "xml"])
-    write_leaderboard(store, ["arithmetic", "xml"], folder / "leaderboard.csv")
+
+`results.tables.columns` describes its columns, `results.tables.files` writes it.
 
 The order of the rows:
 
@@ -10,7 +11,8 @@ The order of the rows:
    trials, and not confirmed on others, still look better than they are. The score is the minimum of several noisy
    shares, so it is biased low: most cells that equal the GRU score below 1.
 2. Other cells that passed every stage, by search estimates, which are biased in favour of the cell.
-3. Cells that stopped after memorization, without a rank, best first. Cells that stopped at memorization have no row.
+3. Cells that stopped after memorization, best first; all share the last rank. Cells that stopped at memorization have
+   no row.
 
 The columns depend on the list of tasks alone. The same store gives the same bytes; only `TIME_COLUMNS` differ between
 two equal runs.
@@ -20,7 +22,6 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,171 +37,43 @@ from results.scores.ranks import TaskRepeats, rank_ranges
 from results.scores.ratio import Floats, error_of_smallest
 from results.scores.score import constants_of, score_kind, scores, share_of_means
 from results.store.errors import ResultsError
-from results.store.files import write_atomically
 from results.store.queries import metric_names
-from results.store.sanitize import csv_text
 from results.store.schema import LARGEST_COUNT
 from results.store.setting_key import fields_in
 from results.store.store import Store
 from results.store.words import COMPLETE, RUNNING, Evidence, Origin, ScoreKind
+from results.tables.columns import RANK_RANGE, columns
 from results.tables.costs import environments, relative_sizes, relative_step_seconds, totals
+from results.tables.row_verdict import row_verdict
 from results.tables.trial_figures import TrialFigures, trial_figures
 from search.cells.canonical import FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
+from search.cells.ids import short_id
 from search.cells.library import display_formula, label_of, name_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
-from search.cells.text import SHORT_ID
-
-TABLE_FILE = "leaderboard.csv"
-"""Name of the table in a run's folder."""
-
-FORMAT = 5
-"""Format of the table. It increases with every change of a column or of a column's text, and `CHANGED_COLUMNS` says
-which. A store and a published run keep the format of their table, so that `gatesearch verify` knows an older one."""
-
-CHANGED_COLUMNS: Mapping[int, tuple[str, ...]] = {
-    2: ("formula",),
-    3: (
-        *("rank", "rank_best", "rank_worst", "gain_score", "ratio_score"),
-        *("TASK_metric", "TASK_test_set_se", "TASK_gain", "TASK_gain_se", "TASK_accuracy", "TASK_perplexity"),
-        *("TASK_units", "TASK_parameters", "TASK_multiply_adds", "parameters", "multiply_adds"),
-        *("relative_parameters", "relative_multiply_adds", "front", "front_step_seconds"),
-    ),
-    4: ("loop_products", "linear_in_state"),
-    5: ("TASK_test_set_se", "TASK_accuracy", "TASK_perplexity"),  # the last bit of their means
-}
-"""Names (as in `COLUMNS`) of the columns that changed, joined or left with each format after the first."""
 
 SIMULATED = "SIMULATED: every number is made up, no cell was trained"
 """Warning wherever results of a simulated run are shown."""
 
-COLUMNS = {
-    "rank": "1 = best; retrained cells first; equal scores share a rank, as in 1, 2, 2, 4; empty for a cell that did "
-    "not pass every stage or has no score",
-    "cell": "first 8 hex digits of the cell's id",
-    "name": "name of a library cell or of the file it came from; empty for a found cell",
-    "origin": "baseline (given), initial (of the initial population) or found (by the search)",
-    "parent": "name, or else first 8 hex digits, of the cell that it was mutated from",
-    "stage": "complete, or where it stopped, or running. paused at rung N: with halving, trained up to that rung and "
-    "not promoted so far",
-    "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
-    "evidence": "basis of score, TASK_test, TASK_gain and TASK_ratio. confirmed: trials on fresh seeds that chose no "
-    "cell, of the contenders, the GRU and the LSTM. retrained: trials of the first round, on fresh seeds that are the "
-    "same for all cells; the best found cells of this round are biased in their favour. search: the search's own best "
-    "trial, biased in favour of the cell. What the columns below say of retrained holds for confirmed too",
-    "score": "gain_score or ratio_score, whichever ranks the run (search.score in its profile); higher is better, the "
-    "GRU has 1",
-    "score_se": "standard error of the score. retrained: of a minimum, given the errors of all tasks. search: that of "
-    "the weakest task",
-    "rank_best": "retrained only: best rank that the variation over the seeds of the first round allows, at 95 % "
-    "(by simulation of the mean test metrics); the rank itself if that is better",
-    "rank_worst": "worst such rank; the rank itself if that is worse",
-    "gain_score": "smallest TASK_gain over all ranked tasks; empty unless every ranked task has one. The minimum of "
-    "noisy numbers is biased low: a cell equal to the GRU usually scores below 1",
-    "ratio_score": "smallest TASK_ratio over all ranked tasks, the score of Jozefowicz et al. 2015; empty unless every "
-    "ranked task has one",
-    "search_score": "score of the search alone, whatever the evidence: by the best validation metrics",
-    "weakest_task": "task with the smallest share so far, of the kind of the score",
-    "TASK_metric": "metric that ranks the task: accuracy (fraction; higher is better), cross_entropy (nats per symbol; "
-    "lower is better) or nats_per_step (negative log-likelihood of a piano roll; lower is better)",
-    "TASK_test": "metric on the test set, in the task's unit and direction. retrained: mean over the repeats, where "
-    "one that diverged or failed counts as the constant baseline. search: of the trial with the best validation metric",
-    "TASK_test_se": "standard error of TASK_test. retrained: over the seeds, of the mean over the repeats. search: "
-    "TASK_test_set_se",
-    "TASK_test_set_se": "standard error of TASK_test from the choice of the test set, by its sequences (in music: its "
-    "pieces); repeats do not reduce it, and retrained has the mean over the repeats. Runs of earlier versions took the "
-    "steps as independent",
-    "TASK_gain": "share of the GRU's gain; gain: improvement of the metric over the constant baseline on the same "
-    "data. 1: as good as the GRU, 0: learnt nothing, below 0: worse than a constant prediction. retrained: of the mean "
-    "test metrics. search: of the best validation metrics. Empty for a run of an earlier version",
-    "TASK_gain_se": "standard error of the share, as TASK_ratio_se",
-    "TASK_ratio": "ratio to the GRU, above 1 is better. retrained: of the mean test metrics. search: of the best "
-    "validation metrics. If lower is better: the GRU's metric over the cell's",
-    "TASK_ratio_se": "standard error of the ratio, 0 for the GRU. retrained: over the paired repeats (delta method). "
-    "search: from the finite validation sets alone",
-    "TASK_vs_gru": "better or worse than the GRU beyond the variation over seeds, even (shown to differ by less than "
-    "2 % of the GRU's gain), or undecided. Contenders: by the tests that were declared for the confirmation, corrected "
-    "over those and over the looks. Other given cells: paired t-test of the first round, with Holm's correction over "
-    "the given cells, tasks and both references; no even. Level 5 % each. Other found cells: empty, because the seeds "
-    "that chose them cannot judge them",
-    "TASK_vs_gru_p": "corrected p value of that verdict",
-    "TASK_vs_lstm": "the same against the LSTM",
-    "TASK_vs_lstm_p": "corrected p value of that verdict",
-    "TASK_repeats": "number of seeds of TASK_test; 0 if the evidence is the search",
-    "TASK_lost": "number of these repeats that diverged or failed",
-    "TASK_validation": "best validation metric of the search, over trials that ended ok, stopped, at-chance or behind",
-    "TASK_accuracy": "accuracy on the test set, whatever metric ranks the task; symbols only; retrained: mean over the "
-    "repeats; empty if it was not measured or a repeat was lost",
-    "TASK_perplexity": "exp of the mean test loss in nats per symbol; lower is better; symbols only; retrained: of the "
-    "mean loss over the repeats; empty if a repeat was lost",
-    "TASK_settings": "number of settings tried on the task",
-    "TASK_units": "units of each layer at the best setting",
-    "TASK_parameters": "trained parameters of the model at the best setting",
-    "TASK_multiply_adds": "multiply-adds in the matrix products of the cells for one time step of one sequence at the "
-    "best setting: layers x matrices x units^2, where a block-diagonal matrix of g blocks is 1 / g matrices. Not "
-    "counted: biases, elementwise operations, embedding or projection, readout",
-    "diverged_share": "share of all its trials, 0 to 1, that diverged or failed; lower is better",
-    "relative_parameters": "TASK_parameters over the GRU's: geometric mean over the ranked tasks",
-    "relative_multiply_adds": "TASK_multiply_adds over the GRU's: geometric mean over the ranked tasks",
-    "loop_products": "matrix products on a cycle through time, for each step; all others are computed for all steps at "
-    "once, or between two loops. 0: training is much faster on a CPU",
-    "linear_in_state": "True if every state follows a recurrence s' = a * s + b, element by element, where a and b do "
-    "not depend on s; such cells can be trained by a parallel scan, and lack state machines that need more. A cell "
-    "without any recurrence is linear, too",
-    "front": "costs (parameters, multiply_adds) for which the cell is on the Pareto front, separated by spaces: no "
-    "other retrained cell has a higher score at no more of that relative cost, or at least its score at less. Costs "
-    "within 3 % count as equal. Only retrained cells count. By point estimates: neighbours on the front need not "
-    "differ beyond the noise",
-    "trials": "number of trials on all tasks, memorization and repeats included",
-    "steps": "training steps of all these trials",
-    "seconds": "wall-clock time of all these trials; differs between equal runs",
-    "relative_step_seconds": "time of a training step at the best settings, evaluation included, over the LSTM's: "
-    "median over the fresh seeds that both have, geometric mean over the ranked tasks; unreliable if the machine had "
-    "other work; differs between equal runs",
-    "front_step_seconds": "True if the cell is on the front for relative_step_seconds; differs between equal runs",
-    "environments": "number of environments (versions, processor, commit) that its trials and the GRU's were trained "
-    "in; above 1, as after resuming under other versions, small differences may come from that",
-    "formula": "formula of the cell, its lines joined by '; '",
-}
-"""Columns in order, with meaning, unit and direction; those with TASK are there once for each ranked task."""
-
-RANK_RANGE = ("rank_best", "rank_worst")
-
-TIME_COLUMNS = ("seconds", "relative_step_seconds", "front_step_seconds")
-"""Columns that differ between two runs with the same seed, profile and versions."""
-
-TASK_COLUMNS = tuple(column for column in COLUMNS if column.startswith("TASK_"))
-
 _SETTINGS = "SELECT cell, task, count(DISTINCT setting) FROM trials GROUP BY cell, task"
 _SETTING_KINDS = {"cell": str, "task": str, "settings": int}
 _CELLS = """
-    SELECT cells.id, cells.name, cells.origin, cells.formula, cells.products, cells.parent, parents.name
+    SELECT cells.id, cells.name, cells.origin, cells.formula, cells.products, cells.proposal, cells.parent, parents.name
     FROM cells LEFT JOIN cells AS parents ON parents.id = cells.parent ORDER BY cells.id"""
 _CELL_KINDS = {
     **{"id": str, "name": str | None, "origin": str, "formula": str},
-    **{"products": int, "parent": str | None, "parent_name": str | None},
+    **{"products": int, "proposal": int | None, "parent": str | None, "parent_name": str | None},
 }
 
 
-def columns(tasks: Sequence[str]) -> tuple[str, ...]:
-    """Return the header of the table for these ranked tasks."""
-    names: list[str] = []
-    for column in COLUMNS:
-        if column == TASK_COLUMNS[0]:
-            names.extend(part.replace("TASK", task, 1) for task in tasks for part in TASK_COLUMNS)
-        elif column not in TASK_COLUMNS:
-            names.append(column)
-    return tuple(names)
-
-
 def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> pd.DataFrame:
-    """Return the table of a run: one row a cell, with the columns of `COLUMNS`.
+    """Return the table of a run: one row a cell, with the columns of `COLUMNS` but `id`.
 
-    The index, named id, is the cell's whole id; it is not part of the CSV. Missing values are NaN or None, empty in the
-    CSV. Equal scores: fewer parameters first, summed over the ranked tasks, then the smaller id.
+    The index, named id, is the cell's whole id, without the letter that is printed before it. Missing values are NaN or
+    None, empty in the CSV. Equal scores: fewer parameters first, summed over the ranked tasks, then the smaller id.
 
     Args:
         store: the run.
@@ -233,6 +106,12 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     frame[list(RANK_RANGE)] = np.nan
     _put_retrained(frame, found, confirmation_of(store), tasks, figures, constants_of(store, TEST), kind)
     weakest = _put_scores(frame, tasks, kind)
+    _put_intervals(frame, tasks)
+    sizes = frame[[f"{task}_parameters" for task in tasks]].astype("float64")
+    frame["parameters"] = sizes.mean(axis=1).round().astype("Int64")
+    judged = ["stage", "evidence", *(f"{task}_vs_{other}" for task in tasks for other in ("gru", "lstm"))]
+    rows = zip(frame.index, frame[judged].to_dict("records"), strict=True)
+    frame["verdict"] = pd.Series([row_verdict(row, cell, tasks) for cell, row in rows], frame.index, dtype=object)
     for size in ("parameters", "multiply_adds"):
         frame[f"relative_{size}"] = relative_sizes(frame[[f"{task}_{size}" for task in tasks]])
     frame = pd.concat([frame, totals(store, frame.index)], axis=1)
@@ -248,21 +127,12 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     frame["linear_in_state"] = pd.array([linear for _, linear in loops], dtype="boolean")
     if display:
         frame["formula"] = ["; ".join(text.splitlines()) for text, _ in described]
-    return _ranked(frame, weakest, tasks)[list(columns(tasks))]
+    return _ranked(frame, weakest, tasks)[[name for name in columns(tasks) if name != "id"]]
 
 
-def write_leaderboard(store: Store, tasks: Sequence[str], path: Path) -> None:
-    """Write the table of a run as CSV, UTF-8, with full precision, and note its format in the store.
-
-    A reader sees the old file or the new one, never a part.
-
-    Raises:
-        ResultsError: as `leaderboard`.
-        StoreError: the store cannot be read or written, or the file cannot be written.
-    """
-    write_atomically(path, csv_text(leaderboard(store, tasks)))
-    if store.information.get("leaderboard_format") != FORMAT:
-        store.mark(leaderboard_format=FORMAT)
+def has_rank(frame: pd.DataFrame) -> pd.Series:
+    """Return for each row of a leaderboard whether it is ranked; the others share the last rank."""
+    return (frame["stage"] == COMPLETE) & frame["score"].notna()
 
 
 def kind_of(frame: pd.DataFrame) -> ScoreKind:
@@ -311,6 +181,7 @@ def _known_cells(store: Store) -> pd.DataFrame:
         for parent, name in zip(known["parent"], known.pop("parent_name"), strict=True)
     ]
     known["parent"] = pd.Series(labels, known.index, dtype=object)
+    known["proposal"] = known["proposal"].astype("Int64")
     return known
 
 
@@ -379,6 +250,24 @@ def _put_scores(frame: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind) -> F
     return np.asarray(weakest, np.float64)
 
 
+def _put_intervals(frame: pd.DataFrame, tasks: Sequence[str]) -> None:
+    """Add the 95 % intervals of metrics and shares over the seeds, of retrained cells.
+
+    The repeats are paired by seed, so each has one degree of freedom less than there are seeds.
+    """
+    from scipy.special import stdtrit  # slow to import
+
+    retrained = is_retrained(frame)
+    ends: dict[str, pd.Series] = {}
+    for task in tasks:
+        seeds = frame[f"{task}_repeats"].astype("float64").where(retrained & (frame[f"{task}_repeats"] > 1))
+        width = pd.Series(stdtrit(seeds - 1, 0.975), frame.index)
+        for name in ("test", *(str(kind) for kind in ScoreKind)):
+            value, error = (frame[f"{task}_{name}{suffix}"].astype("float64") for suffix in ("", "_se"))
+            ends[f"{task}_{name}_low"], ends[f"{task}_{name}_high"] = value - width * error, value + width * error
+    frame[list(ends)] = pd.DataFrame(ends, index=frame.index)
+
+
 def _put_fronts(frame: pd.DataFrame) -> None:
     """Add for which costs a retrained cell is on the front of score against cost."""
     score = frame["score"].where(is_retrained(frame) & (frame["stage"] == COMPLETE)).to_numpy(np.float64)
@@ -389,7 +278,7 @@ def _put_fronts(frame: pd.DataFrame) -> None:
 
 def _ranked(frame: pd.DataFrame, weakest: Floats, tasks: Sequence[str]) -> pd.DataFrame:
     """Return the rows in the order of the table, with ranks."""
-    ranked = (frame["stage"] == COMPLETE) & frame["score"].notna()
+    ranked = has_rank(frame)
     parameters = frame[[f"{task}_parameters" for task in tasks]].sum(axis=1, min_count=1)
     order = np.lexsort(
         (
@@ -407,14 +296,15 @@ def _ranked(frame: pd.DataFrame, weakest: Floats, tasks: Sequence[str]) -> pd.Da
     tied = np.zeros(len(frame), np.bool_)
     tied[1:] = (found[1:] == found[:-1]) & (retrained[1:] == retrained[:-1])
     places = np.maximum.accumulate(np.where(tied, 0, np.arange(1, len(frame) + 1)))
-    frame["rank"] = pd.Series(places, index=frame.index, dtype="Int64").where(ranked)
+    # No rank is empty: `read_csv` would make the column one of floating-point numbers.
+    frame["rank"] = np.where(ranked, places, ranked.sum() + 1).astype(np.int64)
     # The range is that of the first round. A cell may have another rank by the seeds of its confirmation.
     frame["rank_best"] = frame["rank_best"].clip(upper=frame["rank"].astype("float64"))
     frame["rank_worst"] = frame["rank_worst"].clip(lower=frame["rank"].astype("float64"))
     whole = list(RANK_RANGE)
     whole += [f"{task}_{name}" for task in tasks for name in ("units", "parameters", "multiply_adds")]
     frame[whole] = frame[whole].astype("Int64")
-    frame["cell"] = frame.index.str[:SHORT_ID]
+    frame["cell"] = frame.index.map(short_id)
     return frame
 
 
@@ -437,7 +327,8 @@ def _estimates(
             found |= dict(zip(names, shares(kind, frame.index, own, constants.get(task, math.nan)), strict=True))
         found |= {f"{task}_{name}": values for name, values in figures.of_search(task, frame.index).items()}
         found |= {f"{task}_{name}": pd.Series(None, frame.index, object) for name in ("vs_gru", "vs_lstm")}
-        found |= {f"{task}_{name}": np.nan for name in ("vs_gru_p", "vs_lstm_p")}
+        found |= {f"{task}_vs_{other}_p{raw}": np.nan for other in ("gru", "lstm") for raw in ("", "_raw")}
+        found[f"{task}_setting"] = picked["setting"]
         found |= {f"{task}_{name}": 0 for name in ("repeats", "lost")}
         layers = own["setting"].map(lambda key: fields_in(key).get("layers", math.nan))
         layers = layers.reindex(frame.index).astype("float64")
@@ -527,9 +418,11 @@ def _put_first_round_verdicts(
         column = f"{result.task}_vs_{'gru' if result.other == GRU else 'lstm'}"
         changes.setdefault(column, {})[result.cell] = str(result.verdict)
         changes.setdefault(f"{column}_p", {})[result.cell] = result.adjusted
+        changes.setdefault(f"{column}_p_raw", {})[result.cell] = result.p
         if (result.cell, result.other) == (LSTM, GRU):
             changes.setdefault(f"{result.task}_vs_lstm", {})[GRU] = str(result.verdict.reversed)
             changes.setdefault(f"{result.task}_vs_lstm_p", {})[GRU] = result.adjusted
+            changes.setdefault(f"{result.task}_vs_lstm_p_raw", {})[GRU] = result.p
 
 
 def _put_confirmed(
@@ -574,9 +467,11 @@ def _put_confirmed(
             even = test.standing is Standing.EVEN
             changes.setdefault(column, {})[test.cell] = str(test.standing)
             changes.setdefault(f"{column}_p", {})[test.cell] = test.even_adjusted if even else test.adjusted
+            changes.setdefault(f"{column}_p_raw", {})[test.cell] = test.p
             if (test.cell, test.other) == (LSTM, GRU):
                 changes.setdefault(f"{test.task}_vs_lstm", {})[GRU] = str(test.standing.reversed)
                 changes.setdefault(f"{test.task}_vs_lstm_p", {})[GRU] = changes[f"{column}_p"][LSTM]
+                changes.setdefault(f"{test.task}_vs_lstm_p_raw", {})[GRU] = test.p
 
 
 def _seeds_looked_at(confirmed: Confirmation, task: str, cell: str) -> int:

@@ -21,11 +21,12 @@ from results.scores.paper_results import TASKS as PAPER_TASKS
 from results.scores.paper_results import paper_ratio, paper_score
 from results.store.sanitize import printable
 from results.store.words import COMPLETE, Evidence, ScoreKind
-from results.tables.leaderboard import SIMULATED, is_retrained, kind_of, known_names
+from results.tables.leaderboard import SIMULATED, has_rank, is_retrained, kind_of, known_names
 from results.tables.trial_figures import CROSS_ENTROPY
 from search.cells.library import REFERENCE, name_of, named_cell
 from search.cells.published.citation import address_of, short_citation
 from search.cells.published.entry import Reference
+from search.cells.text import counted
 
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 """Colours of a metric in a terminal. They mean the verdict of a corrected test, never that an estimate is larger."""
@@ -109,7 +110,7 @@ def readable(
     ranked = [task for task in tasks_of(frame) if task in PAPER_TASKS]
     if paper and "study_score" not in frame:
         frame = with_study(frame)
-    for row, name in zip(frame.to_dict("records"), known_names(frame), strict=True):
+    for row, name, has_place in zip(frame.to_dict("records"), known_names(frame), has_rank(frame), strict=True):
         retrained = Evidence(row["evidence"]).is_retrained
         errors = retrained and layout.errors
         known = "" if pd.isna(row["name"]) else str(row["name"])
@@ -123,7 +124,7 @@ def readable(
         score = _measured(found, row["score_se"] if errors and ranks else None, layout.digits)
         score = score if retrained or not score else f"({score})"
         shown = {
-            "rank": _number(row["rank"], ".0f"),
+            "rank": str(row["rank"]) if has_place else "",
             "cell": printable(row["cell"]),
             "name": name,
             "score": _with_paper(score, paper_score(known, ranked), layout) if paper else score,
@@ -287,6 +288,8 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
         ranked = [] if paper else [task for task in tasks_of(frame) if _is_ranked_by(frame, task, metric)]
         if ranked:
             lines.append(f"{', '.join(ranked)}: {words}; lower is better")
+    if retrained.any() and counts.min() < counts.max():
+        lines.append("a row with fewer seeds than its reference is compared with it on the seeds that both have")
     if paper:
         lines.append("ratios of accuracies, also where another metric ranks a task, in the tasks of the study")
         lines.append("after the slash: Jozefowicz et al. 2015, with larger models and the Penn Treebank as language")
@@ -299,7 +302,7 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
     mixed = int((frame["environments"] > 1).sum())
     if mixed:
         others = "under other versions, processors or commits than the GRU's"
-        lines.append(f"{mixed} cells have trials {others}, see `environments`")
+        lines.append(f"{counted(mixed, 'cell has', 'cells have')} trials {others}, see `environments`")
     return "\n".join(lines)
 
 

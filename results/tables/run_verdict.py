@@ -14,7 +14,7 @@ from results.scores.verdict import BestFound, Known, RunVerdict, verdict
 from results.store.runs import name_for_commands
 from results.store.store import Store
 from results.store.words import Evidence, Origin, ProposalKind
-from results.tables.leaderboard import leaderboard
+from results.tables.leaderboard import has_rank, leaderboard
 from search.cells.library import label_of
 
 COSTS = ["relative_parameters", "relative_multiply_adds", "relative_step_seconds"]
@@ -112,7 +112,7 @@ def _first_round(figure: Figure) -> Match:
 
 def _best(table: pd.DataFrame) -> BestFound | None:
     """Return the first found cell of the table that has a rank."""
-    found = table[(table["origin"] == Origin.FOUND) & table["rank"].notna()]
+    found = table[(table["origin"] == Origin.FOUND) & has_rank(table)]
     if found.empty:
         return None
     row = found.iloc[0]

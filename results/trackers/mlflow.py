@@ -15,14 +15,15 @@ from results.store.setting_key import fields_in
 from results.store.store import Store
 from results.store.summary import funnel
 from results.store.words import TrialState
-from results.tables.leaderboard import TABLE_FILE
+from results.tables.files import TEXT_FILES, TRIALS_FILE
 from results.trackers.exported_trials import ExportedTrial, exported_trials, extra_missing
+from search.cells.ids import printed_id
 
 KEY = "gatesearch.key"
 """Tag that identifies a run."""
 
 _PARENT = "mlflow.parentRunId"
-_ARTIFACTS = (TABLE_FILE, PROFILE_FILE, "report.html")
+_ARTIFACTS = (*TEXT_FILES, TRIALS_FILE, PROFILE_FILE, "report.html")
 _MOST_METRICS = 1000  # in one call of MLflow
 
 
@@ -96,7 +97,13 @@ def _log_trial(client: Any, place: str, key: str, exported: ExportedTrial, tags:
 
     label, trial = exported.label, exported.trial
     run = client.create_run(place, run_name=f"{label} {trial.task} {trial.repeat}", tags=tags | {KEY: key}).info
-    given = {"cell": label, "id": trial.cell, "task": trial.task, "repeat": trial.repeat, "seed": trial.seed}
+    given = {
+        "cell": label,
+        "id": printed_id(trial.cell),
+        "task": trial.task,
+        "repeat": trial.repeat,
+        "seed": trial.seed,
+    }
     given |= fields_in(trial.setting) | {"state": trial.state, "metric": trial.metric}
     values = [("test", trial.test, 0), ("test_loss", trial.test_loss, 0), ("best_validation", trial.validation, 0)]
     values += [("seconds", trial.seconds, 0), ("parameters", float(trial.parameters), 0)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from results.store.store import Store
-from results.tables.leaderboard import write_leaderboard
+from results.tables.files import write_tables
 from search.engine.engine import Engine
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
@@ -40,7 +40,7 @@ class EngineFigures:
     second_half_mb: float  # growth over the second half of the proposals
     store_mb: float
     resume_seconds: float  # from opening the store to the first trial that could be submitted
-    leaderboard_seconds: float  # time to write leaderboard.csv
+    leaderboard_seconds: float  # time to write the tables, without the trials
     ray_trials: int  # of a shorter search with two Ray workers
     ray_ms: float  # wall-clock time per trial: drawing, sending, deciding, storing
     processors: int  # of the cluster in virtual time
@@ -166,7 +166,7 @@ def measure_resume(folder: Path, tasks: Mapping[str, Task], seed: int) -> tuple[
         except _ReadyError:
             ready = time.perf_counter() - started
         started = time.perf_counter()
-        write_leaderboard(store, profile.ranked, folder / "leaderboard.csv")
+        write_tables(store, profile.ranked, folder, trials=False)
         return ready, time.perf_counter() - started
 
 

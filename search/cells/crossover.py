@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from search.cells.graph import MAX_STATES, GateGraph
+from search.cells.ids import printed_id
 from search.cells.mutation import Child, Draft, Mutation, Rejection, Transformation, child_of
 from search.cells.operations import LEAVES, Node, Op
 from search.cells.text import state_name
@@ -78,6 +79,15 @@ def other_parent(mutations: tuple[str, ...]) -> str | None:
     """Return the id of the second parent from the mutations of a cell in words; None if it has only one."""
     found = [match[1] for text in mutations if (match := _OTHER.fullmatch(text))]
     return found[0] if found else None
+
+
+def printed_mutations(mutations: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the mutations of a cell in words as people see them: a second parent by its printed id."""
+    parents = [_OTHER.fullmatch(text) for text in mutations]
+    return tuple(
+        text if found is None else f"{text[: found.start(1)]}{printed_id(found[1])}"
+        for text, found in zip(mutations, parents, strict=True)
+    )
 
 
 def _inner(graph: GateGraph) -> list[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from search.cells.errors import CellError, FormulaError
 from search.cells.files import SUFFIXES, FileCell, cells_of_file
 from search.cells.graph import GateGraph
+from search.cells.ids import printed_id
 from search.cells.library import display_formula, name_of
 
 LONGEST_NAME = 40
@@ -67,11 +68,15 @@ def _read(cell: FileCell) -> ImportedCell:
 
 @dataclass(frozen=True)
 class ImportedFile:
-    """File of a distinct cell: its name, its text, and the first source of the cell."""
+    """File of a distinct cell: its name, its text, and the first source of the cell.
+
+    `earlier` is the text as earlier versions wrote it, with an id without its letter.
+    """
 
     name: str
     text: str
     source: ImportedCell
+    earlier: str
 
 
 def files_of_import(cells: Iterable[ImportedCell]) -> dict[str, ImportedFile]:
@@ -85,7 +90,12 @@ def files_of_import(cells: Iterable[ImportedCell]) -> dict[str, ImportedFile]:
         if cell.graph is not None and cell.graph.id not in found:
             name = _free_name(cell.label, taken)
             taken.add(name.lower())  # some file systems ignore case
-            found[cell.graph.id] = ImportedFile(f"{name}.cell", _text(cell, cell.graph), cell)
+            found[cell.graph.id] = ImportedFile(
+                f"{name}.cell",
+                _text(cell, cell.graph, printed_id(cell.graph.id)),
+                cell,
+                _text(cell, cell.graph, cell.graph.id),
+            )
     return found
 
 
@@ -100,10 +110,10 @@ def _free_name(label: str, taken: set[str]) -> str:
     return name
 
 
-def _text(cell: ImportedCell, graph: GateGraph) -> str:
-    """Return the formula with comments on its origin."""
+def _text(cell: ImportedCell, graph: GateGraph, printed: str) -> str:
+    """Return the formula with comments on its origin, and its id as it is printed."""
     file = ascii(Path(cell.source).name)[1:-1]
     number = "" if cell.number is None else f", recepie_id {cell.number}"
     known = name_of(graph.id)
     named = "" if known is None else f", the named cell {known}"
-    return f"# from {file}{number}\n# id {graph.id}{named}\n{display_formula(graph)}\n"
+    return f"# from {file}{number}\n# id {printed}{named}\n{display_formula(graph)}\n"

@@ -12,6 +12,7 @@ from importlib import resources
 from search.cells.canonical import PRESENT, FormVersion
 from search.cells.errors import UnknownCellError
 from search.cells.graph import GateGraph
+from search.cells.ids import short_id
 from search.cells.notation.display import format_display
 from search.cells.published import (
     continuous,
@@ -28,7 +29,7 @@ from search.cells.published import (
     single_gate,
 )
 from search.cells.published.entry import NamedCell
-from search.cells.text import quoted, short_id, shorten
+from search.cells.text import quoted, shorten
 
 FAMILIES: dict[str, tuple[NamedCell, ...]] = {
     "plain": plain.CELLS,

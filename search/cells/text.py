@@ -1,12 +1,4 @@
-"""Short texts about cells in tables and messages: shortened ids, names of states, numbers, quoted user input."""
-
-SHORT_ID = 8
-"""Characters of a cell's id that people see and type; the whole id has 16."""
-
-
-def short_id(cell_id: str) -> str:
-    """Return the first characters of a cell's id, for display only."""
-    return cell_id[:SHORT_ID]
+"""Short texts about cells in tables and messages: names of states, numbers, quoted user input."""
 
 
 def state_name(state: int) -> str:
@@ -17,6 +9,11 @@ def state_name(state: int) -> str:
 def number_text(number: float) -> str:
     """Return the shortest text of a number that is read back as the same number."""
     return str(int(number)) if float(number).is_integer() else repr(float(number))
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number of things in words: 1 row, 2,000 rows; `plural` where it is not the noun and an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def shorten(text: str, limit: int = 100) -> str:

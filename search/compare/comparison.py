@@ -27,6 +27,7 @@ from results.report.methods_page import FIGURE_FILE, figure, page
 from results.scores.anytime import Course
 from results.store.errors import one_line
 from results.store.files import write_atomically
+from results.store.sanitize import csv_text
 from results.store.store import Store
 from results.tables.methods import (
     Compared,
@@ -36,6 +37,7 @@ from results.tables.methods import (
     method_table,
     pair_table,
 )
+from search.cells.ids import printed_id, short_id, without_letter
 from search.cells.library import LIBRARY, REFERENCE, label_of
 from search.compare.confirmation import FOLDER as CONFIRMATION
 from search.compare.confirmation import (
@@ -295,7 +297,15 @@ def _figures(
             label = label_of(incumbent.cell, names.get(incumbent.cell))
             head = (run.method, run.seed, incumbent.proposal, incumbent.compute, incumbent.compute / training)
             rows.append(
-                (*head, incumbent.cell, label, incumbent.score, confirmed.score, confirmed.error, confirmed.task)
+                (
+                    *head,
+                    incumbent.cell,
+                    label,
+                    incumbent.score,
+                    confirmed.score,
+                    confirmed.error,
+                    confirmed.task,
+                )
             )
     compared = Compared(
         tuple(
@@ -321,14 +331,16 @@ INCUMBENT_COLUMNS = {
     "proposal": "proposal from whose outcome on the cell leads; -1: from the start",
     "compute": "multiply-adds of the proposals up to that one",
     "trainings": "the same in trainings of the GRU on every ranked task",
-    "cell": "id of the cell",
-    "name": "its name, or the first digits of its id",
+    "cell": "whole id of the cell",
+    "name": "its name, or its shortened id",
     "search_score": "its score by validation in the search",
     "confirmed": "its score on fresh seeds",
     "confirmed_se": "standard error of that score over the seeds",
     "task": "task that has the smallest share, which is the score",
 }
-"""Columns of `incumbents.csv`."""
+"""Columns of `incumbents.csv`; without the letter of ids in the frame."""
+
+INCUMBENTS_FILE = "incumbents.csv"
 
 
 def words_of(plan: Plan, name: str) -> tuple[str, str]:
@@ -381,5 +393,11 @@ def tables_of(compared: Compared, incumbents: pd.DataFrame | None) -> dict[str, 
     """Return the tables of a comparison as CSV, by file name; a replay has no table of incumbents."""
     tables = {"comparison": curve_table(compared), "methods": method_table(compared), "pairs": pair_table(compared)}
     if incumbents is not None:
-        tables["incumbents"] = incumbents
-    return {f"{table}.csv": frame.to_csv(index=False) for table, frame in tables.items()}
+        tables["incumbents"] = incumbents.assign(cell=incumbents["cell"].map(printed_id))
+    return {f"{table}.csv": csv_text(frame) for table, frame in tables.items()}
+
+
+def earlier_incumbents(incumbents: pd.DataFrame) -> str:
+    """Return the table of incumbents as earlier versions wrote it: ids had no letter."""
+    shown = incumbents["name"] == incumbents["cell"].map(short_id)
+    return csv_text(incumbents.assign(name=incumbents["name"].where(~shown, incumbents["name"].map(without_letter))))

@@ -22,7 +22,7 @@ from results.scores.ratio import Floats, gain
 from results.scores.score import constants_of, share_of_means
 from results.store.graphs import graph_of
 from results.store.store import FILE, Store
-from search.cells.text import short_id
+from search.cells.ids import short_id
 from search.compare.incumbents import Incumbent
 from search.core.errors import SearchError
 from search.engine.fresh_trials import FreshTrial, is_stored, train_fresh

@@ -16,7 +16,7 @@ from results.store.errors import StoreError
 from results.store.files import write_atomically
 from results.store.queries import totals
 from results.store.store import Store
-from results.tables.leaderboard import TABLE_FILE, write_leaderboard
+from results.tables.files import write_tables
 from search.compare.archive import pack
 from search.compare.comparison import PLAN_FILE, comparison_files, recomputed
 from search.compare.confirmation import FOLDER
@@ -53,8 +53,9 @@ def publish_comparison(
             (made / name).mkdir()
             store.copy_to(made / name / FILE)
             write_atomically(made / name / PROFILE_FILE, store.profile)
-            if name != FOLDER:  # the search's own table may be of an earlier version
-                write_leaderboard(store, base_profile(plan).ranked, made / name / TABLE_FILE)
+            if name != FOLDER:  # the search's own tables may be of an earlier version, which the copy has to know
+                with Store.open(made / name) as copy:
+                    write_tables(copy, base_profile(plan).ranked, copy.folder, trials=False)
         write_atomically(made / PLAN_FILE, plan.to_toml())
         for file, text in comparison_files(compared, incumbents, target.name).items():
             write_atomically(made / file, text)

@@ -8,6 +8,7 @@ from results.scores.score import score
 from results.store.endings import paused_at
 from results.store.records import ProposalRow
 from results.store.words import ProposalKind
+from search.cells.ids import printed_id
 from search.cells.library import library_name, name_of, named_cell
 from search.cells.notation.formula import parse_written
 from search.cells.recognition import describe_flipped, flipped_gates
@@ -36,7 +37,7 @@ class Answer:
     """Findings of a run about a cell.
 
     Attributes:
-        id: id of the cell, 16 hex digits.
+        id: id of the cell, g and 16 hex digits.
         formula: the canonical formula.
         name: name of the cell in the profile or in the library of published cells, or None.
         remark: how the formula that was told differs from the published one of that name; empty if it does not.
@@ -98,7 +99,7 @@ def answer_of(engine: OutsideEngine, cell: str, last: int, *, written: str | Non
         scores = (None,) * whole + scores
     name = engine.name(cell) or name_of(cell)
     return Answer(
-        id=cell,
+        id=printed_id(cell),
         formula=store.cell(cell).formula,
         name=name,
         remark="" if name is None or written is None else _remark(written, cell),

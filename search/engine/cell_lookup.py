@@ -1,7 +1,6 @@
 """Lookup of cells by name, file, or id in a run."""
 
 import os
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -17,12 +16,10 @@ from search.cells.crossover import other_parent
 from search.cells.errors import UnknownCellError
 from search.cells.files import cell_of_file, is_file_name, split_member
 from search.cells.graph import GateGraph
+from search.cells.ids import digits_of
 from search.cells.library import LIBRARY, display_formula, library_name, named_cell
 from search.cells.notation.formula import parse_formula
 from search.cells.text import quoted
-
-CELL_ID = re.compile(r"[0-9a-fA-F]{4,16}")
-"""Id of a cell, or its first digits."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +55,10 @@ class LineageStep:
 
 
 def find_cell(cell: str, run: str | None = None) -> FoundCell:
-    """Find a cell by its name in the library, by a file, or by an id (at least four digits) in a run.
+    """Find a cell by its name in the library, by a file, or by the id of a cell of a run, of at least four digits.
 
-    A file contains a formula or recipes, and `cells.json#7` is one of several. Without `run`, an id is searched for in
-    all runs of the runs folder, latest first.
+    A file contains a formula or recipes, and `cells.json#7` is one of several. The g of an id may be left out. Without
+    `run`, an id is searched for in all runs of the runs folder, latest first.
 
     Raises:
         CellError: there is no such cell, or its file is invalid.
@@ -74,7 +71,7 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         file = cell_of_file(cell)
         graph, formula = file.read()
         return FoundCell(graph.canonical(), file.label, formula.strip() if formula is not None else None)
-    if CELL_ID.fullmatch(cell):
+    if digits_of(cell) is not None:
         return _find_in_runs(cell, run)
     if run is None:
         try:
@@ -82,9 +79,11 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         except UnknownCellError as error:
             joint = " Or" if str(error).endswith("?") else "; or"
             raise UnknownCellError(
-                f"{error}{joint} give a file with a formula, or at least 4 digits of a cell's id"
+                f"{error}{joint} give a file with a formula, or the id of a cell, g and at least 4 digits"
             ) from None
-    raise UnknownCellError(f"{quoted(cell)} is not a named cell, a file, or an id of 4 to 16 hexadecimal digits")
+    raise UnknownCellError(
+        f"{quoted(cell)} is not a named cell, a file, or an id, which is g and 4 to 16 hexadecimal digits"
+    )
 
 
 def in_run(found: FoundCell, run: str | None) -> FoundCell:
@@ -116,7 +115,7 @@ def lineage(found: FoundCell) -> list[LineageStep]:
         line = ancestry(store, found.row.id)[::-1]
         others = {row.id: store.cell(other).label for row in line if (other := other_parent(row.mutations)) is not None}
     return [
-        LineageStep(row.label, parent.label, row.proposal, row.mutations, others.get(row.id))
+        LineageStep(row.label, parent.label, row.proposal, row.mutation_words, others.get(row.id))
         for row, parent in pairwise(line)
     ]
 

@@ -8,10 +8,10 @@ from results.store.queries import metric_names
 from results.store.runs import open_run
 from results.store.sanitize import printable
 from results.store.words import ScoreKind
-from results.tables.leaderboard import leaderboard
+from results.tables.leaderboard import has_rank, leaderboard
 from results.tables.run_verdict import verdict_of
+from search.cells.ids import short_id
 from search.cells.library import LIBRARY, name_of
-from search.cells.text import short_id
 from search.engine.cell_lookup import FoundCell, lineage
 from search.profiles.loading import profile_of
 
@@ -59,9 +59,9 @@ def _scores(run: str, cell: str) -> list[str]:
         return []
     paragraphs = [f"Best setting by validation in run {name}: {'; '.join(tasks)}."]
     line = table[table.index == cell]
-    if line.empty or line["score"].isna().all():
+    if not has_rank(line).any():
         return [*paragraphs, answer]
-    rank = f"score {line['score'].iloc[0]:.4f}, rank {line['rank'].iloc[0]:.0f} of {table['rank'].count()}"
+    rank = f"score {line['score'].iloc[0]:.4f}, rank {line['rank'].iloc[0]} of {has_rank(table).sum()}"
     share = "share of the GRU's gain" if kind is ScoreKind.GAIN else "ratio to the GRU"
     meaning = f"the smallest {share} on {', '.join(ranked)}{simulated}"
     return [f"In run {name}: {rank} ({meaning}).", *paragraphs, answer]

@@ -26,6 +26,7 @@ from results.store.words import MEMORIZATION, ProposalKind
 from search.allocations.base import Allocation, Course, Promotion, Reference, Step, TrialKey, best_setting
 from search.allocations.registry import ALLOCATIONS
 from search.cells.graph import GateGraph
+from search.cells.ids import cell_text
 from search.cells.library import LIBRARY, REFERENCE, label_of
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed, shared_seed, trial_seed
@@ -456,8 +457,8 @@ def _check_same(row: ProposalRow, cell: str | None, *, promoted: bool = False) -
     if cell != row.cell or promoted != (row.kind == ProposalKind.PROMOTE):
         verb = "promotes" if promoted else "proposes"
         raise SearchError(
-            f"proposal {row.index} of the stored run is cell {row.cell}, but this version of gatesearch, with the same "
-            f"seed and profile, {verb} {cell}; resume with the version that began the run"
+            f"proposal {row.index} of the stored run is {cell_text(row.cell)}, but this version of gatesearch, with "
+            f"the same seed and profile, {verb} {cell_text(cell)}; resume with the version that began the run"
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from results.store.store import Store
-from results.tables.leaderboard import TABLE_FILE
+from results.tables.files import TABLE_FILE
 from search.engine.progress import Progress
 from search.profiles.sections import Profile
 from search.workers.executor import Executor

@@ -20,6 +20,7 @@ from results.store.store import Store
 from results.store.words import OUTSIDE, Origin, ProposalKind
 from search.allocations.base import Promotion, best_setting
 from search.cells.graph import GateGraph
+from search.cells.ids import cell_text
 from search.core.errors import SearchError
 from search.engine.engine import Engine
 from search.engine.history import History, PastProposal
@@ -87,8 +88,8 @@ class OutsideEngine(Engine):
             index = self.propose(cell.graph, cell.parent)
             if index != cell.index:
                 raise SearchError(
-                    f"cell {cell.graph.id} is proposal {cell.index} of the stored run, but this version of gatesearch, "
-                    f"with the same seed and profile, makes it proposal {index}; "
+                    f"{cell_text(cell.graph.id)} is proposal {cell.index} of the stored run, but this version of "
+                    f"gatesearch, with the same seed and profile, makes it proposal {index}; "
                     "continue with the version that began the run"
                 )
         if self._asked_for in drained:
@@ -213,8 +214,8 @@ class OutsideEngine(Engine):
     def _check(self, past: PastProposal, cell: str) -> None:
         if past.row.kind != ProposalKind.PROPOSE or past.row.cell != cell:
             raise SearchError(
-                f"proposal {past.row.index} of the stored run is cell {past.row.cell} ({past.row.kind}), but it was "
-                f"told {cell}; continue with the version that began the run, or restore a backup"
+                f"proposal {past.row.index} of the stored run is {cell_text(past.row.cell)} ({past.row.kind}), but it "
+                f"was told {cell_text(cell)}; continue with the version that began the run, or restore a backup"
             )
 
     def _restore(self, past: PastProposal, promotion: Promotion | None, *, check: bool) -> None:

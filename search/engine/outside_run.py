@@ -184,7 +184,7 @@ class OutsideRun:
 
     def close(self) -> None:
         """Write the leaderboard, as far as it can be written."""
-        self._table.write()
+        self._table.write(trials=True)
 
     def _reopen(self) -> None:
         """Mark a run that was finished as unfinished again."""

@@ -15,7 +15,7 @@ from results.store.errors import ResultsError
 from results.store.queries import check_setting_keys
 from results.store.store import FILE, Store
 from results.store.words import OUTSIDE
-from results.tables.leaderboard import write_leaderboard
+from results.tables.files import write_tables
 from search.core.errors import SearchError
 from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
 from search.engine.confirmation import Demand, confirm, declaration
@@ -52,14 +52,18 @@ class LiveTable:
         """Write the table if a cell is complete and the last time is long enough ago."""
         started = time.monotonic()
         if outcome.is_complete and started >= self._due:
-            self.write()
+            self.write(trials=False)
             ended = time.monotonic()
             self._due = ended + max(TABLE_SECONDS, (ended - started) / TABLE_SHARE)
 
-    def write(self) -> None:
-        """Write the table, as far as it can be written: the store matters more, and is the truth."""
+    def write(self, *, trials: bool) -> None:
+        """Write the tables, as far as they can be written: the store matters more, and is the truth.
+
+        `trials` says whether the trials are written too, which takes longer: at the end, as else they would be older
+        than the tables.
+        """
         with suppress(ResultsError):
-            write_leaderboard(self._run.store, self._run.profile.ranked, self._run.table)
+            write_tables(self._run.store, self._run.profile.ranked, self._run.store.folder, trials=trials)
 
 
 def create_run(
@@ -285,7 +289,7 @@ def retrain_finalists(
                 _retrain(run, progress, simulation_of(store), observer)
             _confirm(run, progress, simulation_of(store), observer, demand)
         finally:
-            write_leaderboard(store, profile.ranked, run.table)
+            write_tables(store, profile.ranked, store.folder, trials=True)
         observer.on_finish(run, progress)
         return progress
 
@@ -352,7 +356,7 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             observer.on_interrupt(run, engine.progress)
-        table.write()  # the first error is the one to report
+        table.write(trials=True)  # the first error is the one to report
         raise
     observer.on_finish(run, engine.progress)
     return engine.progress
@@ -375,9 +379,9 @@ def finish(run: OpenRun, progress: Progress, simulation: Simulation | None, obse
     _retrain(run, progress, simulation, observer)
     _confirm(run, progress, simulation, observer, None)
     try:
-        write_leaderboard(run.store, run.profile.ranked, run.table)
+        write_tables(run.store, run.profile.ranked, run.store.folder, trials=True)
     except ResultsError as error:
-        raise SearchError(f"{error}; all trials are kept, and --resume writes the table again") from error
+        raise SearchError(f"{error}; all trials are kept, and --resume writes the tables again") from error
     run.store.mark(finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
 

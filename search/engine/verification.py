@@ -24,11 +24,12 @@ from results.scores.confirmation import declared_seeds
 from results.store.errors import ResultsError
 from results.store.information import FIRST_CONFIRMATION, MAX_REPEATS
 from results.store.queries import check_setting_keys, environment_texts, proposal_count
-from results.store.records import EvaluationRow, MeasureRow, ProposalRow, TrialRow
+from results.store.records import CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.schema import SCHEMA_VERSION
 from results.store.setting_key import LaterKeyError
 from results.store.store import Store
-from search.cells.text import short_id, shorten
+from search.cells.ids import printed_id, short_id
+from search.cells.text import shorten
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.outside import OutsideEngine, engine_class, told_cells
@@ -255,10 +256,14 @@ def _differences(stored: Store, again: Store, finished: bool) -> Iterator[str]:
     A trial's proposal is stored after the trial, so the process may have been killed in between: it is compared only if
     the search is `finished`.
     """
-    yield from _between("cell", {row.id: row for row in stored.cells()}, {row.id: row for row in again.cells()})
+    yield from _between("cell", _cells(stored), _cells(again))
     for cell in stored.cells():
         found, expected = (
-            {f"{row.cell} on {row.task}, {row.setting}, repeat {row.repeat}": row for row in trials if row.repeat <= 0}
+            {
+                f"{printed_id(row.cell)} on {row.task}, {row.setting}, repeat {row.repeat}": row
+                for row in trials
+                if row.repeat <= 0
+            }
             for trials in (stored.trials(cell.id, curves=True), again.trials(cell.id, curves=True))
         )
         yield from _between("trial", found, expected, () if finished else ("proposal",))
@@ -268,6 +273,10 @@ def _differences(stored: Store, again: Store, finished: bool) -> Iterator[str]:
     ]
     for kind, rows, others in kinds:
         yield from _between(kind, {_key(row): row for row in rows}, {_key(row): row for row in others})
+
+
+def _cells(store: Store) -> dict[str, CellRow]:
+    return {printed_id(row.id): row for row in store.cells()}
 
 
 def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator[str]:
@@ -282,7 +291,7 @@ def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator
     for row in store.trials():
         if row.repeat <= 0:
             continue
-        name = f"trial {row.cell} on {row.task}, {row.setting}, repeat {row.repeat}"
+        name = f"trial {printed_id(row.cell)} on {row.task}, {row.setting}, repeat {row.repeat}"
         job = searched.get((row.cell, row.task, row.setting))
         if job is None or row.task not in profile.tasks:
             yield f"{name} is stored, but the search never tried this setting"
@@ -297,7 +306,9 @@ def _finalists(store: Store, profile: Profile, jobs: dict[Key, Job]) -> Iterator
 
 
 def _key(row: EvaluationRow | ProposalRow) -> str:
-    return str(row.index) if isinstance(row, ProposalRow) else f"of proposal {row.proposal}, {row.cell} on {row.task}"
+    if isinstance(row, ProposalRow):
+        return str(row.index)
+    return f"of proposal {row.proposal}, {printed_id(row.cell)} on {row.task}"
 
 
 def _between(

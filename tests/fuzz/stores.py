@@ -21,10 +21,10 @@ import results
 from results.publication.consistency import consistency
 from results.store.graphs import graph_of
 from results.store.rungs import rungs_of
-from results.store.sanitize import csv_text
 from results.store.schema import COLUMNS, TABLES
 from results.store.store import FILE, PROFILE_FILE, Store
 from results.store.summary import funnel
+from results.tables.files import TEXT_FILES, TRIALS_FILE, full_text
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table, to_latex, to_markdown
 from search.allocations.stages import Stages
@@ -160,10 +160,8 @@ def draw_rows(rng: Random) -> Case:
         except sqlite3.Error:
             data = b""
     profile = (sound_run() / PROFILE_FILE).read_bytes()
-    table_text = (sound_run() / "leaderboard.csv").read_bytes()
-    return Case(
-        {f"runs/r/{FILE}": data, f"runs/r/{PROFILE_FILE}": profile, "runs/r/leaderboard.csv": table_text}, tuple(said)
-    )
+    tables = {f"runs/r/{name}": (sound_run() / name).read_bytes() for name in (*TEXT_FILES, TRIALS_FILE)}
+    return Case({f"runs/r/{FILE}": data, f"runs/r/{PROFILE_FILE}": profile, **tables}, tuple(said))
 
 
 def draw_store_bytes(rng: Random) -> Case:
@@ -202,7 +200,7 @@ def _opened(use: Callable[[Store], object]) -> Callable[[Path], object]:
 def _table(store: Store) -> None:
     ranked = parse_profile(store.profile, "the profile").ranked
     frame = leaderboard(store, ranked)
-    text = csv_text(frame)
+    text = full_text(frame)
     demand(text.count("\n") >= len(frame), "a table without its rows")
     console = Console(file=StringIO(), width=100)
     console.print(render_table(frame, 20, 100, ranked))

@@ -13,6 +13,7 @@ from results.publication.findings_text import remedy_text
 from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
 from results.store.store import Store
+from search.cells.ids import short_id
 from search.cells.library import LIBRARY
 from tests.test_results.truths import FOUND, NAMES, STUDY, TASKS, confirm, make_run
 
@@ -91,10 +92,10 @@ def test_the_opposite_of_the_study_does_not_hold(tmp_path: Path) -> None:
         found = judged(store)
     # The seeds that chose the found cell cannot judge it.
     assert unconfirmed.ruling is Ruling.HOLDS
-    assert FOUND[:8] not in {figure.cell for figure in unconfirmed.figures}
+    assert short_id(FOUND) not in {figure.cell for figure in unconfirmed.figures}
     assert unconfirmed.why.endswith("because the seeds of the first round chose them")
     assert found["nothing-better"].ruling is Ruling.FAILS
-    assert found["nothing-better"].why == f"better than both on every task: {FOUND[:8]}"
+    assert found["nothing-better"].why == f"better than both on every task: {short_id(FOUND)}"
     assert found["gru-beats-lstm"].ruling is Ruling.FAILS
     assert found["gru-beats-lstm"].why.startswith("the GRU is worse on arithmetic")
     assert found["forget-bias"].ruling is Ruling.OPEN
@@ -285,7 +286,7 @@ def test_a_contender_is_judged_by_its_declared_tests_and_an_open_one_says_what_w
     with make_run(tmp_path, STUDY, found=0.2) as store:  # far better in the seeds that chose it
         confirm(store, STUDY | {FOUND: 0.06}, noise=0.02)
         finding = judged(store)["nothing-better"]
-        own = [figure for figure in finding.figures if figure.cell == FOUND[:8]]
+        own = [figure for figure in finding.figures if figure.cell == short_id(FOUND)]
         fresh = {
             task: [
                 np.array([t.test for t in store.trials(cell, task) if t.repeat > 1000], np.float64)
@@ -294,16 +295,17 @@ def test_a_contender_is_judged_by_its_declared_tests_and_an_open_one_says_what_w
             for task in TASKS
         }
     assert finding.ruling is Ruling.OPEN
-    assert FOUND[:8] in finding.why
+    assert short_id(FOUND) in finding.why
     (figure,) = own
     found, other = fresh[figure.task]
     assert (figure.value, figure.reference) == pytest.approx((found.mean(), other.mean()))
     assert figure.standing is Standing.UNDECIDED
     assert finding.remedy is not None
-    assert (finding.remedy.way, finding.remedy.cell) == (Way.CONFIRM, FOUND[:8])
+    assert (finding.remedy.way, finding.remedy.cell) == (Way.CONFIRM, short_id(FOUND))
     assert (finding.remedy.repeats or 0) > 6
     assert remedy_text(finding.remedy, "x", lambda remedy: "") == (
-        f"gatesearch finalists x --cell {FOUND[:8]} --task {finding.remedy.task} --repeats {finding.remedy.repeats}"
+        f"gatesearch finalists x --cell {short_id(FOUND)} --task {finding.remedy.task} "
+        f"--repeats {finding.remedy.repeats}"
     )
 
 

@@ -234,12 +234,6 @@ def test_parquet_files_are_read_as_pandas_wrote_them(tmp_path: Path) -> None:
         read_table(file, ["where"])
 
 
-def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(TaskError, match=r"needs the package pyarrow.*pip install 'gatesearch\[parquet\]'"):
-        read_table(written(tmp_path / "a.parquet", "x"))
-
-
 @pytest.mark.parametrize(
     ("text", "found"),
     [

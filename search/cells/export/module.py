@@ -24,6 +24,7 @@ from search.cells.export.module_text import (
     layer_class,
     network_class,
 )
+from search.cells.ids import digits_of, is_id
 from search.cells.notation.formula import parse_written
 
 _ACRONYMS = re.compile(r"(.*?)(lstm|gru|grnn|rnn)", re.IGNORECASE)
@@ -71,11 +72,13 @@ class Exported:
 
 
 def class_name(label: str) -> str:
-    """Return the class name for a cell's label: `GRUAfter` for gru-after, `Cell3fa2b6c1` for an id, else `Cell`."""
+    """Return the class name for a cell's label: `GRUAfter` for gru-after, `Cell3fa2b6c1` for the id g3fa2b6c1."""
+    if is_id(label):
+        return f"Cell{digits_of(label)}"
     words = re.findall(r"[A-Za-z0-9]+", label)
     name = "".join(_capitalised(word) for word in words)
     taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _IMPORTED
-    if not name or name[0].isdigit() or taken or re.fullmatch(r"[0-9a-f]{8,16}", label):
+    if not name or name[0].isdigit() or taken:
         name = f"Cell{''.join(words)}"
     return name[:_NAME_WIDTH]
 

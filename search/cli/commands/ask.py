@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from results.store.runs import run_folder
+from search.cells.ids import printed_id
 from search.cells.notation.display import format_display
 from search.cli.loading import load_tasks
 from search.engine.outside_run import suggestions
@@ -36,5 +37,5 @@ def ask(run: str, count: int, trusted: tuple[str, ...]) -> None:
     console = Console(stderr=True, emoji=False)
 
     for one in suggestions(run_folder(run), count, trusted=trusted, load=partial(load_tasks, console=console)):
-        line = {"formula": format_display(one.graph), "id": one.graph.id, "parent": one.parent}
+        line = {"formula": format_display(one.graph), "id": printed_id(one.graph.id), "parent": printed_id(one.parent)}
         click.echo(json.dumps(line, ensure_ascii=False))

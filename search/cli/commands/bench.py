@@ -263,7 +263,7 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
         ("of this in the second half", f"{found.second_half_mb:.1f} MB, {kilobytes:.1f} kB per proposal"),
         ("store", f"{found.store_mb:.1f} MB"),
         ("--resume, until the next trial", f"{found.resume_seconds:.2f} s"),
-        ("leaderboard.csv", f"{found.leaderboard_seconds:.2f} s"),
+        ("leaderboard files", f"{found.leaderboard_seconds:.2f} s"),
         (f"one trial through Ray, 2 workers, mean of {found.ray_trials:,}", f"{found.ray_ms:.2f} ms"),
         (f"{found.processors} processors in virtual time, window {found.window}", f"{found.busy:.1%} busy"),
     ):

@@ -8,12 +8,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from search.cells.ids import printed_id, short_id
 from search.cells.library import FAMILIES, FAMILY_OF, LIBRARY
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.measure import measure
 from search.cells.published.citation import bibtex_entry, references_of
 from search.cells.published.entry import NamedCell, Reference
-from search.cells.text import short_id
 from search.core.errors import SearchError
 
 _FAMILY = {family.replace("_", "-"): family for family in FAMILIES}
@@ -87,7 +87,7 @@ def _record(cell: NamedCell) -> dict[str, Any]:
     size = measure(cell.graph)
     return {
         "name": cell.name,
-        "id": cell.graph.id,
+        "id": printed_id(cell.graph.id),
         "title": cell.title,
         "family": FAMILY_OF[cell.name].replace("_", "-"),
         "year": cell.reference.year,

@@ -10,9 +10,10 @@ from rich.console import Console
 from results.store.errors import one_line
 from results.store.files import write_atomically
 from results.store.sanitize import printable
+from search.cells.ids import printed_id, short_id
 from search.cells.importing import ImportedCell, ImportedFile, files_of_import, read_for_import
 from search.cells.library import name_of
-from search.cells.text import short_id
+from search.cells.text import counted
 from search.core.errors import SearchError
 
 NOT_ALL = 1
@@ -74,10 +75,10 @@ def import_(files: tuple[Path, ...], folder: Path, as_json: bool) -> int:
             click.echo(line)
         named = sum(name_of(cell_id) is not None for cell_id in written)
         failed = f"; {len(bad):,} could not be read" if bad else ""
-        click.echo(f"{_count(len(good), 'cell')} read, {len(written):,} distinct, {named:,} of them named{failed}")
+        click.echo(f"{counted(len(good), 'cell')} read, {len(written):,} distinct, {named:,} of them named{failed}")
         kept = len(written) - new
         there = f" ({kept:,} already there)" if kept else ""
-        click.echo(f"{_count(new, 'file')} written to {printable(str(folder))}{there}")
+        click.echo(f"{counted(new, 'file')} written to {printable(str(folder))}{there}")
     return NOT_ALL if bad else 0
 
 
@@ -95,12 +96,13 @@ def _write(files: Mapping[str, ImportedFile], folder: Path) -> int:
         other = [
             file.name
             for file in files.values()
-            if file.name not in names and (folder / file.name).read_bytes() != file.text.encode()
+            if file.name not in names
+            and (folder / file.name).read_bytes() not in (file.text.encode(), file.earlier.encode())
         ]
     if other:
         raise SearchError(
             f"{str(folder / other[0])!r} exists with other content and is not overwritten, "
-            f"{_count(len(other), 'such file')} in all; give another folder"
+            f"{counted(len(other), 'such file')} in all; give another folder"
         )
     for file in new:
         write_atomically(folder / file.name, file.text)
@@ -136,7 +138,7 @@ def _records(
             {
                 "source": cell.source,
                 "recepie_id": cell.number,
-                "id": None if cell.graph is None else cell.graph.id,
+                "id": None if cell.graph is None else printed_id(cell.graph.id),
                 "name": None if cell.graph is None else name_of(cell.graph.id),
                 "same_as": None if file is None or file.source is cell else file.source.source,
                 "file": None if file is None else str(folder / file.name),
@@ -144,7 +146,3 @@ def _records(
             }
         )
     return records
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -10,13 +10,16 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from results.publication.publication import new_folder
 from results.scores.verdict import RunVerdict
 from results.store.files import write_atomically
 from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
 from results.store.words import Origin
+from results.tables.columns import COLUMNS
 from results.tables.families import families_latex, families_markdown, family_table, render_families
-from results.tables.leaderboard import COLUMNS, kind_of, sorted_by
+from results.tables.files import TEXT_FILES, TRIALS_FILE, full_text, write_tables
+from results.tables.leaderboard import kind_of, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table, to_latex, to_markdown, with_study
 from results.tables.run_verdict import verdict_of
@@ -37,6 +40,7 @@ Examples:
   gatesearch leaderboard quick-1
   gatesearch leaderboard quick-1 --task xml --top 5     the best five on XML
   gatesearch leaderboard quick-1 --csv > t.csv          all columns
+  gatesearch leaderboard quick-1 --files tables         every file, trials too
   gatesearch leaderboard quick-1 --baselines --format markdown
   gatesearch leaderboard quick-1 --baselines --study
   gatesearch leaderboard quick-1 --format latex -o table.tex
@@ -46,7 +50,7 @@ Examples:
 
 """
 _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" + "\n".join(
-    textwrap.fill(f"  {name:21} {meaning}", 76, subsequent_indent=" " * 24) for name, meaning in COLUMNS.items()
+    textwrap.fill(f"  {name:21} {column.meaning}", 76, subsequent_indent=" " * 24) for name, column in COLUMNS.items()
 )
 
 
@@ -74,6 +78,13 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; csv with -o]")
 @click.option("--csv", "as_csv", is_flag=True, help="Same as --format csv: all columns, at full precision.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option(
+    "--files",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write leaderboard.csv, leaderboard_full.csv, columns.json and trials.parquet into a new FOLDER.",
+)
 def leaderboard(
     run: str,
     tasks: tuple[str, ...],
@@ -89,6 +100,7 @@ def leaderboard(
     form: str | None,
     as_csv: bool,
     output: Path | None,
+    folder: Path | None,
 ) -> None:
     """Print the verdict and the ranked table of RUN, finished or not.
 
@@ -99,6 +111,12 @@ def leaderboard(
     """
     if as_csv and form not in (None, "csv"):
         raise SearchError(f"--csv and --format {form} are mutually exclusive; leave one out")
+    if folder is not None:
+        chosen = any((tasks, baselines, study, top, families, linear, no_loop_products, front, references, by_family))
+        if chosen or form is not None or as_csv or output is not None:
+            raise SearchError("--files writes the whole tables of the run; leave the other options out")
+        _write_files(run, folder)
+        return
     form = "csv" if as_csv else form or ("table" if output is None else "csv")
     if references and form == "csv":
         raise SearchError("the CSV has no references; leave --references out, `gatesearch cells --json` has them")
@@ -142,6 +160,14 @@ def leaderboard(
     click.echo(f"written to {printable(str(output))}")
 
 
+def _write_files(run: str, folder: Path) -> None:
+    with open_run(run) as store:
+        ranked = profile_of(store).ranked
+        with new_folder(folder) as made:
+            write_tables(store, ranked, made, trials=True)
+    click.echo(f"written to {printable(str(folder))}: {', '.join((*TEXT_FILES, TRIALS_FILE))}")
+
+
 @dataclass(frozen=True)
 class _View:
     """Forms of a table: for a terminal of some width or of any, as Markdown, LaTeX and CSV."""
@@ -157,7 +183,7 @@ def _cells(frame: pd.DataFrame, tasks: Sequence[str], study: bool, references: b
         lambda width: render_table(frame, None, width, tasks, study, references),
         lambda: to_markdown(frame, tasks, study, references),
         lambda: to_latex(frame, tasks, study, references),
-        lambda: csv_text(frame),
+        lambda: full_text(frame),
     )
 
 

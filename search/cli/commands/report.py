@@ -12,7 +12,7 @@ from results.store.runs import open_run
 from results.store.store import Store
 from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
-from search.cells.text import short_id
+from search.cells.ids import short_id
 from search.core.errors import SearchError
 from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
 from search.engine.trust import task_of_run

@@ -10,6 +10,7 @@ from results.store.sanitize import printable
 from search.cells.difference import describe, nearest_named
 from search.cells.drawing.picture import draw_formula
 from search.cells.drawing.tree import draw_tree
+from search.cells.ids import printed_id
 from search.cells.library import name_of, named_cell
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.measure import measure
@@ -75,7 +76,7 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
             click.echo(bibtex_entry(reference))
         return
     size = measure(found.graph)
-    click.echo(f"{printable(found.label)}  (id {found.graph.id})\n")
+    click.echo(f"{printable(found.label)}  (id {printed_id(found.graph.id)})\n")
     click.echo(_indent(formula))
     if formula.strip() != canonical:
         click.echo("\ncanonical form:\n")

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from results.store.words import TrialState
-from search.cells.text import short_id
+from search.cells.ids import short_id
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
 from search.cli.plots import line_plot

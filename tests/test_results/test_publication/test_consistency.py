@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from results.publication.consistency import MANIFEST_FILE, Check, consistency
@@ -13,8 +14,9 @@ from results.store.records import CellRow, ProposalRow
 from results.store.sanitize import csv_text
 from results.store.store import FILE, PROFILE_FILE, Store
 from results.store.words import COMPLETE
-from results.tables import leaderboard
-from results.tables.leaderboard import TABLE_FILE, write_leaderboard
+from results.tables import columns, files, leaderboard
+from results.tables.files import COLUMNS_FILE, FULL_FILE, TABLE_FILE, TRIALS_FILE, write_tables
+from search.cells.ids import cell_text, printed_id
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Op
 from tests.test_results.rows import TASKS, make_store, make_trial
@@ -24,6 +26,12 @@ FORMULAS = {
     "child": "z = tanh(linear(x) + linear(h))\nh' = z + h",
     "grandchild": "z = tanh(linear(x) + linear(h))\nh' = z - h",
 }
+
+
+SAME = (
+    "leaderboard.csv, leaderboard_full.csv, columns.json, 3 rows, equal those of the store, byte for byte; "
+    "trials.parquet, 6 trials, too"
+)
 
 
 def cell_of(name: str, parent: str | None, proposal: int | None) -> CellRow:
@@ -44,9 +52,8 @@ def cell_of(name: str, parent: str | None, proposal: int | None) -> CellRow:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run whose table has format 1, whatever this version's is."""
-    monkeypatch.setattr(leaderboard, "FORMAT", 1)
+def folder(tmp_path: Path) -> Path:
+    """A run with its tables."""
     with make_store(tmp_path) as store:
         parent = None
         for k, name in enumerate(FORMULAS):
@@ -55,7 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             store.record(None, [make_trial(row.id, task) for task in TASKS])
             store.add_proposal(ProposalRow(k - 1, "propose" if k else "baseline", row.id, parent, COMPLETE, 1.0))
             parent = row.id
-        write_leaderboard(store, TASKS, tmp_path / TABLE_FILE)
+        write_tables(store, TASKS, tmp_path, trials=True)
     return tmp_path
 
 
@@ -78,7 +85,7 @@ def test_a_sound_run_passes(folder: Path) -> None:
     assert all(check.ok for check in found.values()), found
     assert found["store"].detail == "6 trials, 0 evaluations, 2 proposals"
     assert found["lineage"].detail == "2 found cells descend from gru-like, in at most 2 steps"
-    assert found["table"].detail == "leaderboard.csv, 3 rows, equals the table of the store, byte for byte"
+    assert found["table"].detail == SAME
 
 
 @pytest.mark.parametrize(
@@ -91,7 +98,7 @@ def test_a_sound_run_passes(folder: Path) -> None:
         (
             "DELETE FROM proposals; DELETE FROM cells WHERE proposal = 1",
             {"store"},
-            "rows refer to missing rows",
+            "without the rows that they refer to",
         ),
         ("CREATE TABLE extra (a)", {"store"}, "some tables are added"),
         ("DROP INDEX trials_for_ranking", {"store"}, "trials_for_ranking"),
@@ -99,9 +106,9 @@ def test_a_sound_run_passes(folder: Path) -> None:
         ("UPDATE cells SET formula = 'h = ='", {"ids", "table"}, "line 1"),
         ("UPDATE cells SET products = 7", {"ids", "table"}, "products, other than its row has"),
         ("UPDATE cells SET parent = NULL WHERE proposal = 1", {"lineage", "table"}, "lacks its origin"),
-        ("UPDATE cells SET proposal = 0", {"lineage"}, "was given, but has a parent or a proposal"),
-        ("UPDATE cells SET proposal = 0 WHERE proposal = 1", {"lineage"}, "has a parent of proposal 0"),
-        ("UPDATE trials SET test = test + 1e-12", {"table"}, "differs from the table of the store"),
+        ("UPDATE cells SET proposal = 0", {"lineage", "table"}, "was given, but has a parent or a proposal"),
+        ("UPDATE cells SET proposal = 0 WHERE proposal = 1", {"lineage", "table"}, "has a parent of proposal 0"),
+        ("UPDATE trials SET test = test + 1e-12", {"table"}, "differs from what the store gives"),
     ],
 )
 def test_damage_is_found_and_named(folder: Path, statement: str, names: set[str], words: str) -> None:
@@ -147,54 +154,96 @@ def _closed(folder: Path) -> Iterator[None]:
     assert not list(folder.glob("*-journal"))
 
 
-def as_format(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Make this version write tables of a format in which, from the second on, formulas have other spaces."""
-    monkeypatch.setattr(leaderboard, "FORMAT", number)
-    monkeypatch.setattr(leaderboard, "CHANGED_COLUMNS", {2: ("formula",)})
-    if number > 1:
-        monkeypatch.setattr(leaderboard, "displayed", lambda formula, _form: " ; ".join(formula.splitlines()))
+def as_next_format(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Make this version write tables of the next format, in which formulas have other spaces. Return it."""
+    number = columns.FORMAT + 1
+    for module in (columns, files):
+        monkeypatch.setattr(module, "FORMAT", number)
+    monkeypatch.setattr(columns, "CHANGED_COLUMNS", {**columns.CHANGED_COLUMNS, number: ("formula",)})
+    monkeypatch.setattr(leaderboard, "displayed", lambda formula, _form: " ; ".join(formula.splitlines()))
+    return number
 
 
 def test_a_new_table_s_format_is_in_the_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_format(monkeypatch, 2)
-    assert checks(folder)["table"].ok is True  # of the fixture: format 1
+    number = as_next_format(monkeypatch)
     with Store.open(folder) as store:
-        assert store.leaderboard_format == 1
-        write_leaderboard(store, TASKS, folder / TABLE_FILE)
-        assert store.leaderboard_format == 2
-    assert checks(folder)["table"] == Check(
-        "table", True, "leaderboard.csv, 3 rows, equals the table of the store, byte for byte"
-    )
+        assert store.leaderboard_format == number - 1
+        write_tables(store, TASKS, folder, trials=True)
+        assert store.leaderboard_format == number
+    assert checks(folder)["table"] == Check("table", True, SAME)
 
 
-def test_a_table_of_an_earlier_version_is_held_against_the_columns_that_both_have(
+def test_tables_of_an_earlier_version_are_held_against_the_columns_that_both_have(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = (folder / TABLE_FILE).read_bytes()
-    change(folder, "UPDATE run SET information = json_remove(information, '$.leaderboard_format')")  # missing: 1
-    as_format(monkeypatch, 2)
+    number = as_next_format(monkeypatch)
     found = checks(folder)["table"]
-    assert found.ok is True
-    assert found.detail == (
-        "leaderboard.csv, 3 rows, was made by an earlier version (format 1; this one writes 2); "
-        "the columns that both have equal those of the store"
+    assert (found.ok, found.detail) == (
+        True,
+        f"leaderboard.csv, leaderboard_full.csv, 3 rows, made by an earlier version (format {number - 1}; this one "
+        f"writes {number}); the columns that both have equal those of the store",
     )
-    with Store.open(folder, readonly=True) as store:
-        assert csv_text(leaderboard.leaderboard(store, TASKS)).encode() != old
-    for damage in (old.replace(b"0.45", b"0.46", 1), old.replace(b"search", b"retrained", 1), old[:-40], b"", b"\xff"):
-        assert damage != old
-        (folder / TABLE_FILE).write_bytes(damage)
-        assert checks(folder)["table"].ok is False, damage
+    for name in (TABLE_FILE, FULL_FILE):
+        old = (folder / name).read_bytes()
+        for damage in (old.replace(b"0.45", b"0.46", 1), old[:-40], b"", b"\xff"):
+            assert damage != old
+            (folder / name).write_bytes(damage)
+            assert checks(folder)["table"].ok is False, damage
+        (folder / name).write_bytes(old)
 
 
-def test_a_table_of_a_later_version_is_left_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_before_there_were_two_tables_the_first_had_all_columns(folder: Path) -> None:
+    """Ids had no letter, and cells without a rank an empty one."""
+    whole = pd.read_csv(folder / FULL_FILE, dtype=str, keep_default_na=False)
+    added = {name.replace("TASK", task) for name in columns.CHANGED_COLUMNS[columns.SPLIT_FORMAT] for task in TASKS}
+    old = whole.assign(cell=whole["cell"].str[1:], parent=whole["parent"].str.removeprefix("g"))
+    text = csv_text(old[[name for name in old if name not in added or name in ("cell", "parent", "rank")]])
+    (folder / TABLE_FILE).write_text(text)
+    for name in (FULL_FILE, COLUMNS_FILE, TRIALS_FILE):
+        (folder / name).unlink()
+    change(folder, "UPDATE run SET information = json_remove(information, '$.leaderboard_format')")  # missing: 1
+    for number in (1, 5):
+        with Store.open(folder) as store:
+            store.mark(leaderboard_format=number)
+        found = checks(folder)["table"]
+        assert (found.ok, found.detail) == (
+            True,
+            f"leaderboard.csv, 3 rows, made by an earlier version (format {number}; this one writes "
+            f"{columns.FORMAT}); the columns that both have equal those of the store",
+        )
+    for damaged in (text.replace("0.45", "0.46", 1), text.replace("search", "retrained", 1)):
+        (folder / TABLE_FILE).write_text(damaged)
+        assert checks(folder)["table"].ok is False
+
+
+@pytest.mark.parametrize("name", [TABLE_FILE, FULL_FILE, COLUMNS_FILE, TRIALS_FILE])
+def test_each_file_of_the_tables_is_checked(folder: Path, name: str) -> None:
+    content = (folder / name).read_bytes()
+    for damage in (content[:-60], b""):
+        (folder / name).write_bytes(damage)
+        found = checks(folder)["table"]
+        assert found.ok is False
+        assert name in found.detail
+        assert "\n" not in found.detail
+    (folder / name).unlink()
+    # A search writes its trials at its end, and earlier versions did not.
+    assert checks(folder)["table"].ok is (name == TRIALS_FILE)
+
+
+def test_trials_of_another_run_are_found(folder: Path) -> None:
+    trials = pd.read_parquet(folder / TRIALS_FILE)
+    trials.assign(test=trials["test"] + 1e-12).to_parquet(folder / TRIALS_FILE, index=False)
+    assert "trials.parquet differs from what the store gives" in checks(folder)["table"].detail
+
+
+def test_a_table_of_a_later_version_is_left_open(folder: Path) -> None:
     with Store.open(folder) as store:
-        store.mark(leaderboard_format=3)
-    as_format(monkeypatch, 2)
+        store.mark(leaderboard_format=columns.FORMAT + 1)
     assert checks(folder)["table"] == Check(
         "table",
         None,
-        "leaderboard.csv was made by a later version (format 3; this one writes 2); update gatesearch to check it",
+        f"leaderboard.csv was made by a later version (format {columns.FORMAT + 1}; this one writes {columns.FORMAT}); "
+        "update gatesearch to check it",
     )
 
 
@@ -213,20 +262,23 @@ def test_a_published_run_has_the_format_of_its_table_in_its_manifest(
     with Store.open(folder) as store:
         store.mark(finished="2026-01-01T00:00:00Z")
         manifest = publish(store, published, TASKS, "findings")
-    assert manifest["leaderboard_format"] == 1
+    assert manifest["leaderboard_format"] == columns.FORMAT
     assert all(check.ok for check in checks(published).values())
-    as_format(monkeypatch, 2)
+    as_next_format(monkeypatch)
     found = checks(published)
     assert "made by an earlier version" in found["table"].detail
     assert all(check.ok for check in found.values()), found
     path = published / MANIFEST_FILE
     text = path.read_text()
-    path.write_text(text.replace('"leaderboard_format": 1', '"leaderboard_format": 9'))
+    made = f'"leaderboard_format": {columns.FORMAT - 1}'
+    path.write_text(text.replace(made, '"leaderboard_format": 99'))
     assert checks(published)["table"].ok is None
-    path.write_text(text.replace('"leaderboard_format": 1', '"leaderboard_format": "1"'))
+    path.write_text(text.replace(made, '"leaderboard_format": "1"'))
     assert "leaderboard_format is '1'" in checks(published)["table"].detail
-    path.write_text(text.replace('"leaderboard_format": 1,', ""))  # as before there were formats
-    assert checks(published)["table"].ok is True
+    path.write_text(text.replace(f"{made},", ""))  # as before there were formats
+    assert (
+        "made by an earlier version (format 1" in checks(published)["table"].detail or not checks(published)["table"].ok
+    )
 
 
 def test_members_of_the_initial_population_are_roots_of_lineages(folder: Path) -> None:
@@ -235,7 +287,7 @@ def test_members_of_the_initial_population_are_roots_of_lineages(folder: Path) -
     )
     lineage = checks(folder)["lineage"]
     assert lineage.ok
-    assert lineage.detail == "1 found cells descend from z, in at most 1 steps"
+    assert lineage.detail == "1 found cell descends from z, in at most 1 step"
     change(folder, "UPDATE cells SET mutations = '[\"by hand\"]' WHERE proposal = 0")
     assert "of the initial population has a parent, or lacks its proposal" in checks(folder)["lineage"].detail
 
@@ -247,6 +299,9 @@ def test_both_parents_of_a_crossover_are_stored_and_earlier(folder: Path) -> Non
     change(folder, words.format(ids[None], 1))
     assert checks(folder)["lineage"].ok
     change(folder, words.format("0" * 16, 1))
-    assert f"the second parent {'0' * 16} of cell {ids[1]} is not stored" in checks(folder)["lineage"].detail
+    assert (
+        f"the second parent {printed_id('0' * 16)} of {cell_text(ids[1])} is not stored"
+        in checks(folder)["lineage"].detail
+    )
     change(folder, words.format(ids[None], 1), words.format(ids[1], 0))
-    assert f"cell {ids[0]} of proposal 0 has a second parent of proposal 1" in checks(folder)["lineage"].detail
+    assert f"{cell_text(ids[0])} of proposal 0 has a second parent of proposal 1" in checks(folder)["lineage"].detail

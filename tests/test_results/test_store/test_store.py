@@ -185,7 +185,7 @@ def test_a_prefix_finds_a_cell_where_it_is_the_only_one(store: Store) -> None:
     assert store.cell("ABD") == cells[-1]
     assert store.cell("abc4") == cells[4]
     assert store.cell(cells[0].id) == cells[0]
-    with pytest.raises(StoreError, match=r"'abc' could be abc0000000000000, .* and 3 more .*give more digits"):
+    with pytest.raises(StoreError, match=r"'abc' could be gabc0000000000000, .* and 3 more .*give more digits"):
         store.cell("abc")
     with pytest.raises(StoreError, match=r"abd0000000000000 \(mine\)|and \d+ more"):
         store.cell("ab")

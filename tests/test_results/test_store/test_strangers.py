@@ -21,6 +21,7 @@ from results.store.store import FILE, Store
 from results.store.summary import funnel
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table, to_latex, to_markdown
+from search.cells.ids import short_id
 from tests.test_results.rows import GRU, TASKS, make_baseline, make_cell, make_evaluation, make_store, make_trial
 
 CHILD = "00ff00ff00ff00ff"
@@ -139,7 +140,7 @@ def test_what_is_added_beside_the_tables_is_no_harm(folder: Path, statement: str
 
 
 def test_a_formula_of_another_cell_is_refused(folder: Path) -> None:
-    with Store.open(folder) as store, pytest.raises(StoreError, match=f"'{CHILD}' is that of cell "):
+    with Store.open(folder) as store, pytest.raises(StoreError, match=f"'g{CHILD}' is that of cell "):
         graph_of(store.cell(CHILD))
 
 
@@ -150,7 +151,7 @@ def test_a_spreadsheet_runs_nothing_of_a_table(folder: Path, start: str) -> None
         header, *lines = csv_text(leaderboard(store, TASKS)).replace("\r", "?").splitlines()
     shown = f"'{start}cmd".replace("\r", "?")
     place = header.split(",").index("name")
-    assert [line.split(",")[place].strip('"') for line in lines if line.split(",")[1] == GRU[:8]] == [shown]
+    assert [line.split(",")[place].strip('"') for line in lines if line.split(",")[1] == short_id(GRU)] == [shown]
 
 
 def test_what_goes_wrong_while_a_damaged_store_is_read_is_the_stores_fault(folder: Path) -> None:
@@ -168,7 +169,7 @@ def test_what_goes_wrong_while_a_sound_store_is_read_is_not(folder: Path) -> Non
 
 def test_a_cell_that_is_its_own_ancestor_is_refused(folder: Path) -> None:
     change(folder, f"UPDATE cells SET parent = '{CHILD}' WHERE id = '{GRU}'")
-    with Store.open(folder) as store, pytest.raises(StoreError, match=f"cell {CHILD} is its own ancestor"):
+    with Store.open(folder) as store, pytest.raises(StoreError, match=f"cell g{CHILD} is its own ancestor"):
         ancestry(store, CHILD)
 
 

@@ -21,9 +21,12 @@ from results.store.errors import ResultsError, StoreError
 from results.store.records import CellRow, MeasureRow, ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import COMPLETE
-from results.tables.leaderboard import COLUMNS, columns, kind_of, known_names, leaderboard, write_leaderboard
+from results.tables.columns import COLUMNS, columns
+from results.tables.files import full_text, write_tables
+from results.tables.leaderboard import has_rank, kind_of, known_names, leaderboard
 from results.tables.readable import caption, readable, render_table, with_study
 from results.tables.trial_figures import trial_figures
+from search.cells.ids import printed_id, short_id
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_graph
 from tests.test_results.rows import (
@@ -44,22 +47,37 @@ from tests.test_results.rows import (
 
 def of_task(task: str) -> list[str]:
     names = (
-        "metric test test_se test_set_se gain gain_se ratio ratio_se vs_gru vs_gru_p vs_lstm vs_lstm_p repeats lost "
-        "validation accuracy perplexity settings units parameters multiply_adds"
+        "metric test test_se test_low test_high test_set_se gain gain_se gain_low gain_high ratio ratio_se ratio_low "
+        "ratio_high vs_gru vs_gru_p vs_gru_p_raw vs_lstm vs_lstm_p vs_lstm_p_raw repeats lost validation accuracy "
+        "perplexity settings setting units parameters multiply_adds"
     )
     return [f"{task}_{name}" for name in names.split()]
 
 
 HEADER = [
-    *("rank", "cell", "name", "origin", "parent", "stage", "simulated"),
+    *("rank", "cell", "name", "verdict", "id", "origin", "parent", "proposal", "stage", "simulated"),
     *("evidence", "score", "score_se", "rank_best", "rank_worst", "gain_score", "ratio_score", "search_score"),
     "weakest_task",
     *of_task("arithmetic"),
     *of_task("music"),
-    *("diverged_share", "relative_parameters", "relative_multiply_adds", "loop_products", "linear_in_state"),
+    *(
+        "diverged_share",
+        "parameters",
+        "relative_parameters",
+        "relative_multiply_adds",
+        "loop_products",
+        "linear_in_state",
+    ),
     *("front", "trials", "steps", "seconds"),
     *("relative_step_seconds", "front_step_seconds"),
     *("environments", "formula"),
+]
+
+
+SHORT = [
+    *("rank", "cell", "name", "verdict", "score", "score_se"),
+    *("arithmetic_test", "arithmetic_test_se", "arithmetic_units", "music_test", "music_test_se", "music_units"),
+    *("parameters", "relative_step_seconds", "formula"),
 ]
 
 
@@ -98,7 +116,7 @@ def expected_rows(
     cells: list[CellRow], trials: list[TrialRow], proposals: list[ProposalRow], kind: str
 ) -> list[dict[str, object]]:
     """Return the leaderboard, computed by plain loops; without constant baselines for a run that ratios rank."""
-    names = {cell.id: cell.name or cell.id[:8] for cell in cells}
+    names = {cell.id: cell.name or short_id(cell.id) for cell in cells}
     rows = []
     reference = [trial for trial in trials if trial.cell == GRU]
     for cell in cells:
@@ -107,10 +125,12 @@ def expected_rows(
             continue
         stage = next(proposal.outcome for proposal in proposals if proposal.cell == cell.id)
         row: dict[str, object] = {
-            "cell": cell.id[:8],
+            "cell": short_id(cell.id),
             "name": cell.name,
+            "verdict": "search estimate" if stage == COMPLETE else stage,
             "origin": cell.origin,
             "parent": names[cell.parent] if cell.parent else None,
+            "proposal": cell.proposal,
             "stage": stage,
             "simulated": False,
             "evidence": "search",
@@ -168,6 +188,7 @@ def expected_rows(
                 f"{task}_gain_se": gain_error,
                 f"{task}_accuracy": best.test if best and task != "music" else None,
                 f"{task}_perplexity": pytest.approx(math.exp(1.75)) if best and task != "music" else None,
+                f"{task}_setting": best.setting if best else None,
                 f"{task}_units": sizes[0],
                 f"{task}_parameters": sizes[1],
                 f"{task}_multiply_adds": sizes[2],
@@ -184,6 +205,7 @@ def expected_rows(
         row["weakest_task"] = min(shares, key=lambda task: shares[task]) if shares else None
         row["score_se"] = errors[str(row["weakest_task"])] if row["score"] is not None else None
         row["search_score"] = row["score"]
+        row["parameters"] = round(statistics.mean(parameters)) if parameters else None
         row["relative_parameters"] = pytest.approx(stats.gmean(relative)) if relative else None
         row["relative_multiply_adds"] = pytest.approx(stats.gmean(products)) if products else None
         row["relative_step_seconds"] = pytest.approx(math.exp(sum(times) / len(times))) if times else None
@@ -200,7 +222,9 @@ def expected_rows(
     ranked_scores = [order[1] for order in orders if not order[0]]  # type: ignore[index]
     for place, row in enumerate(rows):
         # One more than the number of better cells: equal scores share a rank.
-        row["rank"] = 1 + ranked_scores.index(ranked_scores[place]) if place < len(ranked_scores) else None
+        row["rank"] = (
+            1 + ranked_scores.index(ranked_scores[place]) if place < len(ranked_scores) else 1 + len(ranked_scores)
+        )
     return rows
 
 
@@ -219,10 +243,12 @@ def test_every_number_is_that_of_a_plain_loop(tmp_path: Path, seed: int, kind: s
     assert [row["cell"] for row in found] == [row["cell"] for row in expected]
     assert frame.index.name == "id"
     assert set(frame.index) <= {cell.id for cell in run[0]}
-    assert [cell[:8] for cell in frame.index] == frame["cell"].tolist()
+    assert [short_id(cell) for cell in frame.index] == frame["cell"].tolist()
     assert found == expected
-    assert any(row["rank"] is None for row in found)
-    assert sum(row["rank"] is not None for row in found) > 2
+    assert frame["rank"].dtype == np.int64
+    assert not has_rank(frame).all()
+    assert has_rank(frame).sum() > 2
+    assert set(frame["rank"][~has_rank(frame)]) == {has_rank(frame).sum() + 1}
     assert kind_of(frame) == kind
 
 
@@ -262,11 +288,13 @@ def test_only_lost_trials_leave_a_row_without_numbers_at_the_end(store: Store) -
     fill(store, *random_run(np.random.default_rng(1)))
     store.add_cell(make_cell("f" * 16))
     store.record(None, [make_trial("f" * 16, state="failed", validation=None, test=None)])
-    last = leaderboard(store, TASKS).iloc[-1]
-    assert last["cell"] == "ffffffff"
+    frame = leaderboard(store, TASKS)
+    last = frame.iloc[-1]
+    assert (last["rank"], last["verdict"]) == (has_rank(frame).sum() + 1, "running")
+    assert last["cell"] == "gffffffff"
     assert last["stage"] == "running"
     assert last["diverged_share"] == 1.0
-    assert last[["rank", "score", "weakest_task", "arithmetic_ratio", "arithmetic_parameters"]].isna().all()
+    assert last[["score", "weakest_task", "arithmetic_ratio", "arithmetic_parameters"]].isna().all()
 
 
 def test_without_the_gru_there_are_metrics_but_no_ratios(store: Store) -> None:
@@ -274,7 +302,7 @@ def test_without_the_gru_there_are_metrics_but_no_ratios(store: Store) -> None:
     store.record(None, [make_trial(LSTM, task) for task in TASKS])
     row = leaderboard(store, TASKS).iloc[0]
     assert row["arithmetic_validation"] == 0.5
-    assert row[["rank", "score", "arithmetic_ratio", "arithmetic_ratio_se"]].isna().all()
+    assert row[["score", "arithmetic_ratio", "arithmetic_ratio_se"]].isna().all()
 
 
 @pytest.mark.parametrize("content", ["nothing", "gru", "found"])
@@ -285,18 +313,19 @@ def test_the_header_depends_on_the_tasks_alone(store: Store, tmp_path: Path, con
     if content == "found":
         fill(store, *random_run(np.random.default_rng(0)))
     assert list(columns(TASKS)) == HEADER
-    assert leaderboard(store, TASKS).columns.tolist() == HEADER
-    path = tmp_path / "leaderboard.csv"
-    write_leaderboard(store, TASKS, path)
-    assert path.read_text().splitlines()[0].split(",") == HEADER
-    assert pd.read_csv(path).columns.tolist() == HEADER
+    assert leaderboard(store, TASKS).columns.tolist() == [name for name in HEADER if name != "id"]
+    write_tables(store, TASKS, tmp_path, trials=True)
+    for file, header in (("leaderboard_full.csv", HEADER), ("leaderboard.csv", SHORT)):
+        assert (tmp_path / file).read_text().splitlines()[0].split(",") == header
+        assert pd.read_csv(tmp_path / file).columns.tolist() == header
 
 
 def test_every_column_is_documented() -> None:
     assert [name for name in COLUMNS if not name.startswith("TASK_")] == [
         name for name in HEADER if not name.startswith(TASKS)
     ]
-    assert all(COLUMNS.values())
+    assert all(column.meaning for column in COLUMNS.values())
+    assert len(columns(("arithmetic", "xml", "language", "music"), main=True)) == 21
 
 
 def test_formulas_are_in_the_form_for_people_unless_they_are_not_needed(store: Store) -> None:
@@ -339,9 +368,8 @@ def test_the_loops_of_a_cell_are_in_its_row_and_unknown_for_a_damaged_formula(st
         assert (row["loop_products"], row["linear_in_state"]) == known or (
             known == (None, None) and pd.isna(row["loop_products"])
         )
-    path = tmp_path / "leaderboard.csv"
-    write_leaderboard(store, TASKS, path)
-    with path.open(newline="") as file:
+    write_tables(store, TASKS, tmp_path, trials=False)
+    with (tmp_path / "leaderboard_full.csv").open(newline="") as file:
         printed = {(row["loop_products"], row["linear_in_state"]) for row in csv.DictReader(file)}
     assert printed == {("1", "False"), ("0", "True"), ("0", "False"), ("", "")}
 
@@ -355,9 +383,10 @@ def test_pandas_reads_the_csv_back_without_help(store: Store, tmp_path: Path) ->
     cells, trials, proposals = random_run(np.random.default_rng(5))
     cells[5] = replace(cells[5], name='=1+1, "ü"\n[bold]', formula="a = x\nb = a\nh' = b\n")
     fill(store, cells, trials, proposals)
-    path = tmp_path / "leaderboard.csv"
-    write_leaderboard(store, TASKS, path)
+    path = tmp_path / "leaderboard_full.csv"
+    write_tables(store, TASKS, tmp_path, trials=False)
     frame, read = leaderboard(store, TASKS), pd.read_csv(path)
+    frame = frame.assign(id=frame.index.map(printed_id))
     with path.open(newline="", encoding="utf-8") as file:
         exact = list(csv.DictReader(file))
     assert len(read) == len(frame)
@@ -386,8 +415,7 @@ def test_the_same_rows_make_the_same_bytes_in_whatever_order_they_came(tmp_path:
                 store.record(None, [trials[place]])
             for place in rng.permutation(len(proposals)):
                 store.add_proposal(proposals[place])
-            write_leaderboard(store, TASKS, tmp_path / f"{k}.csv")
-            texts.add((tmp_path / f"{k}.csv").read_bytes())
+            texts.add(full_text(leaderboard(store, TASKS)))
     assert len(texts) == 1
 
 
@@ -403,7 +431,7 @@ def test_ties_share_a_rank_and_go_to_fewer_parameters_in_all_then_to_the_smaller
     store.record(None, [make_trial("e" * 16, task, validation=0.49 if task != "music" else 0.51) for task in TASKS])
     store.add_proposal(ProposalRow(9, "propose", "e" * 16, None, COMPLETE, 0.98))
     frame = leaderboard(store, TASKS)
-    assert frame["cell"].tolist() == ["c" * 8, "d" * 8, GRU[:8], "b" * 8, "e" * 8]
+    assert frame["cell"].tolist() == [short_id(cell) for cell in ("c" * 16, "d" * 16, GRU, "b" * 16, "e" * 16)]
     assert frame["rank"].tolist() == [1, 1, 1, 1, 5]
 
 
@@ -424,13 +452,14 @@ def test_a_list_of_tasks_that_makes_no_table_is_refused(store: Store, tasks: lis
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_path: Path) -> None:
-    path = tmp_path / "leaderboard.csv"
-    write_leaderboard(store, TASKS, path)
-    content = path.read_bytes()
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    write_tables(store, TASKS, folder, trials=True)
+    content = {entry.name: entry.read_bytes() for entry in folder.iterdir()}
+    assert sorted(content) == ["columns.json", "leaderboard.csv", "leaderboard_full.csv", "trials.parquet"]
     with pytest.raises(StoreError, match="the system refused it"):
-        write_leaderboard(store, TASKS, path / "below" / "it.csv")
-    assert path.read_bytes() == content
-    assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["leaderboard.csv"]
+        write_tables(store, TASKS, folder / "leaderboard.csv" / "below", trials=True)
+    assert {entry.name: entry.read_bytes() for entry in folder.iterdir()} == content
 
 
 def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> dict[str, dict[str, list[TrialRow]]]:
@@ -493,7 +522,7 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
             cell: np.array([0.2 if t.test is None else t.test for t in trials]) for cell, trials in found[task].items()
         }
         for cell, own in values.items():
-            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, cell[:8])]
+            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, short_id(cell))]
             gru = values[GRU]
             ratio = own.mean() / gru.mean() if task == "arithmetic" else gru.mean() / own.mean()
             assert row[f"{task}_test"] == pytest.approx(own.mean())
@@ -505,10 +534,10 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
                 if cell not in (other, "c" * 16) and (cell, other) != (GRU, LSTM):
                     tests[task, cell, name] = float(stats.ttest_rel(own, values[other]).pvalue)
     for task in TASKS:  # the seeds that chose a found cell cannot judge it
-        assert pd.isna([rows["c" * 8][f"{task}_vs_{name}"] for name in ("gru", "lstm", "gru_p", "lstm_p")]).all()
+        assert pd.isna([rows["gcccccccc"][f"{task}_vs_{name}"] for name in ("gru", "lstm", "gru_p", "lstm_p")]).all()
     verdicts = set()
     for (task, cell, name), p in zip(tests, holm_by_loop(list(tests.values())), strict=True):
-        row = rows[{LSTM: "lstm"}.get(cell, cell[:8])]
+        row = rows[{LSTM: "lstm"}.get(cell, short_id(cell))]
         assert row[f"{task}_vs_{name}_p"] == pytest.approx(p)
         ahead = (row[f"{task}_test"] > rows[name][f"{task}_test"]) == (task == "arithmetic")
         expected = "undecided" if p >= 0.05 else "better" if ahead else "worse"
@@ -532,15 +561,18 @@ def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store,
     # The search's own numbers are still there, and no repeat has found its way into them.
     best = pick([t for t in store.trials() if t.repeat == 0], "a" * 16, "music")
     assert best is not None
-    assert rows["a" * 8]["music_validation"] == best.validation
+    assert rows["gaaaaaaaa"]["music_validation"] == best.validation
     gru_best = pick([t for t in store.trials() if t.repeat == 0], GRU, "music")
     assert gru_best is not None
     assert gru_best.validation is not None
-    assert rows["a" * 8]["search_score"] <= gru_best.validation / (best.validation or 0.0)
-    assert rows["d" * 8]["score"] == rows["d" * 8]["search_score"]
+    assert rows["gaaaaaaaa"]["search_score"] <= gru_best.validation / (best.validation or 0.0)
+    assert rows["gdddddddd"]["score"] == rows["gdddddddd"]["search_score"]
     for task in TASKS:
         layers = json.loads(found[task]["a" * 16][0].setting)["layers"]
-        assert (rows["a" * 8][f"{task}_units"], rows["a" * 8][f"{task}_multiply_adds"]) == (32, layers * 2 * 32**2)
+        assert (rows["gaaaaaaaa"][f"{task}_units"], rows["gaaaaaaaa"][f"{task}_multiply_adds"]) == (
+            32,
+            layers * 2 * 32**2,
+        )
 
 
 @pytest.mark.parametrize("units", [12, 30])
@@ -574,7 +606,7 @@ def test_gains_of_retrained_cells_are_measured_from_the_test_set_s_constant_base
         }
         gru = values[GRU] - constant
         for cell, own in values.items():
-            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, cell[:8])]
+            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, short_id(cell))]
             gain = own - constant
             share = gain.mean() / gru.mean()
             assert row[f"{task}_gain"] == pytest.approx(share)
@@ -599,7 +631,7 @@ def test_a_run_that_gains_rank_has_no_scores_without_its_constant_baselines(tmp_
     with make_store(tmp_path / "run", '[search]\nscore = "gain"\n') as store:
         fill(store, *random_run(np.random.default_rng(0)))
         frame = leaderboard(store, TASKS)
-    assert frame[["score", "gain_score", "arithmetic_gain", "rank"]].isna().all(axis=None)
+    assert frame[["score", "gain_score", "arithmetic_gain"]].isna().all(axis=None)
     assert frame["ratio_score"].notna().any()
 
 
@@ -641,7 +673,7 @@ def test_accuracy_perplexity_and_the_error_of_the_test_set_are_means_over_the_re
     assert rows["lstm"]["arithmetic_test_se"] == pytest.approx(stats.sem(tests))
     assert math.isnan(rows["lstm"]["music_perplexity"])
     # A repeat was lost: a mean over the others would favour the cell.
-    lost = rows["b" * 8]
+    lost = rows["gbbbbbbbb"]
     assert (lost["arithmetic_lost"], math.isnan(lost["arithmetic_accuracy"])) == (1, True)
     assert math.isnan(lost["arithmetic_perplexity"])
     assert lost["arithmetic_test_set_se"] == pytest.approx(0.02)
@@ -672,8 +704,8 @@ def test_contenders_have_the_numbers_and_verdicts_of_their_confirmation(store: S
     frame = leaderboard(store, TASKS)
     rows = named(frame)
     assert {name: row["evidence"] for name, row in rows.items()} == {
-        **{"gru": "confirmed", "lstm": "confirmed", "c" * 8: "confirmed"},
-        **{"a" * 8: "retrained", "b" * 8: "retrained", "d" * 8: "search"},
+        **{"gru": "confirmed", "lstm": "confirmed", "gcccccccc": "confirmed"},
+        **{"gaaaaaaaa": "retrained", "gbbbbbbbb": "retrained", "gdddddddd": "search"},
     }
     fresh = [trial for trial in store.trials() if trial.repeat > 1000]
     raw: dict[tuple[str, str], float] = {}
@@ -682,20 +714,20 @@ def test_contenders_have_the_numbers_and_verdicts_of_their_confirmation(store: S
             cell: np.array([t.test for t in fresh if (t.cell, t.task) == (cell, task)], np.float64)
             for cell in (GRU, LSTM, "c" * 16)
         }
-        for name, cell in (("gru", GRU), ("lstm", LSTM), ("c" * 8, "c" * 16)):
+        for name, cell in (("gru", GRU), ("lstm", LSTM), ("gcccccccc", "c" * 16)):
             assert rows[name][f"{task}_test"] == pytest.approx(values[cell].mean())
             assert rows[name][f"{task}_repeats"] == 5
         ratio = values["c" * 16].mean() / values[GRU].mean()
-        assert rows["c" * 8][f"{task}_ratio"] == pytest.approx(ratio if task == "arithmetic" else 1 / ratio)
+        assert rows["gcccccccc"][f"{task}_ratio"] == pytest.approx(ratio if task == "arithmetic" else 1 / ratio)
         for name, other in (("gru", GRU), ("lstm", LSTM)):
             raw[task, name] = 2 * float(stats.ttest_rel(values["c" * 16], values[other]).pvalue)
     for (task, name), p in zip(raw, holm_by_loop(list(raw.values())), strict=True):
-        assert rows["c" * 8][f"{task}_vs_{name}_p"] == pytest.approx(p)
+        assert rows["gcccccccc"][f"{task}_vs_{name}_p"] == pytest.approx(p)
         # Above the GRU and below the LSTM by 0.05, where music is better when lower.
         ahead = (name == "gru") == (task == "arithmetic")
-        assert rows["c" * 8][f"{task}_vs_{name}"] == ("better" if ahead else "worse")
+        assert rows["gcccccccc"][f"{task}_vs_{name}"] == ("better" if ahead else "worse")
     # Named cells keep the family of the first round, which the confirmation does not change.
-    for name in ("a" * 8, "b" * 8, "lstm"):
+    for name in ("gaaaaaaaa", "gbbbbbbbb", "lstm"):
         for column in (f"{task}_vs_gru{end}" for task in TASKS for end in ("", "_p")):
             assert rows[name][column] == before[name][column]
 
@@ -708,7 +740,7 @@ def test_a_finalist_counts_once_it_has_every_repeat_at_the_best_setting_of_the_s
     assert leaderboard(store, TASKS)["evidence"].tolist().count("retrained") == 5
     best = found["arithmetic"]["c" * 16][0]
     store.record(None, [replace(best, setting='{"layers": 1, "learning_rate": 9}', repeat=0, validation=0.999)])
-    row = named(leaderboard(store, TASKS))["c" * 8]
+    row = named(leaderboard(store, TASKS))["gcccccccc"]
     assert (row["evidence"], row["arithmetic_validation"]) == ("search", 0.999)
 
 
@@ -743,15 +775,25 @@ def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> No
     frame = leaderboard(store, ["a"])
     lines = rendered(frame, None)
     assert lines[0].split() == ["rank", "cell", "name", "score", "a", "parameters", "mult-adds", "time"]
-    assert lines[2].split() == ["1", GRU[:8], "gru", "(1.0000)", "0.2500", "1.00", "1.00", "1.00"]
-    assert lines[3].split() == ["2", LSTM[:8], "[red]lstm", "(lstm)", "(0.9000)", "0.2250", "0.90", "1.00", "1.00"]
-    assert lines[4].split() == ["e" * 8, "stopped", "at", "a"]
+    assert lines[2].split() == ["1", short_id(GRU), "gru", "(1.0000)", "0.2500", "1.00", "1.00", "1.00"]
+    assert lines[3].split() == [
+        "2",
+        short_id(LSTM),
+        "[red]lstm",
+        "(lstm)",
+        "(0.9000)",
+        "0.2250",
+        "0.90",
+        "1.00",
+        "1.00",
+    ]
+    assert lines[4].split() == ["geeeeeeee", "stopped", "at", "a"]
     assert lines[5].startswith("test metric; (scores) are search estimates")
-    assert not any(LSTM[:8] in line for line in rendered(frame, 1))
-    assert not any(GRU[:8] in line for line in rendered(frame.head(0), None))
+    assert not any(short_id(LSTM) in line for line in rendered(frame, 1))
+    assert not any(short_id(GRU) in line for line in rendered(frame.head(0), None))
     narrow = rendered(frame, None, width=60)
     assert narrow[0].split() == ["rank", "cell", "name", "score", "a"]
-    assert narrow[3].split() == ["2", LSTM[:8], "[red]lstm", "(lstm)", "(0.9000)", "0.2250"]
+    assert narrow[3].split() == ["2", short_id(LSTM), "[red]lstm", "(lstm)", "(0.9000)", "0.2250"]
 
 
 @pytest.mark.parametrize(("width", "digits"), [(56, None), (64, 3), (80, 4), (120, 4)])
@@ -763,8 +805,8 @@ def test_the_terminal_shows_errors_and_what_is_beyond_the_noise_as_far_as_they_f
     lines = rendered(frame, None, width)
     assert max(len(line) for line in lines) <= width
     assert not any("…" in line for line in lines)
-    line = next(line for line in lines if "a" * 8 in line)  # a given cell, which has a verdict
-    row = named(frame)["a" * 8]
+    line = next(line for line in lines if "gaaaaaaaa" in line)  # a given cell, which has a verdict
+    row = named(frame)["gaaaaaaaa"]
     mark = {"better": " +", "worse": " -", "undecided": ""}[row["arithmetic_vs_gru"]]
     error = "" if digits is None else f"±{row['arithmetic_test_se']:.{digits}f}"
     assert f" {row['arithmetic_test']:.{digits or 4}f}{error}{mark} " in line

@@ -14,6 +14,7 @@ from results.scores.verdict import Kind
 from results.store.records import ProposalRow
 from results.tables.leaderboard import leaderboard
 from results.tables.run_verdict import known_of, verdict_of
+from search.cells.ids import short_id
 from search.cells.library import LIBRARY
 from tests.test_results.truths import FOUND, NAMES, STUDY, TASKS, confirm, make_run
 
@@ -42,16 +43,16 @@ def test_a_confirmed_cell_is_told_with_the_numbers_of_its_confirmation(tmp_path:
             cell: np.array([t.test for t in store.trials(cell, "xml") if t.repeat > 1000], np.float64)
             for cell in (FOUND, LIBRARY["gru"].graph.id)
         }
-    match = of(known.confirmed, "xml", FOUND[:8], "gru")
+    match = of(known.confirmed, "xml", short_id(FOUND), "gru")
     own, gru = (values[: match.repeats] for values in tests.values())
     shares = (own - gru) / (gru.mean() - CONSTANTS["xml"])
     assert match.of_gain
     assert match.effect == pytest.approx(shares.mean())
     low, high = stats.t.interval(0.95, len(shares) - 1, shares.mean(), stats.sem(shares))  # one planned look
     assert (match.low, match.high) == pytest.approx((low, high))
-    assert (found.kind, found.cell, found.better) == (Kind.BETTER, FOUND[:8], TASKS)
+    assert (found.kind, found.cell, found.better) == (Kind.BETTER, short_id(FOUND), TASKS)
     assert found.text.startswith(
-        f"The found cell {FOUND[:8]} is better than GRU and LSTM on all four tasks: arithmetic ("
+        f"The found cell {short_id(FOUND)} is better than GRU and LSTM on all four tasks: arithmetic ("
     )
     told = re.search(r"xml \(ahead of the GRU by (\S+) %, (\S+) to (\S+) %\)", found.text)
     assert told is not None
@@ -91,10 +92,10 @@ def test_a_found_cell_without_confirmation_is_the_best_of_the_table(tmp_path: Pa
         found = verdict_of(store, TASKS)
     assert found.kind is Kind.UNTESTED
     assert (
-        f"is {FOUND[:8]} with a score of {row['score']:.3f} ± {row['score_se']:.3f}; `gatesearch finalists "
+        f"is {short_id(FOUND)} with a score of {row['score']:.3f} ± {row['score_se']:.3f}; `gatesearch finalists "
         in found.text
     )
-    assert found.command == f"gatesearch finalists {store.folder} --cell {FOUND[:8]}"
+    assert found.command == f"gatesearch finalists {store.folder} --cell {short_id(FOUND)}"
     assert running.text.startswith("The run has not ended, so this may change. Nothing is decided")
     assert running.command == f"gatesearch search {store.folder} --resume"
 

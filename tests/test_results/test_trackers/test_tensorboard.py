@@ -17,6 +17,7 @@ from results.tables.leaderboard import leaderboard
 from results.trackers.exported_trials import exported_trials
 from results.trackers.mlflow import KEY, log_run
 from results.trackers.tensorboard import write_curves
+from search.cells.ids import short_id
 from tests.test_results.rows import GRU, LSTM, TASKS, fill, make_baseline, make_trial, random_run
 
 
@@ -52,7 +53,7 @@ def test_paused_repeats_are_not_logged(small: Store) -> None:
 
 def test_ids_are_found_again_for_every_row(store: Store) -> None:
     fill(store, *random_run(np.random.default_rng(2)))
-    labels = {exported.trial.cell[:8]: exported.label for exported in exported_trials(store, TASKS)}
+    labels = {short_id(exported.trial.cell): exported.label for exported in exported_trials(store, TASKS)}
     frame = leaderboard(store, TASKS).head(50)
     for cell, name in zip(frame["cell"], frame["name"], strict=True):
         assert labels.get(cell, "none") in ("none", cell if pd.isna(name) else name)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from search.cells.files import read_cell
+from search.cells.ids import printed_id
 from search.cells.importing import LONGEST_NAME, ImportedCell, files_of_import, read_for_import
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
@@ -54,9 +55,9 @@ def test_each_distinct_cell_has_one_file_that_is_read_as_that_cell(tmp_path: Pat
     assert list(files) == [parse_formula(OWN).id, LIBRARY["gru"].graph.id]
     own, named = files.values()
     assert (own.name, named.name) == ("own.cell", "recepie-8.cell")
-    assert own.text.splitlines()[:2] == ["# from own.cell", f"# id {parse_formula(OWN).id}"]
+    assert own.text.splitlines()[:2] == ["# from own.cell", f"# id {printed_id(parse_formula(OWN).id)}"]
     gru_id = LIBRARY["gru"].graph.id
-    origin = f"# from log.json, recepie_id 8\n# id {gru_id}, the named cell gru\n"
+    origin = f"# from log.json, recepie_id 8\n# id {printed_id(gru_id)}, the named cell gru\n"
     assert named.text == f"{origin}{LIBRARY['gru'].formula}\n"
     for cell_id, file in files.items():
         (tmp_path / file.name).write_text(file.text)

@@ -1,16 +1,11 @@
-"""Short texts: ids, names of states, and quoted user input."""
+"""Short texts: labels, names of states, and quoted user input."""
 
 from __future__ import annotations
 
 import pytest
 
 from search.cells.library import LIBRARY, label_of
-from search.cells.text import SHORT_ID, quoted, short_id, shorten, state_name
-
-
-def test_a_short_id_is_the_first_eight_of_sixteen_digits() -> None:
-    assert SHORT_ID == 8
-    assert short_id("0123456789abcdef") == "01234567"
+from search.cells.text import quoted, shorten, state_name
 
 
 def test_states_are_named_h_c_c2_and_so_on() -> None:
@@ -36,4 +31,4 @@ def test_a_label_is_the_given_name_the_library_name_or_the_short_id() -> None:
     gru = LIBRARY["gru"].graph.id
     assert label_of(gru, "mine") == "mine"
     assert label_of(gru) == "gru"
-    assert label_of("0123456789abcdef") == "01234567"
+    assert label_of("0123456789abcdef") == "g01234567"

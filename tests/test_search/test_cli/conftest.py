@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from results.tables.leaderboard import TIME_COLUMNS
+from results.tables.columns import TIME_COLUMNS
 from search.cli.main import run
 from tests.tiny import TINY
 
@@ -33,7 +33,7 @@ Gatesearch = Callable[..., Said]
 
 def assert_same_table(run: Path, other: Path) -> None:
     """That two runs' tables agree to the last bit, but for the time they took."""
-    tables = [pd.read_csv(folder / "leaderboard.csv").drop(columns=list(TIME_COLUMNS)) for folder in (run, other)]
+    tables = [pd.read_csv(folder / "leaderboard_full.csv").drop(columns=list(TIME_COLUMNS)) for folder in (run, other)]
     pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
 
 

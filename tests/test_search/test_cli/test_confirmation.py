@@ -11,6 +11,7 @@ import pytest
 from results.scores.confirmation import confirmation_of
 from results.scores.estimates import GRU
 from results.store.store import Store
+from search.cells.ids import short_id
 from search.cli.main import run as main
 from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
 from tests.tiny import TINY
@@ -52,7 +53,7 @@ def seeds(run: Path, name: str, task: str) -> list[int]:
 
 
 def test_a_search_ends_with_the_confirmation_of_its_contenders(gatesearch: Gatesearch, run: Path) -> None:
-    table = pd.read_csv(run / "leaderboard.csv")
+    table = pd.read_csv(run / "leaderboard_full.csv")
     confirmed = table[table["evidence"] == "confirmed"]
     assert set(confirmed["name"].dropna()) == {"gru", "lstm", "tanh"}
     assert (confirmed["origin"] == "found").sum() == 1
@@ -61,7 +62,7 @@ def test_a_search_ends_with_the_confirmation_of_its_contenders(gatesearch: Gates
     assert judged is not None
     assert len(judged.tests) == 2 * 2 * 2
     for test in judged.tests:
-        row = confirmed.set_index("cell").loc[test.cell[:8]]
+        row = confirmed.set_index("cell").loc[short_id(test.cell)]
         assert row[f"{test.task}_vs_{'gru' if test.other == GRU else 'lstm'}"] == str(test.standing)
         assert row[f"{test.task}_repeats"] in (2, 3)
     again = gatesearch("finalists", "one", "--workers", "0")
@@ -94,17 +95,17 @@ def test_one_cell_and_task_get_more_seeds(gatesearch: Gatesearch, run: Path) -> 
         assert len(seeds(run, name, "arithmetic")) <= 3
     assert "confirmation of " in said.out
     assert "on up to 5 fresh seeds, 8 tests; " in said.out
-    first = pd.read_csv(run / "leaderboard.csv").set_index("name")
+    first = pd.read_csv(run / "leaderboard_full.csv").set_index("name")
     assert first.loc["tanh", "xml_repeats"] == 5
 
 
 def test_a_cell_that_is_added_grows_the_family_and_the_command_says_so(gatesearch: Gatesearch, run: Path) -> None:
-    table = pd.read_csv(run / "leaderboard.csv")
+    table = pd.read_csv(run / "leaderboard_full.csv")
     other = str(table[(table["evidence"] == "retrained") & (table["origin"] == "found")]["cell"].iloc[0])
     said = gatesearch("finalists", "one", "--workers", "0", "--cell", other)
     assert said.status == 0
     assert "warning: the family of tests grows from 8 to 12" in said.out
-    after = pd.read_csv(run / "leaderboard.csv").set_index("cell")
+    after = pd.read_csv(run / "leaderboard_full.csv").set_index("cell")
     assert after.loc[other, "evidence"] == "confirmed"
 
 

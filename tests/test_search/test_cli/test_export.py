@@ -16,6 +16,7 @@ import pytest
 from safetensors import safe_open
 
 from results.store.store import Store
+from search.cells.ids import printed_id
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from tests.test_search.test_cli.conftest import Gatesearch
@@ -101,9 +102,9 @@ def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
     assert "Found in run done" in told
     assert all(mutation in told for mutation in row.mutations)
     assert f"xml accuracy {best:.4f} on validation" in told
-    table = pd.read_csv(finished / "leaderboard.csv").set_index("name")
+    table = pd.read_csv(finished / "leaderboard_full.csv").set_index("name")
     told = " ".join(gatesearch("export", "lstm", "--run", "kept").out.split('"""')[1].split())
-    place = f"rank {table['rank']['lstm']:.0f} of {table['rank'].count()}"
+    place = f"rank {table['rank']['lstm']} of {(table['stage'] == 'complete').sum()}"
     assert f"In run done: score {table['score']['lstm']:.4f}, {place} (the smallest ratio to the GRU on xml," in told
     assert "In run done" not in gatesearch("export", "lstm").out
 
@@ -197,7 +198,7 @@ def test_a_recipe_is_written_and_stands_wherever_a_cell_does(gatesearch: Gatesea
     recipe = json.loads((here / "mine.json").read_text())
     assert recipe["h_new_0"]["op"] == "blend"
     shown = gatesearch("show", "mine.json").out
-    assert shown.startswith(f"mine  (id {LIBRARY['mut3'].graph.id})\n")
+    assert shown.startswith(f"mine  (id {printed_id(LIBRARY['mut3'].graph.id)})\n")
     module = gatesearch("export", "mine.json").out
     assert "class Mine(nn.Module):" in module
     assert "the named cell mut3" in module

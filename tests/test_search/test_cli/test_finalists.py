@@ -46,12 +46,12 @@ def test_more_seeds_and_more_cells_are_added(gatesearch: Gatesearch, kept: Path)
 
 def test_what_was_trained_again_stays_however_little_is_asked_for(gatesearch: Gatesearch, kept: Path) -> None:
     assert gatesearch("finalists", "kept", "--workers", "0", "--repeats", "3").status == 0
-    before, table = counts(kept), pd.read_csv(kept / "leaderboard.csv")
+    before, table = counts(kept), pd.read_csv(kept / "leaderboard_full.csv")
     assert gatesearch("finalists", "kept", "--workers", "0").status == 0  # the profile's two seeds are not fewer
     assert counts(kept) == before
     assert gatesearch("finalists", "kept", "--workers", "0", "--cells", "1", "--repeats", "4").status == 0
     assert counts(kept) == before | {4: before[3]}
-    after = pd.read_csv(kept / "leaderboard.csv")
+    after = pd.read_csv(kept / "leaderboard_full.csv")
     assert (after["evidence"] == "retrained").sum() == (table["evidence"] == "retrained").sum() == 5
     assert set(after["xml_repeats"][after["evidence"] == "retrained"]) == {4}
 

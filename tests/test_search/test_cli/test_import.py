@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cells.files import read_cell
+from search.cells.ids import printed_id, short_id
 from search.cells.library import LIBRARY
 from search.cells.notation.recipe import format_recipe
 from tests.test_search.test_cli.conftest import Gatesearch
@@ -37,8 +38,8 @@ def test_logs_become_one_file_for_each_distinct_cell(logs: Path, here: Path, gat
     own = read_cell("new/cells/recepie-1000001.cell")
     assert (said.status, said.err) == (0, "")
     assert said.out.splitlines() == [
-        f"logs/log_0.json: the named cell gru ({LIBRARY['gru'].graph.id[:8]})",
-        f"logs/log_2.json: the same cell as logs/log_1.json ({own.id[:8]})",
+        f"logs/log_0.json: the named cell gru ({short_id(LIBRARY['gru'].graph.id)})",
+        f"logs/log_2.json: the same cell as logs/log_1.json ({short_id(own.id)})",
         "3 cells read, 2 distinct, 1 of them named",
         "2 files written to new/cells",
     ]
@@ -100,7 +101,7 @@ def test_json_has_a_record_for_each_source(logs: Path, here: Path, gatesearch: G
         ["source", "recepie_id", "id", "name", "same_as", "file", "error"]
     ] * 4
     assert [tuple(record.values())[1:] for record in records[1:]] == [
-        (1000000, LIBRARY["gru"].graph.id, "gru", None, "cells/recepie-1000000.cell", None),
+        (1000000, printed_id(LIBRARY["gru"].graph.id), "gru", None, "cells/recepie-1000000.cell", None),
         (1000001, records[2]["id"], None, None, "cells/recepie-1000001.cell", None),
         (1000002, records[2]["id"], None, "logs/log_1.json", "cells/recepie-1000001.cell", None),
     ]
@@ -112,7 +113,7 @@ def test_one_recipe_of_a_list_is_a_cell_in_every_command(here: Path, gatesearch:
     (here / "list.json").write_text(json.dumps([OWN, GRU]))
     (here / "named.json").write_text(json.dumps({"mine": OWN, "theirs": GRU}))
     said = gatesearch("show", "list.json#1")
-    assert said.out.startswith(f"list-1  (id {LIBRARY['gru'].graph.id})\n")
+    assert said.out.startswith(f"list-1  (id {printed_id(LIBRARY['gru'].graph.id)})\n")
     exported = gatesearch("export", "named.json#mine", "--to", "formula")
     assert exported.status == 0
     (here / "mine.cell").write_text(exported.out)

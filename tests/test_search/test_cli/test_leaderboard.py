@@ -17,13 +17,44 @@ def kept(here: Path, finished: Path) -> Path:
 
 
 def test_csv_is_the_file_of_the_run_and_top_its_first_rows(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
-    text = (kept / "leaderboard.csv").read_text()
+    text = (kept / "leaderboard_full.csv").read_text()
     said = gatesearch("leaderboard", "kept", "--csv")
     assert (said.status, said.out, said.err) == (0, text, "")
     assert gatesearch("leaderboard", "kept", "--csv", "--top", "2").out == "".join(text.splitlines(True)[:3])
     assert gatesearch("leaderboard", str(kept), "--csv").out == text
     assert gatesearch("leaderboard", "kept", "-o", "copy.csv").out == "written to copy.csv\n"
     assert (here / "copy.csv").read_text() == text
+
+
+def test_the_files_of_a_run_are_written_anew(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    said = gatesearch("leaderboard", "kept", "--files", "tables")
+    names = ["columns.json", "leaderboard.csv", "leaderboard_full.csv", "trials.parquet"]
+    assert said.out == "written to tables: leaderboard.csv, leaderboard_full.csv, columns.json, trials.parquet\n"
+    assert sorted(path.name for path in (here / "tables").iterdir()) == names
+    for name in names:
+        assert (here / "tables" / name).read_bytes() == (kept / name).read_bytes()
+    again = gatesearch("leaderboard", "kept", "--files", "tables")
+    assert (again.status, again.out) == (2, "")
+    assert "tables exists and is not overwritten" in again.err
+    for options in (("--top", "2"), ("--csv",), ("-o", "x.csv"), ("--task", "xml")):
+        refused = gatesearch("leaderboard", "kept", "--files", "other", *options)
+        assert (refused.status, refused.out) == (2, "")
+        assert "--files writes the whole tables of the run" in refused.err
+    assert not (here / "other").exists()
+
+
+def test_the_short_table_is_what_a_person_reads(gatesearch: Gatesearch, kept: Path) -> None:
+    table = pd.read_csv(kept / "leaderboard.csv")
+    assert list(table) == [
+        *("rank", "cell", "name", "verdict", "score", "score_se", "xml_test", "xml_test_se", "xml_units"),
+        *("arithmetic_test", "arithmetic_test_se", "arithmetic_units"),
+        *("parameters", "relative_step_seconds", "formula"),
+    ]
+    assert table["rank"].dtype == "int64"
+    words = table.set_index("name")["verdict"]
+    assert words["gru"].startswith("reference; LSTM: ")
+    assert "GRU: " in words["lstm"]
+    assert "LSTM: " not in words["lstm"]
 
 
 def test_the_table_has_the_cells_in_order_and_fits_80_columns(
@@ -60,7 +91,7 @@ def test_only_tables_are_written_over(gatesearch: Gatesearch, kept: Path, here: 
 
 
 def test_one_task_sorts_and_stands_alone(gatesearch: Gatesearch, kept: Path) -> None:
-    table = pd.read_csv(kept / "leaderboard.csv")
+    table = pd.read_csv(kept / "leaderboard_full.csv")
     said = gatesearch("leaderboard", "kept", "--task", "arithmetic", "--csv")
     read = pd.read_csv(io.StringIO(said.out))
     ranked = read[read["evidence"] == "retrained"]
@@ -87,7 +118,7 @@ def test_baselines_alone(gatesearch: Gatesearch, kept: Path) -> None:
 
 
 def test_ratios_stand_beside_those_of_the_study(gatesearch: Gatesearch, kept: Path) -> None:
-    table = pd.read_csv(kept / "leaderboard.csv")
+    table = pd.read_csv(kept / "leaderboard_full.csv")
     lines = gatesearch("leaderboard", "kept", "--study", "--format", "markdown").out.splitlines()
     known = {"lstm": ("0.924", "0.996", "0.924"), "tanh": ("0.329", "0.329", "0.697")}  # score, arithmetic, xml
     for name, (score, arithmetic, xml) in known.items():
@@ -105,7 +136,7 @@ def test_ratios_stand_beside_those_of_the_study(gatesearch: Gatesearch, kept: Pa
 
 
 def test_markdown_and_latex_have_what_the_screen_has(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
-    table = pd.read_csv(kept / "leaderboard.csv")
+    table = pd.read_csv(kept / "leaderboard_full.csv")
     markdown = gatesearch("leaderboard", "kept", "--format", "markdown", "--top", "3").out
     comment, _, rest = markdown.partition("\n\n")
     assert comment.startswith("<!-- Nothing is decided about the found cells")
@@ -135,7 +166,7 @@ def test_markdown_and_latex_have_what_the_screen_has(gatesearch: Gatesearch, kep
 
 
 def test_options_choose_cells_and_show_publications(gatesearch: Gatesearch, kept: Path) -> None:
-    table = pd.read_csv(kept / "leaderboard.csv")
+    table = pd.read_csv(kept / "leaderboard_full.csv")
 
     def cells(*options: str) -> list[str]:
         return pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--csv", *options).out))["cell"].tolist()
@@ -161,7 +192,7 @@ def test_options_choose_cells_and_show_publications(gatesearch: Gatesearch, kept
 
 
 def test_a_line_for_each_family(gatesearch: Gatesearch, kept: Path) -> None:
-    table = pd.read_csv(kept / "leaderboard.csv")
+    table = pd.read_csv(kept / "leaderboard_full.csv")
     found = pd.read_csv(io.StringIO(gatesearch("leaderboard", "kept", "--families", "--csv").out)).set_index("family")
     ranked = table[table["evidence"] == "retrained"]
     assert found.loc["all cells", "cells"] == len(table)

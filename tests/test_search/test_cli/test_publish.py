@@ -29,7 +29,8 @@ def test_a_published_run_is_whole_and_reads_like_any_other(gatesearch: Gatesearc
     assert {path.name for path in folder.iterdir()} == {*manifest["sha256"], "published.json"}
     for name, digest in manifest["sha256"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
-    assert (folder / "leaderboard.csv").read_bytes() == (kept / "leaderboard.csv").read_bytes()
+    for name in ("leaderboard.csv", "leaderboard_full.csv", "columns.json", "trials.parquet"):
+        assert (folder / name).read_bytes() == (kept / name).read_bytes()
     assert (folder / "profile.toml").read_bytes() == (kept / "profile.toml").read_bytes()
     findings = gatesearch("findings", "kept", "--format", "markdown").out
     assert (folder / "findings.md").read_text() == findings
@@ -45,8 +46,8 @@ def test_a_published_run_is_whole_and_reads_like_any_other(gatesearch: Gatesearc
     verified = gatesearch("verify", str(folder), "--retrain", "2")
     assert (verified.status, verified.err) == (0, "")
     table = gatesearch("leaderboard", str(folder), "--csv")
-    assert table.out == (folder / "leaderboard.csv").read_text()
-    best = pd.read_csv(folder / "leaderboard.csv", dtype={"cell": str})["cell"][0]
+    assert table.out == (folder / "leaderboard_full.csv").read_text()
+    best = pd.read_csv(folder / "leaderboard_full.csv")["cell"][0]
     assert gatesearch("show", best, "--run", str(folder)).status == 0
 
 

@@ -10,6 +10,7 @@ import pytest
 from scipy.io import savemat
 
 from results.store.store import Store
+from search.cells.ids import short_id
 from search.cells.notation.formula import parse_formula
 from search.profiles.loading import parse_profile
 from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
@@ -34,11 +35,13 @@ class Echo(Memorization):
 
 
 def test_a_search_leaves_a_store_its_profile_and_a_table_that_pandas_reads(finished: Path) -> None:
-    assert {"run.sqlite", "profile.toml", "leaderboard.csv"} <= {path.name for path in finished.iterdir()}
-    table = pd.read_csv(finished / "leaderboard.csv")
+    files = {"run.sqlite", "profile.toml", "leaderboard.csv", "leaderboard_full.csv", "columns.json", "trials.parquet"}
+    assert files <= {path.name for path in finished.iterdir()}
+    table = pd.read_csv(finished / "leaderboard_full.csv")
     assert set(table.loc[table["origin"] == "baseline", "name"]) == {"tanh", "lstm", "gru"}
     assert table.loc[table["name"] == "gru", "score"].item() == 1.0
-    ranked = table.dropna(subset="rank")
+    assert table["rank"].dtype == "int64"
+    ranked = table[(table["stage"] == "complete") & table["score"].notna()]
     fresh = ranked[ranked["evidence"] == "retrained"]  # these come first, and ties share a rank
     assert fresh["rank"].tolist() == fresh["score"].rank(method="min", ascending=False).tolist()
     assert ranked["rank"].is_monotonic_increasing
@@ -64,7 +67,7 @@ def test_what_was_announced_and_summed_up_is_what_was_done(gatesearch: Gatesearc
     second = gatesearch(*SEARCH, "--proposals", "0")
     assert "run tiny-2 in " in second.out
     assert "0 new cells proposed, 0 cells examined again; passed: none" in second.out
-    assert len(pd.read_csv(here / "runs" / "tiny-2" / "leaderboard.csv")) == 3
+    assert len(pd.read_csv(here / "runs" / "tiny-2" / "leaderboard_full.csv")) == 3
 
 
 def test_the_same_seed_gives_the_same_table_and_a_resumed_end_trains_nothing(
@@ -87,7 +90,7 @@ def test_a_run_is_extended_to_what_it_would_have_been_from_the_start(gatesearch:
     assert gatesearch(*line, "short", "--proposals", "2").status == 0
     assert gatesearch(*line, "whole").status == 0  # six
     short, whole = here / "runs" / "short", here / "runs" / "whole"
-    assert len(pd.read_csv(short / "leaderboard.csv")) < len(pd.read_csv(whole / "leaderboard.csv"))
+    assert len(pd.read_csv(short / "leaderboard_full.csv")) < len(pd.read_csv(whole / "leaderboard_full.csv"))
     before = (short / "run.sqlite").read_bytes(), (short / "profile.toml").read_bytes()
     refused = gatesearch("search", "short", "--resume", "--proposals", "1", "--workers", "0")
     assert (refused.status, refused.out, refused.err.count("\n")) == (2, "", 1)
@@ -111,7 +114,7 @@ def test_an_extended_run_trains_its_new_finalists(gatesearch: Gatesearch, here: 
     assert gatesearch(*SIMULATED, "short", "--proposals", "2").status == 0
     assert gatesearch("search", "short", "--resume", "--proposals", "6", "--workers", "0").status == 0
     runs = (here / "runs" / "short", simulated)
-    short, whole = (pd.read_csv(run / "leaderboard.csv").set_index("cell") for run in runs)
+    short, whole = (pd.read_csv(run / "leaderboard_full.csv").set_index("cell") for run in runs)
     again = [set(table.index[table["evidence"] == "retrained"]) for table in (short, whole)]
     assert len(again[1]) == 5  # three that were given, two that were found
     assert again[1] <= again[0]
@@ -129,7 +132,7 @@ def test_tasks_are_chosen_in_the_order_given_and_the_strategy_is_kept(gatesearch
         assert store.strategy == "random"
         assert {row.kind for row in store.proposals() if row.index >= 0} == {"propose"}
     assert gatesearch(*SIMULATED, "one", "--tasks", "xml", "--proposals", "0").status == 0
-    assert "arithmetic_test" not in pd.read_csv(here / "runs" / "one" / "leaderboard.csv").columns
+    assert "arithmetic_test" not in pd.read_csv(here / "runs" / "one" / "leaderboard_full.csv").columns
 
 
 def test_a_formula_file_and_a_task_of_ones_own_are_searched_with(gatesearch: Gatesearch, here: Path) -> None:
@@ -138,9 +141,9 @@ def test_a_formula_file_and_a_task_of_ones_own_are_searched_with(gatesearch: Gat
     (here / "owntasks.py").write_text(OWN_TASK)
     own = ("--seed-cell", "light.cell", "--task", "owntasks:Echo")
     assert gatesearch(*SEARCH, "own", *own, "--proposals", "1").status == 0
-    table = pd.read_csv(here / "runs" / "own" / "leaderboard.csv")
+    table = pd.read_csv(here / "runs" / "own" / "leaderboard_full.csv")
     row = table[table["name"] == "light"].iloc[0]
-    assert row["cell"] == parse_formula(formula).canonical().id[:8]
+    assert row["cell"] == short_id(parse_formula(formula).canonical().id)
     assert row["origin"] == "baseline"
     assert row["echo_settings"] == 1
     again = ("search", "own", "--resume", "--task", "owntasks:Echo", "--workers", "0")
@@ -171,7 +174,7 @@ def test_tasks_read_files_of_ones_own(gatesearch: Gatesearch, here: Path) -> Non
     data = ("--data", "language=ptb", "--data", "music=piano.mat", "--tasks", "language,music", "--proposals", "0")
     said = gatesearch(*SEARCH, "files", *data)
     assert (said.status, said.err) == (0, "")
-    table = pd.read_csv(here / "runs" / "files" / "leaderboard.csv").set_index("name")
+    table = pd.read_csv(here / "runs" / "files" / "leaderboard_full.csv").set_index("name")
     # 5 words and <eos>: no model does much worse than ln 6 nats on a word or 88 ln 2 on a chord.
     assert 0 < table["language_test"]["gru"].item() < 1.1 * np.log(6)
     assert 0 < table["music_test"]["gru"].item() < 88 * np.log(2)

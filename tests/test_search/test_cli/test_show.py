@@ -10,6 +10,7 @@ import pytest
 
 from results.store.store import Store
 from search.cells.drawing.diagram import MINUS, SIGMA, TIMES
+from search.cells.ids import printed_id, short_id
 from search.cells.library import FAMILY_OF, LIBRARY
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
@@ -29,7 +30,7 @@ def _formula(shown: str) -> str:
 def test_the_gru_has_the_numbers_that_its_equations_have(gatesearch: Gatesearch) -> None:
     said = gatesearch("show", "gru", "--units", "10")
     assert said.status == 0
-    assert said.out.startswith(f"gru  (id {LIBRARY['gru'].graph.id})\n")
+    assert said.out.startswith(f"gru  (id {printed_id(LIBRARY['gru'].graph.id)})\n")
     assert "states                1 (h)\n" in said.out
     assert "matrix products       6 per step\n" in said.out
     # Six matrices; the biases add up before the three nonlinearities, so there is one for each linear node or gate.
@@ -50,7 +51,7 @@ def test_the_canonical_form_that_is_shown_is_the_cell(name: str, gatesearch: Gat
 def test_a_formula_file_is_a_cell(gatesearch: Gatesearch, here: Path) -> None:
     (here / "mine.cell").write_text(LIBRARY["mut1"].formula + "\n")
     said = gatesearch("show", "mine.cell")
-    assert said.out.startswith(f"mine  (id {LIBRARY['mut1'].graph.id})\n")
+    assert said.out.startswith(f"mine  (id {printed_id(LIBRARY['mut1'].graph.id)})\n")
     (here / "noending").write_text(LIBRARY["mut2"].formula)
     assert LIBRARY["mut2"].graph.id in gatesearch("show", "noending").out
 
@@ -66,7 +67,7 @@ def test_a_found_cell_is_shown_with_its_lineage_back_to_a_seed(
         said = gatesearch("show", row.id[:8], "--run", "kept")
         assert (said.status, said.err) == (0, "")
         assert parse_formula(_formula(said.out)).canonical().id == row.id
-        assert f"    {row.id[:8]} from " in said.out
+        assert f"    {short_id(row.id)} from " in said.out
         assert all(mutation in said.out for mutation in row.mutations)
         assert re.search(r" from (gru|lstm) \(proposal \d+\):", said.out)
         assert gatesearch("show", row.id[:8].upper()).out == said.out  # no run named: the only one that has it
@@ -79,11 +80,11 @@ def test_cells_are_listed_as_a_table_and_as_json(gatesearch: Gatesearch) -> None
     rows = json.loads(gatesearch("cells", "--json").out)
     assert [row["name"] for row in rows] == list(LIBRARY)
     for row in rows:
-        assert parse_formula(row["formula"]).canonical().id == row["id"]
+        assert printed_id(parse_formula(row["formula"]).canonical().id) == row["id"]
     lstm = next(row for row in rows if row["name"] == "lstm")
     assert (lstm["states"], lstm["matrix_products"]) == (2, 8)
     table = gatesearch("cells").out
-    assert all(f"{row['name']} " in table and row["id"][:8] in table for row in rows)
+    assert all(f"{row['name']} " in table and row["id"][:9] in table for row in rows)
 
 
 def test_cells_are_chosen_by_family_year_and_loops(gatesearch: Gatesearch) -> None:

@@ -22,7 +22,7 @@ def test_a_simulated_run_says_so_in_every_place_and_for_good(gatesearch: Gatesea
     assert said.out.startswith("run simulated-tiny-1 in ")
     assert said.out.count(SAYS) == 3  # before it starts, at the table, and in the verdict
     run = here / "runs" / "simulated-tiny-1"
-    table = pd.read_csv(run / "leaderboard.csv")
+    table = pd.read_csv(run / "leaderboard_full.csv")
     assert table["simulated"].all()
     assert SAYS in gatesearch("leaderboard", "simulated-tiny-1").out
     with sqlite3.connect(run / "run.sqlite") as connection:
@@ -35,7 +35,7 @@ def test_a_simulated_run_says_so_in_every_place_and_for_good(gatesearch: Gatesea
 
 
 def test_a_trained_run_is_not_marked(finished: Path) -> None:
-    assert not pd.read_csv(finished / "leaderboard.csv")["simulated"].any()
+    assert not pd.read_csv(finished / "leaderboard_full.csv")["simulated"].any()
     with Store.open(finished, readonly=True) as store:
         assert not store.simulated
         assert not any(row.reason.startswith("simulated") for row in store.trials())
@@ -128,7 +128,7 @@ def test_a_search_with_halving_says_how_many_were_promoted_and_what_was_trained(
     assert int(reached[1]) == sum(counts[1:])
     assert counts[2] > 0
     assert float(saved[1]) == pytest.approx(100 * steps / (len(tried) * sum(whole)), rel=0.05)  # of two digits
-    assert "paused at rung 1" in pd.read_csv(here / "runs" / "rungs" / "leaderboard.csv")["stage"].tolist()
+    assert "paused at rung 1" in pd.read_csv(here / "runs" / "rungs" / "leaderboard_full.csv")["stage"].tolist()
     told = gatesearch("findings", "rungs").out
     assert "What halving trained" in told
     assert re.search(rf"rung 1 \(11.1 % of the steps\): {counts[0]} candidates, {counts[1]} promoted", told)

@@ -9,7 +9,8 @@ from typing import Any
 from results.store.records import TrialRow
 from results.store.store import Store
 from results.store.words import MEMORIZATION
-from results.tables.leaderboard import TIME_COLUMNS, leaderboard
+from results.tables.columns import TIME_COLUMNS
+from results.tables.leaderboard import leaderboard
 from search.cells.library import SEEDS
 from search.cells.mutation import Rule
 from search.engine.engine import Engine

@@ -9,6 +9,7 @@ from results.store.errors import ResultsError
 from results.store.records import CellRow
 from results.store.store import Store
 from search.cells.errors import CellError, UnknownCellError
+from search.cells.ids import short_id
 from search.cells.library import LIBRARY, STUDY
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.notation.recipe import format_recipe
@@ -53,9 +54,9 @@ def test_a_file_has_a_formula_or_a_recipe(tmp_path: Path) -> None:
 
 def test_the_first_digits_of_an_id_find_a_cell_of_a_run(family: str) -> None:
     for run in (family, None):
-        for digits in (CHILD.id, CHILD.id[:8].upper(), CHILD.id[:6]):
+        for digits in (CHILD.id, CHILD.id[:8].upper(), CHILD.id[:6], short_id(CHILD.id), f"G{CHILD.id}"):
             found = find_cell(digits, run)
-            assert (found.graph.id, found.label, found.run) == (CHILD.id, CHILD.id[:8], "family")
+            assert (found.graph.id, found.label, found.run) == (CHILD.id, short_id(CHILD.id), "family")
             assert parse_formula(found.formula).canonical().id == CHILD.id
     named = find_cell(LIBRARY["gru"].graph.id[:8], family)
     assert (named.label, named.formula) == ("gru", LIBRARY["gru"].formula)
@@ -75,8 +76,8 @@ def test_the_latest_run_that_has_the_cell_is_taken(family: str, tmp_path: Path) 
 
 
 def test_the_lineage_goes_back_to_the_seed(family: str) -> None:
-    child = LineageStep(CHILD.id[:8], "gru", 3, ("change 3",))
-    grandchild = LineageStep(GRANDCHILD.id[:8], CHILD.id[:8], 8, ("change 8",))
+    child = LineageStep(short_id(CHILD.id), "gru", 3, ("change 3",))
+    grandchild = LineageStep(short_id(GRANDCHILD.id), short_id(CHILD.id), 8, ("change 8",))
     assert lineage(find_cell(GRANDCHILD.id, family)) == [grandchild, child]
     assert lineage(find_cell("gru")) == []
 
@@ -84,13 +85,14 @@ def test_the_lineage_goes_back_to_the_seed(family: str) -> None:
 def test_the_lineage_names_both_parents_of_a_crossover(family: str, tmp_path: Path) -> None:
     graph = parse_formula("h' = sigmoid(linear(x)) + h").canonical()
     words = f"crossover: tanh#4 replaced by sigmoid#7 of {LIBRARY['gru'].graph.id}"
+    printed = words.replace(" of ", " of g")
     with Store.open(tmp_path / "runs" / family) as store:
         row = (graph.id, format_formula(graph), None, GRANDCHILD.id, (words,), "found", 9)
         store.add_cell(CellRow(*row, len(graph), 1, 1))
     step = lineage(find_cell(graph.id, family))[0]
-    assert step == LineageStep(graph.id[:8], GRANDCHILD.id[:8], 9, (words,), "gru")
-    assert step.parents == f"{GRANDCHILD.id[:8]} and gru"
-    assert [step.parents for step in lineage(find_cell(GRANDCHILD.id, family))] == [CHILD.id[:8], "gru"]
+    assert step == LineageStep(short_id(graph.id), short_id(GRANDCHILD.id), 9, (printed,), "gru")
+    assert step.parents == f"{short_id(GRANDCHILD.id)} and gru"
+    assert [step.parents for step in lineage(find_cell(GRANDCHILD.id, family))] == [short_id(CHILD.id), "gru"]
 
 
 def test_a_cell_from_elsewhere_has_its_row_in_the_run_that_has_it(family: str, tmp_path: Path) -> None:

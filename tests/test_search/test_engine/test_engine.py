@@ -13,6 +13,7 @@ import pytest
 from results.store.records import EvaluationRow, ProposalRow, TrialRow
 from results.store.words import MEMORIZATION, ProposalKind, TrialState
 from results.tables.leaderboard import leaderboard
+from search.cells.ids import short_id
 from search.cells.library import LIBRARY, SEEDS, named_cell
 from search.core.errors import SearchError
 from search.core.keys import trial_seed
@@ -196,7 +197,7 @@ def test_what_diverged_never_ranks_whatever_number_it_carries(value: float, tmp_
     assert (evaluation.best, evaluation.ratio, evaluation.passed) == (None, None, False)
     (proposal,) = (row for row in by_cell(found["proposals"], cell) if row.kind == ProposalKind.PROPOSE)
     assert (proposal.outcome, proposal.score) == ("stopped at xml", None)
-    assert progress.best_cell != cell[:8]
+    assert progress.best_cell != short_id(cell)
 
 
 def test_baselines_are_compared_and_the_gru_has_the_score_1(undisturbed: Rows) -> None:

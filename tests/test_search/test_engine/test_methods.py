@@ -12,7 +12,8 @@ import pytest
 from results.publication.consistency import consistency
 from results.store.store import Store
 from results.store.words import Origin, ProposalKind, ScoreKind
-from results.tables.leaderboard import leaderboard, write_leaderboard
+from results.tables.files import write_tables
+from results.tables.leaderboard import leaderboard
 from search.cells.canonical import PRESENT
 from search.cells.crossover import other_parent
 from search.cells.library import LIBRARY
@@ -79,7 +80,7 @@ def test_a_run_of_any_method_is_the_same_after_interruptions_and_in_its_replay(
         learns = store.transformations
         found = replay(store, profile, TASKS).check
         assert found.ok, found
-        write_leaderboard(store, profile.ranked, store.folder / "leaderboard.csv")
+        write_tables(store, profile.ranked, store.folder, trials=False)
         assert all(check.ok for check in consistency(store, profile.ranked, finished=True))
     for stop in (4, 15):
         with pytest.raises(KeyboardInterrupt):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from results.tables.leaderboard import TIME_COLUMNS, leaderboard
+from results.tables.columns import TIME_COLUMNS
+from results.tables.leaderboard import leaderboard
 from search.engine.engine import Engine
 from search.profiles.sections import Profile
 from search.training.simulation import Simulation

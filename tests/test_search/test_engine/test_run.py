@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from results.store.errors import ResultsError, StoreError
-from results.store.sanitize import csv_text
 from results.store.store import Store
+from results.tables.files import full_text
 from results.tables.leaderboard import leaderboard
 from search.core.errors import SearchError
 from search.engine.observer import OpenRun, RunObserver
@@ -111,7 +111,7 @@ def test_a_search_leaves_a_finished_store_with_its_profile_and_its_table(tmp_pat
         information = store.information
         assert (store.name, store.seed, store.profile) == ("one", 3, SMALL.to_toml())
         assert store.simulated
-        assert (tmp_path / "one" / "leaderboard.csv").read_text() == csv_text(leaderboard(store, SMALL.ranked))
+        assert (tmp_path / "one" / "leaderboard_full.csv").read_text() == full_text(leaderboard(store, SMALL.ranked))
         trials = store.trials()
     assert information["command"] == ["search", "x"]
     assert information["data"] == {name: task.checksum for name, task in TASKS.items()}
@@ -171,7 +171,7 @@ def test_finalists_are_retrained_later_and_more_often(tmp_path: Path) -> None:
     assert more.trials_run == found.trials_run / 2
     same = retrain_finalists(tmp_path / "run", cells=1, load=load, executor=LocalExecutor(TASKS))
     assert (same.trials_run, same.finalists_done) == (0, 3 * more.trials_run)
-    table = pd.read_csv(tmp_path / "run" / "leaderboard.csv")
+    table = pd.read_csv(tmp_path / "run" / "leaderboard_full.csv")
     assert set(table["xml_repeats"][table["evidence"] == "retrained"]) == {3}
 
 

@@ -569,6 +569,8 @@ def test_nothing_that_a_text_says_gets_out_of_the_docstring(load: Load) -> None:
         ("lstm-b", "LSTMB"),
         ("gru-after", "GRUAfter"),
         ("3fa2b6c1", "Cell3fa2b6c1"),
+        ("g3fa2b6c1", "Cell3fa2b6c1"),
+        ("g3fa2", "G3fa2"),
         ("abcdefab", "Cellabcdefab"),
         ("my cell", "MyCell"),
         ("2fast", "Cell2fast"),
