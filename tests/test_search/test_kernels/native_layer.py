@@ -121,10 +121,7 @@ class _LayerCommands(StepCommands):
     def _record(self) -> None:
         if self._x is not None:
             self.by_symbol = False
-        if self._x is None:
-            x = self.entry.enter(by_symbol=self.by_symbol, projected=False)
-        else:
-            x = self._x.data_ptr()
+        x = self.entry.enter(by_symbol=self.by_symbol, projected=False) if self._x is None else self._x.data_ptr()
         outputs = self._forward(0, x)
         floats = self.rows * self.stride
         self.commands.call(COPY, 4 * floats, outputs, self.allocate("outputs", floats))
