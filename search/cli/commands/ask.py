@@ -37,4 +37,4 @@ def ask(run: str, count: int, trusted: tuple[str, ...]) -> None:
 
     for one in suggestions(run_folder(run), count, trusted=trusted, load=partial(load_tasks, console=console)):
         line = {"formula": format_display(one.graph), "id": one.graph.id, "parent": one.parent}
-        click.echo(json.dumps(line, ensure_ascii=False))
+        click.echo(json.dumps(line))

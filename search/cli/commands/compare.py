@@ -18,6 +18,7 @@ from results.tables.methods import Compared, verdict_lines
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
 from search.cli.running import terminable, worker_count
+from search.cli.streams import optional_output
 from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
 from search.compare.comparison import compare as run_comparison
 from search.compare.plan import Plan, SimulationSection, read_plan
@@ -72,6 +73,7 @@ A plan:
     help="Worker processes; 0 trains in this process.  [default: number of cores]",
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
+@optional_output("the comparison")
 def compare(
     plan: Path,
     output: Path | None,

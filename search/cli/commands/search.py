@@ -23,6 +23,7 @@ from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
 from search.cli.running import RunView, terminable, worker_count
+from search.cli.streams import optional_output
 from search.core.errors import SearchError
 from search.engine.cost import busy_processors, estimate
 from search.engine.observer import OpenRun
@@ -109,7 +110,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
         trusted, proposals = given.pop("own"), given.pop("proposals")
         _refuse_with_resume(given)
         folder = _folder_to_resume(name)
-        with terminable(), view:
+        with terminable(), optional_output("the search"), view:
             resume_search(
                 folder,
                 proposals=proposals,
@@ -128,7 +129,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     folder = (
         run_folder(name) if name is not None else _free_folder(title if simulation is None else f"simulated-{title}")
     )
-    with terminable(), view:
+    with terminable(), optional_output("the search"), view:
         run_search(
             folder,
             profile,
