@@ -145,7 +145,12 @@ class Store(Database):
 
     @property
     def name(self) -> str:
-        """Name of the run."""
+        """Name of the run: that of its folder, which may have been copied or renamed since the run began."""
+        return self.folder.resolve().name
+
+    @property
+    def first_name(self) -> str:
+        """Name that the run began with."""
         return self._run.name
 
     @property

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from results.store.files import runs_folder
 from results.store.rungs import rungs_of
-from results.store.runs import known_runs, run_folder
+from results.store.runs import known_runs, name_for_commands, run_folder
 from results.store.store import FILE
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
@@ -186,11 +186,10 @@ class SearchView(RunView):
 
     def on_interrupt(self, run: OpenRun, progress: Progress) -> None:
         self.stop()  # first, since the bars would erase the message
-        store = run.store
-        where = store.name if store.folder.parent == runs_folder() else str(store.folder)
+        name = shlex.quote(name_for_commands(run.store))
         click.echo(
             f"stopped; all {progress.trials_run + progress.trials_known} finished trials are kept. "
-            f"Resume with: gatesearch search {shlex.quote(where)} --resume{trust_options(run.profile)}",
+            f"Resume with: gatesearch search {name} --resume{trust_options(run.profile)}",
             err=True,
         )
 

@@ -75,7 +75,7 @@ def test_a_search_outlives_its_streams(streams: str, here: Path, finished: Path)
     said = shell(f"set -o pipefail; $GS search outlived --profile tiny.toml --workers 0 {streams}")
     assert said.status == 0
     assert_same_table(here / "runs" / "outlived", finished)
-    if ">/dev/full" == streams or "head" in streams:
+    if streams == ">/dev/full" or "head" in streams:
         reason = "its reader has gone" if "head" in streams else "No space left on device"
         line = f"gatesearch: the standard output cannot be written any more ({reason}); the search goes on without it\n"
         assert said.err == line
