@@ -60,6 +60,7 @@ class LiveTable:
         """Write the table, as far as it can be written: the store matters more, and is the truth."""
         with suppress(ResultsError):
             write_leaderboard(self._run.store, self._run.profile.ranked, self._run.table)
+            self._run.store.fold_log()
 
 
 def create_run(
