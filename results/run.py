@@ -31,6 +31,7 @@ from results.store.setting_key import fields_in
 from results.store.store import Store
 from results.store.toml import parse_toml
 from results.tables.leaderboard import leaderboard
+from search.cells.paths import expanded
 
 
 def _columns(kind: type, names: Sequence[str], **keys: str) -> dict[str, str]:
@@ -132,7 +133,7 @@ def load(run: str | Path) -> Run:
         ResultsError: there is no such run.
         StoreError: its store cannot be read.
     """
-    folder = next((f for f in (Path(run), runs_folder() / run) if os.path.isfile(f / FILE)), None)
+    folder = next((f for f in (Path(expanded(run)), runs_folder() / run) if os.path.isfile(f / FILE)), None)
     if folder is None:
         raise ResultsError(f"there is no run {str(run)!r} here nor in {runs_folder()}; check its name or folder")
     with Store.open(folder, readonly=True) as store:

@@ -272,6 +272,13 @@ class Store(Database):
             merged = self.information | information
             connection.execute("UPDATE run SET information = ?", (_json(merged),))
 
+    def replace_profile(self, profile: str) -> None:
+        """Give the run a profile (TOML text) that asks for the same trials: its data are elsewhere."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE run SET profile = ?", (profile,))
+            write_atomically(self.folder / PROFILE_FILE, profile)
+        self._run = replace(self._run, profile=profile)
+
     def extend(self, profile: str, command: Sequence[str]) -> None:
         """Give the run a profile (TOML text) with more proposals: it is unfinished again.
 

@@ -13,6 +13,7 @@ from results.store.store import Store
 from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
 from search.cells.text import short_id
+from search.cli.outputs import UserPath
 from search.core.errors import SearchError
 from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
 from search.engine.trust import task_of_run
@@ -35,7 +36,7 @@ Examples:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False, path_type=Path),
     help="HTML file to write.  [default: report.html in the run's folder]",
 )
 @click.option("--watch", is_flag=True, help="Regenerate the page as the run progresses, until it is finished.")
@@ -55,7 +56,7 @@ Examples:
 )
 @click.option(
     "--tensorboard",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Write the learning curves of the top 50 cells to FOLDER/RUN for TensorBoard.",
 )

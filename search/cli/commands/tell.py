@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from results.store.errors import ResultsError
-from results.store.runs import name_for_commands, run_folder
+from results.store.runs import name_for_commands, new_run_folder
 from results.store.sanitize import printable
 from search.cells.errors import CellError
 from search.cli.display import warn
@@ -85,7 +85,7 @@ def tell(
     with reserved_output() as reserved, terminable():
         conversation = _Conversation(console, reserved)
         with open_outside(
-            run_folder(run),
+            new_run_folder(run),
             None if profile is None else changed_profile(profile),
             seed=seed,
             window=window,
