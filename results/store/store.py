@@ -18,6 +18,7 @@ Guarantees:
 Lookups use SQLite's index of the key, about ten microseconds each, so memory does not grow with the run.
 """
 
+import hashlib
 import json
 import sqlite3
 import time
@@ -64,6 +65,9 @@ _ADD_CELL = (
     + " WHERE excluded.proposal < cells.proposal"
 )
 _TRIAL_KEY = ("cell", "task", "setting", "repeat")
+_FROM_THE_START = ("started", "command", "data", "constants", "cpu", "commit", "versions", "platform", "simulated")
+"""Keys of a run's information that never change."""
+
 _OWN_PACKAGES = ("results", "search", "tasks")
 _KEEP_FIRST = " ON CONFLICT DO NOTHING"
 _RECORD_TRIAL = (
@@ -160,6 +164,16 @@ class Store(Database):
     def first_name(self) -> str:
         """Name that the run began with."""
         return self._run.name
+
+    @property
+    def identity(self) -> str:
+        """Hexadecimal digits that tell this run from others of its name and seed: a hash of how it was started.
+
+        A copy of a run has the identity of the run.
+        """
+        kept = {name: self.information.get(name) for name in _FROM_THE_START}
+        parts = [self.first_name, self.seed, self.strategy, self.window, kept]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     @property
     def seed(self) -> int:

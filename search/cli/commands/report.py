@@ -10,6 +10,7 @@ from results.store.queries import progress_mark
 from results.store.records import TrialRow
 from results.store.runs import open_run
 from results.store.store import Store
+from results.trackers.addresses import checked_address, without_password
 from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
 from search.cells.text import short_id
@@ -86,6 +87,7 @@ def report(
         require_tensorboard()
     if mlflow is not None:
         require_mlflow()
+        mlflow = checked_address(mlflow)
     seen: object = None
     tasks: dict[str, Task] = {}
     while True:
@@ -110,7 +112,7 @@ def _log(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
     if tensorboard is not None:
         click.echo(f"{write_curves(store, ranked, tensorboard)} curves written to {tensorboard}")
     if mlflow is not None:
-        click.echo(f"{log_run(store, ranked, mlflow)} new trials logged to {mlflow}")
+        click.echo(f"{log_run(store, ranked, mlflow)} new trials logged to {without_password(mlflow)}")
 
 
 def _write(
