@@ -9,7 +9,7 @@ Guarantees:
 - A process that is killed at any moment leaves whole evaluations only: each is one transaction of a write-ahead log.
 - A power failure leaves whole evaluations too, but may lose the last few (`synchronous = NORMAL` does not wait for the
   disk at each commit). A trial is a function of its key, so resuming computes them again, to the same values.
-- The file alone, copied while a run goes on, has all but the last minute: the log is folded into it.
+- The file alone, copied during a run, has all but the last minute: the log is folded into it.
 - Readers (the tables, a notebook) may read at any time, also while the search writes, and never block it. On a file
   system without shared memory, the store has a rollback journal instead, and the search waits for readers.
 - A key that is written twice keeps its first row, so a resumed search may record again what is recorded. A paused

@@ -94,16 +94,16 @@ def take_over() -> None:
 
 @contextmanager
 def optional_output(what: str) -> Iterator[None]:
-    """Let what runs inside outlive its standard output: a failed write is told once, and what follows is dropped.
+    """Keep what runs inside going without its standard output: a failed write is told once, what follows is dropped.
 
     Args:
-        what: what goes on, for the message: "the search".
+        what: what continues, for the message: "the search".
     """
 
     def tell(error: OSError) -> None:
         reason = "its reader has gone" if error.errno == errno.EPIPE else error.strerror
         print(
-            f"gatesearch: the standard output cannot be written any more ({reason}); {what} goes on without it",
+            f"gatesearch: the standard output cannot be written any more ({reason}); {what} continues without it",
             file=sys.stderr,
         )
 
@@ -137,7 +137,7 @@ def reserved_output() -> Iterator[TextIO]:
         yield reserved
         reserved.flush()
     finally:
-        if output is None:  # of a program that goes on, such as a test
+        if output is None:  # of a program that continues, such as a test
             sys.stdout = reserved
 
 

@@ -34,7 +34,7 @@ class RunObserver:
         """Receive a difference between the environments of the run's start and its resumption."""
 
     def on_warning(self, line: str) -> None:
-        """Receive what else the user should know before the run goes on."""
+        """Receive what else the user should know before the run continues."""
 
     def on_start(self, run: OpenRun) -> None:
         """Receive the run before its first trial."""

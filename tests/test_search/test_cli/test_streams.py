@@ -77,7 +77,9 @@ def test_a_search_outlives_its_streams(streams: str, here: Path, finished: Path)
     assert_same_table(here / "runs" / "outlived", finished)
     if streams == ">/dev/full" or "head" in streams:
         reason = "its reader has gone" if "head" in streams else "No space left on device"
-        line = f"gatesearch: the standard output cannot be written any more ({reason}); the search goes on without it\n"
+        line = (
+            f"gatesearch: the standard output cannot be written any more ({reason}); the search continues without it\n"
+        )
         assert said.err == line
     else:
         assert said.err == ""
