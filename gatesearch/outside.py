@@ -12,7 +12,7 @@ from typing import Self, overload
 from gatesearch.library import Cell, cell
 from results.run import Run
 from results.run import load as load_run
-from results.store.runs import run_folder
+from results.store.runs import new_run_folder
 from search.cells.ids import printed_id
 from search.cells.notation.display import format_display
 from search.core.ranges import check_whole
@@ -100,7 +100,7 @@ class Search:
         self._stack = ExitStack()
         self._run: OutsideRun = self._stack.enter_context(
             open_outside(
-                run if isinstance(run, Path) else run_folder(run),
+                run if isinstance(run, Path) else new_run_folder(run),
                 profile,
                 seed=seed,
                 window=window,

@@ -8,7 +8,7 @@ from pathlib import Path
 from gatesearch.library import Cell, cell
 from results.run import Run
 from results.run import load as load_run
-from results.store.runs import run_folder
+from results.store.runs import new_run_folder, run_folder
 from search.engine.observer import ProgressObserver
 from search.engine.progress import Progress
 from search.engine.run import resume_search, run_search
@@ -78,7 +78,8 @@ def search(
         address: address of a Ray cluster, HOST:PORT or auto; takes precedence over `workers`.
         simulate: draw the results of trials instead of training them, to test a profile.
         resume: continue the run `name`; it keeps its profile, seed and cells, so of the other arguments only
-            `proposals`, `own_tasks` (those that may be imported), `workers`, `address` and `on_progress` are used.
+            `proposals`, `own_tasks` (those that may be imported), `data` (files that were moved), `workers`, `address`
+            and `on_progress` are used.
         on_progress: called after each trial with the counts so far.
 
     Raises:
@@ -90,11 +91,17 @@ def search(
     >>> run.tasks
     ('xml', 'music')
     """
-    folder = run_folder(name)
+    folder = run_folder(name) if resume else new_run_folder(name)
     observer = ProgressObserver(on_progress)
     if resume:
         resume_search(
-            folder, proposals=proposals, trusted=own_tasks, workers=workers, address=address, observer=observer
+            folder,
+            proposals=proposals,
+            trusted=own_tasks,
+            data=data,
+            workers=workers,
+            address=address,
+            observer=observer,
         )
         return load_run(folder)
     chosen = changed_profile(

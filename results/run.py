@@ -33,6 +33,7 @@ from results.tables.trials import TRIALS as TRIALS
 from results.tables.trials import table_frame, trials_frame
 from search.cells.crossover import printed_mutations
 from search.cells.ids import printed_id
+from search.cells.paths import expanded
 
 
 def _documented(kind: type, names: Sequence[str], **keys: str) -> dict[str, str]:
@@ -110,7 +111,7 @@ def load(run: str | Path) -> Run:
         ResultsError: there is no such run.
         StoreError: its store cannot be read.
     """
-    folder = next((f for f in (Path(run), runs_folder() / run) if os.path.isfile(f / FILE)), None)
+    folder = next((f for f in (Path(expanded(run)), runs_folder() / run) if os.path.isfile(f / FILE)), None)
     if folder is None:
         raise ResultsError(f"there is no run {str(run)!r} here nor in {runs_folder()}; check its name or folder")
     with Store.open(folder, readonly=True) as store:

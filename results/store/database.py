@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from results.store.errors import StoreError, damaged, one_line
+from results.store.errors import SHARED_MEMORY_CODES, StoreError, check_locks, damaged, one_line
 from results.store.files import write_atomically
 from results.store.schema import (
     ADDED,
@@ -32,6 +32,9 @@ FILE = "run.sqlite"
 PROFILE_FILE = "profile.toml"
 BUSY_SECONDS = 5.0
 """Seconds that a write waits for another program, say an SQLite browser, that holds the file."""
+
+JOURNAL_BUSY_SECONDS = 300.0
+"""The same where the file has a rollback journal: a program that reads holds it, too."""
 
 MAX_VALUE_BYTES = 64_000_000
 """Largest text or blob that a store may hold."""
@@ -82,6 +85,10 @@ class Database:
         """
         with one_line(path):
             self._connection.execute("VACUUM INTO ?", (str(path),))
+
+    def fold_log(self) -> None:
+        """Write the log's rows into the file as far as no reader needs them in the log: a copy of the file has them."""
+        self.select("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close the file; the last process to do so folds the log into it."""
@@ -140,13 +147,14 @@ def create_database(folder: Path, name: str, profile: str, values: tuple[Any, ..
     path = folder / FILE
     with one_line(path):
         folder.mkdir(parents=True, exist_ok=True)
+        check_locks(folder)
         new = not path.exists() or _is_blank(path)
     if not new:
         raise StoreError(_exists(name, folder))
     connection = _connect(path, "rwc")
     try:
         with one_line(path):
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection = _with_log(path, connection)
             # One transaction for all of it: a process killed here leaves a blank file, which counts as no run.
             connection.execute("BEGIN EXCLUSIVE")
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -158,6 +166,7 @@ def create_database(folder: Path, name: str, profile: str, values: tuple[Any, ..
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             write_atomically(folder / PROFILE_FILE, profile)
             connection.execute("COMMIT")
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # so that a copy of the file alone is a store
     except BaseException:
         connection.close()
         raise
@@ -175,9 +184,12 @@ def open_database(folder: Path, *, readonly: bool) -> sqlite3.Connection:
         exists = path.is_file()
     if not exists:
         raise StoreError(f"{folder}: no run here ({FILE} is missing); check its name, or start it with that name")
+    log = path.with_name(FILE + "-wal")
+    is_alone = not log.exists()  # SQLite may make one
     connection = _connect(path, "ro" if readonly else "rw")
     try:
-        log = path.with_name(FILE + "-wal")
+        if not readonly and _lacks_shared_memory(connection):
+            connection = _with_journal(path, connection)
         if readonly and not _openable(connection) and not log.exists():
             # A folder that may not be written has no room for the log's index. Without a log the file is complete, and
             # nobody changes it; with one, the error below says what to do.
@@ -187,6 +199,11 @@ def open_database(folder: Path, *, readonly: bool) -> sqlite3.Connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             parts = connection.execute("SELECT name, type, sql FROM sqlite_master").fetchall()
+        if application != APPLICATION_ID and not parts and is_alone and _is_logged(path):
+            raise StoreError(
+                f"{path}: copied without {log.name}, which holds what the run had written; copy both files, or start "
+                "the run again under this name if it was stopped at its very beginning"
+            )
         if application != APPLICATION_ID:
             raise StoreError(f"{path}: not a run's store; restore a backup, or start a run under a new name")
         if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
@@ -226,6 +243,42 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA cell_size_check = ON")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
         return connection
+
+
+def _with_log(path: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return a connection to a blank database with a write-ahead log, or a rollback journal if a log cannot be had."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    return _with_journal(path, connection) if _lacks_shared_memory(connection) else connection
+
+
+def _lacks_shared_memory(connection: sqlite3.Connection) -> bool:
+    """Return whether a database with a write-ahead log is on a file system where programs cannot share its index."""
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode in SHARED_MEMORY_CODES
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return False
+    return False
+
+
+def _with_journal(path: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return a connection to the same database, with a rollback journal instead of its write-ahead log."""
+    connection.close()
+    connection = _connect(path, "rw")
+    with one_line(path):
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # a log whose index nobody shares can be folded in
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # gives up the lock
+        connection.execute(f"PRAGMA busy_timeout = {JOURNAL_BUSY_SECONDS * 1000:.0f}")
+    return connection
+
+
+def _is_logged(path: Path) -> bool:
+    """Return whether the file is in the mode of a write-ahead log: bytes 18 and 19 are 2."""
+    with one_line(path), path.open("rb") as file:
+        return file.read(20)[18:] == b"\x02\x02"
 
 
 def _openable(connection: sqlite3.Connection) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from results.store.locks import missing_locks
 from results.store.sanitize import printable
 
 
@@ -44,6 +45,19 @@ _REASONS = {
     sqlite3.SQLITE_CONSTRAINT: ("a row violates a constraint of the tables", "store the cells that it names first"),
     sqlite3.SQLITE_NOTADB: ("not a run's store", "restore a backup, or start a run under a new name"),
 }
+_BY_LOCKS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL)
+"""Codes that may mean that the file system has no locks."""
+
+SHARED_MEMORY_CODES = (
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+)
+"""Codes of a file system where a write-ahead log cannot be had."""
+
+_LOCAL = "keep runs on a local disk: set GATESEARCH_RUNS to a folder there, or copy the run there"
+_NO_SHARED_MEMORY = ("its file system has no shared memory, which a write-ahead log needs", _LOCAL)
 _ERRNO_REASONS = {errno.ENOSPC: _REASONS[sqlite3.SQLITE_FULL], errno.EROFS: _REASONS[sqlite3.SQLITE_READONLY]}
 
 
@@ -55,7 +69,11 @@ def one_line(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         # The low byte of an extended code is the primary one; errors of the binding itself have no code.
         code = getattr(error, "sqlite_errorcode", None) or 0
+        if code & 0xFF in _BY_LOCKS:
+            check_locks(path.parent)
         reason = _REASONS.get(code & 0xFF, ("SQLite refused it", "restore a backup, or report this as a bug"))
+        if code in SHARED_MEMORY_CODES:
+            reason = _NO_SHARED_MEMORY
         raise StoreError(_message(path, reason, error)) from error
     except OSError as error:
         reason = _ERRNO_REASONS.get(
@@ -67,6 +85,14 @@ def one_line(path: Path) -> Iterator[None]:
     except UnicodeEncodeError as error:
         reason = (f"{error.object!r} is not valid Unicode", "rename the file that it comes from")
         raise StoreError(_message(path, reason, error.reason)) from error
+
+
+def check_locks(folder: Path) -> None:
+    """Raise `StoreError` if the file system of a folder has no locks, by which programs wait for each other."""
+    reason = missing_locks(folder)
+    if reason is not None:
+        what = "its file system has no file locks, by which one program waits for another"
+        raise StoreError(_message(folder, (what, _LOCAL), reason))
 
 
 def damaged(path: Path, what: str) -> str:

@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 from results.store.errors import one_line
+from search.cells.paths import expanded
 
 
 def runs_folder() -> Path:
     """Return the folder of runs: GATESEARCH_RUNS, or `results/runs` in the working directory."""
-    return Path(os.environ.get("GATESEARCH_RUNS") or Path("results") / "runs")
+    return Path(expanded(os.environ.get("GATESEARCH_RUNS") or Path("results") / "runs"))
 
 
 def write_atomically(path: Path, text: str | bytes) -> None:

@@ -4,9 +4,10 @@ import os
 import re
 from pathlib import Path
 
-from results.store.errors import ResultsError
+from results.store.errors import ResultsError, one_line
 from results.store.files import runs_folder
 from results.store.store import FILE, Store
+from search.cells.paths import expanded
 from search.cells.text import quoted
 
 MAX_PATH = 4096
@@ -25,6 +26,7 @@ def run_folder(run: str) -> Path:
         raise ResultsError("a run's name has a NUL character; leave it out")
     if len(run) > MAX_PATH:
         raise ResultsError(f"run {quoted(run, 60)} has {len(run):,} characters; a path has at most {MAX_PATH:,}")
+    run = expanded(run)
     if "/" in run or os.sep in run:
         if Path(run).name in ("", ".."):
             raise ResultsError(f"invalid run {run!r}; a path must end with the name of the run's own folder")
@@ -35,6 +37,42 @@ def run_folder(run: str) -> Path:
             "use up to 100 letters, digits, '.', '-' and '_', a letter or digit first"
         )
     return runs_folder() / run
+
+
+def new_run_folder(run: str) -> Path:
+    """Return the folder of a run that is to be made, as `run_folder` does.
+
+    Raises:
+        ResultsError: the name is malformed, or it is a path whose folder does not exist, as of a name with a slash.
+    """
+    folder = run_folder(run)
+    if folder.parent not in (runs_folder(), Path()) and not os.path.isdir(folder.parent):
+        raise ResultsError(
+            f"run {quoted(run, 60)} is a path, and there is no folder {quoted(str(folder.parent), 60)}; make it first, "
+            f"or give a name without '/', which is a run in {runs_folder()}"
+        )
+    return folder
+
+
+def claim_folder(title: str) -> Path:
+    """Make the folder of a new run that is called after `title` and the first free number, and return it.
+
+    It is made at once, so that two programs get two names. Remove it if it stays empty.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    number = 1
+    while True:
+        folder = run_folder(f"{title}-{number}")
+        with one_line(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
 
 
 def open_run(run: str) -> Store:

@@ -9,15 +9,19 @@ Guarantees:
 - A process that is killed at any moment leaves whole evaluations only: each is one transaction of a write-ahead log.
 - A power failure leaves whole evaluations too, but may lose the last few (`synchronous = NORMAL` does not wait for the
   disk at each commit). A trial is a function of its key, so resuming computes them again, to the same values.
-- Readers (the tables, a notebook) may read at any time, also while the search writes, and never block it.
+- The file alone, copied during a run, has all but the last minute: the log is folded into it.
+- Readers (the tables, a notebook) may read at any time, also while the search writes, and never block it. On a file
+  system without shared memory, the store has a rollback journal instead, and the search waits for readers.
 - A key that is written twice keeps its first row, so a resumed search may record again what is recorded. A paused
   trial is replaced when it was trained further: the store has one row for each trial.
 
 Lookups use SQLite's index of the key, about ten microseconds each, so memory does not grow with the run.
 """
 
+import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +32,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from results.store.database import FILE, PROFILE_FILE, Database, create_database, open_database
-from results.store.errors import AmbiguousCellError, StoreError, damaged, one_line
+from results.store.errors import AmbiguousCellError, StoreError, check_locks, damaged, one_line
 from results.store.files import write_atomically
 from results.store.information import (
     Confirming,
@@ -50,6 +54,9 @@ __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 
 LOCK_FILE = "run.lock"
 
+FOLD_SECONDS = 30.0
+"""Longest time that trials are in the log alone, while trials are stored."""
+
 # Two proposals in flight may make the same cell. The earlier one's lineage is kept, whichever is stored first, so that
 # the table does not depend on which finished first.
 _ADD_CELL = (
@@ -59,6 +66,9 @@ _ADD_CELL = (
     + " WHERE excluded.proposal < cells.proposal"
 )
 _TRIAL_KEY = ("cell", "task", "setting", "repeat")
+_FROM_THE_START = ("started", "command", "data", "constants", "cpu", "commit", "versions", "platform", "simulated")
+"""Keys of a run's information that never change."""
+
 _OWN_PACKAGES = ("results", "search", "tasks")
 _KEEP_FIRST = " ON CONFLICT DO NOTHING"
 _RECORD_TRIAL = (
@@ -88,7 +98,9 @@ class Store(Database):
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         super().__init__(folder / FILE, connection)
         self.folder = folder
-        self.select("PRAGMA synchronous = NORMAL")
+        self._fold_due = time.monotonic() + FOLD_SECONDS
+        if self.select("PRAGMA journal_mode") == [("wal",)]:
+            self.select("PRAGMA synchronous = NORMAL")
         kinds = {"name": str, "seed": int, "profile": str, "strategy": str, "window": int}
         runs = self.typed(f"SELECT {', '.join(kinds)} FROM run LIMIT 2", kinds)
         if len(runs) != 1:
@@ -146,8 +158,23 @@ class Store(Database):
 
     @property
     def name(self) -> str:
-        """Name of the run."""
+        """Name of the run: that of its folder, which may have been copied or renamed since the run began."""
+        return self.folder.resolve().name
+
+    @property
+    def first_name(self) -> str:
+        """Name that the run began with."""
         return self._run.name
+
+    @property
+    def identity(self) -> str:
+        """Hexadecimal digits that tell this run from others of its name and seed: a hash of how it was started.
+
+        A copy of a run has the identity of the run.
+        """
+        kept = {name: self.information.get(name) for name in _FROM_THE_START}
+        parts = [self.first_name, self.seed, self.strategy, self.window, kept]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     @property
     def seed(self) -> int:
@@ -260,6 +287,13 @@ class Store(Database):
             merged = self.information | information
             connection.execute("UPDATE run SET information = ?", (_json(merged),))
 
+    def replace_profile(self, profile: str) -> None:
+        """Give the run a profile (TOML text) that asks for the same trials: its data are elsewhere."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE run SET profile = ?", (profile,))
+            write_atomically(self.folder / PROFILE_FILE, profile)
+        self._run = replace(self._run, profile=profile)
+
     def extend(self, profile: str, command: Sequence[str]) -> None:
         """Give the run a profile (TOML text) with more proposals: it is unfinished again.
 
@@ -318,6 +352,9 @@ class Store(Database):
                 connection.executemany(insertion(MeasureRow) + _KEEP_FIRST, others)
             if evaluation is not None:
                 connection.execute(insertion(EvaluationRow) + _KEEP_FIRST, encode(evaluation))
+        if time.monotonic() >= self._fold_due:
+            self.fold_log()
+            self._fold_due = time.monotonic() + FOLD_SECONDS
 
     def forget_failures(self) -> None:
         """Remove failed trials, and the evaluations, of a search without proposals, so that they are made again.
@@ -407,6 +444,7 @@ class Store(Database):
             StoreError: another process drives this run.
         """
         path = self.folder / LOCK_FILE
+        check_locks(self.folder)  # without them, the library may take the file's existence for a lock
         lock = FileLock(path, timeout=0)
         try:
             with one_line(path):

@@ -12,6 +12,7 @@ MAX_DOTS = 1000
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Parse a TOML text. Raise a one-line `ValueError` if it is invalid, too long or nested too deeply."""
+    text = text.removeprefix("\ufeff")  # editors write this mark of the encoding
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"it has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read")
     for number, line in enumerate(text.splitlines(), start=1):

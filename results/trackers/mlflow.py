@@ -16,6 +16,7 @@ from results.store.store import Store
 from results.store.summary import funnel
 from results.store.words import TrialState
 from results.tables.files import TEXT_FILES, TRIALS_FILE
+from results.trackers.addresses import checked_address, without_password
 from results.trackers.exported_trials import ExportedTrial, exported_trials, extra_missing
 from search.cells.ids import printed_id
 
@@ -42,19 +43,20 @@ def log_run(store: Store, tasks: Sequence[str], uri: str, experiment: str = "gat
         StoreError: the run's store cannot be read.
     """
     require_mlflow()
+    uri = checked_address(uri)
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
     try:
         return _log(MlflowClient(tracking_uri=uri), store, tasks, experiment)
     except (MlflowException, ImportError, OSError) as error:  # a database needs packages that mlflow-skinny lacks
-        reason = " ".join(str(error).split())[:700].rstrip(".; ")
+        reason = without_password(" ".join(str(error).split()))[:700].rstrip(".; ")
         remedy = (
             "install the whole package mlflow, or give a server's address"
             if isinstance(error, ImportError)
             else "check the address and that an MLflow server runs there, then repeat --mlflow"
         )
-        raise ResultsError(f"MLflow at {uri!r} refuses: {reason}; {remedy}") from error
+        raise ResultsError(f"MLflow at {without_password(uri)!r} refuses: {reason}; {remedy}") from None
 
 
 def require_mlflow() -> None:
@@ -70,8 +72,13 @@ def require_mlflow() -> None:
 
 def _log(client: Any, store: Store, tasks: Sequence[str], experiment: str) -> int:
     found = client.get_experiment_by_name(experiment)
+    if found is not None and found.lifecycle_stage != "active":
+        raise ResultsError(
+            f"MLflow's experiment {experiment!r} is deleted there; restore it (mlflow experiments restore "
+            f"--experiment-id {found.experiment_id}), or remove it for good (mlflow gc), then repeat --mlflow"
+        )
     place = found.experiment_id if found is not None else client.create_experiment(experiment)
-    parent = _run(client, place, f"{store.name}/{store.seed}", store.name, {})
+    parent = _run(client, place, f"{store.first_name}/{store.seed}/{store.identity}", store.name, {})
     if parent.data.params == {}:
         for name in ("name", "seed", "strategy", "window"):
             client.log_param(parent.info.run_id, name, getattr(store, name))
@@ -118,7 +125,9 @@ def _log_trial(client: Any, place: str, key: str, exported: ExportedTrial, tags:
 
 def _key(store: Store, exported: ExportedTrial) -> str:
     trial = exported.trial
-    return "/".join([store.name, str(store.seed), trial.cell, trial.task, trial.setting, str(trial.repeat)])
+    return "/".join(
+        [store.first_name, str(store.seed), store.identity, trial.cell, trial.task, trial.setting, str(trial.repeat)]
+    )
 
 
 def _run(client: Any, place: str, key: str, name: str, tags: dict[str, str]) -> Any:

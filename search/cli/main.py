@@ -22,6 +22,7 @@ from results.store.errors import ResultsError
 from results.store.sanitize import printable
 from search.cells.errors import CellError
 from search.cells.text import quoted
+from search.cli.streams import OutputError, take_over
 from search.core.errors import SearchError
 from tasks.errors import TaskCodeError, TaskError
 
@@ -97,6 +98,11 @@ def gatesearch() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line, and return its exit status; no exception escapes."""
     try:
+        if sys.flags.optimize > 1:
+            raise SearchError(
+                "PYTHONOPTIMIZE=2 (python -OO) takes docstrings away, which Ray and other libraries need; unset it, or "
+                "set PYTHONOPTIMIZE=1"
+            )
         try:
             os.getcwd()
         except OSError as error:  # PyTorch would end this process, with a message about its libraries
@@ -131,6 +137,8 @@ def run(arguments: Sequence[str]) -> int:
         # In this mode, click and rich call `sys.exit` only for a broken pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard what is still buffered
         return READER_GONE
+    except OutputError as error:
+        return _fail(str(error))
     except Exception as error:
         if os.environ.get("GATESEARCH_TRACEBACK"):
             traceback.print_exc()
@@ -152,11 +160,17 @@ def _fail(message: str) -> int:
 
 def main() -> None:
     """Run the `gatesearch` command."""
+    take_over()
     status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = status or READER_GONE
+    except OutputError as error:
+        status = status or _fail(str(error))
     if "ray" in sys.modules:
         # Everything is written, and all worker processes have ended. Ray's exit handlers take another second, may crash
         # if Ray was interrupted during its start, and wait for a cluster that is gone.
-        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)

@@ -3,8 +3,19 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import click
+
+from search.cells.paths import expanded
 from search.core.errors import SearchError
+
+
+class UserPath(click.Path):
+    """Path of the command line, as `click.Path`, in which `~` and `$NAME` are expanded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(expanded(value), param, ctx)
 
 
 def check_free(output: Path | None, force: bool) -> None:

@@ -89,6 +89,9 @@ class RunView(RunObserver):
     def on_difference(self, line: str) -> None:
         self.warn(f"{line}; the leaderboard marks cells with trials from before and after (`environments`)")
 
+    def on_warning(self, line: str) -> None:
+        self.warn(line)
+
     def on_change(self, progress: Progress) -> None:
         if self._display is not None:
             self._display.update(progress)

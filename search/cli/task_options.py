@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import click
 
+from search.cells.paths import expanded
 from search.core.errors import SearchError
 from search.profiles.fields import Scalar
 
@@ -23,7 +24,7 @@ def task_options(given: Iterable[str], data: str | None) -> dict[str, Scalar]:
     Raises:
         SearchError: an option has no name or no value, or one is given twice.
     """
-    found: dict[str, Scalar] = {} if data is None else {"data": data}
+    found: dict[str, Scalar] = {} if data is None else {"data": expanded(data)}
     for item in given:
         name, separator, text = item.partition("=")
         if not separator or not name.isidentifier():
@@ -32,6 +33,21 @@ def task_options(given: Iterable[str], data: str | None) -> dict[str, Scalar]:
             raise SearchError(f"--option gives {name!r} twice, or beside --data; give one value")
         found[name] = _value(text)
     return found
+
+
+def data_paths(given: Iterable[str]) -> dict[str, str]:
+    """Return the paths of `--data TASK=PATH` by task.
+
+    Raises:
+        SearchError: one has no task or no path.
+    """
+    paths = {}
+    for item in given:
+        task, separator, path = item.partition("=")
+        if not separator or not task or not path:
+            raise SearchError(f"--data has {item!r}; use TASK=PATH, as in --data language=FOLDER")
+        paths[task] = path
+    return paths
 
 
 def _value(text: str) -> Scalar:

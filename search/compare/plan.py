@@ -30,7 +30,7 @@ from search.cells.text import quoted, shorten
 from search.compare.incumbents import Measured
 from search.core.errors import SearchError
 from search.core.ranges import MAX_SEED
-from search.profiles.loading import load_profile, parse_profile
+from search.profiles.loading import load_profile, parse_profile, with_absolute_data
 from search.profiles.sections import NAME, NAME_RULE, FinalistsSection, Profile
 from search.profiles.tasks import section_of, task_names
 from search.strategies.registry import check_searches
@@ -177,7 +177,9 @@ def parse_plan(text: str, source: str, folder: Path | None = None, profile: str 
             raise SearchError(_one_line(f"{source}: simulation: {error}")) from error
     if profile is not None:
         return replace(plan, profile=parse_toml(profile))
-    plan = replace(plan, profile=parse_toml(_base_profile(plan, source, folder or Path()).to_toml()))
+    plan = replace(
+        plan, profile=parse_toml(with_absolute_data(_base_profile(plan, source, folder or Path())).to_toml())
+    )
     for name in plan.methods:
         method_profile(plan, name, source)
     return plan

@@ -19,6 +19,7 @@ from search.cells.graph import GateGraph
 from search.cells.ids import digits_of
 from search.cells.library import LIBRARY, display_formula, library_name, named_cell
 from search.cells.notation.formula import parse_formula
+from search.cells.paths import expanded
 from search.cells.text import quoted
 
 
@@ -64,10 +65,11 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         CellError: there is no such cell, or its file is invalid.
         ResultsError: there is no such run, its store is damaged, or several of its cells have these first digits.
     """
+    cell = expanded(cell)
     # A file goes before another spelling, not before a name.
-    if (name := library_name(cell)) is not None and (name == cell or not _is_path(cell)):
+    if (name := library_name(cell)) is not None and (name == cell or not is_path(cell)):
         return FoundCell(LIBRARY[name].graph, name, LIBRARY[name].formula)
-    if _is_path(cell):
+    if is_path(cell):
         file = cell_of_file(cell)
         graph, formula = file.read()
         return FoundCell(graph.canonical(), file.label, formula.strip() if formula is not None else None)
@@ -120,7 +122,8 @@ def lineage(found: FoundCell) -> list[LineageStep]:
     ]
 
 
-def _is_path(cell: str) -> bool:
+def is_path(cell: str) -> bool:
+    """Return whether a text names a file of cells: one that exists, or whose suffix is that of such a file."""
     if "\0" in cell or len(cell) >= MAX_PATH:
         return False
     path = split_member(cell)[0]

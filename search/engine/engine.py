@@ -126,7 +126,7 @@ class Engine:
         self._history: Sequence[PastProposal] = ()
         self._told = 0  # number of outcomes told
         self._finished: dict[int, Outcome] = {}  # ended, but not told yet
-        self._writer = TrialWriter(store, self.metrics)
+        self._writer = TrialWriter(store, tasks)
         # Reading the sizes of the data takes time, so only a run with a limit keeps a ledger.
         self._ledger = Ledger(profile, tasks, store) if profile.search.compute else None
 

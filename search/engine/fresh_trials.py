@@ -64,7 +64,7 @@ def train_fresh(
         own_seed = finalist_seed(seed, task, repeat)
         job = Job(graph, task, setting, limits[task], own_seed, constant_baselines[task], simulation)
         waiting[executor.submit(job, priority)] = (graph, task, setting, repeat)
-    writer = TrialWriter(store, {name: task.metric for name, task in tasks.items()})
+    writer = TrialWriter(store, tasks)
     while waiting:
         ticket, result = executor.next()
         graph, task, setting, repeat = waiting.pop(ticket)

@@ -33,6 +33,9 @@ class RunObserver:
     def on_difference(self, line: str) -> None:
         """Receive a difference between the environments of the run's start and its resumption."""
 
+    def on_warning(self, line: str) -> None:
+        """Receive what else the user should know before the run continues."""
+
     def on_start(self, run: OpenRun) -> None:
         """Receive the run before its first trial."""
 

@@ -2,17 +2,20 @@
 
 import json
 import math
+import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from results.publication.consistency import Check
 from results.store.graphs import graph_of
 from results.store.queries import metric_names, trial_count
-from results.store.store import Store
+from results.store.store import PROFILE_FILE, Store
 from results.store.words import Origin
 from search.core.errors import SearchError
+from search.profiles.changes import differing_fields
+from search.profiles.sections import Profile
 from search.training.model import units_for
 from search.training.settings import Setting
 from search.workers.environment import changes, own_environment
@@ -88,6 +91,50 @@ def check_metrics(store: Store, tasks: Mapping[str, Task]) -> None:
                 f"run {store.name!r} ranks {name!r} by {metric}, but the task is now ranked by "
                 f"{tasks[name].metric.name}; start a new run, or give the task the metric of the run"
             )
+
+
+def check_moved(store: Store, tasks: Mapping[str, Task], data: Collection[str]) -> None:
+    """Raise `SearchError` if data that are said to have been moved are not those of the run.
+
+    Args:
+        store: store of the run.
+        tasks: its tasks, with the data as they are now.
+        data: names of the tasks whose data were moved.
+    """
+    recorded = store.data_checksums
+    for name in data:
+        if (old := recorded.get(name)) != (new := tasks[name].checksum):
+            raise SearchError(
+                f"--data {name}=...: these data have the checksum {new}, and those of run {store.name!r} had {old}; "
+                "give the same data at their new place, or start a new run with these"
+            )
+
+
+def missing_data(profile: Profile) -> str | None:
+    """Return the name of the first task of a profile whose data are not where the profile says, or None."""
+    for name, section in profile.tasks.items():
+        place = section.options.get("data")
+        if isinstance(place, str) and not os.path.exists(place):
+            return name
+    return None
+
+
+def edited_profile(store: Store) -> str | None:
+    """Return in a line how `profile.toml` in a run's folder differs from the run's profile, or None if it does not."""
+    path = store.folder / PROFILE_FILE
+    try:
+        changed = differing_fields(path.read_text("utf-8"), store.profile)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        changed = [f"it cannot be read: {' '.join(str(error).split())}"]
+    if not changed:
+        return None
+    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    return (
+        f"{path} was changed, which changes nothing, since a run keeps its profile ({'; '.join(changed[:3])}{more}); "
+        "--proposals extends a run, for all else start a new one"
+    )
 
 
 def check_sizes(store: Store, tasks: Mapping[str, Task]) -> None:

@@ -5,6 +5,7 @@ the confirmation, writes the leaderboard, and marks the run as finished. A `RunO
 """
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from results.store.errors import ResultsError
 from results.store.queries import check_setting_keys
+from results.store.runs import name_for_commands
 from results.store.store import FILE, Store
 from results.store.words import OUTSIDE
 from results.tables.files import write_tables
@@ -23,8 +25,19 @@ from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.outside import engine_class
 from search.engine.progress import Progress
-from search.engine.provenance import ceilings, check_metrics, check_sizes, constants, mark_resumed, provenance
+from search.engine.provenance import (
+    ceilings,
+    check_metrics,
+    check_moved,
+    check_sizes,
+    constants,
+    edited_profile,
+    mark_resumed,
+    missing_data,
+    provenance,
+)
 from search.engine.trust import check_trusted
+from search.profiles.changes import moved_data
 from search.profiles.loading import profile_of
 from search.profiles.sections import FinalistsSection, Profile
 from search.profiles.tasks import load_tasks
@@ -32,6 +45,7 @@ from search.strategies.proposal import Outcome
 from search.strategies.registry import check_searches
 from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor, make_executor
+from tasks.errors import TaskError
 from tasks.task import Task
 
 TABLE_SECONDS, TABLE_SHARE = 5.0, 0.05
@@ -64,6 +78,7 @@ class LiveTable:
         """
         with suppress(ResultsError):
             write_tables(self._run.store, self._run.profile.ranked, self._run.store.folder, trials=trials)
+            self._run.store.fold_log()
 
 
 def create_run(
@@ -115,7 +130,16 @@ def checked_tasks(store: Store, profile: Profile, trusted: Collection[str], load
     """
     check_trusted(store.name, profile, trusted)
     check_setting_keys(store)
-    tasks = load(profile)
+    try:
+        tasks = load(profile)
+    except TaskError as error:
+        gone = missing_data(profile)
+        if gone is None:
+            raise
+        raise TaskError(
+            f"{error}; if the data were moved, say where they are: gatesearch search "
+            f"{shlex.quote(name_for_commands(store))} --resume --data {gone}=PATH"
+        ) from error
     check_metrics(store, tasks)
     check_sizes(store, tasks)
     return tasks
@@ -177,6 +201,7 @@ def resume_search(
     *,
     proposals: int | None = None,
     trusted: Collection[str] = (),
+    data: Mapping[str, str | Path] | None = None,
     load: TaskLoader = load_tasks,
     executor: Executor | None = None,
     workers: int | None = None,
@@ -190,6 +215,7 @@ def resume_search(
         folder: folder of the run.
         proposals: new number of proposals, at least the profile's; unchanged if None.
         trusted: import paths of the run's own tasks that may be imported.
+        data: where the files or folders of tasks are now, by task, if they were moved. They must be the same data.
         load: loads the tasks.
         executor: trains the trials, as in `run_search`.
         workers: worker processes, as in `run_search`.
@@ -208,13 +234,19 @@ def resume_search(
     """
     observer = observer or RunObserver()
     with Store.open(folder) as store:
-        profile = profile_of(store)
+        profile = moved_data(profile_of(store), data or {})
         extended = _extended(store, profile, proposals)  # its error comes before data is loaded
         tasks = checked_tasks(store, profile, trusted, load)
+        check_moved(store, tasks, data or {})
+        edited = edited_profile(store)
+        if edited is not None:
+            observer.on_warning(edited)
         with open_executor(executor, tasks, profile, workers, address) as started, store.lock():
             if extended is not None:
                 profile = extended
                 store.extend(profile.to_toml(), command)
+            elif data:
+                store.replace_profile(profile.to_toml())
             for line in mark_resumed(store, tasks):
                 observer.on_difference(line)
             return _search(OpenRun(store, profile, tasks, started), simulation_of(store), observer)

@@ -10,7 +10,7 @@ from search.core.errors import SearchError
 from search.core.keys import trial_seed
 from search.core.ranges import MAX_SEED, check_positive, check_whole
 from search.engine.budgets import budget_of
-from search.kernels.optimisers import OptimiserName
+from search.kernels.optimisers import OPTIMISERS, OptimiserName
 from search.profiles.fields import Scalar
 from search.profiles.sections import MemorizationSection, Profile, TaskSection
 from search.profiles.tasks import load_section, section_of, task_names
@@ -42,7 +42,7 @@ class Overrides:
 
 UNCHANGED = Overrides()
 
-MAX_POSITIVE, MAX_LAYERS, MAX_COUNT, MAX_DROPOUT = 1e6, 16, 10_000_000, 0.99
+MAX_POSITIVE, MAX_LAYERS, MAX_COUNT, MAX_DROPOUT, MAX_ADAPTIVE_RATE = 1e6, 16, 10_000_000, 0.99, 1.0
 """Largest values that replace the profile's: those that a profile may have."""
 
 
@@ -67,10 +67,13 @@ class SingleTrial:
         Raises:
             SearchError: the seed is not a whole number from 0 to 2**63 - 1.
         """
-        seed = check_whole("seed", seed, 0, MAX_SEED)
+        derived = self.seed_of(graph.id, check_whole("seed", seed, 0, MAX_SEED))
         torch.set_num_threads(1)
-        derived = trial_seed(seed, graph.id, self.task.name, self.setting.key, 0)
         return train_trial(graph, self.task, self.setting, self.budget, derived, on_epoch=on_epoch)
+
+    def seed_of(self, cell: str, seed: int) -> int:
+        """Return the seed of the trial of a cell (a whole id) that follows from the user's seed."""
+        return trial_seed(seed, cell, self.task.name, self.setting.key, 0)
 
 
 def plan_trial(
@@ -92,7 +95,7 @@ def plan_trial(
         SearchError: a value of `overrides` is out of range.
         TaskError: there is no such task, its data cannot be read, or it breaks a rule of tasks.
     """
-    _check(overrides)
+    check_overrides(overrides)
     if not isinstance(task, str | Task):
         raise SearchError(f"task = {task!r}; it must be a task, or the name or import path of one")
     section = _section(profile, task if isinstance(task, str) else task.name)
@@ -100,10 +103,23 @@ def plan_trial(
         task = load_named_task(profile, task, options)
     else:
         check_task(task)
-    setting = _setting(profile.grid_of(section), overrides)
+    grid = profile.grid_of(section)
+    return trained_for(task, overridden(grid.middle, grid, overrides), budget_of(section), overrides)
+
+
+def trained_for(task: Task, setting: Setting, budget: Budget, overrides: Overrides) -> SingleTrial:
+    """Return the trial of a task with this setting, and this budget but for what `overrides` change of it.
+
+    Raises:
+        SearchError: the task has no embedding that can be tied, or the schedule does not fit the steps.
+    """
     if setting.tied:
         check_tied(task.interface)
-    return SingleTrial(task, setting, _budget(section, overrides))
+    epochs = budget.epochs if overrides.epochs is None else overrides.epochs
+    epoch_steps = budget.epoch_steps if overrides.epoch_steps is None else overrides.epoch_steps
+    if (epochs, epoch_steps) != (budget.epochs, budget.epoch_steps):
+        budget = replace(budget, epochs=epochs, epoch_steps=epoch_steps, marks=())
+    return SingleTrial(task, setting, budget)
 
 
 def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] | None = None) -> Task:
@@ -120,7 +136,12 @@ def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] |
     return load_section(_section(profile, name), name, options)
 
 
-def _check(given: Overrides) -> None:
+def check_overrides(given: Overrides) -> None:
+    """Check that values that replace a profile's are within the bounds of a profile.
+
+    Raises:
+        SearchError: one is not.
+    """
     for name, value in (("scale", given.scale), ("learning_rate", given.learning_rate), ("max_norm", given.max_norm)):
         if value is not None:
             check_positive(name, value, MAX_POSITIVE)
@@ -145,18 +166,39 @@ def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:
     return TaskSection(task=name, parameters=first.parameters, grid=first.grid, schedule=first.schedule)
 
 
-def _setting(grid: Grid, given: Overrides) -> Setting:
+def overridden(setting: Setting, grid: Grid, given: Overrides) -> Setting:
+    """Return a setting with the values that are given.
+
+    Another optimiser than the setting's has the learning rate and the weight decay in the middle of its grid.
+
+    Args:
+        setting: the setting to start from.
+        grid: the grid that it is of.
+        given: the values.
+
+    Raises:
+        SearchError: a value is given that nothing in the setting uses, which a profile would refuse too.
+    """
     values = {field.name: getattr(given, field.name) for field in fields(Setting) if field.name != "optimiser"}
-    middle = grid.middle if given.optimiser is None else grid.middle_of(OptimiserName(given.optimiser))
+    if given.optimiser is not None and given.optimiser != setting.optimiser:
+        middle = grid.middle_of(OptimiserName(given.optimiser))
+        setting = replace(
+            setting,
+            optimiser=middle.optimiser,
+            learning_rate=middle.learning_rate,
+            weight_decay=middle.weight_decay,
+        )
     if given.dropout == 0.0 and given.variational is None:
         values["variational"] = False
     elif given.dropout is not None and given.variational is None:
         values["variational"] = grid.variational  # of the grid, though its middle may have no dropout
-    return replace(middle, **{name: value for name, value in values.items() if value is not None})
-
-
-def _budget(section: TaskSection | MemorizationSection, given: Overrides) -> Budget:
-    budget = budget_of(section)
-    epochs = budget.epochs if given.epochs is None else given.epochs
-    epoch_steps = budget.epoch_steps if given.epoch_steps is None else given.epoch_steps
-    return replace(budget, epochs=epochs, epoch_steps=epoch_steps)
+    chosen = replace(setting, **{name: value for name, value in values.items() if value is not None})
+    kind = OPTIMISERS[chosen.optimiser]
+    if kind.adaptive and given.learning_rate is not None:
+        check_positive(f"learning_rate of {chosen.optimiser}", given.learning_rate, MAX_ADAPTIVE_RATE)
+    if given.weight_decay is not None and not kind.decays:
+        raise SearchError(
+            f"weight_decay is {given.weight_decay:g}, but the optimiser {chosen.optimiser} has no weight decay; use "
+            f"{OptimiserName.ADAMW}, or leave it out"
+        )
+    return chosen

@@ -1,5 +1,6 @@
 """Writer of finished trials: each trial in a transaction of its own, each environment once."""
 
+import json
 from collections.abc import Mapping
 
 from results.store.store import Store
@@ -8,14 +9,26 @@ from search.training.settings import Setting
 from search.training.trial import TrialResult
 from search.workers.environment import environment_id
 from search.workers.job import check_task_failure
-from tasks.task import Metric
+from tasks.task import Metric, Task
 
 
 class TrialWriter:
-    """Writer of trials into a store. `metrics` has the metric of every task."""
+    """Writer of trials into a store.
 
-    def __init__(self, store: Store, metrics: Mapping[str, Metric]) -> None:
-        self.store, self.metrics = store, metrics
+    Trials on other data than those that the run began with have an environment of their own, with the checksums.
+
+    Args:
+        store: the store.
+        tasks: every task, by name.
+    """
+
+    def __init__(self, store: Store, tasks: Mapping[str, Task]) -> None:
+        self.store = store
+        self.metrics: dict[str, Metric] = {name: task.metric for name, task in tasks.items()}
+        began = store.data_checksums
+        self._other_data = {
+            name: task.checksum for name, task in tasks.items() if began.get(name, task.checksum) != task.checksum
+        }
         self._environments: dict[str, str] = {}  # description -> id, of the environments that are stored
 
     def write(
@@ -43,16 +56,19 @@ class TrialWriter:
             seed=seed,
             result=result,
             metric=self.metrics[task],
-            environment=self._environment_of(result),
+            environment=self._environment_of(result, task),
             proposal=proposal,
         )
         self.store.record(None, [row], measure_rows(row, result))
 
-    def _environment_of(self, result: TrialResult) -> str | None:
+    def _environment_of(self, result: TrialResult, task: str) -> str | None:
         """Return the id of the environment that trained the result, and store the environment if it is new."""
         description = result.environment
         if description is None:
             return None
+        if task in self._other_data:
+            data = {"data": {task: self._other_data[task]}}
+            description = json.dumps(json.loads(description) | data, sort_keys=True, separators=(",", ":"))
         if description not in self._environments:
             self._environments[description] = environment_id(description)
             self.store.add_environment(self._environments[description], description)

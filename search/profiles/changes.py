@@ -3,17 +3,19 @@
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from search.cells.files import cell_of_file
+from results.store.toml import parse_toml
 from search.cells.graph import GateGraph
-from search.cells.library import library_name
+from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_graph
+from search.cells.text import shorten
 from search.core.errors import SearchError
-from search.profiles.loading import load_profile, parse_profile
+from search.profiles.loading import absolute_data, load_profile, parse_profile
 from search.profiles.sections import Profile
 from tasks.registry import TASKS, task_class
 
@@ -44,7 +46,7 @@ def changed_profile(
             that it does not name come last.
         own_tasks: ranked tasks to add, by name or as `package.module:Class`; they have the first task's settings.
         data: files or folders that tasks read, by task.
-        seed_cells: cells to add to those that the search starts from, by name.
+        seed_cells: cells to add to those that the search starts from, by name; published cells by the library's.
 
     Raises:
         SearchError: the profile or a change is invalid.
@@ -73,15 +75,14 @@ def changed_profile(
     for name, place in (data or {}).items():
         if name not in chosen:
             raise SearchError(f"data are given for {name!r}; the tasks are {', '.join(chosen)}")
-        path = str(Path(place).absolute())
-        if any("\ud800" <= character <= "\udfff" for character in path):  # bytes that are not UTF-8
-            raise SearchError(
-                f"data {path!r} for {name!r}: the name is not UTF-8, as the profile of a run must be; rename it, or "
-                "give a link of another name"
-            )
+        path = _data_path(name, place)
         options = chosen[name].get("options", {}) | {"data": path}
         chosen = chosen | {name: chosen[name] | {"options": options}}
     for name, graph in (seed_cells or {}).items():
+        if name in LIBRARY and LIBRARY[name].graph.id == graph.canonical().id:
+            for key in ("baselines", "population"):
+                values["search"][key] = list(dict.fromkeys([*values["search"][key], name]))
+            continue
         if name in values["cells"]:
             raise SearchError(f"seed cell {name!r}: the profile has a cell of that name already; give it another name")
         values["cells"][name] = format_graph(graph)
@@ -90,22 +91,54 @@ def changed_profile(
     return parse_profile(tomli_w.dumps(values | {"tasks": chosen}), "the changed profile")
 
 
-def read_seed_cells(files: Sequence[Path]) -> dict[str, GateGraph]:
-    """Read cells from files; each is named after its file, and after its index or name in a file with several.
+def moved_data(profile: Profile, data: Mapping[str, str | Path]) -> Profile:
+    """Return the profile of a run whose data were moved.
+
+    Args:
+        profile: the profile.
+        data: where files or folders are now, by task.
 
     Raises:
-        CellError: a file cannot be read, or holds no cell.
-        SearchError: two files have the same name, or there is no such file, but a named cell.
+        SearchError: the profile has no such task, or the task reads no files.
     """
-    found: dict[str, GateGraph] = {}
-    for file in files:
-        if (name := library_name(str(file))) is not None and not file.exists():
+    tasks = dict(profile.tasks)
+    for name, place in data.items():
+        if name not in tasks or "data" not in tasks[name].options:
+            known = [each for each, section in tasks.items() if "data" in section.options]
             raise SearchError(
-                f"seed cell {str(file)!r} is no file but a named cell; add {name!r} to search.baselines of a profile, "
-                f"or write it to a file with 'gatesearch export {name} --to formula -o my-{name}.cell'"
+                f"--data has {name!r}, which is no task of this run that reads files of yours; "
+                f"{'those are ' + ', '.join(known) if known else 'it has none, so leave --data out'}"
             )
-        cell = cell_of_file(file)
-        if cell.label in found:
-            raise SearchError(f"seed cell {str(file)!r}: there is a cell {cell.label!r} already; rename the file")
-        found[cell.label] = cell.read()[0]
+        tasks[name] = replace(tasks[name], options=tasks[name].options | {"data": _data_path(name, place)})
+    return replace(profile, tasks=tasks)
+
+
+def differing_fields(text: str, other: str) -> list[str]:
+    """Return how a profile (TOML) differs from that of a run, a text for each field.
+
+    Raises:
+        ValueError: a text is not TOML.
+    """
+    own, others = (_flat(parse_toml(each)) for each in (text, other))
+    return [
+        f"{key} is {shorten(repr(own.get(key)), 40)}, and {shorten(repr(others.get(key)), 40)} in the run"
+        for key in sorted(own.keys() | others.keys())
+        if own.get(key) != others.get(key)
+    ]
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
     return found
+
+
+def _data_path(task: str, place: str | Path) -> str:
+    path = absolute_data(place)
+    if any("\ud800" <= character <= "\udfff" for character in path):  # bytes that are not UTF-8
+        raise SearchError(
+            f"data {path!r} for {task!r}: the name is not UTF-8, as the profile of a run must be; rename it, or "
+            "give a link of another name"
+        )
+    return path

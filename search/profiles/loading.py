@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import fields as fields_of
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -15,6 +15,7 @@ from results.store.sanitize import printable
 from results.store.store import Store
 from results.store.toml import parse_toml
 from search.cells.library import LIBRARY
+from search.cells.paths import expanded
 from search.cells.text import shorten
 from search.core.errors import SearchError
 from search.profiles.sections import MAX_BYTES, NAME_RULE, Profile, TaskSection
@@ -69,7 +70,7 @@ def load_profile(name: str) -> Profile:
         raise SearchError(
             f"profile {shown!r} is unknown; {hint}{'Or' if near else 'or'} give a file that ends in .toml"
         )
-    path = Path(name)
+    path = Path(expanded(name))
     try:
         if path.exists() and not path.is_file():
             raise SearchError(f"profile {name!r} cannot be read: it is not a regular file")
@@ -81,7 +82,23 @@ def load_profile(name: str) -> Profile:
             raise
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SearchError(f"profile {name!r} cannot be read: {reason}") from error
-    return parse_profile(text, name)
+    return with_absolute_data(parse_profile(text, name))
+
+
+def absolute_data(path: str | Path) -> str:
+    """Return the absolute path of data, with `~` and `$NAME` expanded, so that a stored profile finds them later."""
+    return str(Path(expanded(path)).absolute())
+
+
+def with_absolute_data(profile: Profile) -> Profile:
+    """Return a profile in which the option `data` of each task is an absolute path."""
+    tasks = {
+        name: replace(section, options=section.options | {"data": absolute_data(data)})
+        if isinstance(data := section.options.get("data"), str) and data and "\0" not in data
+        else section
+        for name, section in profile.tasks.items()
+    }
+    return replace(profile, tasks=tasks)
 
 
 def shipped_profiles() -> tuple[str, ...]:

@@ -38,4 +38,4 @@ def ask(run: str, count: int, trusted: tuple[str, ...]) -> None:
 
     for one in suggestions(run_folder(run), count, trusted=trusted, load=partial(load_tasks, console=console)):
         line = {"formula": format_display(one.graph), "id": printed_id(one.graph.id), "parent": printed_id(one.parent)}
-        click.echo(json.dumps(line, ensure_ascii=False))
+        click.echo(json.dumps(line))

@@ -17,7 +17,9 @@ from results.store.runs import open_run, run_folder
 from results.tables.methods import Compared, verdict_lines
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
+from search.cli.outputs import UserPath
 from search.cli.running import terminable, worker_count
+from search.cli.streams import optional_output
 from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
 from search.compare.comparison import compare as run_comparison
 from search.compare.plan import Plan, SimulationSection, read_plan
@@ -51,11 +53,11 @@ A plan:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=UserPath(path_type=Path))
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path),
+    type=UserPath(path_type=Path),
     help="Folder of the comparison.  [default: a folder of the plan's name beside the runs]",
 )
 @click.option("--resume", is_flag=True, help="Continue the comparison; the plan may have gained methods and seeds.")
@@ -72,6 +74,7 @@ A plan:
     help="Worker processes; 0 trains in this process.  [default: number of cores]",
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
+@optional_output("the comparison")
 def compare(
     plan: Path,
     output: Path | None,

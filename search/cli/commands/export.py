@@ -7,7 +7,7 @@ import click
 from results.store.files import write_atomically
 from search.cells.export.module import export_module
 from search.cells.notation.recipe import format_recipe
-from search.cli.outputs import check_free
+from search.cli.outputs import UserPath, check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
 from search.engine.cell_origin import describe_origin
@@ -33,7 +33,7 @@ Use the exported class like torch.nn.LSTM:
 @click.command(epilog=_EPILOG)
 @click.argument("cell")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: print it]"
+    "-o", "--output", type=UserPath(dir_okay=False, path_type=Path), help="File to write.  [default: print it]"
 )
 @click.option(
     "--to",
@@ -45,7 +45,7 @@ Use the exported class like torch.nn.LSTM:
 @click.option("--run", metavar="RUN", help="Run to search for the id.  [default: all runs, latest first]")
 @click.option(
     "--weights",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Retrain the cell's best trial on --task, and write its weights (.safetensors).",
 )

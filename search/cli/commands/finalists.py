@@ -12,6 +12,7 @@ from results.store.runs import open_run
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
 from search.cli.running import RunView, terminable, worker_count
+from search.cli.streams import optional_output
 from search.core.errors import SearchError
 from search.engine.confirmation import Demand, confirmation_seconds, planned_declaration
 from search.engine.finalists import choose_finalists, finalists_seconds
@@ -90,7 +91,7 @@ def finalists(
     view = FinalistsView(console, count, address, demand)
     with open_run(run) as reader:
         folder = reader.folder
-    with terminable(), view:
+    with terminable(), optional_output("the retraining"), view:
         retrain_finalists(
             folder,
             cells=cells,

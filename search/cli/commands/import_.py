@@ -14,6 +14,7 @@ from search.cells.ids import printed_id, short_id
 from search.cells.importing import ImportedCell, ImportedFile, files_of_import, read_for_import
 from search.cells.library import name_of
 from search.cells.text import counted
+from search.cli.outputs import UserPath
 from search.core.errors import SearchError
 
 NOT_ALL = 1
@@ -30,12 +31,12 @@ Examples:
 
 
 @click.command(name="import", epilog=_EPILOG)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=UserPath(path_type=Path), metavar="FILE...")
 @click.option(
     "--to",
     "folder",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Folder for the cells. It is made if it does not exist.",
 )

@@ -25,7 +25,7 @@ from results.tables.readable import render_table, to_latex, to_markdown, with_st
 from results.tables.run_verdict import verdict_of
 from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli.display import say_verdict
-from search.cli.outputs import check_replaceable
+from search.cli.outputs import UserPath, check_replaceable
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
@@ -77,11 +77,11 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 @click.option("--families", "by_family", is_flag=True, help="Show a line for each family in place of the cells.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; csv with -o]")
 @click.option("--csv", "as_csv", is_flag=True, help="Same as --format csv: all columns, at full precision.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option("-o", "--output", type=UserPath(dir_okay=False, path_type=Path), help="File to write.")
 @click.option(
     "--files",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Write leaderboard.csv, leaderboard_full.csv, columns.json and trials.parquet into a new FOLDER.",
 )

@@ -11,6 +11,7 @@ from results.publication.publication import publish as write_folder
 from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from search.cli.loading import load_tasks
+from search.cli.outputs import UserPath
 from search.cli.prices import price
 from search.compare.plan import base_profile
 from search.compare.publication import publish_comparison
@@ -30,7 +31,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("run")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=UserPath(file_okay=False, path_type=Path))
 @click.option(
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the comparison."
 )

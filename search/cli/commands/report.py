@@ -10,9 +10,11 @@ from results.store.queries import progress_mark
 from results.store.records import TrialRow
 from results.store.runs import open_run
 from results.store.store import Store
+from results.trackers.addresses import checked_address, without_password
 from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
 from search.cells.ids import short_id
+from search.cli.outputs import UserPath
 from search.core.errors import SearchError
 from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
 from search.engine.trust import task_of_run
@@ -35,7 +37,7 @@ Examples:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False, path_type=Path),
     help="HTML file to write.  [default: report.html in the run's folder]",
 )
 @click.option("--watch", is_flag=True, help="Regenerate the page as the run progresses, until it is finished.")
@@ -55,7 +57,7 @@ Examples:
 )
 @click.option(
     "--tensorboard",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Write the learning curves of the top 50 cells to FOLDER/RUN for TensorBoard.",
 )
@@ -85,6 +87,7 @@ def report(
         require_tensorboard()
     if mlflow is not None:
         require_mlflow()
+        mlflow = checked_address(mlflow)
     seen: object = None
     tasks: dict[str, Task] = {}
     while True:
@@ -109,7 +112,7 @@ def _log(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
     if tensorboard is not None:
         click.echo(f"{write_curves(store, ranked, tensorboard)} curves written to {tensorboard}")
     if mlflow is not None:
-        click.echo(f"{log_run(store, ranked, mlflow)} new trials logged to {mlflow}")
+        click.echo(f"{log_run(store, ranked, mlflow)} new trials logged to {without_password(mlflow)}")
 
 
 def _write(

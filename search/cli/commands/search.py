@@ -4,6 +4,8 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from rich.console import Console
 
 from results.store.files import runs_folder
 from results.store.rungs import rungs_of
-from results.store.runs import known_runs, run_folder
+from results.store.runs import claim_folder, known_runs, name_for_commands, new_run_folder, run_folder
 from results.store.store import FILE
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
@@ -23,12 +25,15 @@ from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
 from search.cli.running import RunView, terminable, worker_count
+from search.cli.streams import optional_output
+from search.cli.task_options import data_paths
 from search.core.errors import SearchError
 from search.engine.cost import busy_processors, estimate
 from search.engine.observer import OpenRun
 from search.engine.progress import Progress
 from search.engine.run import resume_search, run_search
-from search.profiles.changes import changed_profile, read_seed_cells, title_of
+from search.engine.seed_cells import read_seed_cells
+from search.profiles.changes import changed_profile, title_of
 from search.profiles.sections import Profile
 from search.strategies.registry import STRATEGIES
 from search.training.simulation import Simulation
@@ -67,12 +72,17 @@ Examples:
     metavar="MODULE:CLASS",
     help="Add your own ranked task. With --resume: a task of the run that may be imported.",
 )
-@click.option("--data", multiple=True, metavar="TASK=PATH", help="Read the data of a task from your files.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="TASK=PATH",
+    help="Read the data of a task from your files. With --resume: where they are now, if they were moved.",
+)
 @click.option(
     "--seed-cell",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="Add the cell in this file to the seeds. FILE#7 is one recipe of a list.",
+    metavar="CELL",
+    help="Start from this cell, too: a name, an id in a run, a file, FILE#7 of a list, or a folder of files.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed of the search.  [default: 0]")
 @click.option(
@@ -106,14 +116,15 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     load = partial(load_tasks, console=console)
     command = sys.argv[1:]
     if resume:
-        trusted, proposals = given.pop("own"), given.pop("proposals")
+        trusted, proposals, moved = given.pop("own"), given.pop("proposals"), data_paths(given.pop("data"))
         _refuse_with_resume(given)
         folder = _folder_to_resume(name)
-        with terminable(), view:
+        with terminable(), optional_output("the search"), view:
             resume_search(
                 folder,
                 proposals=proposals,
                 trusted=trusted,
+                data=moved,
                 load=load,
                 workers=count,
                 address=address,
@@ -125,10 +136,12 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     seed = given.pop("seed") or 0
     title = title_of(given["profile"] or "quick")
     profile = _profile(**given)
-    folder = (
-        run_folder(name) if name is not None else _free_folder(title if simulation is None else f"simulated-{title}")
-    )
-    with terminable(), view:
+    with (
+        terminable(),
+        optional_output("the search"),
+        _folder_of(name, title if simulation is None else f"simulated-{title}") as folder,
+        view,
+    ):
         run_search(
             folder,
             profile,
@@ -185,11 +198,10 @@ class SearchView(RunView):
 
     def on_interrupt(self, run: OpenRun, progress: Progress) -> None:
         self.stop()  # first, since the bars would erase the message
-        store = run.store
-        where = store.name if store.folder.parent == runs_folder() else str(store.folder)
+        name = shlex.quote(name_for_commands(run.store))
         click.echo(
             f"stopped; all {progress.trials_run + progress.trials_known} finished trials are kept. "
-            f"Resume with: gatesearch search {shlex.quote(where)} --resume{trust_options(run.profile)}",
+            f"Resume with: gatesearch search {name} --resume{trust_options(run.profile)}",
             err=True,
         )
 
@@ -234,17 +246,11 @@ def _profile(
     only: str | None,
     own: tuple[str, ...],
     data: tuple[str, ...],
-    seed_cell: tuple[Path, ...],
+    seed_cell: tuple[str, ...],
     strategy: str | None,
     proposals: int | None,
 ) -> Profile:
     """Return the profile with the changes that the options ask for."""
-    paths = {}
-    for item in data:
-        task, separator, path = item.partition("=")
-        if not separator or not task or not path:
-            raise SearchError(f"--data has {item!r}; use TASK=PATH, as in --data language=FOLDER")
-        paths[task] = path
     names = None if only is None else [part.strip() for part in only.split(",") if part.strip()]
     if names == []:
         raise SearchError(f"--tasks has {only!r}, which names no task; use NAME,NAME as in --tasks xml,music")
@@ -254,7 +260,7 @@ def _profile(
         proposals=proposals,
         tasks=names,
         own_tasks=own,
-        data=paths,
+        data=data_paths(data),
         seed_cells=read_seed_cells(seed_cell),
     )
 
@@ -270,11 +276,16 @@ def _simulation(simulate: bool | None, delays: float | None, optimum: str | None
     return Simulation(delays or 0.0, optimum=optimum) if simulate else None
 
 
-def _free_folder(title: str) -> Path:
-    number = 1
-    while (runs_folder() / f"{title}-{number}").exists():
-        number += 1
-    return run_folder(f"{title}-{number}")
+@contextmanager
+def _folder_of(name: str | None, title: str) -> Iterator[Path]:
+    """Yield the folder of a new run, which is called after its title if it has no name."""
+    folder = claim_folder(title) if name is None else new_run_folder(name)
+    try:
+        yield folder
+    finally:
+        if name is None:
+            with suppress(OSError):  # it holds a run
+                folder.rmdir()
 
 
 def _folder_to_resume(name: str | None) -> Path:

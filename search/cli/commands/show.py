@@ -21,7 +21,7 @@ from search.cells.published.entry import NamedCell
 from search.cells.recognition import describe_flipped, flipped_gates
 from search.cells.simplify import live_states
 from search.cells.text import state_name
-from search.cli.outputs import check_free
+from search.cli.outputs import UserPath, check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
 
@@ -44,9 +44,7 @@ Examples:
 @click.option(
     "--run", metavar="RUN", help="Run to search for the id, and source of the lineage.  [default: all runs, for ids]"
 )
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw the cell into this SVG file."
-)
+@click.option("-o", "--output", type=UserPath(dir_okay=False, path_type=Path), help="Draw the cell into this SVG file.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--bibtex", is_flag=True, help="Print only the BibTeX entries of a published cell.")
 @click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")

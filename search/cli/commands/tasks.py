@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
@@ -13,6 +14,7 @@ from results.store.sanitize import printable
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
 from search.cli.display import say, warn
 from search.cli.plots import target_plots
+from search.cli.streams import reserved_output
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.single import load_named_task
@@ -66,12 +68,19 @@ def tasks(
     if options and name is None:
         raise SearchError(f"--option {options[0]!r} needs the name of a task, as in: gatesearch tasks series")
     given = task_options(options, data)
-    chosen = load_profile(profile)
+    with reserved_output() if as_json else nullcontext() as reserved:
+        _show(name, load_profile(profile), samples, given, check, reserved)
+
+
+def _show(
+    name: str | None, chosen: Profile, samples: int, given: dict[str, Scalar], check: bool, output: TextIO | None
+) -> None:
+    """Print the tasks as tables, or as JSON to `output`."""
     names = [name] if name is not None else list(dict.fromkeys([*TASKS, *task_names(chosen)]))
     lacking = {} if name is not None else {each: what for each in names if (what := _lacks(chosen, each))}
     names = [each for each in names if each not in lacking]
     if check:
-        _check(chosen, names, given, as_json)
+        _check(chosen, names, given, output)
         return
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
@@ -99,10 +108,10 @@ def tasks(
         )
         lines.append(summary_line(task_name, task))
         warnings += warnings_of(task_name, task)
-    if as_json:
+    if output is not None:
         empty = dict.fromkeys(rows[0])
         rows += [empty | {"name": each, "summary": TASKS[each].summary} for each in lacking]
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(rows, indent=2), file=output)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("task", "metric", "outputs", "constant", "ceiling", "uniform, nats"):
@@ -163,14 +172,18 @@ def _lacks(profile: Profile, name: str) -> str:
     return f"pip install 'gatesearch[{extra}]'" if extra else ""
 
 
-def _check(profile: Profile, names: list[str], given: Mapping[str, Scalar], as_json: bool) -> None:
-    """Check tasks, and print what was checked. Raises `TaskError` at the first rule that is broken."""
+def _check(profile: Profile, names: list[str], given: Mapping[str, Scalar], output: TextIO | None) -> None:
+    """Check tasks, and print what was checked, as JSON to `output` if it is given.
+
+    Raises:
+        TaskError: a rule is broken; the first one is named.
+    """
     rows = []
     for name in names:
         found = check_task(load_named_task(profile, name, given), thorough=True)
         sets = {part.name: {k: v for k, v in asdict(part).items() if k != "name"} for part in found.sets}
         rows.append({"name": name, "sets": sets, "unpicklable": found.unpicklable, "checked": found.lines()})
-        if not as_json:
+        if output is None:
             click.echo("\n  ".join([f"{name}: no rule is broken", *found.lines()]))
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
+    if output is not None:
+        click.echo(json.dumps(rows, indent=2), file=output)

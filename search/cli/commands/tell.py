@@ -6,19 +6,20 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
 
 from results.store.errors import ResultsError
-from results.store.runs import name_for_commands, run_folder
+from results.store.runs import name_for_commands, new_run_folder
 from results.store.sanitize import printable
 from search.cells.errors import CellError
 from search.cli.display import warn
 from search.cli.exchange import Request, Requests
 from search.cli.loading import load_tasks, trust_options
 from search.cli.running import terminable, worker_count
+from search.cli.streams import reserved_output
 from search.core.errors import SearchError
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.outside_run import MAX_WINDOW, OutsideRun, Ticket, open_outside
@@ -81,11 +82,10 @@ def tell(
     count = worker_count(0 if workers is None and address is None else workers, address)
     if sys.stdin is None:
         raise SearchError("there is no standard input to read cells from; give it a file or a pipe")
-    conversation = _Conversation(console)
-    with (
-        terminable(),
-        open_outside(
-            run_folder(run),
+    with reserved_output() as reserved, terminable():
+        conversation = _Conversation(console, reserved)
+        with open_outside(
+            new_run_folder(run),
             None if profile is None else changed_profile(profile),
             seed=seed,
             window=window,
@@ -96,9 +96,8 @@ def tell(
             address=address,
             command=["tell", run],
             observer=conversation,
-        ) as opened,
-    ):
-        conversation.hold(opened, Requests(sys.stdin.buffer))
+        ) as opened:
+            conversation.hold(opened, Requests(sys.stdin.buffer))
 
 
 @dataclass(frozen=True)
@@ -114,10 +113,11 @@ class _Conversation(RunObserver):
 
     Args:
         console: console for messages to the user.
+        output: where the replies go.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, output: TextIO) -> None:
+        self._console, self._output = console, output
         self._replies: deque[_Reply] = deque()
         self._run: OutsideRun | None = None
 
@@ -177,4 +177,4 @@ class _Conversation(RunObserver):
             self._replies.popleft()
             line = first.line if first.ticket is None else run.answer(first.ticket).as_json()
             # Flushed by `echo`, so that the other program need not wait.
-            click.echo(json.dumps(line, ensure_ascii=False, allow_nan=False))
+            click.echo(json.dumps(line, allow_nan=False), file=self._output)

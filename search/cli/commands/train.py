@@ -1,21 +1,29 @@
 """`gatesearch train`: train one cell on one task, and show its learning curve."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import click
 from rich.console import Console
 
-from results.store.words import TrialState
+from results.store.graphs import graph_of
+from results.store.runs import open_run
+from results.store.sanitize import printable
+from results.store.words import MEMORIZATION, TrialState
+from search.cells.graph import GateGraph
 from search.cells.ids import short_id
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
 from search.cli.plots import line_plot
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
-from search.engine.cell_lookup import find_cell
-from search.engine.single import Overrides, plan_trial
+from search.engine.cell_lookup import FoundCell, find_cell, in_run
+from search.engine.repetition import Repetition, repetition_of
+from search.engine.single import Overrides, SingleTrial, plan_trial
+from search.engine.trust import imported_paths, task_of_run
 from search.kernels.optimisers import OPTIMISERS, OptimiserName
-from search.profiles.loading import load_profile
+from search.profiles.fields import Scalar
+from search.profiles.loading import load_profile, profile_of
 from search.training.settings import Setting
 from search.training.trial import Point, TrialResult
 from tasks.task import Metric
@@ -26,15 +34,16 @@ Examples:
   gatesearch train lstm-b arithmetic --learning-rate 0.5 --epochs 20
   gatesearch train gru language --optimiser adamw --learning-rate 0.002
   gatesearch train my.cell language --parameters 500000 --seed 1
-  gatesearch train 3fa2 music --run quick-1 --profile overnight
+  gatesearch train 3fa2 music --run quick-1             the run's trial again
+  gatesearch train 3fa2 music --run quick-1 --epochs 50 the same, but longer
 """
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("cell")
 @click.argument("task")
-@click.option("--profile", default="quick", show_default=True, help="Profile for task sizes, settings and budget.")
-@click.option("--run", metavar="RUN", help="Run to search for the id.")
+@click.option("--profile", help="Profile for task sizes, settings and budget.  [default: the run's, or quick]")
+@click.option("--run", metavar="RUN", help="Train the cell as this run did: with its setting, seed, budget and data.")
 @click.option("--scale", type=click.FloatRange(0, min_open=True), help="Scale of the initial weights.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Initial learning rate.")
 @click.option("--max-norm", type=click.FloatRange(0, min_open=True), help="Norm to which gradients are clipped.")
@@ -49,15 +58,15 @@ Examples:
 )
 @click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.")
 @click.option("--epoch-steps", type=click.IntRange(1), help="Training steps per epoch.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Random seed.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed.  [default: the run's trial's, or 0]")
 @click.option("--data", metavar="PATH", help="Read the task's data from this file or folder.")
 @option
 def train(
     cell: str,
     task: str,
-    profile: str,
+    profile: str | None,
     run: str | None,
-    seed: int,
+    seed: int | None,
     data: str | None,
     options: tuple[str, ...],
     **given: Any,
@@ -67,24 +76,97 @@ def train(
     Options that are not given come from the profile; where its grid has a list of values, the middle one is used. TASK
     is a task of the profile, another task by name, or package.module:MyTask. CELL is a named cell (`gatesearch cells`),
     a file with a formula or a recipe, or the first digits of the id of a cell in a run.
+
+    With --run, the search's best trial of CELL on TASK is trained again: its setting, seed, budget and data are the
+    run's, unless an option changes them, and the first line says what is not the run's.
     """
     console = Console(emoji=False)
     found = find_cell(cell, run)
-    trial = plan_trial(load_profile(profile), task, Overrides(**given), task_options(options, data))
+    overrides, extra = Overrides(**given), task_options(options, data)
+    if run is None:
+        chosen = _Chosen(plan_trial(load_profile(profile or "quick"), task, overrides, extra), found.graph)
+    else:
+        chosen = _of_run(in_run(found, run), task, run, profile, seed, overrides, extra)
+    trial, again = chosen.trial, chosen.again
     setting, metric = trial.setting, trial.task.metric
-    say(console, f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit})")
+    say(
+        console,
+        f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit}){chosen.note}",
+    )
     console.print(
         f"{_special(setting)}initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, "
         f"gradient norm at most {setting.max_norm:g}, layers {setting.layers}, "
         f"a budget of {setting.parameter_budget:,} parameters, at most {trial.budget.steps:,} steps",
         highlight=False,
     )
-    say(console, summary_line(task, trial.task))
+    say(console, summary_line(trial.task.name if again else task, trial.task))
     for warning in warnings_of(task, trial.task):
         warn(console, warning)
-    result = trial.train(found.graph, seed, on_epoch=lambda point: _show_epoch(console, point, metric))
+
+    def on_epoch(point: Point) -> None:
+        _show_epoch(console, point, metric)
+
+    result = again.train(chosen.graph, on_epoch) if again else trial.train(chosen.graph, seed or 0, on_epoch)
     _show_curve(result, metric, console.width)
     _show_result(console, result, metric, trial.task.constant_baseline())
+    if again is not None and not again.changed:
+        _compare(console, again, result)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Trial to be trained, the graph of its cell, and what the first line says of the run."""
+
+    trial: SingleTrial
+    graph: GateGraph
+    again: Repetition | None = None
+    note: str = ""
+
+
+def _of_run(
+    found: FoundCell,
+    task: str,
+    run: str,
+    profile: str | None,
+    seed: int | None,
+    overrides: Overrides,
+    options: dict[str, Scalar],
+) -> _Chosen:
+    """Return the run's trial of the cell on the task, or one by the run's profile if it has none."""
+    with open_run(run) as store:
+        name, own = printable(store.name), profile_of(store)
+        is_own = task in (MEMORIZATION, *own.tasks) or task in imported_paths(own).values()
+        key = task_of_run(store, own, task, "TASK") if is_own else task
+        again = None
+        if profile is None and found.row is not None and is_own:
+            again = repetition_of(store, own, found.row.id, key, overrides=overrides, options=options, seed=seed)
+        simulated = store.simulated
+    if again is not None:
+        assert found.row is not None
+        same = f"; the trial of run {name} again"
+        changed = f"; like the trial of run {name}, but not the run's: {', '.join(again.changed)}"
+        return _Chosen(again.trial, graph_of(found.row), again, changed if again.changed else same)
+    if profile is not None:
+        why = f"not the run's trial, but by profile {profile}"
+    elif simulated:
+        why = f"not the run's trial, since run {name} is simulated: the middle of its grid"
+    else:
+        why = f"not the run's trial, since run {name} has none with a result: the middle of its grid"
+    trial = plan_trial(own if profile is None else load_profile(profile), key, overrides, options)
+    return _Chosen(trial, found.graph, note=f"; {why}")
+
+
+def _compare(console: Console, again: Repetition, result: TrialResult) -> None:
+    """Say whether the stored trial was repeated."""
+    if again.is_repeated(result):
+        say(console, "equal to the run's trial: the learning curve and the metric, to the last digit")
+        return
+    validation = "no result" if again.row.validation is None else f"validation {again.row.validation:.4f}"
+    warn(
+        console,
+        f"the run's trial has {validation} after {again.row.steps:,} steps, which training did not repeat: versions, "
+        "processor or commit differ from those of the run",
+    )
 
 
 def _special(setting: Setting) -> str:

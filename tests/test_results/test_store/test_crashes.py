@@ -175,7 +175,7 @@ attempt(drive)
         with python(script, folder) as process:
             lines = process.communicate(timeout=60)[0].splitlines()
         assert process.returncode == 0
-        assert lines[0] == "test 1 gru"
+        assert lines[0] == f"{folder.name} 1 gru"
         assert len(lines) == 3
         assert lines[1].startswith(f"{folder / 'run.sqlite'}: it ")
         assert "permissions" in lines[1]

@@ -28,9 +28,11 @@ CHILD = "00ff00ff00ff00ff"
 def test_a_run_says_what_it_was_started_with(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "run #1 ?%41 ü"
     with make_store(folder) as store:
-        assert (store.name, store.seed, store.strategy, store.window) == ("test", 7, "study", 4)
+        assert (store.name, store.first_name) == (folder.name, "test")
+        assert (store.seed, store.strategy, store.window) == (7, "study", 4)
     with Store.open(folder) as store:
-        assert (store.name, store.seed, store.strategy, store.window) == ("test", 7, "study", 4)
+        assert (store.name, store.first_name) == (folder.name, "test")
+        assert (store.seed, store.strategy, store.window) == (7, "study", 4)
         assert store.profile == (folder / PROFILE_FILE).read_text() == 'name = "quick"\n'
         assert store.information == {"canonical_form": int(PRESENT), "version": "1"}
 
@@ -381,7 +383,7 @@ def test_a_store_that_another_program_holds_is_refused_and_then_free(
 def test_one_driver_at_a_time(store: Store) -> None:
     with Store.open(store.folder) as other:
         with store.lock():
-            with pytest.raises(StoreError, match=r"'test' is being driven by another process .*under a new name"):
+            with pytest.raises(StoreError, match=r"'run' is being driven by another process .*under a new name"):
                 other.lock().__enter__()
             store.add_cell(make_baseline("gru"))
         with other.lock():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from results.trackers.exported_trials import exported_trials
 from results.trackers.mlflow import KEY, log_run
 from results.trackers.tensorboard import write_curves
 from search.cells.ids import short_id
-from tests.test_results.rows import GRU, LSTM, TASKS, fill, make_baseline, make_trial, random_run
+from tests.test_results.rows import GRU, LSTM, TASKS, fill, make_baseline, make_store, make_trial, random_run
 
 
 @pytest.fixture
@@ -65,10 +66,10 @@ def test_tensorboard_reads_the_curves_and_writing_again_replaces_them(small: Sto
         assert write_curves(small, TASKS, tmp_path / "logs") == 6
     folders = sorted(str(p.parent.relative_to(tmp_path / "logs")) for p in (tmp_path / "logs").rglob("events.*"))
     assert folders == sorted(
-        [f"test/arithmetic/gru/{run}" for run in ("search", "seed-1", "seed-2")]
-        + ["test/arithmetic/lstm/search", "test/music/gru/search", "test/music/lstm/search"]
+        [f"run/arithmetic/gru/{run}" for run in ("search", "seed-1", "seed-2")]
+        + ["run/arithmetic/lstm/search", "run/music/gru/search", "run/music/lstm/search"]
     )
-    events = EventAccumulator(str(tmp_path / "logs" / "test" / "arithmetic" / "gru" / "seed-1"))
+    events = EventAccumulator(str(tmp_path / "logs" / "run" / "arithmetic" / "gru" / "seed-1"))
     events.Reload()
     read = {
         tag: [(e.step, float(tensor_util.make_ndarray(e.tensor_proto))) for e in events.Tensors(tag)]
@@ -80,7 +81,7 @@ def test_tensorboard_reads_the_curves_and_writing_again_replaces_them(small: Sto
 def test_made_up_curves_say_so_in_their_path(small: Store, tmp_path: Path) -> None:
     small.mark(simulated={"delays": 0})
     write_curves(small, TASKS, tmp_path / "logs")
-    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["simulated-test"]
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["simulated-run"]
 
 
 def test_mlflow_has_the_run_its_trials_and_its_files_once(
@@ -96,7 +97,7 @@ def test_mlflow_has_the_run_its_trials_and_its_files_once(
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 7
-    (parent,) = [run for run in runs if run.data.tags[KEY] == "test/7"]
+    (parent,) = [run for run in runs if run.data.tags[KEY] == f"test/7/{small.identity}"]
     assert parent.data.params["strategy"] == "study"
     assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"leaderboard.csv", "profile.toml"}
     (trial,) = [run for run in runs if run.data.params.get("repeat") == "2"]
@@ -116,3 +117,70 @@ def test_a_store_that_mlflow_refuses_is_one_line(small: Store, monkeypatch: pyte
         log_run(small, TASKS, "nonsense://x")
     assert "\n" not in str(caught.value)
     assert "; check the address and that an MLflow server runs there" in str(caught.value)
+
+
+def test_runs_of_one_name_in_other_stores_are_told_apart_and_copies_are_not(
+    small: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri = str(tmp_path / "mlruns")
+    assert log_run(small, TASKS, uri) == 6
+    with make_store(tmp_path / "other" / "run", started="later") as other:
+        fill(other, [make_baseline("gru")], [], [])
+        other.record(None, [make_trial(GRU, task) for task in TASKS])
+        assert other.identity != small.identity
+        assert log_run(other, TASKS, uri) == 2
+    shutil.copytree(small.folder, tmp_path / "copy")
+    with Store.open(tmp_path / "copy") as copy:
+        copy.mark(finished="later")
+        assert copy.identity == small.identity
+        assert log_run(copy, TASKS, uri) == 0
+
+
+def test_a_deleted_experiment_has_a_remedy_and_a_deleted_run_is_logged_again(
+    small: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri = str(tmp_path / "mlruns")
+    log_run(small, TASKS, uri)
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("gatesearch")
+    assert experiment is not None
+    for run in client.search_runs([experiment.experiment_id]):
+        if run.data.tags[KEY] == f"test/7/{small.identity}":
+            client.delete_run(run.info.run_id)
+    assert log_run(small, TASKS, uri) == 6
+    client.delete_experiment(experiment.experiment_id)
+    with pytest.raises(
+        ResultsError, match=r"^MLflow's experiment 'gatesearch' is deleted there; restore it \(mlflow exp"
+    ):
+        log_run(small, TASKS, uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("localhost:5000", "http://localhost:5000 for a server, or ./localhost:5000 for a folder"),
+        ("me:secret@host:5000/path", "http://...@host:5000/path for a server"),
+        (" ", "the address of MLflow is empty"),
+    ],
+)
+def test_an_address_without_a_scheme_is_refused_and_makes_no_folder(
+    uri: str, shown: str, small: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ResultsError) as caught:
+        log_run(small, TASKS, uri)
+    assert shown in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("password", ["secret", "se/cret", "s@secret"])
+def test_a_password_in_an_address_is_never_shown(password: str, small: Store) -> None:
+    uri = f"http://me:{password}@127.0.0.1:1/x"
+    with pytest.raises(ResultsError) as caught:
+        log_run(small, TASKS, uri)
+    assert "MLflow at 'http://...@127.0.0.1:1/x' refuses: " in str(caught.value)
+    assert "cret" not in str(caught.value)

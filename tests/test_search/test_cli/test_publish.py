@@ -71,7 +71,7 @@ def test_a_run_that_has_not_ended_or_was_made_up_is_not_published(gatesearch: Ga
         connection.execute("UPDATE run SET information = json_remove(information, '$.finished')")
     said = gatesearch("publish", "kept", "out")
     assert (said.status, said.err.count("\n")) == (2, 1)
-    assert "run 'done' has not ended" in said.err
+    assert "run 'kept' has not ended" in said.err
     assert gatesearch("search", "made-up", "--profile", "tiny.toml", "--simulate", "--workers", "0").status == 0
     said = gatesearch("publish", "made-up", "out")
     assert (said.status, said.err.count("\n")) == (2, 1)
