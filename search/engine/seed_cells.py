@@ -7,9 +7,10 @@ from pathlib import Path
 from search.cells.errors import CellError
 from search.cells.files import cells_of_file
 from search.cells.graph import GateGraph
+from search.cells.ids import short_id
 from search.cells.library import library_name
 from search.cells.paths import expanded
-from search.cells.text import quoted, short_id
+from search.cells.text import quoted
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell, is_path
 

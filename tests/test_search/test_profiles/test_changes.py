@@ -7,6 +7,7 @@ import pytest
 
 from search.cells.canonical import PRESENT
 from search.cells.errors import CellError
+from search.cells.ids import short_id
 from search.cells.library import STUDY
 from search.cells.notation.formula import format_formula, parse_formula
 from search.core.errors import SearchError
@@ -109,8 +110,8 @@ def test_folders_lists_of_recipes_and_ids_of_runs_are_seed_cells(
     with make_store(tmp_path / "cells" / "runs" / "kept") as store:
         store.add_cell(replace(make_cell(graph.id), formula=format_formula(graph)))
     found = read_seed_cells([graph.id[:6]])
-    assert list(found) == [f"cell-{graph.id[:8]}"]
-    assert changed_profile("quick", seed_cells=found).given[f"cell-{graph.id[:8]}"].id == graph.id
+    assert list(found) == [f"cell-{short_id(graph.id)}"]
+    assert changed_profile("quick", seed_cells=found).given[f"cell-{short_id(graph.id)}"].id == graph.id
 
 
 def test_paths_of_data_are_stored_as_absolute_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
