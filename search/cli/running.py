@@ -15,6 +15,7 @@ from results.tables.readable import render_table
 from results.tables.run_verdict import verdict_of
 from search.cli.display import Display, say_verdict, warn
 from search.core.errors import SearchError
+from search.core.processors import usable_processors
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
 from search.workers.ray_cluster import check_address
@@ -36,7 +37,18 @@ def worker_count(workers: int | None, address: str | None) -> int:
         )
     if address is not None:
         check_address(address)
-    return workers if workers is not None else (os.cpu_count() or 1)
+    return workers if workers is not None else usable_processors()
+
+
+def describe_workers(workers: int, address: str | None) -> str:
+    """Return where trials are trained, and how many processors may be used if that is not all of the machine."""
+    if address is not None:
+        return f"on the Ray cluster at {address}"
+    usable, machine = usable_processors(), os.cpu_count() or 1
+    limited = f" ({usable} of the machine's {machine} processors may be used)" if usable < machine else ""
+    if not workers:
+        return f"in this process{limited}"
+    return f"with {workers} worker{'s' * (workers > 1)}{limited}"
 
 
 class RunView(RunObserver):

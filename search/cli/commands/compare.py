@@ -69,7 +69,7 @@ A plan:
 @click.option(
     "--workers",
     type=click.IntRange(0, 4096),
-    help="Worker processes; 0 trains in this process.  [default: number of cores]",
+    help="Worker processes; 0 trains in this process.  [default: usable processors]",
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 def compare(

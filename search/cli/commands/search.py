@@ -22,7 +22,7 @@ from search.cells.text import shorten
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
-from search.cli.running import RunView, terminable, worker_count
+from search.cli.running import RunView, describe_workers, terminable, worker_count
 from search.core.errors import SearchError
 from search.engine.cost import busy_processors, estimate
 from search.engine.observer import OpenRun
@@ -78,7 +78,7 @@ Examples:
 @click.option(
     "--workers",
     type=click.IntRange(0, 4096),
-    help="Worker processes; 0 trains in this process.  [default: number of cores]",
+    help="Worker processes; 0 trains in this process.  [default: usable processors]",
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option("--simulate", is_flag=True, default=None, help="Draw plausible results from the seed; train nothing.")
@@ -147,7 +147,7 @@ class SearchView(RunView):
 
     def on_start(self, run: OpenRun) -> None:
         store, profile = run.store, run.profile
-        say(self.console, f"run {store.name} in {store.folder}")
+        say(self.console, f"run {store.name} in {store.folder}, {describe_workers(self.workers, self.address)}")
         say(
             self.console,
             f"{len(profile.given)} given cells, {profile.search.proposals:,} proposals "
