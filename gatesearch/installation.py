@@ -63,7 +63,7 @@ def _recorded(root: str, start: str) -> list[tuple[str, int | None]]:
 def _other_owner(root: str, file: str) -> str | None:
     """Return the name and version of another distribution that has a file, or None."""
     for name in sorted(os.listdir(root)):
-        if name.endswith(".dist-info") and not name.startswith("gatesearch-"):
-            if any(path == file for path, _ in _recorded(root, name)):
-                return name.removesuffix(".dist-info").replace("-", " ")
+        installed = name.endswith(".dist-info") and not name.startswith("gatesearch-")
+        if installed and any(path == file for path, _ in _recorded(root, name)):
+            return name.removesuffix(".dist-info").replace("-", " ")
     return None

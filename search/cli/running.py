@@ -18,6 +18,7 @@ from search.core.errors import SearchError
 from search.core.processors import usable_processors
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
+from search.kernels.codegen.host import missing_for_machine_code
 from search.workers.ray_cluster import check_address
 
 TABLE_ROWS = 20
@@ -49,6 +50,13 @@ def describe_workers(workers: int, address: str | None) -> str:
     if not workers:
         return f"in this process{limited}"
     return f"with {workers} worker{'s' * (workers > 1)}{limited}"
+
+
+def warn_without_machine_code(console: Console, address: str | None = None) -> None:
+    """Warn if cells run in plain PyTorch on this machine, and say why; a cluster's nodes may be other machines."""
+    missing = missing_for_machine_code()
+    if missing is not None and address is None:
+        warn(console, f"no machine code of cells: {missing}; they run in plain PyTorch, many times slower")
 
 
 class RunView(RunObserver):

@@ -21,8 +21,8 @@ def installed(tmp_path: Path) -> Path:
     for package in PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__", "runs", "published", "unfinished")
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
-        for file in sorted((folder / package).rglob("*.py")):
-            lines.append(f"{file.relative_to(folder)},sha256=abc,{file.stat().st_size}")
+        files = sorted((folder / package).rglob("*.py"))
+        lines += [f"{file.relative_to(folder)},sha256=abc,{file.stat().st_size}" for file in files]
     record(folder, "gatesearch-0.1.0", lines)
     return folder
 

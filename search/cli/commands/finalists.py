@@ -11,7 +11,7 @@ from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
-from search.cli.running import RunView, terminable, worker_count
+from search.cli.running import RunView, terminable, warn_without_machine_code, worker_count
 from search.core.errors import SearchError
 from search.engine.confirmation import Demand, confirmation_seconds, planned_declaration
 from search.engine.finalists import choose_finalists, finalists_seconds
@@ -124,6 +124,8 @@ class FinalistsView(RunView):
         declared = planned_declaration(profile, run.tasks, store, self._demand)
         if declared is not None:
             self._announce(run, declared)
+        if not store.simulated:
+            warn_without_machine_code(self.console, self.address)
         self.start(())
 
     def _announce(self, run: OpenRun, declared: Confirming) -> None:

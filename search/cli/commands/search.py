@@ -22,7 +22,7 @@ from search.cells.text import shorten
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
-from search.cli.running import RunView, describe_workers, terminable, worker_count
+from search.cli.running import RunView, describe_workers, terminable, warn_without_machine_code, worker_count
 from search.core.errors import SearchError
 from search.engine.cost import busy_processors, estimate
 from search.engine.observer import OpenRun
@@ -171,6 +171,7 @@ class SearchView(RunView):
         self.start((MEMORIZATION, *profile.visited))
 
     def _announce_cost(self, run: OpenRun) -> None:
+        warn_without_machine_code(self.console, self.address)
         cost = estimate(run.profile, run.tasks)
         if self.address is not None:
             where, per = f"the Ray cluster at {self.address}", " of one core"

@@ -10,6 +10,7 @@ from search.cells.text import short_id
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
 from search.cli.plots import line_plot
+from search.cli.running import warn_without_machine_code
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
@@ -82,6 +83,7 @@ def train(
     say(console, summary_line(task, trial.task))
     for warning in warnings_of(task, trial.task):
         warn(console, warning)
+    warn_without_machine_code(console)
     result = trial.train(found.graph, seed, on_epoch=lambda point: _show_epoch(console, point, metric))
     _show_curve(result, metric, console.width)
     _show_result(console, result, metric, trial.task.constant_baseline())
