@@ -19,6 +19,7 @@ from search.core.processors import usable_processors
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
 from search.kernels.codegen.host import missing_for_machine_code
+from search.workers.pausing import pausing
 from search.workers.ray_cluster import check_address
 
 TABLE_ROWS = 20
@@ -116,7 +117,10 @@ class RunView(RunObserver):
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into KeyboardInterrupt inside this context, so that they end a run as Ctrl-C does."""
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt inside this context, so that they end a run as Ctrl-C does.
+
+    Ctrl-Z pauses the worker processes as well.
+    """
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -125,7 +129,8 @@ def terminable() -> Iterator[None]:
     numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        with pausing():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -17,7 +17,7 @@ from search.core.errors import SearchError
 from search.core.import_path import without_working_directory
 from search.workers.job import one_line
 from search.workers.ray_environment import SessionFolder, check_machine, set_variables
-from search.workers.waiting import within
+from search.workers.waiting import RunningClock, within
 
 CONNECT_SECONDS = 5.0
 """Seconds in which a cluster has to answer; Ray itself would try for a quarter of an hour."""
@@ -65,7 +65,7 @@ class Cluster:
             remedy = "; remove the cause, or train without it: --workers 0" if self._own else ""
             raise SearchError(f"{self.name} {verb}: {one_line(error) or type(error).__name__}{remedy}") from error
         self._head, self._node = start
-        self._answered = time.monotonic()
+        self._silent = RunningClock(CAPACITY_SECONDS)
 
     def _start(self, workers: int | None, address: str | None) -> tuple[str, str]:
         """Start or join Ray, and return the addresses of the cluster's head and of this machine's node."""
@@ -106,9 +106,9 @@ class Cluster:
             if self._own and isinstance(silence, ConnectionRefusedError):  # nobody starts it again
                 raise SearchError(f"{self.name} is gone: its head has ended; rerun with --resume")
             if silence is None:  # Ray would wait for a silent head, without a limit that we can set
-                self._answered = now
+                self._silent.restart()
                 self._cores = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
-            elif now - self._answered >= GONE_SECONDS:
+            elif self._silent.passed() >= GONE_SECONDS:
                 raise SearchError(
                     f"{self.name} is gone: its head has not answered for {GONE_SECONDS:g} seconds; "
                     f"{'' if self._own else 'start a cluster, then '}rerun with --resume"

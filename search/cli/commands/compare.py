@@ -17,7 +17,7 @@ from results.store.runs import open_run, run_folder
 from results.tables.methods import Compared, verdict_lines
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
-from search.cli.running import terminable, worker_count
+from search.cli.running import terminable, warn_without_machine_code, worker_count
 from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
 from search.compare.comparison import compare as run_comparison
 from search.compare.plan import Plan, SimulationSection, read_plan
@@ -155,6 +155,8 @@ class CompareView(CompareObserver):
         )
         if plan.simulation is not None:
             self.console.print("simulated trials: no evidence on cells or methods", style="bold yellow")
+        else:
+            warn_without_machine_code(self.console)
 
     def on_search(self, run: SearchRun, progress: Progress | None, done: int, total: int) -> None:
         what = "had ended" if progress is None else f"{progress.proposals_done} proposals"
