@@ -1,4 +1,4 @@
-"""What Ray needs of the machine and of its environment variables, set and checked before Ray is imported.
+"""Requirements of Ray: environment variables that are set, and limits of the machine that are checked before its start.
 
 A Ray that lacks threads or the loopback interface waits for minutes inside its own code, or ends this process. So both
 are tried beforehand. Its sockets lie in a folder whose path must be short, and it writes a token to the home folder
@@ -141,7 +141,7 @@ def _check_threads(wanted: int) -> None:
 
 
 class SessionFolder:
-    """Folder of a cluster's sockets and logs: Ray's own choice as `None`, or a short one of ours if that is too long.
+    """Folder of a cluster's sockets and logs: Ray's own choice as `None`, or a short one, made for the cluster, if that is too long.
 
     Raises:
         SearchError: no folder serves.
@@ -164,7 +164,7 @@ class SessionFolder:
         )
 
     def remove(self) -> None:
-        """Remove the folder if it is ours."""
+        """Remove the folder if it was made for the cluster."""
         if self.path is not None:
             shutil.rmtree(self.path, ignore_errors=True)
 

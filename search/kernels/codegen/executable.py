@@ -1,4 +1,4 @@
-"""Whether this process may execute memory that it has written, as machine code made at run time needs."""
+"""Check for executable memory: machine code made at run time needs memory that is written, and then executed."""
 
 import ctypes
 import mmap
