@@ -18,6 +18,7 @@ from search.core.import_path import without_working_directory
 from search.workers.job import one_line
 from search.workers.ray_environment import SessionFolder, check_machine, set_variables
 from search.workers.waiting import RunningClock, within
+from search.workers.watchdog import watchdog
 
 CONNECT_SECONDS = 5.0
 """Seconds in which a cluster has to answer; Ray itself would try for a quarter of an hour."""
@@ -27,6 +28,11 @@ CAPACITY_SECONDS = 1.0
 
 START_SECONDS = 120.0
 """Seconds in which Ray has to start, and its first worker to answer. It takes two, on a busy machine twenty."""
+
+STUCK_SECONDS = 130
+"""Seconds after which this process is ended, if Ray's code holds it so that the time above cannot be noticed."""
+
+_REMEDY = "remove the cause, or train without it: --workers 0"
 
 GONE_SECONDS = 30.0
 """Seconds without an answer after which the head counts as dead. After 60, Ray ends this process without a reason."""
@@ -54,7 +60,8 @@ class Cluster:
         before = _descendants()
         try:
             set_variables(joins=address is not None)
-            with _own_handlers(), _clean_python_path():
+            stuck = f"gatesearch: {self.name} neither starts nor fails; {_REMEDY}"
+            with _own_handlers(), _clean_python_path(), watchdog(STUCK_SECONDS, stuck):
                 start = within(START_SECONDS, lambda: self._start(workers, address), self._left)
         except BaseException as error:
             # A Ray that has not started in time is still at it, in its thread: it is not spoken to any more.
@@ -62,7 +69,7 @@ class Cluster:
             if isinstance(error, SearchError) or not isinstance(error, Exception):
                 raise
             verb = "does not start" if self._own else "cannot be reached"
-            remedy = "; remove the cause, or train without it: --workers 0" if self._own else ""
+            remedy = f"; {_REMEDY}" if self._own else ""
             raise SearchError(f"{self.name} {verb}: {one_line(error) or type(error).__name__}{remedy}") from error
         self._head, self._node = start
         self._silent = RunningClock(CAPACITY_SECONDS)

@@ -141,7 +141,7 @@ def _check_threads(wanted: int) -> None:
 
 
 class SessionFolder:
-    """Folder of a cluster's sockets and logs: Ray's own choice as `None`, or a short one, made for the cluster, if that is too long.
+    """Folder of a cluster's sockets and logs: `path` is None for Ray's own choice, or a short one made for it.
 
     Raises:
         SearchError: no folder serves.
