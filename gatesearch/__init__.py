@@ -83,13 +83,18 @@ def _use_own_packages() -> None:
     Python puts the folder of a script first on the path, and that folder may have a `search.py` or `tasks.py`.
 
     Raises:
-        ImportError: another module of one of these names is imported already.
+        ImportError: another module of one of these names is imported already, or was installed over ours.
     """
     import os
     import sys
 
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if "search" not in sys.modules:
+        from gatesearch.installation import fault_of
+
+        fault = fault_of(root)
+        if fault is not None:
+            raise ImportError(fault)
         sys.path.insert(0, root)
         try:
             __import__("search")  # its `__init__` module imports nothing

@@ -13,7 +13,11 @@ from gatesearch import _use_own_packages
 
 def main() -> None:
     """Run the command line."""
-    _use_own_packages()  # PYTHONPATH may name a folder with a `search.py`
+    try:
+        _use_own_packages()  # PYTHONPATH may name a folder with a `search.py`
+    except ImportError as error:
+        print(f"gatesearch: {error}", file=sys.stderr)
+        sys.exit(2)
     from search.cli.main import main as run
 
     run()

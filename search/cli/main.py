@@ -22,6 +22,7 @@ from results.store.errors import ResultsError
 from results.store.sanitize import printable
 from search.cells.errors import CellError
 from search.cells.text import quoted
+from search.cli.dependencies import broken_dependency
 from search.cli.streams import OutputError, take_over
 from search.core.errors import SearchError
 from tasks.errors import TaskCodeError, TaskError
@@ -140,6 +141,9 @@ def run(arguments: Sequence[str]) -> int:
     except OutputError as error:
         return _fail(str(error))
     except Exception as error:
+        message = broken_dependency(error)
+        if message is not None:
+            return _fail(message)
         if os.environ.get("GATESEARCH_TRACEBACK"):
             traceback.print_exc()
         _fail(

@@ -15,8 +15,11 @@ from results.tables.readable import render_table
 from results.tables.run_verdict import verdict_of
 from search.cli.display import Display, say_verdict, warn
 from search.core.errors import SearchError
+from search.core.processors import usable_processors
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
+from search.kernels.codegen.host import missing_for_machine_code
+from search.workers.pausing import pausing
 from search.workers.ray_cluster import check_address
 
 TABLE_ROWS = 20
@@ -36,7 +39,25 @@ def worker_count(workers: int | None, address: str | None) -> int:
         )
     if address is not None:
         check_address(address)
-    return workers if workers is not None else (os.cpu_count() or 1)
+    return workers if workers is not None else usable_processors()
+
+
+def describe_workers(workers: int, address: str | None) -> str:
+    """Return where trials are trained, and how many processors may be used if that is not all of the machine."""
+    if address is not None:
+        return f"on the Ray cluster at {address}"
+    usable, machine = usable_processors(), os.cpu_count() or 1
+    limited = f" ({usable} of the machine's {machine} processors may be used)" if usable < machine else ""
+    if not workers:
+        return f"in this process{limited}"
+    return f"with {workers} worker{'s' * (workers > 1)}{limited}"
+
+
+def warn_without_machine_code(console: Console, address: str | None = None) -> None:
+    """Warn if cells run in plain PyTorch on this machine, and say why; a cluster's nodes may be other machines."""
+    missing = missing_for_machine_code()
+    if missing is not None and address is None:
+        warn(console, f"no machine code of cells: {missing}; they run in plain PyTorch, many times slower")
 
 
 class RunView(RunObserver):
@@ -99,7 +120,10 @@ class RunView(RunObserver):
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into KeyboardInterrupt inside this context, so that they end a run as Ctrl-C does."""
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt inside this context, so that they end a run as Ctrl-C does.
+
+    Ctrl-Z pauses the worker processes as well.
+    """
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -108,7 +132,8 @@ def terminable() -> Iterator[None]:
     numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        with pausing():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -15,7 +15,6 @@ calling `compare` again with `resume` continues.
 """
 
 import itertools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
@@ -50,6 +49,7 @@ from search.compare.incumbents import Measured, Trajectory, trajectory
 from search.compare.plan import Plan, base_profile, parse_plan
 from search.compare.runs import SearchRun, run_searches, searches_of
 from search.core.errors import BudgetError, SearchError
+from search.core.processors import usable_processors
 from search.core.ranges import MAX_WORKERS, check_whole
 from search.engine.budgets import budgets
 from search.engine.progress import Progress
@@ -132,7 +132,7 @@ def compare(
         resume: continue the comparison in the folder; the plan may have gained methods and seeds.
         load: loads the tasks of a profile.
         executor: trains all trials; it is not closed. Without it, `workers` and `address` say what is started.
-        workers: worker processes on this machine, 0 for this process; all cores if None.
+        workers: worker processes on this machine, 0 for this process; as many as usable processors if None.
         address: address of a Ray cluster, which takes precedence over `workers`.
         command: arguments of the command line, for the record.
         observer: sees the progress.
@@ -153,7 +153,7 @@ def compare(
     compute, training = compute_of(plan, profile, tasks)
     with ExitStack() as stack:
         if executor is None:
-            count = (os.cpu_count() or 1) if workers is None else check_whole("workers", workers, 0, MAX_WORKERS)
+            count = usable_processors() if workers is None else check_whole("workers", workers, 0, MAX_WORKERS)
             executor = stack.enter_context(closing(make_executor(tasks, count, address, profile.limits.of_trials())))
         with one_line(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from results.store.store import FILE, Store
 from results.store.words import OUTSIDE
 from results.tables.files import write_tables
 from search.core.errors import SearchError
+from search.core.processors import usable_processors
 from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
 from search.engine.confirmation import Demand, confirm, declaration
 from search.engine.finalists import choose_finalists, retrain
@@ -167,7 +168,7 @@ def run_search(
         simulation: draws the results of trials instead of training them.
         load: loads the tasks.
         executor: trains the trials; it is not closed. Without it, `workers` and `address` say what is started.
-        workers: worker processes on this machine, 0 for this process; all cores if None.
+        workers: worker processes on this machine, 0 for this process; as many as usable processors if None.
         address: address of a Ray cluster, which takes precedence over `workers`.
         command: arguments of the command line, for the record.
         observer: sees the progress.
@@ -334,7 +335,7 @@ def open_executor(
     if executor is not None:
         yield executor
         return
-    count = (os.cpu_count() or 1) if workers is None else check_whole("workers", workers, 0, MAX_WORKERS)
+    count = usable_processors() if workers is None else check_whole("workers", workers, 0, MAX_WORKERS)
     with closing(make_executor(tasks, count, address, profile.limits.of_trials())) as started:
         yield started
 

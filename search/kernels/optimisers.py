@@ -17,12 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:  # profiles need the names of optimisers, and no PyTorch
+    from torch import Tensor
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 """Decay rates of Adam's two moments, and the number that keeps its denominator above zero: PyTorch's defaults."""
@@ -42,7 +43,7 @@ Numbers: TypeAlias = tuple[float, ...]
 NumbersOf: TypeAlias = Callable[[float, int, float], Numbers]
 """Returns the numbers of a step, given the learning rate, the step counted from 1, and the weight decay."""
 
-Update: TypeAlias = Callable[[Tensor, Tensor, float, Tensor, Sequence[slice], Numbers], None]
+Update: TypeAlias = "Callable[[Tensor, Tensor, float, Tensor, Sequence[slice], Numbers], None]"
 """Changes parameters (P,), given the gradient (P,), its clipping factor, the moments (M, P), which it changes too, the
 parts of the parameters that weight decay applies to, and the numbers of the step."""
 
@@ -120,7 +121,7 @@ class Updates:
         self, name: OptimiserName, parameters: Tensor, decay: float = 0.0, decayed: Sequence[slice] = ()
     ) -> None:
         self.name, self.decay, self.decayed = name, decay, tuple(decayed)
-        self.moments = torch.zeros(OPTIMISERS[name].moments, parameters.numel(), dtype=parameters.dtype)
+        self.moments = parameters.new_zeros((OPTIMISERS[name].moments, parameters.numel()))
         self.steps = 0
 
     def numbers(self, rate: float) -> Numbers:
@@ -140,5 +141,5 @@ class Updates:
 
     def restore(self, moments: npt.NDArray[np.float32], steps: int) -> None:
         """Continue from the moments and the number of steps of another model's updates."""
-        self.moments.copy_(torch.from_numpy(moments))
+        self.moments.copy_(self.moments.new_tensor(moments))
         self.steps = steps

@@ -146,15 +146,14 @@ class RayExecutor(Executor):
         try:
             found: bytes | Stopped = self._ray.get(reference)
         except (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError, exceptions.RayTaskError) as error:
+            cause = error.cause if isinstance(error, exceptions.RayTaskError) else None
+            if isinstance(cause, StartError):  # another try would end alike, and no trial is to blame
+                raise _workers_failed(str(cause)) from error
             self._deaths[waiting.number] += 1
             if self._deaths[waiting.number] < MAX_TRIES:
                 return None
-            if isinstance(error, exceptions.RayTaskError):  # not the trial's, which runs in another process
-                cause = error.cause
-                what = str(cause) if isinstance(cause, StartError) else f"{type(cause).__name__}: {cause}"
-                raise SearchError(
-                    f"workers failed: {one_line(what)}; fix the cause, then rerun with --resume"
-                ) from error
+            if cause is not None:  # not the trial's, which runs in another process
+                raise _workers_failed(f"{type(cause).__name__}: {cause}") from error
             return TrialResult(TrialState.FAILED, f"its worker died {MAX_TRIES} times: {one_line(error)}")
         except (exceptions.NodeDiedError, exceptions.ObjectLostError):
             return None
@@ -171,6 +170,10 @@ class RayExecutor(Executor):
         super().close()
         self._running.clear()
         self._cluster.close()
+
+
+def _workers_failed(what: str) -> SearchError:
+    return SearchError(f"workers failed: {one_line(what)}; fix the cause, then rerun with --resume")
 
 
 def make_executor(

@@ -15,7 +15,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -26,6 +25,7 @@ import psutil
 
 from search.core.limits import Limits
 from search.workers import worker_main
+from search.workers.waiting import RunningClock
 
 MAX_TRIES = 3
 """Number of times that a trial is started when its process ends or has to be stopped."""
@@ -142,21 +142,29 @@ class WorkerProcess:
         self._connection = connection
 
     def _receive(self, seconds: float, what: str) -> bytes:
-        """Return the process's next message. Raises `_EndedError` if it takes too long or too much memory."""
+        """Return the process's next message.
+
+        The time in which this process, the worker process or the machine is suspended does not count.
+
+        Raises:
+            _EndedError: it takes too long or too much memory.
+        """
         assert self._process is not None
         assert self._connection is not None
-        until = time.monotonic() + seconds
+        clock = RunningClock(_POLL_SECONDS)
         process = psutil.Process(self._process.pid)
         while not self._connection.poll(_POLL_SECONDS):
-            if time.monotonic() > until:
-                raise _EndedError(f"stopped since there was {what} in {seconds:g} seconds")
             try:
+                if process.status() == psutil.STATUS_STOPPED:  # by a signal, which is no fault of the trial's
+                    clock.restart()
                 used = process.memory_info().rss
             except psutil.Error:
                 continue  # the process has just ended, and the next poll reports it
             if used > self.limits.memory_bytes:
                 allowed = self.limits.memory_bytes / 2**30
                 raise _EndedError(f"stopped since it took more than {allowed:g} GiB of memory")
+            if clock.passed() > seconds:
+                raise _EndedError(f"stopped since there was {what} in {seconds:g} seconds")
         return self._connection.recv_bytes()
 
     def _ended(self) -> "_EndedError":

@@ -5,10 +5,10 @@ import math
 import os
 import signal
 import socket
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,12 +16,23 @@ import psutil
 from search.core.errors import SearchError
 from search.core.import_path import without_working_directory
 from search.workers.job import one_line
+from search.workers.ray_environment import SessionFolder, check_machine, set_variables
+from search.workers.waiting import RunningClock, within
+from search.workers.watchdog import watchdog
 
 CONNECT_SECONDS = 5.0
 """Seconds in which a cluster has to answer; Ray itself would try for a quarter of an hour."""
 
 CAPACITY_SECONDS = 1.0
 """Seconds after which a cluster's cores are counted again: nodes may join and leave while a search runs."""
+
+START_SECONDS = 120.0
+"""Seconds in which Ray has to start, and its first worker to answer. It takes two, on a busy machine twenty."""
+
+STUCK_SECONDS = 130
+"""Seconds after which this process is ended, if Ray's code holds it so that the time above cannot be noticed."""
+
+_REMEDY = "remove the cause, or train without it: --workers 0"
 
 GONE_SECONDS = 30.0
 """Seconds without an answer after which the head counts as dead. After 60, Ray ends this process without a reason."""
@@ -39,31 +50,51 @@ class Cluster:
         self.name = "Ray on this machine" if address is None else f"the Ray cluster at {address!r}"
         self._own = address is None
         self._cores, self._looked = 1, -math.inf
+        self._head, self._node, self._left = "", "", threading.Event()
+        self._folder: SessionFolder | None = None
         if address is not None:
             check_address(address)
-        ray = _import_ray(address is not None)
+        else:
+            check_machine(workers or 1)
+            self._folder = SessionFolder()
+        before = _descendants()
+        try:
+            set_variables(joins=address is not None)
+            stuck = f"gatesearch: {self.name} neither starts nor fails; {_REMEDY}"
+            with _own_handlers(), _clean_python_path(), watchdog(STUCK_SECONDS, stuck):
+                start = within(START_SECONDS, lambda: self._start(workers, address), self._left)
+        except BaseException as error:
+            # A Ray that has not started in time is still at it, in its thread: it is not spoken to any more.
+            self._leave([p for p in _descendants() if p not in before], speak=not isinstance(error, TimeoutError))
+            if isinstance(error, SearchError) or not isinstance(error, Exception):
+                raise
+            verb = "does not start" if self._own else "cannot be reached"
+            remedy = f"; {_REMEDY}" if self._own else ""
+            raise SearchError(f"{self.name} {verb}: {one_line(error) or type(error).__name__}{remedy}") from error
+        self._head, self._node = start
+        self._silent = RunningClock(CAPACITY_SECONDS)
+
+    def _start(self, workers: int | None, address: str | None) -> tuple[str, str]:
+        """Start or join Ray, and return the addresses of the cluster's head and of this machine's node."""
+        import ray
+
+        self.ray = ray
         if ray.is_initialized():
             raise SearchError(f"{self.name} cannot be reached: this process is connected to a cluster; leave it first")
-        before = _descendants()
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         if address is None:
             # "local": without it, Ray would join any cluster that happens to run on this machine.
             options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
+            if self._folder is not None and self._folder.path is not None:
+                options |= {"_temp_dir": self._folder.path}
         else:
             options |= {"address": address}
-        self.ray, self._head, self._node = ray, "", ""
-        try:
-            with _own_handlers(), _clean_python_path():
-                ray.init(**options, job_config=_job_config())
-        except BaseException as error:
-            self._leave([process for process in _descendants() if process not in before])
-            if isinstance(error, (ConnectionError, RuntimeError, ValueError, OSError)):
-                raise SearchError(f"{self.name} cannot be reached: {one_line(error)}") from error
-            raise
+        ray.init(**options, job_config=_job_config())
+        if address is None:  # or a search would wait without end for workers that cannot start
+            ray.get(ray.remote(num_cpus=1)(_answering()).remote())
         here = ray.get_runtime_context()
         (node,) = (node for node in ray.nodes() if node["NodeID"] == here.get_node_id())
-        self._head, self._node = here.gcs_address, f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
-        self._answered = time.monotonic()
+        return here.gcs_address, f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
 
     def cores(self) -> int:
         """Return the number of jobs that fit on the cluster's nodes, at least 1.
@@ -78,13 +109,16 @@ class Cluster:
             self._looked = now
             if isinstance(_silence(self._node), ConnectionRefusedError):  # Ray would end this process soon
                 raise SearchError(f"{self.name} is gone: its node on this machine has ended; rerun with --resume")
-            if _silence(self._head) is None:  # Ray would wait for a silent head, without a limit that we can set
-                self._answered = now
+            silence = _silence(self._head)
+            if self._own and isinstance(silence, ConnectionRefusedError):  # nobody starts it again
+                raise SearchError(f"{self.name} is gone: its head has ended; rerun with --resume")
+            if silence is None:  # Ray would wait for a silent head, without a limit that we can set
+                self._silent.restart()
                 self._cores = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
-            elif now - self._answered >= GONE_SECONDS:
+            elif self._silent.passed() >= GONE_SECONDS:
                 raise SearchError(
                     f"{self.name} is gone: its head has not answered for {GONE_SECONDS:g} seconds; "
-                    "start a cluster, then rerun with --resume"
+                    f"{'' if self._own else 'start a cluster, then '}rerun with --resume"
                 )
         return self._cores
 
@@ -92,11 +126,15 @@ class Cluster:
         """Leave a joined cluster, or end one's own with all its processes. Ctrl-C is ignored meanwhile."""
         self._leave(_descendants() if self._own else [])
 
-    def _leave(self, started: list[psutil.Process]) -> None:
+    def _leave(self, started: list[psutil.Process], speak: bool = True) -> None:
+        """End the processes that this one started; `speak` to Ray before, unless it would wait for what is gone."""
         with _uninterrupted():
-            if not self._node or not (_silence(self._node) or _silence(self._head)):  # or Ray would wait for them
+            if speak and self._node and not (_silence(self._node) or _silence(self._head)):
                 self.ray.shutdown()
             _end(started)
+            self._left.set()
+            if self._folder is not None:
+                self._folder.remove()
 
 
 def _silence(address: str) -> OSError | None:
@@ -178,29 +216,13 @@ def _clean_python_path() -> Iterator[None]:
             os.environ["PYTHONPATH"] = before
 
 
-def _import_ray(joins: bool) -> Any:
-    # Ray reads these when it is imported: no upload of the working directory to the workers under `uv run`, no usage
-    # reports, no warnings about missing GPUs.
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if joins:
-        _use_token()
-    import ray
+def _answering() -> Callable[[], None]:
+    """Return a function that a worker can read without the project's packages: Ray pickles a nested one by value."""
 
-    return ray
+    def answer() -> None:
+        return None
 
-
-def _use_token() -> None:
-    """Authenticate with the user's token if there is one, unless RAY_AUTH_MODE says otherwise.
-
-    A cluster made by `ray start` asks for the token as soon as the user has one, and Ray writes one to the home folder
-    when it first runs. A driver that joins by address does not send it by itself (seen with Ray 2.60). A cluster that
-    asks for no token ignores it.
-    """
-    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    if named or (Path.home() / ".ray" / "auth_token").is_file():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    return answer
 
 
 def check_address(address: str) -> None:

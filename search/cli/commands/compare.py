@@ -18,7 +18,7 @@ from results.tables.methods import Compared, verdict_lines
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
 from search.cli.outputs import UserPath
-from search.cli.running import terminable, worker_count
+from search.cli.running import terminable, warn_without_machine_code, worker_count
 from search.cli.streams import optional_output
 from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
 from search.compare.comparison import compare as run_comparison
@@ -71,7 +71,7 @@ A plan:
 @click.option(
     "--workers",
     type=click.IntRange(0, 4096),
-    help="Worker processes; 0 trains in this process.  [default: number of cores]",
+    help="Worker processes; 0 trains in this process.  [default: usable processors]",
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @optional_output("the comparison")
@@ -158,6 +158,8 @@ class CompareView(CompareObserver):
         )
         if plan.simulation is not None:
             self.console.print("simulated trials: no evidence on cells or methods", style="bold yellow")
+        else:
+            warn_without_machine_code(self.console)
 
     def on_search(self, run: SearchRun, progress: Progress | None, done: int, total: int) -> None:
         what = "had ended" if progress is None else f"{progress.proposals_done} proposals"

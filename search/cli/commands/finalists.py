@@ -11,7 +11,7 @@ from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
-from search.cli.running import RunView, terminable, worker_count
+from search.cli.running import RunView, terminable, warn_without_machine_code, worker_count
 from search.cli.streams import optional_output
 from search.core.errors import SearchError
 from search.engine.confirmation import Demand, confirmation_seconds, planned_declaration
@@ -49,7 +49,7 @@ Examples:
 @click.option(
     "--workers",
     type=click.IntRange(0, 4096),
-    help="Worker processes; 0 trains in this process.  [default: number of cores]",
+    help="Worker processes; 0 trains in this process.  [default: usable processors]",
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option(
@@ -125,6 +125,8 @@ class FinalistsView(RunView):
         declared = planned_declaration(profile, run.tasks, store, self._demand)
         if declared is not None:
             self._announce(run, declared)
+        if not store.simulated:
+            warn_without_machine_code(self.console, self.address)
         self.start(())
 
     def _announce(self, run: OpenRun, declared: Confirming) -> None:

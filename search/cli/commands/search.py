@@ -24,7 +24,7 @@ from search.cells.text import shorten
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
-from search.cli.running import RunView, terminable, worker_count
+from search.cli.running import RunView, describe_workers, terminable, warn_without_machine_code, worker_count
 from search.cli.streams import optional_output
 from search.cli.task_options import data_paths
 from search.core.errors import SearchError
@@ -88,7 +88,7 @@ Examples:
 @click.option(
     "--workers",
     type=click.IntRange(0, 4096),
-    help="Worker processes; 0 trains in this process.  [default: number of cores]",
+    help="Worker processes; 0 trains in this process.  [default: usable processors]",
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option("--simulate", is_flag=True, default=None, help="Draw plausible results from the seed; train nothing.")
@@ -160,7 +160,7 @@ class SearchView(RunView):
 
     def on_start(self, run: OpenRun) -> None:
         store, profile = run.store, run.profile
-        say(self.console, f"run {store.name} in {store.folder}")
+        say(self.console, f"run {store.name} in {store.folder}, {describe_workers(self.workers, self.address)}")
         say(
             self.console,
             f"{len(profile.given)} given cells, {profile.search.proposals:,} proposals "
@@ -184,6 +184,7 @@ class SearchView(RunView):
         self.start((MEMORIZATION, *profile.visited))
 
     def _announce_cost(self, run: OpenRun) -> None:
+        warn_without_machine_code(self.console, self.address)
         cost = estimate(run.profile, run.tasks)
         if self.address is not None:
             where, per = f"the Ray cluster at {self.address}", " of one core"

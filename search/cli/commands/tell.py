@@ -18,7 +18,7 @@ from search.cells.errors import CellError
 from search.cli.display import warn
 from search.cli.exchange import Request, Requests
 from search.cli.loading import load_tasks, trust_options
-from search.cli.running import terminable, worker_count
+from search.cli.running import terminable, warn_without_machine_code, worker_count
 from search.cli.streams import reserved_output
 from search.core.errors import SearchError
 from search.engine.observer import OpenRun, RunObserver
@@ -82,6 +82,7 @@ def tell(
     count = worker_count(0 if workers is None and address is None else workers, address)
     if sys.stdin is None:
         raise SearchError("there is no standard input to read cells from; give it a file or a pipe")
+    warn_without_machine_code(console, address)
     with reserved_output() as reserved, terminable():
         conversation = _Conversation(console, reserved)
         with open_outside(

@@ -15,6 +15,7 @@ from search.cells.ids import short_id
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
 from search.cli.plots import line_plot
+from search.cli.running import warn_without_machine_code
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
@@ -102,6 +103,7 @@ def train(
     say(console, summary_line(trial.task.name if again else task, trial.task))
     for warning in warnings_of(task, trial.task):
         warn(console, warning)
+    warn_without_machine_code(console)
 
     def on_epoch(point: Point) -> None:
         _show_epoch(console, point, metric)

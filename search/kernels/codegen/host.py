@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from search.kernels.codegen.executable import may_execute
+
 try:
     import llvmlite.binding as llvm
-except ImportError:  # pragma: no cover - the package depends on llvmlite; a broken installation still runs
+except (ImportError, OSError):  # pragma: no cover - the package depends on llvmlite; a broken one still runs
     llvm = None
 
 
@@ -31,9 +33,10 @@ class Host:
 def host() -> Host | None:
     """Return this machine's CPU, or None if no machine code can be made for it.
 
-    Machine code needs `llvmlite` and vectors with fused multiply-add (AVX-512, AVX2 with FMA, or NEON).
+    Machine code needs `llvmlite`, vectors with fused multiply-add (AVX-512, AVX2 with FMA, or NEON), and memory that
+    may be executed.
     """
-    if llvm is None:  # pragma: no cover
+    if llvm is None or not may_execute():
         return None
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -46,3 +49,14 @@ def host() -> Host | None:
     if features.get("neon"):
         return Host(4, 32, cpu, names)
     return None
+
+
+def missing_for_machine_code() -> str | None:
+    """Return what this machine lacks for machine code, or None if it has all."""
+    if host() is not None:
+        return None
+    if llvm is None:
+        return "llvmlite cannot be imported"
+    if not may_execute():
+        return "this process may not make memory executable"
+    return "the processor has neither AVX-512, AVX2 with FMA, nor NEON"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 try:
     import llvmlite.binding as llvm
-except ImportError:  # pragma: no cover - the package depends on llvmlite; a broken installation still runs
+except (ImportError, OSError):  # pragma: no cover - the package depends on llvmlite; a broken one still runs
     llvm = None
 
 from search.kernels.codegen.host import Host

@@ -128,7 +128,7 @@ def test_a_search_with_workers_says_nothing_of_ray_and_leaves_no_process(
     out, err = whole.communicate(timeout=HANGS)
     assert (whole.returncode, err) == (0, "")
     assert "ray" not in out.lower().replace(str(longer).lower(), "")
-    assert out.splitlines()[0] == f"run two in {longer / 'runs' / 'two'}"
+    assert out.splitlines()[0] == f"run two in {longer / 'runs' / 'two'}, with 2 workers"
     assert "warning: 2 processors, but a window of 2 proposals keeps about 1 busy; set a larger `window` " in out
     assert_same_table(longer / "runs" / "two", finished)
     assert _session(whole.pid) == []

@@ -59,7 +59,7 @@ def test_a_search_leaves_a_store_its_profile_and_a_table_that_pandas_reads(finis
 def test_what_was_announced_and_summed_up_is_what_was_done(gatesearch: Gatesearch, here: Path) -> None:
     said = gatesearch(*SEARCH, "--seed", "3", "--proposals", "2")
     assert (said.status, said.err) == (0, "")
-    assert f"run tiny-1 in {here / 'runs' / 'tiny-1'}\n" in said.out
+    assert f"run tiny-1 in {here / 'runs' / 'tiny-1'}, " in said.out
     assert "3 given cells, 2 proposals (paper), tasks xml, arithmetic; seed 3\n" in said.out
     assert "for the 9 trials of the given cells" in said.out  # 3 cells, each on memorization and two tasks
     assert f"the table is {here / 'runs' / 'tiny-1' / 'leaderboard.csv'}\n" in said.out
@@ -190,7 +190,7 @@ def test_a_folder_with_brackets_in_its_name_is_named_as_it_is(
     monkeypatch.setenv("GATESEARCH_RUNS", str(folder))
     said = gatesearch(*SIMULATED, "b", "--proposals", "0")
     assert said.status == 0
-    assert f"run b in {folder / 'b'}\n" in said.out
+    assert f"run b in {folder / 'b'}, " in said.out
 
 
 def test_a_run_is_called_after_its_profile_whatever_the_file_is_called(gatesearch: Gatesearch, here: Path) -> None:

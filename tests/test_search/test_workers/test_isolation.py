@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,22 @@ def test_a_process_that_does_not_start_is_told_with_its_last_words_and_leaves_no
     assert psutil.Process().children() == []
     if sys.platform == "linux":
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="states of processes are read as Linux tells them")
+def test_the_time_in_which_a_worker_process_is_stopped_does_not_count(
+    worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import os, signal, time; from multiprocessing.connection import Connection; import sys; "
+        "connection = Connection(int(sys.argv[3])); connection.send_bytes(b''); "
+        "[connection.recv_bytes() for _ in range(3)]; os.kill(os.getpid(), signal.SIGSTOP); "
+        "connection.send_bytes(b'result'); time.sleep(60)"
+    )
+    monkeypatch.setattr(worker_main, "_START", program)
+    worker.limits = replace(worker.limits, stalled_seconds=1.0)
+    threading.Timer(4.0, lambda: psutil.Process().children()[0].resume()).start()
+    assert worker.run(b"job", "task", lambda: b"task") == b"result"
 
 
 def test_a_worker_process_has_neither_pythonpath_nor_the_working_directory_on_its_path(
