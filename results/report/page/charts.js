@@ -1,0 +1,14 @@
+// Charts, and the reload of the page of a running search.
+function embed(place, spec) {
+  const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } };
+  window.vegaEmbed(place, spec, options).catch((error) => console.error(error));
+}
+for (const place of document.querySelectorAll(".chart[data-spec]")) {
+  embed(place, JSON.parse(document.getElementById(place.dataset.spec).textContent));
+}
+
+const seconds = Number(document.body.dataset.refresh);
+if (seconds) {
+  window.scrollTo(0, Number(recall("scroll")));
+  window.setInterval(() => { keep("scroll", String(window.scrollY)); window.location.reload(); }, 1000 * seconds);
+}
