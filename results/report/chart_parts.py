@@ -39,7 +39,7 @@ def of_cells(cells: Sequence[str], present: set[str]) -> tuple[alt.Color, alt.St
     } | references
     colours = [styles[cell][0] for cell in names]
     dashes = [list(styles[cell][1]) for cell in names]
-    legend = alt.Legend(symbolOpacity=1, symbolStrokeWidth=2, symbolSize=300)
+    legend = alt.Legend(symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=2, symbolSize=300)
     return (
         alt.Color("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend),
         alt.StrokeDash("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend),

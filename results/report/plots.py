@@ -317,7 +317,7 @@ def matches_chart(matches: Sequence[Match], order: Sequence[str]) -> Spec:
     ]
     zero = alt.Chart(rows_of({"zero": [0]})).mark_rule(color=_BLACK, strokeWidth=2).encode(alt.X("zero:Q"))
     bars = alt.Chart(rows).mark_rule(strokeWidth=1.6)
-    bars = bars.encode(alt.X("low:Q", title=f"better than the GRU by, {unit}"), y, colour, x2="high:Q", tooltip=tooltip)
+    bars = bars.encode(alt.X("low:Q", title=f"{unit}, above 0: better"), y, colour, x2="high:Q", tooltip=tooltip)
     dots = alt.Chart(rows).mark_point(filled=True, size=60, opacity=1)
     dots = dots.encode(alt.X("effect:Q"), y, colour, shape, tooltip=tooltip)
     return spec_of(zero + bars + dots, 18 * max(len(shown), 2) + 10)

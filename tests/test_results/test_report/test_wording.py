@@ -1,0 +1,39 @@
+"""Words of the report for states, reasons and verdicts."""
+
+import pytest
+
+from results.report.wording import STATES, reason_words, verdict_words
+from results.scores.verdict import Kind, RunVerdict
+from results.store.words import TrialState
+
+
+def test_every_state_is_explained() -> None:
+    assert set(STATES) == set(TrialState)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("not above the best constant guess, N at step N", "not above the best constant guess"),
+        ("the gradient is not finite at step N", "the gradient is not finite"),
+        ("killed by signal N", "killed by signal"),
+        (
+            "given up after N tries: the process ended",
+            "given up after \N{HORIZONTAL ELLIPSIS} tries: the process ended",
+        ),
+        ("task 'mine': KeyError", "task 'mine': KeyError"),
+        ("NaN in the loss", "NaN in the loss"),
+        ("N", "N"),
+    ],
+)
+def test_reasons_have_no_numbers_that_differ_between_trials(reason: str, words: str) -> None:
+    assert reason_words(reason) == words
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_of_verdict_has_a_tile(kind: Kind) -> None:
+    verdict = RunVerdict(kind, ("A sentence.",), cell="g1234abcd", better=("xml", "music"))
+    title, note = verdict_words(verdict, searched=True)
+    assert title
+    assert note
+    assert ("xml, music" in note) == (kind is Kind.BETTER)
