@@ -14,8 +14,8 @@ import pandas as pd
 from results.report.chart_parts import Spec, of_cells, rows_of, spec_of
 from results.report.colours import COLOURS, GREY, GRU_COLOUR
 
-DETAIL_DATA = "lines"
-"""Name of the data of `detail_chart`, which the page's script puts in: rows of cell, step, validation."""
+DETAIL_DATA, POINTER_DATA = "lines", "pointer"
+"""Names of the data of `detail_chart`, which the page's script puts in."""
 
 
 def curves_chart(curves: pd.DataFrame, means: pd.DataFrame, metric: str, cells: Sequence[str]) -> Spec:
@@ -79,23 +79,16 @@ def gradients_chart(gradients: pd.DataFrame, column: str, title: str, cells: Seq
 def detail_chart() -> Spec:
     """Return the chart of the curves of one or two cells beside the GRU's; the page's script puts their rows in.
 
-    The script also names the cells in the domains of the colours, the GRU last.
+    Rows of `DETAIL_DATA` are lines: cell, step, validation. Rows of `POINTER_DATA` are the values of all lines in
+    words, v0, v1, ..., by step. The script also names the cells, in the domain of the colours and in the tooltip.
     """
-    colours = [COLOURS[0], COLOURS[1], GRU_COLOUR]
     x = alt.X("step:Q", title="training steps", axis=alt.Axis(tickCount=4))
     y = alt.Y("validation:Q", title=None, scale=alt.Scale(zero=False))
-    scale = alt.Scale(domain=["first", "second", "gru"], range=colours)
-    tooltip = [
-        alt.Tooltip("cell:N"),
-        alt.Tooltip("step:Q", title="training steps", format=","),
-        alt.Tooltip("validation:Q", format=".4f"),
-    ]
-    nearest = alt.selection_point(nearest=True, on="pointermove", empty=False)
-    base = alt.Chart(alt.NamedData(DETAIL_DATA)).encode(x, y, alt.Color("cell:N", title=None, scale=scale))
-    points = base.mark_point(filled=True, size=50).encode(
-        opacity=alt.condition(nearest, alt.value(1), alt.value(0)), tooltip=tooltip
-    )
-    return spec_of(base.mark_line(strokeWidth=2.0) + points.add_params(nearest), 170)
+    legend = alt.Legend(symbolType="stroke", symbolStrokeWidth=2)
+    scale = alt.Scale(domain=["first", "second", "gru"], range=[COLOURS[0], COLOURS[1], GRU_COLOUR])
+    lines = alt.Chart(alt.NamedData(DETAIL_DATA)).mark_line(strokeWidth=2.0)
+    lines = lines.encode(x, y, alt.Color("cell:N", title=None, scale=scale, legend=legend))
+    return spec_of(lines + _rule(alt.NamedData(POINTER_DATA), "step", []), 170)
 
 
 def _pointer(rows: pd.DataFrame, axis: str, value: str, form: str, cells: Sequence[str]) -> alt.Chart:
@@ -107,7 +100,7 @@ def _pointer(rows: pd.DataFrame, axis: str, value: str, form: str, cells: Sequen
     present = [cell for cell in cells if cell in lines] + [cell for cell in lines if cell not in cells]
     places = np.sort(rows[axis].unique())
     columns: dict[str, Any] = {axis: places}
-    tooltip = [alt.Tooltip(f"{axis}:Q", format=",")]
+    tooltip = []
     for k, cell in enumerate(present):
         at, values = lines[cell][axis].to_numpy(np.float64), lines[cell][value].to_numpy(np.float64)
         nearest = np.abs(at[:, None] - places[None, :].astype(np.float64)).argmin(axis=0)
@@ -116,17 +109,23 @@ def _pointer(rows: pd.DataFrame, axis: str, value: str, form: str, cells: Sequen
         words = [format(number, form) if known else "" for number, known in zip(values[nearest], inside, strict=True)]
         columns[f"v{k}"] = words
         tooltip.append(alt.Tooltip(f"v{k}:N", title=_title(str(cell))))
-    nearest_place = alt.selection_point(nearest=True, on="pointermove", encodings=["x"], empty=False)
-    return (
-        alt.Chart(rows_of(columns))
+    return _rule(rows_of(columns), axis, tooltip)
+
+
+def _rule(data: Any, axis: str, tooltip: list[alt.Tooltip]) -> alt.Chart:
+    """Return the layer of a line at the place of the axis that is nearest to the pointer, with its tooltip."""
+    nearest = alt.selection_point(nearest=True, on="pointermove", encodings=["x"], empty=False)
+    chart: alt.Chart = (
+        alt.Chart(data)
         .mark_rule(color=GREY, strokeWidth=1)
         .encode(
             alt.X(f"{axis}:Q"),
-            opacity=alt.condition(nearest_place, alt.value(0.7), alt.value(0)),
-            tooltip=tooltip,
+            opacity=alt.condition(nearest, alt.value(0.7), alt.value(0)),
+            tooltip=[alt.Tooltip(f"{axis}:Q", format=","), *tooltip],
         )
-        .add_params(nearest_place)
+        .add_params(nearest)
     )
+    return chart
 
 
 def _title(name: str) -> str:

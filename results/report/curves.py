@@ -64,11 +64,13 @@ def difference_curves(curves: pd.DataFrame, *, higher: bool) -> pd.DataFrame:
     """
     from scipy.special import stdtrit  # slow to import
 
-    references = {repeat: part.sort_values("step") for repeat, part in curves[curves["cell"] == GRU].groupby("repeat")}
+    references = {
+        int(str(repeat)): part.sort_values("step") for repeat, part in curves[curves["cell"] == GRU].groupby("repeat")
+    }
     parts = []
     for (cell, repeat), part in curves[curves["cell"] != GRU].groupby(["cell", "repeat"], sort=False):
-        if repeat in references:
-            gru = references[repeat]
+        gru = references.get(int(str(repeat)))
+        if gru is not None:
             inside = part["step"].between(gru["step"].min(), gru["step"].max())
             own = part[inside]
             gap = own["validation"] - np.interp(own["step"], gru["step"], gru["validation"])
@@ -81,6 +83,7 @@ def difference_curves(curves: pd.DataFrame, *, higher: bool) -> pd.DataFrame:
     with np.errstate(invalid="ignore"):
         reach = stdtrit(pairs - 1, 1.0 - LEVEL / 2.0) * found["std"].to_numpy(np.float64) / np.sqrt(pairs)
     mean = found["mean"].to_numpy(np.float64)
-    frame = found.index.to_frame(index=False)
+    frame: pd.DataFrame = found.index.to_frame(index=False)
     frame = frame.assign(difference=mean, low=mean - reach, high=mean + reach, pairs=found["count"].to_numpy())
-    return frame[pairs == most].reset_index(drop=True)
+    whole: pd.DataFrame = frame[pairs == most].reset_index(drop=True)
+    return whole

@@ -117,7 +117,9 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     shapes = dict(zip(STANDINGS, ("triangle-up", "triangle-down", "diamond", "circle", "cross"), strict=True))
     legend = alt.Legend(title="against the GRU, by corrected tests", titleLimit=400, columns=2, symbolOpacity=1)
     x = alt.X("cost:Q", title=title, scale=alt.Scale(zero=False, padding=20), axis=alt.Axis(tickCount=6))
-    y = alt.Y("score:Q", title="score (GRU = 1)", scale=alt.Scale(zero=False))
+    # A cell that diverged on one seed has any score below 0, which would flatten the others into one line.
+    lowest = alt.Scale(domainMin=0, clamp=True) if (known["score"] < 0).any() else alt.Scale(zero=False)
+    y = alt.Y("score:Q", title="score (GRU = 1)", scale=lowest)
     colour = alt.Color(
         "standing:N", scale=alt.Scale(domain=present, range=[colours[s] for s in present]), legend=legend
     )
@@ -140,12 +142,34 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     bars = alt.Chart(spans).mark_rule(strokeWidth=1.3, opacity=0.6).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
     dots = alt.Chart(rows).mark_point(filled=True, size=62 if few else 34, opacity=1 if few else 0.8)
     dots = dots.encode(x, y, colour, shape, tooltip=tooltip)
+    apart = front[_apart(front, cost, known[cost].max() - known[cost].min(), _height(known["score"]))]
     names = (
-        alt.Chart(rows_of({"cost": front[cost], "score": front["score"], "cell": front["cell"]}))
+        alt.Chart(rows_of({"cost": apart[cost], "score": apart["score"], "cell": apart["cell"]}))
         .mark_text(align="left", baseline="bottom", dx=6, dy=-4, fontSize=11, color=INK)
         .encode(x, y, text=alt.Text("cell:N"))
     )
     return spec_of(steps + bars + dots + names, 280)
+
+
+def _height(scores: pd.Series) -> float:
+    return float(scores.max() - max(0.0, float(scores.min())))
+
+
+def _apart(front: pd.DataFrame, cost: str, width: float, height: float) -> list[bool]:
+    """Return which labels of a front are drawn so that none covers another; better scores come first.
+
+    `width` and `height` are the ranges of the axes. A letter takes about 1.6 % of the width, a line 6 % of the height.
+    """
+    taken: list[tuple[float, float, float]] = []
+    drawn = dict.fromkeys(front.index, False)
+    for index, row in front.sort_values("score", ascending=False).iterrows():
+        left, score = float(row[cost]), float(row["score"])
+        right = left + 0.016 * width * (len(str(row["cell"])) + 2)
+        free = all(right < a or b < left or abs(score - other) > 0.06 * height for a, b, other in taken)
+        if free:
+            taken.append((left, right, score))
+            drawn[index] = True
+    return list(drawn.values())
 
 
 def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:

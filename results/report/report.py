@@ -29,7 +29,7 @@ from results.report.described import Described, described
 from results.report.details import MOST_DETAILS, details, drawing_of, packed
 from results.report.front import COSTS, front_points, front_words
 from results.report.page_table import MOST_ROWS, groups, headings
-from results.report.wording import STATES, reason_words, verdict_words
+from results.report.wording import STATES, reason_words, verdict_words, worse_tasks
 from results.scores.estimates import GRU, LSTM, VALIDATION, picks
 from results.scores.importance import SPLITS, importance, marginals
 from results.scores.motifs import REAL, motifs
@@ -127,6 +127,7 @@ class _Page:
         self.frame, self.kind = leaderboard(store, tasks), score_kind(store)
         self.known = known_of(store, tasks, self.frame)
         self.verdict = verdict(self.known)
+        self.worse = worse_tasks(self.verdict, (*self.known.confirmed, *self.known.named))
         self.points = front_points(self.frame, tasks)
         self.picks = picks(store)
         # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
@@ -153,7 +154,8 @@ class _Page:
             by_gain=self.kind is ScoreKind.GAIN,
             simulated=SIMULATED if self.store.simulated else "",
             verdict=_pieces(self.verdict.text),
-            better=bool(self.verdict.better),
+            better=bool(self.verdict.better) and not self.worse,
+            below_zero=bool((self.points["score"] < 0).any()),
             run=self.known.run,
             finished=self.store.finished,
             searched=self.searched,
@@ -208,7 +210,7 @@ class _Page:
     def _tiles(self) -> list[tuple[str, str, str]]:
         """Return title, value and note of each tile at the top; the first is the verdict."""
         counts = funnel(self.store)
-        tiles = [("verdict", *verdict_words(self.verdict, searched=self.searched))]
+        tiles = [("verdict", *verdict_words(self.verdict, self.worse, searched=self.searched))]
         what = "best found" if self.searched else "best other than GRU and LSTM"
         if self.best:
             row = self.frame.loc[self.best[0].id]
@@ -336,7 +338,7 @@ class _Page:
             known.get(cell) or described(self.store, cell, None if pd.isna(names[cell]) else str(names[cell]))
             for cell in ids
         ]
-        chart = {"chart": curve_plots.detail_chart(), "data": curve_plots.DETAIL_DATA}
+        chart = {"chart": curve_plots.detail_chart(), "data": [curve_plots.DETAIL_DATA, curve_plots.POINTER_DATA]}
         looks = {"colours": COLOURS[:2], "gruColour": GRU_COLOUR}
         return packed(details(self.store, self.picks, cells, self.tasks) | chart | looks)
 
@@ -345,7 +347,8 @@ class _Page:
         frame = trial_reasons(self.store)
         frame["reason"] = frame["reason"].map(reason_words)
         counts = frame.groupby(["task", "state", "reason"], sort=False)["trials"].sum().reset_index()
-        return counts.sort_values("trials", ascending=False, kind="stable").to_dict("records")
+        rows = counts.sort_values("trials", ascending=False, kind="stable").to_dict("records")
+        return [{str(name): value for name, value in row.items()} for row in rows]
 
     def _changes(self, family: Sequence[Relative]) -> dict[str, tuple[list[Change], int, str, str]]:
         """Return for each child of the tree its changed lines, how many more there are, and its mutations in words.

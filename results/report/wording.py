@@ -1,7 +1,10 @@
 """Words of the report for what stores keep as short terms: states of trials and the reasons of lost ones."""
 
 import re
+from collections.abc import Iterable, Sequence
 
+from results.scores.finding import Standing
+from results.scores.match import Match
 from results.scores.verdict import Kind, RunVerdict
 from results.store.words import TrialState
 
@@ -17,27 +20,41 @@ STATES = {
 }
 """Meanings of the states of trials."""
 
-# Places and amounts that differ from trial to trial: `N` is what `results.tables.failures` groups reasons by.
-_PLACE = re.compile(r",?\s*(?:\bN(?: nats| bits)?\s+)?\b(?:at|after|in) (?:step|epoch) N\b")
-_LAST = re.compile(r"[,:]?\s*\bN\b$")
-_NUMBER = re.compile(r"\bN\b")
+# What differs from trial to trial; `N` is what `results.tables.failures` puts in the place of numbers.
+_LEFT_OUT = (
+    (re.compile(r",\s*N\b,?(?=\s|$)"), ""),  # an amount between commas
+    (re.compile(r",?\s*\b(?:at|after|in) (?:step|epoch) N\b"), ""),
+    (re.compile(r",?\s*\bby more than N standard errors\b"), " beyond the noise"),
+    (re.compile(r"[,:]?\s*\bN\b$"), ""),
+    (re.compile(r"\bN\b"), "\N{HORIZONTAL ELLIPSIS}"),
+)
 
 
 def reason_words(reason: str) -> str:
     """Return a reason that stands for many trials, without the numbers that differ between them."""
-    text = _LAST.sub("", _PLACE.sub("", reason))
-    return _NUMBER.sub("\N{HORIZONTAL ELLIPSIS}", text).strip() or reason
+    text = reason
+    for pattern, words in _LEFT_OUT:
+        text = pattern.sub(words, text)
+    return text.strip() or reason
 
 
-def verdict_words(verdict: RunVerdict, *, searched: bool) -> tuple[str, str]:
+def worse_tasks(verdict: RunVerdict, matches: Iterable[Match]) -> tuple[str, ...]:
+    """Return the tasks on which the cell of a verdict is worse than the GRU or the LSTM."""
+    tasks = (m.task for m in matches if m.cell == verdict.cell and m.standing is Standing.WORSE)
+    return tuple(dict.fromkeys(tasks))
+
+
+def verdict_words(verdict: RunVerdict, worse: Sequence[str], *, searched: bool) -> tuple[str, str]:
     """Return the verdict of a run in few words for a tile, and a note; the sentences are beside it.
 
-    `searched`: whether the run proposed cells; other runs judge given ones.
+    `worse` are the tasks of `worse_tasks`. `searched`: whether the run proposed cells; other runs judge given ones.
     """
     cell = verdict.cell or ""
     match verdict.kind:
         case Kind.BETTER:
-            return f"{cell} is better", f"than GRU and LSTM on {', '.join(verdict.better)}"
+            but = f"; worse than one of them on {', '.join(worse)}" if worse else ""
+            on = "on some tasks" if worse else ""
+            return f"{cell} is better {on}".strip(), f"than GRU and LSTM on {', '.join(verdict.better)}{but}"
         case Kind.NEAR:
             return "none shown to be better", f"than GRU and LSTM; the nearest is {cell}, undecided"
         case Kind.NOT_BETTER:

@@ -28,9 +28,20 @@ function side(cell) {
   return figure;
 }
 
+/** Return rows of all values in words, by step: each line has that of its nearest step, within its ends. */
+function pointed(cells, task) {
+  const curves = cells.map((cell) => cell.curves[task] ?? [[], []]);
+  const places = [...new Set(curves.flatMap(([steps]) => steps))].sort((a, b) => a - b);
+  return places.map((step) => Object.fromEntries([["step", step], ...curves.map(([steps, values], k) => {
+    if (!steps.length || step < steps[0] || step > steps.at(-1)) return [`v${k}`, ""];
+    const nearest = steps.reduce((best, at, i) => Math.abs(at - step) < Math.abs(steps[best] - step) ? i : best, 0);
+    return [`v${k}`, values[nearest].toFixed(4)];
+  })]));
+}
+
 /** Return a panel with the drawings, formulas and learning curves of one or two cells. */
 function panelOf(all, cells, gru) {
-  const panel = element("div", { className: "panel" }, element("div", { className: "sides" }, ...cells.map(side)));
+  const panel = element("div", { className: cells.length === 1 ? "panel one" : "panel" }, element("div", { className: "sides" }, ...cells.map(side)));
   const curves = element("div", { className: "curves" });
   for (const [task, metric] of Object.entries(all.tasks)) {
     if (!cells.some((cell) => cell.curves[task])) continue;
@@ -39,11 +50,15 @@ function panelOf(all, cells, gru) {
       const [steps, values] = cell.curves[task] ?? [[], []];
       return steps.map((step, k) => ({ cell: cell.label, step, validation: values[k] }));
     });
-    const text = JSON.stringify(all.chart), spec = JSON.parse(text);
-    spec.datasets = { ...spec.datasets, [all.data]: rows };
+    const spec = JSON.parse(JSON.stringify(all.chart)), [lines, pointer] = all.data;
+    spec.datasets = { ...spec.datasets, [lines]: rows, [pointer]: pointed(shown, task) };
     const domain = shown.map((cell) => cell.label);
     const range = [...all.colours.slice(0, domain.length - (gru ? 1 : 0)), ...(gru ? [all.gruColour] : [])];
-    for (const layer of spec.layer) if (layer.encoding.color) layer.encoding.color.scale = { domain, range };
+    for (const layer of spec.layer) {
+      if (layer.encoding.color) layer.encoding.color.scale = { domain, range };
+      // A title becomes part of an expression, so quotation marks are replaced.
+      if (layer.encoding.tooltip) layer.encoding.tooltip.push(...domain.map((name, k) => ({ field: `v${k}`, type: "nominal", title: name.replace(/["`]/g, "'").replaceAll("\\", "/") })));
+    }
     const place = element("div", { className: "chart" });
     curves.append(element("div", {}, element("h3", {}, task, element("span", { className: "soft", textContent: ` validation ${metric}` })), place));
     place.spec = spec;

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from results.report import colours as colours_of_page
 from results.report import plots
 from results.report.front import front_points, front_words
 from results.report.page_table import MOST_ROWS
@@ -373,10 +374,10 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert drawn["tanh"]["score"] == pytest.approx(frame.loc[frame["name"] == "tanh", "score"].iloc[0], rel=1e-5)
     colours = next(layer["encoding"]["color"]["scale"] for layer in chart["layer"] if "color" in layer["encoding"])
     known = dict(zip(colours["domain"], colours["range"], strict=True))
-    assert known["worse on some task, better on none"] == plots.WORSE
-    assert known["better on some task, worse on none"] == plots.BETTER
+    assert known["worse on some task, better on none"] == colours_of_page.WORSE
+    assert known["better on some task, worse on none"] == colours_of_page.BETTER
     assert "worse on some task, better on none" not in front_words(points[points["cell"] != "tanh"])
-    assert not {plots.BETTER, plots.WORSE} & set(plots.COLOURS)
+    assert not {colours_of_page.BETTER, colours_of_page.WORSE} & set(colours_of_page.COLOURS)
 
 
 def test_the_rungs_of_a_run_with_halving_take_the_place_of_the_stages(tmp_path: Path) -> None:
