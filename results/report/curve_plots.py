@@ -53,7 +53,7 @@ def differences_chart(differences: pd.DataFrame, metric: str, cells: Sequence[st
     rows = rows_of({name: differences[name] for name in names})
     colour, dash = of_cells(cells, set(differences["cell"]))
     x = alt.X("step:Q", title="training steps", axis=alt.Axis(tickCount=5))
-    y = alt.Y("difference:Q", title=f"{metric}: gain on GRU", scale=alt.Scale(zero=True))
+    y = alt.Y("difference:Q", title=f"better than GRU by ({metric})", scale=alt.Scale(zero=True))
     zero = alt.Chart(rows_of({"zero": [0]})).mark_rule(color=GRU_COLOUR, strokeWidth=2.2).encode(alt.Y("zero:Q"))
     band = alt.Chart(rows).mark_area(opacity=0.14).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
     line = alt.Chart(rows).mark_line(strokeWidth=2.0).encode(x, y, colour, dash)

@@ -115,7 +115,7 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     present = [standing for standing in STANDINGS if (known["standing"] == standing).any()]
     colours = dict(zip(STANDINGS, (BETTER, WORSE, _ORANGE, _BLUE, GREY), strict=True))
     shapes = dict(zip(STANDINGS, ("triangle-up", "triangle-down", "diamond", "circle", "cross"), strict=True))
-    legend = alt.Legend(title="against the GRU, by corrected tests", titleLimit=400, columns=2, symbolOpacity=1)
+    legend = alt.Legend(title="against the GRU, by corrected tests", titleLimit=400, columns=1, symbolOpacity=1)
     x = alt.X("cost:Q", title=title, scale=alt.Scale(zero=False, padding=20), axis=alt.Axis(tickCount=6))
     # A cell that diverged on one seed has any score below 0, which would flatten the others into one line.
     lowest = alt.Scale(domainMin=0, clamp=True) if (known["score"] < 0).any() else alt.Scale(zero=False)

@@ -417,7 +417,7 @@ def _drawing(cell: Described) -> tuple[Described, Markup | None, int]:
         return cell, None, 300
     width = re.search(r'width="(\d+)', svg)
     assert width is not None
-    return cell, Markup(svg), round(0.72 * int(width[1]))
+    return cell, Markup(svg), round(0.62 * int(width[1]))
 
 
 @cache
