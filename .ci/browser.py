@@ -19,7 +19,7 @@ from selenium.webdriver.common.by import By
 GATESEARCH = Path(sys.executable).with_name("gatesearch")
 LIMIT_SECONDS = 60
 WIDTHS = (1920, 1280, 400)
-COLOUR = re.compile(r"\d+")
+COLOUR, NUMBER = re.compile(r"\d+"), re.compile(r"[-+]?\d[\d,.e+-]*")
 PAPER = 970  # pixels of a landscape page, Letter without its margins; A4 is wider
 
 
@@ -156,6 +156,9 @@ def check_details(driver: webdriver.Chrome) -> None:
     assert "h' = " in opened.find_element(By.CSS_SELECTOR, "pre").text
     assert "gatesearch export" in opened.text
     assert opened.find_elements(By.CSS_SELECTOR, ".chart svg.marks"), "the curves"
+    found = values_at_pointer(driver, f"{panel} .chart svg.marks")
+    assert "gru" in found, found
+    assert all(NUMBER.fullmatch(value) for value in found.values()), found
     driver.execute_script("document.querySelector('tr.cell button.open').click()")
     wait("the details are closed", lambda: not driver.find_elements(By.CSS_SELECTOR, panel))
     driver.execute_script("[...document.querySelectorAll('tr.cell input')].slice(0, 2).forEach(box => box.click())")
@@ -187,26 +190,37 @@ def check_sticky(driver: webdriver.Chrome) -> None:
     assert all(abs(a - b) < 2 for a, b in zip(before, after, strict=True)), (before, after)
 
 
-def check_pointer(driver: webdriver.Chrome) -> None:
-    """Anywhere in a chart of curves, the values of all lines are shown; headings explain themselves."""
-    place = driver.execute_script("""
-        const chart = document.querySelector("#curves .chart svg.marks");
+def values_at_pointer(driver: webdriver.Chrome, selector: str) -> dict[str, str]:
+    """Return what the tooltip of a chart shows with the pointer in its middle, by name."""
+    script = """
+        const chart = document.querySelector(arguments[0]);
         chart.scrollIntoView({block: "center", behavior: "instant"});
         const at = chart.getBoundingClientRect();
-        return [at.left + at.width * 0.6, at.top + at.height * 0.55]""")
-    point(driver, place[0] - 30, place[1])
-    tip = "return document.querySelector('#vg-tooltip-element.visible')?.innerText ?? ''"
+        return [at.left + at.width * 0.6, at.top + at.height * 0.55]"""
+    x, y = driver.execute_script(script, selector)
+    tip = """
+        const rows = [...document.querySelectorAll('#vg-tooltip-element.visible tr')];
+        return Object.fromEntries(rows.map(r => [r.cells[0].textContent, r.cells[1].textContent]))"""
+    moved = 0
 
     def shown() -> bool:
-        point(driver, *place)
-        place[0] += 1
+        nonlocal moved
+        moved += 1
+        point(driver, x - 20 + moved % 40, y)
         return bool(driver.execute_script(tip))
 
-    wait("the values at the pointer", shown)
-    said = driver.execute_script(tip)
-    assert "step" in said, said
-    assert "gru" in said, said
-    assert "lstm" in said, said
+    point(driver, 1, 1)
+    wait(f"the values at the pointer in {selector}", shown)
+    return dict(driver.execute_script(tip))
+
+
+def check_pointer(driver: webdriver.Chrome) -> None:
+    """Anywhere in a chart of curves, the values of all lines are shown; headings explain themselves."""
+    for place in ("#curves .chart svg.marks", "#gradients .chart svg.marks"):
+        found = values_at_pointer(driver, place)
+        assert {"gru", "lstm"} <= set(found), found
+        assert all(NUMBER.fullmatch(value) or not value for value in found.values()), found  # empty: the line has ended
+        assert sum(value != "" for value in found.values()) > 1, found
     driver.execute_script("document.querySelector('th[data-note] button').focus()")
     assert driver.execute_script("return !document.getElementById('tip').hidden"), "the keyboard reaches a tooltip"
     driver.execute_script("document.activeElement.blur()")

@@ -73,14 +73,14 @@ def gradients_chart(gradients: pd.DataFrame, column: str, title: str, cells: Seq
             *of_cells(cells, set(shown["cell"])),
         )
     )
-    return spec_of(chart + _pointer(shown, "k", column, ".3g", cells), 220)
+    return spec_of(chart + _pointer(shown, "k", column, ".3~g", cells), 220)
 
 
 def detail_chart() -> Spec:
     """Return the chart of the curves of one or two cells beside the GRU's; the page's script puts their rows in.
 
-    Rows of `DETAIL_DATA` are lines: cell, step, validation. Rows of `POINTER_DATA` are the values of all lines in
-    words, v0, v1, ..., by step. The script also names the cells, in the domain of the colours and in the tooltip.
+    Rows of `DETAIL_DATA` are lines: cell, step, validation. Rows of `POINTER_DATA` are the values of all lines,
+    v0, v1, ..., by step. The script also names the cells, in the domain of the colours and in the tooltip.
     """
     x = alt.X("step:Q", title="training steps", axis=alt.Axis(tickCount=4))
     y = alt.Y("validation:Q", title=None, scale=alt.Scale(zero=False))
@@ -104,12 +104,12 @@ def _pointer(rows: pd.DataFrame, axis: str, value: str, form: str, cells: Sequen
     for k, cell in enumerate(present):
         at, values = lines[cell][axis].to_numpy(np.float64), lines[cell][value].to_numpy(np.float64)
         nearest = np.abs(at[:, None] - places[None, :].astype(np.float64)).argmin(axis=0)
-        inside = (places >= at[0]) & (places <= at[-1]) & np.isfinite(values[nearest])
-        # Words, because Vega would show a missing number as 0.
-        words = [format(number, form) if known else "" for number, known in zip(values[nearest], inside, strict=True)]
-        columns[f"v{k}"] = words
-        tooltip.append(alt.Tooltip(f"v{k}:N", title=_title(str(cell))))
-    return _rule(rows_of(columns), axis, tooltip)
+        inside = (places >= at[0]) & (places <= at[-1])
+        columns[f"v{k}"] = np.where(inside, values[nearest], np.nan)
+        tooltip.append(alt.Tooltip(f"v{k}:Q", title=_title(str(cell)), format=form))
+    # Vega shows a null as 0, and what is not there as NaN, which the page's script leaves out.
+    known = [{name: value for name, value in row.items() if value is not None} for row in rows_of(columns).values]
+    return _rule(alt.InlineData(values=known), axis, tooltip)
 
 
 def _rule(data: Any, axis: str, tooltip: list[alt.Tooltip]) -> alt.Chart:

@@ -1,6 +1,8 @@
 // Charts, and the reload of the page of a running search.
 function embed(place, spec) {
-  const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } };
+  // A line that ends before the pointer has no value; text of unknown origin becomes text.
+  const sanitize = (value) => Number.isNaN(value) || value === "NaN" ? "" : String(value).replace(/&/g, "&amp;").replace(/</g, "&lt;");
+  const options = { renderer: "svg", tooltip: { sanitize }, actions: { export: true, source: false, compiled: false, editor: false } };
   window.vegaEmbed(place, spec, options).catch((error) => console.error(error));
 }
 for (const place of document.querySelectorAll(".chart[data-spec]")) {

@@ -28,14 +28,14 @@ function side(cell) {
   return figure;
 }
 
-/** Return rows of all values in words, by step: each line has that of its nearest step, within its ends. */
+/** Return rows of all values by step: each line has that of its nearest step, within its ends. */
 function pointed(cells, task) {
   const curves = cells.map((cell) => cell.curves[task] ?? [[], []]);
   const places = [...new Set(curves.flatMap(([steps]) => steps))].sort((a, b) => a - b);
-  return places.map((step) => Object.fromEntries([["step", step], ...curves.map(([steps, values], k) => {
-    if (!steps.length || step < steps[0] || step > steps.at(-1)) return [`v${k}`, ""];
+  return places.map((step) => Object.fromEntries([["step", step], ...curves.flatMap(([steps, values], k) => {
+    if (!steps.length || step < steps[0] || step > steps.at(-1)) return [];
     const nearest = steps.reduce((best, at, i) => Math.abs(at - step) < Math.abs(steps[best] - step) ? i : best, 0);
-    return [`v${k}`, values[nearest].toFixed(4)];
+    return [[`v${k}`, values[nearest]]];
   })]));
 }
 
@@ -57,7 +57,7 @@ function panelOf(all, cells, gru) {
     for (const layer of spec.layer) {
       if (layer.encoding.color) layer.encoding.color.scale = { domain, range };
       // A title becomes part of an expression, so quotation marks are replaced.
-      if (layer.encoding.tooltip) layer.encoding.tooltip.push(...domain.map((name, k) => ({ field: `v${k}`, type: "nominal", title: name.replace(/["`]/g, "'").replaceAll("\\", "/") })));
+      if (layer.encoding.tooltip) layer.encoding.tooltip.push(...domain.map((name, k) => ({ field: `v${k}`, type: "quantitative", format: ".4f", title: name.replace(/["`]/g, "'").replaceAll("\\", "/") })));
     }
     const place = element("div", { className: "chart" });
     curves.append(element("div", {}, element("h3", {}, task, element("span", { className: "soft", textContent: ` validation ${metric}` })), place));

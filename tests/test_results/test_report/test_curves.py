@@ -72,8 +72,8 @@ def test_the_pointer_has_all_values_at_the_nearest_step_and_none_beyond_a_line()
         {"cell": ["gru", "gru", "b"], "step": [10, 20, 10], "validation": [0.25, 0.5, 0.125], "runs": 1, "repeat": 0}
     )
     spec = curves_chart(frame, frame, "accuracy", ["b", "gru"])
-    rows = [row for part in spec["datasets"].values() for row in part if "v0" in row]
-    assert rows == [{"step": 10, "v0": "0.1250", "v1": "0.2500"}, {"step": 20, "v0": "", "v1": "0.5000"}]
+    rows = [row for part in spec["datasets"].values() for row in part if "v1" in row]
+    assert rows == [{"step": 10, "v0": 0.125, "v1": 0.25}, {"step": 20, "v1": 0.5}]
     (layer,) = (layer for layer in spec["layer"] if layer["mark"]["type"] == "rule")
     assert [entry["title"] for entry in layer["encoding"]["tooltip"][1:]] == ["b", "gru"]
     colours = spec["layer"][1]["encoding"]["color"]["scale"]
