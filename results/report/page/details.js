@@ -131,23 +131,29 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
 {
   const tip = element("div", { className: "tip", role: "tooltip", id: "tip", hidden: true });
   document.body.append(tip);
-  for (const place of document.querySelectorAll("[title]")) {
-    place.dataset.note = place.title;
-    place.removeAttribute("title");
+  for (const titled of document.querySelectorAll("[title]")) {
+    titled.dataset.note = titled.title;
+    titled.removeAttribute("title");
   }
-  const showTip = (event) => {
-    const place = event.target.closest?.("[data-note]");
-    tip.hidden = !place || !place.dataset.note;
-    if (tip.hidden) return;
-    tip.textContent = place.dataset.note;
-    event.target.setAttribute("aria-describedby", "tip");
-    const at = place.getBoundingClientRect(), own = tip.getBoundingClientRect();
+  let shown = null;
+  const place = () => {
+    const at = shown.getBoundingClientRect(), own = tip.getBoundingClientRect();
     const below = at.bottom + 6 + own.height < window.innerHeight;
     tip.style.left = `${Math.max(8, Math.min(at.left, window.innerWidth - own.width - 8))}px`;
     tip.style.top = `${below ? at.bottom + 6 : Math.max(4, at.top - own.height - 6)}px`;
   };
+  const showTip = (event) => {
+    shown = event.target.closest?.("[data-note]");
+    tip.hidden = !shown?.dataset.note;
+    if (tip.hidden) return;
+    tip.textContent = shown.dataset.note;
+    event.target.setAttribute("aria-describedby", "tip");
+    place();
+  };
   document.addEventListener("pointerover", showTip);
   document.addEventListener("focusin", showTip);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
-  document.addEventListener("scroll", () => { tip.hidden = true; }, true);
+  document.addEventListener("scroll", () => { // the keyboard scrolls to what it reaches
+    if (!tip.hidden && shown.contains(document.activeElement)) place(); else tip.hidden = true;
+  }, true);
 }
