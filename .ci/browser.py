@@ -1,9 +1,10 @@
-"""The report as a reader sees it, in headless Chromium: nothing fails, nothing is fetched, sorting and search work.
+"""The report as a reader sees it, in headless Chromium: nothing fails, nothing is fetched, and every control works.
 
-Usage: browser.py RUN [FOLDER]; with FOLDER, screenshots at 1280 and 400 pixels are left there.
+Usage: browser.py RUN [FOLDER]; with FOLDER, screenshots at 1920, 1280 and 400 pixels, light and dark, are left there.
 """
 
 import base64
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from selenium.webdriver.common.by import By
 
 GATESEARCH = Path(sys.executable).with_name("gatesearch")
 LIMIT_SECONDS = 60
-WIDTHS = (1280, 400)
+WIDTHS = (1920, 1280, 400)
+COLOUR, NUMBER = re.compile(r"\d+"), re.compile(r"[-+]?\d[\d,.e+-]*")
 PAPER = 970  # pixels of a landscape page, Letter without its margins; A4 is wider
 
 
@@ -53,8 +55,30 @@ def column(driver: webdriver.Chrome, heading: str) -> list[str]:
     script = """
         const table = document.querySelector("table[data-sortable]");
         const place = [...table.tHead.rows[0].cells].findIndex(c => c.textContent === arguments[0]);
-        return [...table.tBodies[0].rows].filter(r => !r.hidden).map(r => r.cells[place].textContent)"""
+        return [...table.querySelectorAll("tr.cell")].filter(r => !r.hidden).map(r => r.cells[place].textContent)"""
     return list(driver.execute_script(script, heading))
+
+
+def numbers(driver: webdriver.Chrome, heading: str) -> list[list[float]]:
+    """Return the numbers of a column for the rows that are shown, by part of the table."""
+    script = """
+        const table = document.querySelector("table[data-sortable]");
+        const place = [...table.tHead.rows[0].cells].findIndex(c => c.textContent === arguments[0]);
+        return [...table.tBodies].map(b => [...b.querySelectorAll("tr.cell")]
+            .filter(r => !r.hidden && r.cells[place].dataset.value).map(r => Number(r.cells[place].dataset.value)))"""
+    return list(driver.execute_script(script, heading))
+
+
+def search_for(driver: webdriver.Chrome, text: str) -> None:
+    search = driver.find_element(By.CSS_SELECTOR, "input[type=search]")
+    driver.execute_script(
+        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))", search, text
+    )
+
+
+def point(driver: webdriver.Chrome, x: float, y: float) -> None:
+    """Move the pointer to a place of the window."""
+    driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
 
 
 def click(driver: webdriver.Chrome, heading: str) -> None:
@@ -63,47 +87,187 @@ def click(driver: webdriver.Chrome, heading: str) -> None:
     driver.execute_script("arguments[0].click()", button)
 
 
-def check_table(driver: webdriver.Chrome) -> None:
+def check_order(driver: webdriver.Chrome) -> None:
+    """Each part of the table is sorted by itself."""
     before = column(driver, "cell")
     assert len(before) > 5, before
-    script = "return [...document.querySelectorAll('table[data-sortable] tbody tr')].map(r => r.offsetHeight)"
-    heights = [height for height in driver.execute_script(script) if height]
-    assert max(heights) < 40, f"a row is one line until it is clicked, and these are {heights} pixels high"
-    driver.execute_script("document.querySelector('table[data-sortable] tbody td.formula').click()")
-    assert driver.execute_script(script)[0] > heights[0], "a click on a row shows its whole formula"
     click(driver, "score")
-    scores = [float(text) for text in column(driver, "score") if text]
-    assert scores == sorted(scores, reverse=True), scores
+    parts = numbers(driver, "score")
+    assert all(part == sorted(part, reverse=True) for part in parts), parts
     click(driver, "score")
-    scores = [float(text) for text in column(driver, "score") if text]
-    assert scores == sorted(scores), scores
+    parts = numbers(driver, "score")
+    assert all(part == sorted(part) for part in parts), parts
+    script = """
+        return [...document.querySelectorAll("table[data-sortable] tbody")].map(b => [...b.querySelectorAll("tr.cell")]
+            .filter(r => !r.hidden).map(r => r.cells[1].textContent))"""
     click(driver, "cell")
-    names = column(driver, "cell")
-    assert names == sorted(names), names
-    search = driver.find_element(By.CSS_SELECTOR, "input[type=search]")
-    search.send_keys("lstm")
+    names = driver.execute_script(script)
+    assert all(part == sorted(part) for part in names), names
+
+
+def check_search(driver: webdriver.Chrome) -> None:
+    """Words, phrases and conditions on numbers find rows, and survive a reload."""
+    search_for(driver, "lstm")
     assert "lstm" in column(driver, "name")
-    script = "return [...document.querySelectorAll('table[data-sortable] tbody tr')].filter(r => !r.hidden)"
+    script = "return [...document.querySelectorAll('table[data-sortable] tr.cell')].filter(r => !r.hidden)"
     rows = driver.execute_script(f"{script}.map(r => r.textContent)")
     assert all("lstm" in row for row in rows), rows
-    search.clear()
-    search.send_keys("no such cell")
+    search_for(driver, '"tanh(linear(x) + linear(r * h))" gru')
+    assert "gru" in column(driver, "name")
+    assert "lstm" not in column(driver, "name")
+    search_for(driver, "")
+    driver.execute_script("document.querySelector('button.all').click()")  # hidden if there are few rows
+    every = [value for part in numbers(driver, "score") for value in part]
+    for text, right in (
+        ("score > 0.5", sum(value > 0.5 for value in every)),
+        ("score<=0.5", sum(value <= 0.5 for value in every)),
+        ("score > 50 % score < 1", sum(0.5 < value < 1 for value in every)),
+    ):
+        search_for(driver, text)
+        found = [value for part in numbers(driver, "score") for value in part]
+        assert len(found) == len(column(driver, "cell")) == right, (text, found, every)
+    search_for(driver, "scor > 0.5")
+    assert column(driver, "cell") == []
+    said = driver.find_element(By.CSS_SELECTOR, "output").text
+    assert said.startswith("'scor' is no column with numbers; these are: rank, score,"), said
+    search_for(driver, "no such cell")
     assert column(driver, "cell") == []
     assert driver.find_element(By.CSS_SELECTOR, "output").text.startswith("0 of 0")
-    search.clear()
-    search.send_keys(before[0])
-    assert column(driver, "cell") == [before[0]]
+    search_for(driver, "")
+    first = column(driver, "cell")[0]
+    search_for(driver, first)
+    left = column(driver, "cell")
+    assert first in left, left  # and its children, whose rows name it
+    assert len(left) < len(every), left
     driver.refresh()  # what was typed and sorted by is still there
-    wait("the page came back", lambda: column(driver, "cell") == [before[0]])
+    wait("the page came back", lambda: column(driver, "cell") == left)
+    search_for(driver, "")
+
+
+def check_details(driver: webdriver.Chrome) -> None:
+    """A click on a row opens the cell; two chosen cells are side by side."""
+    script = "return [...document.querySelectorAll('table[data-sortable] tr.cell')].map(r => r.offsetHeight)"
+    heights = [height for height in driver.execute_script(script) if height]
+    assert max(heights) < 40, f"a row is one line, and these are {heights} pixels high"
+    click(driver, "rank")
+    driver.execute_script("document.querySelector('tr.cell td.formula').click()")
+    panel = "tr.detail .panel"
+    wait("the details are drawn", lambda: drawn(driver) and bool(driver.find_elements(By.CSS_SELECTOR, panel)))
+    opened = driver.find_element(By.CSS_SELECTOR, panel)
+    assert opened.find_elements(By.CSS_SELECTOR, ".drawing svg"), "the drawing"
+    assert "h' = " in opened.find_element(By.CSS_SELECTOR, "pre").text
+    assert "gatesearch export" in opened.text
+    assert opened.find_elements(By.CSS_SELECTOR, ".chart svg.marks"), "the curves"
+    found = values_at_pointer(driver, f"{panel} .chart svg.marks")
+    assert "gru" in found, found
+    assert all(NUMBER.fullmatch(value) for value in found.values()), found
+    driver.execute_script("document.querySelector('tr.cell button.open').click()")
+    wait("the details are closed", lambda: not driver.find_elements(By.CSS_SELECTOR, panel))
+    driver.execute_script("[...document.querySelectorAll('tr.cell input')].slice(0, 2).forEach(box => box.click())")
+    compared = "#compare figure.cell"
+    wait("two cells side by side", lambda: len(driver.find_elements(By.CSS_SELECTOR, compared)) == 2 and drawn(driver))
+    names = column(driver, "cell")[:2]
+    heads = driver.execute_script("return [...document.querySelectorAll('#compare thead th')].map(h => h.textContent)")
+    assert len(set(heads[1:])) == 2, (heads, names)
+    driver.execute_script("document.querySelector('#compare button').click()")
+    wait("the comparison is closed", lambda: not driver.find_elements(By.CSS_SELECTOR, compared))
+
+
+def check_sticky(driver: webdriver.Chrome) -> None:
+    """The heading and the names stay where they are while the table scrolls."""
+    script = """
+        const box = document.querySelector(".scroll.table"), head = box.querySelector("thead th.fixed-3");
+        const cell = box.querySelector("tr.cell td.fixed-3");
+        const place = () => [head.getBoundingClientRect().top, cell.getBoundingClientRect().left];
+        box.scrollTo(0, 0);
+        const before = place();
+        box.scrollTo({left: 200, top: 60, behavior: "instant"});
+        const after = place(), moved = box.scrollLeft;
+        box.scrollTo(0, 0);
+        return [before, after, moved]"""
+    resize(driver, WIDTHS[1], 900)
+    before, after, moved = driver.execute_script(script)
+    resize(driver, WIDTHS[-1], 900)
+    assert moved > 0, "the table is wide"
+    assert all(abs(a - b) < 2 for a, b in zip(before, after, strict=True)), (before, after)
+
+
+def values_at_pointer(driver: webdriver.Chrome, selector: str) -> dict[str, str]:
+    """Return what the tooltip of a chart shows with the pointer in its middle, by name."""
+    script = """
+        const chart = document.querySelector(arguments[0]);
+        chart.scrollIntoView({block: "center", behavior: "instant"});
+        const at = chart.getBoundingClientRect();
+        return [at.left + at.width * 0.6, at.top + at.height * 0.55]"""
+    x, y = driver.execute_script(script, selector)
+    tip = """
+        const rows = [...document.querySelectorAll('#vg-tooltip-element.visible tr')];
+        return Object.fromEntries(rows.map(r => [r.cells[0].textContent, r.cells[1].textContent]))"""
+    moved = 0
+
+    def shown() -> bool:
+        nonlocal moved
+        moved += 1
+        point(driver, x - 20 + moved % 40, y)
+        return bool(driver.execute_script(tip))
+
+    point(driver, 1, 1)
+    wait(f"the values at the pointer in {selector}", shown)
+    return dict(driver.execute_script(tip))
+
+
+def check_pointer(driver: webdriver.Chrome) -> None:
+    """Anywhere in a chart of curves, the values of all lines are shown; headings explain themselves."""
+    for place in ("#curves .chart svg.marks", "#gradients .chart svg.marks"):
+        found = values_at_pointer(driver, place)
+        assert {"gru", "lstm"} <= set(found), found
+        assert all(NUMBER.fullmatch(value) or not value for value in found.values()), found  # empty: the line has ended
+        assert sum(value != "" for value in found.values()) > 1, found
+    driver.execute_script("document.querySelector('th[data-note] button').focus()")
+    assert driver.execute_script("return !document.getElementById('tip').hidden"), "the keyboard reaches a tooltip"
+    driver.execute_script("document.activeElement.blur()")
+
+
+def check_scheme(driver: webdriver.Chrome) -> None:
+    """A dark screen has dark ground, light ink and a light line of the GRU."""
+    script = """
+        const style = getComputedStyle(document.body);
+        const line = document.querySelector("#curves .chart [stroke='#000000']");
+        return [style.backgroundColor, style.color, getComputedStyle(line).stroke]"""
+    light = driver.execute_script(script)
+    emulate(driver, "", "dark")
+    dark = driver.execute_script(script)
+    assert [max(map(int, COLOUR.findall(colour))) > 127 for colour in light] == [True, False, False], light
+    assert [max(map(int, COLOUR.findall(colour))) > 127 for colour in dark] == [False, True, True], dark
+    emulate(driver, "", "light")
+
+
+def emulate(driver: webdriver.Chrome, media: str, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
 
 
 def check_paper(driver: webdriver.Chrome) -> None:
-    """Paper does not scroll: the whole table is on a page."""
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    """Paper does not scroll: the whole table is on it, with every row and its formula, in dark ink."""
+    emulate(driver, "print", "dark")
     resize(driver, PAPER, 900)
     wide = driver.execute_script("return document.querySelector('table[data-sortable]').offsetWidth")
     assert wide <= PAPER, f"the table is {wide} pixels wide on paper of {PAPER}"
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    script = """
+        window.dispatchEvent(new Event("beforeprint"));
+        const rows = [...document.querySelectorAll("tr.cell")];
+        const found = [rows.length, rows.filter(r => r.offsetHeight).length,
+            [...document.querySelectorAll("tr.paper")].filter(r => r.offsetHeight && /h' =/.test(r.textContent)).length,
+            [...document.querySelectorAll("details:not(.vega-embed details)")].every(d => d.open),
+            getComputedStyle(document.body).color];
+        window.dispatchEvent(new Event("afterprint"));
+        return found"""
+    rows, printed, formulas, opened, ink = driver.execute_script(script)
+    assert rows == printed == formulas, (rows, printed, formulas)
+    assert opened, "what is folded on a screen is open on paper"
+    assert max(map(int, COLOUR.findall(ink))) < 128, ink
+    assert not driver.find_elements(By.CSS_SELECTOR, "tr.paper")
+    emulate(driver, "", "light")
     resize(driver, WIDTHS[-1], 900)
 
 
@@ -125,16 +289,23 @@ def main() -> None:
             if folder is not None:
                 height = driver.execute_script("return document.documentElement.scrollHeight")
                 resize(driver, width, height)
-                shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
-                (folder / f"report-{width}.png").write_bytes(base64.b64decode(shot["data"]))
+                for scheme in ("dark", "light"):
+                    emulate(driver, "", scheme)
+                    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+                    (folder / f"report-{width}-{scheme}.png").write_bytes(base64.b64decode(shot["data"]))
         check_paper(driver)
-        check_table(driver)
+        check_scheme(driver)
+        check_sticky(driver)
+        check_pointer(driver)
+        check_order(driver)
+        check_search(driver)
+        check_details(driver)
         charts = driver.execute_script("return document.querySelectorAll('.chart').length")
         problems = [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"]
         assert not problems, problems
     finally:
         driver.quit()
-    print(f"browser: {charts} charts drawn, nothing fetched, no complaint, sorting and search work")
+    print(f"browser: {charts} charts drawn, nothing fetched, no complaint, every control works")
 
 
 main()

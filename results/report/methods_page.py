@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from results.report.plots import COLOURS
+from results.report.colours import COLOURS, GRU_COLOUR, LSTM_COLOUR
 from results.scores.anytime import quartiles, steps_of
 from results.tables.methods import (
     METHOD_COLUMNS,
@@ -21,6 +21,8 @@ FIGURE_FILE = "comparison.svg"
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 """Shipped with vl-convert, so that text is measured alike on every machine."""
+
+_COLOURS = (*COLOURS[:3], GRU_COLOUR, *COLOURS[3:], LSTM_COLOUR)
 
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 
@@ -40,8 +42,8 @@ def figure(compared: Compared) -> str:
             values = {"low": round(low, 6), "median": round(middle, 6), "high": round(high, 6)}
             rows.append({"method": method.name, "trainings": round(compute / compared.training, 4), **values})
     names = [method.name for method in compared.methods]
-    colours = [COLOURS[k % len(COLOURS)] for k in range(len(names))]
-    dashes = [_DASHES[k // len(COLOURS) % len(_DASHES)] for k in range(len(names))]
+    colours = [_COLOURS[k % len(_COLOURS)] for k in range(len(names))]
+    dashes = [_DASHES[k // len(_COLOURS) % len(_DASHES)] for k in range(len(names))]
     legend = alt.Legend(
         orient="right", title=None, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=2, labelLimit=240
     )

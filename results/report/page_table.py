@@ -9,7 +9,7 @@ import pandas as pd
 from results.scores.comparison import Verdict
 from results.store.words import Origin, ScoreKind
 from results.tables.columns import COLUMNS
-from results.tables.leaderboard import has_rank, kind_of, known_names
+from results.tables.leaderboard import has_rank, is_retrained, kind_of, known_names
 from results.tables.readable import publications
 from results.tables.selection import family_of
 from search.cells.published.citation import short_citation
@@ -21,15 +21,40 @@ MOST_ROWS = 1000
 MOST_CHARACTERS = 400
 """Characters to which longer formulas are cut."""
 
+TO_GRU = "to GRU"
+"""Heading of the shares of the GRU's result, one for each task."""
+
+MARKS = {Verdict.BETTER: "+", Verdict.WORSE: "\N{MINUS SIGN}"}
+"""Marks of cells that differ from the GRU beyond the noise."""
+
+_GROUPS = (
+    (
+        "Retrained on fresh seeds",
+        "Means over seeds that the search has not used, with their standard errors. Confirmed cells have further "
+        "seeds, which took no part in choosing them.",
+    ),
+    (
+        "Estimates of the search",
+        "The best of several trials of each cell, so these numbers are too good. They choose what is retrained and "
+        "show nothing by themselves: do not compare them with the rows above.",
+    ),
+    (
+        "Not ranked",
+        "Cells that stopped at a task, or whose training has not ended.",
+    ),
+)
+
 
 @dataclass(frozen=True)
 class Heading:
     """Heading of a column: its words, its tooltip, whether it holds text, and the direction of the first sort.
 
-    `printed`: whether the column is printed on paper, which is narrower than a screen and does not scroll.
+    `names`: what a search for numbers calls the column, such as `xml_gain > 1`. `printed`: whether the column is
+    printed on paper, which is narrower than a screen and does not scroll.
     """
 
     words: str
+    names: tuple[str, ...]
     meaning: str
     text: bool
     descending: bool
@@ -38,20 +63,35 @@ class Heading:
 
 @dataclass(frozen=True)
 class Entry:
-    """Text of a table cell, the number it is sorted by, its tooltip and its style."""
+    """Text of a table cell, the number it is sorted by, its standard error, verdict, tooltip and style.
+
+    `mark` is + or - if the cell is better or worse than the GRU beyond the noise.
+    """
 
     words: str
     value: float | None = None
+    error: str = ""
+    mark: str = ""
     note: str = ""
     style: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Row of one cell: its entries in the order of the headings."""
+    """Row of one cell: its whole id, whether it was given or has a published name, and its entries by heading."""
 
-    baseline: bool
+    cell: str
+    named: bool
     entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows with one kind of evidence: a title, what it means, and the rows."""
+
+    title: str
+    meaning: str
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -107,8 +147,21 @@ def headings(
         meaning = COLUMNS[key].meaning if key in COLUMNS else _FAMILY_MEANINGS.get(key, "")
         if task is not None and task in higher and column.name == f"{task}_test":
             meaning += f". Here {'higher' if higher[task] else 'lower'} is better"
-        found.append(Heading(column.words, meaning, not column.style, column.descending, column.printed))
+        names = (column.words.replace(" ", "-"),) if column.words != TO_GRU else ()
+        found.append(
+            Heading(column.words, (*names, column.name), meaning, not column.style, column.descending, column.printed)
+        )
     return found
+
+
+def groups(frame: pd.DataFrame, tasks: Sequence[str], *, published: bool = False) -> list[Group]:
+    """Return the rows of `rows` by their evidence, in the order of the table: retrained, estimated, not ranked."""
+    found = rows(frame, tasks, published=published)
+    shown = frame.head(MOST_ROWS)
+    ranked = has_rank(shown)
+    kinds = [0 if new and known else 1 if known else 2 for new, known in zip(is_retrained(shown), ranked, strict=True)]
+    parts = [tuple(row for row, own in zip(found, kinds, strict=True) if own == kind) for kind in range(len(_GROUPS))]
+    return [Group(*words, part) for words, part in zip(_GROUPS, parts, strict=True) if part]
 
 
 def rows(frame: pd.DataFrame, tasks: Sequence[str], *, published: bool = False) -> list[Row]:
@@ -123,8 +176,12 @@ def rows(frame: pd.DataFrame, tasks: Sequence[str], *, published: bool = False) 
         shown["family"] = pd.Series(families, shown.index, dtype=object)
         shown["publication"] = pd.Series(known, shown.index, dtype=object)
     return [
-        Row(record["origin"] != Origin.FOUND, tuple(_entry(column.name, column.style, record) for column in columns))
-        for record in shown.to_dict("records")
+        Row(
+            str(cell),
+            record["origin"] != Origin.FOUND or bool(record["name"]),
+            tuple(_entry(column.name, column.style, record) for column in columns),
+        )
+        for cell, record in zip(shown.index, shown.to_dict("records"), strict=True)
     ]
 
 
@@ -135,7 +192,7 @@ def _columns(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, boo
         for task in tasks
         for column in (
             _Column(f"{task}_test", task, ".4f", higher.get(task, False)),
-            _Column(f"{task}_{kind}", "to GRU", ".3f", True),
+            _Column(f"{task}_{kind}", TO_GRU, ".3f", True),
         )
     ]
     after = [column for column in _AFTER if not (published and column.name == "parent")]
@@ -158,10 +215,16 @@ def _entry(name: str, style: str, record: dict[Any, Any]) -> Entry:
         return Entry(words)
     number = float(value)
     error = record.get(f"{name}_se")
-    note = "" if error is None or pd.isna(error) else f"standard error {float(error):.2g}"
+    uncertain = "" if error is None or pd.isna(error) else f"\N{PLUS-MINUS SIGN}{format(float(error), style)}"
     task = next((name.removesuffix(f"_{kind}") for kind in ScoreKind if name.endswith(f"_{kind}")), None)
     verdict = None if task is None else record.get(f"{task}_vs_gru")
-    if verdict is not None and not pd.isna(verdict):
-        note = "; ".join(part for part in (note, f"against the GRU: {verdict}") if part)
-    css = str(verdict) if verdict in (Verdict.BETTER, Verdict.WORSE) else ""
-    return Entry(format(number, style), number, note, css)
+    if verdict is None or pd.isna(verdict):
+        return Entry(format(number, style), number, uncertain)
+    mark = MARKS.get(verdict, "")
+    note = f"against the GRU: {verdict}"
+    p, repeats = record.get(f"{task}_vs_gru_p"), record.get(f"{task}_repeats")
+    if p is not None and not pd.isna(p):
+        note += f", corrected p value {float(p):.2g}"
+    if repeats is not None and not pd.isna(repeats):
+        note += f", {int(repeats)} seeds"
+    return Entry(format(number, style), number, uncertain, mark, note, str(verdict) if mark else "")

@@ -6,40 +6,32 @@ are distinguishable by the colour-blind; dashes and shapes repeat them for print
 Names of unknown origin go into the data, never into an expression.
 """
 
-import json
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from results.report.chart_parts import Spec, rows_of, spec_of
+from results.report.colours import (
+    BEHIND,
+    BETTER,
+    COLOURS,
+    GREY,
+    GRU_COLOUR,
+    INK,
+    LIGHT,
+    PAUSED,
+    RIM,
+    WORSE,
+)
 from results.report.front import STANDINGS
+from results.scores.finding import Standing
+from results.scores.match import Match
 from results.store.rungs import RungCount
 from results.store.words import Origin, ProposalKind, TrialState
 from search.cells.ids import short_id
 
-Spec = dict[str, Any]
-"""Vega-Lite specification, ready for JSON."""
-
-COLOURS = ("#0072b2", "#e69f00", "#cc79a7", "#000000", "#56b4e9", "#8c6d31", "#5d3a9b", "#7f7f7f")
-"""Colours of cells, in the order in which a chart names them; none is red or green."""
-
-BETTER, WORSE = "#1a7f37", "#c62828"
-"""Green and red: better or worse than the GRU beyond the noise."""
-
-_BLUE, _ORANGE, _BLACK, _SKY = COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[4]
-_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (10, 4), (4, 2, 1, 2), (1, 3), (12, 2, 2, 2), (3, 3), (5, 1))
-_GREY = "#767676"
-_FONT = "system-ui, Helvetica, Arial, DejaVu Sans, sans-serif"
-_CONFIG = {
-    "font": _FONT,
-    "view": {"stroke": None},
-    "axis": {"grid": True, "gridColor": "#e8e8e8", "domainColor": "#888888", "labelFontSize": 11, "titleFontSize": 12},
-    "legend": {"orient": "top", "titleFontSize": 12, "labelFontSize": 11, "labelLimit": 220, "columns": 3},
-    "title": {"anchor": "start", "fontSize": 13},
-}
-
+_BLUE, _ORANGE, _BLACK, _SKY = COLOURS[0], COLOURS[1], GRU_COLOUR, COLOURS[3]
 _KINDS = {
     ProposalKind.PROPOSE: ("new cell", "circle"),
     ProposalKind.REEXAMINE: ("re-examined cell", "triangle-up"),
@@ -69,7 +61,7 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
         keep = found.sample(MOST_POINTS - min(int(improved.sum()), MOST_POINTS // 2), random_state=0).index
         found = found[improved | found.index.isin(keep)]
     present = [kind for kind in _KINDS if (found["kind"] == kind).any()]
-    points = _values(
+    points = rows_of(
         {
             "x": found[against],
             "score": found["score"],
@@ -96,16 +88,16 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
         legend=alt.Legend(symbolFillColor="transparent"),
     )
     scatter = alt.Chart(points).mark_point(size=28, opacity=0.65, color=_BLUE).encode(x, y, shapes, tooltip=tooltip)
-    best = _values({"x": steps[against], "score": steps["best"]})
+    best = rows_of({"x": steps[against], "score": steps["best"]})
     line = alt.Chart(best).mark_line(interpolate="step-after", color=_BLACK, strokeWidth=1.8).encode(x, y)
-    rules = _values({"score": list(baselines.values()), "name": list(baselines)})
-    rule = alt.Chart(rules).mark_rule(color=_GREY, strokeDash=[5, 4]).encode(alt.Y("score:Q"))
+    rules = rows_of({"score": list(baselines.values()), "name": list(baselines)})
+    rule = alt.Chart(rules).mark_rule(color=GREY, strokeDash=[5, 4]).encode(alt.Y("score:Q"))
     words = (
         alt.Chart(rules)
-        .mark_text(align="right", baseline="bottom", dx=-2, dy=-2, color="#444444")
+        .mark_text(align="right", baseline="bottom", dx=-2, dy=-2, color=GREY)
         .encode(alt.Y("score:Q"), x=alt.value("width"), text=alt.Text("name:N"))
     )
-    return _spec(rule + scatter + line + words, 250)
+    return spec_of(rule + scatter + line + words, 250)
 
 
 def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
@@ -118,14 +110,16 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     """
     known = points[points[cost].notna()].sort_values([cost, "score"])
     columns = {name: known[name] for name in ("cell", "score", "low", "high", "standing")}
-    rows = _values({"cost": known[cost], **columns})
+    rows = rows_of({"cost": known[cost], **columns})
     front = known[known[f"{cost}_front"]]
     present = [standing for standing in STANDINGS if (known["standing"] == standing).any()]
-    colours = dict(zip(STANDINGS, (BETTER, WORSE, _ORANGE, _BLUE, _GREY), strict=True))
+    colours = dict(zip(STANDINGS, (BETTER, WORSE, _ORANGE, _BLUE, GREY), strict=True))
     shapes = dict(zip(STANDINGS, ("triangle-up", "triangle-down", "diamond", "circle", "cross"), strict=True))
-    legend = alt.Legend(title="against the GRU, by corrected tests", titleLimit=400, columns=2, symbolOpacity=1)
+    legend = alt.Legend(title="against the GRU, by corrected tests", titleLimit=400, columns=1, symbolOpacity=1)
     x = alt.X("cost:Q", title=title, scale=alt.Scale(zero=False, padding=20), axis=alt.Axis(tickCount=6))
-    y = alt.Y("score:Q", title="score (GRU = 1)", scale=alt.Scale(zero=False))
+    # A cell that diverged on one seed has any score below 0, which would flatten the others into one line.
+    lowest = alt.Scale(domainMin=0, clamp=True) if (known["score"] < 0).any() else alt.Scale(zero=False)
+    y = alt.Y("score:Q", title="score (GRU = 1)", scale=lowest)
     colour = alt.Color(
         "standing:N", scale=alt.Scale(domain=present, range=[colours[s] for s in present]), legend=legend
     )
@@ -137,35 +131,57 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
         alt.Tooltip("standing:N", title="against the GRU"),
     ]
     steps = (
-        alt.Chart(_values({"cost": front[cost], "score": front["score"]}))
+        alt.Chart(rows_of({"cost": front[cost], "score": front["score"]}))
         .mark_line(interpolate="step-after", color=_BLACK, strokeWidth=1.4, strokeDash=[5, 3])
         .encode(x, y)
     )
     few = len(known) <= FEW_POINTS
     spans = (
-        rows if few else _values({"cost": front[cost], **{name: front[name] for name in ("low", "high", "standing")}})
+        rows if few else rows_of({"cost": front[cost], **{name: front[name] for name in ("low", "high", "standing")}})
     )
     bars = alt.Chart(spans).mark_rule(strokeWidth=1.3, opacity=0.6).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
     dots = alt.Chart(rows).mark_point(filled=True, size=62 if few else 34, opacity=1 if few else 0.8)
     dots = dots.encode(x, y, colour, shape, tooltip=tooltip)
+    apart = front[_apart(front, cost, known[cost].max() - known[cost].min(), _height(known["score"]))]
     names = (
-        alt.Chart(_values({"cost": front[cost], "score": front["score"], "cell": front["cell"]}))
-        .mark_text(align="left", baseline="bottom", dx=6, dy=-4, fontSize=11, color="#222222")
+        alt.Chart(rows_of({"cost": apart[cost], "score": apart["score"], "cell": apart["cell"]}))
+        .mark_text(align="left", baseline="bottom", dx=6, dy=-4, fontSize=11, color=INK)
         .encode(x, y, text=alt.Text("cell:N"))
     )
-    return _spec(steps + bars + dots + names, 280)
+    return spec_of(steps + bars + dots + names, 280)
+
+
+def _height(scores: pd.Series) -> float:
+    return float(scores.max() - max(0.0, float(scores.min())))
+
+
+def _apart(front: pd.DataFrame, cost: str, width: float, height: float) -> list[bool]:
+    """Return which labels of a front are drawn so that none covers another; better scores come first.
+
+    `width` and `height` are the ranges of the axes. A letter takes about 1.6 % of the width, a line 6 % of the height.
+    """
+    taken: list[tuple[float, float, float]] = []
+    drawn = dict.fromkeys(front.index, False)
+    for index, row in front.sort_values("score", ascending=False).iterrows():
+        left, score = float(row[cost]), float(row["score"])
+        right = left + 0.016 * width * (len(str(row["cell"])) + 2)
+        free = all(right < a or b < left or abs(score - other) > 0.06 * height for a, b, other in taken)
+        if free:
+            taken.append((left, right, score))
+            drawn[index] = True
+    return list(drawn.values())
 
 
 def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
     """Return a chart of the found cells that were tried and that passed, for each stage (name, tried, passed)."""
     counts = [(name, (passed, tried - passed)) for name, tried, passed in stages]
-    return _bars(counts, {"passed": _BLUE, "stopped here": "#d9d9d9"}, "found cells")
+    return _bars(counts, {"passed": _BLUE, "stopped here": LIGHT}, "found cells")
 
 
 def rungs_chart(rungs: Sequence[RungCount]) -> Spec:
     """Return a chart of the candidates of each rung: promoted, not promoted, and stopped at a task."""
     counts = [(f"rung {r.rung}", (r.promoted, r.tried - r.promoted - r.stopped, r.stopped)) for r in rungs]
-    return _bars(counts, {"promoted": _BLUE, "not promoted": _SKY, "stopped at a task": "#d9d9d9"}, "candidates")
+    return _bars(counts, {"promoted": _BLUE, "not promoted": _SKY, "stopped at a task": LIGHT}, "candidates")
 
 
 def _bars(counts: Sequence[tuple[str, Sequence[int]]], colours: Mapping[str, str], title: str) -> Spec:
@@ -173,7 +189,7 @@ def _bars(counts: Sequence[tuple[str, Sequence[int]]], colours: Mapping[str, str
     parts = [
         (name, what, n, sum(numbers)) for name, numbers in counts for what, n in zip(colours, numbers, strict=True)
     ]
-    rows = _values(
+    rows = rows_of(
         {
             "stage": [name for name, _, _, _ in parts],
             "cells": [number for _, _, number, _ in parts],
@@ -184,7 +200,7 @@ def _bars(counts: Sequence[tuple[str, Sequence[int]]], colours: Mapping[str, str
     )
     chart = (
         alt.Chart(rows)
-        .mark_bar(stroke="#333333", strokeWidth=0.5)
+        .mark_bar(stroke=RIM, strokeWidth=0.5)
         .encode(
             alt.X("cells:Q", title=title, axis=alt.Axis(tickMinStep=1, tickCount=5)),
             alt.Y("stage:N", sort=[name for name, _ in counts], title=None),
@@ -193,7 +209,7 @@ def _bars(counts: Sequence[tuple[str, Sequence[int]]], colours: Mapping[str, str
             tooltip=[alt.Tooltip("stage:N"), alt.Tooltip("what:N", title="cells"), alt.Tooltip("share:N")],
         )
     )
-    return _spec(chart, 26 * max(len(counts), 2) + 10)
+    return spec_of(chart, 26 * max(len(counts), 2) + 10)
 
 
 def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
@@ -201,10 +217,10 @@ def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
 
     `states` has the columns task, state, trials; `order` is that of the tasks.
     """
-    colours = dict(zip(TrialState, (_BLUE, _SKY, "#d9d9d9", _ORANGE, _BLACK, "white", "#999999"), strict=True))
+    colours = dict(zip(TrialState, (_BLUE, _SKY, LIGHT, _ORANGE, _BLACK, PAUSED, BEHIND), strict=True))
     chart = (
-        alt.Chart(_values({name: states[name] for name in ("task", "state", "trials")}))
-        .mark_bar(stroke="#333333", strokeWidth=0.5)
+        alt.Chart(rows_of({name: states[name] for name in ("task", "state", "trials")}))
+        .mark_bar(stroke=RIM, strokeWidth=0.5)
         .encode(
             alt.X("trials:Q", stack="normalize", title="share of trials", axis=alt.Axis(format="%")),
             alt.Y("task:N", sort=list(order), title=None),
@@ -212,44 +228,12 @@ def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
             tooltip=[alt.Tooltip("task:N"), alt.Tooltip("state:N"), alt.Tooltip("trials:Q", format=",")],
         )
     )
-    return _spec(chart, 26 * max(len(order), 2) + 10)
-
-
-def curves_chart(curves: pd.DataFrame, metric: str, cells: Sequence[str]) -> Spec:
-    """Return a chart of the validation metric against training steps.
-
-    `curves` has the columns cell (its label), run, step, validation; `cells` are all labels of the page in order, so
-    that a cell has one colour in all charts.
-    """
-    names = ("cell", "run", "step", "validation")
-    runs = curves.groupby("cell")["run"].nunique()
-    means = curves.groupby(["cell", "step"])["validation"].agg(["mean", "count"]).reset_index()
-    means = means[means["count"] == means["cell"].map(runs)].rename(columns={"mean": "validation"})
-    means["run"] = means["cell"].map(lambda cell: f"mean of {runs[cell]}" if runs[cell] > 1 else "single run")
-    parts = (curves[curves["cell"].map(runs) > 1], 0.7, 0.35), (means, 2.2, 1.0)
-    layers = [
-        alt.Chart(_values({name: rows[name] for name in names}))
-        .mark_line(strokeWidth=width, opacity=opacity)
-        .encode(
-            alt.X("step:Q", title="training steps", axis=alt.Axis(tickCount=5)),
-            alt.Y("validation:Q", title=f"validation {metric}", scale=alt.Scale(zero=False)),
-            *_of_cells(cells, set(curves["cell"])),
-            detail=alt.Detail("run:N"),
-            tooltip=[
-                alt.Tooltip("cell:N"),
-                alt.Tooltip("run:N"),
-                alt.Tooltip("step:Q", format=","),
-                alt.Tooltip("validation:Q", format=".4f"),
-            ],
-        )
-        for rows, width, opacity in parts
-    ]
-    return _spec(layers[0] + layers[1], 220)
+    return spec_of(chart, 26 * max(len(order), 2) + 10)
 
 
 def importance_chart(shares: Mapping[str, tuple[float, float]]) -> Spec:
     """Return a chart of the loss of R^2 when a hyperparameter is shuffled, with its deviation over splits."""
-    rows = _values(
+    rows = rows_of(
         {
             "hyperparameter": list(shares),
             "loss": [mean for mean, _ in shares.values()],
@@ -261,11 +245,11 @@ def importance_chart(shares: Mapping[str, tuple[float, float]]) -> Spec:
     tooltip = [alt.Tooltip("hyperparameter:N"), alt.Tooltip("loss:Q", format=".3f")]
     bar = (
         alt.Chart(rows)
-        .mark_bar(color=_SKY, stroke="#333333", strokeWidth=0.5)
+        .mark_bar(color=_SKY, stroke=RIM, strokeWidth=0.5)
         .encode(alt.X("loss:Q", title="loss of R² when shuffled", axis=alt.Axis(tickCount=5)), y, tooltip=tooltip)
     )
-    error = alt.Chart(rows).mark_rule(color="#000000").encode(alt.X("low:Q", title=""), y, x2="high:Q")
-    return _spec(bar + error, 24 * max(len(shares), 2) + 10)
+    error = alt.Chart(rows).mark_rule(color=GRU_COLOUR).encode(alt.X("low:Q", title=""), y, x2="high:Q")
+    return spec_of(bar + error, 24 * max(len(shares), 2) + 10)
 
 
 def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
@@ -274,7 +258,7 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
     `marginal` has the columns task, value, trials, low, middle, high.
     """
     tasks = list(dict.fromkeys(marginal["task"]))
-    rows = _values({name: marginal[name] for name in ("task", "value", "trials", "low", "middle", "high")})
+    rows = rows_of({name: marginal[name] for name in ("task", "value", "trials", "low", "middle", "high")})
     words = not pd.api.types.is_numeric_dtype(marginal["value"].infer_objects())
     axis = alt.Axis(labelAngle=0) if words else alt.Axis(labelAngle=0, format="~g" if _plain(marginal) else "~s")
     x = alt.X("value:O", title=hyperparameter, axis=axis)
@@ -283,7 +267,10 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
         tooltip = alt.Tooltip("value:Q", title=hyperparameter, format=",")
     offset = alt.XOffset("task:N", sort=tasks)
     colour = alt.Color(
-        "task:N", title=None, sort=tasks, scale=alt.Scale(domain=tasks, range=list(COLOURS[: len(tasks)]))
+        "task:N",
+        title=None,
+        sort=tasks,
+        scale=alt.Scale(domain=tasks, range=[COLOURS[k % len(COLOURS)] for k in range(len(tasks))]),
     )
     shape = alt.Shape("task:N", title=None, sort=tasks, scale=alt.Scale(domain=tasks))
     scale = alt.Scale(domain=[0, 1])
@@ -309,67 +296,52 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
             ],
         )
     )
-    return _spec(span + dots, 150)
-
-
-def gradients_chart(gradients: pd.DataFrame, column: str, title: str, cells: Sequence[str]) -> Spec:
-    """Return a chart of the norms in `column` against k; `gradients` has the columns cell (its label), k, `column`."""
-    lowest = 1e-8
-    shown = gradients[gradients[column].notna() & (gradients[column] >= lowest) & (gradients[column] <= 1e6)]
-    chart = (
-        alt.Chart(_values({"cell": shown["cell"], "k": shown["k"], "norm": shown[column]}))
-        .mark_line(strokeWidth=1.8)
-        .encode(
-            alt.X("k:Q", title="k, steps back", axis=alt.Axis(tickCount=6)),
-            alt.Y("norm:Q", title=title, scale=alt.Scale(type="log"), axis=alt.Axis(format=".0e", tickCount=6)),
-            *_of_cells(cells, set(shown["cell"])),
-            tooltip=[alt.Tooltip("cell:N"), alt.Tooltip("k:Q"), alt.Tooltip("norm:Q", format=".3~g")],
-        )
-    )
-    return _spec(chart, 220)
-
-
-def script_safe(spec: Spec) -> str:
-    """Return JSON that contains neither an element nor a comment for an HTML parser."""
-    text = json.dumps(spec, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _of_cells(cells: Sequence[str], present: set[str]) -> tuple[alt.Color, alt.StrokeDash]:
-    """Return colour and dashes by cell, the same in every chart; the legend has the cells in the chart."""
-    places = [k for k, cell in enumerate(cells) if cell in present]
-    names = [cells[k] for k in places]
-    colours = [COLOURS[k % len(COLOURS)] for k in places]
-    dashes = [list(_DASHES[k % len(_DASHES)]) for k in places]
-    legend = alt.Legend(symbolOpacity=1, symbolStrokeWidth=2, symbolSize=300)
-    return (
-        alt.Color("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend),
-        alt.StrokeDash("cell:N", title=None, sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend),
-    )
+    return spec_of(span + dots, 150)
 
 
 def _plain(marginal: pd.DataFrame) -> bool:
     return bool((marginal["value"] < 10_000).all())
 
 
-def _values(columns: Mapping[str, Any]) -> alt.InlineData:
-    """Return rows of plain numbers and text; numbers that are not finite become null."""
-    lists = {name: [_value(v) for v in values] for name, values in columns.items()}
-    return alt.InlineData(values=[dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)])
+def matches_chart(matches: Sequence[Match], order: Sequence[str]) -> Spec:
+    """Return a chart of the differences of cells from the GRU on one task, with 95 % intervals.
 
-
-def _value(value: Any) -> Any:
-    if isinstance(value, str) or value is None:
-        return value
-    number = float(value)
-    if not math.isfinite(number):
-        return None
-    return int(number) if number.is_integer() else float(f"{number:.6g}")
-
-
-def _spec(chart: Any, height: int) -> Spec:
-    """Return the specification, as wide as its container."""
-    spec: Spec = chart.properties(width="container", height=height).to_dict()
-    spec["config"] = _CONFIG
-    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-    return spec
+    `matches` are tests against the GRU; `order` has the labels of cells from top to bottom.
+    """
+    shown = sorted((m for m in matches if m.cell in order), key=lambda m: order.index(m.cell))
+    unit = "% of the GRU's gain" if all(m.of_gain for m in shown) else "% of the GRU's metric"
+    looks = {
+        Standing.BETTER: ("better", BETTER, "triangle-up"),
+        Standing.WORSE: ("worse", WORSE, "triangle-down"),
+        Standing.EVEN: ("even", _BLUE, "square"),
+        Standing.UNDECIDED: ("undecided", GREY, "circle"),
+    }
+    present = [look for standing, look in looks.items() if any(m.standing is standing for m in shown)]
+    rows = rows_of(
+        {
+            "cell": [m.cell for m in shown],
+            "effect": [100 * m.effect for m in shown],
+            "low": [100 * m.low for m in shown],
+            "high": [100 * m.high for m in shown],
+            "standing": [looks[m.standing][0] if m.standing in looks else None for m in shown],
+            "seeds": [m.repeats for m in shown],
+        }
+    )
+    words, colours, shapes = ([look[k] for look in present] for k in range(3))
+    colour = alt.Color("standing:N", title=None, scale=alt.Scale(domain=words, range=colours))
+    shape = alt.Shape("standing:N", title=None, scale=alt.Scale(domain=words, range=shapes))
+    y = alt.Y("cell:N", sort=[m.cell for m in shown], title=None, axis=alt.Axis(labelLimit=130))
+    tooltip = [
+        alt.Tooltip("cell:N"),
+        alt.Tooltip("effect:Q", title=unit, format="+.1f"),
+        alt.Tooltip("low:Q", title="95 % interval from", format="+.1f"),
+        alt.Tooltip("high:Q", title="to", format="+.1f"),
+        alt.Tooltip("standing:N", title="against the GRU"),
+        alt.Tooltip("seeds:Q"),
+    ]
+    zero = alt.Chart(rows_of({"zero": [0]})).mark_rule(color=_BLACK, strokeWidth=2).encode(alt.X("zero:Q"))
+    bars = alt.Chart(rows).mark_rule(strokeWidth=1.6)
+    bars = bars.encode(alt.X("low:Q", title=f"{unit}, above 0: better"), y, colour, x2="high:Q", tooltip=tooltip)
+    dots = alt.Chart(rows).mark_point(filled=True, size=60, opacity=1)
+    dots = dots.encode(alt.X("effect:Q"), y, colour, shape, tooltip=tooltip)
+    return spec_of(zero + bars + dots, 18 * max(len(shown), 2) + 10)

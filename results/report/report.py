@@ -9,7 +9,6 @@ package vl-convert. The template escapes names, formulas and reasons, which are 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,13 +20,21 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from results.report import plots
+from results.report import curve_plots, plots
+from results.report.changes import MOST_CHANGES, Change, changes, mutation_kinds
+from results.report.chart_parts import Spec, script_safe
+from results.report.colours import COLOURS, GRU_COLOUR, dark_style
+from results.report.curves import curves_of, difference_curves, mean_curves
+from results.report.described import Described, described
+from results.report.details import MOST_DETAILS, details, drawing_of, packed
 from results.report.front import COSTS, front_points, front_words
-from results.report.page_table import MOST_ROWS, headings, rows
+from results.report.page_table import MOST_ROWS, groups, headings
+from results.report.wording import STATES, reason_words, verdict_words, worse_tasks
 from results.scores.estimates import GRU, LSTM, VALIDATION, picks
 from results.scores.importance import SPLITS, importance, marginals
 from results.scores.motifs import REAL, motifs
 from results.scores.score import constants_of, score_kind, scores, share
+from results.scores.verdict import verdict
 from results.store.errors import StoreError, damaged
 from results.store.files import write_atomically
 from results.store.lineage import Relative, family_tree
@@ -38,15 +45,11 @@ from results.store.summary import funnel
 from results.store.toml import parse_toml
 from results.store.words import Origin, ScoreKind, TrialState
 from results.tables.failures import stage_stops, trial_reasons, trial_states
-from results.tables.leaderboard import SIMULATED, displayed, has_rank, is_retrained, leaderboard
+from results.tables.leaderboard import SIMULATED, displayed, has_rank, leaderboard
 from results.tables.progress import history, with_best
-from results.tables.run_verdict import verdict_of
-from search.cells.difference import difference_of
-from search.cells.drawing.picture import LEGEND, draw_formula
-from search.cells.errors import CellError
-from search.cells.library import LIBRARY, label_of, name_of, named_cell
-from search.cells.notation.formula import parse_formula
-from search.cells.published.citation import full_citation
+from results.tables.run_verdict import known_of
+from search.cells.drawing.picture import LEGEND
+from search.cells.library import LIBRARY, label_of
 
 FILE = "report.html"
 """Name of the page in a run's folder."""
@@ -54,29 +57,17 @@ FILE = "report.html"
 SHOWN, WITH_CURVES = 5, 3
 """Number of best cells that are drawn, with ancestors and gradients; number of those with learning curves."""
 
-FEW_ROWS, MOST_REASONS, MOST_MOTIFS = 25, 15, 20
-"""Rows that the table shows at first; reasons that are listed; motifs and edits that are listed."""
+FEW_ROWS, MOST_REASONS, MOST_MOTIFS, MOST_DIFFERENCES = 25, 15, 20, 24
+"""Rows that the table shows at first; reasons, motifs and edits, and tested differences that are listed."""
+
+SCRIPTS = ("table.js", "charts.js", "details.js")
+"""Scripts of the page, in order."""
 
 VEGA_LITE = "6.4"
 """Version of Vega-Lite that Altair 6 writes; vl-convert has several."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A cell that the page shows in detail.
-
-    `id` is whole, `formula` has the authors' names if known. `difference` says what a found cell differs in from the
-    nearest named cell, and `publication` what a published cell is and where it is from.
-    """
-
-    id: str
-    label: str
-    formula: str
-    difference: str = ""
-    publication: str = ""
-
-
-def shown_cells(store: Store, tasks: Sequence[str]) -> list[Shown]:
+def shown_cells(store: Store, tasks: Sequence[str]) -> list[Described]:
     """Return the cells whose gradients a page shows: the best cells, the best first, then GRU and LSTM.
 
     The best cells are found ones, or given ones in a run that proposes no cells.
@@ -134,7 +125,9 @@ class _Page:
     def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]]) -> None:
         self.store, self.tasks = store, list(tasks)
         self.frame, self.kind = leaderboard(store, tasks), score_kind(store)
-        self.verdict = verdict_of(store, tasks, self.frame)
+        self.known = known_of(store, tasks, self.frame)
+        self.verdict = verdict(self.known)
+        self.worse = worse_tasks(self.verdict, (*self.known.confirmed, *self.known.named))
         self.points = front_points(self.frame, tasks)
         self.picks = picks(store)
         # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
@@ -153,19 +146,23 @@ class _Page:
         )
         page = resources.files("results.report") / "page"
         states = trial_states(self.store)
-        reasons = trial_reasons(self.store)
+        reasons = self._reasons()
+        family = self._family()
         return environment.get_template("report.html").render(
             store=self.store,
             tasks=self.tasks,
             by_gain=self.kind is ScoreKind.GAIN,
             simulated=SIMULATED if self.store.simulated else "",
             verdict=_pieces(self.verdict.text),
+            better=bool(self.verdict.better) and not self.worse,
+            below_zero=bool((self.points["score"] < 0).any()),
+            run=self.known.run,
             finished=self.store.finished,
             searched=self.searched,
             tiles=self._tiles(),
             headings=headings(self.frame, self.tasks, self._higher(), published=not self.searched),
-            rows=rows(self.frame, self.tasks, published=not self.searched),
-            retrained=bool(is_retrained(self.frame).any()),
+            groups=groups(self.frame, self.tasks, published=not self.searched),
+            shown_rows=min(len(self.frame), MOST_ROWS),
             left_out=max(0, len(self.frame) - MOST_ROWS),
             few=FEW_ROWS,
             drawn=[_drawing(cell) for cell in (*self.best[:1], *self.shown[-2:])],
@@ -182,45 +179,50 @@ class _Page:
             funnel_chart=self._funnel(),
             transformations=self.store.transformations,
             states=self._add(plots.states_chart(states, self._order(states))) if len(states) else None,
-            reasons=reasons.head(MOST_REASONS).to_dict("records"),
+            meanings={state: STATES[TrialState(state)] for state in TrialState if (states["state"] == state).any()},
+            reasons=reasons[:MOST_REASONS],
             more_reasons=max(0, len(reasons) - MOST_REASONS),
-            family=self._family(),
+            family=family,
+            changes=self._changes(family),
             winner=self.best[0].id if self.best else None,
             scores_of=self.scores.dropna().to_dict(),
+            differences=self._differences(),
+            details=self._details(),
             curves=self._curves(),
             importances=self._importances(),
             splits=SPLITS,
             marginals=self._marginals(),
             gradients=[(note, self._gradients(frame)) for note, frame in self.gradients if len(frame)],
             specs=self.specs,  # last, because the lines above add to it
-            style=Markup((page / "report.css").read_text("utf-8")),
-            script=Markup((page / "report.js").read_text("utf-8")),
+            style=Markup("\n".join([(page / "report.css").read_text("utf-8"), dark_style()])),
+            script=Markup("\n".join((page / name).read_text("utf-8") for name in SCRIPTS)),
             vega=Markup(_vega()),
             made=made,
             refresh=refresh or 0,
         )
 
-    def _add(self, spec: plots.Spec) -> str:
+    def _add(self, spec: Spec) -> str:
         """Keep a chart for the end of the page, and return its name there."""
         name = f"chart-{len(self.specs)}"
-        self.specs[name] = Markup(plots.script_safe(spec))
+        self.specs[name] = Markup(script_safe(spec))
         return name
 
     def _tiles(self) -> list[tuple[str, str, str]]:
-        """Return title, value and note of each tile at the top."""
+        """Return title, value and note of each tile at the top; the first is the verdict."""
         counts = funnel(self.store)
-        tiles = []
+        tiles = [("verdict", *verdict_words(self.verdict, self.worse, searched=self.searched))]
         what = "best found" if self.searched else "best other than GRU and LSTM"
         if self.best:
             row = self.frame.loc[self.best[0].id]
-            error = f"; standard error {row['score_se']:.4f}" if pd.notna(row["score_se"]) else ""
-            note = f"score, GRU = 1{error}; {row['evidence']}"
-            tiles.append((f"{what}: {self.best[0].label}", f"{row['score']:.4f}", note))
+            error = f" \N{PLUS-MINUS SIGN} {row['score_se']:.4f}" if pd.notna(row["score_se"]) else ""
+            tiles.append((f"{what}: {self.best[0].label}", f"{row['score']:.4f}{error}", f"score; {row['evidence']}"))
         else:
-            tiles.append((what, "none yet", f"no {'found ' if self.searched else ''}cell has passed all tasks"))
-        lstm = self.frame.loc[self.frame["name"] == "lstm", "score"]
-        if len(lstm) and pd.notna(lstm.iloc[0]):
-            tiles.append(("lstm", f"{lstm.iloc[0]:.4f}", "score, GRU = 1"))
+            tiles.append((what, "no cell", f"no {'found ' if self.searched else ''}cell has passed all tasks"))
+        lstm = self.frame.loc[self.frame["name"] == "lstm", ["score", "score_se"]]
+        if len(lstm) and pd.notna(lstm["score"].iloc[0]):
+            error = lstm["score_se"].iloc[0]
+            shown = f" \N{PLUS-MINUS SIGN} {error:.4f}" if pd.notna(error) else ""
+            tiles.append(("lstm", f"{lstm['score'].iloc[0]:.4f}{shown}", "score; that of the GRU is 1"))
         if self.searched:
             passed = "passed all tasks" if self.rungs is None else "trained in full"
             tiles.append(("new cells proposed", f"{counts.proposals:,}", f"{counts.complete:,} {passed}"))
@@ -293,26 +295,77 @@ class _Page:
     def _family(self) -> list[Relative]:
         return family_tree(self.store, [cell.id for cell in self.best]) if self.searched else []
 
-    def _curves(self) -> list[tuple[str, str]]:
-        """Return a chart for each task: learning curves of the trials behind the shown cells' results."""
-        best = self.picks
+    def _curves(self) -> list[tuple[str, str, str | None]]:
+        """Return for each task its name, a chart of learning curves, and one of the differences from the GRU's."""
         labels = {cell.id: cell.label for cell in (*self.best[:WITH_CURVES], *self.shown[-2:])}
+        higher, charts = self._higher(), []
+        for task in self.tasks:
+            curves, metric = curves_of(self.store, self.picks, list(labels), task)
+            if curves.empty:
+                continue
+            gaps = difference_curves(curves, higher=higher.get(task, True))
+            named, means, gaps = (
+                frame.assign(cell=frame["cell"].map(labels)) for frame in (curves, mean_curves(curves), gaps)
+            )
+            chart = self._add(curve_plots.curves_chart(named, means, metric, self.labels))
+            gap = None if gaps.empty else self._add(curve_plots.differences_chart(gaps, metric, self.labels))
+            charts.append((task, chart, gap))
+        return charts
+
+    def _differences(self) -> list[tuple[str, str]]:
+        """Return a chart for each task: the tested differences of the first cells of the table from the GRU."""
+        matches = [m for m in (*self.known.confirmed, *self.known.named) if m.other == "gru" and m.cell != "gru"]
+        tested = {m.cell for m in matches}
+        order = [label for label in self._labels_in_order() if label in tested][:MOST_DIFFERENCES]
         charts = []
         for task in self.tasks:
-            parts, metric = [], ""
-            for pick in best[(best["task"] == task) & best["cell"].isin(list(labels))].itertuples():
-                stored = self.store.repeats(str(pick.cell), task, str(pick.setting))
-                trials = [trial for trial in stored if trial.state != TrialState.PAUSED]
-                label = labels[str(pick.cell)]
-                for trial in [trial for trial in trials if trial.repeat > 0] or trials:
-                    metric = trial.metric.replace("_", " ")
-                    run = f"seed {trial.repeat}" if trial.repeat else "the search's trial"
-                    parts += [(label, f"{label}, {run}", step, value) for step, _, value in trial.curve]
-            frame = pd.DataFrame(parts, columns=["cell", "run", "step", "validation"])
-            frame["validation"] = frame["validation"].astype("float64")
-            if frame["validation"].notna().any():
-                charts.append((task, self._add(plots.curves_chart(frame, metric, self.labels))))
+            own = list({m.cell: m for m in reversed(matches) if m.task == task and m.cell in order}.values())
+            if own:
+                charts.append((task, self._add(plots.matches_chart(own, order))))
         return charts
+
+    def _labels_in_order(self) -> list[str]:
+        names = zip(self.frame.index, self.frame["name"], strict=True)
+        return [label_of(str(cell), None if pd.isna(name) else str(name)) for cell, name in names]
+
+    def _details(self) -> str:
+        """Return the packed details of the first rows of the table and of the GRU."""
+        first = self.frame[has_rank(self.frame)].head(MOST_DETAILS)
+        known = {cell.id: cell for cell in self.shown}
+        names = dict(zip(self.frame.index, self.frame["name"], strict=True))
+        ids = list(dict.fromkeys([*(str(cell) for cell in first.index), GRU]))
+        cells = [
+            known.get(cell) or described(self.store, cell, None if pd.isna(names[cell]) else str(names[cell]))
+            for cell in ids
+        ]
+        chart = {"chart": curve_plots.detail_chart(), "data": [curve_plots.DETAIL_DATA, curve_plots.POINTER_DATA]}
+        looks = {"colours": COLOURS[:2], "gruColour": GRU_COLOUR}
+        return packed(details(self.store, self.picks, cells, self.tasks) | chart | looks)
+
+    def _reasons(self) -> list[dict[str, Any]]:
+        """Return the reasons of lost trials in words, the most frequent first."""
+        frame = trial_reasons(self.store)
+        frame["reason"] = frame["reason"].map(reason_words)
+        counts = frame.groupby(["task", "state", "reason"], sort=False)["trials"].sum().reset_index()
+        rows = counts.sort_values("trials", ascending=False, kind="stable").to_dict("records")
+        return [{str(name): value for name, value in row.items()} for row in rows]
+
+    def _changes(self, family: Sequence[Relative]) -> dict[str, tuple[list[Change], int, str, str]]:
+        """Return for each child of the tree its changed lines, how many more there are, and its mutations in words.
+
+        The last item is the mutations as the store has them, which name the nodes of the parent's graph.
+        """
+        found = {}
+        for relative in family:
+            for row in relative.line:
+                if row.parent is not None:
+                    parent = displayed(self.store.cell(row.parent).formula, self.store.form)
+                    lines = changes(parent, displayed(row.formula, self.store.form))
+                    more = max(0, len(lines) - MOST_CHANGES)
+                    kinds = mutation_kinds(row.mutation_words)
+                    found[row.id] = lines[:MOST_CHANGES], more, kinds, "; ".join(row.mutation_words)
+            found |= self._changes(relative.branches)
+        return found
 
     def _importances(self) -> list[dict[str, Any]]:
         found = [importance(self.store, task) for task in self.tasks]
@@ -341,7 +394,7 @@ class _Page:
         known = frame.assign(cell=[names.get(i) or label_of(i) for i in frame["cell"]])
         cells = [*self.labels, *(name for name in dict.fromkeys(known["cell"]) if name not in self.labels)]
         titles = (("hidden", "norm with respect to h"), ("states", "norm with respect to all states"))
-        return [self._add(plots.gradients_chart(known, column, title, cells)) for column, title in titles]
+        return [self._add(curve_plots.gradients_chart(known, column, title, cells)) for column, title in titles]
 
 
 def _pieces(text: str) -> list[tuple[str, bool]]:
@@ -349,38 +402,18 @@ def _pieces(text: str) -> list[tuple[str, bool]]:
     return [(piece, k % 2 == 1) for k, piece in enumerate(text.split("`")) if piece]
 
 
-def _shown(store: Store, frame: pd.DataFrame, searched: bool) -> list[Shown]:
-    cells = [Shown(GRU, "gru", LIBRARY["gru"].formula), Shown(LSTM, "lstm", LIBRARY["lstm"].formula)]
+def _shown(store: Store, frame: pd.DataFrame, searched: bool) -> list[Described]:
+    cells = [Described(GRU, "gru", LIBRARY["gru"].formula), Described(LSTM, "lstm", LIBRARY["lstm"].formula)]
     ranked = frame[has_rank(frame) & ~frame.index.isin([GRU, LSTM])]
     best = ranked[(ranked["origin"] == Origin.FOUND) | (not searched)].head(SHOWN)
     names = [None if pd.isna(name) else str(name) for name in best["name"]]
-    return [*(_best(store, str(cell), name) for cell, name in zip(best.index, names, strict=True)), *cells]
+    return [*(described(store, str(cell), name) for cell, name in zip(best.index, names, strict=True)), *cells]
 
 
-def _best(store: Store, cell: str, name: str | None) -> Shown:
-    """Return one of the best cells: a published one with its publication, any other with its difference."""
-    formula = store.cell(cell).formula
-    label, text = label_of(cell, name), displayed(formula, store.form)
-    known = name_of(cell)
-    if known is None:
-        return Shown(cell, label, text, difference=_difference(formula))
-    published = named_cell(known)
-    return Shown(cell, label, text, publication=f"{published.title}. {full_citation(published.reference)}")
-
-
-def _difference(formula: str) -> str:
-    """Return the difference from the nearest named cell; empty if this version cannot read the formula."""
-    try:
-        return difference_of(parse_formula(formula))
-    except CellError:
-        return ""
-
-
-def _drawing(cell: Shown) -> tuple[Shown, Markup | None, int]:
+def _drawing(cell: Described) -> tuple[Described, Markup | None, int]:
     """Return the cell, its drawing and a readable width; no drawing if this version cannot read the formula."""
-    try:
-        svg = draw_formula(cell.formula, f"the cell {cell.label}")
-    except CellError:
+    svg = drawing_of(cell)
+    if svg is None:
         return cell, None, 300
     width = re.search(r'width="(\d+)', svg)
     assert width is not None

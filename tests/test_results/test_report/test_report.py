@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from results.report import colours as colours_of_page
 from results.report import plots
 from results.report.front import front_points, front_words
 from results.report.page_table import MOST_ROWS
@@ -95,6 +96,19 @@ def values(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [row for rows in spec["datasets"].values() for row in rows]
 
 
+def table_of(page: Reader) -> tuple[list[str], list[list[str]]]:
+    """Return the headings of the ranked table, and its rows without the dividers."""
+    heading = next(k for k, row in enumerate(page.rows) if row and row[0] == "rank")
+    names = page.rows[heading]
+    found = []
+    for row in page.rows[heading + 1 :]:
+        if len(row) == len(names):
+            found.append(row)
+        elif len(row) > 1:
+            break
+    return names, found
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A run with every kind of row; tests only read it."""
@@ -126,19 +140,25 @@ def page(page_text: str) -> Reader:
 
 def test_the_table_of_the_page_is_the_leaderboard(filled: Store, page: Reader) -> None:
     frame = leaderboard(filled, TASKS)
-    heading = next(k for k, row in enumerate(page.rows) if row and row[0] == "rank")
-    names = page.rows[heading]
-    rows = page.rows[heading + 1 : heading + 1 + len(frame)]
+    names, rows = table_of(page)
     assert [row[names.index("cell")] for row in rows] == frame["cell"].tolist()
     assert [row[names.index("rank")] for row in rows] == [
         str(rank) if ranked else "" for rank, ranked in zip(frame["rank"], has_rank(frame), strict=True)
     ]
-    assert [row[names.index("score")] for row in rows] == ["" if pd.isna(v) else f"{v:.4f}" for v in frame["score"]]
+
+    def shown(column: str, places: int) -> list[str]:
+        errors = frame.get(f"{column}_se", pd.Series(np.nan, frame.index))
+        texts = []
+        for value, error in zip(frame[column], errors, strict=True):
+            text = "" if pd.isna(value) else f"{value:.{places}f}"
+            texts.append(text if pd.isna(error) or not text else f"{text}\N{PLUS-MINUS SIGN}{error:.{places}f}")
+        return texts
+
+    assert [row[names.index("score")] for row in rows] == shown("score", 4)
     for task in TASKS:
         place = names.index(task)
-        assert [row[place] for row in rows] == ["" if pd.isna(v) else f"{v:.4f}" for v in frame[f"{task}_test"]]
-        ratios = ["" if pd.isna(v) else f"{v:.3f}" for v in frame[f"{task}_ratio"]]
-        assert [row[place + 1] for row in rows] == ratios
+        assert [row[place] for row in rows] == shown(f"{task}_test", 4)
+        assert [row[place + 1].rstrip("+\N{MINUS SIGN}") for row in rows] == shown(f"{task}_ratio", 3)
 
 
 def test_the_numbers_around_the_table_are_the_stores(filled: Store, page: Reader) -> None:
@@ -176,9 +196,9 @@ def test_a_cell_has_one_search_score_also_where_the_gru_improved_later(store: St
     page = Reader(report(store, TASKS))
     scores = next(spec for spec in map(json.loads, page.specs.values()) if "trials of the search" in json.dumps(spec))
     assert [row["score"] for row in values(scores) if "proposal" in row] == [pytest.approx(0.8)]
-    assert "aaaaaaaa score 0.8000" in page.text  # in the tree
-    assert "aaaaaaaa score 1.0000" not in page.text
-    assert leaderboard(store, TASKS).set_index("cell").at["gaaaaaaaa", "search_score"] == pytest.approx(0.8)
+    assert "gaaaaaaaa score 0.8000" in page.text  # in the tree
+    assert "gaaaaaaaa score 1.0000" not in page.text
+    assert leaderboard(store, TASKS).at[found.id, "search_score"] == pytest.approx(0.8)
 
 
 def test_the_first_click_sorts_the_best_first_and_paper_has_what_fits(page: Reader) -> None:
@@ -194,9 +214,11 @@ def test_the_first_click_sorts_the_best_first_and_paper_has_what_fits(page: Read
 def test_a_page_of_a_run_that_just_began_says_what_is_missing(store: Store) -> None:
     page = report(store, TASKS)
     text = Reader(page).text
-    assert "No cell has a result on a ranked task yet." in text
-    assert "No cell has a score yet." in text
-    assert "none yet" in text
+    assert "No cell has a result on a ranked task." in text
+    assert "No found cell has a score on all tasks." in text
+    assert "no found cell has passed all tasks" in text
+    assert " yet" not in text
+    assert "nothing to judge" in text
     assert page.count('aria-label="the cell ') == 2  # the seeds are drawn
     store.add_cell(make_baseline("gru"))
     store.record(None, [make_trial(GRU, validation=None, state="failed", reason="killed")])
@@ -223,7 +245,7 @@ def test_what_others_named_never_becomes_part_of_the_page(store: Store) -> None:
     assert not [tag for tag, _ in reader.tags if tag == "img"]
     assert HOSTILE in reader.text
     assert "onerror" not in " ".join(name for _, attributes in reader.tags for name in attributes)
-    assert sum(tag == "script" for tag, _ in reader.tags) == page.count("</script>") == len(reader.specs) + 2
+    assert sum(tag == "script" for tag, _ in reader.tags) == page.count("</script>") == len(reader.specs) + 3
     assert all("<" not in spec and "&" not in spec for spec in reader.specs.values())
     assert any(
         HOSTILE in json.dumps(json.loads(spec), ensure_ascii=False).replace('\\"', '"')
@@ -306,8 +328,11 @@ def test_gradients_are_drawn_from_what_is_passed_in(filled: Store) -> None:
     specs = [json.loads(text) for text in Reader(report(filled, TASKS, gradients=[("", frame)])).specs.values()]
     hidden, states = (spec for spec in specs if "norm with respect to" in json.dumps(spec))
     for spec, base in ((hidden, 0.5), (states, 0.75)):
-        assert {row["cell"] for row in values(spec)} == {*(cell.label for cell in cells), "tanh"}
-        assert all(row["norm"] == pytest.approx(base ** row["k"], rel=1e-5) for row in values(spec))
+        lines = [row for row in values(spec) if "cell" in row]
+        assert {row["cell"] for row in lines} == {*(cell.label for cell in cells), "tanh"}
+        assert all(row["norm"] == pytest.approx(base ** row["k"], rel=1e-5) for row in lines)
+        pointed = [row for row in values(spec) if "v0" in row]
+        assert [row["v0"] for row in pointed] == pytest.approx([base**k for k in range(5)], rel=1e-5)
 
 
 def test_the_verdict_stands_before_everything_else_and_found_cells_say_what_they_differ_in(
@@ -349,10 +374,10 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert drawn["tanh"]["score"] == pytest.approx(frame.loc[frame["name"] == "tanh", "score"].iloc[0], rel=1e-5)
     colours = next(layer["encoding"]["color"]["scale"] for layer in chart["layer"] if "color" in layer["encoding"])
     known = dict(zip(colours["domain"], colours["range"], strict=True))
-    assert known["worse on some task, better on none"] == plots.WORSE
-    assert known["better on some task, worse on none"] == plots.BETTER
+    assert known["worse on some task, better on none"] == colours_of_page.WORSE
+    assert known["better on some task, worse on none"] == colours_of_page.BETTER
     assert "worse on some task, better on none" not in front_words(points[points["cell"] != "tanh"])
-    assert not {plots.BETTER, plots.WORSE} & set(plots.COLOURS)
+    assert not {colours_of_page.BETTER, colours_of_page.WORSE} & set(colours_of_page.COLOURS)
 
 
 def test_the_rungs_of_a_run_with_halving_take_the_place_of_the_stages(tmp_path: Path) -> None:
@@ -402,7 +427,7 @@ def test_a_run_of_given_cells_alone_shows_the_best_of_them_and_no_empty_sections
     assert "Simple recurrent unit" in text
     assert re.findall(r".{30}\bfound\b.{30}", text) == []
     sections = [str(attributes["id"]) for tag, attributes in given.tags if tag == "section"]
-    assert sections == ["table", "cost", "cells", "funnel", "curves", "settings", "gradients", "profile"]
+    assert sections == ["table", "differences", "cost", "cells", "funnel", "curves", "settings", "gradients", "profile"]
     links = [str(a["href"]).removeprefix("#") for tag, a in given.tags if tag == "a"]
     assert [link for link in links if link] == sections
     heading = next(row for row in given.rows if row and row[0] == "rank")
