@@ -13,22 +13,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from textwrap import wrap
 
-from search.cells.export.layer_code import LINE_WIDTH, LayerCode, layer_code
-from search.cells.export.module_text import (
-    GROUPED,
-    IMPORTS,
-    Network,
-    cell_class,
-    hidden_states,
-    is_grouped,
-    layer_class,
-    network_class,
-)
+from search.cells.errors import CellError
+from search.cells.export.layer_code import layer_code
+from search.cells.export.layer_parts import LayerCode
+from search.cells.export.layer_text import GROUPED, equations_class, is_grouped, layer_class, step_class
+from search.cells.export.lines import LINE_WIDTH
+from search.cells.export.module_text import Network, cell_class, hidden_states, imports, network_class
 from search.cells.notation.formula import parse_written
+from search.cells.text import quoted
 
 _ACRONYMS = re.compile(r"(.*?)(lstm|gru|grnn|rnn)", re.IGNORECASE)
-_IMPORTED = ("Tensor", "PackedSequence", "GroupedLinear")
+_TYPES = ("Tensor", "PackedSequence", "Sequences", "States", "GroupedLinear", "Array", "Linear", "LayerNorm")
+_MODULES = ("math", "torch", "nn", "jax", "jnp", "eqx", "overload", "annotations", "TypeAlias", "TYPE_CHECKING")
+_OWN = frozenset({*_TYPES, *_MODULES, "from_torch"})  # names in generated modules
+_GIVEN_WIDTH = 40  # longer names leave too little room on their lines
 _NAME_WIDTH = 24
+
+
+LICENCE = "# SPDX-License-Identifier: MIT"
+"""First line of generated code, which has the licence of this package."""
 
 
 class Role(StrEnum):
@@ -74,10 +77,29 @@ def class_name(label: str) -> str:
     """Return the class name for a cell's label: `GRUAfter` for gru-after, `Cell3fa2b6c1` for an id, else `Cell`."""
     words = re.findall(r"[A-Za-z0-9]+", label)
     name = "".join(_capitalised(word) for word in words)
-    taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _IMPORTED
+    taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in _OWN
     if not name or name[0].isdigit() or taken or re.fullmatch(r"[0-9a-f]{8,16}", label):
         name = f"Cell{''.join(words)}"
     return name[:_NAME_WIDTH]
+
+
+def check_class_name(name: str) -> str:
+    """Return a class name that a user gives.
+
+    Raises:
+        CellError: it is no identifier, is taken, or is too long.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        reason = "it must begin with a letter of A-Z and have only letters, digits and _"
+    elif keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        reason = "it is a word of Python"
+    elif hasattr(builtins, name) or name in _OWN:
+        reason = "the module or Python has this name already"
+    elif len(name) > _GIVEN_WIDTH:
+        reason = f"it has {len(name)} letters, at most {_GIVEN_WIDTH} are possible"
+    else:
+        return name
+    raise CellError(f"class name {quoted(name)}: {reason}; give another name")
 
 
 def _capitalised(word: str) -> str:
@@ -88,23 +110,34 @@ def _capitalised(word: str) -> str:
     return start[:letters].upper() + start[letters:] + end
 
 
-def export_module(formula: str, label: str, origin: tuple[str, ...] = (), network: Network | None = None) -> Exported:
+def export_module(
+    formula: str,
+    label: str,
+    origin: tuple[str, ...] = (),
+    network: Network | None = None,
+    *,
+    name: str | None = None,
+    bidirectional: bool = False,
+) -> Exported:
     """Return the module of a cell, with the names of its formula.
 
     Args:
         formula: the cell.
         label: name of the cell, from which the class name derives.
         origin: paragraphs for the module's docstring, such as where the cell comes from and how it scored.
-        network: with it, a second class is the whole network of a trial.
+        network: with it, a further class is the whole network of a trial.
+        name: name of the class, in place of the one that derives from the label.
+        bidirectional: default of the argument `bidirectional` of the class.
 
     Raises:
-        CellError: the formula is invalid.
+        CellError: the formula or the name is invalid.
     """
     written = parse_written(formula)
     code = layer_code(written)
-    name = class_name(label)
-    head = f"{_docstring(formula, name, code, origin, network)}\n\n{IMPORTS}"
-    parts = [head, *([GROUPED] if is_grouped(code) else []), layer_class(name, code), cell_class(name, code)]
+    name = class_name(label) if name is None else check_class_name(name)
+    head = f"{LICENCE}\n{_docstring(formula, name, code, origin, network)}\n\n{imports(code)}"
+    parts = [head, *([GROUPED] if is_grouped(code) else []), equations_class(name, code), step_class(name, code)]
+    parts += [layer_class(name), cell_class(name, code, bidirectional)]
     if network is not None:
         parts.append(network_class(name, code, network))
     return Exported("\n\n\n".join(parts) + "\n", name, tuple(_parameters(code)))
@@ -141,8 +174,8 @@ def _docstring(formula: str, name: str, code: LayerCode, origin: tuple[str, ...]
             "equal hidden_size; put an `nn.Linear` or `nn.Embedding` in front."
         )
     paragraphs.append(
-        "The loop over time is plain Python. `torch.export` and ONNX unroll it to a fixed number of steps; for "
-        "sequences of any length, export one step (T = 1) with the states as inputs and outputs."
+        "torch.jit.script, torch.compile and torch.export take it; torch.export and ONNX (dynamo=True) keep the axes "
+        f"of time and batch dynamic if dynamic_shapes names them. {name}Cell is one time step."
     )
     if network is None:
         size = 128 if code.square else 64
