@@ -27,8 +27,17 @@ class GroupedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., in_features) to (..., count * out_features)."""
-        parts = x.unflatten(-1, [self.weight.size(1), self.weight.size(3)])
-        y = torch.einsum("...gi,ngoi->...ngo", [parts, self.weight]).flatten(-3)
+        count, groups = self.weight.size(0), self.weight.size(1)
+        parts = x.chunk(groups, -1)
+        stacks: list[list[Tensor]] = []  # of each group, its results for all matrices
+        for k in range(groups):
+            matrix = self.weight[:, k].flatten(0, 1)
+            stacks.append(list(nn.functional.linear(parts[k], matrix).chunk(count, -1)))
+        results: list[Tensor] = []
+        for m in range(count):
+            for k in range(groups):
+                results.append(stacks[k][m])
+        y = torch.cat(results, -1)
         return y if self.bias is None else y + self.bias'''
 """Class of block-diagonal matrices, for modules that have any."""
 
@@ -262,7 +271,9 @@ _SEQUENCE = '''\
             after = [state.clone() for state in self.step(given, now)]
             return after, after[0].clone()
 
-        final, output = scan(body, states, parts)
+        plain = torch.contiguous_format  # a view would fix the size of the batch
+        first = [state.clone(memory_format=plain) for state in states]
+        final, output = scan(body, first, [p.clone(memory_format=plain) for p in parts])
         return output, list(final)
 
     def _packed(

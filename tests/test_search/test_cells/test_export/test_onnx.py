@@ -39,6 +39,8 @@ FORMULAS = {
     "c' = f * c + i * g\nh' = o * tanh(norm(c'))",
 }
 NEW = ["peephole LSTM", "sLSTM", "layer-norm LSTM"]
+# PyTorch's exporters warn of functions that PyTorch itself deprecates, and that two axes share a name.
+QUIET = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 BATCH, LENGTH = Dim("batch", max=64), Dim("length", min=1, max=1000)
 
 
@@ -110,11 +112,18 @@ def run_onnx(path: Path, module: Any, arguments: tuple[Any, ...], shapes: Any, c
             torch.testing.assert_close(torch.from_numpy(got), expected.detach())
 
 
-# Under pytest PyTorch does not hide a warning of its own.
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@QUIET
 @pytest.mark.parametrize(
     ("name", "bidirectional"),
-    [("lstm", False), ("mut3", False), ("three states", False), ("sLSTM", False), ("lstm", True), ("mut3", True)],
+    [
+        ("lstm", False),
+        *(
+            pytest.param(name, bidirectional, marks=pytest.mark.slow)
+            for name in ("lstm", "mut3", "three states", "sLSTM")
+            for bidirectional in (False, True)
+            if (name, bidirectional) != ("lstm", False)
+        ),
+    ],
 )
 def test_torch_export_keeps_the_numbers_and_takes_any_batch_and_any_length(
     name: str, bidirectional: bool, tmp_path: Path
@@ -128,18 +137,13 @@ def test_torch_export_keeps_the_numbers_and_takes_any_batch_and_any_length(
             torch.testing.assert_close(found, expected)
 
 
-# torch's exporter warns of functions that PyTorch itself deprecates, and that two axes share a name.
-QUIET = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-
-
 @QUIET
 @pytest.mark.parametrize(
     ("name", "bidirectional"),
     [
-        ("lstm", False),
         ("sLSTM", False),
-        ("lstm", True),
-        *(pytest.param(n, False, marks=pytest.mark.slow) for n in ("three states", *NEW) if n != "sLSTM"),
+        *(pytest.param(n, False, marks=pytest.mark.slow) for n in FORMULAS if n != "sLSTM"),
+        pytest.param("lstm", True, marks=pytest.mark.slow),
     ],
 )
 def test_onnx_goes_through_sequences_of_any_length_after_training(
