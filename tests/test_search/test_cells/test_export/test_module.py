@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from search.cells.canonical import canonical_positions
-from search.cells.export.module import Exported, Role, class_name, export_module
+from search.cells.export.module import Exported, Role, export_module
 from search.cells.export.module_text import Network
+from search.cells.export.names import class_name
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
