@@ -4,7 +4,9 @@ Version, lineage, and what its run says of it: scores, best settings, and the te
 their intervals. What a run does not know of a cell is left out.
 """
 
+from collections.abc import Iterable
 from importlib.metadata import version
+from textwrap import wrap
 
 from results.scores.estimates import picks
 from results.scores.match import by_cell
@@ -19,10 +21,13 @@ from results.store.setting_key import setting_words
 from results.store.words import ScoreKind
 from results.tables.leaderboard import leaderboard
 from results.tables.run_verdict import known_of
+from search.cells.export.lines import LINE_WIDTH
 from search.cells.library import LIBRARY, label_of, name_of
 from search.cells.text import short_id
 from search.engine.cell_lookup import FoundCell, lineage
 from search.profiles.loading import profile_of
+
+_FIRST, _NEXT = "    ", "        "
 
 
 def describe_origin(found: FoundCell) -> list[str]:
@@ -62,13 +67,13 @@ def _scores(run: str, cell: str) -> list[str]:
     own = best[best["cell"] == cell].sort_values("task")
     tasks = [
         f"{row.task} {metrics[str(row.task)].replace('_', ' ')} {row.validation:.4f} on validation, "
-        f"{row.test:.4f} on test{simulated}, with {setting_words(str(row.setting))}, {row.units} units"
+        f"{row.test:.4f} on test{simulated}: {setting_words(str(row.setting))}, {row.units} units"
         for row in own.itertuples()
     ]
     if not tasks:
         return []
     answers = [*_tests(known, label, name), answer]
-    paragraphs = [f"Best setting by validation in run {name}: {'; '.join(tasks)}."]
+    paragraphs = [f"Best setting by validation in run {name}:", _list(tasks)]
     line = table[table.index == cell]
     if line.empty or line["score"].isna().all():
         return [*paragraphs, *answers]
@@ -90,5 +95,11 @@ def _tests(known: Known, label: str, run: str) -> list[str]:
     simulated = " (simulated: nothing was trained)" if known.simulated else ""
     return [
         f"Verdict on {printable(label)} in run {run}{simulated}: it {account(course, known.tasks)}.",
-        "\n".join(f"    {line}" for line in told),
+        _list(told),
     ]
+
+
+def _list(items: Iterable[str]) -> str:
+    """Return items as verbatim lines, each of which continues with more indentation."""
+    lines = [line for item in items for line in wrap(item, LINE_WIDTH, initial_indent=_FIRST, subsequent_indent=_NEXT)]
+    return "\n".join(lines)

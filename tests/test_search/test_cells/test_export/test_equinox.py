@@ -44,7 +44,7 @@ def test_every_text_is_laid_out_as_ruff_formats_and_has_nothing_to_lint(tmp_path
         imported = {
             part.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for part in node.names
         }
-        assert imported == {"math", "equinox", "jax", "jax.numpy", "numpy"}
+        assert imported == {"equinox", "jax", "jax.numpy", "numpy"}
         (tmp_path / f"m{k}.py").write_text(text, "utf-8")
     for command in (["format", "--check"], ["check"]):
         ran = subprocess.run(
