@@ -198,8 +198,9 @@ class {name}(eqx.Module):
             raise ValueError(f"num_layers {{num_layers}} must be at least 1")
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         keys = jax.random.split(key, num_layers)
+        layer = {name}Cell
         self.layers = tuple(
-            {name}Cell(size, hidden_size, bias, key=own)
+            layer(size, hidden_size, bias, key=own)
             for size, own in zip(sizes, keys, strict=True)
         )
 

@@ -220,6 +220,7 @@ def network_class(name: str, code: LayerCode, network: Network) -> str:
     shape = "symbols (T, B)" if network.symbols else "values (T, B, D)"
     what_out = "means (T, B, V) of normal distributions" if network.scaled else "outputs (T, B, V)"
     scales = "\n        self.log_scale = nn.Parameter(torch.zeros(output_size))" if network.scaled else ""
+    cell = fitting(f"self.cell = {name}(", "hidden_size, hidden_size, num_layers", ")", 2)
     signature = fitting(
         "def forward(", f"self, x: Tensor, hx: {state} | None = None", f") -> tuple[Tensor, {state}]:", 1
     )
@@ -236,7 +237,7 @@ class {name}Network(nn.Module):
     ) -> None:
         super().__init__()
         self.entry = {entry}(input_size, hidden_size)
-        self.cell = {name}(hidden_size, hidden_size, num_layers)
+{cell}
         self.readout = nn.Linear(hidden_size, output_size){scales}
 
 {signature}

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from search.cells.canonical import canonical_positions
+from search.cells.errors import CellError
+from search.cells.export.equinox import export_equinox
 from search.cells.export.module import Exported, Role, export_module
 from search.cells.export.module_text import Network
 from search.cells.export.names import class_name
@@ -202,12 +204,14 @@ def pair(load: Load) -> Callable[..., tuple[Any, nn.LSTM]]:
     def made(size: int, **options: Any) -> tuple[Any, nn.LSTM]:
         cell, _ = built(load, LIBRARY["lstm"].formula, size, H, **options)
         peer = nn.LSTM(size, H, **options)
+        ways = ("", "_reverse") if options.get("bidirectional") else ("",)
         with torch.no_grad():
             for k, layer in enumerate(cell.layers):
                 for ours, theirs in ((layer.from_x, "ih"), (layer.from_h, "hh")):
                     for kind in ("weight", "bias") if options.get("bias", True) else ("weight",):
                         # Both stack the input gate, the forget gate, the candidate and the output gate.
-                        getattr(peer, f"{kind}_{theirs}_l{k}").copy_(getattr(ours, kind))
+                        name = f"{kind}_{theirs}_l{k // len(ways)}{ways[k % len(ways)]}"
+                        getattr(peer, name).copy_(getattr(ours, kind))
         return cell, peer
 
     return made
@@ -217,7 +221,17 @@ def drawn(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
 
 
-@pytest.mark.parametrize("options", [{}, {"num_layers": 3}, {"batch_first": True, "num_layers": 2}, {"bias": False}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_layers": 3},
+        {"batch_first": True, "num_layers": 2},
+        {"bias": False},
+        {"bidirectional": True},
+        {"bidirectional": True, "num_layers": 3, "batch_first": True},
+    ],
+)
 def test_an_lstm_is_called_as_torchs_and_gives_the_same(
     options: dict[str, Any], pair: Callable[..., tuple[Any, nn.LSTM]]
 ) -> None:
@@ -225,7 +239,8 @@ def test_an_lstm_is_called_as_torchs_and_gives_the_same(
     layers = options.get("num_layers", 1)
     x = drawn(B, T, 6) if options.get("batch_first") else drawn(T, B, 6)
     packed = pack_sequence([drawn(n, 6) for n in (2, T, 1)], enforce_sorted=False)
-    given = drawn(layers, B, H), drawn(layers, B, H)
+    places = layers * (2 if options.get("bidirectional") else 1)
+    given = drawn(places, B, H), drawn(places, B, H)
     calls: list[tuple[Any, ...]] = [(x,), (x, given), (drawn(T, 6),), (drawn(T, 6), tuple(s[:, 0] for s in given))]
     calls += [(packed,), (packed, given), (pack_sequence([drawn(n, 6) for n in (T, T, 2)]), given)]
     for call in calls:
@@ -249,6 +264,53 @@ def test_a_cell_of_one_state_takes_and_returns_it_as_torchs_gru_does(load: Load)
     x, h = drawn(T, B, 6), drawn(2, B, H)
     for found, expected in zip(cell(x, h), peer(x, h), strict=True):
         torch.testing.assert_close(found, expected)
+
+
+def test_one_step_is_called_as_torchs_cells_and_gives_the_same(load: Load) -> None:
+    for name, peer in (("lstm", nn.LSTMCell(6, H)), ("gru-after", nn.GRUCell(6, H))):
+        step = load(export_module(LIBRARY[name].formula, "cell")).CellCell(6, H)
+        with torch.no_grad():
+            for ours, theirs in ((step.from_x, "ih"), (step.from_h, "hh")):
+                for kind in ("weight", "bias"):
+                    getattr(peer, f"{kind}_{theirs}").copy_(getattr(ours, kind))
+        states = (drawn(B, H), drawn(B, H)) if name == "lstm" else drawn(B, H)
+        calls: list[tuple[Any, ...]] = [(drawn(B, 6),), (drawn(B, 6), states), (drawn(6),)]
+        calls.append((drawn(6), (states[0][0], states[1][0]) if isinstance(states, tuple) else states[0]))
+        for call in calls:
+            torch.testing.assert_close(step(*call), peer(*call))
+        for call, message in (
+            ((drawn(B, 7),), r"input has shape \[3, 7\]; .* the last of input_size 6"),
+            ((drawn(1, B, 6),), "it must have 1 or 2 dimensions"),
+            (
+                (drawn(B, 6), (drawn(1, H),) * 2 if name == "lstm" else drawn(1, H)),
+                r"shape \[1, 8\]; it must be \[3, 8\]",
+            ),
+        ):
+            with pytest.raises(ValueError, match=message):
+                step(*call)
+    built_on = load(export_module(LIBRARY["gru"].formula, "cell")).CellCell(6, H, device="meta", dtype=torch.float64)
+    assert {(weight.device.type, weight.dtype) for weight in built_on.parameters()} == {("meta", torch.float64)}
+
+
+def test_both_ways_are_the_cell_forwards_and_the_cell_on_the_reversed_sequence(load: Load) -> None:
+    for name in ("mut1", "sLSTM", "eleven states"):
+        exported = export_module(FORMULAS[name], "cell", bidirectional=True)
+        module = load(exported)
+        both = module.Cell(H, H)
+        assert both.bidirectional
+        ahead, back = (module.Cell(H, H, bidirectional=False) for _ in range(2))
+        ahead.layers[0].load_state_dict(both.layers[0].state_dict())
+        back.layers[0].load_state_dict(both.layers[1].state_dict())
+        x = drawn(T, B, H)
+        output, states = both(x)
+        first, second = ahead(x), back(x.flip(0))
+        torch.testing.assert_close(output, torch.cat([first[0], second[0].flip(0)], -1), equal_nan=True)
+        for got, one, other in zip(
+            *(s if isinstance(s, tuple) else (s,) for s in (states, first[1], second[1])), strict=True
+        ):
+            torch.testing.assert_close(got, torch.cat([one, other]), equal_nan=True)
+    with pytest.raises(ValueError, match="input_size 16 must equal hidden_size 8: this cell reads x itself"):
+        load(export_module(LIBRARY["mut1"].formula, "cell")).Cell(H, H, 2, bidirectional=True)
 
 
 def test_dropout_is_between_layers_and_only_while_training(load: Load) -> None:
@@ -490,3 +552,44 @@ def test_nothing_that_a_text_says_gets_out_of_the_docstring(load: Load) -> None:
 )
 def test_names_of_classes(label: str, name: str) -> None:
     assert class_name(label) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("class", "a word of Python"),
+        ("match", "a word of Python"),
+        ("list", "this name already"),
+        ("Tensor", "this name already"),
+        ("States", "this name already"),
+        ("My Cell", "only letters, digits and _"),
+        ("2fast", "begin with a letter"),
+        ("_Cell", "begin with a letter"),
+        ("Caf\u00e9", "only letters, digits and _"),
+        ("", "begin with a letter"),
+        ("A\nimport os", "begin with a letter"),
+        ("A" * 33, "it has 33 letters, at most 32 are possible"),
+    ],
+)
+def test_a_name_that_no_class_can_have_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(CellError, match=reason) as found:
+        export_module(LIBRARY["gru"].formula, "gru", name=name)
+    assert len(str(found.value).splitlines()) == 1
+
+
+def test_a_long_name_fits_on_the_lines(load: Load, tmp_path: Path) -> None:
+    name = "A" * 32
+    for k, formula in enumerate(("gru", "lstm", "eleven states", "initial values")):
+        network = Network(40, True, 31, 128, 2, "cell.safetensors")
+        exported = export_module(FORMULAS[formula], "cell", (), network, name=name, bidirectional=True)
+        assert exported.name == name
+        assert hasattr(load(exported), f"{name}Cell")
+        (tmp_path / f"m{k}.py").write_text(exported.text, "utf-8")
+        (tmp_path / f"e{k}.py").write_text(export_equinox(FORMULAS[formula], "cell", name=name), "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--no-cache", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
