@@ -121,7 +121,7 @@ class {name}Cell(eqx.Module):
 {square}{checked}{indented([*sizes, *start_lines(code)], 2)}
 
     def prepare(self, x: Array) -> list[Array]:
-        """Compute what depends on x alone, (..., I) to (..., H), for all steps at once."""
+        """Compute what depends on x alone, (..., I) to (..., H), for all steps."""
 {indented(code.prepare)}
 
     def step(self, parts: list[Array], states: list[Array]) -> list[Array]:

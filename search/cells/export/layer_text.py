@@ -138,7 +138,7 @@ class {name}Equations(nn.Module):
             nn.init.uniform_(parameter, -bound, bound){after}
 
     def prepare(self, x: Tensor) -> list[Tensor]:
-        """Compute what depends on x alone, (..., I) to (..., H), for all steps at once."""
+        """Compute what depends on x alone, (..., I) to (..., H), for all steps."""
 {indented(code.prepare)}
 
     def step(self, parts: list[Tensor], states: list[Tensor]) -> list[Tensor]:
@@ -237,9 +237,9 @@ _SEQUENCE = '''\
         sizes: list[int] | None = None,
         reverse: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
-        """Return outputs (T, B, H) and last states; with `reverse` from the end to the start.
+        """Return outputs (T, B, H) and last states; `reverse` begins at the end.
 
-        With `sizes`, the batch size of each step, x holds the rows of a packed sequence.
+        With `sizes`, the batch size of each step, x has the rows of a packed sequence.
         """
         if sizes is not None:
             return self._packed(x, states, sizes, reverse)
@@ -264,7 +264,7 @@ _SEQUENCE = '''\
     def _scan(
         self, parts: list[Tensor], states: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """Loop in one node of the graph of torch.export: it takes any number of steps."""
+        """Loop in one node of the graph of torch.export, for any number of steps."""
         from torch._higher_order_ops.scan import scan
 
         def body(now: list[Tensor], given: list[Tensor]) -> tuple[list[Tensor], Tensor]:

@@ -168,7 +168,8 @@ class {name}(nn.Module):
         x, sizes, order, back = input
         if x.size(-1) != self.input_size:
             raise ValueError(
-                f"input has {{x.size(-1)}} features; it must have input_size {{self.input_size}}"
+                f"input has {{x.size(-1)}} features; "
+                f"it must have input_size {{self.input_size}}"
             )
         batch_sizes: list[int] = sizes.tolist()
         states = self._states(hx, [batch_sizes[0]], x)

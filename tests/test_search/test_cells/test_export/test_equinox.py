@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,7 @@ from search.cells.export.equinox import export_equinox
 from search.cells.export.module import Exported, export_module
 from search.cells.library import LIBRARY
 from tests.test_search.test_cells.test_export.loading import Load, load
-from tests.test_search.test_cells.test_export.test_module import STARTED
-from tests.test_search.test_cells.test_export.unusual import FORMULAS
+from tests.test_search.test_cells.test_export.unusual import FORMULAS, STARTED
 
 __all__ = ["load"]
 
@@ -41,10 +41,9 @@ def test_every_text_is_laid_out_as_ruff_formats_and_has_nothing_to_lint(tmp_path
     for k, (name, formula) in enumerate((FORMULAS | {"starts": STARTED}).items()):
         label = name if k % 3 else "a name that is longer than any class should have, of 70 letters or so"
         text = export_equinox(formula, label, ("An origin.",))
-        imported = {
-            part.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for part in node.names
-        }
-        assert imported == {"equinox", "jax", "jax.numpy", "numpy"}
+        statements = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import)]
+        imported = {part.name for node in statements for part in node.names}
+        assert imported - {"math"} == {"equinox", "jax", "jax.numpy", "numpy"}
         (tmp_path / f"m{k}.py").write_text(text, "utf-8")
     for command in (["format", "--check"], ["check"]):
         ran = subprocess.run(
@@ -130,11 +129,12 @@ def test_a_state_dict_of_another_cell_is_refused(load: Load) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             module.from_torch(cell, state)
-    for call, message in (
+    calls: list[tuple[Callable[[], Any], str]] = [
         (lambda: cell(np.zeros((T, B, 7))), "the last of 6"),
         (lambda: cell(np.zeros((T, B, 6)), (np.zeros((1, 2, H)),)), "this cell has 1 of"),
         (lambda: module.Reader(6, H, 0, key=jax.random.key(0)), "num_layers 0 must be at least 1"),
-    ):
+    ]
+    for call, message in calls:
         with pytest.raises(ValueError, match=message):
             call()
 

@@ -38,7 +38,7 @@ from search.training.initialisation import apply_starts
 from search.training.weights import layer_weights
 from tests.paths import ROOT
 from tests.test_search.test_cells.test_export.loading import Load, load
-from tests.test_search.test_cells.test_export.unusual import FORMULAS
+from tests.test_search.test_cells.test_export.unusual import FORMULAS, STARTED
 
 __all__ = ["load"]
 
@@ -406,17 +406,6 @@ def test_numbers_start_as_the_formula_says(load: Load) -> None:
     assert without.layers[0].from_x.bias is None
     assert exported.name == "Cell"
 
-
-STARTED = """\
-f = sigmoid(linear(x, bias=chrono(100)) + linear(h, 0.9, random=0.5))
-i = sigmoid(linear(x, bias=-chrono(100)) + linear(h, bias=uniform_gate))
-o = sigmoid(linear(x, bias=chrono(9)) + linear(h, random=orthogonal, bias=-uniform_gate(7)))
-u = linear(f, 1, random=0) + linear(f, random=0, bias=False) + param(uniform(0, 1)) - param(-uniform(1, 3))
-g = linear(i, 1, random=0, groups=4) + linear(i, random=orthogonal, groups=4) + linear(i, groups=4, bias=2)
-v = linear(o, random=orthogonal) + linear(o, random=orthogonal) + linear(o, bias=linspace(3, 6))
-n = norm(u + v) * param(1) + param(-linspace(0, 1)) + param(-0.5) + param(uniform_gate) * param(chrono(100))
-h' = f * h + i * n + o * g"""
-"""Formula with starts of all kinds."""
 
 LINE = StartRule(Rule.LINSPACE, (0.0, -1.0))
 

@@ -170,7 +170,10 @@ def test_one_step_in_onnx_continues_from_its_states(name: str, tmp_path: Path) -
     now = tuple(state[0] for state in first)
     along = {0: BATCH}
     shapes = (along, along if subject.states == 1 else (along,) * subject.states)
-    packed = (lambda given: given[0]) if subject.states == 1 else (lambda given: given)
+
+    def packed(given: tuple[Tensor, ...]) -> Any:
+        return given[0] if subject.states == 1 else given
+
     run_onnx(
         tmp_path / "step.onnx",
         step,

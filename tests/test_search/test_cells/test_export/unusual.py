@@ -84,3 +84,14 @@ def formulas() -> dict[str, str]:
 
 
 FORMULAS = formulas()
+
+STARTED = """\
+f = sigmoid(linear(x, bias=chrono(100)) + linear(h, 0.9, random=0.5))
+i = sigmoid(linear(x, bias=-chrono(100)) + linear(h, bias=uniform_gate))
+o = sigmoid(linear(x, bias=chrono(9)) + linear(h, random=orthogonal, bias=-uniform_gate(7)))
+u = linear(f, 1, random=0) + linear(f, random=0, bias=False) + param(uniform(0, 1)) - param(-uniform(1, 3))
+g = linear(i, 1, random=0, groups=4) + linear(i, random=orthogonal, groups=4) + linear(i, groups=4, bias=2)
+v = linear(o, random=orthogonal) + linear(o, random=orthogonal) + linear(o, bias=linspace(3, 6))
+n = norm(u + v) * param(1) + param(-linspace(0, 1)) + param(-0.5) + param(uniform_gate) * param(chrono(100))
+h' = f * h + i * n + o * g"""
+"""Formula with starts of all kinds."""
