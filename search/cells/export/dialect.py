@@ -1,4 +1,4 @@
-"""Libraries that equations of a cell are written for: how each calls functions, splits a stack, and makes constants."""
+"""Libraries that equations of a cell are written for, each with its functions, splits of stacks, and constants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from search.cells.operations import OPERATIONS, POINTWISE, Op
 
 @dataclass(frozen=True)
 class Dialect:
-    """How generated code says what is not arithmetic.
+    """Words of generated code for what is not arithmetic.
 
     Attributes:
         functions: names of the pointwise functions.

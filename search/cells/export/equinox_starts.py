@@ -80,7 +80,7 @@ class _Starts:
             low, high = (-low, -high) if start.negative else (low, high)
             return f"jnp.linspace({low!r}, {high!r}, hidden_size)"
         low, high = (-high, -low) if start.negative else (low, high)
-        return f"jax.random.uniform({self._key()}, (hidden_size,), float, {low!r}, {high!r})"
+        return f"between({self._key()}, {low!r}, {high!r}, hidden_size)"
 
     def _draw(self, start: StartRule) -> str:
         """Return the name of the draw of a rule that vectors share."""
@@ -88,12 +88,12 @@ class _Starts:
         if key not in self.shared:
             earlier = sum(rule is start.rule for rule, _ in self.shared)
             name = self.shared[key] = f"{start.rule.value}{earlier + 1 if earlier else ''}"
-            uniform = f"jax.random.uniform({self._key()}, (hidden_size,), float"
+            own = self._key()
             if start.rule is Rule.CHRONO:
-                self.draws.append(f"{name} = jnp.log({uniform}, 1.0, {start.arguments[0] - 1.0!r}))")
+                self.draws.append(f"{name} = jnp.log(between({own}, 1.0, {start.arguments[0] - 1.0!r}, hidden_size))")
             else:
                 assert start.rule is Rule.UNIFORM_GATE
                 low = f"1 / {number_text(start.arguments[0])}" if start.arguments else "1 / max(hidden_size, 2)"
-                self.draws += [f"low = {low}", f"{name} = {uniform}, low, 1 - low)"]
+                self.draws += [f"low = {low}", f"{name} = between({own}, low, 1 - low, hidden_size)"]
                 self.draws.append(f"{name} = jnp.log({name} / (1 - {name}))")
         return self.shared[key]

@@ -14,7 +14,8 @@ def imports(code: LayerCode) -> str:
     """Return the import statements of a module, and the draws of its parameters."""
     orthogonal = any(node.orthogonal for block in code.blocks for node in block.nodes)
     text = _IMPORTS if code.blocks else _IMPORTS.replace("import math\n", "")
-    return text + (_ORTHOGONAL if orthogonal else "")
+    ranges = any("between(" in line for line in start_lines(code))
+    return text + (_BETWEEN if ranges else "") + (_ORTHOGONAL if orthogonal else "")
 
 
 _IMPORTS = '''\
@@ -34,6 +35,13 @@ from jax import Array
 def drawn(key: Array, bound: float, *shape: int) -> Array:
     """Draw from U[-bound, bound]."""
     return jax.random.uniform(key, shape, minval=-bound, maxval=bound)'''
+
+_BETWEEN = '''
+
+
+def between(key: Array, low: float, high: float, size: int) -> Array:
+    """Draw a vector from U[low, high]."""
+    return jax.random.uniform(key, (size,), minval=low, maxval=high)'''
 
 _ORTHOGONAL = '''
 
