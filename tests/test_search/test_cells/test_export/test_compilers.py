@@ -85,9 +85,10 @@ def test_a_script_refuses_what_the_module_refuses(load: Load) -> None:
 def test_torch_compile_takes_the_whole_in_one_graph_and_keeps_outputs_and_gradients(
     name: str, backend: str, load: Load
 ) -> None:
-    cell = load(export_module(FORMULAS[name], "cell")).Cell(H, H, L)
+    torch.manual_seed(0)
+    cell = load(export_module(FORMULAS[name], "cell")).Cell(H, H, L, dtype=torch.float64)
     compiled = torch.compile(cell, fullgraph=True, backend=backend)
-    x = drawn(T, B, H)
+    x = drawn(T, B, H).double()
     found, expected = called(compiled, x), called(cell, x)
     assert_equal(found, expected)
     weights = list(cell.parameters())
