@@ -72,6 +72,7 @@ class Cell:
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> nn.Module:
@@ -87,6 +88,7 @@ class Cell:
             bias: whether matrices have biases, and layer norms offsets; learned vectors stay without.
             batch_first: whether the input is (B, T, I) instead of (T, B, I).
             dropout: dropout probability between layers.
+            bidirectional: whether each layer also goes from the end to the start; outputs then have 2 H.
             device: device of the parameters.
             dtype: type of the parameters.
 
@@ -114,6 +116,7 @@ class Cell:
             bias=bias,
             batch_first=batch_first,
             dropout=dropout,
+            bidirectional=bidirectional,
             device=device,
             dtype=dtype,
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from results.store.errors import ResultsError
+from results.store.sanitize import printable
 from search.cells.text import quoted
 
 Value = float | int | str | bool
@@ -99,3 +100,35 @@ def fields_in(key: str, fields: Sequence[KeyField] = FIELDS) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise ResultsError(f"invalid setting key {quoted(key)}: the store is corrupt, restore a backup") from error
     return {field.name: field.default for field in fields if field.since > 1} | found
+
+
+def setting_words(key: str) -> str:
+    """Return the setting of any store's key in words, as in `1 layer, learning rate 0.2, gradient norm at most 2.5`.
+
+    Raises:
+        ResultsError: the key is not a JSON object.
+    """
+    values = fields_in(key)
+    standard = {field.name: field.default for field in FIELDS}
+    layers = values.pop("layers", None)
+    told = [f"{layers} layer{'' if layers == 1 else 's'}"] if layers is not None else []
+    for name, value in values.items():
+        if name == "version" or (name in standard and value == standard[name]):
+            continue
+        words = _WORDS.get(name, name.replace("_", " "))
+        told.append(words if value is True else f"{words} {_value(value)}")
+    return ", ".join(told)
+
+
+_WORDS = {
+    "scale": "initial scale",
+    "max_norm": "gradient norm at most",
+    "parameters": "parameters at most",
+    "tied": "tied embedding and readout",
+    "variational": "variational dropout",
+}
+
+
+def _value(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:,}" if isinstance(value, int) and number else f"{value:g}" if number else printable(str(value))

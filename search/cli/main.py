@@ -50,7 +50,7 @@ COMMANDS = {
     "publish": "Package a finished run in a folder.",
     "report": "Write an HTML page on a run: table, drawings, charts.",
     "show": "Show a cell: formula, parameters, diagram, lineage.",
-    "export": "Write a cell as a PyTorch module, recipe or formula.",
+    "export": "Write a cell as a PyTorch or Equinox module, recipe or formula.",
     "import": "Read recipes that others published, and write them as cells.",
     "verify": "Check that a run follows from its seed, profile and trials.",
     "train": "Train one cell on one task, and show its learning curve.",

@@ -96,8 +96,10 @@ def retrain_stored(trial: StoredTrial) -> RetrainedTrial:
     return RetrainedTrial(trial, trained.result, trained.model)
 
 
-def export_network(trained: RetrainedTrial, weights: Path) -> str:
+def export_network(trained: RetrainedTrial, weights: Path, name: str | None = None) -> str:
     """Write the weights of a trial into a safetensors file, and return the module that loads them.
+
+    The module's class has the given name, or one that derives from the cell's label.
 
     Raises:
         CellError: the cell cannot be exported.
@@ -113,6 +115,7 @@ def export_network(trained: RetrainedTrial, weights: Path) -> str:
         stored.cell.label,
         (*describe_origin(stored.cell), summary),
         network_of(trained.model, weights),
+        name=name,
     )
     metadata = {
         "cell": stored.cell.graph.id,

@@ -25,7 +25,9 @@ from scipy.io import savemat
 
 from results.store.runs import open_run, run_folder
 from search.cells.drawing.picture import draw_formula as svg_of
+from search.cells.drawing.tikz import tikz
 from search.cells.errors import CellError, RecipeError
+from search.cells.export.equinox import export_equinox
 from search.cells.export.module import export_module
 from search.cells.files import cells_of_file, read_cell
 from search.cells.graph import GateGraph
@@ -284,16 +286,29 @@ def draw_export(rng: Random) -> Case:
 ESCAPES = ('"""', "\\", '\\"""', "\\N{BEL}", "\nimport os\n", "]]>", "-->", "&lt;<b>", "\u2028import os", "{1/0}", "")
 
 
+def check_module(text: str, modules: set[str], kinds: tuple[type[ast.stmt], ...], heads: tuple[str, ...]) -> None:
+    """Check that a module has only a docstring, imports of these modules, and statements of these kinds or heads."""
+    tree = ast.parse(text)
+    own = [s for s in tree.body if not isinstance(s, (ast.Expr, ast.ImportFrom, ast.Import, *kinds))]
+    said = [ast.unparse(statement) for statement in own]
+    demand(
+        all(words.startswith(heads) for words in said) and len(said) <= len(heads), f"statements of the input: {said}"
+    )
+    demand(sum(isinstance(statement, ast.Expr) for statement in tree.body) == 1, "more than a docstring")
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    demand(imported <= modules, f"the module imports {imported}")
+
+
 def use_export(case: Case, folder: Path) -> None:
     """What was chosen is text in what is made of it: in Python a docstring, in SVG the text of elements."""
     formula, label, origin = case.texts
-    tree = ast.parse(export_module(formula, label, (origin,)).text)
-    kinds = (ast.Expr, ast.ImportFrom, ast.Import, ast.ClassDef)
-    demand(all(isinstance(statement, kinds) for statement in tree.body), "a statement of the input's in the module")
-    demand(sum(isinstance(statement, ast.Expr) for statement in tree.body) == 1, "more than a docstring")
-    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    demand(imported <= {"math", "torch"}, f"the module imports {imported}")
-    drawn = ElementTree.fromstring(svg_of(formula, label))
+    torch_text, jax_text = export_module(formula, label, (origin,)).text, export_equinox(formula, label, (origin,))
+    check_module(torch_text, {"math", "torch"}, (ast.ClassDef,), ("if TYPE_CHECKING:", "States: TypeAlias = "))
+    jax_modules = {"math", "equinox", "jax", "jax.numpy", "numpy"}
+    check_module(jax_text, jax_modules, (ast.ClassDef, ast.FunctionDef), ())
+    svg = svg_of(formula, label)
+    demand(len(tikz(svg).splitlines()) == tikz(svg).count(";\n") + 3, "a line of the input's in TikZ")
+    drawn = ElementTree.fromstring(svg)
     found = {element.tag.partition("}")[2] for element in drawn.iter()}
     demand(
         found <= {"svg", "title", "desc", "g", "path", "circle", "rect", "text", "style", "line", "polygon", "tspan"},

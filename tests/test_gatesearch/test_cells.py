@@ -75,7 +75,7 @@ def orders(layer: nn.Module, k: int) -> list[str]:
     import inspect
     import re
 
-    source = inspect.getsource(type(layer.get_submodule(f"layers.{k}")))
+    source = inspect.getsource(type(layer.get_submodule(f"layers.{k}")).__bases__[0])
     found = re.search(r"self\.from_h = .*#\s*(.*)", source)
     assert found is not None
     return [name.strip() for name in found[1].split(",")]

@@ -32,6 +32,7 @@ _MARGIN_X, _MARGIN_Y, _PADDING = 56.0, 34.0, 20.0
 _RADIUS, _CORNER = 13.0, 6.0
 _LABEL_HEIGHT = 16.0
 _LETTER = 0.62  # approximate width of a letter over its font size
+_STEP = 8.0  # vertical steps of a line up to this height are avoided
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _WIDE = dict.fromkeys(f"MWmw{_ELLIPSIS}", 1.0)  # letters that are far wider
 _NAME_LETTERS = 16  # names longer than this are shortened
@@ -115,6 +116,7 @@ class _Drawing:
             for item, height in zip(self.items, self.heights, strict=True)
         ]
         self.bottom = max(lows) + _PADDING
+        self.arrivals = self._arrivals()
         self.nets = [self._nets(gap) for gap in range(len(self.layout.lines))]
         self.tracks = [tracks(nets) for nets in self.nets]
         ends = [_variable_width(part) for part in self.parts if part.kind in (Kind.STATE, Kind.OUTPUT)]
@@ -142,12 +144,42 @@ class _Drawing:
                 out += self._end(position, part) if part.kind in _ENDS else self._body(position, item.box)
         return svg.document(round(self.right + self.left), round(self.bottom + _MARGIN_Y), title, out)
 
-    def _arrival(self, line: tuple[int, int, int]) -> float:
-        """Return the height at which a line arrives at its right end."""
+    def _arrivals(self) -> dict[tuple[int, int], float]:
+        """Return the height at which each line arrives, by the item on its right and its place there.
+
+        A line that would make a step of a few pixels goes straight on instead, if the part and its other lines leave
+        room.
+        """
+        found: dict[tuple[int, int], float] = {}
+        for line in sorted(line for gap in self.layout.lines for line in gap):
+            found[line[1:]] = self._even(line)
+        for gap in self.layout.lines:
+            for left, right, place in sorted(gap, key=lambda line: line[1:]):
+                box, straight = self.items[right].box, self.heights[left]
+                if box is None or self.parts[box].kind in _ENDS or abs(straight - found[right, place]) > _STEP:
+                    continue
+                others = [found[near] for near in ((right, place - 1), (right, place + 1)) if near in found]
+                shape, part = self.shapes[box], self.parts[box]
+                up = down = shape.height / 2 - 4
+                least = PORT / 2
+                if shape.labels:  # they stay close to their usual places, since names stand above
+                    outermost = -port_offset(0, len(part.ports), PORT)
+                    up, down, least = outermost + (0 if part.name else 4), outermost + 4, _LABEL_HEIGHT + 2
+                up, down = min(up, shape.height / 2 - 3), min(down, shape.height / 2 - 3)
+                if -up <= straight - self.heights[right] <= down and all(abs(straight - o) >= least for o in others):
+                    found[right, place] = straight
+        return found
+
+    def _even(self, line: tuple[int, int, int]) -> float:
+        """Return the height of a line's end if the lines into a part are at equal distances."""
         _, right, place = line
         box = self.items[right].box
         offset = 0.0 if box is None else port_offset(place, len(self.parts[box].ports), PORT)
         return round(self.heights[right] + offset, 2)
+
+    def _arrival(self, line: tuple[int, int, int]) -> float:
+        """Return the height at which a line arrives at its right end."""
+        return self.arrivals[line[1:]]
 
     def _nets(self, gap: int) -> list[Net]:
         ends: dict[int, set[float]] = {}
@@ -184,6 +216,8 @@ class _Drawing:
                 continue
             source, target = self.items[left].box, self.items[right].box
             start = self.middles[gap] + (0.0 if source is None else self.shapes[source].width / 2)
+            if source is not None and self.parts[source].kind is Kind.INPUT:
+                start += _CORNER  # where its curve from below ends
             stop = self.middles[gap + 1]
             if target is not None:
                 stop -= self.shapes[target].width / 2
@@ -235,7 +269,7 @@ class _Drawing:
             at = top - shape.label_up - 4
             out.append(svg.text(x, at, _short(part.name), _NAME_SIZE, italic=True, full=part.name))
         for place, p in enumerate(self.layout.ports[number]):
-            at, edge = y + port_offset(place, len(part.ports), PORT), left
+            at, edge = self.arrivals[position, place], left
             for label in reversed(_labels(part.ports[p])):
                 width = _label_width(label)
                 edge -= width + 5

@@ -1,15 +1,15 @@
-"""Equations of a cell as lines of PyTorch code, written as by hand.
+"""Equations of a cell as lines of PyTorch or JAX code, written as by hand.
 
 Names are those of the formula. Matrices that read the same value are stacked in one `nn.Linear`, block-diagonal ones in
 one `GroupedLinear`; values that depend on `x` alone are computed for all time steps at once, the others step by step:
 
     def prepare(self, x):                                    def step(self, parts, states):
         x_r, x_z, x_n = self.from_x(x).chunk(3, dim=-1)          x_r, x_z, x_n = parts
-        return x_r, x_z, x_n                                     (h,) = states
+        return [x_r, x_z, x_n]                                   (h,) = states
                                                                  h_r, h_z = self.from_h(h).chunk(2, dim=-1)
                                                                  r = torch.sigmoid(x_r + h_r)
                                                                  ...
-                                                                 return (h,)
+                                                                 return [h]
 
 A learned vector is an `nn.Parameter` of size H. What depends on learned vectors and numbers alone has this size too,
 and is computed where it is used.
@@ -19,113 +19,29 @@ Lines are at most 88 characters wide after indentation by eight, in the layout o
 
 import keyword
 import re
-from dataclasses import dataclass
 
 from search.cells.canonical import correspondence
+from search.cells.export.dialect import TORCH, Dialect
+from search.cells.export.layer_parts import RESERVED, Block, LayerCode, Norm, Vector
+from search.cells.export.lines import CODE_INDENT, LINE_WIDTH, assignment, in_place, returned
 from search.cells.graph import GateGraph
 from search.cells.notation.display import format_display
 from search.cells.notation.formula import Written, parse_written
-from search.cells.operations import LEAVES, OPERATIONS, PARAMETRIC, POINTWISE, SIGNS, Node, Op
+from search.cells.operations import LEAVES, PARAMETRIC, SIGNS, Node, Op
 from search.cells.patterns import Complement, private_complement
 from search.cells.simplify import live_states, simplify_positions
-from search.cells.starts import Start
 from search.cells.text import number_text
 
-LINE_WIDTH = 88
-_INDENT = 8
 _NAME_WIDTH = 16
-
-_FUNCTIONS = {
-    op: operation.torch.replace("torch.nn.", "nn.")
-    for op, operation in OPERATIONS.items()
-    if op in POINTWISE and not operation.sign
-}
-_TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor"})
+# One set for all libraries, so that parameters have the same names in each.
+_TAKEN = frozenset({"self", "torch", "nn", "math", "parts", "states", "Tensor", "jax", "jnp", "eqx", "Array"})
 _NUMBERED = re.compile(r"v\d*")  # names without a meaning
 _AMBIGUOUS = frozenset("lOI")  # letters that linters reject as names
 
-RESERVED = frozenset(
-    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches
-    eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half hidden_size ipu
-    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters prepare
-    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
-    register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook
-    register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
-    reset_parameters set_extra_state set_submodule share_memory state_dict step to to_empty train training type xpu
-    zero_grad""".split()  # noqa: SIM905 - a list would take a page
-)
-"""Attributes of a layer that no learned vector may have as its name: those of `nn.Module`, and the layer's methods."""
 
-
-@dataclass(frozen=True)
-class Block:
-    """Matrices that read the same value, stacked in one `nn.Linear`, or in one `GroupedLinear` if they have groups.
-
-    Attributes:
-        attribute: Name in the layer.
-        reads_input: Whether it has input_size columns rather than hidden_size.
-        nodes: The `linear` of each matrix, from the top of the stack downwards.
-        sources: Position of each of these nodes in the canonical graph.
-        signs: For each, -1 if matrix and bias are minus the canonical ones, else 1.
-        targets: Name of the value that each result contributes to.
-    """
-
-    attribute: str
-    reads_input: bool
-    nodes: tuple[Node, ...]
-    sources: tuple[int, ...]
-    signs: tuple[float, ...]
-    targets: tuple[str, ...]
-
-    @property
-    def biased(self) -> bool:
-        """True if the matrices have biases."""
-        return self.nodes[0].bias is not None
-
-    @property
-    def groups(self) -> int:
-        """Number of equal blocks on the diagonal of each matrix."""
-        return self.nodes[0].groups
-
-
-@dataclass(frozen=True)
-class Vector:
-    """Learned vector of a `param`: name in the layer, start, position of the node in the canonical graph, and sign.
-
-    The sign is -1 if the vector is minus the canonical one.
-    """
-
-    attribute: str
-    start: Start
-    source: int
-    sign: float
-
-
-@dataclass(frozen=True)
-class Norm:
-    """Layer norm: name in the layer, whether it is of input_size, and position of the node in the canonical graph."""
-
-    attribute: str
-    reads_input: bool
-    source: int
-
-
-@dataclass(frozen=True)
-class LayerCode:
-    """One layer of a cell in PyTorch: its parameters, and the lines of `prepare` and `step` without indentation."""
-
-    states: tuple[str, ...]
-    blocks: tuple[Block, ...]
-    vectors: tuple[Vector, ...]
-    norms: tuple[Norm, ...]
-    prepare: tuple[str, ...]
-    step: tuple[str, ...]
-    square: bool  # whether input_size must equal hidden_size, because x is combined with vectors of hidden_size
-
-
-def layer_code(written: Written) -> LayerCode:
+def layer_code(written: Written, dialect: Dialect = TORCH) -> LayerCode:
     """Return the code of a formula without its dead parts. Raises `GraphError` as `GateGraph.canonical` does."""
-    return _Writer(written).code()
+    return _Writer(written, dialect).code()
 
 
 def _with_all_parameters(written: Written) -> Written:
@@ -140,7 +56,8 @@ def _with_all_parameters(written: Written) -> Written:
 
 
 class _Writer:
-    def __init__(self, written: Written) -> None:
+    def __init__(self, written: Written, dialect: Dialect) -> None:
+        self.dialect = dialect
         written = _with_all_parameters(written)
         form, kept = simplify_positions(written.graph)
         self.graph = GateGraph(*form)
@@ -335,7 +252,7 @@ class _Writer:
             self.names[i] = self._fresh(wish if len(wish) <= _NAME_WIDTH else f"{source[:8]}_1")
         elif node.op is Op.NORM and len(wish := f"{self._short(node.inputs[0])}_norm") <= _NAME_WIDTH:
             self.names[i] = self._fresh(wish.replace("_linear_", f"_{self._short_target(i)}_"))
-        elif node.op in _FUNCTIONS and len(self._short(i)) <= _NAME_WIDTH:
+        elif node.op in self.dialect.functions and len(self._short(i)) <= _NAME_WIDTH:
             self.names[i] = self._fresh(self._short(i))
         else:
             self.names[i] = self._numbered("v")
@@ -405,8 +322,8 @@ class _Writer:
             self._write(i)
         parts = [self._atom(i) for i in self.crossing] or ["x"]
         if len(parts) == len(self.lines) == 1 and self.lines[0].startswith(f"{parts[0]} = "):
-            return [f"return ({self.lines[0].removeprefix(parts[0] + ' = ')},)"]
-        return _returned(self.lines, parts)
+            return [f"return [{self.lines[0].removeprefix(parts[0] + ' = ')}]"]
+        return returned(self.lines, parts)
 
     def _step(self) -> list[str]:
         self.written = self._leaves() | {i: self._atom(i) for i in self.crossing}
@@ -415,10 +332,10 @@ class _Writer:
         for i in sorted(self.statements - self.by_x - self.constant):
             self._write(i)
         results = [self._result(i) for i in self.graph.outputs]
-        body = _in_place(_returned(self.lines, results), self.state_names)
+        body = in_place(returned(self.lines, results), self.state_names)
         read = {name for line in body for name in re.findall(r"\b\w+\b", line)}
         states = [name if name in read else "_" for name in self.state_names]
-        return [*_assignment(parts, "parts"), *_assignment(states, "states"), *body]
+        return [*assignment(parts, "parts"), *assignment(states, "states"), *body]
 
     def _leaves(self) -> dict[int, str]:
         found: dict[int, str] = {}
@@ -435,9 +352,10 @@ class _Writer:
         """Return the text of a new state (B, H)."""
         node = self.nodes[i]
         if node.op is Op.NUMBER:
-            return f"torch.full_like({self.like}, {node.value!r})" if node.value else f"torch.zeros_like({self.like})"
+            text = self.dialect.full_like if node.value else self.dialect.zeros_like
+            return text.format(like=self.like, number=node.value)
         text = self._value(i)[0]
-        return f"{text}.expand_as({self.like})" if i in self.constant else text
+        return self.dialect.expanded.format(value=text, like=self.like) if i in self.constant else text
 
     def _atom(self, i: int) -> str:
         return self.written.get(i) or self._name(i)
@@ -449,7 +367,7 @@ class _Writer:
             self._unpack(i)
             return
         room = self.room
-        self.room = LINE_WIDTH - _INDENT - len(f"{self._name(i)} = ")
+        self.room = LINE_WIDTH - CODE_INDENT - len(f"{self._name(i)} = ")
         expression = self._expression(i)[0]
         self.room = room
         self.written[i] = self._name(i)
@@ -467,7 +385,7 @@ class _Writer:
             self.written[i] = self._name(i)
         names = [self.written[i] for i in group]
         attribute = self.attributes[self._key(linear)]
-        self.lines += _assignment(names, f"self.{attribute}({value}).chunk({len(group)}, dim=-1)")
+        self.lines += assignment(names, self.dialect.split.format(value=f"self.{attribute}({value})", count=len(group)))
 
     def _value(self, i: int) -> tuple[str, int]:
         """Return a node's variable or expression, and its precedence: 1 for sums, 2 for products, 3 for atoms."""
@@ -487,9 +405,8 @@ class _Writer:
         if self.nodes[i].op is not Op.NUMBER:
             return self._value(i)
         number = self.nodes[i].value
-        if not number:
-            return f"{self.like}.new_zeros(self.hidden_size)", 3
-        return f"{self.like}.new_full((self.hidden_size,), {number!r})", 3
+        text = self.dialect.full if number else self.dialect.zeros
+        return text.format(like=self.like, number=number), 3
 
     def _expression(self, i: int) -> tuple[str, int]:
         node = self.nodes[i]
@@ -516,8 +433,8 @@ class _Writer:
             return f"self.{self.attributes[self._key(i)]}({values[0][0]})", 3
         if node.op is Op.NORM:
             return f"self.{self.own[i]}({values[0][0]})", 3
-        if node.op in _FUNCTIONS:
-            return f"{_FUNCTIONS[node.op]}({values[0][0]})", 3
+        if node.op in self.dialect.functions:
+            return f"{self.dialect.functions[node.op]}({values[0][0]})", 3
         (left, tight), (right, tight_right) = values
         if node.op is Op.SUB and self.nodes[node.inputs[0]] == Node(Op.NUMBER) and left == "0":
             return f"-{right if tight_right == 3 else f'({right})'}", 1
@@ -530,31 +447,3 @@ class _Writer:
         left = left if tight >= binds else f"({left})"
         right = right if tight_right > binds else f"({right})"
         return f"{left} {SIGNS[node.op]} {right}", binds
-
-
-def _assignment(names: list[str], value: str) -> list[str]:
-    """Return the lines of `a, b = value`, with one name a line if one line is too short."""
-    target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
-    line = f"{target} = {value}"
-    if len(line) + _INDENT <= LINE_WIDTH:
-        return [line]
-    return ["(", *(f"    {name}," for name in names), f") = {value}"]
-
-
-def _returned(lines: list[str], names: list[str]) -> list[str]:
-    """Return the lines followed by the statement that returns the names."""
-    target = ", ".join(names)
-    line = f"return ({target},)" if len(names) == 1 else f"return {target}"
-    if len(line) + _INDENT <= LINE_WIDTH:
-        return [*lines, line]
-    return [*lines, "return (", *(f"    {name}," for name in names), ")"]
-
-
-def _in_place(lines: list[str], states: list[str]) -> list[str]:
-    """Return the lines with NAME in place of NAME_new if the old value is not read afterwards."""
-    for name in states:
-        new = f"{name}_new"
-        places = [k for k, line in enumerate(lines) if re.match(rf"{new} = ", line)]
-        if places and not any(re.search(rf"\b{name}\b", line) for line in lines[places[0] + 1 :]):
-            lines = [re.sub(rf"\b{new}\b", name, line) for line in lines]
-    return lines

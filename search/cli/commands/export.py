@@ -1,12 +1,15 @@
-"""`gatesearch export`: write a cell as a PyTorch module, a recipe or a formula."""
+"""`gatesearch export`: write a cell as a PyTorch or Equinox module, a recipe or a formula."""
 
 from pathlib import Path
 
 import click
 
 from results.store.files import write_atomically
+from search.cells.export.equinox import export_equinox
 from search.cells.export.module import export_module
+from search.cells.export.names import check_class_name
 from search.cells.notation.recipe import format_recipe
+from search.cells.text import quoted
 from search.cli.outputs import UserPath, check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
@@ -22,6 +25,8 @@ Examples:
   gatesearch export 3fa2 --run quick-1 -o found.py
   gatesearch export 3fa2 --task xml --weights w.safetensors -o f.py
   gatesearch export mut1 --to json -o m.json  then: gatesearch show m.json
+  gatesearch export gru --name Reader --bidirectional -o reader.py
+  gatesearch export gru --to equinox -o gru_jax.py
 
 \b
 Use the exported class like torch.nn.LSTM:
@@ -37,11 +42,13 @@ Use the exported class like torch.nn.LSTM:
 )
 @click.option(
     "--to",
-    type=click.Choice(["python", "json", "formula"]),
+    type=click.Choice(["python", "equinox", "json", "formula"]),
     default="python",
     show_default=True,
-    help="A PyTorch module, a NAS-Bench-NLP recipe, or a formula.",
+    help="A PyTorch module, an Equinox module for JAX, a NAS-Bench-NLP recipe, or a formula.",
 )
+@click.option("--name", metavar="CLASS", help="Name of the class.  [default: made from the name or id of the cell]")
+@click.option("--bidirectional", is_flag=True, help="Let the PyTorch class go both ways by default.")
 @click.option("--run", metavar="RUN", help="Run to search for the id.  [default: all runs, latest first]")
 @click.option(
     "--weights",
@@ -65,16 +72,22 @@ def export(
     cell: str,
     output: Path | None,
     to: str,
+    name: str | None,
+    bidirectional: bool,
     run: str | None,
     weights: Path | None,
     task: str | None,
     repeat: int,
     force: bool,
 ) -> None:
-    """Write CELL as a PyTorch module that depends only on PyTorch, or as a recipe or formula.
+    """Write CELL as a PyTorch module that depends only on PyTorch, as an Equinox module, a recipe or a formula.
 
-    The module has the arguments, shapes, states and packed sequences of torch.nn.LSTM, and the names of the formula.
-    Its docstring gives the cell's origin and, for a cell of a run, its scores there.
+    The PyTorch class has the arguments, shapes, states and packed sequences of torch.nn.LSTM, and the names of the
+    formula; CLASSCell beside it is one time step. torch.jit.script, torch.compile, torch.export and ONNX take it, the
+    last two for sequences of any length. Its docstring gives the cell's origin and, for a cell of a run, its setting,
+    scores and verdict there.
+
+    The Equinox module has the same equations and names, and from_torch, which takes over a PyTorch state dict.
 
     With --weights, the module has a second class: the trained network with embedding and readout. A run stores no
     weights, so the trial is retrained. This takes as long as the trial did, and gives the same numbers if versions and
@@ -86,19 +99,30 @@ def export(
     CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
     cell in a run.
     """
+    if to in ("json", "formula") and name is not None:
+        raise SearchError(f"--name {quoted(name)} is for a module, which --to {to} is not; leave it out")
+    if to != "python" and bidirectional:
+        raise SearchError(f"--bidirectional is for --to python, not --to {to}; leave it out")
+    if weights is not None and bidirectional:
+        raise SearchError("--bidirectional does not go with --weights: runs train one way; leave one of them out")
+    if name is not None:
+        check_class_name(name)
     found = in_run(find_cell(cell, run), run)
     check_free(output, force)
     check_free(weights, force)
     if weights is None and task is None and repeat:
         raise SearchError(f"--repeat {repeat} is for --weights; add --weights FILE and --task, or leave it out")
     if weights is not None or task is not None:
-        text = _with_weights(found, to, run, output, weights, task, repeat)
+        text = _with_weights(found, to, name, run, output, weights, task, repeat)
     elif to == "json":
         text = format_recipe(found.graph) + "\n"
     elif to == "formula":
         text = found.formula + "\n"
+    elif to == "equinox":
+        text = export_equinox(found.formula, found.label, tuple(describe_origin(found)), name=name)
     else:
-        text = export_module(found.formula, found.label, tuple(describe_origin(found))).text
+        origin = tuple(describe_origin(found))
+        text = export_module(found.formula, found.label, origin, name=name, bidirectional=bidirectional).text
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -108,6 +132,7 @@ def export(
 def _with_weights(
     found: FoundCell,
     to: str,
+    name: str | None,
     run: str | None,
     output: Path | None,
     weights: Path | None,
@@ -138,4 +163,4 @@ def _with_weights(
             "versions, processor, commit or data differ from those of the run",
             err=True,
         )
-    return export_network(trained, weights)
+    return export_network(trained, weights, name)

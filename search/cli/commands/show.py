@@ -8,6 +8,7 @@ import click
 from results.store.files import write_atomically
 from results.store.sanitize import printable
 from search.cells.difference import describe, nearest_named
+from search.cells.drawing.files import FORMATS, file_content
 from search.cells.drawing.picture import draw_formula
 from search.cells.drawing.tree import draw_tree
 from search.cells.ids import printed_id
@@ -34,6 +35,7 @@ Examples:
   gatesearch show 3fa2 --run quick-1
   gatesearch show mut1 --kernels
   gatesearch show lstm -o lstm.svg
+  gatesearch show lstm -o lstm.pdf           or .png, or .tex for TikZ
   gatesearch show gru --bibtex
 """
 )
@@ -44,7 +46,12 @@ Examples:
 @click.option(
     "--run", metavar="RUN", help="Run to search for the id, and source of the lineage.  [default: all runs, for ids]"
 )
-@click.option("-o", "--output", type=UserPath(dir_okay=False, path_type=Path), help="Draw the cell into this SVG file.")
+@click.option(
+    "-o",
+    "--output",
+    type=UserPath(dir_okay=False, path_type=Path),
+    help="Draw the cell into this file: .svg, .png, .pdf, or .tex (TikZ).",
+)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--bibtex", is_flag=True, help="Print only the BibTeX entries of a published cell.")
 @click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")
@@ -62,10 +69,10 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     found = in_run(find_cell(cell, run), run)
     formula, canonical = found.formula, format_display(found.graph)
     if output is not None:
-        if output.suffix.lower() != ".svg":
-            raise SearchError(f"--output {str(output)!r}: drawings are SVG; give a name that ends in .svg")
+        if output.suffix.lower() not in FORMATS:
+            raise SearchError(f"--output {str(output)!r}: give a name that ends in {', '.join(FORMATS)}")
         check_free(output, force)
-        write_atomically(output, draw_formula(formula, f"the cell {found.label}"))
+        write_atomically(output, file_content(draw_formula(formula, f"the cell {found.label}"), output))
     published = named_cell(name) if (name := name_of(found.graph.id)) else None
     if bibtex:
         if published is None:

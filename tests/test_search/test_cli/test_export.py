@@ -19,6 +19,7 @@ from results.store.store import Store
 from search.cells.ids import printed_id
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
+from tests.paths import ROOT
 from tests.test_search.test_cli.conftest import Gatesearch
 
 
@@ -94,14 +95,18 @@ def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
     with Store.open(finished, readonly=True) as store:
         row = next(row for row in store.cells() if row.origin == "found" and store.trials(row.id, "xml"))
         trials = [trial for trial in store.trials(row.id, "xml") if trial.repeat == 0]  # others are finalists'
-        best = max(trial.validation for trial in trials if trial.validation is not None)
+        chosen = max(
+            (trial for trial in trials if trial.validation is not None), key=lambda trial: trial.validation or 0.0
+        )
+        best, rate = chosen.validation, json.loads(chosen.setting)["learning_rate"]
     said = gatesearch("export", row.id[:8], "--run", "kept")
     assert (said.status, said.err) == (0, "")
     told = " ".join(said.out.split('"""')[1].split())
     assert f"class Cell{row.id[:8]}(nn.Module):" in said.out
     assert "Found in run done" in told
     assert all(mutation in told for mutation in row.mutations)
-    assert f"xml accuracy {best:.4f} on validation" in told
+    own = told.split(f"xml accuracy {best:.4f} on validation")[1].split(" units")[0]
+    assert f"learning rate {rate:g}" in own
     table = pd.read_csv(finished / "leaderboard_full.csv").set_index("name")
     told = " ".join(gatesearch("export", "lstm", "--run", "kept").out.split('"""')[1].split())
     place = f"rank {table['rank']['lstm']} of {(table['stage'] == 'complete').sum()}"
@@ -216,3 +221,49 @@ def test_a_cell_that_no_recipe_can_say_leaves_no_file(gatesearch: Gatesearch, he
     assert said.status == 2
     assert said.err.startswith("gatesearch: the cell cannot be written as a recipe: a linear starts from other")
     assert not (here / "b.json").exists()
+
+
+def test_a_measured_cell_has_its_tests_with_intervals_and_another_cell_none(gatesearch: Gatesearch, here: Path) -> None:
+    evening = str(ROOT / "results" / "published" / "evening")
+    text = gatesearch("export", "gru-after", "--run", evening).out
+    told = " ".join(text.split('"""')[1].split())
+    assert "Verdict on gru-after in run evening: it is better than GRU and LSTM on language" in told
+    assert (
+        "language: better at +2.4 % of the GRU's gain against the GRU (95 % interval +1.3 to +3.6 %, 10 seeds)" in told
+    )
+    assert "Verdict on gru " not in gatesearch("export", "gru", "--run", evening).out
+    assert all(len(line) <= 88 for line in text.splitlines())
+    assert "Verdict" not in gatesearch("export", "gru-after").out
+
+
+def test_the_class_has_the_given_name_and_goes_both_ways(gatesearch: Gatesearch, here: Path) -> None:
+    said = gatesearch("export", "gru", "--name", "Reader", "--bidirectional")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith("# SPDX-License-Identifier: MIT\n")
+    assert "class Reader(nn.Module):" in said.out
+    assert "class ReaderCell(ReaderEquations):" in said.out
+    assert "bidirectional: bool = True," in said.out
+    assert "class GRU(" not in said.out
+    jax = gatesearch("export", "gru", "--name", "Reader", "--to", "equinox")
+    assert jax.out.startswith("# SPDX-License-Identifier: MIT\n")
+    assert "class Reader(eqx.Module):" in jax.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--name", "class"), "class name 'class': it is a word of Python; give another name"),
+        (("--name", "a b"), "class name 'a b': it must begin with a letter of A-Z and have only letters, digits and _"),
+        (("--name", "A", "--to", "json"), "--name 'A' is for a module, which --to json is not; leave it out"),
+        (("--bidirectional", "--to", "equinox"), "--bidirectional is for --to python, not --to equinox; leave it out"),
+        (("--bidirectional", "--weights", "w.safetensors"), "--bidirectional does not go with --weights"),
+    ],
+)
+def test_names_and_directions_that_cannot_be_are_one_line(
+    options: tuple[str, ...], message: str, gatesearch: Gatesearch, here: Path
+) -> None:
+    (here / "cell.py").write_text("mine")
+    said = gatesearch("export", "gru", *options, "-o", "cell.py", "--force")
+    assert (said.status, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert message in said.err
+    assert (here / "cell.py").read_text() == "mine"

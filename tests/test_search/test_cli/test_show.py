@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -247,5 +248,17 @@ def test_a_cell_is_drawn_into_a_file_that_is_svg(gatesearch: Gatesearch, here: P
     (here / "my.cell").write_text(LIBRARY["gru"].formula)
     said = gatesearch("show", "gru", "-o", "my.cell")
     assert said.status == 2
-    assert re.fullmatch(r"gatesearch: .*my\.cell.*\.svg\n", said.err)
+    assert re.fullmatch(r"gatesearch: .*my\.cell.* ends in .svg, .png, .pdf, .tex, .tikz\n", said.err)
     assert (here / "my.cell").read_text() == LIBRARY["gru"].formula
+
+
+def test_the_end_of_the_name_is_the_format_of_the_drawing(gatesearch: Gatesearch, here: Path) -> None:
+    starts = {"a.svg": b"<svg", "a.PNG": b"\x89PNG\r\n", "a.pdf": b"%PDF-", "a.tex": b"% the cell lstm;"}
+    for name, start in starts.items():
+        said = gatesearch("show", "lstm", "-o", name)
+        assert (said.status, said.err) == (0, "")
+        assert (here / name).read_bytes().startswith(start)
+    svg = ET.parse(here / "a.svg").getroot()
+    width, height = struct.unpack(">II", (here / "a.PNG").read_bytes()[16:24])
+    assert (width, height) == (3 * int(svg.attrib["width"]), 3 * int(svg.attrib["height"]))
+    assert "\\begin{tikzpicture}" in (here / "a.tex").read_text()

@@ -9,6 +9,7 @@ import pytest
 from search.cells.drawing.diagram import MINUS, Kind, diagram, formula_diagram
 from search.cells.drawing.picture import draw, draw_formula
 from search.cells.graph import GateGraph
+from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_formula
 from search.cells.operations import Op
 from search.cells.simplify import simplify
@@ -223,3 +224,22 @@ def test_a_title_may_be_anything() -> None:
     title = "\x1b[31m<b>&\"'\u202e\ud800]]>\n"
     drawn = draw(CELLS["gru"], title=title)
     assert elements(drawn).find(f"{SVG}title").text == " [31m<b>&\"'  ]]> "  # type: ignore[union-attr]
+
+
+def test_a_line_goes_straight_on_where_a_step_would_be_of_a_few_pixels() -> None:
+    def steps(svg: str) -> list[float]:
+        """Return the heights of the vertical steps of all lines."""
+        lines = lines_of(svg)
+        return [abs(points[0][1] - points[-1][1]) for points in lines if points[0][1] != points[-1][1]]
+
+    # The GRU: z to one minus z, and x to the candidate, were steps of 2 and 3 pixels.
+    assert min(steps(draw_formula(LIBRARY["gru"].formula))) > 5
+    # Where x enters, nothing sticks out of its curve from below.
+    svg = draw_formula(LIBRARY["gru"].formula)
+    (curve,) = (
+        re.fullmatch(r"M([\d.]+) [\d.]+V[\d.]+Q.* ([\d.]+) ([\d.]+)", path.attrib["d"])
+        for path in elements(svg).iter(f"{SVG}path")
+        if "V" in path.attrib["d"] and path.get("stroke") == "#0072b2" and path.get("class") is None
+    )
+    assert curve is not None
+    assert min(points[0][0] for points in lines_of(svg) if points[0][1] == float(curve[3])) == float(curve[2])

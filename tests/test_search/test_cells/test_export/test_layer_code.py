@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from search.cells.export.layer_code import RESERVED, layer_code
+from search.cells.export.layer_code import layer_code
+from search.cells.export.layer_parts import RESERVED
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_written
 from search.cells.operations import Op
@@ -15,7 +16,7 @@ WRITTEN = {
         LIBRARY["gru"].formula,
         """\
 x_r, x_z, x_n = self.from_x(x).chunk(3, dim=-1)
-return x_r, x_z, x_n""",
+return [x_r, x_z, x_n]""",
         """\
 x_r, x_z, x_n = parts
 (h,) = states
@@ -24,13 +25,13 @@ r = torch.sigmoid(x_r + h_r)
 z = torch.sigmoid(x_z + h_z)
 n = torch.tanh(x_n + self.from_r_h(r * h))
 h = z * h + (1 - z) * n
-return (h,)""",
+return [h]""",
     ),
     "the LSTM": (
         LIBRARY["lstm"].formula,
         """\
 x_i, x_f, x_g, x_o = self.from_x(x).chunk(4, dim=-1)
-return x_i, x_f, x_g, x_o""",
+return [x_i, x_f, x_g, x_o]""",
         """\
 x_i, x_f, x_g, x_o = parts
 h, c = states
@@ -41,12 +42,12 @@ g = torch.tanh(x_g + h_g)
 o = torch.sigmoid(x_o + h_o)
 c = f * c + i * g
 h = o * torch.tanh(c)
-return h, c""",
+return [h, c]""",
     ),
     "a complement, and what x alone decides": (
         "h' = (1 - h) * tanh(x)",
-        "return (torch.tanh(x),)",
-        "(tanh_x,) = parts\n(h,) = states\nh = (1 - h) * tanh_x\nreturn (h,)",
+        "return [torch.tanh(x)]",
+        "(tanh_x,) = parts\n(h,) = states\nh = (1 - h) * tanh_x\nreturn [h]",
     ),
     "a peephole LSTM": (
         """\
@@ -58,7 +59,7 @@ o = sigmoid(linear(x) + linear(h) + w_o * c')
 h' = o * tanh(c')""",
         """\
 x_i, x_f, x_c, x_o = self.from_x(x).chunk(4, dim=-1)
-return x_i, x_f, x_c, x_o""",
+return [x_i, x_f, x_c, x_o]""",
         """\
 x_i, x_f, x_c, x_o = parts
 h, c = states
@@ -68,34 +69,34 @@ f = torch.sigmoid(x_f + h_f + self.p_c_f * c)
 c = f * c + i * torch.tanh(x_c + h_c)
 o = torch.sigmoid(x_o + h_o + self.w_o * c)
 h = o * torch.tanh(c)
-return h, c""",
+return [h, c]""",
     ),
     "a layer norm of products and of a state": (
         "z = sigmoid(norm(linear(x)) + norm(linear(h, bias=False))); h' = z * norm(h) + (1 - z) * tanh(linear(h))",
-        "return (self.norm_x_z(self.from_x(x)),)",
+        "return [self.norm_x_z(self.from_x(x))]",
         """\
 (x_z_norm,) = parts
 (h,) = states
 z = torch.sigmoid(x_z_norm + self.norm_h_z(self.from_h(h)))
 h = z * self.norm_h(h) + (1 - z) * torch.tanh(self.from_h2(h))
-return (h,)""",
+return [h]""",
     ),
     "numbers, signs, and values of vectors and numbers alone": (
         "half = 0.5; a = sigmoid(param(0)); c' = a; d' = 0.25; "
         "h' = half * (c - 1) + a * linear(0) - softplus(-(x + d)) - 2 * -h + -3 + 1 - x",
-        "return (x,)",
+        "return [x]",
         """\
 (x,) = parts
 h, c, d = states
 a = torch.sigmoid(self.p_a)
-v1 = 0.5 * (c - 1) + a * self.from_zero(h.new_zeros(self.hidden_size))
+v1 = 0.5 * (c - 1) + a * self.from_zero(h.new_zeros([self.hidden_size]))
 h_new = v1 - nn.functional.softplus(-(x + d)) - 2 * (-h) - 3 + 1 - x
-return h_new, a.expand_as(h), torch.full_like(h, 0.25)""",
+return [h_new, a.expand_as(h), torch.full_like(h, 0.25)]""",
     ),
     "a product with a name is no complement": (
         "k = h * x; h' = x - k",
-        "return (x,)",
-        "(x,) = parts\n(h,) = states\nk = h * x\nh = x - k\nreturn (h,)",
+        "return [x]",
+        "(x,) = parts\n(h,) = states\nk = h * x\nh = x - k\nreturn [h]",
     ),
 }
 

@@ -5,14 +5,12 @@ Letters of shapes: T steps, B sequences, I = input_size, H = hidden_size, L laye
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,12 +20,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from search.cells.canonical import canonical_positions
-from search.cells.export.module import Exported, Role, class_name, export_module
+from search.cells.errors import CellError
+from search.cells.export.equinox import export_equinox
+from search.cells.export.module import Exported, Role, export_module
 from search.cells.export.module_text import Network
+from search.cells.export.names import class_name
 from search.cells.graph import GateGraph
-from search.cells.library import LIBRARY, STUDY
-from search.cells.mutation import propose
-from search.cells.notation.formula import format_formula, parse_formula
+from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node, Op
 from search.cells.parameters import layout_of
 from search.cells.simplify import live_states
@@ -37,103 +37,12 @@ from search.kernels.parameters import LayerParameters
 from search.training.initialisation import apply_starts
 from search.training.weights import layer_weights
 from tests.paths import ROOT
-from tests.test_search.test_cells.shapes import MUTANTS
-from tests.test_search.test_cells.vocabulary import sprinkled
+from tests.test_search.test_cells.test_export.loading import Load, load
+from tests.test_search.test_cells.test_export.unusual import FORMULAS, STARTED
+
+__all__ = ["load"]
 
 T, B, H, L = 5, 3, 8, 2
-Load: TypeAlias = Callable[[Exported], ModuleType]
-
-ODD = {
-    "names that Python, torch and the module use": "self = sigmoid(linear(x)); torch' = self * torch + linear(h)\n"
-    "nn = linear(torch'); parts = tanh(nn + linear(nn)); states = parts * parts\n"
-    "h' = states - linear(states) + nn",
-    "a name of a new value that is taken": "h_new = tanh(linear(x) + h); h' = h_new * h; c' = c + h' + h\nh_new2 = c'",
-    "long names": "a_very_long_name_indeed_1' = h; a_very_long_name_indeed_2' = x * a_very_long_name_indeed_1\n"
-    "h' = tanh(linear(a_very_long_name_indeed_1) + linear(a_very_long_name_indeed_2))",
-    "swapped states": "c' = h; h' = tanh(linear(c) + linear(h) + x)",
-    "states handed on and read late": "c' = tanh(linear(x) + h); d' = c; h' = c' * d + h",
-    "the old value of a state after its line": "h' = tanh(linear(x) + linear(h)); c' = c * h + h'; d' = linear(c) * d",
-    "one value, two states": "n = tanh(linear(x) + linear(c)); h' = n; c' = n",
-    "no matrix": "h' = leaky_relu(x - h) * relu(h)",
-    "no state is read": "h' = tanh(linear(x))",
-    "x is not read": "h' = tanh(linear(h)) + h",
-    "the output is the input": "h' = x",
-    "ones that nest": "h' = (1 - sigmoid(x)) * ((1 - sigmoid(linear(h))) * ((1 - h) * tanh(linear(x))))",
-    "a complement that is a name": "z = sigmoid(linear(x)); u = 1 - z; n = linear(h); h' = u * n + z * (n - h * n)",
-    "eleven states": "; ".join(f"s{k}' = tanh(linear(h) + s{k} * s{(k + 1) % 7})" for k in range(7))
-    + "; h' = linear(s0) + linear(s1) * s2 - s3 * s4 + s5 * s6 + x",
-    "wide": "h' = tanh("
-    + " + ".join(f"tanh(linear(h) * linear(x) + linear(tanh(h - x * {'h * ' * k}x)))" for k in range(9))
-    + ")",
-    "deep": "h' = " + "tanh(" * 40 + "linear(x) + linear(h)" + ")" * 40,
-    "initial values with many digits": "; ".join(
-        f"v{k} = linear(tanh(leaky_relu(h)), -0.123456789012345{k}, bias=-0.123456789012345{k})" for k in range(8)
-    )
-    + "; h' = x + "
-    + " * ".join(f"v{k}" for k in range(8)),
-    "hidden zeros": "z = h - h; c' = c * linear(x); a' = tanh(linear(x) + c + a); b = tanh(a') + z; "
-    "h' = h * b + linear(c, 0.9) - linear(z * x + c) * (c - tanh(a)) + sigmoid(c)",
-    "peepholes": "i = sigmoid(linear(x) + linear(h) + param(0) * c); f = sigmoid(linear(x) + param(0) * c)\n"
-    "c' = f * c + i * tanh(linear(x) + linear(h)); o = sigmoid(linear(x) + linear(h) + param(0) * c')\n"
-    "h' = o * tanh(c')",
-    "layer norms": "i = sigmoid(norm(linear(x, bias=False)) + norm(linear(h, bias=False)) + param(0))\n"
-    "c' = i * norm(x) + (1 - i) * norm(tanh(norm(linear(x)) + norm(c))); h' = tanh(norm(c')) - norm(norm(h))",
-    "sLSTM": "z = tanh(linear(x) + linear(h)); o = sigmoid(linear(x) + linear(h)); a = linear(x) + linear(h)\n"
-    "s = l - a - softplus(-(linear(x, bias=linspace(3, 6)) + linear(h)))\n"
-    "g = sigmoid(s); q' = g * q + (1 - g) * z; l' = a + softplus(s); h' = o * q'",
-    "block-diagonal matrices": "h' = tanh(linear(x, groups=2) + linear(h, groups=4) + linear(h, groups=4, random=0.5)"
-    "+ linear(h, 1, bias=False, groups=4) + linear(x, groups=2, bias=False) + linear(h, random=orthogonal, groups=8))",
-    "vectors and numbers alone": "half = 0.5; a = sigmoid(param(0)); b = norm(a) * linear(1) + half; c' = a; d' = 0.25;"
-    "h' = c * a + b * d - softplus(-linear(x)) - 2 * -h + -3 + 1 - a * linear(a) * linear(a, groups=2) + linear(b * x)",
-    "a learned vector before, in and after the loop": "p = param(1); q = p * p; c' = p; "
-    "h' = q * linear(x) + p * tanh(h + q) - linear(p) * linear(p) * c + linear(c)",
-    "a gate one way": "g = sigmoid(linear(x, bias=1) + linear(h, 0.5) + param(2) * h)\n"
-    "h' = g * h + (1 - g) * tanh(linear(x))",
-    "a gate the other way": "g = sigmoid(linear(x, bias=-1) + linear(h, -0.5) + param(-2) * h + linear(h, groups=2))\n"
-    "h' = (1 - g) * h + g * tanh(linear(x))",
-    "names of modules": "half = param(1); step = param(chrono(9)); parameters = half * step * x\n"
-    "from_h = param(uniform(0, 1)); h' = parameters + tanh(from_h * linear(h) - half * h)",
-    "initial values": "f = sigmoid(linear(x, bias=1) + linear(h, 0.9)); h' = f * h + linear(tanh(x), bias=-2) * f",
-}
-
-
-def formulas() -> dict[str, str]:
-    """Return the named cells in their authors' names, mutants as stored, and unusual formulas."""
-    found = {name: cell.formula for name, cell in STUDY.items()} | ODD
-    for k in range(MUTANTS // 20):
-        rng = np.random.default_rng(k)
-        graph = list(STUDY.values())[k % len(STUDY)].graph
-        for _ in range(rng.integers(1, 16)):
-            child = propose(graph, rng, max_nodes=48).child
-            graph = graph if child is None else child.graph
-        if k % 3 == 0:
-            nodes = [Node(Op.LEAKY_RELU, n.inputs) if n.op in (Op.RELU, Op.TANH) else n for n in graph]
-            graph = GateGraph(tuple(nodes), graph.outputs)
-        found[f"mutant {k}"] = format_formula(graph)
-        found[f"sprinkled mutant {k}"] = format_formula(sprinkled(graph, rng))
-    return found
-
-
-FORMULAS = formulas()
-
-
-@pytest.fixture(scope="module")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """Return a function that imports a module from its text, through a file as a user would."""
-    folder = tmp_path_factory.mktemp("exported")
-
-    def loaded(exported: Exported) -> ModuleType:
-        path = folder / f"m{len(list(folder.iterdir()))}.py"
-        path.write_text(exported.text, "utf-8")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
-        return module
-
-    return loaded
 
 
 def built(load: Load, formula: str, *arguments: Any, **options: Any) -> tuple[Any, Exported]:
@@ -295,12 +204,14 @@ def pair(load: Load) -> Callable[..., tuple[Any, nn.LSTM]]:
     def made(size: int, **options: Any) -> tuple[Any, nn.LSTM]:
         cell, _ = built(load, LIBRARY["lstm"].formula, size, H, **options)
         peer = nn.LSTM(size, H, **options)
+        ways = ("", "_reverse") if options.get("bidirectional") else ("",)
         with torch.no_grad():
             for k, layer in enumerate(cell.layers):
                 for ours, theirs in ((layer.from_x, "ih"), (layer.from_h, "hh")):
                     for kind in ("weight", "bias") if options.get("bias", True) else ("weight",):
                         # Both stack the input gate, the forget gate, the candidate and the output gate.
-                        getattr(peer, f"{kind}_{theirs}_l{k}").copy_(getattr(ours, kind))
+                        name = f"{kind}_{theirs}_l{k // len(ways)}{ways[k % len(ways)]}"
+                        getattr(peer, name).copy_(getattr(ours, kind))
         return cell, peer
 
     return made
@@ -310,7 +221,17 @@ def drawn(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
 
 
-@pytest.mark.parametrize("options", [{}, {"num_layers": 3}, {"batch_first": True, "num_layers": 2}, {"bias": False}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_layers": 3},
+        {"batch_first": True, "num_layers": 2},
+        {"bias": False},
+        {"bidirectional": True},
+        {"bidirectional": True, "num_layers": 3, "batch_first": True},
+    ],
+)
 def test_an_lstm_is_called_as_torchs_and_gives_the_same(
     options: dict[str, Any], pair: Callable[..., tuple[Any, nn.LSTM]]
 ) -> None:
@@ -318,7 +239,8 @@ def test_an_lstm_is_called_as_torchs_and_gives_the_same(
     layers = options.get("num_layers", 1)
     x = drawn(B, T, 6) if options.get("batch_first") else drawn(T, B, 6)
     packed = pack_sequence([drawn(n, 6) for n in (2, T, 1)], enforce_sorted=False)
-    given = drawn(layers, B, H), drawn(layers, B, H)
+    places = layers * (2 if options.get("bidirectional") else 1)
+    given = drawn(places, B, H), drawn(places, B, H)
     calls: list[tuple[Any, ...]] = [(x,), (x, given), (drawn(T, 6),), (drawn(T, 6), tuple(s[:, 0] for s in given))]
     calls += [(packed,), (packed, given), (pack_sequence([drawn(n, 6) for n in (T, T, 2)]), given)]
     for call in calls:
@@ -344,6 +266,53 @@ def test_a_cell_of_one_state_takes_and_returns_it_as_torchs_gru_does(load: Load)
         torch.testing.assert_close(found, expected)
 
 
+def test_one_step_is_called_as_torchs_cells_and_gives_the_same(load: Load) -> None:
+    for name, peer in (("lstm", nn.LSTMCell(6, H)), ("gru-after", nn.GRUCell(6, H))):
+        step = load(export_module(LIBRARY[name].formula, "cell")).CellCell(6, H)
+        with torch.no_grad():
+            for ours, theirs in ((step.from_x, "ih"), (step.from_h, "hh")):
+                for kind in ("weight", "bias"):
+                    getattr(peer, f"{kind}_{theirs}").copy_(getattr(ours, kind))
+        states = (drawn(B, H), drawn(B, H)) if name == "lstm" else drawn(B, H)
+        calls: list[tuple[Any, ...]] = [(drawn(B, 6),), (drawn(B, 6), states), (drawn(6),)]
+        calls.append((drawn(6), (states[0][0], states[1][0]) if isinstance(states, tuple) else states[0]))
+        for call in calls:
+            torch.testing.assert_close(step(*call), peer(*call))
+        for call, message in (
+            ((drawn(B, 7),), r"input has shape \[3, 7\]; .* the last of input_size 6"),
+            ((drawn(1, B, 6),), "it must have 1 or 2 dimensions"),
+            (
+                (drawn(B, 6), (drawn(1, H),) * 2 if name == "lstm" else drawn(1, H)),
+                r"shape \[1, 8\]; it must be \[3, 8\]",
+            ),
+        ):
+            with pytest.raises(ValueError, match=message):
+                step(*call)
+    built_on = load(export_module(LIBRARY["gru"].formula, "cell")).CellCell(6, H, device="meta", dtype=torch.float64)
+    assert {(weight.device.type, weight.dtype) for weight in built_on.parameters()} == {("meta", torch.float64)}
+
+
+def test_both_ways_are_the_cell_forwards_and_the_cell_on_the_reversed_sequence(load: Load) -> None:
+    for name in ("mut1", "sLSTM", "eleven states"):
+        exported = export_module(FORMULAS[name], "cell", bidirectional=True)
+        module = load(exported)
+        both = module.Cell(H, H)
+        assert both.bidirectional
+        ahead, back = (module.Cell(H, H, bidirectional=False) for _ in range(2))
+        ahead.layers[0].load_state_dict(both.layers[0].state_dict())
+        back.layers[0].load_state_dict(both.layers[1].state_dict())
+        x = drawn(T, B, H)
+        output, states = both(x)
+        first, second = ahead(x), back(x.flip(0))
+        torch.testing.assert_close(output, torch.cat([first[0], second[0].flip(0)], -1), equal_nan=True)
+        for got, one, other in zip(
+            *(s if isinstance(s, tuple) else (s,) for s in (states, first[1], second[1])), strict=True
+        ):
+            torch.testing.assert_close(got, torch.cat([one, other]), equal_nan=True)
+    with pytest.raises(ValueError, match="input_size 16 must equal hidden_size 8: this cell reads x itself"):
+        load(export_module(LIBRARY["mut1"].formula, "cell")).Cell(H, H, 2, bidirectional=True)
+
+
 def test_dropout_is_between_layers_and_only_while_training(load: Load) -> None:
     one, _ = built(load, LIBRARY["gru"].formula, H, H, 1, dropout=0.9)
     two, _ = built(load, LIBRARY["gru"].formula, H, H, 2, dropout=0.9)
@@ -360,12 +329,12 @@ def test_dropout_is_between_layers_and_only_while_training(load: Load) -> None:
         ("gru", (6, 0), None, "hidden_size 0 and"),
         ("gru", (0, H), None, "input_size 0,"),
         ("mut2", (6, H), None, "input_size 6 must equal hidden_size 8"),
-        ("gru", (6, H), lambda c: c(drawn(T, B, 7)), r"input has shape \(5, 3, 7\); .* the last of input_size 6"),
-        ("gru", (6, H), lambda c: c(drawn(6)), r"input has shape \(6,\); it must have 2 or 3"),
+        ("gru", (6, H), lambda c: c(drawn(T, B, 7)), r"input has shape \[5, 3, 7\]; .* the last of input_size 6"),
+        ("gru", (6, H), lambda c: c(drawn(6)), r"input has shape \[6\]; it must have 2 or 3"),
         ("gru", (6, H), lambda c: c(drawn(0, B, 6)), "input has no steps"),
-        ("gru", (6, H), lambda c: c(drawn(T, B, 6), drawn(1, 4, H)), r"shape \(1, 4, 8\); it must be \(1, 3, 8\)"),
-        ("gru", (6, H), lambda c: c(drawn(T, 6), drawn(1, 7)), r"shape \(1, 7\); it must be \(1, 8\)"),
-        ("gru", (6, H), lambda c: c(drawn(T, 6), drawn(1, 1, H)), r"shape \(1, 1, 8\); it must be \(1, 8\)"),
+        ("gru", (6, H), lambda c: c(drawn(T, B, 6), drawn(1, 4, H)), r"shape \[1, 4, 8\]; it must be \[1, 3, 8\]"),
+        ("gru", (6, H), lambda c: c(drawn(T, 6), drawn(1, 7)), r"shape \[1, 7\]; it must be \[1, 8\]"),
+        ("gru", (6, H), lambda c: c(drawn(T, 6), drawn(1, 1, H)), r"shape \[1, 1, 8\]; it must be \[1, 8\]"),
         ("lstm", (6, H), lambda c: c(drawn(T, B, 6), (drawn(1, B, H),)), "this cell has 2 states; hx has 1"),
         ("gru", (6, H), lambda c: c(pack_sequence([drawn(T, 7)])), "input has 7 features; it must have input_size 6"),
         # It adds x as it is: one feature would be spread over all units, without a word.
@@ -437,17 +406,6 @@ def test_numbers_start_as_the_formula_says(load: Load) -> None:
     assert without.layers[0].from_x.bias is None
     assert exported.name == "Cell"
 
-
-STARTED = """\
-f = sigmoid(linear(x, bias=chrono(100)) + linear(h, 0.9, random=0.5))
-i = sigmoid(linear(x, bias=-chrono(100)) + linear(h, bias=uniform_gate))
-o = sigmoid(linear(x, bias=chrono(9)) + linear(h, random=orthogonal, bias=-uniform_gate(7)))
-u = linear(f, 1, random=0) + linear(f, random=0, bias=False) + param(uniform(0, 1)) - param(-uniform(1, 3))
-g = linear(i, 1, random=0, groups=4) + linear(i, random=orthogonal, groups=4) + linear(i, groups=4, bias=2)
-v = linear(o, random=orthogonal) + linear(o, random=orthogonal) + linear(o, bias=linspace(3, 6))
-n = norm(u + v) * param(1) + param(-linspace(0, 1)) + param(-0.5) + param(uniform_gate) * param(chrono(100))
-h' = f * h + i * n + o * g"""
-"""Formula with starts of all kinds."""
 
 LINE = StartRule(Rule.LINSPACE, (0.0, -1.0))
 
@@ -585,3 +543,44 @@ def test_nothing_that_a_text_says_gets_out_of_the_docstring(load: Load) -> None:
 )
 def test_names_of_classes(label: str, name: str) -> None:
     assert class_name(label) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("class", "a word of Python"),
+        ("match", "a word of Python"),
+        ("list", "this name already"),
+        ("Tensor", "this name already"),
+        ("States", "this name already"),
+        ("My Cell", "only letters, digits and _"),
+        ("2fast", "begin with a letter"),
+        ("_Cell", "begin with a letter"),
+        ("Caf\u00e9", "only letters, digits and _"),
+        ("", "begin with a letter"),
+        ("A\nimport os", "begin with a letter"),
+        ("A" * 33, "it has 33 letters, at most 32 are possible"),
+    ],
+)
+def test_a_name_that_no_class_can_have_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(CellError, match=reason) as found:
+        export_module(LIBRARY["gru"].formula, "gru", name=name)
+    assert len(str(found.value).splitlines()) == 1
+
+
+def test_a_long_name_fits_on_the_lines(load: Load, tmp_path: Path) -> None:
+    name = "A" * 32
+    for k, formula in enumerate(("gru", "lstm", "eleven states", "initial values")):
+        network = Network(40, True, 31, 128, 2, "cell.safetensors")
+        exported = export_module(FORMULAS[formula], "cell", (), network, name=name, bidirectional=True)
+        assert exported.name == name
+        assert hasattr(load(exported), f"{name}Cell")
+        (tmp_path / f"m{k}.py").write_text(exported.text, "utf-8")
+        (tmp_path / f"e{k}.py").write_text(export_equinox(FORMULAS[formula], "cell", name=name), "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--no-cache", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout

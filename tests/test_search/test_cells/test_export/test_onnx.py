@@ -1,8 +1,9 @@
-"""Exported modules keep their numbers through torch.export and ONNX, for other batch sizes too."""
+"""Exported modules keep their numbers through torch.export and ONNX, for other batch sizes and lengths too."""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,15 @@ FORMULAS = {
     "c' = f * c + i * g\nh' = o * tanh(norm(c'))",
 }
 NEW = ["peephole LSTM", "sLSTM", "layer-norm LSTM"]
-BATCH = Dim("batch", min=2, max=64)
+# PyTorch's exporters warn of functions that PyTorch itself deprecates, and that two axes share a name.
+QUIET = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+BATCH, LENGTH = Dim("batch", max=64), Dim("length", min=1, max=1000)
 
 
 class Subject:
     """Two layers of a cell, and arguments for it."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, bidirectional: bool = False) -> None:
         self.states = len(parse_written(FORMULAS[name]).states)
         path = folder / "exported.py"
         path.write_text(export_module(FORMULAS[name], "cell").text, "utf-8")
@@ -52,18 +55,20 @@ class Subject:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module  # where torch.export looks for the code
         spec.loader.exec_module(module)
         torch.manual_seed(0)
-        self.text: str = path.read_text("utf-8")
-        self.cell: Any = module.Cell(INPUTS, UNITS, LAYERS)
+        self.module: Any = module
+        self.places = LAYERS * (2 if bidirectional else 1)
+        self.cell: Any = module.Cell(INPUTS, UNITS, LAYERS, bidirectional=bidirectional)
 
     def arguments(self, steps: int, batch: int) -> tuple[Tensor, Any]:
-        states = [torch.randn(LAYERS, batch, UNITS) for _ in range(self.states)]
+        states = [torch.randn(self.places, batch, UNITS) for _ in range(self.states)]
         return torch.randn(steps, batch, INPUTS), states[0] if self.states == 1 else tuple(states)
 
     def shapes(self) -> dict[str, Any]:
         along = {1: BATCH}
-        return {"input": along, "hx": along if self.states == 1 else (along,) * self.states}
+        return {"input": {0: LENGTH, 1: BATCH}, "hx": along if self.states == 1 else (along,) * self.states}
 
 
 def train(cell: nn.Module) -> None:
@@ -86,45 +91,101 @@ def train(cell: nn.Module) -> None:
     assert all(not torch.equal(after[key], value) for key, value in before.items())
 
 
-def flat(pair: tuple[Tensor, Any]) -> list[Tensor]:
-    first, states = pair
-    return [first, states] if isinstance(states, Tensor) else [first, *states]
+def flat(pair: Any) -> list[Tensor]:
+    """Return tensors and tuples of tensors one after the other."""
+    if isinstance(pair, Tensor):
+        return [pair]
+    return [tensor for part in pair for tensor in flat(part)]
 
 
-@pytest.mark.parametrize("name", ["lstm", "mut3", "three states", "sLSTM"])
-def test_torch_export_keeps_the_numbers_and_takes_any_batch(name: str, tmp_path: Path) -> None:
-    subject = Subject(name, tmp_path)
-    subject.cell.eval()
-    program = torch.export.export(subject.cell, subject.arguments(STEPS, 3), dynamic_shapes=subject.shapes())
-    arguments = subject.arguments(STEPS, 5)
-    for found, expected in zip(flat(program.module()(*arguments)), flat(subject.cell(*arguments)), strict=True):
-        torch.testing.assert_close(found, expected)
-
-
-# torch's exporter warns of functions that PyTorch itself deprecates, and that two axes share a name.
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-@pytest.mark.parametrize(
-    "name",
-    ["lstm", "sLSTM", *(pytest.param(n, marks=pytest.mark.slow) for n in ("three states", *NEW) if n != "sLSTM")],
-)
-def test_one_step_in_onnx_goes_through_a_sequence_of_any_length_after_training(name: str, tmp_path: Path) -> None:
-    subject = Subject(name, tmp_path)
-    if name in NEW:
-        train(subject.cell)
-    subject.cell.eval()
-    path = tmp_path / "step.onnx"
-    program = torch.onnx.export(
-        subject.cell, subject.arguments(1, 3), dynamic_shapes=subject.shapes(), dynamo=True, verbose=False
-    )
+def run_onnx(path: Path, module: Any, arguments: tuple[Any, ...], shapes: Any, calls: list[tuple[Any, ...]]) -> None:
+    """Write a module to ONNX with these arguments; assert that the file computes the same for other ones."""
+    program = torch.onnx.export(module, arguments, dynamic_shapes=shapes, dynamo=True, verbose=False)
     assert program is not None
     program.save(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_inputs()]
-    x, states = subject.arguments(7, 5)
-    outputs, now = [], [value.numpy() for value in flat((x, states))[1:]]
-    for step in torch.split(x, 1):
-        output, *now = session.run(None, dict(zip(names, [step.numpy(), *now], strict=True)))
-        outputs.append(output)
-    found = [np.concatenate(outputs), *now]
-    for got, expected in zip(found, flat(subject.cell(x, states)), strict=True):
-        torch.testing.assert_close(torch.from_numpy(got), expected.detach())
+    for call in calls:
+        given = [value.numpy() for value in flat(call)]
+        found = session.run(None, dict(zip(names, given, strict=True)))
+        for got, expected in zip(found, flat(module(*call)), strict=True):
+            torch.testing.assert_close(torch.from_numpy(got), expected.detach())
+
+
+@QUIET
+@pytest.mark.parametrize(
+    ("name", "bidirectional"),
+    [
+        ("lstm", False),
+        *(
+            pytest.param(name, bidirectional, marks=pytest.mark.slow)
+            for name in ("lstm", "mut3", "three states", "sLSTM")
+            for bidirectional in (False, True)
+            if (name, bidirectional) != ("lstm", False)
+        ),
+    ],
+)
+def test_torch_export_keeps_the_numbers_and_takes_any_batch_and_any_length(
+    name: str, bidirectional: bool, tmp_path: Path
+) -> None:
+    subject = Subject(name, tmp_path, bidirectional)
+    subject.cell.eval()
+    program = torch.export.export(subject.cell, subject.arguments(STEPS, 3), dynamic_shapes=subject.shapes())
+    for steps, batch in ((STEPS, 5), (17, 2), (1, 1)):
+        arguments = subject.arguments(steps, batch)
+        for found, expected in zip(flat(program.module()(*arguments)), flat(subject.cell(*arguments)), strict=True):
+            torch.testing.assert_close(found, expected)
+
+
+@QUIET
+@pytest.mark.parametrize(
+    ("name", "bidirectional"),
+    [
+        ("sLSTM", False),
+        *(pytest.param(n, False, marks=pytest.mark.slow) for n in FORMULAS if n != "sLSTM"),
+        pytest.param("lstm", True, marks=pytest.mark.slow),
+    ],
+)
+def test_onnx_goes_through_sequences_of_any_length_after_training(
+    name: str, bidirectional: bool, tmp_path: Path
+) -> None:
+    subject = Subject(name, tmp_path, bidirectional)
+    if name in NEW:
+        train(subject.cell)
+    subject.cell.eval()
+    calls = [subject.arguments(steps, batch) for steps, batch in ((STEPS, 3), (29, 5), (1, 1))]
+    run_onnx(tmp_path / "cell.onnx", subject.cell, subject.arguments(STEPS, 3), subject.shapes(), calls)
+
+
+@QUIET
+@pytest.mark.parametrize("name", ["lstm", "mut3"])
+def test_one_step_in_onnx_continues_from_its_states(name: str, tmp_path: Path) -> None:
+    subject = Subject(name, tmp_path)
+    step = subject.module.CellCell(INPUTS, UNITS)
+    step.load_state_dict(subject.cell.layers[0].state_dict())
+    subject.cell.layers = subject.cell.layers[:1]
+    subject.cell.num_layers = 1
+    x, states = subject.arguments(4, 5)
+    first = (states[:1],) if subject.states == 1 else tuple(state[:1] for state in states)
+    now = tuple(state[0] for state in first)
+    along = {0: BATCH}
+    shapes = (along, along if subject.states == 1 else (along,) * subject.states)
+
+    def packed(given: tuple[Tensor, ...]) -> Any:
+        return given[0] if subject.states == 1 else given
+
+    run_onnx(
+        tmp_path / "step.onnx",
+        step,
+        (x[0], packed(now)),
+        shapes,
+        [(x[1], packed(now)), (x[1, :2], packed(tuple(s[:2] for s in now)))],
+    )
+    outputs = []
+    for k in range(len(x)):
+        after = step(x[k], packed(now))
+        now = (after,) if subject.states == 1 else after
+        outputs.append(now[0])
+    expected, last = subject.cell(x, packed(first))
+    torch.testing.assert_close(torch.stack(outputs), expected)
+    torch.testing.assert_close(packed(tuple(state[None] for state in now)), last)
