@@ -108,7 +108,7 @@ class RunView(RunObserver):
             say_verdict(self.console, self._verdict)
 
     def on_difference(self, line: str) -> None:
-        self.warn(f"{line}; the leaderboard marks cells with trials from before and after (`environments`)")
+        self.warn(f"{line}; leaderboard_full.csv marks cells with trials from before and after (`environments`)")
 
     def on_warning(self, line: str) -> None:
         self.warn(line)

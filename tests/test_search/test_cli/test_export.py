@@ -103,15 +103,15 @@ def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
     assert (said.status, said.err) == (0, "")
     told = " ".join(said.out.split('"""')[1].split())
     assert f"class Cell{row.id[:8]}(nn.Module):" in said.out
-    assert "Found in run done" in told
+    assert "Found in run kept" in told
     assert all(mutation in told for mutation in row.mutations)
     own = told.split(f"xml accuracy {best:.4f} on validation")[1].split(" units")[0]
     assert f"learning rate {rate:g}" in own
     table = pd.read_csv(finished / "leaderboard_full.csv").set_index("name")
     told = " ".join(gatesearch("export", "lstm", "--run", "kept").out.split('"""')[1].split())
     place = f"rank {table['rank']['lstm']} of {(table['stage'] == 'complete').sum()}"
-    assert f"In run done: score {table['score']['lstm']:.4f}, {place} (the smallest ratio to the GRU on xml," in told
-    assert "In run done" not in gatesearch("export", "lstm").out
+    assert f"In run kept: score {table['score']['lstm']:.4f}, {place} (the smallest ratio to the GRU on xml," in told
+    assert "In run " not in gatesearch("export", "lstm").out
 
 
 @pytest.mark.parametrize("cell", ["nothing", "none.cell", "0000"])
@@ -150,7 +150,7 @@ def test_weights_of_a_runs_trial_are_those_that_were_trained(
     with safe_open(here / "lstm.safetensors", "pt") as file:
         metadata = file.metadata()
     assert metadata["as_stored"] == "true"
-    assert metadata["run"] == "done"  # its name, not the folder where it happens to lie
+    assert metadata["run"] == "kept"
     assert (metadata["setting"], float(metadata["validation"])) == (row.setting, row.validation)
     program = "from lstm import LSTMNetwork; from safetensors.torch import load_file; network = LSTMNetwork(); "
     program += (
@@ -180,11 +180,11 @@ def test_weights_of_a_runs_trial_are_those_that_were_trained(
         ),
         (
             ("mut1", "--task", "xml", "--run", "kept", "--weights", "w.safetensors"),
-            "cell mut1 has no result on 'xml' in run 'done'; it has none at all",
+            "cell mut1 has no result on 'xml' in run 'kept'; it has none at all",
         ),
         (
             ("gru", "--task", "xml", "--run", "kept", "--weights", "w.safetensors", "--repeat", "99"),
-            "cell gru has no result of repeat 99 on 'xml' in run 'done'; give 0",
+            "cell gru has no result of repeat 99 on 'xml' in run 'kept'; give 0",
         ),
     ],
 )

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from results.store.runs import claim_folder
@@ -65,12 +66,11 @@ def test_trials_on_changed_data_are_marked_in_the_table(here: Path, gatesearch: 
     said = gatesearch("search", "grown", "--resume", "--proposals", "3", "--workers", "0")
     assert said.status == 0
     warning = next(line for line in said.out.splitlines() if line.startswith("warning: the data of language is "))
-    assert " when the run began; the leaderboard marks cells with trials from before and after" in warning
+    assert " when the run began; leaderboard_full.csv marks cells with trials from before and after" in warning
     with Store.open(here / "runs" / "grown", readonly=True) as store:
         assert sorted("data" in each for each in store.environments().values()) == [False, True]
-    table = (here / "runs" / "grown" / "leaderboard.csv").read_text("utf-8-sig").splitlines()
-    column = table[0].split(",").index("environments")
-    assert {row.split(",")[column] for row in table[1:] if ",found," in row} >= {"2"}
+    table = pd.read_csv(here / "runs" / "grown" / "leaderboard_full.csv")
+    assert 2 in set(table.loc[table["origin"] == "found", "environments"])
 
 
 def test_a_profile_that_was_edited_in_the_run_is_told_with_the_difference(
@@ -146,7 +146,7 @@ def test_a_copied_run_is_named_by_its_own_folder(
 
     monkeypatch.setattr(Engine, "run", interrupted)
     said = gatesearch("search", "renamed", "--resume", "--workers", "0")
-    assert f"run renamed in {here / 'runs' / 'renamed'}\n" in said.out
+    assert f"run renamed in {here / 'runs' / 'renamed'}, in this process" in said.out
     assert "Resume with: gatesearch search renamed --resume\n" in said.err
     with Store.open(here / "runs" / "renamed", readonly=True) as store:
         assert (store.name, store.first_name) == ("renamed", "done")

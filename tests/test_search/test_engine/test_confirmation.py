@@ -220,15 +220,15 @@ def test_a_declaration_keeps_its_settings_when_the_search_finds_better_ones(stor
     ("demand", "message"),
     [
         (Demand(("gru",)), "--cell gru: contenders are compared with the GRU itself"),
-        (Demand(("ffffffff",)), "--cell ffffffff: run 'x' has no cell 'ffffffff'"),
-        (Demand(("tanh",), ("chords",), 5), "--task chords: run 'x' has no such ranked task; they are xml"),
+        (Demand(("ffffffff",)), "--cell ffffffff: run 'RUN' has no cell 'ffffffff'"),
+        (Demand(("tanh",), ("chords",), 5), "--task chords: run 'RUN' has no such ranked task; they are xml"),
         (Demand(("tanh",), (), 1001), "--repeats 1001: a cell is confirmed on at most 1000 seeds"),
     ],
 )
 def test_what_cannot_be_confirmed_is_refused_in_one_line(store: Store, demand: Demand, message: str) -> None:
     with pytest.raises(SearchError) as raised:
         planned_declaration(PROFILE, TASKS, store, demand)
-    assert str(raised.value).startswith(message)
+    assert str(raised.value).startswith(message.replace("RUN", store.name))
     assert store.confirmation is None
 
 

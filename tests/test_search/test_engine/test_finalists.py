@@ -160,5 +160,5 @@ def test_without_a_result_of_the_gru_there_is_nobody_to_choose(tmp_path: Path) -
     with make_store(tmp_path, PROFILE) as empty:
         gru = LIBRARY["gru"].graph
         empty.add_cell(CellRow(gru.id, "h' = h", "gru", None, (), "baseline", None, 1, 1, 1))
-        with pytest.raises(SearchError, match=r"^run 'x' has no result of the GRU on 'xml' yet, so nothing can"):
+        with pytest.raises(SearchError, match=r"^run '.*' has no result of the GRU on 'xml' yet, so nothing can"):
             choose_finalists(PROFILE, empty)

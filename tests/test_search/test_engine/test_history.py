@@ -180,5 +180,5 @@ def test_a_store_that_this_version_would_not_have_made_is_refused_at_the_next_ch
         # Proposal 89 is the last one; what it was is put into the place of what it is.
         other = connection.execute('SELECT cell FROM proposals WHERE "index" = 3').fetchone()[0]
         connection.execute('UPDATE proposals SET cell = ? WHERE "index" = 89', (other,))
-    with pytest.raises(SearchError, match=rf"^proposal 89 of the stored run is cell {other}, but this version"):
+    with pytest.raises(SearchError, match=rf"^proposal 89 of the stored run is cell g{other}, but this version"):
         finish(tmp_path, LONG)
