@@ -41,7 +41,9 @@ def shell(line: str, **environment: str) -> Said:
     return Said(done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1"))
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "cp437"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", "latin-1", *(pytest.param(each, marks=pytest.mark.exact) for each in ("cp1252", "cp437"))]
+)
 def test_what_an_encoding_lacks_is_replaced(encoding: str) -> None:
     for line, shown in (("show mut1", "mut1  (id "), ("tasks xml", "accuracy ^ ")):
         said = shell(f"$GS {line}", PYTHONIOENCODING=encoding)
@@ -70,7 +72,10 @@ def test_a_file_that_may_not_grow_ends_in_a_status_without_buffers(here: Path) -
     assert (here / "cells.json").stat().st_size == 8 * 1024
 
 
-@pytest.mark.parametrize("streams", [">&-", ">/dev/full", "| head -n 1", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "streams",
+    [">/dev/full", "| head -n 1", *(pytest.param(each, marks=pytest.mark.exact) for each in (">&-", "<&- >&- 2>&-"))],
+)
 def test_a_search_outlives_its_streams(streams: str, here: Path, finished: Path) -> None:
     said = shell(f"set -o pipefail; $GS search outlived --profile tiny.toml --workers 0 {streams}")
     assert said.status == 0
