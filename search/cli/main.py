@@ -14,9 +14,11 @@ import importlib
 import os
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from keyword import iskeyword
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 from results.store.errors import ResultsError
 from results.store.sanitize import printable
@@ -37,6 +39,9 @@ INTERRUPTED = 130
 
 READER_GONE = 141
 """Exit status when the reader of the output has closed it (`gatesearch cells | head -1`): 128 + SIGPIPE."""
+
+COMPLETION = "_GATESEARCH_COMPLETE"
+"""Environment variable by which a shell asks for completions; its value names the shell and what is wanted."""
 
 COMMANDS = {
     "search": "Search for cells, and rank them.",
@@ -79,6 +84,20 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0].lower(), COMMANDS, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            ctx.fail(f"there is no command {quoted(args[0], 60)}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands without importing the commands."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=COMMANDS[name]) for name in COMMANDS if name.startswith(incomplete)] + options
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -117,6 +136,8 @@ def run(arguments: Sequence[str]) -> int:
                 raise SearchError(
                     f"argument {quoted(argument, 60)} is not valid Unicode, as a name or path must be; retype it"
                 ) from None
+        if wanted := os.environ.get(COMPLETION):
+            return shell_complete(gatesearch, {}, "gatesearch", COMPLETION, wanted)
         status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:

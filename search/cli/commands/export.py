@@ -7,6 +7,7 @@ import click
 from results.store.files import write_atomically
 from search.cells.export.module import export_module
 from search.cells.notation.recipe import format_recipe
+from search.cli.completion import complete_cells, complete_runs
 from search.cli.outputs import UserPath, check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
@@ -31,7 +32,7 @@ Use the exported class like torch.nn.LSTM:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("cell")
+@click.argument("cell", shell_complete=complete_cells)
 @click.option(
     "-o", "--output", type=UserPath(dir_okay=False, path_type=Path), help="File to write.  [default: print it]"
 )
@@ -42,7 +43,12 @@ Use the exported class like torch.nn.LSTM:
     show_default=True,
     help="A PyTorch module, a NAS-Bench-NLP recipe, or a formula.",
 )
-@click.option("--run", metavar="RUN", help="Run to search for the id.  [default: all runs, latest first]")
+@click.option(
+    "--run",
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="Run to search for the id.  [default: all runs, latest first]",
+)
 @click.option(
     "--weights",
     type=UserPath(dir_okay=False, path_type=Path),

@@ -9,6 +9,7 @@ from results.publication.confirmation_text import confirmation_lines
 from results.scores.confirmation import declared_tests
 from results.store.information import Confirming
 from results.store.runs import open_run
+from search.cli import run_argument
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks
 from search.cli.running import RunView, terminable, worker_count
@@ -31,7 +32,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run")
+@run_argument.argument
 @click.option("--cells", type=click.IntRange(1, 1000), help="Number of found cells.  [default: the profile's]")
 @click.option(
     "--repeats",

@@ -13,17 +13,18 @@ from typing import Any
 import click
 from rich.console import Console
 
-from results.store.files import runs_folder
 from results.store.rungs import rungs_of
-from results.store.runs import claim_folder, known_runs, name_for_commands, new_run_folder, run_folder
+from results.store.runs import claim_folder, name_for_commands, new_run_folder, run_folder
 from results.store.store import FILE
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
 from search.cells.text import shorten
+from search.cli.completion import complete_cells, complete_profiles, complete_runs
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
 from search.cli.loading import load_tasks, trust_options
+from search.cli.run_argument import named_or_latest
 from search.cli.running import RunView, terminable, worker_count
 from search.cli.streams import optional_output
 from search.cli.task_options import data_paths
@@ -56,8 +57,12 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("name", required=False)
-@click.option("--profile", help="quick (default), evening, overnight, discover, paper, baselines, or a TOML file.")
+@click.argument("name", required=False, shell_complete=complete_runs)
+@click.option(
+    "--profile",
+    shell_complete=complete_profiles,
+    help="quick (default), evening, overnight, discover, paper, baselines, or a TOML file.",
+)
 @click.option("--strategy", help=f"Search strategy: {', '.join(STRATEGIES)}. Overrides the profile.")
 @click.option(
     "--proposals",
@@ -82,6 +87,7 @@ Examples:
     "--seed-cell",
     multiple=True,
     metavar="CELL",
+    shell_complete=complete_cells,
     help="Start from this cell, too: a name, an id in a run, a file, FILE#7 of a list, or a folder of files.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed of the search.  [default: 0]")
@@ -290,10 +296,7 @@ def _folder_of(name: str | None, title: str) -> Iterator[Path]:
 
 def _folder_to_resume(name: str | None) -> Path:
     if name is None:
-        runs = known_runs()
-        if not runs:
-            raise SearchError(f"there is no run in {runs_folder()} to resume; start one without --resume")
-        name = runs[0]
+        name = named_or_latest(None)
     folder = run_folder(name)
     if not os.path.exists(folder / FILE):
         raise SearchError(f"there is no run {name!r} to resume in {folder.parent}; start it without --resume")

@@ -36,11 +36,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_given_cells_and_promotions_are_no_proposals_and_the_best_cell_is_a_found_one(folder: Path) -> None:
+    size = sum(file.stat().st_size for file in folder.iterdir())
     shown = overview(folder)
     assert (shown.proposals, shown.planned, shown.trials, shown.failed_trials) == (2, 40, 0, 0)
     assert (shown.best_cell, shown.best_score) == ("bb" * 8, 0.95)
     assert shown.as_json()["best_cell"] == "g" + "bb" * 8
-    assert shown.size_bytes == sum(file.stat().st_size for file in folder.iterdir())
+    assert shown.size_bytes == size
 
 
 def test_a_run_is_running_while_a_process_holds_its_lock_and_then_stopped_or_finished(folder: Path) -> None:

@@ -1,8 +1,11 @@
 """`gatesearch runs`, and the latest run where a command is given none."""
 
 import json
+import os
 import shutil
 from pathlib import Path
+
+import pytest
 
 from results.store.store import Store
 from results.store.words import COMPLETE, Origin
@@ -42,3 +45,31 @@ def test_a_run_that_cannot_be_read_is_listed_and_told(gatesearch: Gatesearch, he
     assert [line.split()[:2] for line in said.out.splitlines()[1:]] == [["bad", "unreadable"], ["done", "finished,"]]
     assert "warning: " in said.err
     assert "not a database" in said.err
+
+
+@pytest.mark.parametrize("command", ["leaderboard", "findings", "verify", "report", "finalists", "ask"])
+def test_a_command_without_a_run_says_that_it_takes_the_latest(
+    gatesearch: Gatesearch, here: Path, simulated: Path, command: str
+) -> None:
+    shutil.copytree(simulated, here / "runs" / "older")
+    shutil.copytree(simulated, here / "runs" / "newer")
+    os.utime(here / "runs" / "older" / "run.sqlite", (1e9, 1e9))
+    options = {"finalists": ["--workers", "0"], "report": ["--no-gradients"]}.get(command, [])
+    said = gatesearch(command, *options)
+    assert said.err.splitlines()[0] == "run newer, the latest"
+    assert said.out.removeprefix("run newer, the latest\n") == gatesearch(command, "newer", *options).out
+
+
+@pytest.mark.parametrize("command", [["leaderboard"], ["search", "--resume"]])
+def test_without_any_run_a_command_names_the_remedy(gatesearch: Gatesearch, here: Path, command: list[str]) -> None:
+    said = gatesearch(*command)
+    assert said.status == 2
+    assert said.err == (
+        f"gatesearch: there is no run in {here / 'runs'}; start one with gatesearch search, or give its path\n"
+    )
+
+
+def test_the_help_of_a_command_looks_for_no_run(gatesearch: Gatesearch) -> None:
+    said = gatesearch("leaderboard", "--help")
+    assert (said.status, said.err) == (0, "")
+    assert "[RUN]" in said.out
