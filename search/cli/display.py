@@ -39,7 +39,7 @@ class Display:
             name: self._bars.add_task(name, total=None, left="", start=k == 0, visible=False)
             for k, name in enumerate(_PHASES)
         }
-        self._text = Text("")
+        self._text, self._top = Text(""), Text("")
         self._live = Live(self._render(), console=console, refresh_per_second=2, transient=True)
         self._printed = time.monotonic()
         self._began: dict[str, tuple[float, float]] = {}  # phase -> start of its work, and the count at that time
@@ -74,6 +74,7 @@ class Display:
                 left = self._left(name, *self._work(counts).get(name, (completed, total, 1.0)))
                 self._bars.update(self._rows[name], total=total, completed=completed, left=left, visible=total > 0)
             self._text = Text(self._counts(counts), style="dim")
+            self._top = Text("\n".join(self._best(counts)))
             self._live.update(self._render())
         elif time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
@@ -83,7 +84,16 @@ class Display:
             self.console.print(f"{', '.join(parts + [left] * bool(left))}; {self._counts(counts)}", soft_wrap=True)
 
     def _render(self) -> Group:
-        return Group(self._bars, self._text)
+        return Group(self._bars, self._text, self._top)
+
+    @staticmethod
+    def _best(counts: Counts) -> list[str]:
+        """Return the lines of the table so far; a single cell is in the line of counts."""
+        if len(counts.top) < 2:
+            return []
+        width = max(len(label) for label in counts.top)
+        rows = [f"  {printable(label):{width}}  {score:.4f}" for label, score in counts.top.items()]
+        return ["best so far, by the search's own trials:", *rows]
 
     @staticmethod
     def _work(counts: Counts) -> dict[str, tuple[float, float, float]]:

@@ -1,6 +1,7 @@
 """Shared parts of the commands that train: options for workers, signals, and the view of a run on the screen."""
 
 import os
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,14 +11,21 @@ from typing import Self
 from rich.console import Console
 
 from results.scores.verdict import RunVerdict
+from results.store.runs import name_for_commands
+from results.store.sanitize import printable
+from results.store.store import FILE, PROFILE_FILE
+from results.tables.files import TEXT_FILES, TRIALS_FILE
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table
 from results.tables.run_verdict import verdict_of
-from search.cli.display import Display, say_verdict, warn
+from search.cli.display import Display, say, say_verdict, warn
+from search.cli.loading import load_tasks
 from search.core.errors import SearchError
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
+from search.profiles.sections import Profile
 from search.workers.ray_cluster import check_address
+from tasks.task import Task
 
 TABLE_ROWS = 20
 """Rows of the leaderboard that are shown at the end."""
@@ -47,6 +55,7 @@ class RunView(RunObserver):
         self._display: Display | None = None
         self._verdict: RunVerdict | None = None
         self._started = ExitStack()
+        self._status = console.status("starting")
 
     @property
     def cores(self) -> int:
@@ -63,12 +72,29 @@ class RunView(RunObserver):
 
     def start(self, stages: tuple[str, ...]) -> None:
         """Show the progress from now on; `stages` are the tasks whose passed cells are counted."""
+        self._status.stop()
         self._display = Display(self.console, stages)
         self._started.enter_context(self._display)
 
     def stop(self) -> None:
         """Remove the progress bars."""
+        self._status.stop()
         self._started.close()
+
+    def load(self, profile: Profile) -> dict[str, Task]:
+        """Load the tasks of a profile; what follows is the start of the workers, which a terminal shows."""
+        tasks = load_tasks(profile, self.console)
+        if self.address is not None:
+            self.wait_for(f"joining the Ray cluster at {self.address}")
+        elif self.workers:
+            self.wait_for(f"starting Ray with {self.workers} worker{'s' * (self.workers > 1)}")
+        return tasks
+
+    def wait_for(self, what: str) -> None:
+        """Show on a terminal what is waited for, until the progress is shown."""
+        if self.console.is_terminal:
+            self._status.update(printable(what))
+            self._status.start()
 
     def warn(self, text: str) -> None:
         """Print a warning."""
@@ -85,6 +111,12 @@ class RunView(RunObserver):
         if self._verdict is not None:
             self.console.print()
             say_verdict(self.console, self._verdict)
+
+    def show_files(self, run: OpenRun) -> None:
+        """Print the files of the run, and the commands that look further into it."""
+        name = shlex.quote(name_for_commands(run.store))
+        say(self.console, f"files in {run.store.folder}: {', '.join((*TEXT_FILES, TRIALS_FILE, FILE, PROFILE_FILE))}")
+        say(self.console, f"next: gatesearch report {name}, gatesearch findings {name}, gatesearch verify {name}")
 
     def on_difference(self, line: str) -> None:
         self.warn(f"{line}; the leaderboard marks cells with trials from before and after (`environments`)")

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+TOP = 5
+"""Number of best cells that are kept for display."""
+
 PRIOR = 2
 """Promotions that are assumed beforehand when the share of promoted candidates is estimated."""
 
@@ -29,6 +32,7 @@ class Progress:
     endings: dict[str, int] = field(default_factory=dict)  # proposals of new cells, by ending
     best_cell: str | None = None  # name, or first 8 digits of the id
     best_score: float | None = None
+    top: dict[str, float] = field(default_factory=dict)  # scores of the best `TOP` cells by label, best first
     finalists: int = 0  # trials of the finalists; 0 until the finalists are chosen
     finalists_done: int = 0
     confirmation: int = 0  # trials of contenders, GRU and LSTM up to the next look; 0 until they are declared
@@ -75,7 +79,10 @@ class Progress:
         self.endings[ending] = self.endings.get(ending, 0) + 1
 
     def note_score(self, label: str, score: float | None) -> None:
-        """Keep the cell `label` as the best one if its score exceeds the best so far."""
+        """Keep the cell `label` if its score is among the best so far."""
+        if score is not None:
+            known = self.top | {label: max(score, self.top.get(label, score))}
+            self.top = dict(sorted(known.items(), key=lambda item: -item[1])[:TOP])
         if score is not None and (self.best_score is None or score > self.best_score):
             self.best_score = score
             self.best_cell = label

@@ -1,7 +1,5 @@
 """`gatesearch finalists`: retrain the best cells of a run on fresh seeds, and confirm its contenders."""
 
-from functools import partial
-
 import click
 from rich.console import Console
 
@@ -11,7 +9,6 @@ from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli import run_argument
 from search.cli.display import duration, say
-from search.cli.loading import load_tasks
 from search.cli.running import RunView, terminable, worker_count
 from search.cli.streams import optional_output
 from search.core.errors import SearchError
@@ -99,7 +96,7 @@ def finalists(
             repeats=None if demand is not None else repeats,
             demand=demand,
             trusted=tuple(task for task in tasks if ":" in task),
-            load=partial(load_tasks, console=console),
+            load=view.load,
             workers=count,
             address=address,
             observer=view,
@@ -156,3 +153,4 @@ class FinalistsView(RunView):
             say(self.console, line)
         say(self.console, f"{progress.trials_run} trials; the table is {run.table}")
         self.show_verdict()
+        self.show_files(run)

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from search.cells.text import shorten
 from search.cli.completion import complete_cells, complete_profiles, complete_runs
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say
-from search.cli.loading import load_tasks, trust_options
+from search.cli.loading import trust_options
 from search.cli.run_argument import named_or_latest
 from search.cli.running import RunView, terminable, worker_count
 from search.cli.streams import optional_output
@@ -119,7 +118,6 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     console = Console(emoji=False)
     count = worker_count(workers, address)
     view = SearchView(console, count, address)
-    load = partial(load_tasks, console=console)
     command = sys.argv[1:]
     if resume:
         trusted, proposals, moved = given.pop("own"), given.pop("proposals"), data_paths(given.pop("data"))
@@ -131,7 +129,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
                 proposals=proposals,
                 trusted=trusted,
                 data=moved,
-                load=load,
+                load=view.load,
                 workers=count,
                 address=address,
                 command=command,
@@ -153,7 +151,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
             profile,
             seed=seed,
             simulation=simulation,
-            load=load,
+            load=view.load,
             workers=count,
             address=address,
             command=command,
@@ -190,6 +188,7 @@ class SearchView(RunView):
         self.start((MEMORIZATION, *profile.visited))
 
     def _announce_cost(self, run: OpenRun) -> None:
+        self.wait_for("estimating the time, from some training steps of the GRU")
         cost = estimate(run.profile, run.tasks)
         if self.address is not None:
             where, per = f"the Ray cluster at {self.address}", " of one core"
@@ -237,6 +236,7 @@ class SearchView(RunView):
             say(self.console, rungs.line)
         say(self.console, f"done in {duration(seconds)}; the table is {run.table}")
         self.show_verdict()
+        self.show_files(run)
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:

@@ -8,7 +8,10 @@ from rich.console import Console
 
 from search.cli import display
 from search.cli.display import Display
+from search.cli.running import RunView
 from search.engine.progress import Progress
+from search.profiles.loading import parse_profile
+from tests.tiny import TINY
 
 COUNTS = Progress(baselines=2, baselines_done=2, proposals=100, proposing=True, trials_run=7, past={"xml": 3})
 HALVED = replace(COUNTS, past={}, rungs=[30, 10, 3], promotions=13)
@@ -80,3 +83,33 @@ def test_failed_trials_are_counted(clock: Clock) -> None:
 def test_the_time_left_of_a_search_without_promotions_is_that_of_its_proposals(clock: Clock) -> None:
     lines = lines_of(clock, (0.0, COUNTS), (60.0, replace(COUNTS, proposals_done=60)))
     assert "about 40 s left" in lines[0]
+
+
+def test_a_terminal_shows_the_best_cells_so_far_and_labels_the_times(clock: Clock) -> None:
+    counts = replace(COUNTS, proposals_done=40)
+    for label, score in (("gru", 1.0), ("lstm", 0.9), ("gru", 0.95), ("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 0.4)):
+        counts.note_score(label, score)
+    text = io.StringIO()
+    with Display(Console(file=text, width=100, force_terminal=True), ("xml",)) as shown:
+        shown.update(replace(counts, proposals_done=0))
+        clock.now = 60.0
+        shown.update(counts)
+    last = text.getvalue().rpartition("best so far")[2]
+    rows = [line.split() for line in last.splitlines() if "0000" in line]
+    assert [label for label, _ in rows] == ["gru", "lstm", "d", "c", "b"]
+    assert rows[0][1].startswith("1.0000")
+    assert "elapsed" in text.getvalue()
+    assert "about 90 s left" in text.getvalue() or "about 2 min left" in text.getvalue()
+
+
+def test_a_terminal_says_what_is_waited_for_before_the_first_trial() -> None:
+    text = io.StringIO()
+    with RunView(Console(file=text, width=100, force_terminal=True), 2, None) as view:
+        tasks = view.load(parse_profile(TINY, "tiny"))
+    assert sorted(tasks) == ["arithmetic", "memorization", "xml"]
+    assert "reading the data of xml" in text.getvalue()
+    assert "starting Ray with 2 workers" in text.getvalue()
+    plain = io.StringIO()
+    with RunView(Console(file=plain), 2, None) as view:
+        view.load(parse_profile(TINY, "tiny"))
+    assert plain.getvalue() == ""

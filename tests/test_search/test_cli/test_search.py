@@ -63,6 +63,11 @@ def test_what_was_announced_and_summed_up_is_what_was_done(gatesearch: Gatesearc
     assert "3 given cells, 2 proposals (paper), tasks xml, arithmetic; seed 3\n" in said.out
     assert "for the 9 trials of the given cells" in said.out  # 3 cells, each on memorization and two tasks
     assert f"the table is {here / 'runs' / 'tiny-1' / 'leaderboard.csv'}\n" in said.out
+    files, following = said.out.splitlines()[-2:]
+    folder = here / "runs" / "tiny-1"
+    assert files.startswith(f"files in {folder}: ")
+    assert {*files.partition(": ")[2].split(", ")} == {path.name for path in folder.iterdir()} - {"run.lock"}
+    assert following == "next: gatesearch report tiny-1, gatesearch findings tiny-1, gatesearch verify tiny-1"
     assert "\x1b" not in said.out
     second = gatesearch(*SEARCH, "--proposals", "0")
     assert "run tiny-2 in " in second.out
