@@ -153,9 +153,9 @@ def say_verdict(console: Console, verdict: RunVerdict) -> None:
     console.print()
 
 
-def say(console: Console, line: str) -> None:
+def say(console: Console, line: str, style: str = "") -> None:
     """Print a line literally: a path may contain brackets, which are markup to rich, or control characters."""
-    console.print(printable(line), soft_wrap=True, highlight=False, markup=False)
+    console.print(printable(line), style=style, soft_wrap=True, highlight=False, markup=False)
 
 
 def warn(console: Console, text: str) -> None:

@@ -8,8 +8,8 @@ from results.scores.confirmation import declared_tests
 from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli import run_argument
-from search.cli.display import duration, say
-from search.cli.running import RunView, terminable, worker_count
+from search.cli.display import duration
+from search.cli.running import RunView, Verbosity, terminable, verbosity_of, verbosity_options, worker_count
 from search.cli.streams import optional_output
 from search.core.errors import SearchError
 from search.engine.confirmation import Demand, confirmation_seconds, planned_declaration
@@ -57,6 +57,7 @@ Examples:
     metavar="TASK",
     help="Confirm on this task only; or, as MODULE:CLASS, a task of the run that may be imported.",
 )
+@verbosity_options
 def finalists(
     run: str,
     cells: int | None,
@@ -65,6 +66,8 @@ def finalists(
     address: str | None,
     contenders: tuple[str, ...],
     tasks: tuple[str, ...],
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Retrain the best cells of RUN and all given cells at their best settings, on fresh seeds.
 
@@ -86,7 +89,7 @@ def finalists(
         raise SearchError(f"--task {named[0]} needs --repeats N, the seeds to confirm the contenders on; add it")
     console = Console(emoji=False)
     count = worker_count(workers, address)
-    view = FinalistsView(console, count, address, demand)
+    view = FinalistsView(console, count, address, demand, verbosity_of(quiet, verbose))
     with open_run(run) as reader:
         folder = reader.folder
     with terminable(), optional_output("the retraining"), view:
@@ -106,17 +109,19 @@ def finalists(
 class FinalistsView(RunView):
     """View of the retraining: an announcement with the estimated time, progress, and the table."""
 
-    def __init__(self, console: Console, workers: int, address: str | None, demand: Demand | None) -> None:
-        super().__init__(console, workers, address)
+    def __init__(
+        self, console: Console, workers: int, address: str | None, demand: Demand | None, verbosity: Verbosity
+    ) -> None:
+        super().__init__(console, workers, address, verbosity)
         self._demand = demand
 
     def on_start(self, run: OpenRun) -> None:
         profile, store = run.profile, run.store
+        self.open(run)
         if self._demand is None:
             chosen = choose_finalists(profile, store)
             left = finalists_seconds(profile, store, chosen)
-            say(
-                self.console,
+            self.say(
                 f"{len(chosen)} cells, {profile.finalists.repeats} seeds on each of {', '.join(profile.visited)}; "
                 f"{self._duration(left)}, estimated from the run's trials",
             )
@@ -131,8 +136,7 @@ class FinalistsView(RunView):
         least, most = confirmation_seconds(run.store, declared)
         names = ", ".join(dict.fromkeys(run.store.cell(plan.cell).label for plan in declared.plans))
         tests = len(declared_tests(declared))
-        say(
-            self.console,
+        self.say(
             f"confirmation of {names} on up to {max(plan.looks[-1] for plan in declared.plans)} fresh seeds, "
             f"{tests} tests; {self._duration(least)} to {self._duration(most)}, estimated from the run's trials",
         )
@@ -150,7 +154,7 @@ class FinalistsView(RunView):
         self.stop()
         self.show_table(run)
         for line in confirmation_lines(run.store):
-            say(self.console, line)
-        say(self.console, f"{progress.trials_run} trials; the table is {run.table}")
+            self.say(line)
+        self.say(f"{progress.trials_run} trials; the table is {run.table}")
         self.show_verdict()
         self.show_files(run)

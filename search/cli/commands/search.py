@@ -21,10 +21,10 @@ from results.tables.leaderboard import SIMULATED
 from search.cells.text import shorten
 from search.cli.completion import complete_cells, complete_profiles, complete_runs
 from search.cli.descriptions import summary_line, warnings_of
-from search.cli.display import duration, say
+from search.cli.display import duration
 from search.cli.loading import trust_options
 from search.cli.run_argument import named_or_latest
-from search.cli.running import RunView, terminable, worker_count
+from search.cli.running import RunView, terminable, verbosity_of, verbosity_options, worker_count
 from search.cli.streams import optional_output
 from search.cli.task_options import data_paths
 from search.core.errors import SearchError
@@ -104,7 +104,16 @@ Examples:
     help="With --simulate: make this cell the best one, a name or a formula; others are better the closer they are.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run NAME, or the latest run.")
-def search(name: str | None, resume: bool, workers: int | None, address: str | None, **given: Any) -> None:
+@verbosity_options
+def search(
+    name: str | None,
+    resume: bool,
+    workers: int | None,
+    address: str | None,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
     """Search for cells: train the named cells, then children of the initial population, and rank them all.
 
     The run is stored in results/runs/NAME (or in GATESEARCH_RUNS): run.sqlite, the resolved profile.toml, and
@@ -117,7 +126,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     """
     console = Console(emoji=False)
     count = worker_count(workers, address)
-    view = SearchView(console, count, address)
+    view = SearchView(console, count, address, verbosity_of(quiet, verbose))
     command = sys.argv[1:]
     if resume:
         trusted, proposals, moved = given.pop("own"), given.pop("proposals"), data_paths(given.pop("data"))
@@ -164,18 +173,18 @@ class SearchView(RunView):
 
     def on_start(self, run: OpenRun) -> None:
         store, profile = run.store, run.profile
-        say(self.console, f"run {store.name} in {store.folder}")
-        say(
-            self.console,
+        self.open(run)
+        self.say(f"run {store.name} in {store.folder}")
+        self.say(
             f"{len(profile.given)} given cells, {profile.search.proposals:,} proposals "
             f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",
         )
         for name, task in run.tasks.items():
-            say(self.console, summary_line(name, task))
+            self.say(summary_line(name, task))
             for warning in warnings_of(name, task):
                 self.warn(warning)
         if store.simulated:
-            self.console.print(f"{SIMULATED}", style="bold yellow", soft_wrap=True)
+            self.say(SIMULATED, style="bold yellow")
         else:
             self._announce_cost(run)
         processors, busy = run.executor.processors(), busy_processors(profile)
@@ -195,8 +204,7 @@ class SearchView(RunView):
         else:
             where, per = f"{self.workers} workers" if self.workers else "this process", ""
         baselines, least, most = (duration(s / self.cores) for s in (cost.baselines, cost.least, cost.most))
-        say(
-            self.console,
+        self.say(
             f"estimated on {where}: {baselines}{per} for the {cost.baseline_trials:,} trials of the given cells, "
             f"{least} to {most} in total",
         )
@@ -218,23 +226,21 @@ class SearchView(RunView):
         rungs = rungs_of(run.store)
         if rungs is None:
             stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
-            say(
-                self.console,
+            self.say(
                 f"{counts.proposals} new cells proposed, {counts.reexaminations} cells examined again; "
                 f"passed: {stages or 'none'}",
             )
         else:
             reached = ", ".join(f"{rung.rung}: {rung.tried}" for rung in rungs.rungs)
-            say(
-                self.console,
+            self.say(
                 f"{counts.proposals} new cells proposed, {rungs.promotions} promotions; candidates at rung {reached}",
             )
         if counts.rejections:
             reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
-            say(self.console, f"draws rejected before training: {reasons}")
+            self.say(f"draws rejected before training: {reasons}")
         if rungs is not None and rungs.line is not None:
-            say(self.console, rungs.line)
-        say(self.console, f"done in {duration(seconds)}; the table is {run.table}")
+            self.say(rungs.line)
+        self.say(f"done in {duration(seconds)}; the table is {run.table}")
         self.show_verdict()
         self.show_files(run)
 
