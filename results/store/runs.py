@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from results.store.errors import ResultsError, one_line
@@ -93,10 +94,37 @@ def open_run(run: str) -> Store:
 def known_runs() -> list[str]:
     """Return the names of the runs in the runs folder, latest first."""
     try:
-        times = {path.parent.name: path.stat().st_mtime for path in runs_folder().glob(f"*/{FILE}")}
+        folders = [path.parent for path in runs_folder().glob(f"*/{FILE}")]
     except OSError:
         return []
-    return [name for name in sorted(times, key=lambda name: times[name], reverse=True) if RUN_NAME.fullmatch(name)]
+    times = {folder.name: changed_at(folder) for folder in folders if RUN_NAME.fullmatch(folder.name)}
+    return sorted(times, key=lambda name: (-times[name], name))
+
+
+def latest_run() -> str:
+    """Return the name of the run in the runs folder that was written last.
+
+    Raises:
+        ResultsError: there is none.
+    """
+    known = known_runs()
+    if not known:
+        raise ResultsError(f"there is no run in {runs_folder()}; start one with gatesearch search, or give its path")
+    return known[0]
+
+
+def changed_at(folder: Path) -> float:
+    """Return when the store in a folder was written last, in seconds since 1970; 0 if there is none.
+
+    A log without content may be a reader's.
+    """
+    times = [0.0]
+    for name in (FILE, FILE + "-wal"):
+        with suppress(OSError):
+            found = (folder / name).stat()
+            if found.st_size:
+                times.append(found.st_mtime)
+    return max(times)
 
 
 def name_for_commands(store: Store) -> str:

@@ -54,6 +54,9 @@ __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 
 LOCK_FILE = "run.lock"
 
+LOCK_SECONDS = 0.2
+"""Time to wait for the lock of a run: a look at whether it is held takes it for an instant (`overview.is_driven`)."""
+
 FOLD_SECONDS = 30.0
 """Longest time that trials are in the log alone, while trials are stored."""
 
@@ -445,7 +448,7 @@ class Store(Database):
         """
         path = self.folder / LOCK_FILE
         check_locks(self.folder)  # without them, the library may take the file's existence for a lock
-        lock = FileLock(path, timeout=0)
+        lock = FileLock(path, timeout=LOCK_SECONDS, poll_interval=0.02)
         try:
             with one_line(path):
                 lock.acquire()

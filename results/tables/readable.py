@@ -36,17 +36,25 @@ MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -"}
 
 @dataclass(frozen=True)
 class Layout:
-    """Amount of detail of a table.
+    """Amount of detail of a table. Standard errors are always shown: a mean without one says too little.
 
-    `digits`: decimals. `errors`: with standard errors. `sizes`: with sizes and time at the end. `stopped`: with the
-    full text of where a cell stopped. `gap`: spaces between two columns, 1 or 2.
+    `digits`: decimals. `sizes`: with sizes and time at the end. `stopped`: with the full text of where a cell stopped.
+    `gap`: spaces between two columns, 1 or 2. `named`: name and id have a column each, else the name stands in the
+    place of the id. `ranked`: with the rank.
     """
 
     digits: int = 4
-    errors: bool = True
     sizes: bool = True
     stopped: bool = True
     gap: int = 2
+    named: bool = True
+    ranked: bool = True
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Columns that are left out."""
+        sizes = () if self.sizes else tuple(_SIZES.values())
+        return (*(() if self.ranked else ("rank",)), *(() if self.named else ("ids of named cells",)), *sizes)
 
 
 LAYOUTS = (
@@ -54,12 +62,10 @@ LAYOUTS = (
     Layout(sizes=False),
     Layout(sizes=False, stopped=False),
     Layout(3, sizes=False, stopped=False, gap=1),
-    Layout(errors=False, sizes=False),
-    Layout(errors=False, sizes=False, stopped=False),
-    Layout(errors=False, sizes=False, stopped=False, gap=1),
-    Layout(3, errors=False, sizes=False, stopped=False, gap=1),
+    Layout(3, sizes=False, stopped=False, gap=1, named=False),
+    Layout(3, sizes=False, stopped=False, gap=1, named=False, ranked=False),
 )
-"""Layouts from the most detailed one; the first that fits the terminal is used."""
+"""Layouts from the most detailed one; the first that fits the terminal is used. In the last, tasks are left out."""
 
 PERPLEXITY_DIGITS = 2
 """Decimals of a perplexity."""
@@ -112,12 +118,15 @@ def readable(
         frame = with_study(frame)
     for row, name, has_place in zip(frame.to_dict("records"), known_names(frame), has_rank(frame), strict=True):
         retrained = Evidence(row["evidence"]).is_retrained
-        errors = retrained and layout.errors
+        errors = retrained
         known = "" if pd.isna(row["name"]) else str(row["name"])
         if row["stage"] != COMPLETE:
             stage = row["stage"] if layout.stopped else str(row["stage"]).removeprefix("stopped ")
             name = f"{name} {stage}".strip()
         name = printable(name)
+        identity = printable(row["cell"])
+        if not layout.named:
+            identity = name if known or name.startswith("(") else f"{identity} {name}".strip()
         # The paper's score is a ratio, which has no error of its own in a run that gains rank.
         ranks = not paper or row["score"] == row["study_score"]
         found = row["study_score" if paper else "score"]
@@ -125,7 +134,7 @@ def readable(
         score = score if retrained or not score else f"({score})"
         shown = {
             "rank": str(row["rank"]) if has_place else "",
-            "cell": printable(row["cell"]),
+            "cell": identity,
             "name": name,
             "score": _with_paper(score, paper_score(known, ranked), layout) if paper else score,
         }
@@ -151,7 +160,8 @@ def readable(
                 heading: _number(row[column], ".2f") + _front_mark(row, column) for column, heading in _SIZES.items()
             }
         rows.append(shown)
-    headings = ["rank", "cell", "name", "score", *tasks, *(_SIZES.values() if layout.sizes else [])]
+    first = [*(["rank"] if layout.ranked else []), "cell", *(["name"] if layout.named else [])]
+    headings = [*first, "score", *tasks, *(_SIZES.values() if layout.sizes else [])]
     if references:
         headings.append(REFERENCES)
         for shown, publication in zip(rows, publications(frame), strict=True):
@@ -217,12 +227,14 @@ def render_table(
         paper: as for `readable`.
         references: as for `readable`.
     """
-    tasks = tasks_of(frame) if tasks is None else tasks
+    tasks = wanted = list(tasks_of(frame) if tasks is None else tasks)
     shown = frame if top is None else frame.head(top)
-    for layout in LAYOUTS:
+    for layout, kept in [*((layout, len(wanted)) for layout in LAYOUTS), *_fewer(wanted)]:
+        tasks = wanted[:kept]
         texts = readable(shown, tasks, layout, paper, references)
         if width is None or _width(texts, layout.gap) <= width:
             break
+    hidden = (*wanted[len(tasks) :], *layout.hidden)
     for task in tasks:
         if paper:
             break
@@ -230,12 +242,13 @@ def render_table(
         widest = max((len(text) - 2 for text in texts[task]), default=0)
         texts[task] = [text and text[:-2].rjust(widest) + text[-2:] for text in texts[task]]
     table = Table(
-        box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, layout, paper), padding=(0, layout.gap - 1, 0, 0)
+        box=SIMPLE_HEAD, show_edge=False, caption=caption(shown, paper, hidden), padding=(0, layout.gap - 1, 0, 0)
     )
     table.caption_justify = "left"
+    where = "name" if layout.named else "cell"  # a cell that did not pass every stage has many words there
     for heading in texts.columns:
         left = heading in ("cell", "name", REFERENCES, *tasks)
-        table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != "name")
+        table.add_column(Text(heading), justify="left" if left else "right", overflow="fold", no_wrap=heading != where)
     searched = list(shown["evidence"] == Evidence.SEARCH)
     for place, (row, values) in enumerate(zip(shown.to_dict("records"), texts.to_dict("records"), strict=True)):
         if place and searched[place] != searched[place - 1]:
@@ -248,6 +261,11 @@ def render_table(
             cells[task].stylize(COLOURS.get(row[f"{task}_vs_gru"], "") if retrained else "")
         table.add_row(*cells.values())
     return table
+
+
+def _fewer(tasks: Sequence[str]) -> list[tuple[Layout, int]]:
+    """Return the narrowest layout with ever fewer tasks, down to one."""
+    return [(LAYOUTS[-1], kept) for kept in range(len(tasks) - 1, 0, -1)]
 
 
 def _is_ranked_by_cross_entropy(frame: pd.DataFrame, task: str) -> bool:
@@ -267,16 +285,17 @@ _LOWER = {
 """Metrics of one's own data, in words."""
 
 
-def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = False) -> str:
-    """Return the explanation of the numbers of `readable`, one fact a line."""
+def caption(frame: pd.DataFrame, paper: bool = False, hidden: Sequence[str] = ()) -> str:
+    """Return the explanation of the numbers of `readable`, one fact a line; the columns in `hidden` are left out."""
     lines = [SIMULATED] if frame["simulated"].any() else []
     retrained = is_retrained(frame)
     what = "ratio to the GRU's test metric" if paper else "test metric"
     if retrained.any():
         counts = frame.loc[retrained, [f"{task}_repeats" for task in tasks_of(frame)]].to_numpy()
         seeds = f"{counts.max()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-        errors = " ± standard error" if layout.errors else ""
-        lines.append(f"{what}, mean over {seeds} fresh seeds{errors}; + or -: differs from the GRU's (paired t-test)")
+        lines.append(
+            f"{what}, mean over {seeds} fresh seeds ± standard error; + or -: differs from the GRU's (paired t-test)"
+        )
         if not retrained.all():
             lines.append("(in brackets): search estimates, not retrained; biased in favour of the cell (best of many)")
     else:
@@ -295,7 +314,7 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
         lines.append("after the slash: Jozefowicz et al. 2015, with larger models and the Penn Treebank as language")
     if not paper and kind_of(frame) is ScoreKind.GAIN:
         lines.append("score: smallest gain over a constant prediction, as a share of the GRU's; 1: as good as the GRU")
-    if layout.sizes:
+    if not set(_SIZES.values()) <= set(hidden):
         lines.append("parameters, mult-adds (products of one step): over the GRU's; time of a step: over the LSTM's")
         if frame["front"].notna().any():
             lines.append("*: on the front of score against this cost, by point estimates")
@@ -303,6 +322,8 @@ def caption(frame: pd.DataFrame, layout: Layout = LAYOUTS[0], paper: bool = Fals
     if mixed:
         others = "under other versions, processors or commits than the GRU's"
         lines.append(f"{counted(mixed, 'cell has', 'cells have')} trials {others}, see `environments`")
+    if hidden:
+        lines.append(f"left out to fit the width: {', '.join(hidden)}; a wider terminal or --csv shows them")
     return "\n".join(lines)
 
 

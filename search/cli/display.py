@@ -30,6 +30,7 @@ class Display:
             TextColumn("{task.description:12}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
+            TextColumn("elapsed"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=console,
@@ -38,10 +39,10 @@ class Display:
             name: self._bars.add_task(name, total=None, left="", start=k == 0, visible=False)
             for k, name in enumerate(_PHASES)
         }
-        self._text = Text("")
+        self._text, self._top = Text(""), Text("")
         self._live = Live(self._render(), console=console, refresh_per_second=2, transient=True)
         self._printed = time.monotonic()
-        self._began: dict[str, tuple[float, int]] = {}  # phase -> start of its work, and the count at that time
+        self._began: dict[str, tuple[float, float]] = {}  # phase -> start of its work, and the count at that time
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -62,7 +63,7 @@ class Display:
             "finalists": (counts.finalists_done, counts.finalists),
             "confirmation": (counts.confirmation_done, counts.confirmation),
         }
-        if counts.baselines_done == counts.baselines:
+        if counts.proposing:
             self._begin("proposals", self._work(counts)["proposals"][0])
         if counts.finalists:
             self._begin("finalists", counts.finalists_done)
@@ -70,43 +71,56 @@ class Display:
             self._begin("confirmation", counts.confirmation_done)
         if self.console.is_terminal:
             for name, (completed, total) in done.items():
-                left = self._left(name, *self._work(counts).get(name, (completed, total)))
+                left = self._left(name, *self._work(counts).get(name, (completed, total, 1.0)))
                 self._bars.update(self._rows[name], total=total, completed=completed, left=left, visible=total > 0)
             self._text = Text(self._counts(counts), style="dim")
+            self._top = Text("\n".join(self._best(counts)))
             self._live.update(self._render())
         elif time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
             parts = [f"{name} {completed}/{total}" for name, (completed, total) in done.items() if total > 0]
             latest = "confirmation" if counts.confirmation else "finalists" if counts.finalists else "proposals"
-            left = self._left(latest, *self._work(counts).get(latest, done[latest]))
+            left = self._left(latest, *self._work(counts).get(latest, (*done[latest], 1.0)))
             self.console.print(f"{', '.join(parts + [left] * bool(left))}; {self._counts(counts)}", soft_wrap=True)
 
     def _render(self) -> Group:
-        return Group(self._bars, self._text)
+        return Group(self._bars, self._text, self._top)
 
     @staticmethod
-    def _work(counts: Counts) -> dict[str, tuple[int, int]]:
-        """Return what is done and the expected total of a phase whose time has another measure than its bar.
+    def _best(counts: Counts) -> list[str]:
+        """Return the lines of the table so far; a single cell is in the line of counts."""
+        if len(counts.top) < 2:
+            return []
+        width = max(len(label) for label in counts.top)
+        rows = [f"  {printable(label):{width}}  {score:.4f}" for label, score in counts.top.items()]
+        return ["best so far, by the search's own trials:", *rows]
 
-        Promotions take time too, and their number is known in the end only.
+    @staticmethod
+    def _work(counts: Counts) -> dict[str, tuple[float, float, float]]:
+        """Return what is done, the expected total and the least part of a phase whose bar is no measure of its time.
+
+        Only work since the search was started or resumed took time that was measured. Promotions take time too, the
+        more the higher their rung.
         """
-        total = round(counts.expected * counts.proposals)
-        return {"proposals": (counts.proposals_done + counts.promotions, total)}
+        done, total = counts.work_done - counts.restored, counts.work_expected - counts.restored
+        return {"proposals": (done, total, counts.work_of(0))}
 
-    def _begin(self, phase: str, done: int) -> None:
+    def _begin(self, phase: str, done: float) -> None:
         if phase not in self._began:
             self._began[phase] = time.monotonic(), done
             self._bars.start_task(self._rows[phase])
 
-    def _left(self, phase: str, done: int, total: int) -> str:
+    def _left(self, phase: str, done: float, total: float, unit: float) -> str:
         began, known = self._began.get(phase, (0.0, done))
-        if done - known < 3 or done >= total:
+        if done - known < 3 * unit or done >= total:
             return ""
         rate = (time.monotonic() - began) / (done - known)
         return f"about {duration(rate * (total - done))} left"
 
     def _counts(self, counts: Counts) -> str:
         parts = [f"{counts.trials_run} trials"]
+        if counts.trials_failed:
+            parts.append(f"{counts.trials_failed} failed")
         if counts.trials_known:
             parts.append(f"{counts.trials_known} from before")
         if counts.rungs:
@@ -139,9 +153,9 @@ def say_verdict(console: Console, verdict: RunVerdict) -> None:
     console.print()
 
 
-def say(console: Console, line: str) -> None:
+def say(console: Console, line: str, style: str = "") -> None:
     """Print a line literally: a path may contain brackets, which are markup to rich, or control characters."""
-    console.print(printable(line), soft_wrap=True, highlight=False, markup=False)
+    console.print(printable(line), style=style, soft_wrap=True, highlight=False, markup=False)
 
 
 def warn(console: Console, text: str) -> None:

@@ -13,10 +13,13 @@ drop_working_directory()  # before the imports below: `python -m` puts it first 
 import importlib
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
 from keyword import iskeyword
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 from results.store.errors import ResultsError
 from results.store.sanitize import printable
@@ -39,6 +42,9 @@ INTERRUPTED = 130
 READER_GONE = 141
 """Exit status when the reader of the output has closed it (`gatesearch cells | head -1`): 128 + SIGPIPE."""
 
+COMPLETION = "_GATESEARCH_COMPLETE"
+"""Environment variable by which a shell asks for completions; its value names the shell and what is wanted."""
+
 COMMANDS = {
     "search": "Search for cells, and rank them.",
     "compare": "Compare search methods at equal compute.",
@@ -46,6 +52,7 @@ COMMANDS = {
     "tell": "Train cells that another program proposes.",
     "finalists": "Retrain the best cells of a run on fresh seeds.",
     "findings": "Test the study's conclusions on the data of a run.",
+    "runs": "List the runs: state, progress, best cell, size.",
     "leaderboard": "Print the ranked table of a run.",
     "publish": "Package a finished run in a folder.",
     "report": "Write an HTML page on a run: table, drawings, charts.",
@@ -75,13 +82,43 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command = getattr(importlib.import_module(f"search.cli.commands.{name}"), name)
+        with _loading(f"search.cli.commands.{name}"):
+            command = getattr(importlib.import_module(f"search.cli.commands.{name}"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0].lower(), COMMANDS, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            ctx.fail(f"there is no command {quoted(args[0], 60)}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands without importing the commands."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=COMMANDS[name]) for name in COMMANDS if name.startswith(incomplete)] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+@contextmanager
+def _loading(module: str) -> Iterator[None]:
+    """Say on a terminal that a command is being loaded, which takes seconds with PyTorch, and then erase it."""
+    shown = module not in sys.modules and sys.stderr.isatty() and COMPLETION not in os.environ
+    if shown:
+        sys.stderr.write("loading ...")
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -117,6 +154,8 @@ def run(arguments: Sequence[str]) -> int:
                 raise SearchError(
                     f"argument {quoted(argument, 60)} is not valid Unicode, as a name or path must be; retype it"
                 ) from None
+        if wanted := os.environ.get(COMPLETION):
+            return shell_complete(gatesearch, {}, "gatesearch", COMPLETION, wanted)
         status = gatesearch.main(args=list(arguments), prog_name="gatesearch", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:

@@ -1,26 +1,42 @@
 """Shared parts of the commands that train: options for workers, signals, and the view of a run on the screen."""
 
 import os
+import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
+import click
 from rich.console import Console
 
 from results.scores.verdict import RunVerdict
+from results.store.runs import name_for_commands
+from results.store.sanitize import printable
+from results.store.store import FILE, PROFILE_FILE
+from results.store.words import TrialState
+from results.tables.files import TEXT_FILES, TRIALS_FILE
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table
 from results.tables.run_verdict import verdict_of
-from search.cli.display import Display, say_verdict, warn
+from search.cells.library import label_of
+from search.cli.display import Display, say, say_verdict, warn
+from search.cli.loading import load_tasks
+from search.cli.run_log import LOG_FILE, RunLog
 from search.core.errors import SearchError
 from search.core.processors import usable_processors
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
 from search.kernels.codegen.host import missing_for_machine_code
+from search.profiles.sections import Profile
+from search.strategies.proposal import Outcome
 from search.workers.pausing import pausing
 from search.workers.ray_cluster import check_address
+from tasks.task import Task
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 TABLE_ROWS = 20
 """Rows of the leaderboard that are shown at the end."""
@@ -60,14 +76,48 @@ def warn_without_machine_code(console: Console, address: str | None = None) -> N
         warn(console, f"no machine code of cells: {missing}; they run in plain PyTorch, many times slower")
 
 
-class RunView(RunObserver):
-    """View of a run on a console: warnings and progress bars. Use it with `with`, which removes the bars at its end."""
+class Verbosity(StrEnum):
+    """Amount that a command that trains says."""
 
-    def __init__(self, console: Console, workers: int, address: str | None) -> None:
-        self.console, self.workers, self.address = console, workers, address
+    QUIET = "quiet"  # warnings, the verdict and errors
+    NORMAL = "normal"
+    VERBOSE = "verbose"  # and a line for each proposal that ends
+
+
+def verbosity_options(command: Command) -> Command:
+    """Add the options -q and -v to a command, which gets `quiet` and `verbose`."""
+    verbose = click.option("-v", "--verbose", is_flag=True, help="Print a line for each proposal that ends, too.")
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Print only warnings, the verdict and errors.")
+    return quiet(verbose(command))
+
+
+def verbosity_of(quiet: bool, verbose: bool) -> Verbosity:
+    """Return the verbosity of the options. Raise `SearchError` if both are given."""
+    if quiet and verbose:
+        raise SearchError("-q and -v are mutually exclusive; leave one out")
+    return Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL
+
+
+class RunView(RunObserver):
+    """View of a run on a console, and in its log. Use it with `with`, which removes the progress bars at its end.
+
+    Args:
+        console: where it is shown.
+        workers: worker processes.
+        address: address of a Ray cluster, or None.
+        verbosity: amount that is shown; the log has all of it.
+    """
+
+    def __init__(
+        self, console: Console, workers: int, address: str | None, verbosity: Verbosity = Verbosity.NORMAL
+    ) -> None:
+        self.console, self.workers, self.address, self.verbosity = console, workers, address, verbosity
+        self._log: RunLog | None = None
+        self._run: OpenRun | None = None
         self._display: Display | None = None
         self._verdict: RunVerdict | None = None
         self._started = ExitStack()
+        self._status = console.status("starting")
 
     @property
     def cores(self) -> int:
@@ -81,37 +131,102 @@ class RunView(RunObserver):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        if error is not None:
+            self._write("interrupted" if isinstance(error, KeyboardInterrupt) else f"stopped: {error}")
+
+    def open(self, run: OpenRun) -> None:
+        """Open the log of a run, before anything is said about it."""
+        self._run, self._log = run, RunLog(run.store.folder)
+
+    def say(self, line: str, style: str = "") -> None:
+        """Print a line, unless the view is quiet, and write it to the log."""
+        self._write(line)
+        if self.verbosity is not Verbosity.QUIET:
+            say(self.console, line, style)
+
+    def _write(self, line: str) -> None:
+        if self._log is not None:
+            self._log.write(line)
 
     def start(self, stages: tuple[str, ...]) -> None:
         """Show the progress from now on; `stages` are the tasks whose passed cells are counted."""
-        self._display = Display(self.console, stages)
-        self._started.enter_context(self._display)
+        self._status.stop()
+        if self.verbosity is not Verbosity.QUIET:
+            self._display = Display(self.console, stages)
+            self._started.enter_context(self._display)
 
     def stop(self) -> None:
         """Remove the progress bars."""
+        self._status.stop()
         self._started.close()
+
+    def load(self, profile: Profile) -> dict[str, Task]:
+        """Load the tasks of a profile; what follows is the start of the workers, which a terminal shows."""
+        tasks = load_tasks(profile, self.console)
+        if self.address is not None:
+            self.wait_for(f"joining the Ray cluster at {self.address}")
+        elif self.workers:
+            self.wait_for(f"starting Ray with {self.workers} worker{'s' * (self.workers > 1)}")
+        return tasks
+
+    def wait_for(self, what: str) -> None:
+        """Show on a terminal what is waited for, until the progress is shown."""
+        if self.console.is_terminal and self.verbosity is not Verbosity.QUIET:
+            self._status.update(printable(what))
+            self._status.start()
 
     def warn(self, text: str) -> None:
         """Print a warning."""
+        self._write(f"warning: {text}")
         warn(self.console, text)
 
     def show_table(self, run: OpenRun) -> None:
         """Print the top of the leaderboard, and keep the verdict for the end."""
         table = leaderboard(run.store, run.profile.ranked, display=False)
-        self.console.print(render_table(table, TABLE_ROWS, self.console.width))
+        if self.verbosity is not Verbosity.QUIET:
+            self.console.print(render_table(table, TABLE_ROWS, self.console.width))
         self._verdict = verdict_of(run.store, run.profile.ranked, table)
 
     def show_verdict(self) -> None:
         """Print the verdict of the table that was shown."""
         if self._verdict is not None:
+            self._write(self._verdict.text)
             self.console.print()
             say_verdict(self.console, self._verdict)
+
+    def show_files(self, run: OpenRun) -> None:
+        """Print the files of the run, and the commands that look further into it."""
+        name = shlex.quote(name_for_commands(run.store))
+        self.say(f"files in {run.store.folder}: {', '.join((*TEXT_FILES, TRIALS_FILE, FILE, PROFILE_FILE, LOG_FILE))}")
+        self.say(f"next: gatesearch report {name}, gatesearch findings {name}, gatesearch verify {name}")
 
     def on_difference(self, line: str) -> None:
         self.warn(f"{line}; leaderboard_full.csv marks cells with trials from before and after (`environments`)")
 
     def on_warning(self, line: str) -> None:
         self.warn(line)
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        line = self._line(outcome)
+        self._write(line)
+        if self.verbosity is Verbosity.VERBOSE:
+            say(self.console, line)
+
+    def _line(self, outcome: Outcome) -> str:
+        """Return what a proposal came to: kind, cell, ending, share of the GRU's result on each task, failures."""
+        proposal = outcome.proposal
+        if proposal.cell is None:
+            return f"proposal {proposal.index}: {proposal.kind}, {outcome.ending}"
+        shares = [f"{visit.task} {visit.share:.4f}" for visit in outcome.visits if visit.share is not None]
+        reasons = {
+            f"{visit.task} {row.state}: {row.reason}"
+            for visit in outcome.visits
+            if self._run is not None and None in visit.results.values()
+            for row in self._run.store.trials(proposal.cell, visit.task)
+            if TrialState(row.state).is_lost
+        }
+        parts = [f"{proposal.kind} {label_of(proposal.cell)}, {outcome.ending}", *shares, *sorted(reasons)]
+        return f"proposal {proposal.index}: {'; '.join(parts)}"
 
     def on_change(self, progress: Progress) -> None:
         if self._display is not None:

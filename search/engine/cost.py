@@ -98,32 +98,32 @@ def estimate(profile: Profile, tasks: Mapping[str, Task]) -> Cost:
 def _rungs(profile: Profile, full: Mapping[str, float]) -> tuple[float, float]:
     """Return the seconds of a candidate under halving: if it ends on the first task, and the mean if all get through.
 
-    A promoted candidate continues with one setting of each task; its other settings are trained from the start.
-
     Args:
         profile: profile of the search.
         full: seconds of a whole training on each task.
     """
     section, total = profile.halving, sum(full.values())
-    most, before = 0.0, 0.0
-    for rung, share in enumerate(section.shares):
-        grid = min(section.settings[rung], min(len(profile.grid_of(profile.tasks[name])) for name in full))
-        most += (share - before + (grid - 1) * share) * total / section.eta**rung
-        before = share
+    costs = rung_costs(profile)[: section.rungs]
+    most = sum(cost * total / section.eta**rung for rung, cost in enumerate(costs))
     most += section.seeds * sum(full[name] for name in profile.ranked) / section.eta**section.rungs
     return section.settings[0] * section.shares[0] * full[profile.ranked[0]], most
 
 
-def promoted_share(profile: Profile) -> float:
-    """Return the largest number of promotions for each proposal of another kind; 0 without halving.
+def rung_costs(profile: Profile) -> tuple[float, ...]:
+    """Return the cost of a candidate's training for each rung, from the first to that of further seeds.
 
-    One of `eta` candidates of a rung is promoted, so it is 1 / eta + 1 / eta^2 + ... up to the highest rung. It is less
-    if most candidates are stopped.
+    The unit is one whole training on all tasks. A promoted candidate continues with one setting of each task; its other
+    settings are trained from the start. Empty without halving.
     """
     if profile.search.allocation != "halving":
-        return 0.0
-    top = profile.halving.rungs - 1 + (profile.halving.seeds > 0)
-    return sum(float(profile.halving.eta) ** -rung for rung in range(1, top + 1))
+        return ()
+    section = profile.halving
+    costs, before = [], 0.0
+    for rung, share in enumerate(section.shares):
+        grid = min(section.settings[rung], *(len(profile.grid_of(profile.tasks[name])) for name in profile.ranked))
+        costs.append(share - before + (grid - 1) * share)
+        before = share
+    return (*costs, float(section.seeds)) if section.seeds else tuple(costs)
 
 
 def reexamined_share(profile: Profile) -> float:

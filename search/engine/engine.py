@@ -33,7 +33,8 @@ from search.core.keys import finalist_seed, shared_seed, trial_seed
 from search.engine.baselines import baseline_proposal, check_reference, reference_metrics, reference_of
 from search.engine.budgets import budgets
 from search.engine.checkpoints import FOLDER, Checkpoints
-from search.engine.cost import promoted_share
+from search.engine.cost import rung_costs
+from search.engine.failures import FailureWatch
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
 from search.engine.ledger import Ledger, uses_of
@@ -115,7 +116,8 @@ class Engine:
         self._names = {graph.id: name for name, graph in reversed(named.items())}
         self._budgets = budgets(profile)
         self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
-        self.progress.expected = 1.0 + promoted_share(profile)
+        self.progress.rung_costs, self.progress.eta = rung_costs(profile), profile.halving.eta
+        self._failures = FailureWatch(store)
         for name in profile.visited:
             marks = self.allocation.marks(name)
             self._budgets[name] = replace(self._budgets[name], marks=marks)
@@ -170,6 +172,8 @@ class Engine:
         self._history = history.proposals
         self.progress.trials_known += history.trials
         every = max(1, len(self._history) // CHECKS)
+        self.progress.proposing = not self._history
+        self.on_change(self.progress)
         for index, promotion in enumerate(self._moves()):
             past = self._history[index] if index < len(self._history) else None
             if past is None:
@@ -177,6 +181,7 @@ class Engine:
             else:
                 self._restore(past, promotion, check=index % every == 0 or index == len(self._history) - 1)
             if index + 1 == len(self._history):
+                self.progress.proposing = True
                 self.on_change(self.progress)
         self._checkpoints.clear()
 
@@ -221,6 +226,8 @@ class Engine:
             told = index, ProposalKind(row.kind), row.cell, past.visits, row.outcome
             rung, standing = self.allocation.learn(*told)
             self.strategy.learn(*told, rung, standing, parent=row.parent)
+            if self.allocation.whole and row.cell is not None:
+                self.progress.restored += self.progress.work_of(rung)
         else:
             outcome = self._wait_for(index)
             proposal = outcome.proposal
@@ -293,6 +300,8 @@ class Engine:
             self.progress.promotions += 1
         else:
             self.progress.proposals_done += 1
+            if not self.allocation.whole:
+                self.progress.restored += 1
         if row.kind == ProposalKind.PROPOSE:
             self.progress.count_ending(row.outcome)
             for visit in past.visits:
@@ -391,6 +400,8 @@ class Engine:
         self._writer.write(cell, step.task, key.setting, key.repeat, seed, result, min(indices))
         del self._tickets[cell, step.task, key, step.until]
         self.progress.trials_run += 1
+        self.progress.trials_failed += result.state.is_lost
+        self._failures.count(step.task, result)
         for running in readers:
             running.results[running.waiting.pop(ticket)] = result
             if not running.waiting:

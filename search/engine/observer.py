@@ -8,6 +8,7 @@ from results.store.store import Store
 from results.tables.files import TABLE_FILE
 from search.engine.progress import Progress
 from search.profiles.sections import Profile
+from search.strategies.proposal import Outcome
 from search.workers.executor import Executor
 from tasks.task import Task
 
@@ -41,6 +42,9 @@ class RunObserver:
 
     def on_change(self, progress: Progress) -> None:
         """Receive the counts, after every trial and every proposal."""
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Receive the outcome of a proposal that ended since the run was started or resumed."""
 
     def on_interrupt(self, run: OpenRun, progress: Progress) -> None:
         """Receive the run after KeyboardInterrupt, before the leaderboard is written and the workers are stopped."""

@@ -80,6 +80,7 @@ class OutsideEngine(Engine):
         history = History.read(self.store, self.allocation, self.rule)
         self._history = history.proposals
         self.progress.trials_known += history.trials
+        self.progress.proposing = True
         drained = set(self.store.drained)
         before = told_cells(self.store) if self._before is None else self._before
         for count, cell in enumerate(before):

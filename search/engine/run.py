@@ -370,6 +370,11 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
     store = run.store
     observer.on_start(run)
     table = LiveTable(run)
+
+    def on_outcome(outcome: Outcome) -> None:
+        table.update(outcome)
+        observer.on_outcome(outcome)
+
     engine = engine_class(run.profile)(
         run.profile,
         store.seed,
@@ -378,7 +383,7 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
         run.executor,
         simulation=simulation,
         on_change=observer.on_change,
-        on_outcome=table.update,
+        on_outcome=on_outcome,
     )
     try:
         engine.run()

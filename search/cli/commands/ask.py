@@ -9,6 +9,7 @@ from rich.console import Console
 from results.store.runs import run_folder
 from search.cells.ids import printed_id
 from search.cells.notation.display import format_display
+from search.cli import run_argument
 from search.cli.loading import load_tasks
 from search.engine.outside_run import suggestions
 
@@ -20,7 +21,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run")
+@run_argument.argument
 @click.option(
     "--count", default=1, show_default=True, type=click.IntRange(1, 10_000), help="Number of cells; different ones."
 )

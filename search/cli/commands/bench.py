@@ -14,6 +14,7 @@ from search.bench.engine import measure_engine
 from search.bench.screening import screen
 from search.bench.steps import PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
+from search.cli.completion import complete_cells
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
@@ -41,7 +42,7 @@ Examples:
   gatesearch bench --confirmation 20 --effect 0.03
 """
 )
-@click.argument("cells", metavar="[CELL]...", nargs=-1)
+@click.argument("cells", metavar="[CELL]...", nargs=-1, shell_complete=complete_cells)
 @click.option(
     "--units",
     type=click.IntRange(1, 4096),

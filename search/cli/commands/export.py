@@ -10,6 +10,7 @@ from search.cells.export.module import export_module
 from search.cells.export.names import check_class_name
 from search.cells.notation.recipe import format_recipe
 from search.cells.text import quoted
+from search.cli.completion import complete_cells, complete_runs
 from search.cli.outputs import UserPath, check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
@@ -36,7 +37,7 @@ Use the exported class like torch.nn.LSTM:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("cell")
+@click.argument("cell", shell_complete=complete_cells)
 @click.option(
     "-o", "--output", type=UserPath(dir_okay=False, path_type=Path), help="File to write.  [default: print it]"
 )
@@ -49,7 +50,12 @@ Use the exported class like torch.nn.LSTM:
 )
 @click.option("--name", metavar="CLASS", help="Name of the class.  [default: made from the name or id of the cell]")
 @click.option("--bidirectional", is_flag=True, help="Let the PyTorch class go both ways by default.")
-@click.option("--run", metavar="RUN", help="Run to search for the id.  [default: all runs, latest first]")
+@click.option(
+    "--run",
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="Run to search for the id.  [default: all runs, latest first]",
+)
 @click.option(
     "--weights",
     type=UserPath(dir_okay=False, path_type=Path),

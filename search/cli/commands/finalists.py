@@ -1,7 +1,5 @@
 """`gatesearch finalists`: retrain the best cells of a run on fresh seeds, and confirm its contenders."""
 
-from functools import partial
-
 import click
 from rich.console import Console
 
@@ -9,9 +7,17 @@ from results.publication.confirmation_text import confirmation_lines
 from results.scores.confirmation import declared_tests
 from results.store.information import Confirming
 from results.store.runs import open_run
-from search.cli.display import duration, say
-from search.cli.loading import load_tasks
-from search.cli.running import RunView, terminable, warn_without_machine_code, worker_count
+from search.cli import run_argument
+from search.cli.display import duration
+from search.cli.running import (
+    RunView,
+    Verbosity,
+    terminable,
+    verbosity_of,
+    verbosity_options,
+    warn_without_machine_code,
+    worker_count,
+)
 from search.cli.streams import optional_output
 from search.core.errors import SearchError
 from search.engine.confirmation import Demand, confirmation_seconds, planned_declaration
@@ -31,7 +37,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run")
+@run_argument.argument
 @click.option("--cells", type=click.IntRange(1, 1000), help="Number of found cells.  [default: the profile's]")
 @click.option(
     "--repeats",
@@ -59,6 +65,7 @@ Examples:
     metavar="TASK",
     help="Confirm on this task only; or, as MODULE:CLASS, a task of the run that may be imported.",
 )
+@verbosity_options
 def finalists(
     run: str,
     cells: int | None,
@@ -67,6 +74,8 @@ def finalists(
     address: str | None,
     contenders: tuple[str, ...],
     tasks: tuple[str, ...],
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Retrain the best cells of RUN and all given cells at their best settings, on fresh seeds.
 
@@ -88,7 +97,7 @@ def finalists(
         raise SearchError(f"--task {named[0]} needs --repeats N, the seeds to confirm the contenders on; add it")
     console = Console(emoji=False)
     count = worker_count(workers, address)
-    view = FinalistsView(console, count, address, demand)
+    view = FinalistsView(console, count, address, demand, verbosity_of(quiet, verbose))
     with open_run(run) as reader:
         folder = reader.folder
     with terminable(), optional_output("the retraining"), view:
@@ -98,7 +107,7 @@ def finalists(
             repeats=None if demand is not None else repeats,
             demand=demand,
             trusted=tuple(task for task in tasks if ":" in task),
-            load=partial(load_tasks, console=console),
+            load=view.load,
             workers=count,
             address=address,
             observer=view,
@@ -108,17 +117,19 @@ def finalists(
 class FinalistsView(RunView):
     """View of the retraining: an announcement with the estimated time, progress, and the table."""
 
-    def __init__(self, console: Console, workers: int, address: str | None, demand: Demand | None) -> None:
-        super().__init__(console, workers, address)
+    def __init__(
+        self, console: Console, workers: int, address: str | None, demand: Demand | None, verbosity: Verbosity
+    ) -> None:
+        super().__init__(console, workers, address, verbosity)
         self._demand = demand
 
     def on_start(self, run: OpenRun) -> None:
         profile, store = run.profile, run.store
+        self.open(run)
         if self._demand is None:
             chosen = choose_finalists(profile, store)
             left = finalists_seconds(profile, store, chosen)
-            say(
-                self.console,
+            self.say(
                 f"{len(chosen)} cells, {profile.finalists.repeats} seeds on each of {', '.join(profile.visited)}; "
                 f"{self._duration(left)}, estimated from the run's trials",
             )
@@ -135,8 +146,7 @@ class FinalistsView(RunView):
         least, most = confirmation_seconds(run.store, declared)
         names = ", ".join(dict.fromkeys(run.store.cell(plan.cell).label for plan in declared.plans))
         tests = len(declared_tests(declared))
-        say(
-            self.console,
+        self.say(
             f"confirmation of {names} on up to {max(plan.looks[-1] for plan in declared.plans)} fresh seeds, "
             f"{tests} tests; {self._duration(least)} to {self._duration(most)}, estimated from the run's trials",
         )
@@ -154,6 +164,7 @@ class FinalistsView(RunView):
         self.stop()
         self.show_table(run)
         for line in confirmation_lines(run.store):
-            say(self.console, line)
-        say(self.console, f"{progress.trials_run} trials; the table is {run.table}")
+            self.say(line)
+        self.say(f"{progress.trials_run} trials; the table is {run.table}")
         self.show_verdict()
+        self.show_files(run)

@@ -10,6 +10,7 @@ from results.findings import findings_document, sections
 from results.publication.findings_text import remedy_text
 from results.store.runs import open_run
 from results.tables.run_verdict import verdict_of
+from search.cli import run_argument
 from search.cli.prices import price
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
@@ -25,7 +26,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run")
+@run_argument.argument
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: text]")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 def findings(run: str, form: str | None, as_json: bool) -> None:

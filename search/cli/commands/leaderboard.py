@@ -24,6 +24,7 @@ from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table, to_latex, to_markdown, with_study
 from results.tables.run_verdict import verdict_of
 from results.tables.selection import FAMILY_NAMES, Front, selected
+from search.cli import run_argument
 from search.cli.display import say_verdict
 from search.cli.outputs import UserPath, check_replaceable
 from search.core.errors import SearchError
@@ -55,7 +56,7 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 
 
 @click.command(epilog=_EPILOG + _COLUMN_HELP)
-@click.argument("run")
+@run_argument.argument
 @click.option("--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and leave out other tasks.")
 @click.option("--baselines", is_flag=True, help="Leave out the cells that the search found.")
 @click.option("--study", is_flag=True, help="Show ratios to the GRU, with those of the study after a slash.")

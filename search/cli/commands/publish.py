@@ -10,6 +10,7 @@ from results.findings import findings_document
 from results.publication.publication import publish as write_folder
 from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
+from search.cli.completion import complete_runs
 from search.cli.loading import load_tasks
 from search.cli.outputs import UserPath
 from search.cli.prices import price
@@ -30,7 +31,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @click.argument("folder", type=UserPath(file_okay=False, path_type=Path))
 @click.option(
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the comparison."

@@ -14,6 +14,7 @@ from results.trackers.addresses import checked_address, without_password
 from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
 from search.cells.ids import short_id
+from search.cli import run_argument
 from search.cli.outputs import UserPath
 from search.core.errors import SearchError
 from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
@@ -33,7 +34,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run")
+@run_argument.argument
 @click.option(
     "-o",
     "--output",

@@ -6,25 +6,33 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from results.store.files import runs_folder
 from results.store.rungs import rungs_of
-from results.store.runs import claim_folder, known_runs, name_for_commands, new_run_folder, run_folder
+from results.store.runs import claim_folder, name_for_commands, new_run_folder, run_folder
 from results.store.store import FILE
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
 from search.cells.text import shorten
+from search.cli.completion import complete_cells, complete_profiles, complete_runs
 from search.cli.descriptions import summary_line, warnings_of
-from search.cli.display import duration, say
-from search.cli.loading import load_tasks, trust_options
-from search.cli.running import RunView, describe_workers, terminable, warn_without_machine_code, worker_count
+from search.cli.display import duration
+from search.cli.loading import trust_options
+from search.cli.run_argument import named_or_latest
+from search.cli.running import (
+    RunView,
+    describe_workers,
+    terminable,
+    verbosity_of,
+    verbosity_options,
+    warn_without_machine_code,
+    worker_count,
+)
 from search.cli.streams import optional_output
 from search.cli.task_options import data_paths
 from search.core.errors import SearchError
@@ -56,8 +64,12 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("name", required=False)
-@click.option("--profile", help="quick (default), evening, overnight, discover, paper, baselines, or a TOML file.")
+@click.argument("name", required=False, shell_complete=complete_runs)
+@click.option(
+    "--profile",
+    shell_complete=complete_profiles,
+    help="quick (default), evening, overnight, discover, paper, baselines, or a TOML file.",
+)
 @click.option("--strategy", help=f"Search strategy: {', '.join(STRATEGIES)}. Overrides the profile.")
 @click.option(
     "--proposals",
@@ -82,6 +94,7 @@ Examples:
     "--seed-cell",
     multiple=True,
     metavar="CELL",
+    shell_complete=complete_cells,
     help="Start from this cell, too: a name, an id in a run, a file, FILE#7 of a list, or a folder of files.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed of the search.  [default: 0]")
@@ -99,7 +112,16 @@ Examples:
     help="With --simulate: make this cell the best one, a name or a formula; others are better the closer they are.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run NAME, or the latest run.")
-def search(name: str | None, resume: bool, workers: int | None, address: str | None, **given: Any) -> None:
+@verbosity_options
+def search(
+    name: str | None,
+    resume: bool,
+    workers: int | None,
+    address: str | None,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
     """Search for cells: train the named cells, then children of the initial population, and rank them all.
 
     The run is stored in results/runs/NAME (or in GATESEARCH_RUNS): run.sqlite, the resolved profile.toml, and
@@ -112,8 +134,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
     """
     console = Console(emoji=False)
     count = worker_count(workers, address)
-    view = SearchView(console, count, address)
-    load = partial(load_tasks, console=console)
+    view = SearchView(console, count, address, verbosity_of(quiet, verbose))
     command = sys.argv[1:]
     if resume:
         trusted, proposals, moved = given.pop("own"), given.pop("proposals"), data_paths(given.pop("data"))
@@ -125,7 +146,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
                 proposals=proposals,
                 trusted=trusted,
                 data=moved,
-                load=load,
+                load=view.load,
                 workers=count,
                 address=address,
                 command=command,
@@ -147,7 +168,7 @@ def search(name: str | None, resume: bool, workers: int | None, address: str | N
             profile,
             seed=seed,
             simulation=simulation,
-            load=load,
+            load=view.load,
             workers=count,
             address=address,
             command=command,
@@ -160,18 +181,18 @@ class SearchView(RunView):
 
     def on_start(self, run: OpenRun) -> None:
         store, profile = run.store, run.profile
-        say(self.console, f"run {store.name} in {store.folder}, {describe_workers(self.workers, self.address)}")
-        say(
-            self.console,
+        self.open(run)
+        self.say(f"run {store.name} in {store.folder}, {describe_workers(self.workers, self.address)}")
+        self.say(
             f"{len(profile.given)} given cells, {profile.search.proposals:,} proposals "
             f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",
         )
         for name, task in run.tasks.items():
-            say(self.console, summary_line(name, task))
+            self.say(summary_line(name, task))
             for warning in warnings_of(name, task):
                 self.warn(warning)
         if store.simulated:
-            self.console.print(f"{SIMULATED}", style="bold yellow", soft_wrap=True)
+            self.say(SIMULATED, style="bold yellow")
         else:
             self._announce_cost(run)
         processors, busy = run.executor.processors(), busy_processors(profile)
@@ -185,14 +206,14 @@ class SearchView(RunView):
 
     def _announce_cost(self, run: OpenRun) -> None:
         warn_without_machine_code(self.console, self.address)
+        self.wait_for("estimating the time, from some training steps of the GRU")
         cost = estimate(run.profile, run.tasks)
         if self.address is not None:
             where, per = f"the Ray cluster at {self.address}", " of one core"
         else:
             where, per = f"{self.workers} workers" if self.workers else "this process", ""
         baselines, least, most = (duration(s / self.cores) for s in (cost.baselines, cost.least, cost.most))
-        say(
-            self.console,
+        self.say(
             f"estimated on {where}: {baselines}{per} for the {cost.baseline_trials:,} trials of the given cells, "
             f"{least} to {most} in total",
         )
@@ -214,24 +235,23 @@ class SearchView(RunView):
         rungs = rungs_of(run.store)
         if rungs is None:
             stages = ", ".join(f"{stage.task} {stage.passed} of {stage.tried}" for stage in counts.stages)
-            say(
-                self.console,
+            self.say(
                 f"{counts.proposals} new cells proposed, {counts.reexaminations} cells examined again; "
                 f"passed: {stages or 'none'}",
             )
         else:
             reached = ", ".join(f"{rung.rung}: {rung.tried}" for rung in rungs.rungs)
-            say(
-                self.console,
+            self.say(
                 f"{counts.proposals} new cells proposed, {rungs.promotions} promotions; candidates at rung {reached}",
             )
         if counts.rejections:
             reasons = ", ".join(f"{reason} {count}" for reason, count in counts.rejections.items())
-            say(self.console, f"draws rejected before training: {reasons}")
+            self.say(f"draws rejected before training: {reasons}")
         if rungs is not None and rungs.line is not None:
-            say(self.console, rungs.line)
-        say(self.console, f"done in {duration(seconds)}; the table is {run.table}")
+            self.say(rungs.line)
+        self.say(f"done in {duration(seconds)}; the table is {run.table}")
         self.show_verdict()
+        self.show_files(run)
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:
@@ -291,10 +311,7 @@ def _folder_of(name: str | None, title: str) -> Iterator[Path]:
 
 def _folder_to_resume(name: str | None) -> Path:
     if name is None:
-        runs = known_runs()
-        if not runs:
-            raise SearchError(f"there is no run in {runs_folder()} to resume; start one without --resume")
-        name = runs[0]
+        name = named_or_latest(None)
     folder = run_folder(name)
     if not os.path.exists(folder / FILE):
         raise SearchError(f"there is no run {name!r} to resume in {folder.parent}; start it without --resume")

@@ -22,6 +22,7 @@ from search.cells.published.entry import NamedCell
 from search.cells.recognition import describe_flipped, flipped_gates
 from search.cells.simplify import live_states
 from search.cells.text import state_name
+from search.cli.completion import complete_cells, complete_runs
 from search.cli.outputs import UserPath, check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
@@ -39,12 +40,15 @@ Examples:
   gatesearch show gru --bibtex
 """
 )
-@click.argument("cell")
+@click.argument("cell", shell_complete=complete_cells)
 @click.option(
     "--units", default=128, show_default=True, type=click.IntRange(1, 65536), help="Units for the parameter count."
 )
 @click.option(
-    "--run", metavar="RUN", help="Run to search for the id, and source of the lineage.  [default: all runs, for ids]"
+    "--run",
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="Run to search for the id, and source of the lineage.  [default: all runs, for ids]",
 )
 @click.option(
     "-o",

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from results.store.sanitize import printable
+from search.cli.completion import complete_tasks
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
 from search.cli.display import say, warn
 from search.cli.plots import target_plots
@@ -40,7 +41,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("name", required=False)
+@click.argument("name", shell_complete=complete_tasks, required=False)
 @click.option("--profile", default="quick", show_default=True, help="Profile for the sizes of the tasks.")
 @click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Number of samples of NAME.")
 @click.option("--data", metavar="PATH", help="Read the data of NAME from this file or folder.")

@@ -15,6 +15,7 @@ from results.store.errors import ResultsError
 from results.store.runs import name_for_commands, new_run_folder
 from results.store.sanitize import printable
 from search.cells.errors import CellError
+from search.cli.completion import complete_profiles, complete_runs
 from search.cli.display import warn
 from search.cli.exchange import Request, Requests
 from search.cli.loading import load_tasks, trust_options
@@ -38,8 +39,12 @@ Exit status: 0 also if a formula is invalid, which its line says; 2 if the input
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run")
-@click.option("--profile", help="Profile of a new run: quick, evening, overnight, ..., or a TOML file.")
+@click.argument("run", shell_complete=complete_runs)
+@click.option(
+    "--profile",
+    shell_complete=complete_profiles,
+    help="Profile of a new run: quick, evening, overnight, ..., or a TOML file.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed of a new run.  [default: 0]")
 @click.option(
     "--window",

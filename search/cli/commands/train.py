@@ -12,6 +12,7 @@ from results.store.sanitize import printable
 from results.store.words import MEMORIZATION, TrialState
 from search.cells.graph import GateGraph
 from search.cells.ids import short_id
+from search.cli.completion import complete_cells, complete_runs, complete_tasks
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
 from search.cli.plots import line_plot
@@ -41,10 +42,15 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("cell")
-@click.argument("task")
+@click.argument("cell", shell_complete=complete_cells)
+@click.argument("task", shell_complete=complete_tasks)
 @click.option("--profile", help="Profile for task sizes, settings and budget.  [default: the run's, or quick]")
-@click.option("--run", metavar="RUN", help="Train the cell as this run did: with its setting, seed, budget and data.")
+@click.option(
+    "--run",
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="Train the cell as this run did: with its setting, seed, budget and data.",
+)
 @click.option("--scale", type=click.FloatRange(0, min_open=True), help="Scale of the initial weights.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Initial learning rate.")
 @click.option("--max-norm", type=click.FloatRange(0, min_open=True), help="Norm to which gradients are clipped.")

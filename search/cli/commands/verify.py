@@ -13,6 +13,7 @@ from results.store.queries import begin_snapshot
 from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from results.store.store import Store
+from search.cli import run_argument
 from search.cli.loading import load_tasks
 from search.compare.archive import unpacked
 from search.compare.confirmation import FOLDER as CONFIRMATION
@@ -36,7 +37,7 @@ NAME_WIDTH = 22
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run")
+@run_argument.argument
 @click.option(
     "--retrain", "count", default=0, show_default=True, type=click.IntRange(0), help="Number of trials to retrain."
 )

@@ -796,9 +796,9 @@ def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> No
     assert narrow[3].split() == ["2", short_id(LSTM), "[red]lstm", "(lstm)", "(0.9000)", "0.2250"]
 
 
-@pytest.mark.parametrize(("width", "digits"), [(56, None), (64, 3), (80, 4), (120, 4)])
-def test_the_terminal_shows_errors_and_what_is_beyond_the_noise_as_far_as_they_fit(
-    store: Store, width: int, digits: int | None
+@pytest.mark.parametrize(("width", "digits"), [(44, 3), (56, 3), (64, 3), (80, 4), (120, 4)])
+def test_the_terminal_shows_every_number_with_its_error_and_says_which_columns_do_not_fit(
+    store: Store, width: int, digits: int
 ) -> None:
     make_finalists(store, np.random.default_rng(0))
     frame = leaderboard(store, TASKS)
@@ -808,11 +808,15 @@ def test_the_terminal_shows_errors_and_what_is_beyond_the_noise_as_far_as_they_f
     line = next(line for line in lines if "gaaaaaaaa" in line)  # a given cell, which has a verdict
     row = named(frame)["gaaaaaaaa"]
     mark = {"better": " +", "worse": " -", "undecided": ""}[row["arithmetic_vs_gru"]]
-    error = "" if digits is None else f"±{row['arithmetic_test_se']:.{digits}f}"
-    assert f" {row['arithmetic_test']:.{digits or 4}f}{error}{mark} " in line
+    assert f" {row['arithmetic_test']:.{digits}f}±{row['arithmetic_test_se']:.{digits}f}{mark} " in f"{line} "
+    headings = {"rank", "name", *TASKS, "mult-adds"} - set(lines[0].split())
+    told = " ".join(" ".join(lines).split()).partition("left out to fit the width: ")[2].partition(";")[0]
+    assert headings <= {"ids", "name", *told.replace(",", "").split()}
+    assert bool(told) is (width < 120)
+    assert (len(TASKS) - len(headings & set(TASKS))) == (1 if width == 44 else len(TASKS))
     assert ("mult-adds" in lines[0]) is (width == 120)
-    assert any("mean over 4 fresh seeds" in line for line in lines)
-    assert any(f"({frame['score'].iloc[-1]:.{digits or 4}f})" in line for line in lines)
+    assert "mean over 4 fresh seeds" in " ".join(" ".join(lines).split())
+    assert any(f"({frame['score'].iloc[-1]:.{digits}f})" in line for line in lines)
 
 
 def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Store) -> None:

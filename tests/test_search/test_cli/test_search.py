@@ -1,6 +1,7 @@
 """Whole searches by command line: what they leave, what their options change, and what they refuse."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_what_was_announced_and_summed_up_is_what_was_done(gatesearch: Gatesearc
     assert "3 given cells, 2 proposals (paper), tasks xml, arithmetic; seed 3\n" in said.out
     assert "for the 9 trials of the given cells" in said.out  # 3 cells, each on memorization and two tasks
     assert f"the table is {here / 'runs' / 'tiny-1' / 'leaderboard.csv'}\n" in said.out
+    files, following = said.out.splitlines()[-2:]
+    folder = here / "runs" / "tiny-1"
+    assert files.startswith(f"files in {folder}: ")
+    assert {*files.partition(": ")[2].split(", ")} == {path.name for path in folder.iterdir()} - {"run.lock"}
+    log = [line.split(" ", 1)[1] for line in (folder / "run.log").read_text().splitlines()]
+    assert log[0] == f"run tiny-1 in {folder}"
+    assert log[-2:] == [files, following]
+    assert sum(line.startswith("proposal -") for line in log) == 3
+    assert sum(line.startswith(("proposal 0: ", "proposal 1: ")) for line in log) == 2
+    assert following == "next: gatesearch report tiny-1, gatesearch findings tiny-1, gatesearch verify tiny-1"
     assert "\x1b" not in said.out
     second = gatesearch(*SEARCH, "--proposals", "0")
     assert "run tiny-2 in " in second.out
@@ -206,3 +217,19 @@ def test_a_run_says_how_it_was_made(finished: Path) -> None:
     assert {"versions", "cpu", "platform", "commit", "data", "started", "finished"} <= information.keys()
     assert set(information["data"]) == {"memorization", "xml", "arithmetic"}
     assert json.dumps(information)
+
+
+def test_quiet_says_the_verdict_alone_and_verbose_a_line_for_each_proposal(gatesearch: Gatesearch, here: Path) -> None:
+    line = ("search", "--profile", "tiny.toml", "--workers", "0", "--simulate")
+    quiet = gatesearch(*line, "-q", "still")
+    assert (quiet.status, quiet.err) == (0, "")
+    assert quiet.out.strip().startswith("SIMULATED: every number is made up")
+    assert not {"rank", "proposals", "files"} & {each.split(" ")[0] for each in quiet.out.splitlines()}
+    loud = gatesearch(*line, "-v", "loud")
+    told = [each for each in loud.out.splitlines() if each.startswith("proposal ")]
+    assert len(told) == 9  # three given cells and six proposals
+    assert any(re.fullmatch(r"proposal -\d: baseline gru, complete", each) for each in told)
+    logs = [(here / "runs" / name / "run.log").read_text() for name in ("still", "loud")]
+    assert len(set(map(len, map(str.splitlines, logs)))) == 1  # the log does not depend on what is shown
+    both = gatesearch(*line, "-q", "-v", "none")
+    assert (both.status, both.err) == (2, "gatesearch: -q and -v are mutually exclusive; leave one out\n")

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from search.engine.cost import busy_processors, estimate, promoted_share
+from search.engine.cost import busy_processors, estimate, rung_costs
 from search.profiles.loading import load_profile, parse_profile
 from search.profiles.sections import FinalistsSection
 from tests.test_search.small import small_task
@@ -80,13 +80,15 @@ def test_halving_serves_a_quarter_of_its_window() -> None:
     assert busy_processors(profile) == 16
 
 
-def test_promotions_are_expected_by_the_share_that_each_rung_promotes() -> None:
+def test_a_rung_costs_what_is_trained_further_and_the_new_settings_from_the_start() -> None:
+    """With the shares 1/27, 1/9, 1/3 and 1, and 1, 1, 2 and 3 settings, in whole trainings; then two further seeds."""
     profile = parse_profile('[search]\nallocation = "halving"\n[tasks.xml]\nsettings = 3', "test")
-    assert promoted_share(profile) == pytest.approx(1 / 3 + 1 / 9 + 1 / 27 + 1 / 81)  # the last one: further seeds
+    costs = 1 / 27, 1 / 9 - 1 / 27, (1 / 3 - 1 / 9) + 1 / 3, (1 - 1 / 3) + 2
+    assert rung_costs(profile) == pytest.approx((*costs, 2.0))
     without = dataclasses.replace(profile, halving=dataclasses.replace(profile.halving, seeds=0))
-    assert promoted_share(without) == pytest.approx(1 / 3 + 1 / 9 + 1 / 27)
+    assert rung_costs(without) == pytest.approx(costs)
     stages = dataclasses.replace(profile, search=dataclasses.replace(profile.search, allocation="stages"))
-    assert promoted_share(stages) == 0.0
+    assert rung_costs(stages) == ()
 
 
 def test_the_long_profiles_serve_a_cluster_of_64_processors() -> None:

@@ -69,6 +69,9 @@ def test_a_killed_run_ends_with_the_rows_of_an_undisturbed_one(
     assert found == whole[1]
     assert progress.promotions == sum(row.kind == ProposalKind.PROMOTE for row in found["proposals"])
     assert not (tmp_path / "checkpoints").exists()
+    assert 0 < progress.restored < progress.work_done
+    again = run(tmp_path, profile=HALVING)[1]  # all of it is restored, so none of it is work of this session
+    assert again.restored == pytest.approx(again.work_done) == pytest.approx(progress.work_done)
 
 
 def test_a_run_that_was_extended_is_that_of_its_two_numbers(whole: tuple[Path, Rows], tmp_path: Path) -> None:

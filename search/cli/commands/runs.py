@@ -1,0 +1,97 @@
+"""`gatesearch runs`: list the runs."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from results.store.files import runs_folder
+from results.store.overview import Overview, RunState, overview
+from results.store.runs import known_runs
+from results.store.sanitize import printable
+from search.cells.ids import short_id
+from search.cli.display import duration, say, warn
+
+_EPILOG = """\b
+Examples:
+  gatesearch runs
+  gatesearch runs --json | jq -r '.[] | select(.state == "stopped").name'
+"""
+
+_STYLES = {RunState.RUNNING: "green", RunState.STOPPED: "yellow", RunState.UNREADABLE: "bold red"}
+_WIDE = 200
+"""Columns of the table where it is not printed on a terminal: one line for each run."""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
+def runs(as_json: bool) -> None:
+    """List the runs in results/runs (or in GATESEARCH_RUNS), latest first.
+
+    A run is running (a process drives it), finished, or stopped: `gatesearch search NAME --resume` continues it. Failed
+    are the trials that diverged or raised an error. Best is the found cell with the best score so far, by the search's
+    own trials; these are biased in its favour, so it is in brackets.
+    """
+    found = [overview(runs_folder() / name) for name in known_runs()]
+    if as_json:
+        click.echo(json.dumps([_record(run) for run in found], indent=2))
+        return
+    console = Console(emoji=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    if not found:
+        say(console, f"there is no run in {runs_folder()}; start one with: gatesearch search")
+        return
+    console.print(_table(found))
+    for run in found:
+        if run.error is not None:
+            warn(Console(stderr=True, emoji=False), run.error)
+
+
+def _record(run: Overview) -> dict[str, object]:
+    changed = datetime.fromtimestamp(run.changed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return run.as_json() | {"changed": changed, "folder": str(runs_folder() / run.name)}
+
+
+def _table(found: list[Overview]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("name", "state", "proposals", "trials", "failed", "best found", "changed", "size"):
+        right = heading in ("proposals", "trials", "failed", "changed", "size")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "name", overflow="fold")
+    for run in found:
+        state = f"{run.state}{', simulated' if run.simulated else ''}"
+        table.add_row(
+            printable(run.name),
+            Text(state, style=_STYLES.get(run.state, "")),
+            _progress(run),
+            _count(run.trials),
+            _count(run.failed_trials),
+            _best(run),
+            f"{duration(max(0.0, time.time() - run.changed))} ago",
+            _size(run.size_bytes),
+        )
+    return table
+
+
+def _progress(run: Overview) -> str:
+    if run.proposals is None or run.planned is None:
+        return _count(run.proposals)
+    return f"{run.proposals:,} of {run.planned:,}"
+
+
+def _best(run: Overview) -> str:
+    if run.best_cell is None or run.best_score is None:
+        return ""
+    return f"{printable(run.best_name or short_id(run.best_cell))} ({run.best_score:.4f})"
+
+
+def _count(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

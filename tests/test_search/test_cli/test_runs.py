@@ -1,0 +1,75 @@
+"""`gatesearch runs`, and the latest run where a command is given none."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from results.store.store import Store
+from results.store.words import COMPLETE, Origin
+from tests.test_search.test_cli.conftest import Gatesearch
+
+
+def test_runs_are_listed_with_state_progress_best_cell_and_size(
+    gatesearch: Gatesearch, here: Path, simulated: Path
+) -> None:
+    shutil.copytree(simulated, here / "runs" / "done")
+    said = gatesearch("runs")
+    assert (said.status, said.err) == (0, "")
+    heading, row = said.out.splitlines()
+    assert heading.split()[:2] == ["name", "state"]
+    assert row.split()[:6] == ["done", "finished,", "simulated", "6", "of", "6"]
+    (run,) = json.loads(gatesearch("runs", "--json").out)
+    with Store.open(simulated, readonly=True) as store:
+        rows = [row for row in store.proposals() if row.score and row.cell and row.outcome == COMPLETE]
+        best = max(row.score for row in rows if row.score and store.cell(str(row.cell)).origin == Origin.FOUND)
+    assert (run["name"], run["state"], run["proposals"], run["simulated"]) == ("done", "finished", 6, True)
+    assert run["folder"] == str(here / "runs" / "done")
+    assert run["best_score"] == best
+    assert f"({best:.4f})" in row
+
+
+def test_without_runs_the_remedy_is_named(gatesearch: Gatesearch) -> None:
+    assert "start one with: gatesearch search" in gatesearch("runs").out
+    assert json.loads(gatesearch("runs", "--json").out) == []
+
+
+def test_a_run_that_cannot_be_read_is_listed_and_told(gatesearch: Gatesearch, here: Path, simulated: Path) -> None:
+    shutil.copytree(simulated, here / "runs" / "done")
+    (here / "runs" / "bad").mkdir()
+    (here / "runs" / "bad" / "run.sqlite").write_bytes(b"x" * 4096)
+    said = gatesearch("runs")
+    assert said.status == 0
+    assert [line.split()[:2] for line in said.out.splitlines()[1:]] == [["bad", "unreadable"], ["done", "finished,"]]
+    assert "warning: " in said.err
+    assert "not a database" in said.err
+
+
+@pytest.mark.parametrize("command", ["leaderboard", "findings", "verify", "report", "finalists", "ask"])
+def test_a_command_without_a_run_says_that_it_takes_the_latest(
+    gatesearch: Gatesearch, here: Path, simulated: Path, command: str
+) -> None:
+    shutil.copytree(simulated, here / "runs" / "older")
+    shutil.copytree(simulated, here / "runs" / "newer")
+    os.utime(here / "runs" / "older" / "run.sqlite", (1e9, 1e9))
+    options = {"finalists": ["--workers", "0"], "report": ["--no-gradients"]}.get(command, [])
+    said = gatesearch(command, *options)
+    assert said.err.splitlines()[0] == "run newer, the latest"
+    assert said.out.removeprefix("run newer, the latest\n") == gatesearch(command, "newer", *options).out
+
+
+@pytest.mark.parametrize("command", [["leaderboard"], ["search", "--resume"]])
+def test_without_any_run_a_command_names_the_remedy(gatesearch: Gatesearch, here: Path, command: list[str]) -> None:
+    said = gatesearch(*command)
+    assert said.status == 2
+    assert said.err == (
+        f"gatesearch: there is no run in {here / 'runs'}; start one with gatesearch search, or give its path\n"
+    )
+
+
+def test_the_help_of_a_command_looks_for_no_run(gatesearch: Gatesearch) -> None:
+    said = gatesearch("leaderboard", "--help")
+    assert (said.status, said.err) == (0, "")
+    assert "[RUN]" in said.out
