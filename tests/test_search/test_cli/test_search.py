@@ -69,7 +69,7 @@ def test_what_was_announced_and_summed_up_is_what_was_done(gatesearch: Gatesearc
     assert files.startswith(f"files in {folder}: ")
     assert {*files.partition(": ")[2].split(", ")} == {path.name for path in folder.iterdir()} - {"run.lock"}
     log = [line.split(" ", 1)[1] for line in (folder / "run.log").read_text().splitlines()]
-    assert log[0] == f"run tiny-1 in {folder}"
+    assert log[0] == f"run tiny-1 in {folder}, in this process"
     assert log[-2:] == [files, following]
     assert sum(line.startswith("proposal -") for line in log) == 3
     assert sum(line.startswith(("proposal 0: ", "proposal 1: ")) for line in log) == 2
