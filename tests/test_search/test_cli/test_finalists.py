@@ -73,7 +73,7 @@ def test_a_run_without_results_is_refused_in_one_line_and_left_as_it_is(gatesear
     said = gatesearch("finalists", "kept", "--workers", "0")
     assert said.status == 2
     assert said.err == (
-        "gatesearch: run 'done' has no result of the GRU on 'arithmetic' yet, so nothing can be compared with it; "
+        "gatesearch: run 'kept' has no result of the GRU on 'arithmetic' yet, so nothing can be compared with it; "
         "finish the search with --resume first\n"
     )
     assert "arithmetic" not in said.out

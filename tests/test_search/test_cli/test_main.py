@@ -151,7 +151,7 @@ def test_an_ambiguous_id_names_the_cells_it_could_be(gatesearch: Gatesearch, her
             store.add_cell(CellRow(f"abcd00000000000{end}", "h' = x", None, None, (), "baseline", None, 1, 1, 0))
     said = gatesearch("show", "abcd")
     assert said.status == 2
-    assert "abcd000000000001, abcd000000000002 of run 'two'; give more digits" in said.err
+    assert "gabcd000000000001, gabcd000000000002 of run 'two'; give more digits" in said.err
 
 
 def test_without_a_command_there_is_help_and_every_command_has_its_own(
