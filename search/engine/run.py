@@ -21,6 +21,7 @@ from results.tables.files import write_tables
 from search.core.errors import SearchError
 from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
 from search.engine.confirmation import Demand, confirm, declaration
+from search.engine.failures import FailureWatch
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.outside import engine_class
@@ -383,6 +384,7 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
         simulation=simulation,
         on_change=observer.on_change,
         on_outcome=on_outcome,
+        on_result=FailureWatch(store).count,  # a replay of stored trials has none
     )
     try:
         engine.run()
