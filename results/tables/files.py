@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from results.store.files import write_atomically
@@ -78,9 +79,31 @@ def short_text(frame: pd.DataFrame) -> str:
 
 def full_text(frame: pd.DataFrame) -> str:
     """Return a leaderboard, or some of its rows, as CSV with all columns, and with columns of its own at the end."""
+    return csv_text(_whole(frame))
+
+
+def full_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of `full_text` for JSON: numbers at full precision, and None where the CSV has an empty field."""
+    return plain_records(_whole(frame))
+
+
+def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of any table for JSON: plain numbers and texts, None for missing and infinite ones."""
+    return [
+        {str(name): _plain(value) for name, value in row.items()} for row in frame.astype(object).to_dict("records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value) or (isinstance(value, float) and not np.isfinite(value)):  # JSON has no infinity
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _whole(frame: pd.DataFrame) -> pd.DataFrame:
     whole = frame.assign(id=[printed_id(str(cell)) for cell in frame.index])
     known = columns(_tasks_of(frame))
-    return csv_text(whole[[*known, *(name for name in whole if name not in known)]])
+    return whole[[*known, *(name for name in whole if name not in known)]]
 
 
 def trials_bytes(store: Store) -> bytes:

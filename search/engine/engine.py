@@ -34,7 +34,6 @@ from search.engine.baselines import baseline_proposal, check_reference, referenc
 from search.engine.budgets import budgets
 from search.engine.checkpoints import FOLDER, Checkpoints
 from search.engine.cost import rung_costs
-from search.engine.failures import FailureWatch
 from search.engine.fresh_trials import is_stored, train_fresh
 from search.engine.history import History, PastProposal
 from search.engine.ledger import Ledger, uses_of
@@ -82,6 +81,7 @@ class Engine:
         simulation: draws the results of trials instead of training them.
         on_change: called after every trial and every proposal.
         on_outcome: called after every proposal that ends after the run was started or resumed.
+        on_result: called with the task and the result of every trial that was stored; it may stop the search.
     """
 
     def __init__(
@@ -95,9 +95,11 @@ class Engine:
         simulation: Simulation | None = None,
         on_change: Callable[[Progress], None] = lambda progress: None,
         on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+        on_result: Callable[[str, TrialResult], None] = lambda task, result: None,
     ) -> None:
         self.profile, self.seed, self.tasks, self.store, self.executor = profile, seed, tasks, store, executor
         self.simulation, self.on_change, self.on_outcome = simulation, on_change, on_outcome
+        self.on_result = on_result
         self.metrics: dict[str, Metric] = {name: task.metric for name, task in tasks.items()}
         # A stored run has its constants, so that scores do not depend on the data when it is resumed or verified.
         stored = constants_of(store, Split.VALIDATION)
@@ -117,7 +119,6 @@ class Engine:
         self._budgets = budgets(profile)
         self.allocation: Allocation = ALLOCATIONS[profile.search.allocation](profile, seed, self._budgets)
         self.progress.rung_costs, self.progress.eta = rung_costs(profile), profile.halving.eta
-        self._failures = FailureWatch(store)
         for name in profile.visited:
             marks = self.allocation.marks(name)
             self._budgets[name] = replace(self._budgets[name], marks=marks)
@@ -401,7 +402,7 @@ class Engine:
         del self._tickets[cell, step.task, key, step.until]
         self.progress.trials_run += 1
         self.progress.trials_failed += result.state.is_lost
-        self._failures.count(step.task, result)
+        self.on_result(step.task, result)
         for running in readers:
             running.results[running.waiting.pop(ticket)] = result
             if not running.waiting:

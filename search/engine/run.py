@@ -22,6 +22,7 @@ from search.core.errors import SearchError
 from search.core.processors import usable_processors
 from search.core.ranges import MAX_SEED, MAX_WORKERS, check_whole
 from search.engine.confirmation import Demand, confirm, declaration
+from search.engine.failures import FailureWatch
 from search.engine.finalists import choose_finalists, retrain
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.outside import engine_class
@@ -384,6 +385,7 @@ def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) 
         simulation=simulation,
         on_change=observer.on_change,
         on_outcome=on_outcome,
+        on_result=FailureWatch(store).count,  # a replay of stored trials has none
     )
     try:
         engine.run()

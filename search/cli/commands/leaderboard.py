@@ -1,9 +1,11 @@
 """`gatesearch leaderboard`: print the ranked table of a run."""
 
+import json
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
@@ -18,7 +20,7 @@ from results.store.sanitize import csv_text, printable
 from results.store.words import Origin
 from results.tables.columns import COLUMNS
 from results.tables.families import families_latex, families_markdown, family_table, render_families
-from results.tables.files import TEXT_FILES, TRIALS_FILE, full_text, write_tables
+from results.tables.files import TEXT_FILES, TRIALS_FILE, full_records, full_text, plain_records, write_tables
 from results.tables.leaderboard import kind_of, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table, to_latex, to_markdown, with_study
@@ -33,7 +35,7 @@ from search.profiles.loading import profile_of
 FILE_WIDTH = 200
 """Width of a table in a text file, in characters."""
 
-FORMATS = ("table", "csv", "markdown", "latex")
+FORMATS = ("table", "csv", "json", "markdown", "latex")
 SUFFIXES = (".csv", ".md", ".tex", ".txt")
 """Suffixes of the files that a table may replace."""
 _EPILOG = """\b
@@ -78,6 +80,9 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 @click.option("--families", "by_family", is_flag=True, help="Show a line for each family in place of the cells.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; csv with -o]")
 @click.option("--csv", "as_csv", is_flag=True, help="Same as --format csv: all columns, at full precision.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Same as --format json: the verdict, and all columns of the rows."
+)
 @click.option("-o", "--output", type=UserPath(dir_okay=False, path_type=Path), help="File to write.")
 @click.option(
     "--files",
@@ -100,6 +105,7 @@ def leaderboard(
     by_family: bool,
     form: str | None,
     as_csv: bool,
+    as_json: bool,
     output: Path | None,
     folder: Path | None,
 ) -> None:
@@ -112,6 +118,11 @@ def leaderboard(
     """
     if as_csv and form not in (None, "csv"):
         raise SearchError(f"--csv and --format {form} are mutually exclusive; leave one out")
+    if as_json and (as_csv or form not in (None, "json")):
+        raise SearchError(
+            f"--json and {'--csv' if as_csv else f'--format {form}'} are mutually exclusive; leave one out"
+        )
+    form = "json" if as_json else form
     if folder is not None:
         chosen = any((tasks, baselines, study, top, families, linear, no_loop_products, front, references, by_family))
         if chosen or form is not None or as_csv or output is not None:
@@ -119,8 +130,10 @@ def leaderboard(
         _write_files(run, folder)
         return
     form = "csv" if as_csv else form or ("table" if output is None else "csv")
-    if references and form == "csv":
-        raise SearchError("the CSV has no references; leave --references out, `gatesearch cells --json` has them")
+    if references and form in ("csv", "json"):
+        raise SearchError(
+            f"the {form.upper()} has no references; leave --references out, `gatesearch cells --json` has them"
+        )
     if by_family and (study or references or top is not None):
         raise SearchError("--families has no rows of cells; leave out --study, --references and --top")
     check_replaceable(output, SUFFIXES)
@@ -129,7 +142,7 @@ def leaderboard(
         for task in tasks:
             if task not in ranked:
                 raise SearchError(f"--task has {task!r}; the ranked tasks of this run are {', '.join(ranked)}")
-        frame = table_of(store, ranked, display=form == "csv")
+        frame = table_of(store, ranked, display=form in ("csv", "json"))
         answer = None if form == "csv" else verdict_of(store, ranked, frame)
     if study:
         frame = with_study(frame)  # before rows are left out: the ratios are to the GRU's
@@ -177,6 +190,7 @@ class _View:
     markdown: Callable[[], str]
     latex: Callable[[], str]
     csv: Callable[[], str]
+    records: Callable[[], list[dict[str, Any]]]
 
 
 def _cells(frame: pd.DataFrame, tasks: Sequence[str], study: bool, references: bool) -> _View:
@@ -185,6 +199,7 @@ def _cells(frame: pd.DataFrame, tasks: Sequence[str], study: bool, references: b
         lambda: to_markdown(frame, tasks, study, references),
         lambda: to_latex(frame, tasks, study, references),
         lambda: full_text(frame),
+        lambda: full_records(frame),
     )
 
 
@@ -195,12 +210,18 @@ def _families(frame: pd.DataFrame, tasks: Sequence[str]) -> _View:
         lambda: families_markdown(table, tasks, kind),
         lambda: families_latex(table, tasks, kind),
         lambda: csv_text(table.rename_axis("family").reset_index()),
+        lambda: plain_records(table.rename_axis("family").reset_index()),
     )
 
 
 def _text(view: _View, form: str, answer: RunVerdict | None) -> str:
     if answer is None:
         return view.csv()
+    if form == "json":
+        verdict = {"text": answer.text, "kind": answer.kind, "cell": answer.cell, "better": answer.better}
+        return (
+            json.dumps({"verdict": verdict | {"to_decide_it": answer.command}, "rows": view.records()}, indent=2) + "\n"
+        )
     if form == "markdown":
         return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{view.markdown()}"
     if form == "latex":

@@ -1,6 +1,9 @@
 """`gatesearch verify`: check that a stored run or comparison follows from its seeds, profile and trials."""
 
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -15,6 +18,7 @@ from results.store.sanitize import printable
 from results.store.store import Store
 from search.cli import run_argument
 from search.cli.loading import load_tasks
+from search.cli.streams import reserved_output
 from search.compare.archive import unpacked
 from search.compare.confirmation import FOLDER as CONFIRMATION
 from search.compare.plan import base_profile
@@ -47,7 +51,8 @@ NAME_WIDTH = 22
 @click.option(
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the run."
 )
-def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as a JSON list of objects.")
+def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], as_json: bool) -> int:
     """Check that RUN follows from its seed, its profile and its trials.
 
     The checks: the store is sound; the id of each cell is the hash of its graph; each found cell descends from a given
@@ -58,37 +63,49 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...]) -> int:
     RUN may also be a comparison: all this is checked of each of its searches, and its tables are made again. --retrain
     then draws from the trials on fresh seeds.
     """
-    console = Console(emoji=False)
-    results: list[bool | None] = []
+    console = Console(emoji=False, stderr=as_json)
+    found: list[Check] = []
 
     def show(check: Check) -> None:
-        results.append(check.ok)
+        found.append(check)
+        if as_json:
+            return
         word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("open", "yellow")}[check.ok]
         line = Text(f"{printable(check.name):{NAME_WIDTH}} ").append(f"{word:7}", style).append(printable(check.detail))
         console.print(line, soft_wrap=True)
 
-    if is_comparison(folder := run_folder(run)):
-        for check in _of_comparison(folder, count, seed, trusted, console):
+    with reserved_output() if as_json else nullcontext() as reserved:  # a user's task may print
+        folder = run_folder(run)
+        checks = _of_comparison(folder, count, seed, trusted, console) if is_comparison(folder) else None
+        for check in checks or _of_run(run, count, seed, trusted, console):
             show(check)
-        return 1 if False in results else 0
+        if as_json:
+            click.echo(json.dumps([asdict(check) for check in found], indent=2), file=reserved)
+    return 1 if any(check.ok is False for check in found) else 0
+
+
+def _of_run(run: str, count: int, seed: int, trusted: tuple[str, ...], console: Console) -> Iterator[Check]:
+    """Check a run; `count` of its trials are retrained."""
     with open_run(run) as store:
         begin_snapshot(store)
         profile = profile_of(store)
         check_trusted(store.name, profile, trusted)
+        sound = []
         for check in consistency(store, profile.ranked, finished=store.finished is not None):
-            show(check)
-        if False in results[:2]:
-            return 1  # a store with damaged rows or ids cannot be replayed
+            sound.append(check.ok)
+            yield check
+        if False in sound[:2]:
+            return  # a store with damaged rows or ids cannot be replayed
         tasks = load_tasks(profile, console)
-        show(data_check(store, tasks))
+        yield data_check(store, tasks)
         again = _replayed(store, profile, tasks, console)
-        show(again.check)
-        before = len(results)
+        yield again.check
+        retrained = False
         for check in retrain_sample(store, tasks, again.jobs, count, seed):
-            show(check)
-        if count and len(results) == before:
-            show(Check("retrain", None, "no trial is retrained, since the replay named none"))
-    return 1 if False in results else 0
+            retrained = True
+            yield check
+        if count and not retrained:
+            yield Check("retrain", None, "no trial is retrained, since the replay named none")
 
 
 def _of_comparison(folder: Path, count: int, seed: int, trusted: tuple[str, ...], console: Console) -> Iterator[Check]:
