@@ -25,9 +25,10 @@ class TrialWriter:
     def __init__(self, store: Store, tasks: Mapping[str, Task]) -> None:
         self.store = store
         self.metrics: dict[str, Metric] = {name: task.metric for name, task in tasks.items()}
-        began = store.data_checksums
         self._other_data = {
-            name: task.checksum for name, task in tasks.items() if began.get(name, task.checksum) != task.checksum
+            name: tasks[name].checksum
+            for name, checksum in store.data_checksums.items()
+            if name in tasks and tasks[name].checksum != checksum
         }
         self._environments: dict[str, str] = {}  # description -> id, of the environments that are stored
 
