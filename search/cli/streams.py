@@ -31,21 +31,33 @@ class Descriptor(io.RawIOBase):
     Args:
         descriptor: number of the descriptor, which is not closed.
         on_failure: called with the first error, and may raise.
+
+    Attributes:
+        late: what a signal raised when bytes were written already. If `write` raised it, the buffer above would keep
+            them and write them a second time.
     """
 
     def __init__(self, descriptor: int, on_failure: Callable[[OSError], None]) -> None:
         self.descriptor, self.on_failure = descriptor, on_failure
+        self.late: BaseException | None = None
         self._failed = False
 
     def write(self, data: Any, /) -> int:
+        written: list[int] = []  # filled before Python looks for signals, unlike a name that is assigned to
         while not self._failed:
             try:
-                return os.write(self.descriptor, data)
+                written.extend(map(os.write, (self.descriptor,), (data,)))
+                return written[0]
             except BlockingIOError:  # another program has made the pipe one that does not wait
                 select.select([], [self.descriptor], [])
             except OSError as error:
                 self._failed = True
                 self.on_failure(error)
+            except BaseException as raised:
+                if not written:
+                    raise
+                self.late = raised
+                return written[0]
         return len(data)
 
     def writable(self) -> bool:
@@ -71,6 +83,20 @@ class TextStream(io.TextIOWrapper):
     def __init__(self, descriptor: Descriptor, encoding: str, errors: str, line_buffering: bool) -> None:
         super().__init__(io.BufferedWriter(descriptor), encoding=encoding, errors=errors, line_buffering=line_buffering)
         self.descriptor = descriptor
+
+    def write(self, text: str, /) -> int:
+        count = super().write(text)
+        self._raise_late()
+        return count
+
+    def flush(self) -> None:
+        super().flush()
+        self._raise_late()
+
+    def _raise_late(self) -> None:
+        late, self.descriptor.late = self.descriptor.late, None
+        if late is not None:
+            raise late
 
 
 class AsciiStream(TextStream):
