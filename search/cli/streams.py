@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 PLAIN = {"±": "+-", "↑": "^", "↓": "v", "²": "2", "\u00d7": "x", "─": "-", "│": "|", "…": "..."}
-"""What is written for characters that an encoding lacks; for all others, a question mark."""
+"""Plain text for characters that an encoding lacks; all others become a question mark."""
 
 _PLAINLY = "gatesearch.plainly"
 """Name of the error handler that writes `PLAIN`."""

@@ -93,7 +93,7 @@ def _users_token() -> bool:
 
 
 def _forget_token() -> None:
-    """Let Ray, which keeps the token that it has read, read it again."""
+    """Clear the token that Ray has read and keeps, so that it reads it again."""
     with suppress(ImportError, AttributeError):
         importlib.import_module("ray._raylet").AuthenticationTokenLoader.instance().reset_cache()
 

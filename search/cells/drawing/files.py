@@ -28,7 +28,7 @@ FORMATS: dict[str, Callable[[str], str | bytes]] = {
     ".tex": tikz,
     ".tikz": tikz,
 }
-"""What makes the content of a file from an SVG, by the end of the file's name."""
+"""Function that makes the content of a file from an SVG, by the ending of the file's name."""
 
 
 def file_content(svg: str, path: Path) -> str | bytes:
