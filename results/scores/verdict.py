@@ -8,7 +8,7 @@ is, which comes nearest, and what would decide it? Which cell is as good as the 
 *worse* only if a corrected test says so, and *as good* only if a test shows that the difference is within a margin
 (`results.scores.confirmation`). Point estimates and scores decide nothing here.
 
-A run without found cells is judged by its named cells. `results.scores.run_verdict` reads what is known from the
+A run without found cells is judged by its named cells. `results.tables.run_verdict` reads what is known from the
 store.
 """
 
@@ -18,6 +18,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from results.scores.finding import Standing
 from results.scores.match import Costs, Course, Match, by_cell, closest, tasks_with, winners_of
@@ -113,6 +114,16 @@ class RunVerdict:
     def text(self) -> str:
         """The verdict as one line; commands are in backticks."""
         return " ".join(self.sentences)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the verdict for JSON."""
+        return {
+            "text": self.text,
+            "kind": self.kind,
+            "cell": self.cell,
+            "better": self.better,
+            "to_decide_it": self.command,
+        }
 
     def lines(self, width: int) -> list[str]:
         """Return the verdict broken into lines of at most `width` characters.

@@ -53,6 +53,7 @@ COMMANDS = {
     "finalists": "Retrain the best cells of a run on fresh seeds.",
     "findings": "Test the study's conclusions on the data of a run.",
     "runs": "List the runs: state, progress, best cell, size.",
+    "compare-runs": "Put two runs side by side: cells, trials, differences.",
     "leaderboard": "Print the ranked table of a run.",
     "publish": "Package a finished run in a folder.",
     "report": "Write an HTML page on a run: table, drawings, charts.",
@@ -68,7 +69,7 @@ COMMANDS = {
 """Summaries of the commands.
 
 Command NAME is the function NAME of the module `search.cli.commands.NAME`; a keyword of Python has an underscore at its
-end there.
+end there, and a hyphen is an underscore.
 """
 
 
@@ -81,7 +82,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
         with _loading(f"search.cli.commands.{name}"):
             command = getattr(importlib.import_module(f"search.cli.commands.{name}"), name)
         assert isinstance(command, click.Command)

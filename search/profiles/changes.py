@@ -119,12 +119,26 @@ def differing_fields(text: str, other: str) -> list[str]:
     Raises:
         ValueError: a text is not TOML.
     """
-    own, others = (_flat(parse_toml(each)) for each in (text, other))
     return [
-        f"{key} is {shorten(repr(own.get(key)), 40)}, and {shorten(repr(others.get(key)), 40)} in the run"
+        f"{key} is {shorten(repr(own), 40)}, and {shorten(repr(others), 40)} in the run"
+        for key, (own, others) in changed_fields(text, other).items()
+    ]
+
+
+def changed_fields(text: str, other: str) -> dict[str, tuple[Any, Any]]:
+    """Return the fields in which two profiles (TOML) differ, such as `search.proposals`, each with both values.
+
+    The value of a field that a profile does not have is None.
+
+    Raises:
+        ValueError: a text is not TOML.
+    """
+    own, others = (_flat(parse_toml(each)) for each in (text, other))
+    return {
+        key: (own.get(key), others.get(key))
         for key in sorted(own.keys() | others.keys())
         if own.get(key) != others.get(key)
-    ]
+    }
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

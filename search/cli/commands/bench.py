@@ -1,6 +1,5 @@
 """`gatesearch bench`: measure how long a training step, a trial or a search takes."""
 
-import json
 from dataclasses import asdict, replace
 
 import click
@@ -15,6 +14,7 @@ from search.bench.screening import screen
 from search.bench.steps import PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
 from search.cli.completion import complete_cells
+from search.cli.json_output import print_json
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
@@ -198,7 +198,7 @@ def bench(
             rows += compare_mutants(mutants, shape, max(1, repeats // 5))
             rows += compare_first_step(shape)
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        print_json([asdict(row) for row in rows])
     else:
         kind = f"{output_size} {OUTPUTS[interface.output].unit}"
         if input_size is not None:
@@ -211,7 +211,7 @@ def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None
     """Print the rate of screening."""
     found = screen(profile, candidates, seed)
     if as_json:
-        click.echo(json.dumps(asdict(found) | {"per_core_hour": found.per_core_hour}, indent=2))
+        print_json(asdict(found) | {"per_core_hour": found.per_core_hour})
         return
     endings = ", ".join(f"{state} {count}" for state, count in sorted(found.endings.items()))
     click.echo(
@@ -227,7 +227,7 @@ def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None
 def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as_json: bool) -> None:
     rows: list[Breakdown] = list(break_down(graph, profile, repeats))
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        print_json([asdict(row) for row in rows])
         return
     click.echo(f"Trials of {label}: CPU milliseconds per training step, fastest of {repeats}; one thread.")
     headings = ("data", "layers", "readout", "update", "evaluation", "mask", "rest", "total")
@@ -249,7 +249,7 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
         profile, proposals, min(proposals, RAY_PROPOSALS), min(proposals, CLUSTER_PROPOSALS), processors, seed
     )
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
+        print_json(asdict(found))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True)
@@ -276,7 +276,7 @@ def _confirm(profile: Profile, runs: int, effect: float, seed: int, as_json: boo
     """Print what simulated searches confirm."""
     found = measure_confirmation(with_confirmation(profile), runs, effect, seed)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
+        print_json(asdict(found))
         return
     click.echo(
         f"{found.runs} null runs, in which all cells are equally able: {found.null_wrong} call a contender better or "

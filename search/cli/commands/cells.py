@@ -1,19 +1,19 @@
 """`gatesearch cells`: list the named cells."""
 
-import json
 import re
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from search.cells.ids import printed_id, short_id
+from search.cells.ids import short_id
 from search.cells.library import FAMILIES, FAMILY_OF, LIBRARY
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.measure import measure
 from search.cells.published.citation import bibtex_entry, references_of
-from search.cells.published.entry import NamedCell, Reference
+from search.cells.published.entry import NamedCell
+from search.cli.cell_records import cell_record
+from search.cli.json_output import print_json
 from search.core.errors import SearchError
 
 _FAMILY = {family.replace("_", "-"): family for family in FAMILIES}
@@ -68,7 +68,7 @@ def cells(
         and (not no_loop_products or loop_products(cell.graph) == 0)
     ]
     if as_json:
-        click.echo(json.dumps([_record(cell) for cell in chosen], indent=2))
+        print_json([cell_record(cell) for cell in chosen])
     elif bibtex:
         for reference in references_of(chosen):
             click.echo(bibtex_entry(reference))
@@ -81,34 +81,6 @@ def _years(text: str) -> range:
     if match is None or int(match[2] or match[1]) < int(match[1]):
         raise SearchError(f"--year {text!r}: give a year or a range, such as 2016 or 2016-2018")
     return range(int(match[1]), int(match[2] or match[1]) + 1)
-
-
-def _record(cell: NamedCell) -> dict[str, Any]:
-    size = measure(cell.graph)
-    return {
-        "name": cell.name,
-        "id": printed_id(cell.graph.id),
-        "title": cell.title,
-        "family": FAMILY_OF[cell.name].replace("_", "-"),
-        "year": cell.reference.year,
-        "reference": _publication(cell.reference),
-        "same_as": [{"name": shared.name, "reference": _publication(shared.reference)} for shared in cell.same_as],
-        "states": cell.graph.states,
-        "matrix_products": size.products,
-        "loop_products": loop_products(cell.graph),
-        "linear_in_state": linear_in_state(cell.graph),
-        "pointwise_operations": size.pointwise,
-        "summary": cell.summary,
-        "verified": cell.verified,
-        "remarks": list(cell.remarks),
-        "formula": cell.formula,
-    }
-
-
-def _publication(reference: Reference) -> dict[str, Any]:
-    """Return the fields of a publication that are not empty."""
-    fields = {name: getattr(reference, name) for name in Reference.__dataclass_fields__}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items() if value}
 
 
 def _print(chosen: list[NamedCell]) -> None:

@@ -4,9 +4,11 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -14,12 +16,14 @@ from rich.console import Console
 from results.report.methods_page import FIGURE_FILE
 from results.store.queries import begin_snapshot
 from results.store.runs import open_run, run_folder
-from results.tables.methods import Compared, verdict_lines
+from results.tables.files import plain_records
+from results.tables.methods import Compared, method_table, pair_table, verdict_lines
 from search.cli.display import duration, say
+from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.outputs import UserPath
 from search.cli.running import terminable, warn_without_machine_code, worker_count
-from search.cli.streams import optional_output
+from search.cli.streams import optional_output, reserved_output
 from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
 from search.compare.comparison import compare as run_comparison
 from search.compare.plan import Plan, SimulationSection, read_plan
@@ -39,6 +43,7 @@ Examples:
   gatesearch compare methods.toml --resume      continue, or add seeds
   gatesearch compare methods.toml --simulate    all but the training
   gatesearch compare rungs.toml --replay night  allocations on recorded trials
+  gatesearch compare methods.toml --resume --json | jq .verdict
 
 \b
 A plan:
@@ -74,6 +79,7 @@ A plan:
     help="Worker processes; 0 trains in this process.  [default: usable processors]",
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object; progress goes to standard error.")
 @optional_output("the comparison")
 def compare(
     plan: Path,
@@ -83,6 +89,7 @@ def compare(
     simulate: bool,
     workers: int | None,
     address: str | None,
+    as_json: bool,
 ) -> None:
     """Compare search methods at equal compute, as PLAN, a TOML file, says.
 
@@ -95,51 +102,38 @@ def compare(
     With --replay RUN, the methods try the cells of a stored run in random orders (strategy "sample") and read its
     trials, or prefixes of them, instead of training. The profile is then that of the run.
     """
-    console = Console(emoji=False)
     count = worker_count(workers, address)
     folder = run_folder(title_of(str(plan))) if output is None else output
-    if recorded is not None:
-        for option, value in (("--resume", resume), ("--simulate", simulate)):
-            if value:
-                raise SearchError(f"{option} cannot be given with --replay, which reads recorded trials; leave it out")
-        _replay(plan, recorded, folder, console)
-        return
-    read = read_plan(plan)
-    if simulate and read.simulation is None:
-        read = replace(read, simulation=SimulationSection())
-    view = CompareView(console, folder)
-    try:
-        with terminable():
-            compared = run_comparison(
-                folder,
-                read,
-                resume=resume,
-                load=partial(load_tasks, console=console),
-                workers=count,
-                address=address,
-                command=sys.argv[1:],
-                observer=view,
-            )
-    except KeyboardInterrupt:
-        again = [str(plan), *(["--output", str(output)] if output is not None else [])]
-        options = " --simulate" if simulate else ""
-        click.echo(
-            "stopped; all finished trials are kept. "
-            f"Resume with: gatesearch compare {shlex.join(again)} --resume{options}",
-            err=True,
-        )
-        raise
-    view.finish(compared)
-
-
-def _replay(plan: Path, recorded: str, folder: Path, console: Console) -> None:
-    """Compare the methods of a plan on the recorded trials of a run."""
-    view = CompareView(console, folder)
-    with open_run(recorded) as store:
-        begin_snapshot(store)
-        compared = replay_plan(read_plan(plan, store.profile), store, load=partial(load_tasks, console=console))
-    write_replay(folder, compared)
-    view.finish(compared)
+    for option, value in (("--resume", resume), ("--simulate", simulate)):
+        if recorded is not None and value:
+            raise SearchError(f"{option} cannot be given with --replay, which reads recorded trials; leave it out")
+    with reserved_output() if as_json else nullcontext() as reserved:
+        console = Console(emoji=False, stderr=as_json)
+        view = CompareView(console, folder)
+        if recorded is not None:
+            compared = _replay(plan, recorded, folder, view)
+        else:
+            read = read_plan(plan)
+            if simulate and read.simulation is None:
+                read = replace(read, simulation=SimulationSection())
+            try:
+                with terminable():
+                    compared = run_comparison(
+                        folder,
+                        read,
+                        resume=resume,
+                        load=partial(load_tasks, console=console),
+                        workers=count,
+                        address=address,
+                        command=sys.argv[1:],
+                        observer=view,
+                    )
+            except KeyboardInterrupt:
+                _say_stopped(plan, output, simulate)
+                raise
+        view.finish(compared)
+        if reserved is not None:
+            print_json(_record(compared, folder), reserved)
 
 
 class CompareView(CompareObserver):
@@ -180,3 +174,36 @@ class CompareView(CompareObserver):
             say(self.console, line)
         self.console.print()
         say(self.console, f"tables, {FIGURE_FILE} and {PAGE_FILE} are in {self.folder}")
+
+
+def _say_stopped(plan: Path, output: Path | None, simulate: bool) -> None:
+    again = [str(plan), *(["--output", str(output)] if output is not None else [])]
+    options = " --simulate" if simulate else ""
+    click.echo(
+        f"stopped; all finished trials are kept. Resume with: gatesearch compare {shlex.join(again)} --resume{options}",
+        err=True,
+    )
+
+
+def _replay(plan: Path, recorded: str, folder: Path, view: CompareView) -> Compared:
+    """Compare the methods of a plan on the recorded trials of a run."""
+    with open_run(recorded) as store:
+        begin_snapshot(store)
+        compared = replay_plan(read_plan(plan, store.profile), store, load=partial(load_tasks, console=view.console))
+    write_replay(folder, compared)
+    return compared
+
+
+def _record(compared: Compared, folder: Path) -> dict[str, Any]:
+    """Return a comparison for JSON: the verdict, and the rows of its tables."""
+    return {
+        "folder": str(folder),
+        "baseline": compared.baseline,
+        "seeds": compared.seeds,
+        "compute": compared.budget,
+        "trainings": compared.budget / compared.training,
+        "level": compared.level,
+        "verdict": verdict_lines(compared),
+        "methods": plain_records(method_table(compared)),
+        "pairs": plain_records(pair_table(compared)),
+    }

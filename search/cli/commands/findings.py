@@ -1,6 +1,5 @@
 """`gatesearch findings`: a run's rulings on the paper's conclusions."""
 
-import json
 from dataclasses import asdict
 
 import click
@@ -11,6 +10,7 @@ from results.publication.findings_text import remedy_text
 from results.store.runs import open_run
 from results.tables.run_verdict import verdict_of
 from search.cli import run_argument
+from search.cli.json_output import print_json
 from search.cli.prices import price
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
@@ -58,14 +58,8 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
     content = {
         "run": run,
         "simulated": simulated,
-        "verdict": {
-            "text": answer.text,
-            "kind": answer.kind,
-            "cell": answer.cell,
-            "better": answer.better,
-            "to_decide_it": answer.command or "",
-        },
+        "verdict": answer.as_json(),
         "findings": [asdict(finding) | {"to_decide_it": remedy_text(finding.remedy, run, price)} for finding in found],
         "sections": [asdict(section) for section in others],
     }
-    click.echo(json.dumps(content, indent=2))
+    print_json(content)

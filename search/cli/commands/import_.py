@@ -1,6 +1,5 @@
 """`gatesearch import`: turn recipes that others published into files of cells."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from search.cells.ids import printed_id, short_id
 from search.cells.importing import ImportedCell, ImportedFile, files_of_import, read_for_import
 from search.cells.library import name_of
 from search.cells.text import counted
+from search.cli.json_output import print_json
 from search.cli.outputs import UserPath
 from search.core.errors import SearchError
 
@@ -70,7 +70,7 @@ def import_(files: tuple[Path, ...], folder: Path, as_json: bool) -> int:
     new = _write(written, folder)
     _complain(bad)
     if as_json:
-        click.echo(json.dumps(_records(read, written, folder), indent=2))
+        print_json(_records(read, written, folder))
     else:
         for line in _lines(good, written):
             click.echo(line)

@@ -1,6 +1,5 @@
 """`gatesearch leaderboard`: print the ranked table of a run."""
 
-import json
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from results.tables.run_verdict import verdict_of
 from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli import run_argument
 from search.cli.display import say_verdict
+from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_replaceable
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
@@ -218,10 +218,7 @@ def _text(view: _View, form: str, answer: RunVerdict | None) -> str:
     if answer is None:
         return view.csv()
     if form == "json":
-        verdict = {"text": answer.text, "kind": answer.kind, "cell": answer.cell, "better": answer.better}
-        return (
-            json.dumps({"verdict": verdict | {"to_decide_it": answer.command}, "rows": view.records()}, indent=2) + "\n"
-        )
+        return json_text({"verdict": answer.as_json(), "rows": view.records()}) + "\n"
     if form == "markdown":
         return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{view.markdown()}"
     if form == "latex":

@@ -1,6 +1,5 @@
 """`gatesearch runs`: list the runs."""
 
-import json
 import time
 from datetime import UTC, datetime
 
@@ -15,6 +14,7 @@ from results.store.runs import known_runs
 from results.store.sanitize import printable
 from search.cells.ids import short_id
 from search.cli.display import duration, say, warn
+from search.cli.json_output import print_json
 
 _EPILOG = """\b
 Examples:
@@ -38,7 +38,7 @@ def runs(as_json: bool) -> None:
     """
     found = [overview(runs_folder() / name) for name in known_runs()]
     if as_json:
-        click.echo(json.dumps([_record(run) for run in found], indent=2))
+        print_json([_record(run) for run in found])
         return
     console = Console(emoji=False)
     if not console.is_terminal:

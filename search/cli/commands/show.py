@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,7 +23,9 @@ from search.cells.published.entry import NamedCell
 from search.cells.recognition import describe_flipped, flipped_gates
 from search.cells.simplify import live_states
 from search.cells.text import state_name
+from search.cli.cell_records import cell_record
 from search.cli.completion import complete_cells, complete_runs
+from search.cli.json_output import print_json
 from search.cli.outputs import UserPath, check_free
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
@@ -38,6 +41,7 @@ Examples:
   gatesearch show lstm -o lstm.svg
   gatesearch show lstm -o lstm.pdf           or .png, or .tex for TikZ
   gatesearch show gru --bibtex
+  gatesearch show 3fa2 --json | jq .nearest
 """
 )
 @click.argument("cell", shell_complete=complete_cells)
@@ -59,7 +63,17 @@ Examples:
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--bibtex", is_flag=True, help="Print only the BibTeX entries of a published cell.")
 @click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")
-def show(cell: str, units: int, run: str | None, output: Path | None, force: bool, bibtex: bool, kernels: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object with the facts instead of text.")
+def show(
+    cell: str,
+    units: int,
+    run: str | None,
+    output: Path | None,
+    force: bool,
+    bibtex: bool,
+    kernels: bool,
+    as_json: bool,
+) -> None:
     """Show CELL: formula, size, publication or difference from the nearest named cell, a text diagram, and lineage.
 
     A cell whose id is that of a published cell is shown with its publication, whatever its own name.
@@ -70,6 +84,8 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe (cells.json#7 is one recipe of a list),
     or the first digits of the id of a cell in a run.
     """
+    if as_json and (bibtex or kernels):
+        raise SearchError(f"--json and {'--bibtex' if bibtex else '--kernels'} are mutually exclusive; leave one out")
     found = in_run(find_cell(cell, run), run)
     formula, canonical = found.formula, format_display(found.graph)
     if output is not None:
@@ -84,17 +100,16 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
         for reference in references_of([published]):
             click.echo(bibtex_entry(reference))
         return
+    if as_json:
+        print_json(_record(found, published, units))
+        return
     size = measure(found.graph)
     click.echo(f"{printable(found.label)}  (id {printed_id(found.graph.id)})\n")
     click.echo(_indent(formula))
     if formula.strip() != canonical:
         click.echo("\ncanonical form:\n")
         click.echo(_indent(canonical))
-    written = parse_written(formula)
-    names = [written.states[state] for state in live_states(written.graph)]
-    if len(names) != size.states:  # the terms of a sum cancel, and with them some state
-        names = [state_name(state) for state in range(size.states)]
-    click.echo(f"\nstates                {size.states} ({', '.join(names)})")
+    click.echo(f"\nstates                {size.states} ({', '.join(_state_names(formula, size.states))})")
     click.echo(f"matrix products       {size.products} per step")
     click.echo(f"products in loops     {loop_products(found.graph)} per step")
     click.echo(f"pointwise operations  {size.pointwise} per step")
@@ -102,7 +117,7 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
     click.echo(f"linear in the state   {'yes' if linear_in_state(found.graph) else 'no'}")
     if published is not None:
         click.echo()
-        gates = flipped_gates(written.graph, published) if found.label != published.name else []
+        gates = flipped_gates(parse_written(formula).graph, published) if found.label != published.name else []
         for line in _publication(published, found.label, gates):
             click.echo(line)
     else:
@@ -120,6 +135,48 @@ def show(cell: str, units: int, run: str | None, output: Path | None, force: boo
         from search.kernels.explain import explain  # the code generator is slow to import
 
         click.echo("\n" + explain(found.graph))
+
+
+def _state_names(formula: str, states: int) -> list[str]:
+    """Return the names of the states of a formula that `states` vectors are left of."""
+    written = parse_written(formula)
+    names = [written.states[state] for state in live_states(written.graph)]
+    if len(names) != states:  # the terms of a sum cancel, and with them some state
+        return [state_name(state) for state in range(states)]
+    return names
+
+
+def _record(found: FoundCell, published: NamedCell | None, units: int) -> dict[str, Any]:
+    """Return the facts on a cell for JSON."""
+    size = measure(found.graph)
+    near = None if published is not None else nearest_named(found.graph)[1]
+    return {
+        "label": found.label,
+        "id": printed_id(found.graph.id),
+        "run": found.run,
+        "formula": found.formula,
+        "canonical_formula": format_display(found.graph),
+        "states": _state_names(found.formula, size.states),
+        "matrix_products": size.products,
+        "loop_products": loop_products(found.graph),
+        "pointwise_operations": size.pointwise,
+        "units": units,
+        "parameters": size.parameters(units),
+        "linear_in_state": linear_in_state(found.graph),
+        "published": None if published is None else cell_record(published),
+        "nearest": None
+        if near is None
+        else {"name": near.name, "edits": near.distance, "proven": near.proven, "difference": describe(near)},
+        "lineage": [
+            {
+                "cell": step.cell,
+                "parents": [step.parent] if step.other is None else [step.parent, step.other],
+                "proposal": step.proposal,
+                "transformations": step.transformations,
+            }
+            for step in lineage(found)
+        ],
+    }
 
 
 def _indent(text: str) -> str:

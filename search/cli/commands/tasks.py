@@ -1,6 +1,5 @@
 """`gatesearch tasks`: list the tasks, or print samples of one."""
 
-import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from results.store.sanitize import printable
 from search.cli.completion import complete_tasks
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
 from search.cli.display import say, warn
+from search.cli.json_output import print_json
 from search.cli.plots import target_plots
 from search.cli.streams import reserved_output
 from search.cli.task_options import option, task_options
@@ -112,7 +112,7 @@ def _show(
     if output is not None:
         empty = dict.fromkeys(rows[0])
         rows += [empty | {"name": each, "summary": TASKS[each].summary} for each in lacking]
-        click.echo(json.dumps(rows, indent=2), file=output)
+        print_json(rows, output)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("task", "metric", "outputs", "constant", "ceiling", "uniform, nats"):
@@ -187,4 +187,4 @@ def _check(profile: Profile, names: list[str], given: Mapping[str, Scalar], outp
         if output is None:
             click.echo("\n  ".join([f"{name}: no rule is broken", *found.lines()]))
     if output is not None:
-        click.echo(json.dumps(rows, indent=2), file=output)
+        print_json(rows, output)

@@ -19,6 +19,7 @@ from search.cli.completion import complete_profiles, complete_runs
 from search.cli.display import warn
 from search.cli.exchange import Request, Requests
 from search.cli.loading import load_tasks, trust_options
+from search.cli.run_log import RunLog
 from search.cli.running import terminable, warn_without_machine_code, worker_count
 from search.cli.streams import reserved_output
 from search.core.errors import SearchError
@@ -126,6 +127,11 @@ class _Conversation(RunObserver):
         self._console, self._output = console, output
         self._replies: deque[_Reply] = deque()
         self._run: OutsideRun | None = None
+        self._log: RunLog | None = None
+
+    def on_start(self, run: OpenRun) -> None:
+        self._log = RunLog(run.store.folder)
+        self._log.write("told cells from outside")
 
     def hold(self, run: OutsideRun, requests: Requests) -> None:
         """Answer all requests.
@@ -181,6 +187,9 @@ class _Conversation(RunObserver):
             if first.ticket is not None and not run.is_ready(first.ticket):
                 return
             self._replies.popleft()
-            line = first.line if first.ticket is None else run.answer(first.ticket).as_json()
-            # Flushed by `echo`, so that the other program need not wait.
-            click.echo(json.dumps(line, allow_nan=False), file=self._output)
+            line = json.dumps(
+                first.line if first.ticket is None else run.answer(first.ticket).as_json(), allow_nan=False
+            )
+            if self._log is not None:
+                self._log.write(line)
+            click.echo(line, file=self._output)  # flushed, so that the other program need not wait

@@ -1,6 +1,7 @@
 """`gatesearch train`: train one cell on one task, and show its learning curve."""
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
@@ -11,12 +12,14 @@ from results.store.runs import open_run
 from results.store.sanitize import printable
 from results.store.words import MEMORIZATION, TrialState
 from search.cells.graph import GateGraph
-from search.cells.ids import short_id
+from search.cells.ids import printed_id, short_id
 from search.cli.completion import complete_cells, complete_runs, complete_tasks
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
+from search.cli.json_output import print_json
 from search.cli.plots import line_plot
 from search.cli.running import warn_without_machine_code
+from search.cli.streams import reserved_output
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
@@ -38,6 +41,7 @@ Examples:
   gatesearch train my.cell language --parameters 500000 --seed 1
   gatesearch train 3fa2 music --run quick-1             the run's trial again
   gatesearch train 3fa2 music --run quick-1 --epochs 50 the same, but longer
+  gatesearch train gru xml --json | jq .test
 """
 
 
@@ -67,6 +71,7 @@ Examples:
 @click.option("--epoch-steps", type=click.IntRange(1), help="Training steps per epoch.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed.  [default: the run's trial's, or 0]")
 @click.option("--data", metavar="PATH", help="Read the task's data from this file or folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object; progress goes to standard error.")
 @option
 def train(
     cell: str,
@@ -76,6 +81,7 @@ def train(
     seed: int | None,
     data: str | None,
     options: tuple[str, ...],
+    as_json: bool,
     **given: Any,
 ) -> None:
     """Train CELL on TASK once, and print its learning curve and its validation and test metrics.
@@ -87,38 +93,28 @@ def train(
     With --run, the search's best trial of CELL on TASK is trained again: its setting, seed, budget and data are the
     run's, unless an option changes them, and the first line says what is not the run's.
     """
-    console = Console(emoji=False)
     found = find_cell(cell, run)
     overrides, extra = Overrides(**given), task_options(options, data)
-    if run is None:
-        chosen = _Chosen(plan_trial(load_profile(profile or "quick"), task, overrides, extra), found.graph)
-    else:
-        chosen = _of_run(in_run(found, run), task, run, profile, seed, overrides, extra)
-    trial, again = chosen.trial, chosen.again
-    setting, metric = trial.setting, trial.task.metric
-    say(
-        console,
-        f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit}){chosen.note}",
-    )
-    console.print(
-        f"{_special(setting)}initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, "
-        f"gradient norm at most {setting.max_norm:g}, layers {setting.layers}, "
-        f"a budget of {setting.parameter_budget:,} parameters, at most {trial.budget.steps:,} steps",
-        highlight=False,
-    )
-    say(console, summary_line(trial.task.name if again else task, trial.task))
-    for warning in warnings_of(task, trial.task):
-        warn(console, warning)
-    warn_without_machine_code(console)
+    with reserved_output() if as_json else nullcontext() as reserved:
+        console = Console(emoji=False, stderr=as_json)
+        if run is None:
+            chosen = _Chosen(plan_trial(load_profile(profile or "quick"), task, overrides, extra), found.graph)
+        else:
+            chosen = _of_run(in_run(found, run), task, run, profile, seed, overrides, extra)
+        _announce(console, found, task, chosen)
+        trial, again = chosen.trial, chosen.again
 
-    def on_epoch(point: Point) -> None:
-        _show_epoch(console, point, metric)
+        def on_epoch(point: Point) -> None:
+            _show_epoch(console, point, trial.task.metric)
 
-    result = again.train(chosen.graph, on_epoch) if again else trial.train(chosen.graph, seed or 0, on_epoch)
-    _show_curve(result, metric, console.width)
-    _show_result(console, result, metric, trial.task.constant_baseline())
-    if again is not None and not again.changed:
-        _compare(console, again, result)
+        result = again.train(chosen.graph, on_epoch) if again else trial.train(chosen.graph, seed or 0, on_epoch)
+        if reserved is not None:
+            print_json(_record(found, chosen, seed or 0, result), reserved)
+        else:
+            _show_curve(result, trial.task.metric, console.width)
+        _show_result(console, result, trial.task.metric, trial.task.constant_baseline())
+        if again is not None and not again.changed:
+            _compare(console, again, result)
 
 
 @dataclass(frozen=True)
@@ -129,6 +125,63 @@ class _Chosen:
     graph: GateGraph
     again: Repetition | None = None
     note: str = ""
+
+
+def _announce(console: Console, found: FoundCell, task: str, chosen: _Chosen) -> None:
+    """Print what is trained, with what, and on what data."""
+    trial, setting, metric = chosen.trial, chosen.trial.setting, chosen.trial.task.metric
+    say(
+        console,
+        f"{found.label} ({short_id(found.graph.id)}) on {trial.task.name}, {metric.name} ({metric.unit}){chosen.note}",
+    )
+    console.print(
+        f"{_special(setting)}initial scale {setting.scale:g}, learning rate {setting.learning_rate:g}, "
+        f"gradient norm at most {setting.max_norm:g}, layers {setting.layers}, "
+        f"a budget of {setting.parameter_budget:,} parameters, at most {trial.budget.steps:,} steps",
+        highlight=False,
+    )
+    say(console, summary_line(trial.task.name if chosen.again else task, trial.task))
+    for warning in warnings_of(task, trial.task):
+        warn(console, warning)
+    warn_without_machine_code(console)
+
+
+def _record(found: FoundCell, chosen: _Chosen, seed: int, result: TrialResult) -> dict[str, Any]:
+    """Return a trial and its result for JSON. A run's trial has a seed of its own in place of the user's."""
+    trial, again = chosen.trial, chosen.again
+    task, budget = trial.task, trial.budget
+    metric = task.metric
+    views = {view.name: view.of(result.test) for view in metric.views if result.test is not None}
+    return {
+        "cell": found.label,
+        "id": printed_id(chosen.graph.id),
+        "task": task.name,
+        "metric": metric.name,
+        "unit": metric.unit,
+        "higher_is_better": metric.higher_is_better,
+        "checksum": task.checksum,
+        "setting": asdict(trial.setting),
+        "most_steps": budget.steps,
+        "epoch_steps": budget.epoch_steps,
+        "seed": None if again else seed,
+        "trial_seed": again.seed if again else trial.seed_of(chosen.graph.id, seed),
+        "state": result.state,
+        "reason": result.reason,
+        "validation": result.validation,
+        "validation_se": result.validation_se,
+        "test": result.test,
+        "test_se": result.test_se,
+        "test_in_other_units": views,
+        "other_metrics": [asdict(other) for other in result.others],
+        "constant_baseline": task.constant_baseline(),
+        "best_step": result.best_step,
+        "steps": result.steps,
+        "seconds": result.seconds,
+        "units": result.units,
+        "parameters": result.parameters,
+        "curve": [asdict(point) for point in result.curve],
+        "repeats_the_run": None if again is None or again.changed else again.is_repeated(result),
+    }
 
 
 def _of_run(

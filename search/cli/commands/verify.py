@@ -1,6 +1,5 @@
 """`gatesearch verify`: check that a stored run or comparison follows from its seeds, profile and trials."""
 
-import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from results.store.store import Store
 from search.cli import run_argument
+from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.streams import reserved_output
 from search.compare.archive import unpacked
@@ -80,7 +80,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], as_json: b
         for check in checks or _of_run(run, count, seed, trusted, console):
             show(check)
         if as_json:
-            click.echo(json.dumps([asdict(check) for check in found], indent=2), file=reserved)
+            print_json([asdict(check) for check in found], reserved)
     return 1 if any(check.ok is False for check in found) else 0
 
 

@@ -58,6 +58,8 @@ def test_each_cell_gets_a_line_in_order_and_known_ones_are_answered_from_the_sto
     assert empty["error"].startswith("the object has no formula")
     assert (proposed["known"], lstm["known"], same["known"]) == (False, True, True)
     assert same == proposed | {"known": True}
+    log = (Path("runs") / "told" / "run.log").read_text().splitlines()
+    assert [line.partition(" ")[2] for line in log[1:]] == first.out.splitlines()
     assert (proposed["rung"], proposed["scores"]) == (None, [])
     assert (lstm["name"], lstm["ending"]) == ("lstm", "complete")
     for answer in (proposed, lstm):
