@@ -71,9 +71,16 @@ def describe_workers(workers: int, address: str | None) -> str:
 
 def warn_without_machine_code(console: Console, address: str | None = None) -> None:
     """Warn if cells run in plain PyTorch on this machine, and say why; a cluster's nodes may be other machines."""
+    line = _without_machine_code(address)
+    if line:
+        warn(console, line)
+
+
+def _without_machine_code(address: str | None) -> str:
     missing = missing_for_machine_code()
-    if missing is not None and address is None:
-        warn(console, f"no machine code of cells: {missing}; they run in plain PyTorch, many times slower")
+    if missing is None or address is not None:
+        return ""
+    return f"no machine code of cells: {missing}; they run in plain PyTorch, many times slower"
 
 
 class Verbosity(StrEnum):
@@ -179,6 +186,12 @@ class RunView(RunObserver):
         """Print a warning."""
         self._write(f"warning: {text}")
         warn(self.console, text)
+
+    def warn_without_machine_code(self) -> None:
+        """Warn as the function of this name does, and write it to the log."""
+        line = _without_machine_code(self.address)
+        if line:
+            self.warn(line)
 
     def show_table(self, run: OpenRun) -> None:
         """Print the top of the leaderboard, and keep the verdict for the end."""

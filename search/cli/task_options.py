@@ -18,6 +18,14 @@ option = click.option(
 )
 
 
+moved_data_option = click.option(
+    "--data",
+    multiple=True,
+    metavar="TASK=PATH",
+    help="Where the data of a task are now, if they were moved since the run began.",
+)
+
+
 def task_options(given: Iterable[str], data: str | None) -> dict[str, Scalar]:
     """Return the options of a task by name. A value is read as in a profile, and is a text if it is nothing else there.
 

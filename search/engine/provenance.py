@@ -5,7 +5,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from results.publication.consistency import Check
@@ -19,6 +19,7 @@ from search.profiles.sections import Profile
 from search.training.model import units_for
 from search.training.settings import Setting
 from search.workers.environment import changes, own_environment
+from tasks.errors import TaskError
 from tasks.task import Split, Task
 
 _SIZES = """
@@ -110,7 +111,22 @@ def check_moved(store: Store, tasks: Mapping[str, Task], data: Collection[str]) 
             )
 
 
-def missing_data(profile: Profile) -> str | None:
+def load_stored(profile: Profile, load: Callable[[Profile], Mapping[str, Task]]) -> Mapping[str, Task]:
+    """Load the tasks of a run's profile; where the data are not there any more, the error says how to name them anew.
+
+    Raises:
+        TaskError: the data of a task cannot be loaded.
+    """
+    try:
+        return load(profile)
+    except TaskError as error:
+        gone = _missing_data(profile)
+        if gone is None:
+            raise
+        raise TaskError(f"{error}; if the data were moved, add --data {gone}=PATH with their new place") from error
+
+
+def _missing_data(profile: Profile) -> str | None:
     """Return the name of the first task of a profile whose data are not where the profile says, or None."""
     for name, section in profile.tasks.items():
         place = section.options.get("data")

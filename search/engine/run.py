@@ -5,7 +5,6 @@ the confirmation, writes the leaderboard, and marks the run as finished. A `RunO
 """
 
 import os
-import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -14,7 +13,6 @@ from pathlib import Path
 
 from results.store.errors import ResultsError
 from results.store.queries import check_setting_keys
-from results.store.runs import name_for_commands
 from results.store.store import FILE, Store
 from results.store.words import OUTSIDE
 from results.tables.files import write_tables
@@ -34,8 +32,8 @@ from search.engine.provenance import (
     check_sizes,
     constants,
     edited_profile,
+    load_stored,
     mark_resumed,
-    missing_data,
     provenance,
 )
 from search.engine.trust import check_trusted
@@ -47,7 +45,6 @@ from search.strategies.proposal import Outcome
 from search.strategies.registry import check_searches
 from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor, make_executor
-from tasks.errors import TaskError
 from tasks.task import Task
 
 TABLE_SECONDS, TABLE_SHARE = 5.0, 0.05
@@ -132,16 +129,7 @@ def checked_tasks(store: Store, profile: Profile, trusted: Collection[str], load
     """
     check_trusted(store.name, profile, trusted)
     check_setting_keys(store)
-    try:
-        tasks = load(profile)
-    except TaskError as error:
-        gone = missing_data(profile)
-        if gone is None:
-            raise
-        raise TaskError(
-            f"{error}; if the data were moved, say where they are: gatesearch search "
-            f"{shlex.quote(name_for_commands(store))} --resume --data {gone}=PATH"
-        ) from error
+    tasks = load_stored(profile, load)
     check_metrics(store, tasks)
     check_sizes(store, tasks)
     return tasks
@@ -260,6 +248,7 @@ def retrain_finalists(
     cells: int | None = None,
     repeats: int | None = None,
     demand: Demand | None = None,
+    data: Mapping[str, str] | None = None,
     trusted: Collection[str] = (),
     load: TaskLoader = load_tasks,
     executor: Executor | None = None,
@@ -274,6 +263,7 @@ def retrain_finalists(
         cells: number of found cells; the profile's if None.
         repeats: seeds per task; if None the profile's, or as many as were trained before.
         demand: cells, tasks and seeds to confirm. With it, the first round is left as it is.
+        data: where the data of tasks are now, if they were moved.
         trusted: import paths of the run's own tasks that may be imported.
         load: loads the tasks.
         executor: trains the trials, as in `run_search`.
@@ -286,14 +276,14 @@ def retrain_finalists(
 
     Raises:
         SearchError: the GRU has no result on a ranked task, a path is not trusted, or the demand names a cell or task
-            that cannot be confirmed.
+            that cannot be confirmed; or moved data are not those of the run.
         StoreError: there is no run in the folder, another process drives it, or its store cannot be read or written.
         TaskError: the data of a task cannot be loaded.
         KeyboardInterrupt: the retraining was interrupted; calling this again continues it.
     """
     observer = observer or RunObserver()
     with Store.open(folder, readonly=True) as reader:
-        profile = profile_of(reader)
+        own = profile = moved_data(profile_of(reader), data or {})
         check_trusted(reader.name, profile, trusted)
         wanted = profile.finalists
         section = FinalistsSection(
@@ -306,7 +296,8 @@ def retrain_finalists(
         choose_finalists(profile, reader)
         if demand is not None:
             declaration(profile, reader, {}, demand)
-        tasks = load(profile)
+        tasks = load_stored(profile, load)
+        check_moved(reader, tasks, data or {})
         check_metrics(reader, tasks)
         check_sizes(reader, tasks)
     with (
@@ -314,6 +305,8 @@ def retrain_finalists(
         Store.open(folder) as store,
         store.lock(),
     ):
+        if data:
+            store.replace_profile(own.to_toml())
         run, progress = OpenRun(store, profile, tasks, started), Progress()
         for line in mark_resumed(store, tasks):
             observer.on_difference(line)

@@ -15,10 +15,10 @@ from search.cli.running import (
     terminable,
     verbosity_of,
     verbosity_options,
-    warn_without_machine_code,
     worker_count,
 )
 from search.cli.streams import optional_output
+from search.cli.task_options import data_paths, moved_data_option
 from search.core.errors import SearchError
 from search.engine.confirmation import Demand, confirmation_seconds, planned_declaration
 from search.engine.finalists import choose_finalists, finalists_seconds
@@ -65,6 +65,7 @@ Examples:
     metavar="TASK",
     help="Confirm on this task only; or, as MODULE:CLASS, a task of the run that may be imported.",
 )
+@moved_data_option
 @verbosity_options
 def finalists(
     run: str,
@@ -74,6 +75,7 @@ def finalists(
     address: str | None,
     contenders: tuple[str, ...],
     tasks: tuple[str, ...],
+    data: tuple[str, ...],
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -106,6 +108,7 @@ def finalists(
             cells=cells,
             repeats=None if demand is not None else repeats,
             demand=demand,
+            data=data_paths(data),
             trusted=tuple(task for task in tasks if ":" in task),
             load=view.load,
             workers=count,
@@ -137,7 +140,7 @@ class FinalistsView(RunView):
         if declared is not None:
             self._announce(run, declared)
         if not store.simulated:
-            warn_without_machine_code(self.console, self.address)
+            self.warn_without_machine_code()
         self.start(())
 
     def _announce(self, run: OpenRun, declared: Confirming) -> None:

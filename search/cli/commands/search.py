@@ -30,7 +30,6 @@ from search.cli.running import (
     terminable,
     verbosity_of,
     verbosity_options,
-    warn_without_machine_code,
     worker_count,
 )
 from search.cli.streams import optional_output
@@ -205,7 +204,7 @@ class SearchView(RunView):
         self.start((MEMORIZATION, *profile.visited))
 
     def _announce_cost(self, run: OpenRun) -> None:
-        warn_without_machine_code(self.console, self.address)
+        self.warn_without_machine_code()
         self.wait_for("estimating the time, from some training steps of the GRU")
         cost = estimate(run.profile, run.tasks)
         if self.address is not None:

@@ -1,8 +1,9 @@
 """`gatesearch verify`: check that a stored run or comparison follows from its seeds, profile and trials."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,13 +20,15 @@ from search.cli import run_argument
 from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.streams import reserved_output
+from search.cli.task_options import data_paths, moved_data_option
 from search.compare.archive import unpacked
 from search.compare.confirmation import FOLDER as CONFIRMATION
 from search.compare.plan import base_profile
 from search.compare.verification import confirmation_jobs, is_comparison, plan_of, verified
-from search.engine.provenance import data_check
+from search.engine.provenance import data_check, load_stored
 from search.engine.trust import check_trusted
 from search.engine.verification import Replay, replay, retrain_sample
+from search.profiles.changes import moved_data
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from tasks.task import Task
@@ -51,8 +54,9 @@ NAME_WIDTH = 22
 @click.option(
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the run."
 )
+@moved_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as a JSON list of objects.")
-def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], as_json: bool) -> int:
+def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], data: tuple[str, ...], as_json: bool) -> int:
     """Check that RUN follows from its seed, its profile and its trials.
 
     The checks: the store is sound; the id of each cell is the hash of its graph; each found cell descends from a given
@@ -65,6 +69,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], as_json: b
     """
     console = Console(emoji=False, stderr=as_json)
     found: list[Check] = []
+    moved = data_paths(data)
 
     def show(check: Check) -> None:
         found.append(check)
@@ -76,15 +81,17 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], as_json: b
 
     with reserved_output() if as_json else nullcontext() as reserved:  # a user's task may print
         folder = run_folder(run)
-        checks = _of_comparison(folder, count, seed, trusted, console) if is_comparison(folder) else None
-        for check in checks or _of_run(run, count, seed, trusted, console):
+        checks = _of_comparison(folder, count, seed, trusted, moved, console) if is_comparison(folder) else None
+        for check in checks or _of_run(run, count, seed, trusted, moved, console):
             show(check)
         if as_json:
             print_json([asdict(check) for check in found], reserved)
     return 1 if any(check.ok is False for check in found) else 0
 
 
-def _of_run(run: str, count: int, seed: int, trusted: tuple[str, ...], console: Console) -> Iterator[Check]:
+def _of_run(
+    run: str, count: int, seed: int, trusted: tuple[str, ...], moved: Mapping[str, str], console: Console
+) -> Iterator[Check]:
     """Check a run; `count` of its trials are retrained."""
     with open_run(run) as store:
         begin_snapshot(store)
@@ -96,7 +103,7 @@ def _of_run(run: str, count: int, seed: int, trusted: tuple[str, ...], console: 
             yield check
         if False in sound[:2]:
             return  # a store with damaged rows or ids cannot be replayed
-        tasks = load_tasks(profile, console)
+        tasks = _load(moved_data(profile, moved), console)
         yield data_check(store, tasks)
         again = _replayed(store, profile, tasks, console)
         yield again.check
@@ -108,12 +115,14 @@ def _of_run(run: str, count: int, seed: int, trusted: tuple[str, ...], console: 
             yield Check("retrain", None, "no trial is retrained, since the replay named none")
 
 
-def _of_comparison(folder: Path, count: int, seed: int, trusted: tuple[str, ...], console: Console) -> Iterator[Check]:
+def _of_comparison(
+    folder: Path, count: int, seed: int, trusted: tuple[str, ...], moved: Mapping[str, str], console: Console
+) -> Iterator[Check]:
     """Check a comparison; if all is well, retrain `count` of its trials on fresh seeds."""
     plan = plan_of(folder)
     profile = base_profile(plan)
     check_trusted(folder.name, profile, trusted)
-    tasks = load_tasks(profile, console)
+    tasks = _load(moved_data(profile, moved), console)
     sound = True
     with unpacked(folder) as whole:
         for check in verified(whole, plan, tasks, folder):
@@ -125,7 +134,11 @@ def _of_comparison(folder: Path, count: int, seed: int, trusted: tuple[str, ...]
             yield from retrain_sample(store, tasks, confirmation_jobs(store, plan), count, seed)
 
 
-def _replayed(store: Store, profile: Profile, tasks: dict[str, Task], console: Console) -> Replay:
+def _load(profile: Profile, console: Console) -> Mapping[str, Task]:
+    return load_stored(profile, partial(load_tasks, console=console))
+
+
+def _replayed(store: Store, profile: Profile, tasks: Mapping[str, Task], console: Console) -> Replay:
     """Replay the search, with a progress bar on a terminal."""
     if not console.is_terminal:
         return replay(store, profile, tasks)

@@ -44,7 +44,7 @@ def test_data_are_found_from_another_folder_and_where_they_were_moved(
     (here / "texts").rename(here / "new")
     gone = gatesearch("search", "moved", "--resume", "--workers", "0")
     assert (gone.status, gone.err.count("\n")) == (2, 1)
-    assert "say where they are: gatesearch search moved --resume --data language=PATH" in gone.err
+    assert "if the data were moved, add --data language=PATH with their new place" in gone.err
     write_texts(here / "others", "a cat\n")
     before = (here / "runs" / "moved" / "profile.toml").read_text()
     other = gatesearch("search", "moved", "--resume", "--workers", "0", "--data", "language=../others")
@@ -54,6 +54,26 @@ def test_data_are_found_from_another_folder_and_where_they_were_moved(
     wrong = gatesearch("search", "moved", "--resume", "--data", "xml=../new")
     assert (wrong.status, "those are language" in wrong.err) == (2, True)
     assert gatesearch("search", "moved", "--resume", "--workers", "0", "--data", f"language={here / 'new'}").status == 0
+    assert f'data = "{here / "new"}"' in (here / "runs" / "moved" / "profile.toml").read_text()
+    assert gatesearch("verify", "moved").status == 0
+
+
+def test_a_run_of_moved_data_is_verified_and_its_finalists_are_retrained(here: Path, gatesearch: Gatesearch) -> None:
+    write_texts(here / "texts")
+    assert search("moved", "--profile", "words.toml", "--proposals", "1", "--data", "language=texts") == 0
+    (here / "texts").rename(here / "new")
+    for command in (["verify", "moved"], ["finalists", "moved", "--workers", "0"]):
+        lost = gatesearch(*command)
+        assert (lost.status, lost.err.count("\n")) == (2, 1)
+        assert "if the data were moved, add --data language=PATH with their new place" in lost.err
+    write_texts(here / "others", "a cat\n")
+    other = gatesearch("verify", "moved", "--data", "language=others")
+    assert other.status == 1
+    assert "the data of language differ from those that the run trained on" in other.out
+    refused = gatesearch("finalists", "moved", "--workers", "0", "--data", "language=others")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert gatesearch("verify", "moved", "--data", "language=new").status == 0
+    assert gatesearch("finalists", "moved", "--workers", "0", "--repeats", "3", "--data", "language=new").status == 0
     assert f'data = "{here / "new"}"' in (here / "runs" / "moved" / "profile.toml").read_text()
     assert gatesearch("verify", "moved").status == 0
 
