@@ -72,6 +72,11 @@ class RunEvidence:
 
     def figures(self, pairs: Sequence[Pair]) -> list[Figure]:
         """Return the figures of pairs of cell ids, corrected as one family; pairs without results are left out."""
+        known = self.figures_by_pair(pairs)
+        return [known[pair] for pair in pairs if pair in known]
+
+    def figures_by_pair(self, pairs: Sequence[Pair]) -> dict[Pair, Figure]:
+        """Return the figures of pairs of cell ids, corrected as one family, for each pair that has results."""
         shown = {pair: values for pair in pairs if (values := self._both(*pair)) is not None}
         relative = {pair: self._relative(pair[0], *values) for pair, values in shown.items()}
         tests = [paired(differences) for differences in relative.values()]
@@ -92,8 +97,8 @@ class RunEvidence:
                 shown.items(), relative.values(), tests, adjusted, even, margins, strict=True
             )
         }
-        found = (known.get(pair) or self._estimate(*pair) for pair in pairs)
-        return [figure for figure in found if figure is not None]
+        found = {pair: known.get(pair) or self._estimate(*pair) for pair in pairs}
+        return {pair: figure for pair, figure in found.items() if figure is not None}
 
     def contenders(self) -> dict[str, list[Figure]]:
         """Return the figures of each contender that had a look on every ranked task, by its id."""

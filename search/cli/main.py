@@ -55,6 +55,7 @@ COMMANDS = {
     "runs": "List the runs: state, progress, best cell, size.",
     "compare-runs": "Put two runs side by side: cells, trials, differences.",
     "leaderboard": "Print the ranked table of a run.",
+    "pairs": "Test pairs of cells on the seeds that they were retrained on.",
     "publish": "Package a finished run in a folder.",
     "report": "Write an HTML page on a run: table, drawings, charts.",
     "show": "Show a cell: formula, parameters, diagram, lineage.",
