@@ -27,6 +27,7 @@ from search.bench.jax import has_jax, jax_step
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule, propose
+from search.cells.text import counted
 from search.kernels.dropout import Masks
 from search.kernels.eager import run_eager
 from search.kernels.plan.plan import Level, plan_of
@@ -98,7 +99,7 @@ def compare_mutants(count: int, shape: Shape, repeats: int) -> list[Timing]:
         rows += compare_cells({"mutant": graph}, shape, ["reference"], repeats)
     ours, theirs = (statistics.median(values) for values in zip(*((r.ours_ms, r.peer_ms) for r in rows), strict=True))
     backends = "/".join(sorted({row.backend for row in rows}))
-    row = _timing(f"{count} mutants", shape, ours, "reference", theirs, backends)
+    row = _timing(counted(count, "mutant"), shape, ours, "reference", theirs, backends)
     return [Timing(**vars(row) | {"ratio": statistics.median(r.ratio for r in rows)})]
 
 

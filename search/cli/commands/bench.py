@@ -290,8 +290,8 @@ def _confirm(profile: Profile, runs: int, effect: float, seed: int, as_json: boo
     )
 
 
-def _milliseconds(value: float) -> str:
-    """Return a time in at most six characters, so that a slow first step widens no table."""
+def _short(value: float) -> str:
+    """Return a time or a ratio in few characters, so that a slow first step widens no table."""
     return f"{value:.2f}" if value < 100.0 else f"{value:.0f}"
 
 
@@ -300,6 +300,6 @@ def _table(rows: list[Timing]) -> Table:
     for heading in ("cell", "units", "cell ms", "peer", "peer ms", "ratio", "backend"):
         table.add_column(heading, justify="left" if heading in ("cell", "peer", "backend") else "right", no_wrap=True)
     for row in rows:
-        figures = (_milliseconds(row.ours_ms), row.peer, _milliseconds(row.peer_ms), f"{row.ratio:.2f}", row.backend)
+        figures = (_short(row.ours_ms), row.peer, _short(row.peer_ms), _short(row.ratio), row.backend)
         table.add_row(row.cell, str(row.units), *figures)
     return table
