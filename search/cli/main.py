@@ -53,6 +53,7 @@ COMMANDS = {
     "finalists": "Retrain the best cells of a run on fresh seeds.",
     "findings": "Test the study's conclusions on the data of a run.",
     "runs": "List the runs: state, progress, best cell, size.",
+    "dashboard": "Show all runs in the browser while they run.",
     "leaderboard": "Print the ranked table of a run.",
     "publish": "Package a finished run in a folder.",
     "report": "Write an HTML page on a run: table, drawings, charts.",
