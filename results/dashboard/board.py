@@ -26,7 +26,7 @@ class Board:
 
     signature: Signature
     made: float  # seconds since 1970
-    seconds: float  # that it took
+    seconds: float  # of the processor that it took
     best: Best | None = None
     html: str | None = None
     error: str | None = None  # why it cannot be made

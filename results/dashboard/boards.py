@@ -21,8 +21,8 @@ from results.tables.leaderboard import leaderboard
 WANTED_SECONDS = 60.0
 """Time after which a board that no page asks for is no longer made."""
 
-SHARE = 20
-"""After a board, its run is left alone for this many times the seconds that it took."""
+SHARE = 20.0
+"""After a board, its run is left alone for this many times the processor's seconds that it took."""
 
 LEAST_SECONDS = 4.0
 """Shortest time between two boards of a run."""
@@ -104,12 +104,12 @@ class Boards:
 
     def _made(self, name: str, page: bool) -> Board:
         folder = self.folder / name
-        seen, made, began = signature(folder), time.time(), time.perf_counter()
+        seen, made, began = signature(folder), time.time(), time.thread_time()
         try:
             best, html = read_untouched(folder, self._page if page else self._best)
         except Exception as error:  # a store of unknown origin may hold anything, and other runs stand beside it
-            return Board(seen, made, time.perf_counter() - began, error=error_line(folder, error))
-        return Board(seen, made, time.perf_counter() - began, best, html)
+            return Board(seen, made, time.thread_time() - began, error=error_line(folder, error))
+        return Board(seen, made, time.thread_time() - began, best, html)
 
     def _best(self, store: Store) -> tuple[Best | None, str | None]:
         return best_of(leaderboard(store, self._ranked(store), display=False)), None

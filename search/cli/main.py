@@ -212,9 +212,10 @@ def main() -> None:
         status = status or READER_GONE
     except OutputError as error:
         status = status or _fail(str(error))
-    if "ray" in sys.modules:
+    if {"ray", "waitress"} & sys.modules.keys():
         # Everything is written, and all worker processes have ended. Ray's exit handlers take another second, may crash
-        # if Ray was interrupted during its start, and wait for a cluster that is gone.
+        # if Ray was interrupted during its start, and wait for a cluster that is gone. Nobody waits for a page that the
+        # dashboard's threads are making.
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)

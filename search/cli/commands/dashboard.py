@@ -18,7 +18,7 @@ Examples:
   gatesearch dashboard --open --port 9000
 """
 
-_NICENESS = 10
+_NICENESS = 5
 """By how much a search on the same machine goes before the dashboard."""
 
 
