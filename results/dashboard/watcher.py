@@ -61,7 +61,7 @@ class Line:
     @property
     def state(self) -> str:
         """State of the run in a word."""
-        return "gone" if self.is_gone else "damaged" if self.overview.error is not None else str(self.overview.state)
+        return "gone" if self.is_gone else str(self.overview.state)
 
     @property
     def share(self) -> float | None:

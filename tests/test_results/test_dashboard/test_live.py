@@ -94,9 +94,9 @@ def test_a_run_that_comes_is_damaged_or_goes_is_one_line_and_the_others_stay(
     assert '<a href="/runs/other">' in asker.ask("/parts/runs").text
     whole = (runs / "other" / "run.sqlite").read_bytes()
     (runs / "other" / "run.sqlite").write_bytes(whole[: len(whole) // 2])
-    said = asker.wait("/parts/runs", lambda answer: "damaged" in answer.text).text
+    said = asker.wait("/parts/runs", lambda answer: "unreadable" in answer.text).text
     assert "run.sqlite: " in said
-    assert "damaged" in asker.ask("/runs/other/status").text
+    assert "unreadable" in asker.ask("/runs/other/status").text
     assert asker.ask("/runs/other/board").status == 200
     shutil.rmtree(runs / "other")
     assert "it was deleted, renamed or moved" in asker.ask("/parts/runs").text
