@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By
 
 from results.store.runs import run_folder
 
-PROPOSALS = 400
+PROPOSALS = 4000
 """So many that the search still runs when all is looked at; it is stopped then."""
 
 
@@ -38,7 +38,7 @@ def main() -> None:
             shutil.copytree(source, runs / name)
         environment = os.environ | {"GATESEARCH_RUNS": temporary}
         smoke = Path(__file__).with_name("smoke.toml")
-        search = ("search", "live", "--profile", str(smoke), "--simulate", "--delays", "0.3", "--workers", "2", "-q")
+        search = ("search", "live", "--profile", str(smoke), "--simulate", "--delays", "1", "--workers", "0", "-q")
         driver = start()
         try:
             started.append(process(*search, "--proposals", str(PROPOSALS), env=environment))
@@ -52,7 +52,9 @@ def main() -> None:
             shots(driver, folder, "run")
             fetched = driver.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
             assert all(name.startswith((address, "data:")) for name in fetched), fetched
-            problems = [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"]
+            # The lines of single seeds are empty until cells are retrained, which Vega remarks on.
+            said = [entry for entry in driver.get_log("browser") if "Infinite extent for field" not in entry["message"]]
+            problems = [entry for entry in said if entry["level"] != "INFO"]
             assert not problems, problems
             started[1].send_signal(signal.SIGINT)
             assert started[1].wait(60) == 130
@@ -69,6 +71,7 @@ def main() -> None:
 def check_runs(driver: webdriver.Chrome, address: str, runs: Path) -> None:
     """The page of all runs follows the search; order, search and the page itself stay; a damaged run is one line."""
     driver.get(address)
+    wait("the table", lambda: shown(driver, "table[data-sortable]"))
     wait("the search is listed as running", lambda: "running, simulated" in column(driver, "state"))
     driver.execute_script("window.sameness = 'same'")
     names = [button.text for button in driver.find_elements(By.CSS_SELECTOR, "#table th button")]
