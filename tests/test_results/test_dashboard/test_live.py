@@ -49,7 +49,7 @@ def test_a_run_that_goes_on_is_shown_within_a_refresh(asker: Asker, started: Pat
         assert 'data-cell="' + "2" * 16 in first.text
         add_found(store, 3)
         store.record(None, [make_trial("3" * 16, setting=5, state="diverged", reason="the loss is not finite")])
-        assert "1 trials diverged or failed, most often: " in asker.ask("/runs/live/status").text
+        assert "1 trial diverged or failed, most often: " in asker.ask("/runs/live/status").text
         asker.wait("/runs/live/board", lambda answer: "g33333333" in answer.text)
 
 
