@@ -9,7 +9,6 @@ name among those that are known.
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterable
 from os import environ
 
 from werkzeug.exceptions import HTTPException, NotFound
@@ -66,10 +65,11 @@ class Application:
         self._ranked = ranked
         self._hosts = {f"{name}:{port}" for name in NAMES} | (set(NAMES) if port == 80 else set())
 
-    def __call__(self, environment: dict[str, object], start: Callable[..., object]) -> Iterable[bytes]:
-        response = self._response(Request(environment))
+    @Request.application
+    def __call__(self, request: Request) -> Response:
+        response = self._response(request)
         response.headers.update(HEADERS)
-        return response(environment, start)
+        return response
 
     def _response(self, request: Request) -> Response:
         host = request.headers.get("Host", "")

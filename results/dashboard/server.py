@@ -36,10 +36,11 @@ class Dashboard:
         listening = _listening(port)
         self.port = int(listening.getsockname()[1])
         self.address = f"http://{ADDRESS}:{self.port}/"
+        self._closing = False
         self._application = Application(ranked, self.port)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page with many parts is no reason to warn
         self._server = create_server(self._application, sockets=[listening], threads=THREADS, ident=None)
-        self._thread = threading.Thread(target=self._server.run, name="dashboard", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="dashboard", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -48,8 +49,16 @@ class Dashboard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing = True
         self._application.boards.stop()
         self._server.close()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run()
+        except (OSError, ValueError):  # it waits for sockets that were closed under it
+            if not self._closing:
+                raise
 
 
 def _listening(port: int | None) -> socket.socket:
