@@ -9,7 +9,9 @@ name among those that are known.
 import json
 import sys
 import traceback
+from collections.abc import Iterable
 from os import environ
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import Map, Rule
@@ -19,6 +21,9 @@ from results.dashboard.boards import Boards, Ranked
 from results.dashboard.cells import cell_details
 from results.dashboard.pages import board_part, message_page, run_page, runs_page, runs_part, static_files, status_part
 from results.dashboard.watcher import Line, Watcher, error_line
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
 
 METHODS = ("GET", "HEAD")
 NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -65,11 +70,10 @@ class Application:
         self._ranked = ranked
         self._hosts = {f"{name}:{port}" for name in NAMES} | (set(NAMES) if port == 80 else set())
 
-    @Request.application
-    def __call__(self, request: Request) -> Response:
-        response = self._response(request)
+    def __call__(self, environment: dict[str, Any], start: "StartResponse") -> Iterable[bytes]:
+        response = self._response(Request(environment))
         response.headers.update(HEADERS)
-        return response
+        return response(environment, start)
 
     def _response(self, request: Request) -> Response:
         host = request.headers.get("Host", "")

@@ -17,7 +17,7 @@ START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [START]
-    monkeypatch.setattr(watcher.time, "time", lambda: now[0])
+    monkeypatch.setattr("results.dashboard.watcher.time.time", lambda: now[0])
     return now
 
 
