@@ -22,7 +22,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Board:
-    """What a run's store said when it had a signature; `html` is None if no page of the run was open."""
+    """Board of a run, made when its store had a signature; `html` is None if no page of the run was open."""
 
     signature: Signature
     made: float  # seconds since 1970

@@ -1,4 +1,4 @@
-"""What the page of all runs shows of each: its overview, when it was driven, its speed, and why trials failed.
+"""Lines of the page of all runs: the overview of each run, when it was driven, its speed, and why trials failed.
 
 A store is read only after it has changed, so that a look at runs that stand still costs a look at their files.
 """
@@ -30,12 +30,12 @@ SPEED_SECONDS, LEAST_SECONDS = 600.0, 60.0
 
 
 MOST_CHARACTERS = 300
-"""Longest description of an error that is not one of ours."""
+"""Longest description of an error that gatesearch does not know."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a store says of when the run was driven and of its failures; times in seconds since 1970."""
+    """Facts of a store: when the run was driven, and its failures; times in seconds since 1970."""
 
     finished: bool = False
     began: float | None = None  # started or last resumed

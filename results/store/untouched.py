@@ -27,7 +27,7 @@ class Signature(NamedTuple):
 
     @property
     def is_logged(self) -> bool:
-        """Whether the log has content."""
+        """True if the log has content."""
         return self.log[0] > 0
 
 

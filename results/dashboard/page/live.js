@@ -134,7 +134,7 @@ async function ask(known) {
   const answer = await fetch(known.url, { cache: "no-store", headers: known.tag ? { "If-None-Match": known.tag } : {} });
   if (answer.status === 304) return;
   const text = await answer.text();
-  if (!answer.headers.get("Content-Type")?.startsWith("text/html")) throw new TypeError(text); // no page of ours
+  if (!answer.headers.get("Content-Type")?.startsWith("text/html")) throw new TypeError(text); // another server answers
   renew(known, text);
   known.tag = answer.headers.get("ETag") ?? "";
 }
