@@ -15,14 +15,14 @@ test: $(VENV)/.ready
 	$(BIN)/pytest -n 2 $(FAST)
 
 # The tests for every save, in less than a minute. They leave out what `make test` leaves out, whole command lines and
-# searches, kernels, workers, benchmarks, exported modules, the report, the documentation, published runs, the fuzzer,
-# Ray, and the longest modules of the rest.
+# searches, kernels, workers, benchmarks, exported modules, the report, the dashboard, the documentation, published
+# runs, the fuzzer, Ray, and the longest modules of the rest.
 quick: $(VENV)/.ready
 	$(BIN)/pytest -n 2 -m "not slow and not exact and not ray" $(addprefix tests/,$(QUICK)) $(addprefix --ignore=tests/,$(NOT_QUICK))
 
 QUICK := test_tasks test_results test_search
 NOT_QUICK := $(addprefix test_search/test_,cli engine kernels workers bench cells/test_export cells/test_mutation.py) \
-	test_search/test_training/test_stepper.py test_results/test_report test_tasks/test_chorales.py
+	test_search/test_training/test_stepper.py test_results/test_dashboard test_results/test_report test_tasks/test_chorales.py
 
 # Lint, format, types and import rules.
 check: $(VENV)/.ready

@@ -308,4 +308,5 @@ def main() -> None:
     print(f"browser: {charts} charts drawn, nothing fetched, no complaint, every control works")
 
 
-main()
+if __name__ == "__main__":
+    main()

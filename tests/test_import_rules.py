@@ -35,7 +35,10 @@ LAYERS = {
         *(("cells", "core"), ("kernels",), ("training",), ("workers",), ("profiles",), ("strategies",)),
         *(("allocations",), ("engine",), ("bench",), ("compare",), ("cli",)),
     ),
-    RESULTS: (("store",), ("scores",), ("tables",), ("trackers",), ("publication", "report"), ("findings", "run")),
+    RESULTS: (
+        *(("store",), ("scores",), ("tables",), ("trackers",), ("publication", "report"), ("dashboard",)),
+        ("findings", "run"),
+    ),
 }
 """Layers from the lowest to the highest. Members of a layer import nothing from each other."""
 

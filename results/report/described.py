@@ -1,6 +1,7 @@
 """Cells in words: label, formula, and what a cell differs in from a named one or where it was published."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from results.store.store import Store
 from results.tables.leaderboard import displayed
@@ -43,8 +44,12 @@ def described(store: Store, cell: str, name: str | None) -> Described:
     return Described(cell, label, text, publication=f"{published.title}. {full_citation(published.reference)}")
 
 
+@lru_cache(maxsize=4096)
 def _difference(formula: str) -> str:
-    """Return the difference from the nearest named cell; empty if this version cannot read the formula."""
+    """Return the difference from the nearest named cell; empty if this version cannot read the formula.
+
+    It is cached, since a page that is renewed while a search runs shows mostly the same cells.
+    """
     try:
         return difference_of(parse_formula(formula))
     except CellError:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from results.report.colours import COLOURS, GRU_COLOUR
+from results.report.curve_plots import DETAIL_DATA, POINTER_DATA, detail_chart
 from results.report.curves import curves_of, mean_curves
 from results.report.described import Described
 from results.scores.estimates import GRU
@@ -34,7 +36,8 @@ def details(store: Store, picks: pd.DataFrame, cells: Sequence[Described], tasks
     Returns:
         `gru`, the GRU's whole id; `tasks` with the words of their metrics; `cells` by whole id, each with its label,
         formula, lines about it, command, drawing (SVG, null if this version cannot read the formula), and curves by
-        task: steps and means of the validation metric.
+        task: steps and means of the validation metric; `chart`, the curves' chart without data, `data`, the names of
+        its data, and the colours of its lines.
     """
     found: dict[str, dict[str, Any]] = {
         cell.id: {
@@ -54,7 +57,8 @@ def details(store: Store, picks: pd.DataFrame, cells: Sequence[Described], tasks
             if cell in found:
                 values = [float(f"{value:.{_DIGITS}g}") for value in part["validation"]]
                 found[str(cell)]["curves"][task] = [[int(step) for step in part["step"]], values]
-    return {"gru": GRU, "tasks": metrics, "cells": found}
+    chart = {"chart": detail_chart(), "data": [DETAIL_DATA, POINTER_DATA]}
+    return {"gru": GRU, "tasks": metrics, "cells": found, "colours": COLOURS[:2], "gruColour": GRU_COLOUR} | chart
 
 
 def export_command(store: Store, cell: str) -> str:

@@ -23,7 +23,7 @@ from markupsafe import Markup
 from results.report import curve_plots, plots
 from results.report.changes import MOST_CHANGES, Change, changes, mutation_kinds
 from results.report.chart_parts import Spec, script_safe
-from results.report.colours import COLOURS, GRU_COLOUR, dark_style
+from results.report.colours import dark_style
 from results.report.curves import curves_of, difference_curves, mean_curves
 from results.report.described import Described, described
 from results.report.details import MOST_DETAILS, details, drawing_of, packed
@@ -60,7 +60,7 @@ SHOWN, WITH_CURVES = 5, 3
 FEW_ROWS, MOST_REASONS, MOST_MOTIFS, MOST_DIFFERENCES = 25, 15, 20, 24
 """Rows that the table shows at first; reasons, motifs and edits, and tested differences that are listed."""
 
-SCRIPTS = ("table.js", "charts.js", "details.js")
+SCRIPTS = ("table.js", "charts.js", "details.js", "page.js")
 """Scripts of the page, in order."""
 
 VEGA_LITE = "6.4"
@@ -100,7 +100,7 @@ def report(
         ResultsError: as `results.tables.leaderboard.leaderboard`.
         StoreError: the store cannot be read.
     """
-    return _Page(store, tasks, gradients).html(made, refresh)
+    return Page(store, tasks, gradients).html(made, refresh)
 
 
 def write_report(store: Store, tasks: Sequence[str], path: Path, **options: Any) -> None:
@@ -121,10 +121,15 @@ def proposes(store: Store) -> bool:
     return planned != 0 or funnel(store).proposals > 0
 
 
-class _Page:
-    def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]]) -> None:
+class Page:
+    """Page of a run: the values of its template, by part, for pages that show some of the parts.
+
+    A part adds its charts to `specs`. The arguments and errors are those of `report`.
+    """
+
+    def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]] = ()) -> None:
         self.store, self.tasks = store, list(tasks)
-        self.frame, self.kind = leaderboard(store, tasks), score_kind(store)
+        self.frame, self.kind = leaderboard(store, tasks, most=MOST_ROWS), score_kind(store)
         self.known = known_of(store, tasks, self.frame)
         self.verdict = verdict(self.known)
         self.worse = worse_tasks(self.verdict, (*self.known.confirmed, *self.known.named))
@@ -141,65 +146,90 @@ class _Page:
         self.specs: dict[str, str] = {}
 
     def html(self, made: str, refresh: int | None) -> str:
+        """Return the whole page."""
         environment = Environment(
             loader=PackageLoader("results.report", "page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        page = resources.files("results.report") / "page"
-        states = trial_states(self.store)
-        reasons = self._reasons()
-        family = self._family()
+        values = self.head() | self.table() | self.search() | self.learning_curves() | self._rest()
         return environment.get_template("report.html").render(
-            store=self.store,
-            tasks=self.tasks,
-            by_gain=self.kind is ScoreKind.GAIN,
-            simulated=SIMULATED if self.store.simulated else "",
-            verdict=_pieces(self.verdict.text),
-            better=bool(self.verdict.better) and not self.worse,
-            below_zero=bool((self.points["score"] < 0).any()),
-            run=self.known.run,
-            finished=self.store.finished,
-            searched=self.searched,
-            tiles=self._tiles(),
-            headings=headings(self.frame, self.tasks, self._higher(), published=not self.searched),
-            groups=groups(self.frame, self.tasks, published=not self.searched),
-            shown_rows=min(len(self.frame), MOST_ROWS),
-            left_out=max(0, len(self.frame) - MOST_ROWS),
-            few=FEW_ROWS,
-            drawn=[_drawing(cell) for cell in (*self.best[:1], *self.shown[-2:])],
-            others=[_drawing(cell) for cell in self.best[1:]],
-            legend=LEGEND,
-            fronts=self._fronts(),
-            front_words=front_words(self.points),
-            few_points=len(self.points) <= plots.FEW_POINTS,
-            motifs=self._motifs(),
-            scores=self._scores(),
-            funnel=funnel(self.store),
-            stops=stage_stops(self.store).to_dict("records"),
-            rungs=self.rungs,
-            funnel_chart=self._funnel(),
-            transformations=self.store.transformations,
-            states=self._add(plots.states_chart(states, self._order(states))) if len(states) else None,
-            meanings={state: STATES[TrialState(state)] for state in TrialState if (states["state"] == state).any()},
-            reasons=reasons[:MOST_REASONS],
-            more_reasons=max(0, len(reasons) - MOST_REASONS),
-            family=family,
-            changes=self._changes(family),
-            winner=self.best[0].id if self.best else None,
-            scores_of=self.scores.dropna().to_dict(),
-            differences=self._differences(),
-            details=self._details(),
-            curves=self._curves(),
-            importances=self._importances(),
-            splits=SPLITS,
-            marginals=self._marginals(),
-            gradients=[(note, self._gradients(frame)) for note, frame in self.gradients if len(frame)],
-            specs=self.specs,  # last, because the lines above add to it
-            style=Markup("\n".join([(page / "report.css").read_text("utf-8"), dark_style()])),
-            script=Markup("\n".join((page / name).read_text("utf-8") for name in SCRIPTS)),
-            vega=Markup(_vega()),
+            **values,
+            specs=self.specs,  # the parts above add to it
+            style=Markup(style()),
+            script=Markup("\n".join(page_file(name) for name in SCRIPTS)),
+            vega=Markup(vega()),
             made=made,
             refresh=refresh or 0,
         )
+
+    def head(self) -> dict[str, Any]:
+        """Return what the page is about, the verdict and the tiles."""
+        return {
+            "store": self.store,
+            "tasks": self.tasks,
+            "by_gain": self.kind is ScoreKind.GAIN,
+            "simulated": SIMULATED if self.store.simulated else "",
+            "verdict": _pieces(self.verdict.text),
+            "better": bool(self.verdict.better) and not self.worse,
+            "run": self.known.run,
+            "finished": self.store.finished,
+            "searched": self.searched,
+            "winner": self.best[0].id if self.best else None,
+            "tiles": self._tiles(),
+        }
+
+    def table(self) -> dict[str, Any]:
+        """Return the ranked table."""
+        return {
+            "headings": headings(self.frame, self.tasks, self._higher(), published=not self.searched),
+            "groups": groups(self.frame, self.tasks, published=not self.searched),
+            "shown_rows": min(len(self.frame), MOST_ROWS),
+            "left_out": max(0, len(self.frame) - MOST_ROWS),
+            "few": FEW_ROWS,
+        }
+
+    def search(self) -> dict[str, Any]:
+        """Return how the search went: scores so far, stages or rungs, states of trials, and reasons of failures."""
+        states = trial_states(self.store)
+        reasons = self._reasons()
+        return {
+            "scores": self._scores(),
+            "funnel": funnel(self.store),
+            "stops": stage_stops(self.store).to_dict("records"),
+            "rungs": self.rungs,
+            "funnel_chart": self._funnel(),
+            "transformations": self.store.transformations,
+            "states": self._add(plots.states_chart(states, self._order(states))) if len(states) else None,
+            "meanings": {state: STATES[TrialState(state)] for state in TrialState if (states["state"] == state).any()},
+            "reasons": reasons[:MOST_REASONS],
+            "more_reasons": max(0, len(reasons) - MOST_REASONS),
+        }
+
+    def learning_curves(self) -> dict[str, Any]:
+        """Return the learning curves of the best cells."""
+        return {"curves": self._curves()}
+
+    def _rest(self) -> dict[str, Any]:
+        """Return the parts that take seconds, or that one reads once: they are not for a page that is renewed often."""
+        family = self._family()
+        return {
+            "below_zero": bool((self.points["score"] < 0).any()),
+            "drawn": [_drawing(cell) for cell in (*self.best[:1], *self.shown[-2:])],
+            "others": [_drawing(cell) for cell in self.best[1:]],
+            "legend": LEGEND,
+            "fronts": self._fronts(),
+            "front_words": front_words(self.points),
+            "few_points": len(self.points) <= plots.FEW_POINTS,
+            "motifs": self._motifs(),
+            "family": family,
+            "changes": self._changes(family),
+            "scores_of": self.scores.dropna().to_dict(),
+            "differences": self._differences(),
+            "details": self._details(),
+            "importances": self._importances(),
+            "splits": SPLITS,
+            "marginals": self._marginals(),
+            "gradients": [(note, self._gradients(frame)) for note, frame in self.gradients if len(frame)],
+        }
 
     def _add(self, spec: Spec) -> str:
         """Keep a chart for the end of the page, and return its name there."""
@@ -338,9 +368,7 @@ class _Page:
             known.get(cell) or described(self.store, cell, None if pd.isna(names[cell]) else str(names[cell]))
             for cell in ids
         ]
-        chart = {"chart": curve_plots.detail_chart(), "data": [curve_plots.DETAIL_DATA, curve_plots.POINTER_DATA]}
-        looks = {"colours": COLOURS[:2], "gruColour": GRU_COLOUR}
-        return packed(details(self.store, self.picks, cells, self.tasks) | chart | looks)
+        return packed(details(self.store, self.picks, cells, self.tasks))
 
     def _reasons(self) -> list[dict[str, Any]]:
         """Return the reasons of lost trials in words, the most frequent first."""
@@ -420,7 +448,18 @@ def _drawing(cell: Described) -> tuple[Described, Markup | None, int]:
     return cell, Markup(svg), round(0.62 * int(width[1]))
 
 
+def page_file(name: str) -> str:
+    """Return a file of the page: a script, or the style sheet."""
+    return (resources.files("results.report") / "page" / name).read_text("utf-8")
+
+
+def style() -> str:
+    """Return the style sheet of the page, with that of its charts on a dark screen."""
+    return f"{page_file('report.css')}\n{dark_style()}"
+
+
 @cache
-def _vega() -> str:
+def vega() -> str:
+    """Return the script that draws the charts, in a form that may stand within a page."""
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -173,8 +173,14 @@ def create_database(folder: Path, name: str, profile: str, values: tuple[Any, ..
     return connection
 
 
-def open_database(folder: Path, *, readonly: bool) -> sqlite3.Connection:
+def open_database(folder: Path, *, readonly: bool, unchanging: bool = False) -> sqlite3.Connection:
     """Return a connection to the database of the run in `folder`, after a look at its schema.
+
+    Args:
+        folder: folder of the run.
+        readonly: whether it is only read.
+        unchanging: whether nobody writes meanwhile and the log is empty, which the caller has to see to. SQLite then
+            makes no file beside the database, as it does otherwise for a reader.
 
     Raises:
         StoreError: the folder has no run, or its file is damaged, of another schema version, or not a run's.
@@ -186,7 +192,7 @@ def open_database(folder: Path, *, readonly: bool) -> sqlite3.Connection:
         raise StoreError(f"{folder}: no run here ({FILE} is missing); check its name, or start it with that name")
     log = path.with_name(FILE + "-wal")
     is_alone = not log.exists()  # SQLite may make one
-    connection = _connect(path, "ro" if readonly else "rw")
+    connection = _connect(path, "ro&immutable=1" if unchanging else "ro" if readonly else "rw")
     try:
         if not readonly and _lacks_shared_memory(connection):
             connection = _with_journal(path, connection)

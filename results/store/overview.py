@@ -11,6 +11,7 @@ from results.store.errors import ResultsError
 from results.store.runs import changed_at
 from results.store.store import LOCK_FILE, Store
 from results.store.toml import parse_toml
+from results.store.untouched import read_untouched
 from results.store.words import COMPLETE, LOST_STATES, OUTSIDE, Origin, ProposalKind
 from search.cells.ids import printed_id
 
@@ -63,29 +64,36 @@ def overview(folder: Path) -> Overview:
     """
     name, changed, size = folder.name, changed_at(folder), _size(folder)
     try:
-        with Store.open(folder, readonly=True) as store:
-            ((proposals,),) = store.typed(_PROPOSALS, {"proposals": int})
-            ((trials, failed),) = store.typed(_TRIALS, {"trials": int, "failed": int})
-            best = store.typed(_BEST, {"cell": str, "name": str | None, "score": float}, (Origin.FOUND.value, COMPLETE))
-            cell, given, score = best[0] if best else (None, None, None)
-            finished = store.finished is not None
-            return Overview(
-                name,
-                RunState.RUNNING if is_driven(folder) else RunState.FINISHED if finished else RunState.STOPPED,
-                changed,
-                size,
-                simulated=store.simulated,
-                strategy=store.strategy,
-                proposals=proposals,
-                planned=None if store.strategy == OUTSIDE else _planned(store.profile),
-                trials=trials,
-                failed_trials=failed,
-                best_cell=cell,
-                best_name=given,
-                best_score=score,
-            )
+        return read_untouched(folder, lambda store: _overview(store, changed, size))
     except ResultsError as error:
         return Overview(name, RunState.UNREADABLE, changed, size, error=str(error))
+
+
+def _overview(store: Store, changed: float, size: int) -> Overview:
+    ((proposals,),) = store.typed(_PROPOSALS, {"proposals": int})
+    ((trials, failed),) = store.typed(_TRIALS, {"trials": int, "failed": int})
+    best = store.typed(_BEST, {"cell": str, "name": str | None, "score": float}, (Origin.FOUND.value, COMPLETE))
+    cell, given, score = best[0] if best else (None, None, None)
+    return Overview(
+        store.folder.name,
+        state_of(store.folder, finished=store.finished is not None),
+        changed,
+        size,
+        simulated=store.simulated,
+        strategy=store.strategy,
+        proposals=proposals,
+        planned=None if store.strategy == OUTSIDE else _planned(store.profile),
+        trials=trials,
+        failed_trials=failed,
+        best_cell=cell,
+        best_name=given,
+        best_score=score,
+    )
+
+
+def state_of(folder: Path, *, finished: bool) -> RunState:
+    """Return the state of the run in a folder, whose store can be read."""
+    return RunState.RUNNING if is_driven(folder) else RunState.FINISHED if finished else RunState.STOPPED
 
 
 def is_driven(folder: Path) -> bool:
@@ -128,3 +136,8 @@ def _size(folder: Path) -> int:
             except OSError:  # removed meanwhile
                 continue
     return total
+
+
+def printed_size(size_bytes: int) -> str:
+    """Return a size for people."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:.1f} GB"

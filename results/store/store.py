@@ -113,13 +113,15 @@ class Store(RunRecord):
         return cls._of(folder, create_database(folder, name, profile, values))
 
     @classmethod
-    def open(cls, folder: Path, *, readonly: bool = False) -> Self:
+    def open(cls, folder: Path, *, readonly: bool = False, unchanging: bool = False) -> Self:
         """Open the run in `folder`, to continue it or, with `readonly`, to read it while another process writes.
+
+        With `unchanging`, nobody may write meanwhile: see `results.store.untouched.read_untouched`.
 
         Raises:
             StoreError: the folder has no run, or its file is damaged, of another schema version, or not a run's.
         """
-        return cls._of(folder, open_database(folder, readonly=readonly))
+        return cls._of(folder, open_database(folder, readonly=readonly, unchanging=unchanging))
 
     @classmethod
     def _of(cls, folder: Path, connection: sqlite3.Connection) -> Self:

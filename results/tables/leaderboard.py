@@ -69,7 +69,7 @@ _CELL_KINDS = {
 }
 
 
-def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> pd.DataFrame:
+def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, most: int | None = None) -> pd.DataFrame:
     """Return the table of a run: one row a cell, with the columns of `COLUMNS` but `id`.
 
     The index, named id, is the cell's whole id, without the letter that is printed before it. Missing values are NaN or
@@ -78,7 +78,8 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     Args:
         store: the run.
         tasks: its ranked tasks, without memorization.
-        display: whether formulas are in the form for people; otherwise as stored, which saves a millisecond a cell.
+        display: whether formulas are in the form for people; otherwise as stored, which saves milliseconds a cell.
+        most: the number of rows, from the first, to which `display` applies; all of them by default.
 
     Raises:
         ResultsError: no task is given, or one twice.
@@ -119,15 +120,17 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True) -> 
     _put_fronts(frame)
     frame["simulated"] = store.simulated
     frame["environments"] = environments(store, frame.index)
+    frame = _ranked(frame, weakest, tasks)
+    shown = 0 if not display else len(frame) if most is None else most
     described = [
-        (displayed(formula, store.form) if display else formula, _loops(formula)) for formula in frame["formula"]
+        ("; ".join(displayed(formula, store.form).splitlines()) if k < shown else formula, _loops(formula))
+        for k, formula in enumerate(frame["formula"])
     ]
     loops = [found for _, found in described]
     frame["loop_products"] = pd.array([products for products, _ in loops], dtype="Int64")
     frame["linear_in_state"] = pd.array([linear for _, linear in loops], dtype="boolean")
-    if display:
-        frame["formula"] = ["; ".join(text.splitlines()) for text, _ in described]
-    return _ranked(frame, weakest, tasks)[[name for name in columns(tasks) if name != "id"]]
+    frame["formula"] = pd.Series([text for text, _ in described], frame.index, dtype=object)
+    return frame[[name for name in columns(tasks) if name != "id"]]
 
 
 def has_rank(frame: pd.DataFrame) -> pd.Series:

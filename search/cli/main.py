@@ -54,6 +54,7 @@ COMMANDS = {
     "findings": "Test the study's conclusions on the data of a run.",
     "runs": "List the runs: state, progress, best cell, size.",
     "compare-runs": "Put two runs side by side: cells, trials, differences.",
+    "dashboard": "Show all runs in the browser while they run.",
     "leaderboard": "Print the ranked table of a run.",
     "pairs": "Test pairs of cells on the seeds that they were retrained on.",
     "publish": "Package a finished run in a folder.",
@@ -213,9 +214,10 @@ def main() -> None:
         status = status or READER_GONE
     except OutputError as error:
         status = status or _fail(str(error))
-    if "ray" in sys.modules:
+    if {"ray", "waitress"} & sys.modules.keys():
         # Everything is written, and all worker processes have ended. Ray's exit handlers take another second, may crash
-        # if Ray was interrupted during its start, and wait for a cluster that is gone.
+        # if Ray was interrupted during its start, and wait for a cluster that is gone. Nobody waits for a page that the
+        # dashboard's threads are making.
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)

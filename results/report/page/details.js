@@ -1,12 +1,4 @@
 // What a click on a row opens, two cells side by side, and the tooltips.
-const details = (async () => {
-  const place = document.getElementById("details");
-  if (!place) return { cells: {}, tasks: {} };
-  const bytes = Uint8Array.from(atob(place.textContent), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return JSON.parse(await new Response(stream).text());
-})();
-
 /** Return what is known of the cell of a row; of a cell without details, its formula. */
 function knownOf(all, row) {
   const words = (k) => row.cells[k].textContent.trim();
@@ -67,12 +59,18 @@ function panelOf(all, cells, gru) {
   return panel;
 }
 
-for (const table of document.querySelectorAll("table[data-sortable]")) {
+/**
+ * Let a click on a row of a table open the cell, and two chosen cells stand side by side.
+ *
+ * `load` returns a promise of what is known of cells, given their whole ids. `signal` ends the listeners outside the
+ * table, when another takes its place. Returns functions: the chosen rows, and a choice of a row.
+ */
+function setUpDetails(table, load, { signal } = {}) {
   const box = table.closest(".scroll"), compare = document.getElementById("compare"), columns = table.tHead.rows[0].cells.length;
   const chosen = [];
   const draw = (panel) => { for (const place of panel.querySelectorAll(".chart")) embed(place, place.spec); };
   const fit = () => { for (const panel of table.querySelectorAll(".panel")) panel.style.width = `${box.clientWidth}px`; };
-  window.addEventListener("resize", fit);
+  window.addEventListener("resize", fit, { signal });
 
   const toggle = async (row) => {
     const button = row.querySelector("button.open"), next = row.nextElementSibling;
@@ -80,7 +78,7 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     button.setAttribute("aria-expanded", "true");
     const place = element("td", { colSpan: columns });
     row.after(element("tr", { className: "detail" }, place));
-    const all = await details, panel = panelOf(all, [knownOf(all, row)], all.cells[all.gru]);
+    const all = await load([row.dataset.cell]), panel = panelOf(all, [knownOf(all, row)], all.cells[all.gru]);
     place.append(panel);
     fit();
     draw(panel);
@@ -90,7 +88,7 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     compare.hidden = chosen.length < 2;
     compare.replaceChildren();
     if (chosen.length < 2) return;
-    const all = await details, cells = chosen.map((row) => knownOf(all, row));
+    const all = await load(chosen.map((row) => row.dataset.cell)), cells = chosen.map((row) => knownOf(all, row));
     const panel = panelOf(all, cells, all.cells[all.gru]);
     const heads = [...table.tHead.rows[0].cells];
     const numbers = heads.flatMap((head, k) => {
@@ -125,16 +123,19 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
       if (event.target !== box && !window.getSelection().toString()) toggle(row);
     });
   }
+  return { chosen, choose };
 }
 
-// Titles become tooltips that also a finger and the keyboard reach.
-{
-  const tip = element("div", { className: "tip", role: "tooltip", id: "tip", hidden: true });
-  document.body.append(tip);
-  for (const titled of document.querySelectorAll("[title]")) {
+/** Make titles into tooltips that also a finger and the keyboard reach. */
+function setUpNotes(part) {
+  for (const titled of part.querySelectorAll("[title]")) {
     titled.dataset.note = titled.title;
     titled.removeAttribute("title");
   }
+}
+{
+  const tip = element("div", { className: "tip", role: "tooltip", id: "tip", hidden: true });
+  document.body.append(tip);
   let shown = null;
   const place = () => {
     const at = shown.getBoundingClientRect(), own = tip.getBoundingClientRect();

@@ -1,8 +1,9 @@
 "use strict";
 // The ranked table: sorting, searching, and what a page keeps over a reload.
 const storage = (() => { try { return window.sessionStorage; } catch { return null; } })();
-const recall = (key) => (storage && storage.getItem(key)) || "";
-const keep = (key, value) => { if (storage) storage.setItem(key, value); };
+const placed = (key) => `${window.location.pathname} ${key}`; // pages of several runs may share a storage
+const recall = (key) => (storage && storage.getItem(placed(key))) || "";
+const keep = (key, value) => { if (storage) storage.setItem(placed(key), value); };
 const element = (name, properties = {}, ...children) => {
   const made = Object.assign(document.createElement(name), properties);
   made.append(...children);
@@ -38,11 +39,15 @@ function conditions(text, columns) {
   return [tests, unknown];
 }
 
-for (const table of document.querySelectorAll("table[data-sortable]")) {
+/**
+ * Make a table sortable and searchable, in the order and with the search that its page had before.
+ *
+ * `signal` ends the listeners outside the table, when another takes its place. Returns a function: whether all rows are shown.
+ */
+function setUpTable(table, { signal, everything = false } = {}) {
   const section = table.closest("section"), heads = [...table.tHead.rows[0].cells];
   const search = section.querySelector("input[type=search]"), count = section.querySelector("output");
   const all = section.querySelector("button.all"), few = Number(table.dataset.few);
-  let everything = false;
   const numeric = heads.map((head) => !head.classList.contains("text"));
   const columns = new Map();
   heads.forEach((head, k) => { if (numeric[k]) for (const name of head.dataset.names.split(" ")) columns.set(name.toLowerCase(), k); });
@@ -105,8 +110,8 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     const now = head.getAttribute("aria-sort");
     sort(column, now === "ascending" || (now !== "descending" && head.dataset.first === "descending"));
   }));
-  search.addEventListener("input", show);
-  all.addEventListener("click", () => { everything = true; show(); });
+  search.addEventListener("input", show, { signal });
+  all.addEventListener("click", () => { everything = true; show(); }, { signal });
   search.value = recall("search");
   const [column, down] = recall("sort").split(" ");
   if (column && heads[column]) sort(Number(column), down === "true"); else show();
@@ -119,9 +124,10 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
       const formula = row.querySelector("td.formula")?.textContent.replace(/\n/g, ";  ");
       if (formula) row.after(element("tr", { className: "paper" }, element("td", { className: "text formula", colSpan: heads.length, textContent: formula })));
     }
-  });
+  }, { signal });
   window.addEventListener("afterprint", () => {
     for (const row of document.querySelectorAll("tr.paper")) row.remove();
     for (const place of document.querySelectorAll("details[data-printed]")) { place.open = false; delete place.dataset.printed; }
-  });
+  }, { signal });
+  return () => everything;
 }

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from results.store.files import runs_folder
-from results.store.overview import Overview, RunState, overview
+from results.store.overview import Overview, RunState, overview, printed_size
 from results.store.runs import known_runs
 from results.store.sanitize import printable
 from search.cells.ids import short_id
@@ -72,7 +72,7 @@ def _table(found: list[Overview]) -> Table:
             _count(run.failed_trials),
             _best(run),
             f"{duration(max(0.0, time.time() - run.changed))} ago",
-            _size(run.size_bytes),
+            printed_size(run.size_bytes),
         )
     return table
 
@@ -91,7 +91,3 @@ def _best(run: Overview) -> str:
 
 def _count(count: int | None) -> str:
     return "" if count is None else f"{count:,}"
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
