@@ -22,7 +22,7 @@ _STEP_COST = CROSSING / 60
 
 _LABEL, _FROM_LEFT = 3.0, 20.0  # costs of a label above or below a circle, and of a second line from the left into one
 _PASSAGE = 3.0  # cost of a net's passage through a column
-_MOST_BOXES, _MOST_ROUNDS = 40, 2  # entries of larger diagrams stay the preferred ones
+_MOST_ROUNDS, _MOST_ITEMS = 2, 4500  # passes over the boxes, and items of all scenes that are tried: for the time
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class _Search:
 
     def __init__(self, boxes: Sequence[Box], belts: Sequence[Belt], low: Sequence[int]) -> None:
         self.boxes, self.belts, self.low = boxes, belts, low
+        self.left = _MOST_ITEMS  # what may still be tried
         self.targets: list[list[int]] = [[] for _ in boxes]
         for b, box in enumerate(boxes):
             for s in box.sources:
@@ -105,7 +106,7 @@ class _Search:
         scene = self._scene(columns(self.boxes), [ways[0] for ways in self.entries])
         cost, order = Orders(scene).best()
         best = self._candidate(scene, order, cost)
-        for _ in range(_MOST_ROUNDS if len(self.boxes) <= _MOST_BOXES else 0):
+        for _ in range(_MOST_ROUNDS):
             before = best
             for b, ways in enumerate(self.entries):
                 for way in ways:
@@ -138,7 +139,10 @@ class _Search:
 
     def _better(self, best: _Candidate, columns: Sequence[int], chosen: Sequence[Entry]) -> _Candidate:
         """Return the candidate with other columns and entries if it costs less."""
+        if self.left <= 0:
+            return best
         scene = self._scene(columns, chosen)
+        self.left -= len(scene.items)
         cost, order = Orders(scene).like(best.scene, best.order)
         if cost + self._own_cost(scene) > best.cost:
             return best

@@ -18,6 +18,7 @@ from search.cells.drawing.belts import belts, low_ends
 from search.cells.drawing.boxes import PORT, Tap
 from search.cells.drawing.diagram import MINUS, SIGMA, TIMES, Kind, Part, diagram, formula_diagram
 from search.cells.drawing.layout import layout
+from search.cells.drawing.legend import drawn, entries, rows
 from search.cells.drawing.shapes import (
     CIRCLES,
     ENDS,
@@ -28,6 +29,8 @@ from search.cells.drawing.shapes import (
     SMALL,
     STATE_SIZE,
     box_of,
+    end_colour,
+    fill_of,
     label_width,
     labels,
     shape,
@@ -51,13 +54,8 @@ TRACK = 11.0
 
 _MARGIN_X, _MARGIN_Y, _PADDING = 56.0, 34.0, 20.0
 _CORNER = 6.0
+_LEGEND_X = 18.0
 _STEP = 8.0  # vertical steps of a line into a box up to this height are avoided
-_INPUT_COLOUR, _OUTPUT_COLOUR, _HIDDEN_COLOUR = "#0072b2", "#d55e00", "#00805f"
-_LINEAR_FILL = "#e9e3f5"
-_FILLS = {SIGMA: "#fff2c2", "tanh": "#dcecf7", "norm": "#dff0dc"} | dict.fromkeys(
-    ("relu", "leaky relu", "softplus"), _LINEAR_FILL
-)
-_OTHER_FILL = "#eeeeee"
 
 
 def draw(
@@ -65,6 +63,8 @@ def draw(
     names: Mapping[int, str] | None = None,
     title: str = "a cell",
     states: Sequence[str] | None = None,
+    *,
+    legend: bool = False,
 ) -> str:
     """Return the SVG of a graph, without nodes and states that the visible output never depends on.
 
@@ -73,13 +73,14 @@ def draw(
         names: names of nodes by position, written above their boxes.
         title: title of the picture for screen readers.
         states: names of the states in order; by default h, c, c2, ...
+        legend: whether a legend stands below.
     """
-    return _Drawing(diagram(graph, names, states)).svg(title)
+    return _Drawing(diagram(graph, names, states)).svg(title, legend=legend)
 
 
-def draw_formula(text: str, title: str = "a cell") -> str:
+def draw_formula(text: str, title: str = "a cell", *, legend: bool = False) -> str:
     """Return the SVG of the cell in a formula, with the formula's names. Raises `FormulaError`."""
-    return _Drawing(formula_diagram(text)).svg(title)
+    return _Drawing(formula_diagram(text)).svg(title, legend=legend)
 
 
 class _Drawing:
@@ -108,7 +109,7 @@ class _Drawing:
         self.left = max(_MARGIN_X, *(18 + width + 6 for width in ends))  # the right margin is as wide
         self.middles, self.gaps, self.right = self._spread()
 
-    def svg(self, title: str) -> str:
+    def svg(self, title: str, *, legend: bool) -> str:
         paths: dict[int, list[str]] = {}
         dots: list[str] = []
         for gap, nets in enumerate(self.nets):
@@ -127,7 +128,13 @@ class _Drawing:
             if item.box is not None:
                 part = self.parts[item.box]
                 out += self._end(position, part) if part.kind in ENDS else self._body(position, item.box)
-        return svg.document(round(self.right + self.left), round(self.bottom + _MARGIN_Y), title, out)
+        width, height = round(self.right + self.left), round(self.bottom + _MARGIN_Y)
+        if legend:
+            lines = rows(entries(self.parts), width - 2 * _LEGEND_X)
+            below, right, end = drawn(lines, _LEGEND_X, height)
+            out += below
+            width, height = max(width, round(right + _LEGEND_X)), round(end + _LEGEND_X / 2)
+        return svg.document(width, height, title, out)
 
     def _arrivals(self) -> dict[tuple[int, int], float]:
         """Return the height at which each line from the left arrives, by the item on its right and its place there.
@@ -190,7 +197,7 @@ class _Drawing:
 
     def _colour(self, net: int) -> str:
         part = self.parts[net]
-        return _end_colour(part) if part.kind in ENDS else svg.INK
+        return end_colour(part) if part.kind in ENDS else svg.INK
 
     def _wire(self, gap: int, net: Net, paths: list[str], dots: list[str]) -> None:
         track = self.gaps[gap] + 9 + TRACK / 2 + TRACK * self.tracks[gap].get(net.net, 0)
@@ -227,7 +234,7 @@ class _Drawing:
     def _end(self, position: int, part: Part) -> list[str]:
         """Return the elements of an end: a state or the input entering, or a new state leaving, with its name."""
         x, y = self.middles[self.items[position].column], self.heights[position]
-        own = _end_colour(part)
+        own = end_colour(part)
         if part.kind is Kind.STATE:
             line = svg.path(f"M{self.left - 14:g} {y:g}H{x:g}", own)
             return [line, _variable(self.left - 18, y + 5, part, "end")]
@@ -255,7 +262,7 @@ class _Drawing:
         part, size = self.parts[number], self.shapes[number]
         x, y = self.middles[self.items[position].column], self.heights[position]
         left, top = x - size.width / 2, y - size.up
-        fill = _FILLS.get(part.label, _OTHER_FILL) if part.kind is Kind.ACTIVATION else svg.PAPER
+        fill = fill_of(part.label) if part.kind is Kind.ACTIVATION else svg.PAPER
         corner = RADIUS if part.kind in CIRCLES else 4.0
         letters, below, pen = (12, 4.2, 1.0) if part.kind in SMALL else (14, 4.8, 1.4)
         out = [
@@ -298,13 +305,7 @@ def _ends_in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 def _variable(x: float, y: float, part: Part, anchor: str) -> str:
     """Return the name of the input or of a state, with its time step."""
-    return svg.variable(x, y, short(part.label), when(part), anchor, _end_colour(part), STATE_SIZE, part.label)
-
-
-def _end_colour(part: Part) -> str:
-    if part.kind is Kind.INPUT:
-        return _INPUT_COLOUR
-    return _HIDDEN_COLOUR if part.state else _OUTPUT_COLOUR
+    return svg.variable(x, y, short(part.label), when(part), anchor, end_colour(part), STATE_SIZE, part.label)
 
 
 def _label(x: float, y: float, label: str) -> list[str]:

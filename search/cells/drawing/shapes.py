@@ -1,11 +1,11 @@
-"""Sizes of what a drawing shows: bodies, labels and names."""
+"""Sizes and colours of what a drawing shows: bodies, labels and names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.cells.drawing import svg
 from search.cells.drawing.boxes import PORT, ROOM, Box, stretch
-from search.cells.drawing.diagram import MINUS, Kind, Part, Port
+from search.cells.drawing.diagram import MINUS, SIGMA, Kind, Part, Port
 
 ENDS = (Kind.STATE, Kind.INPUT, Kind.OUTPUT)
 CIRCLES = (Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT)
@@ -14,6 +14,12 @@ SMALL = (Kind.VECTOR, Kind.NUMBER)
 RADIUS, LABEL_HEIGHT, LABEL_GAP = 13.0, 16.0, 5.0
 NAME_SIZE, STATE_SIZE = 12, 15
 """Font sizes of names of values, and of states and the input."""
+
+_INPUT_COLOUR, _OUTPUT_COLOUR, _HIDDEN_COLOUR = "#0072b2", "#d55e00", "#00805f"
+_FILLS = {SIGMA: "#fff2c2", "tanh": "#dcecf7", "norm": "#dff0dc"} | dict.fromkeys(
+    ("relu", "leaky relu", "softplus"), "#e9e3f5"
+)
+_OTHER_FILL = "#eeeeee"
 
 _NAME_HEIGHT, _STATE_HALF = 14.0, 6.0
 _LETTER = 0.62  # approximate width of a letter over its font size
@@ -109,3 +115,15 @@ def variable_width(part: Part) -> float:
 def width(words: str, size: float) -> float:
     """Return an upper estimate of the width of words in pixels."""
     return size * sum(_WIDE.get(letter, 0.75 if letter.isupper() else _LETTER) for letter in words)
+
+
+def end_colour(part: Part) -> str:
+    """Return the colour of the input or of a state."""
+    if part.kind is Kind.INPUT:
+        return _INPUT_COLOUR
+    return _HIDDEN_COLOUR if part.state else _OUTPUT_COLOUR
+
+
+def fill_of(label: str) -> str:
+    """Return the colour of an activation's box."""
+    return _FILLS.get(label, _OTHER_FILL)
