@@ -70,21 +70,23 @@ function panelOf(all, cells, gru) {
 for (const table of document.querySelectorAll("table[data-sortable]")) {
   const box = table.closest(".scroll"), compare = document.getElementById("compare"), columns = table.tHead.rows[0].cells.length;
   const chosen = [];
-  const draw = (panel) => { for (const place of panel.querySelectorAll(".chart")) embed(place, place.spec); };
+  const draw = (panel) => Promise.all([...panel.querySelectorAll(".chart")].map((place) => embed(place, place.spec)));
   const fit = () => { for (const panel of table.querySelectorAll(".panel")) panel.style.width = `${box.clientWidth}px`; };
   window.addEventListener("resize", fit);
 
   const toggle = async (row) => {
     const button = row.querySelector("button.open"), next = row.nextElementSibling;
-    if (next?.classList.contains("detail")) { next.remove(); button.setAttribute("aria-expanded", "false"); return; }
+    if (next?.classList.contains("detail")) { next.remove(); button.setAttribute("aria-expanded", "false"); keep("open", opened().join(" ")); return; }
     button.setAttribute("aria-expanded", "true");
+    keep("open", opened().join(" "));
     const place = element("td", { colSpan: columns });
-    row.after(element("tr", { className: "detail" }, place));
+    row.after(element("tr", { className: "detail", hidden: row.hidden }, place));
     const all = await details, panel = panelOf(all, [knownOf(all, row)], all.cells[all.gru]);
     place.append(panel);
     fit();
-    draw(panel);
+    await draw(panel);
   };
+  const opened = () => [...table.querySelectorAll("tr.cell button.open[aria-expanded=true]")].map((button) => button.closest("tr").dataset.cell);
 
   const sideBySide = async () => {
     compare.hidden = chosen.length < 2;
@@ -123,6 +125,22 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     row.cells[1].replaceChildren(button);
     row.addEventListener("click", (event) => {
       if (event.target !== box && !window.getSelection().toString()) toggle(row);
+    });
+  }
+  // What was open before a reload is opened again, and then the page is where it was.
+  const before = new Set(recall("open").split(" ").filter(Boolean));
+  const again = [...table.querySelectorAll("tr.cell")].filter((row) => before.has(row.dataset.cell));
+  Promise.all(again.map(toggle)).then(() => { if (again.length) scrollBack(); });
+}
+
+// So do the parts of the page that are folded.
+{
+  const folded = [...document.querySelectorAll("details")], name = (place) => place.querySelector("summary").textContent.replace(/[\d,]+/g, "");
+  const before = new Set(recall("unfolded").split("\n"));
+  for (const place of folded) {
+    if (before.has(name(place))) place.open = true;
+    place.addEventListener("toggle", () => {
+      if (!("printed" in place.dataset)) keep("unfolded", folded.filter((other) => other.open).map(name).join("\n"));
     });
   }
 }

@@ -22,7 +22,10 @@ _STEP_COST = CROSSING / 60
 
 _LABEL, _FROM_LEFT = 3.0, 20.0  # costs of a label above or below a circle, and of a second line from the left into one
 _PASSAGE = 3.0  # cost of a net's passage through a column
-_MOST_ROUNDS, _MOST_ITEMS = 2, 4500  # passes over the boxes, and items of all scenes that are tried: for the time
+_MOST_ROUNDS, _MOST_WORK = (
+    2,
+    60_000,
+)  # passes over the boxes, and squares of items of scenes that are tried: for the time
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class _Search:
 
     def __init__(self, boxes: Sequence[Box], belts: Sequence[Belt], low: Sequence[int]) -> None:
         self.boxes, self.belts, self.low = boxes, belts, low
-        self.left = _MOST_ITEMS  # what may still be tried
+        self.left = _MOST_WORK  # what may still be tried
         self.targets: list[list[int]] = [[] for _ in boxes]
         for b, box in enumerate(boxes):
             for s in box.sources:
@@ -142,7 +145,7 @@ class _Search:
         if self.left <= 0:
             return best
         scene = self._scene(columns, chosen)
-        self.left -= len(scene.items)
+        self.left -= len(scene.items) ** 2
         cost, order = Orders(scene).like(best.scene, best.order)
         if cost + self._own_cost(scene) > best.cost:
             return best

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from search.cells.drawing import svg
 from search.cells.drawing.diagram import MINUS, SIGMA, TIMES, Kind, Part
-from search.cells.drawing.shapes import ENDS, LABEL_HEIGHT, RADIUS, end_colour, fill_of, label_width, labels, short, width
+from search.cells.drawing.shapes import (
+    ENDS,
+    LABEL_HEIGHT,
+    RADIUS,
+    end_colour,
+    fill_of,
+    label_width,
+    labels,
+    short,
+    width,
+)
 
 SIZE = 11
 """Font size of the words."""

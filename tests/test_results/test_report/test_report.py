@@ -448,6 +448,7 @@ def test_of_many_cells_only_those_on_a_front_have_error_bars() -> None:
             "low": 0.4,
             "high": 0.6,
             "standing": "not tested",
+            "named": False,
             "relative_parameters": 1.0,
             "relative_parameters_front": [k < 3 for k in range(count)],
         }
