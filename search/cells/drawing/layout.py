@@ -24,7 +24,7 @@ _LABEL, _FROM_LEFT = 3.0, 20.0  # costs of a label above or below a circle, and 
 _PASSAGE = 3.0  # cost of a net's passage through a column
 _MOST_ROUNDS, _MOST_WORK = (
     2,
-    60_000,
+    100_000,
 )  # passes over the boxes, and squares of items of scenes that are tried: for the time
 
 

@@ -15,7 +15,6 @@ from search.cells.drawing.shapes import (
     label_width,
     labels,
     short,
-    width,
 )
 
 SIZE = 11
@@ -23,6 +22,7 @@ SIZE = 11
 
 _LINE, _BESIDE, _BETWEEN = 24.0, 6.0, 18.0  # height of a row, and widths between symbol and words and between entries
 _STROKE, _FRAME = 22.0, 20.0  # lengths of samples of a line and of the frame
+_LETTER = 0.56  # width of a letter over its font size, in words without many capitals
 _MOST_STATES = 6  # names that are listed
 _MATRIX = re.compile(r"[^WU]*[WU]")
 
@@ -55,7 +55,7 @@ class Entry:
     def width(self) -> float:
         """Width of the entry."""
         beside = _BESIDE if self.symbol_width else 0.0
-        return self.symbol_width + beside + width(self.meaning, SIZE)
+        return self.symbol_width + beside + _LETTER * SIZE * len(self.meaning)
 
 
 def entries(parts: Sequence[Part]) -> list[Entry]:

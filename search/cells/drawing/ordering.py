@@ -18,7 +18,8 @@ IMPOSSIBLE = 1000.0
 """Least cost of an order that cannot be drawn: a vertical line would run through a box or along another one."""
 
 _BELT = 1.6  # a crossing with a belt costs that much more
-_ABOVE, _BELOW = 40.0, 1.0  # cost of an item above a belt along the top, and of one below a net along the bottom
+_ABOVE, _PASSING = 40.0, 8.0  # cost of a box and of a passage above a belt along the top
+_BELOW = 1.0  # cost of an item below a net along the bottom
 _STARTS, _SWEEPS = 6, 4
 _MOST_PASSES = 6
 
@@ -159,7 +160,8 @@ class Orders:
         for k, i in enumerate(column):
             rank = scene.ranks.get(i)
             if rank is not None:
-                cost += _ABOVE * sum(scene.ranks.get(j, rank + 1) > rank for j in column[:k])
+                above = [scene.items[j].box for j in column[:k] if scene.ranks.get(j, rank + 1) > rank]
+                cost += sum(_PASSING if box is None else _ABOVE for box in above)
             elif i in scene.low:
                 cost += _BELOW * sum(j not in scene.low for j in column[k + 1 :])
         return cost

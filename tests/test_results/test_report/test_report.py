@@ -463,6 +463,48 @@ def test_of_many_cells_only_those_on_a_front_have_error_bars() -> None:
     assert bars(points.head(plots.FEW_POINTS)) == plots.FEW_POINTS
 
 
+def test_named_cells_have_a_rim_and_a_label_among_others() -> None:
+    points = pd.DataFrame(
+        {
+            "cell": ["found-1", "lstm", "found-2", "far-name"],
+            "score": [1.0, 0.5, 0.75, 0.3],
+            "low": 0.2,
+            "high": 1.0,
+            "standing": "not tested",
+            "named": [False, True, False, True],
+            "relative_parameters": [1.0, 2.0, 3.0, 4.0],
+            "relative_parameters_front": [True, False, False, False],
+        }
+    )
+
+    def rows(kind: str, **mark: Any) -> list[list[dict[str, Any]]]:
+        spec = plots.front_chart(points, "relative_parameters", "parameters")
+        layers = [
+            layer for layer in spec["layer"] if layer["mark"]["type"] == kind and mark.items() <= layer["mark"].items()
+        ]
+        return [spec["datasets"][layer["data"]["name"]] for layer in layers]
+
+    (rims,) = rows("point", filled=False)
+    assert [row["cost"] for row in rims] == [2.0, 4.0]
+    (labels,) = rows("text")
+    assert [row["cell"] for row in labels] == ["found-1", "lstm", "far-name"]
+
+
+def test_the_winners_drawing_is_the_largest(page: Reader) -> None:
+    figures = [given for tag, given in page.tags if tag == "figure"]
+    winners = [given for given in figures if "winner" in str(given["class"])]
+    assert figures[0] is winners[0]
+    assert len(winners) == 1
+    widths = [float(re.search(r"(\d+)px", str(given["style"]))[1]) for given in figures]  # type: ignore[index]
+    assert len(widths) >= 3
+    drawings = [given for tag, given in page.tags if tag == "svg"]
+    areas = [
+        width**2 * float(str(svg["height"])) / float(str(svg["width"]))
+        for width, svg in zip(widths[:3], drawings[:3], strict=True)
+    ]
+    assert areas[0] > 1.4 * max(areas[1:])
+
+
 def test_motifs_with_an_effect_beyond_the_noise_are_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """`results.scores.motifs` has its own tests; here are its rows, as the page shows them."""
     columns = {"kind": "motif", "task": "arithmetic", "cells": 7, "of": 30, "low": -0.1, "high": 0.3}

@@ -66,7 +66,8 @@ def test_a_legend_stands_below_and_changes_nothing_above(name: str) -> None:
     width, total = (float(elements(explained).attrib[key]) for key in ("width", "height"))
     assert texts
     for x, y, right, bottom in boxes:
-        assert x >= 0 and y >= height and right <= width and bottom <= total
+        assert 0 <= x < right <= width
+        assert height <= y < bottom <= total
     for a, b in itertools.combinations(boxes, 2):
         assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1], (a, b)
     assert tikz(explained).count("\\node") == len(list(elements(explained).iter(f"{SVG}text")))

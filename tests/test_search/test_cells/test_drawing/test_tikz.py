@@ -23,6 +23,8 @@ def test_every_element_is_there_at_its_place(name: str) -> None:
     assert found.isascii()
     assert found.count("{") == found.count("}")
     assert all(line.endswith(";") for line in lines[2:-1])
+    # TikZ takes the braces off a key without a value, and then a colour for several keys.
+    assert all(re.match(r"  \\\w+\[(draw|fill|anchor)=\{?", line) for line in lines[2:-1])
     root = elements(svg)
     nodes = [line for line in lines if line.startswith("  \\node")]
     texts = list(root.iter(f"{SVG}text"))
