@@ -39,7 +39,7 @@ def front_points(frame: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
         {"cell": labels, "score": score, "low": score - error, "high": score + error}, index=known.index
     )
     named = known["name"].notna()
-    points["named"] = named & ~named.all()
+    points["named"] = named & (not named.all())
     points["standing"] = [_standing(str(cell), known, tasks) for cell in known.index]
     for cost in COSTS:
         points[cost] = known[cost].astype("float64")

@@ -130,8 +130,8 @@ class _Drawing:
                 out += self._end(position, part) if part.kind in ENDS else self._body(position, item.box)
         width, height = round(self.right + self.left), round(self.bottom + _MARGIN_Y)
         if legend:
-            lines = rows(entries(self.parts), width - 2 * _LEGEND_X)
-            below, right, end = drawn(lines, _LEGEND_X, height)
+            explained = rows(entries(self.parts), width - 2 * _LEGEND_X)
+            below, right, end = drawn(explained, _LEGEND_X, height)
             out += below
             width, height = max(width, round(right + _LEGEND_X)), round(end + _LEGEND_X / 2)
         return svg.document(width, height, title, out)

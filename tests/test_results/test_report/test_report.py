@@ -360,6 +360,7 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert standings["tanh"] == "worse on some task, better on none"
     assert standings["mut1"] == "better on some task, worse on none"
     assert standings["gru"] == "not told apart on any task"
+    assert not points["named"].any()  # all are named, so a mark would say nothing
     cost = "relative_multiply_adds"
     for cell, row in points.to_dict("index").items():
         score, error = (float(frame.loc[[str(cell)], name].iloc[0]) for name in ("score", "score_se"))
