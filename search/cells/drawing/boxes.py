@@ -1,4 +1,4 @@
-"""What a layout places: boxes, the ways in which lines may enter them, and belts."""
+"""Boxes that a layout places, the ways in which lines may enter them, and belts."""
 
 from dataclasses import dataclass
 
