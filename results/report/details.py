@@ -73,7 +73,7 @@ def drawing_of(cell: Described) -> str | None:
 
 @lru_cache(maxsize=4 * MOST_DETAILS)
 def _drawn(formula: str, title: str) -> str | None:
-    """Return a drawing; a page that is written again while its run goes on has most of them again."""
+    """Return a drawing; a page that is written again and again has most of them each time."""
     try:
         return draw_formula(formula, title)
     except CellError:
