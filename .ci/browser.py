@@ -161,6 +161,8 @@ def check_details(driver: webdriver.Chrome) -> None:
     found = values_at_pointer(driver, f"{panel} .chart svg.marks")
     assert "gru" in found, found
     assert all(NUMBER.fullmatch(value) for value in found.values()), found
+    driver.refresh()
+    wait("a reload keeps a row open", lambda: drawn(driver) and bool(driver.find_elements(By.CSS_SELECTOR, panel)))
     driver.execute_script("document.querySelector('tr.cell button.open').click()")
     wait("the details are closed", lambda: not driver.find_elements(By.CSS_SELECTOR, panel))
     driver.execute_script("[...document.querySelectorAll('tr.cell input')].slice(0, 2).forEach(box => box.click())")
@@ -171,6 +173,19 @@ def check_details(driver: webdriver.Chrome) -> None:
     assert len(set(heads[1:])) == 2, (heads, names)
     driver.execute_script("document.querySelector('#compare button').click()")
     wait("the comparison is closed", lambda: not driver.find_elements(By.CSS_SELECTOR, compared))
+
+
+def check_winner(driver: webdriver.Chrome) -> None:
+    """The winner's drawing is the largest, where the screen is wide enough."""
+    script = """
+        const size = (svg) => { const box = svg.getBoundingClientRect(); return box.width * box.height; };
+        const all = [...document.querySelectorAll("#cells > .cells > figure")];
+        return [all.filter(f => f.classList.contains("winner")).length, all.map(f => size(f.querySelector("svg")))]"""
+    resize(driver, WIDTHS[0], 900)
+    winners, sizes = driver.execute_script(script)
+    resize(driver, WIDTHS[-1], 900)
+    assert winners == 1, winners
+    assert sizes[0] > 1.2 * max(sizes[1:]), sizes
 
 
 def check_sticky(driver: webdriver.Chrome) -> None:
@@ -295,6 +310,7 @@ def main() -> None:
                     (folder / f"report-{width}-{scheme}.png").write_bytes(base64.b64decode(shot["data"]))
         check_paper(driver)
         check_scheme(driver)
+        check_winner(driver)
         check_sticky(driver)
         check_pointer(driver)
         check_order(driver)

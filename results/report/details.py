@@ -8,6 +8,7 @@ import json
 import shlex
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -71,8 +72,14 @@ def export_command(store: Store, cell: str) -> str:
 
 def drawing_of(cell: Described) -> str | None:
     """Return the SVG of a cell; None if this version cannot read the formula."""
+    return _drawn(cell.formula, f"the cell {cell.label}")
+
+
+@lru_cache(maxsize=4 * MOST_DETAILS)
+def _drawn(formula: str, title: str) -> str | None:
+    """Return a drawing; a page that is written again and again has most of them each time."""
     try:
-        return draw_formula(cell.formula, f"the cell {cell.label}")
+        return draw_formula(formula, title)
     except CellError:
         return None
 

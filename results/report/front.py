@@ -28,8 +28,9 @@ def front_points(frame: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     """Return the retrained cells of a leaderboard that have a score, as points of the charts.
 
     Returns:
-        A frame by whole id with the columns cell (label), score, low, high (one standard error), standing, and for each
-        of `COSTS` its value and, as COST_front, whether the cell is on the front.
+        A frame by whole id with the columns cell (label), named (whether it is a published cell, in a run that has
+        other cells as well), score, low, high (one standard error), standing, and for each of `COSTS` its value and, as
+        COST_front, whether the cell is on the front.
     """
     known = frame[is_retrained(frame) & has_rank(frame)]
     score, error = known["score"].astype("float64"), known["score_se"].astype("float64").fillna(0.0)
@@ -37,6 +38,8 @@ def front_points(frame: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     points = pd.DataFrame(
         {"cell": labels, "score": score, "low": score - error, "high": score + error}, index=known.index
     )
+    named = known["name"].notna()
+    points["named"] = named & (not named.all())
     points["standing"] = [_standing(str(cell), known, tasks) for cell in known.index]
     for cost in COSTS:
         points[cost] = known[cost].astype("float64")

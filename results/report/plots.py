@@ -103,6 +103,8 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
 def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     """Return a chart of score against a cost, with the Pareto front as a line of steps.
 
+    Named cells have a dark rim. Labels are those of the front, then those of named cells, where there is room.
+
     Args:
         points: as `results.report.front.front_points` returns it.
         cost: column of the cost.
@@ -142,27 +144,32 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     bars = alt.Chart(spans).mark_rule(strokeWidth=1.3, opacity=0.6).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
     dots = alt.Chart(rows).mark_point(filled=True, size=62 if few else 34, opacity=1 if few else 0.8)
     dots = dots.encode(x, y, colour, shape, tooltip=tooltip)
-    apart = front[_apart(front, cost, known[cost].max() - known[cost].min(), _height(known["score"]))]
+    named = known[known["named"]]
+    rims = alt.Chart(rows_of({"cost": named[cost], **{name: named[name] for name in ("score", "standing")}}))
+    rims = rims.mark_point(filled=False, size=120 if few else 80, color=INK, strokeWidth=1.4).encode(x, y, shape)
+    rest = named[~named.index.isin(front.index)].sort_values("cell", key=lambda names: ~names.isin(["gru", "lstm"]))
+    labelled = pd.concat([front.sort_values("score", ascending=False), rest])
+    apart = labelled[_apart(labelled, cost, known[cost].max() - known[cost].min(), _height(known["score"]))]
     names = (
         alt.Chart(rows_of({"cost": apart[cost], "score": apart["score"], "cell": apart["cell"]}))
         .mark_text(align="left", baseline="bottom", dx=6, dy=-4, fontSize=11, color=INK)
         .encode(x, y, text=alt.Text("cell:N"))
     )
-    return spec_of(steps + bars + dots + names, 280)
+    return spec_of(steps + bars + rims + dots + names, 280)
 
 
 def _height(scores: pd.Series) -> float:
     return float(scores.max() - max(0.0, float(scores.min())))
 
 
-def _apart(front: pd.DataFrame, cost: str, width: float, height: float) -> list[bool]:
-    """Return which labels of a front are drawn so that none covers another; better scores come first.
+def _apart(points: pd.DataFrame, cost: str, width: float, height: float) -> list[bool]:
+    """Return which labels of points are drawn so that none covers another, the first ones first.
 
     `width` and `height` are the ranges of the axes. A letter takes about 1.6 % of the width, a line 6 % of the height.
     """
     taken: list[tuple[float, float, float]] = []
-    drawn = dict.fromkeys(front.index, False)
-    for index, row in front.sort_values("score", ascending=False).iterrows():
+    drawn = dict.fromkeys(points.index, False)
+    for index, row in points.iterrows():
         left, score = float(row[cost]), float(row["score"])
         right = left + 0.016 * width * (len(str(row["cell"])) + 2)
         free = all(right < a or b < left or abs(score - other) > 0.06 * height for a, b, other in taken)

@@ -7,6 +7,7 @@ Everything comes from the store, during a run or after it, except gradient norms
 package vl-convert. The template escapes names, formulas and reasons, which are of unknown origin.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -56,6 +57,9 @@ FILE = "report.html"
 
 SHOWN, WITH_CURVES = 5, 3
 """Number of best cells that are drawn, with ancestors and gradients; number of those with learning curves."""
+
+SCALE, LARGER = 0.62, 1.2
+"""Readable scale of a drawing, and how much larger the winner's drawing at least is than the others, as a factor."""
 
 FEW_ROWS, MOST_REASONS, MOST_MOTIFS, MOST_DIFFERENCES = 25, 15, 20, 24
 """Rows that the table shows at first; reasons, motifs and edits, and tested differences that are listed."""
@@ -119,6 +123,10 @@ def proposes(store: Store) -> bool:
     except (ValueError, AttributeError) as error:
         raise StoreError(damaged(store.path, f"invalid profile: {error}")) from error
     return planned != 0 or funnel(store).proposals > 0
+
+
+Figure = tuple[Described, Markup | None, int]
+"""A cell, its drawing, and the width of the figure in pixels."""
 
 
 class Page:
@@ -213,11 +221,12 @@ class Page:
         family = self._family()
         return {
             "below_zero": bool((self.points["score"] < 0).any()),
-            "drawn": [_drawing(cell) for cell in (*self.best[:1], *self.shown[-2:])],
+            "drawn": self._drawn(),
             "others": [_drawing(cell) for cell in self.best[1:]],
             "legend": LEGEND,
             "fronts": self._fronts(),
             "front_words": front_words(self.points),
+            "named_cells": bool(self.points["named"].any()),
             "few_points": len(self.points) <= plots.FEW_POINTS,
             "motifs": self._motifs(),
             "family": family,
@@ -236,6 +245,11 @@ class Page:
         name = f"chart-{len(self.specs)}"
         self.specs[name] = Markup(script_safe(spec))
         return name
+
+    def _drawn(self) -> list[Figure]:
+        """Return the figures of the best cell, which is the largest, of the GRU and of the LSTM."""
+        figures = [_drawing(cell) for cell in (*self.best[:1], *self.shown[-2:])]
+        return _largest_first(figures) if self.best else figures
 
     def _tiles(self) -> list[tuple[str, str, str]]:
         """Return title, value and note of each tile at the top; the first is the verdict."""
@@ -438,14 +452,30 @@ def _shown(store: Store, frame: pd.DataFrame, searched: bool) -> list[Described]
     return [*(described(store, str(cell), name) for cell, name in zip(best.index, names, strict=True)), *cells]
 
 
-def _drawing(cell: Described) -> tuple[Described, Markup | None, int]:
+def _drawing(cell: Described) -> Figure:
     """Return the cell, its drawing and a readable width; no drawing if this version cannot read the formula."""
     svg = drawing_of(cell)
     if svg is None:
         return cell, None, 300
-    width = re.search(r'width="(\d+)', svg)
-    assert width is not None
-    return cell, Markup(svg), round(0.62 * int(width[1]))
+    return cell, Markup(svg), round(SCALE * _size(svg)[0])
+
+
+def _largest_first(figures: Sequence[Figure]) -> list[Figure]:
+    """Return figures with a larger width of the first one, so that no other drawing is as large."""
+    (cell, svg, _), *others = figures
+    if svg is None:
+        return list(figures)
+    areas = [math.prod(_size(other)) for _, other, _ in others if other is not None]
+    wide, high = _size(svg)
+    scale = max(1.0, LARGER * SCALE * math.sqrt(max(areas, default=0.0) / (wide * high)))
+    return [(cell, svg, round(scale * wide)), *others]
+
+
+def _size(svg: str) -> tuple[int, int]:
+    """Return the width and the height of a drawing."""
+    found = re.search(r'width="(\d+)"\s+height="(\d+)"', svg)
+    assert found is not None
+    return int(found[1]), int(found[2])
 
 
 def page_file(name: str) -> str:

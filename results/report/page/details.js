@@ -63,26 +63,29 @@ function panelOf(all, cells, gru) {
  * Let a click on a row of a table open the cell, and two chosen cells stand side by side.
  *
  * `load` returns a promise of what is known of cells, given their whole ids. `signal` ends the listeners outside the
- * table, when another takes its place. Returns functions: the chosen rows, and a choice of a row.
+ * table, when another takes its place. `changed` gets the cells whose rows are open, when one is opened or closed. Returns
+ * the chosen rows, and functions: a choice of a row, and its opening or closing.
  */
-function setUpDetails(table, load, { signal } = {}) {
+function setUpDetails(table, load, { signal, changed = () => {} } = {}) {
   const box = table.closest(".scroll"), compare = document.getElementById("compare"), columns = table.tHead.rows[0].cells.length;
   const chosen = [];
-  const draw = (panel) => { for (const place of panel.querySelectorAll(".chart")) embed(place, place.spec); };
+  const draw = (panel) => Promise.all([...panel.querySelectorAll(".chart")].map((place) => embed(place, place.spec)));
   const fit = () => { for (const panel of table.querySelectorAll(".panel")) panel.style.width = `${box.clientWidth}px`; };
   window.addEventListener("resize", fit, { signal });
 
   const toggle = async (row) => {
     const button = row.querySelector("button.open"), next = row.nextElementSibling;
-    if (next?.classList.contains("detail")) { next.remove(); button.setAttribute("aria-expanded", "false"); return; }
+    if (next?.classList.contains("detail")) { next.remove(); button.setAttribute("aria-expanded", "false"); changed(opened()); return; }
     button.setAttribute("aria-expanded", "true");
+    changed(opened());
     const place = element("td", { colSpan: columns });
-    row.after(element("tr", { className: "detail" }, place));
+    row.after(element("tr", { className: "detail", hidden: row.hidden }, place));
     const all = await load([row.dataset.cell]), panel = panelOf(all, [knownOf(all, row)], all.cells[all.gru]);
     place.append(panel);
     fit();
-    draw(panel);
+    await draw(panel);
   };
+  const opened = () => [...table.querySelectorAll("tr.cell button.open[aria-expanded=true]")].map((button) => button.closest("tr").dataset.cell);
 
   const sideBySide = async () => {
     compare.hidden = chosen.length < 2;
@@ -123,7 +126,7 @@ function setUpDetails(table, load, { signal } = {}) {
       if (event.target !== box && !window.getSelection().toString()) toggle(row);
     });
   }
-  return { chosen, choose };
+  return { chosen, choose, toggle };
 }
 
 /** Make titles into tooltips that also a finger and the keyboard reach. */

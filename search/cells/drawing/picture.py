@@ -3,17 +3,41 @@
 States enter on the left and leave on the right, the input enters from below, and the output leaves at the top. Boxes
 are activations and layer norms, small ones learned vectors and numbers; circles are sums (+), products and complements
 (one minus); a label W or U at the end of a line is a matrix with a bias, p or a name a learned vector that multiplies
-each unit. Lines that enter one box are added. Long names are shortened and shown in full in a tooltip. Colours
+each unit. Lines that enter one box are added. A state that goes through sums and products to its new value is one
+straight line, a belt: the LSTM's c along the top, the GRU's h as well. The input, and h where there are other states,
+run along the bottom. Long names are shortened and shown in full in a tooltip. Colours
 (Okabe and Ito 2008, safe for colour-blind readers) distinguish the input from the states; shapes and labels carry the
 same information, so the picture also works in black and white.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from search.cells.drawing import svg
-from search.cells.drawing.diagram import MINUS, SIGMA, TIMES, Kind, Part, Port, diagram, formula_diagram
-from search.cells.drawing.layout import Box, layout, port_offset
+from search.cells.drawing.belts import belts, low_ends
+from search.cells.drawing.boxes import PORT, Tap
+from search.cells.drawing.diagram import MINUS, SIGMA, TIMES, Kind, Part, diagram, formula_diagram
+from search.cells.drawing.layout import layout
+from search.cells.drawing.legend import drawn, entries, rows
+from search.cells.drawing.shapes import (
+    CIRCLES,
+    ENDS,
+    LABEL_GAP,
+    LABEL_HEIGHT,
+    NAME_SIZE,
+    RADIUS,
+    SMALL,
+    STATE_SIZE,
+    box_of,
+    end_colour,
+    fill_of,
+    label_width,
+    labels,
+    shape,
+    short,
+    variable_width,
+    when,
+)
 from search.cells.drawing.wires import Net, tracks
 from search.cells.graph import GateGraph
 
@@ -25,27 +49,13 @@ LEGEND = (
 )
 """Explanation of a drawing, for captions."""
 
-PORT, SPACING, TRACK = 20.0, 16.0, 11.0
-"""Distances in pixels between lines into a part, neighbours in a column, and vertical lines."""
+TRACK = 11.0
+"""Distance in pixels between vertical lines."""
 
 _MARGIN_X, _MARGIN_Y, _PADDING = 56.0, 34.0, 20.0
-_RADIUS, _CORNER = 13.0, 6.0
-_LABEL_HEIGHT = 16.0
-_LETTER = 0.62  # approximate width of a letter over its font size
-_STEP = 8.0  # vertical steps of a line up to this height are avoided
-_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
-_WIDE = dict.fromkeys(f"MWmw{_ELLIPSIS}", 1.0)  # letters that are far wider
-_NAME_LETTERS = 16  # names longer than this are shortened
-_NAME_SIZE, _STATE_SIZE = 12, 15
-_ENDS = (Kind.STATE, Kind.INPUT, Kind.OUTPUT)
-_CIRCLES = (Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT)
-_INPUT_COLOUR, _OUTPUT_COLOUR, _HIDDEN_COLOUR = "#0072b2", "#d55e00", "#00805f"
-_SMALL = (Kind.VECTOR, Kind.NUMBER)
-_LINEAR_FILL = "#e9e3f5"
-_FILLS = {SIGMA: "#fff2c2", "tanh": "#dcecf7", "norm": "#dff0dc"} | dict.fromkeys(
-    ("relu", "leaky relu", "softplus"), _LINEAR_FILL
-)
-_OTHER_FILL = "#eeeeee"
+_CORNER = 6.0
+_LEGEND_X = 18.0
+_STEP = 8.0  # vertical steps of a line into a box up to this height are avoided
 
 
 def draw(
@@ -53,6 +63,8 @@ def draw(
     names: Mapping[int, str] | None = None,
     title: str = "a cell",
     states: Sequence[str] | None = None,
+    *,
+    legend: bool = False,
 ) -> str:
     """Return the SVG of a graph, without nodes and states that the visible output never depends on.
 
@@ -61,69 +73,43 @@ def draw(
         names: names of nodes by position, written above their boxes.
         title: title of the picture for screen readers.
         states: names of the states in order; by default h, c, c2, ...
+        legend: whether a legend stands below.
     """
-    return _Drawing(diagram(graph, names, states)).svg(title)
+    return _Drawing(diagram(graph, names, states)).svg(title, legend=legend)
 
 
-def draw_formula(text: str, title: str = "a cell") -> str:
+def draw_formula(text: str, title: str = "a cell", *, legend: bool = False) -> str:
     """Return the SVG of the cell in a formula, with the formula's names. Raises `FormulaError`."""
-    return _Drawing(formula_diagram(text)).svg(title)
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """Size of a part's body, of the labels on its lines, and of the name above it.
-
-    `labels` and `label_up` are the extents of the labels to the left of the body and above it.
-    """
-
-    width: float
-    height: float
-    labels: float = 0.0
-    label_up: float = 0.0
-    name_width: float = 0.0
-
-    @property
-    def up(self) -> float:
-        """Distance from the middle to the upper edge, name included; labels alone fit between neighbours."""
-        return self.height / 2 + (self.label_up + 14.0 if self.name_width else 0.0)
-
-    @property
-    def room(self) -> float:
-        """Width of the body and the name, without labels."""
-        return max(self.width, self.name_width)
+    return _Drawing(formula_diagram(text)).svg(title, legend=legend)
 
 
 class _Drawing:
     def __init__(self, parts: tuple[Part, ...]) -> None:
         self.parts = _ends_in_order(parts)
-        self.shapes = [_shape(part) for part in self.parts]
-        boxes = [
-            Box(
-                up=shape.up,
-                down=shape.height / 2,
-                sources=tuple(port.source for port in part.ports),
-                first=part.kind in (Kind.STATE, Kind.INPUT),
-                last=part.kind is Kind.OUTPUT,
-            )
-            for part, shape in zip(self.parts, self.shapes, strict=True)
-        ]
-        self.layout = layout(boxes, SPACING, PORT)
+        self.layout = layout([box_of(part) for part in self.parts], belts(self.parts), low_ends(self.parts))
         self.items = self.layout.items
+        self.shapes = [
+            shape(part, ports, offsets)
+            for part, ports, offsets in zip(self.parts, self.layout.ports, self.layout.offsets, strict=True)
+        ]
         self.heights = [round(_MARGIN_Y + _PADDING + height, 2) for height in self.layout.heights]
         lows = [
-            height + (self.shapes[item.box].height / 2 if item.box is not None else 0.0)
+            height + (self.shapes[item.box].down if item.box is not None else 0.0)
             for item, height in zip(self.items, self.heights, strict=True)
         ]
         self.bottom = max(lows) + _PADDING
+        self.taps: dict[int, list[Tap]] = {}
+        for tap in self.layout.taps:
+            self.taps.setdefault(tap.passage, []).append(tap)
+        self.going_on = {left for gap in self.layout.lines for left, _, _ in gap}
         self.arrivals = self._arrivals()
         self.nets = [self._nets(gap) for gap in range(len(self.layout.lines))]
         self.tracks = [tracks(nets) for nets in self.nets]
-        ends = [_variable_width(part) for part in self.parts if part.kind in (Kind.STATE, Kind.OUTPUT)]
+        ends = [variable_width(part) for part in self.parts if part.kind in (Kind.STATE, Kind.OUTPUT)]
         self.left = max(_MARGIN_X, *(18 + width + 6 for width in ends))  # the right margin is as wide
         self.middles, self.gaps, self.right = self._spread()
 
-    def svg(self, title: str) -> str:
+    def svg(self, title: str, *, legend: bool) -> str:
         paths: dict[int, list[str]] = {}
         dots: list[str] = []
         for gap, nets in enumerate(self.nets):
@@ -141,41 +127,46 @@ class _Drawing:
         for position, item in enumerate(self.items):
             if item.box is not None:
                 part = self.parts[item.box]
-                out += self._end(position, part) if part.kind in _ENDS else self._body(position, item.box)
-        return svg.document(round(self.right + self.left), round(self.bottom + _MARGIN_Y), title, out)
+                out += self._end(position, part) if part.kind in ENDS else self._body(position, item.box)
+        width, height = round(self.right + self.left), round(self.bottom + _MARGIN_Y)
+        if legend:
+            explained = rows(entries(self.parts), width - 2 * _LEGEND_X)
+            below, right, end = drawn(explained, _LEGEND_X, height)
+            out += below
+            width, height = max(width, round(right + _LEGEND_X)), round(end + _LEGEND_X / 2)
+        return svg.document(width, height, title, out)
 
     def _arrivals(self) -> dict[tuple[int, int], float]:
-        """Return the height at which each line arrives, by the item on its right and its place there.
+        """Return the height at which each line from the left arrives, by the item on its right and its place there.
 
-        A line that would make a step of a few pixels goes straight on instead, if the part and its other lines leave
-        room.
+        A line into a box that would make a step of a few pixels goes straight on instead, if the box and its other
+        lines leave room.
         """
         found: dict[tuple[int, int], float] = {}
-        for line in sorted(line for gap in self.layout.lines for line in gap):
-            found[line[1:]] = self._even(line)
+        for _, right, place in sorted(line for gap in self.layout.lines for line in gap):
+            found[right, place] = self._even(right, place)
         for gap in self.layout.lines:
             for left, right, place in sorted(gap, key=lambda line: line[1:]):
                 box, straight = self.items[right].box, self.heights[left]
-                if box is None or self.parts[box].kind in _ENDS or abs(straight - found[right, place]) > _STEP:
+                if box is None or self.parts[box].kind in (*ENDS, *CIRCLES):
+                    continue
+                if abs(straight - found[right, place]) > _STEP:
                     continue
                 others = [found[near] for near in ((right, place - 1), (right, place + 1)) if near in found]
-                shape, part = self.shapes[box], self.parts[box]
-                up = down = shape.height / 2 - 4
-                least = PORT / 2
-                if shape.labels:  # they stay close to their usual places, since names stand above
-                    outermost = -port_offset(0, len(part.ports), PORT)
-                    up, down, least = outermost + (0 if part.name else 4), outermost + 4, _LABEL_HEIGHT + 2
-                up, down = min(up, shape.height / 2 - 3), min(down, shape.height / 2 - 3)
+                size, part = self.shapes[box], self.parts[box]
+                up, down, least = size.up - 4, size.down - 4, PORT / 2
+                if size.labels:  # they stay close to their usual places, since names stand above
+                    outermost = -self.layout.offsets[box][0]
+                    up, down, least = outermost + (0 if part.name else 4), outermost + 4, LABEL_HEIGHT + 2
+                up, down = min(up, size.up - 3), min(down, size.down - 3)
                 if -up <= straight - self.heights[right] <= down and all(abs(straight - o) >= least for o in others):
                     found[right, place] = straight
         return found
 
-    def _even(self, line: tuple[int, int, int]) -> float:
+    def _even(self, item: int, place: int) -> float:
         """Return the height of a line's end if the lines into a part are at equal distances."""
-        _, right, place = line
-        box = self.items[right].box
-        offset = 0.0 if box is None else port_offset(place, len(self.parts[box].ports), PORT)
-        return round(self.heights[right] + offset, 2)
+        box = self.items[item].box
+        return round(self.heights[item] + (0.0 if box is None else self.layout.offsets[box][place]), 2)
 
     def _arrival(self, line: tuple[int, int, int]) -> float:
         """Return the height at which a line arrives at its right end."""
@@ -194,8 +185,8 @@ class _Drawing:
         for column, positions in enumerate(self.layout.columns):
             boxes = [self.items[i].box for i in positions]
             shapes = [self.shapes[box] for box in boxes if box is not None]
-            width = max((shape.room for shape in shapes), default=0.0)
-            x += max((max(0.0, shape.labels - (width - shape.width) / 2) for shape in shapes), default=0.0)
+            width = max((size.room for size in shapes), default=0.0)
+            x += max((max(0.0, size.labels - (width - size.width) / 2) for size in shapes), default=0.0)
             middles.append(x + width / 2)
             x += width
             gaps.append(x)
@@ -206,7 +197,7 @@ class _Drawing:
 
     def _colour(self, net: int) -> str:
         part = self.parts[net]
-        return _end_colour(part) if part.kind in _ENDS else svg.INK
+        return end_colour(part) if part.kind in ENDS else svg.INK
 
     def _wire(self, gap: int, net: Net, paths: list[str], dots: list[str]) -> None:
         track = self.gaps[gap] + 9 + TRACK / 2 + TRACK * self.tracks[gap].get(net.net, 0)
@@ -221,17 +212,29 @@ class _Drawing:
             stop = self.middles[gap + 1]
             if target is not None:
                 stop -= self.shapes[target].width / 2
-                stop += 5.0 if self.parts[target].kind in _CIRCLES else 0.0  # to the rim
+                stop += 5.0 if self.parts[target].kind in CIRCLES else 0.0  # to the rim
+            taps = self.taps.get(right, [])
             paths.append(_path(start, track, stop, self._arrival(line), net))
+            if right not in self.going_on and len(taps) == 1:
+                paths[-1] = _turned(paths[-1], stop, self._arrival(line), self._rim(taps[0]))
+                continue
+            paths += [f"M{stop:g} {self._arrival(line):g}V{self._rim(tap):g}" for tap in taps]
+            if taps:
+                dots.append(svg.dot(stop, self._arrival(line), self._colour(net.net)))
         for y in {net.start, *net.ends}:
             arms = (y > net.low) + (y < net.high) + (y == net.start) + (y in net.ends)
             if arms > 2:
                 dots.append(svg.dot(track, y, self._colour(net.net)))
 
+    def _rim(self, tap: Tap) -> float:
+        """Return where a line from above or below meets the edge of a part."""
+        size, y = self.shapes[tap.item], self.heights[tap.item]
+        return round(y - size.up if self.heights[tap.passage] < y else y + size.down, 2)
+
     def _end(self, position: int, part: Part) -> list[str]:
         """Return the elements of an end: a state or the input entering, or a new state leaving, with its name."""
         x, y = self.middles[self.items[position].column], self.heights[position]
-        own = _end_colour(part)
+        own = end_colour(part)
         if part.kind is Kind.STATE:
             line = svg.path(f"M{self.left - 14:g} {y:g}H{x:g}", own)
             return [line, _variable(self.left - 18, y + 5, part, "end")]
@@ -247,6 +250,7 @@ class _Drawing:
         if part.state == 0:
             x -= 10
             out += [
+                svg.path(f"M{x:g} {y - 5:g}V{_MARGIN_Y + 3:g}", svg.GROUND, 5),
                 svg.path(f"M{x:g} {y:g}V{_MARGIN_Y - 4:g}", colour),
                 svg.dot(x, y, colour),
                 svg.arrow(x, _MARGIN_Y - 10, colour, up=True),
@@ -255,27 +259,30 @@ class _Drawing:
         return out
 
     def _body(self, position: int, number: int) -> list[str]:
-        part, shape = self.parts[number], self.shapes[number]
+        part, size = self.parts[number], self.shapes[number]
         x, y = self.middles[self.items[position].column], self.heights[position]
-        left, top = x - shape.width / 2, y - shape.height / 2
-        fill = _FILLS.get(part.label, _OTHER_FILL) if part.kind is Kind.ACTIVATION else svg.PAPER
-        corner = _RADIUS if part.kind in _CIRCLES else 4.0
-        size, below, pen = (12, 4.2, 1.0) if part.kind in _SMALL else (14, 4.8, 1.4)
+        left, top = x - size.width / 2, y - size.up
+        fill = fill_of(part.label) if part.kind is Kind.ACTIVATION else svg.PAPER
+        corner = RADIUS if part.kind in CIRCLES else 4.0
+        letters, below, pen = (12, 4.2, 1.0) if part.kind in SMALL else (14, 4.8, 1.4)
         out = [
-            svg.box(left, top, shape.width, shape.height, corner, fill, part.kind, pen),
-            svg.text(x, y + below, part.label, size),
+            svg.box(left, top, size.width, size.up + size.down, corner, fill, part.kind, pen),
+            svg.text(x, y + below, part.label, letters),
         ]
         if part.name:
-            at = top - shape.label_up - 4
-            out.append(svg.text(x, at, _short(part.name), _NAME_SIZE, italic=True, full=part.name))
+            at = top - size.label_up - 4
+            out.append(svg.text(x, at, short(part.name), NAME_SIZE, italic=True, full=part.name))
         for place, p in enumerate(self.layout.ports[number]):
             at, edge = self.arrivals[position, place], left
-            for label in reversed(_labels(part.ports[p])):
-                width = _label_width(label)
-                edge -= width + 5
-                corner, kind = (8, "sign") if label == MINUS else (2, "label")
-                out.append(svg.box(edge, at - _LABEL_HEIGHT / 2, width, _LABEL_HEIGHT, corner, svg.PAPER, kind, 1))
-                out.append(svg.text(edge + width / 2, at + 4.2, label, 12))
+            for label in reversed(labels(part.ports[p])):
+                edge -= label_width(label) + LABEL_GAP
+                out += _label(edge + label_width(label) / 2, at, label)
+        for tap in self.layout.taps:
+            if tap.item == position:
+                rim, step = self._rim(tap), LABEL_HEIGHT + LABEL_GAP
+                away = -step if rim < y else step
+                for k, label in enumerate(reversed(labels(part.ports[tap.port]))):
+                    out += _label(x, rim + away * (k + 1) - away / abs(away) * LABEL_HEIGHT / 2, label)
         return out
 
 
@@ -296,57 +303,26 @@ def _ends_in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     )
 
 
-def _shape(part: Part) -> _Shape:
-    labels = max((sum(_label_width(label) + 5 for label in _labels(port)) for port in part.ports), default=0.0)
-    if part.kind in _ENDS:
-        return _Shape(0.0, 16.0 if labels else 12.0, labels)
-    name = _width(_short(part.name), _NAME_SIZE)
-    if part.kind in _CIRCLES:
-        height = max(2 * _RADIUS, len(part.ports) * PORT - 14)
-        highest = port_offset(0, len(part.ports), PORT) - _LABEL_HEIGHT / 2
-        return _Shape(2 * _RADIUS, height, labels, max(0.0, -highest - height / 2) if labels else 0.0, name)
-    if part.kind in _SMALL:
-        return _Shape(_label_width(part.label), _LABEL_HEIGHT)
-    height = max(30.0, len(part.ports) * PORT)
-    return _Shape(max(34.0, 10 + len(part.label) * 14 * _LETTER), height, labels, name_width=name)
-
-
-def _labels(port: Port) -> tuple[str, ...]:
-    """Return the labels of a line into a part: its factors, and a minus sign if it is subtracted."""
-    return (*port.factors, *([MINUS] if port.minus else []))
-
-
-def _short(name: str) -> str:
-    """Return a name, shortened in the middle if it is long: similar names often differ at their ends."""
-    return name if len(name) <= _NAME_LETTERS else f"{name[:9]}{_ELLIPSIS}{name[-6:]}"
-
-
-def _width(words: str, size: float) -> float:
-    """Return an upper estimate of the width of words in pixels."""
-    return size * sum(_WIDE.get(letter, 0.75 if letter.isupper() else _LETTER) for letter in words)
-
-
-def _when(part: Part) -> str:
-    return f"t{MINUS}1" if part.kind is Kind.STATE else "t"
-
-
 def _variable(x: float, y: float, part: Part, anchor: str) -> str:
     """Return the name of the input or of a state, with its time step."""
-    return svg.variable(x, y, _short(part.label), _when(part), anchor, _end_colour(part), _STATE_SIZE, part.label)
+    return svg.variable(x, y, short(part.label), when(part), anchor, end_colour(part), STATE_SIZE, part.label)
 
 
-def _variable_width(part: Part) -> float:
-    return _width(_short(part.label), _STATE_SIZE) + _width(_when(part), svg.INDEX_SIZE)
+def _label(x: float, y: float, label: str) -> list[str]:
+    """Return the elements of a label on a line, with its middle at (x, y)."""
+    width = label_width(label)
+    corner, kind = (8, "sign") if label == MINUS else (2, "label")
+    return [
+        svg.box(x - width / 2, y - LABEL_HEIGHT / 2, width, LABEL_HEIGHT, corner, svg.PAPER, kind, 1),
+        svg.text(x, y + 4.2, label, 12),
+    ]
 
 
-def _end_colour(part: Part) -> str:
-    if part.kind is Kind.INPUT:
-        return _INPUT_COLOUR
-    return _HIDDEN_COLOUR if part.state else _OUTPUT_COLOUR
-
-
-def _label_width(label: str) -> float:
-    return 16.0 if label == MINUS else 10 + len(label) * 12 * _LETTER
+def _turned(path: str, x: float, y: float, end: float) -> str:
+    """Return a path to (x, y) from the left that turns there, up or down to `end`."""
+    corner = min(_CORNER, abs(end - y) / 2)
+    down = corner if end > y else -corner
+    return f"{path.removesuffix(f'H{x:g}')}H{x - corner:g}Q{x:g} {y:g} {x:g} {y + down:g}V{end:g}"
 
 
 def _path(start: float, track: float, stop: float, end: float, net: Net) -> str:

@@ -48,11 +48,13 @@ def arrow(x: float, y: float, colour: str, *, up: bool = False) -> str:
     return f'<polygon points="{x:g},{y:g} {other}" fill="{colour}"/>'
 
 
-def text(x: float, y: float, words: str, size: int, *, italic: bool = False, full: str = "") -> str:
-    """Return words centred at x on the baseline y; `full` is the whole text if the words are shortened."""
+def text(
+    x: float, y: float, words: str, size: int, *, italic: bool = False, full: str = "", anchor: str = "middle"
+) -> str:
+    """Return words at x on the baseline y, centred or as `anchor` says; `full` is the whole text of shortened words."""
     style = ' font-style="italic"' if italic else ""
     return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size}"{style} text-anchor="middle" fill="{INK}">'
+        f'<text x="{x:g}" y="{y:g}" font-size="{size}"{style} text-anchor="{anchor}" fill="{INK}">'
         f"{_hint(words, full)}{escape(words)}</text>"
     )
 

@@ -62,10 +62,10 @@ def _element(element: ET.Element) -> Iterator[str]:
             yield f"\\draw[{_pen(given)}] {_path(given['d'])};"
         case "circle":
             at = _at(float(given["cx"]), float(given["cy"]))
-            yield f"\\fill[{_colour(given['fill'])}] {at} circle[radius={_points(given['r'])}];"
+            yield f"\\fill[fill={_colour(given['fill'])}] {at} circle[radius={_points(given['r'])}];"
         case "polygon":
             corners = [_at(*map(float, pair.split(","))) for pair in given["points"].split()]
-            yield f"\\fill[{_colour(given['fill'])}] {' -- '.join(corners)} -- cycle;"
+            yield f"\\fill[fill={_colour(given['fill'])}] {' -- '.join(corners)} -- cycle;"
         case "text":
             yield _text(element)
         case _:

@@ -60,6 +60,7 @@ Examples:
     type=UserPath(dir_okay=False, path_type=Path),
     help="Draw the cell into this file: .svg, .png, .pdf, or .tex (TikZ).",
 )
+@click.option("--no-legend", is_flag=True, help="With --output: leave out the legend below the drawing.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--bibtex", is_flag=True, help="Print only the BibTeX entries of a published cell.")
 @click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")
@@ -69,6 +70,7 @@ def show(
     units: int,
     run: str | None,
     output: Path | None,
+    no_legend: bool,
     force: bool,
     bibtex: bool,
     kernels: bool,
@@ -92,7 +94,8 @@ def show(
         if output.suffix.lower() not in FORMATS:
             raise SearchError(f"--output {str(output)!r}: give a name that ends in {', '.join(FORMATS)}")
         check_free(output, force)
-        write_atomically(output, file_content(draw_formula(formula, f"the cell {found.label}"), output))
+        drawing = draw_formula(formula, f"the cell {found.label}", legend=not no_legend)
+        write_atomically(output, file_content(drawing, output))
     published = named_cell(name) if (name := name_of(found.graph.id)) else None
     if bibtex:
         if published is None:

@@ -360,6 +360,7 @@ def test_the_front_is_drawn_with_errors_and_green_and_red_follow_the_tests(tmp_p
     assert standings["tanh"] == "worse on some task, better on none"
     assert standings["mut1"] == "better on some task, worse on none"
     assert standings["gru"] == "not told apart on any task"
+    assert not points["named"].any()  # all are named, so a mark would say nothing
     cost = "relative_multiply_adds"
     for cell, row in points.to_dict("index").items():
         score, error = (float(frame.loc[[str(cell)], name].iloc[0]) for name in ("score", "score_se"))
@@ -448,6 +449,7 @@ def test_of_many_cells_only_those_on_a_front_have_error_bars() -> None:
             "low": 0.4,
             "high": 0.6,
             "standing": "not tested",
+            "named": False,
             "relative_parameters": 1.0,
             "relative_parameters_front": [k < 3 for k in range(count)],
         }
@@ -460,6 +462,48 @@ def test_of_many_cells_only_those_on_a_front_have_error_bars() -> None:
 
     assert bars(points) == 3
     assert bars(points.head(plots.FEW_POINTS)) == plots.FEW_POINTS
+
+
+def test_named_cells_have_a_rim_and_a_label_among_others() -> None:
+    points = pd.DataFrame(
+        {
+            "cell": ["found-1", "lstm", "found-2", "far-name"],
+            "score": [1.0, 0.5, 0.75, 0.3],
+            "low": 0.2,
+            "high": 1.0,
+            "standing": "not tested",
+            "named": [False, True, False, True],
+            "relative_parameters": [1.0, 2.0, 3.0, 4.0],
+            "relative_parameters_front": [True, False, False, False],
+        }
+    )
+
+    def rows(kind: str, **mark: Any) -> list[list[dict[str, Any]]]:
+        spec = plots.front_chart(points, "relative_parameters", "parameters")
+        layers = [
+            layer for layer in spec["layer"] if layer["mark"]["type"] == kind and mark.items() <= layer["mark"].items()
+        ]
+        return [spec["datasets"][layer["data"]["name"]] for layer in layers]
+
+    (rims,) = rows("point", filled=False)
+    assert [row["cost"] for row in rims] == [2.0, 4.0]
+    (labels,) = rows("text")
+    assert [row["cell"] for row in labels] == ["found-1", "lstm", "far-name"]
+
+
+def test_the_winners_drawing_is_the_largest(page: Reader) -> None:
+    figures = [given for tag, given in page.tags if tag == "figure"]
+    winners = [given for given in figures if "winner" in str(given["class"])]
+    assert figures[0] is winners[0]
+    assert len(winners) == 1
+    widths = [float(re.search(r"(\d+)px", str(given["style"]))[1]) for given in figures]  # type: ignore[index]
+    assert len(widths) >= 3
+    drawings = [given for tag, given in page.tags if tag == "svg"]
+    areas = [
+        width**2 * float(str(svg["height"])) / float(str(svg["width"]))
+        for width, svg in zip(widths[:3], drawings[:3], strict=True)
+    ]
+    assert areas[0] > 1.4 * max(areas[1:])
 
 
 def test_motifs_with_an_effect_beyond_the_noise_are_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,7 @@ def test_states_are_called_as_in_the_formula_and_dead_ones_are_not_shown(
     formula: str, states: str, picture: list[str], gatesearch: Gatesearch, here: Path
 ) -> None:
     (here / "my.cell").write_text(formula)
-    said = gatesearch("show", "my.cell", "-o", "my.svg")
+    said = gatesearch("show", "my.cell", "-o", "my.svg", "--no-legend")
     assert said.status == 0
     assert f"states                {states}\n" in said.out
     shown = said.out.split("diagram:\n")[1].split("\n\n")[0].splitlines()
@@ -238,11 +238,23 @@ def test_a_file_of_a_cell_of_the_run_has_its_lineage(gatesearch: Gatesearch, her
     assert "lineage" not in gatesearch("show", "gru", "--run", str(PUBLISHED)).out
 
 
+def words_of(path: Path) -> list[str]:
+    return ["".join(e.itertext()) for e in ET.parse(path).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_file_has_a_legend_unless_it_is_left_out(gatesearch: Gatesearch, here: Path) -> None:
+    assert gatesearch("show", "gru", "-o", "with.svg").status == 0
+    assert gatesearch("show", "gru", "-o", "without.svg", "--no-legend").status == 0
+    legend = set(words_of(here / "with.svg")) - set(words_of(here / "without.svg"))
+    assert {"x: input", "h: state and output", "sigmoid", "one minus", "one time step"} <= legend
+    assert not set(words_of(here / "without.svg")) - set(words_of(here / "with.svg"))
+
+
 def test_a_cell_is_drawn_into_a_file_that_is_svg(gatesearch: Gatesearch, here: Path) -> None:
-    said = gatesearch("show", "lstm", "-o", "lstm.svg")
+    said = gatesearch("show", "lstm", "-o", "lstm.svg", "--no-legend")
     assert (said.status, said.err) == (0, "")
     assert said.out.endswith("drawn in lstm.svg\n")
-    words = ["".join(e.itertext()) for e in ET.parse(here / "lstm.svg").iter("{http://www.w3.org/2000/svg}text")]
+    words = words_of(here / "lstm.svg")
     assert {"f", "i", "g", "o", f"ct{MINUS}1", "ht", "xt"} <= set(words)
     assert words.count(SIGMA) == 3
     (here / "my.cell").write_text(LIBRARY["gru"].formula)

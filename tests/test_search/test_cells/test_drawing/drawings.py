@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from functools import cache
 
 import numpy as np
 
+from search.cells.drawing.picture import draw_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, STUDY
 from search.cells.mutation import Rule, propose
-from search.cells.notation.formula import parse_formula
+from search.cells.notation.formula import format_formula, parse_formula
 from tests.test_search.test_cells.shapes import MUTANTS
 from tests.test_search.test_cells.vocabulary import sprinkled
 
@@ -55,6 +57,12 @@ CELLS |= {
     for name in ("lstm-peephole", "slstm-heads", "layernorm-lstm", "indrnn", "fastgrnn", "rwkv-4", "lru", "star-chrono")
 }
 CELLS["leaky"] = parse_formula("h' = leaky_relu(linear(x) - linear(h)) - c2\nc' = x\nc2' = h * (x + c) * h")
+
+
+@cache
+def drawing(name: str) -> str:
+    """Return the drawing of one of `CELLS`."""
+    return draw_formula(format_formula(CELLS[name]), name)
 
 
 def elements(svg: str) -> ET.Element:

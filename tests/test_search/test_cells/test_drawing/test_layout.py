@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.cells.drawing.layout import Box, layout
+from search.cells.drawing.boxes import Box
+from search.cells.drawing.layout import layout
 
 
 def test_heights_begin_at_the_uppermost_edge() -> None:
     boxes = [Box(6, 6, (), first=True), Box(100, 40, (0,)), Box(6, 6, (1,), last=True)]
-    found = layout(boxes, 10, 10)
+    found = layout(boxes)
     edges = [found.heights[i] - (0 if item.box is None else boxes[item.box].up) for i, item in enumerate(found.items)]
     assert min(edges) == 0
 
@@ -34,4 +35,4 @@ def test_between_fixed_sides_the_fewest_crossings_are_found() -> None:
         boxes += [Box(5, 5, tuple(a for a, b in lines if b == k) or (0,)) for k in range(inner)]
         joined = [(a, k) for k in range(inner) for a in boxes[lefts + k].sources]
         boxes.append(Box(5, 5, tuple(range(lefts, lefts + inner)), last=True))
-        assert layout(boxes, 10, 10).crossings == least_crossings(joined, lefts, inner)
+        assert layout(boxes).crossings == least_crossings(joined, lefts, inner)

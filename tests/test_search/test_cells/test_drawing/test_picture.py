@@ -10,10 +10,9 @@ from search.cells.drawing.diagram import MINUS, Kind, diagram, formula_diagram
 from search.cells.drawing.picture import draw, draw_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
-from search.cells.notation.formula import format_formula
 from search.cells.operations import Op
 from search.cells.simplify import simplify
-from tests.test_search.test_cells.test_drawing.drawings import CELLS, SVG, elements, said, words
+from tests.test_search.test_cells.test_drawing.drawings import CELLS, SVG, drawing, elements, said, words
 
 _BODIES = (Kind.ACTIVATION, Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT, Kind.MATRIX)
 Rectangle = tuple[float, float, float, float]
@@ -98,23 +97,25 @@ def nets_of(svg: str) -> list[list[list[tuple[float, float]]]]:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_nothing_lies_on_anything_else(name: str) -> None:
-    svg = draw_formula(format_formula(CELLS[name]))
+    svg = drawing(name)
     check_apart(svg)
     placed = rectangles(svg)
     # No line runs through a body or a label of another: only its ends touch them, or it passes its own labels.
     bodies = [room for kind, room in placed if kind not in ("text", "label", "sign")]
     for points in lines_of(svg):
         for (x, y), (to_x, to_y) in itertools.pairwise(points):
-            line = (min(x, to_x) + 6, min(y, to_y), max(x, to_x) - 6, max(y, to_y))
-            if line[0] < line[2] or x == to_x:
-                line = (min(line[0], line[2]), line[1], max(line[0], line[2]), line[3])
-                assert not any(overlap((line[0], line[1] - 0.1, line[2] + 0.1, line[3] + 0.1), b) for b in bodies)
+            # Only at its ends may a line touch: over the six pixels of a rim from the left.
+            line = (min(x, to_x) + 6, min(y, to_y) - 0.1, max(x, to_x) - 6, max(y, to_y) + 0.1)
+            if x == to_x:
+                line = (x - 0.1, min(y, to_y) + 0.1, x + 0.1, max(y, to_y) - 0.1)
+            if line[0] < line[2]:
+                assert not any(overlap(line, body) for body in bodies), (name, line)
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_lines_of_two_nets_cross_but_never_run_along_each_other(name: str) -> None:
     runs: list[tuple[int, bool, float, float, float]] = []  # net, whether vertical, where, from, to
-    for number, net in enumerate(nets_of(draw_formula(format_formula(CELLS[name])))):
+    for number, net in enumerate(nets_of(drawing(name))):
         for points in net:
             for (x, y), (to_x, to_y) in itertools.pairwise(points):
                 if x == to_x:
@@ -124,6 +125,13 @@ def test_lines_of_two_nets_cross_but_never_run_along_each_other(name: str) -> No
     for a, b in itertools.combinations(runs, 2):
         if a[0] != b[0] and a[1] == b[1] and abs(a[2] - b[2]) < 1.5:
             assert min(a[4], b[4]) - max(a[3], b[3]) < 1, (a, b)
+
+
+def touches(x: float, y: float, body: Rectangle) -> bool:
+    """Return whether a line that ends at (x, y) enters a body: from the left, or in its middle from above or below."""
+    left, top, right, bottom = body
+    middle = abs(x - (left + right) / 2) < 0.1 and min(abs(y - top), abs(y - bottom)) < 0.1
+    return middle or (abs(x - left) < 6 and top <= y <= bottom)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -145,7 +153,7 @@ def test_every_part_and_every_line_of_the_diagram_is_drawn(name: str) -> None:
     bodies = [room for kind, room in rectangles(svg) if kind not in ("text", "label", "sign")]
     right = max(x for points in lines_of(svg) for x, _ in points)
     ends = [points[-1] for points in lines_of(svg)]
-    arrived = [(x, y) for x, y in ends if x == right or any(abs(x - b[0]) < 6 and b[1] <= y <= b[3] for b in bodies)]
+    arrived = [(x, y) for x, y in ends if x == right or any(touches(x, y, body) for body in bodies)]
     assert len(arrived) == len(ports)
 
 
@@ -224,6 +232,36 @@ def test_a_title_may_be_anything() -> None:
     title = "\x1b[31m<b>&\"'\u202e\ud800]]>\n"
     drawn = draw(CELLS["gru"], title=title)
     assert elements(drawn).find(f"{SVG}title").text == " [31m<b>&\"'  ]]> "  # type: ignore[union-attr]
+
+
+def short_steps(svg: str) -> list[float]:
+    """Return the heights of vertical pieces between two horizontal ones that are shorter than a circle."""
+    found = []
+    for points in lines_of(svg):
+        corners = [points[0]]
+        for at in points[1:]:  # without the points at which a curve begins or ends
+            if len(corners) > 1 and (
+                corners[-2][0] == corners[-1][0] == at[0] or corners[-2][1] == corners[-1][1] == at[1]
+            ):
+                corners[-1] = at
+            else:
+                corners.append(at)
+        for a, b, c, d in zip(corners, corners[1:], corners[2:], corners[3:], strict=False):
+            if a[1] == b[1] and b[0] == c[0] and c[1] == d[1] and 0 < abs(b[1] - c[1]) < 26:
+                found.append(abs(b[1] - c[1]))
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", ["gru", "lstm", "lstm-peephole", "g-lstm-4", "mut1", "mut2", "mut3", "rhn-3", "nbrc", "sru-v1-tanh", "ran"]
+)
+def test_cells_of_papers_have_no_short_steps(name: str) -> None:
+    assert short_steps(draw(LIBRARY[name].graph)) == []
+
+
+def test_few_lines_have_short_steps() -> None:
+    found = {name: len(short_steps(drawing(name))) for name in CELLS}
+    assert sum(found.values()) < len(found), found
 
 
 def test_a_line_goes_straight_on_where_a_step_would_be_of_a_few_pixels() -> None:

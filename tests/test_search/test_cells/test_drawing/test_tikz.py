@@ -4,11 +4,9 @@ import re
 
 import pytest
 
-from search.cells.drawing.picture import draw_formula
 from search.cells.drawing.svg import INK, box, document, path, text
 from search.cells.drawing.tikz import tikz
-from search.cells.notation.formula import format_formula
-from tests.test_search.test_cells.test_drawing.drawings import CELLS, SVG, elements
+from tests.test_search.test_cells.test_drawing.drawings import CELLS, SVG, drawing, elements
 
 
 def numbers(words: str) -> list[float]:
@@ -17,7 +15,7 @@ def numbers(words: str) -> list[float]:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_element_is_there_at_its_place(name: str) -> None:
-    svg = draw_formula(format_formula(CELLS[name]), name)
+    svg = drawing(name)
     found = tikz(svg)
     lines = found.splitlines()
     assert lines[1].startswith("\\begin{tikzpicture}[")
@@ -25,6 +23,8 @@ def test_every_element_is_there_at_its_place(name: str) -> None:
     assert found.isascii()
     assert found.count("{") == found.count("}")
     assert all(line.endswith(";") for line in lines[2:-1])
+    # TikZ takes the braces off a key without a value, and then a colour for several keys.
+    assert all(re.match(r"  \\\w+\[(draw|fill|anchor)=\{?", line) for line in lines[2:-1])
     root = elements(svg)
     nodes = [line for line in lines if line.startswith("  \\node")]
     texts = list(root.iter(f"{SVG}text"))

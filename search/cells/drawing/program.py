@@ -1,0 +1,50 @@
+"""Linear programs that the columns and the heights of a drawing are."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linprog
+from scipy.sparse import csr_array
+
+Row = tuple[tuple[tuple[int, float], ...], float]
+"""Variables with their factors, and the most that their sum may be, or what it is in an equation."""
+
+
+def below(a: int, b: int, by: float) -> Row:
+    """Return the row of a <= b - by, or of a == b - by."""
+    return ((a, 1.0), (b, -1.0)), -by
+
+
+def solve(
+    cost: npt.NDArray[np.float64],
+    less: Sequence[Row],
+    bounds: Sequence[tuple[float, float]],
+    equal: Sequence[Row] = (),
+) -> list[float] | None:
+    """Return the variables of the least cost, None if there are none.
+
+    Args:
+        cost: the cost of each variable.
+        less: inequalities.
+        bounds: least and largest value of each variable.
+        equal: equations.
+    """
+    found = linprog(
+        cost,
+        _matrix(less, len(cost)),
+        [most for _, most in less],
+        _matrix(equal, len(cost)) if equal else None,
+        [value for _, value in equal] if equal else None,
+        bounds=bounds,
+        method="highs-ds",
+    )
+    return None if found.x is None else [float(value) for value in found.x]
+
+
+def _matrix(rows: Sequence[Row], size: int) -> Any:  # SciPy accepts sparse arrays, its stubs do not
+    terms = list(chain.from_iterable(row for row, _ in rows))
+    starts = np.cumsum([0, *(len(row) for row, _ in rows)])
+    return csr_array(([by for _, by in terms], [i for i, _ in terms], starts), shape=(len(rows), size))
