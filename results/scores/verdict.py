@@ -76,6 +76,7 @@ class Known:
         costs: costs by label.
         simulated: whether the results are made up.
         finished: whether the run has ended.
+        running: whether a process drives it, so that no command is needed to continue it.
         confirming: whether a confirmation was declared that has not ended.
     """
 
@@ -89,6 +90,7 @@ class Known:
     costs: Mapping[str, Costs] = field(default_factory=dict)
     simulated: bool = False
     finished: bool = True
+    running: bool = False
     confirming: bool = False
 
 
@@ -143,7 +145,7 @@ def verdict(known: Known) -> RunVerdict:
     if known.simulated:
         before.append("SIMULATED: every number is made up, no cell was trained.")
     if not known.finished:
-        before.append("The run has not ended, so this may change.")
+        before.append(f"The run {'is in progress' if known.running else 'has not ended'}, so this may change.")
     return replace(found, sentences=(*before, *found.sentences))
 
 
@@ -170,6 +172,8 @@ def _judged(known: Known) -> RunVerdict:
 
 def _nothing(known: Known, before: tuple[str, ...]) -> RunVerdict:
     run = shlex.quote(known.run)
+    if known.running:
+        return RunVerdict(Kind.NOTHING, (*before, "Nothing is decided: no cell was retrained on fresh seeds yet."))
     if known.finished:
         command, what = f"gatesearch finalists {run}", "retrains the best cells"
     else:
@@ -188,17 +192,21 @@ def _untested(known: Known) -> RunVerdict:
         why = "The best of the first round, whose seeds also chose it and so favour it, is"
     else:
         why = "The best by search estimates, which are biased in its favour, is"
-    if not known.finished:
-        command, what = f"gatesearch search {run} --resume", "continues the run"
-    elif known.confirming:
-        command, what = f"gatesearch finalists {run}", "continues its confirmation"
-    else:
-        command, what = f"gatesearch finalists {run} --cell {shlex.quote(best.label)}", "confirms it"
+    command: str | None = None
+    advice = ""
+    if not known.running:
+        if not known.finished:
+            command, what = f"gatesearch search {run} --resume", "continues the run"
+        elif known.confirming:
+            command, what = f"gatesearch finalists {run}", "continues its confirmation"
+        else:
+            command, what = f"gatesearch finalists {run} --cell {shlex.quote(best.label)}", "confirms it"
+        advice = f"; `{command}` {what}"
     return RunVerdict(
         Kind.UNTESTED,
         (
             "Nothing is decided about the found cells: none was confirmed on fresh seeds.",
-            f"{why} {best.label} with a score of {best.score:.3f}{error}; `{command}` {what}.",
+            f"{why} {best.label} with a score of {best.score:.3f}{error}{advice}.",
         ),
         best.label,
         (),
@@ -251,6 +259,8 @@ def _total(course: Course, tasks: Sequence[str]) -> float:
 def _advice(known: Known, cell: str, task: str, matches: Sequence[Match]) -> tuple[str, str | None]:
     """Return the sentence on what would decide it, and its command."""
     run = shlex.quote(known.run)
+    if known.confirming and known.running:
+        return "The planned seeds are not all trained yet.", None
     if known.confirming:
         command = f"gatesearch finalists {run}" if known.finished else f"gatesearch search {run} --resume"
         return f"The planned seeds are not all trained: `{command}` continues.", command

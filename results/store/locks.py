@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import tempfile
 from pathlib import Path
 
@@ -25,3 +26,20 @@ def missing_locks(folder: Path) -> str | None:
     except OSError:
         return None
     return None
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock of a file. The lock is taken for some microseconds to see."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks, where nobody holds one
+        return False
+    finally:
+        os.close(file)
+    return False

@@ -1,6 +1,5 @@
 """Overview of a run: what it is, how far it came, and how large it is, read from its store in milliseconds."""
 
-import fcntl
 import os
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from results.store.errors import ResultsError
+from results.store.locks import is_locked
 from results.store.runs import changed_at
 from results.store.store import LOCK_FILE, Store
 from results.store.toml import parse_toml
@@ -101,19 +101,7 @@ def is_driven(folder: Path) -> bool:
 
     The lock is taken for some microseconds, which a process that starts to drive the run meanwhile waits for.
     """
-    try:
-        file = os.open(folder / LOCK_FILE, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks, where nobody drives a run
-        return False
-    finally:
-        os.close(file)
-    return False
+    return is_locked(folder / LOCK_FILE)
 
 
 def _planned(profile: str) -> int | None:

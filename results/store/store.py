@@ -31,6 +31,7 @@ from filelock import FileLock, Timeout
 from results.store.database import FILE, PROFILE_FILE, create_database, open_database
 from results.store.errors import AmbiguousCellError, StoreError, check_locks, damaged, one_line
 from results.store.information import as_json, parse_environment
+from results.store.locks import is_locked
 from results.store.records import LARGEST_INTEGER, CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.run_record import RunRecord, information_text
 from results.store.schema import COLUMNS, SCHEMA_VERSION, column_list, decode, encode, insertion
@@ -43,7 +44,7 @@ __all__ = ["FILE", "LOCK_FILE", "PROFILE_FILE", "Store"]
 LOCK_FILE = "run.lock"
 
 LOCK_SECONDS = 0.2
-"""Time to wait for the lock of a run: a look at whether it is held takes it for an instant (`overview.is_driven`)."""
+"""Time to wait for the lock of a run: a look at whether it is held takes it for an instant (`locks.is_locked`)."""
 
 FOLD_SECONDS = 30.0
 """Longest time that trials are in the log alone, while trials are stored."""
@@ -77,6 +78,7 @@ class Store(RunRecord):
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         super().__init__(folder, connection)
         self._fold_due = time.monotonic() + FOLD_SECONDS
+        self._drives = False
         if self.select("PRAGMA journal_mode") == [("wal",)]:
             self.select("PRAGMA synchronous = NORMAL")
 
@@ -281,10 +283,17 @@ class Store(RunRecord):
                     "wait until that ends, or start a run under a new name"
                 ) from None
             raise
+        self._drives = True
         try:
             yield
         finally:
+            self._drives = False
             lock.release()
+
+    @property
+    def is_driven_by_another(self) -> bool:
+        """Whether another process drives the run: it holds the lock, and this object does not."""
+        return not self._drives and is_locked(self.folder / LOCK_FILE)
 
     def check(self) -> int:
         """Run SQLite's own checks and read every row once; return the number of trials.

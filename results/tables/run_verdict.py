@@ -55,6 +55,7 @@ def known_of(store: Store, tasks: Sequence[str], table: pd.DataFrame | None = No
         costs=_costs(table),
         simulated=store.simulated,
         finished=store.finished is not None,
+        running=store.is_driven_by_another,
         confirming=confirmation is not None and not confirmation.ended,
     )
 

@@ -126,6 +126,10 @@ def test_where_no_number_of_seeds_decides_no_command_is_given() -> None:
 
 def test_a_confirmation_that_has_not_ended_is_to_be_continued_first() -> None:
     matches = both("xml", UNDECIDED, 0.01, needed=50)
+    driven = judged(matches, confirming=True, finished=False, running=True)
+    assert "The run is in progress, so this may change." in driven.text
+    assert "The planned seeds are not all trained yet." in driven.text
+    assert (driven.command, "`" in driven.text) == (None, False)
     ended, running = judged(matches, confirming=True), judged(matches, confirming=True, finished=False)
     assert ended.command == "gatesearch finalists night"
     assert running.command == "gatesearch search night --resume"
@@ -204,6 +208,9 @@ def test_found_cells_that_were_not_confirmed_are_not_judged() -> None:
         in estimate.text
     )
     assert estimate.command == "gatesearch search 'my run' --resume"
+    driven = judged([], best=BestFound(CELL, 1.1, None, False), finished=False, running=True)
+    assert driven.text.endswith("is 3fa21b08 with a score of 1.100.")  # nothing is to be done
+    assert driven.command is None
     # Tests that were declared, and none of whose seeds is trained, say nothing either.
     declared = judged(
         [match("xml", UNDECIDED, float("nan"), repeats=0)], best=BestFound(CELL, 1.0, None, True), confirming=True
@@ -268,8 +275,12 @@ def test_a_simulated_run_says_so_first_and_an_empty_one_what_to_do() -> None:
         "seeds; `gatesearch finalists night` retrains the best cells."
     )
     assert found.kind is Kind.NOTHING
-    running = judged([], finished=False)
-    assert running.command == "gatesearch search night --resume"
+    stopped = judged([], finished=False)
+    assert stopped.command == "gatesearch search night --resume"
+    running = judged([], finished=False, running=True, searched=False)
+    assert running.text == (
+        "The run is in progress, so this may change. Nothing is decided: no cell was retrained on fresh seeds yet."
+    )
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,10 @@ def test_a_run_is_running_while_a_process_holds_its_lock_and_then_stopped_or_fin
     with Store.open(folder) as store:
         with store.lock():
             assert overview(folder).state is RunState.RUNNING
+            assert not store.is_driven_by_another
+            with Store.open(folder, readonly=True) as reader:
+                assert reader.is_driven_by_another
+        assert not store.is_driven_by_another
         assert not is_driven(folder)
         store.mark(finished="2026-01-01T00:00:00Z")
     assert overview(folder).state is RunState.FINISHED
