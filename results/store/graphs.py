@@ -2,7 +2,8 @@
 
 from results.store.errors import StoreError
 from results.store.records import CellRow
-from search.cells.canonical import ID_DIGITS, FormVersion
+from results.store.store import Store
+from search.cells.canonical import ID_DIGITS, PRESENT, FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.ids import cell_text, printed_id
@@ -29,6 +30,18 @@ def graph_of(row: CellRow) -> GateGraph:
     raise StoreError(
         f"the formula of cell {_quoted_id(row)} is that of {cell_text(written.id)}; restore the store from a backup"
     )
+
+
+def present_ids(store: Store) -> dict[str, str]:
+    """Return the ids that the cells of a store have in the present canonical form, by stored id, where they differ.
+
+    Raises:
+        StoreError: the store cannot be read, or a formula is invalid.
+    """
+    if store.form == PRESENT:
+        return {}
+    known = {row.id: parse_formula(row.formula).in_form(PRESENT).id for row in store.cells() if graph_of(row)}
+    return {old: new for old, new in known.items() if old != new}
 
 
 def _quoted_id(row: CellRow) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,22 @@ class Overview:
     best_score: float | None = None  # its score by the search's own trials, which is biased in favour of the cell
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields by name; the id of the cell as it is printed."""
-        return asdict(self) | {"best_cell": None if self.best_cell is None else printed_id(self.best_cell)}
+        """Return the fields by name: the id of the cell as it is printed, the time as text (UTC, ISO 8601)."""
+        changed = datetime.fromtimestamp(self.changed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        best = None if self.best_cell is None else printed_id(self.best_cell)
+        return asdict(self) | {"changed": changed, "best_cell": best}
 
 
 _ENDED = (ProposalKind.BASELINE.value, ProposalKind.PROMOTE.value)
 _PROPOSALS = f"SELECT count(*) FROM proposals WHERE kind NOT IN {_ENDED}"
 _TRIALS = f"SELECT count(*), coalesce(sum(state IN {LOST_STATES}), 0) FROM trials"
+# The last proposal of a cell counts: its score has all of its trials, and an earlier one may be better by luck. SQLite
+# takes the other columns from the row of the maximum.
 _BEST = """
-    SELECT proposals.cell, name, score FROM proposals JOIN cells ON cells.id = proposals.cell
-    WHERE origin = ? AND outcome = ? AND score IS NOT NULL ORDER BY score DESC, "index" LIMIT 1"""
+    SELECT cell, name, score FROM (
+        SELECT proposals.cell, name, score, max("index") AS last FROM proposals JOIN cells ON cells.id = proposals.cell
+        WHERE origin = ? AND outcome = ? AND score IS NOT NULL GROUP BY proposals.cell
+    ) ORDER BY score DESC, last LIMIT 1"""
 
 
 def overview(folder: Path) -> Overview:

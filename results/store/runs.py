@@ -132,4 +132,7 @@ def name_for_commands(store: Store) -> str:
 
     A copied run's stored name is that of the original.
     """
-    return store.folder.name if store.folder.parent == runs_folder() else str(store.folder)
+    if store.folder.parent == runs_folder():
+        return store.folder.name
+    path = str(store.folder)
+    return path if "/" in path else f"./{path}"  # a name without a slash is a run in the folder of runs

@@ -1,7 +1,8 @@
 """Two runs side by side: the cells that both have, and the trials that both trained.
 
-A trial is in both runs if its cell, task, setting and random seed are the same. If the profiles, the data and the
-versions are the same as well, its numbers are too; what they differ by otherwise is what those changed.
+A trial is in both runs if its cell, task, setting and random seed are the same. If schedules, data and versions are the
+same as well, its numbers are too; what they differ by otherwise is what those changed. A trial that is paused at a rung
+in one of the runs is compared with nothing: it may have been trained further in the other.
 """
 
 import math
@@ -13,7 +14,7 @@ import pandas as pd
 
 from results.scores.ratio import Floats
 from results.store.store import Store
-from results.store.words import ScoreKind
+from results.store.words import ScoreKind, TrialState
 from results.tables.leaderboard import has_rank, is_retrained
 
 SCORE = "score"
@@ -33,7 +34,8 @@ class SharedTrials:
     """Trials of two runs with the same cell, task, setting and random seed.
 
     Attributes:
-        shared: their number.
+        shared: number of those that ended in both runs.
+        paused: number of those that are paused in one of them.
         equal: those whose state, steps, validation and test metrics are equal to the last bit.
         largest: largest difference of a validation or test metric, as a share of the larger of the two; 0 if there is
             none.
@@ -42,6 +44,7 @@ class SharedTrials:
     """
 
     shared: int
+    paused: int
     equal: int
     largest: float
     state_differs: int
@@ -56,8 +59,10 @@ def shared_trials(first: Store, second: Store) -> SharedTrials:
     """
     frames = [pd.DataFrame(store.typed(_TRIALS, _KINDS), columns=list(_KINDS)) for store in (first, second)]
     both = frames[0].merge(frames[1], on=_KEY, suffixes=("_a", "_b"))
+    paused = (both["state_a"] == TrialState.PAUSED) | (both["state_b"] == TrialState.PAUSED)
+    both = both[~paused]
     if both.empty:
-        return SharedTrials(0, 0, 0.0, 0, None)
+        return SharedTrials(0, int(paused.sum()), 0, 0.0, 0, None)
     own, other = (both[[f"{name}_{side}" for name in _NUMBERS]].to_numpy(np.float64) for side in "ab")
     numbers = ((own == other) | (np.isnan(own) & np.isnan(other))).all(axis=1)
     states = (both["state_a"] == both["state_b"]).to_numpy()
@@ -65,6 +70,7 @@ def shared_trials(first: Store, second: Store) -> SharedTrials:
     timed = both[(both["seconds_a"] > 0) & (both["seconds_b"] > 0)]
     return SharedTrials(
         shared=len(both),
+        paused=int(paused.sum()),
         equal=int(equal.sum()),
         largest=_largest_share(own, other),
         state_differs=int((~states).sum()),
@@ -82,13 +88,20 @@ def _largest_share(own: Floats, other: Floats) -> float:
 
 
 def shared_cells(
-    first: pd.DataFrame, second: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind, task: str | None = None
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    tasks: Sequence[str],
+    kind: ScoreKind,
+    task: str | None = None,
+    *,
+    higher: bool = True,
 ) -> pd.DataFrame:
-    """Return the cells that stand in both of two leaderboards, in the order of the first.
+    """Return the cells that stand in both of two leaderboards, best in the first one first.
 
-    The index is the cell's whole id. The columns are cell, name, and for each of the runs a and b its rank, evidence
-    (`Evidence`), value and standard error of the value (retrained cells only); then `difference`, b less a, and
-    `difference_se`, its standard error if the errors of the two runs are independent. Missing values are NaN.
+    The index is the cell's whole id, which must be one of the same canonical form in both. The columns are cell, name,
+    and for each of the runs a and b its rank, evidence (`Evidence`), value and standard error of the value (retrained
+    cells only); then `difference`, b less a, and `difference_se`, its standard error if the errors of the two runs are
+    independent. Missing values are NaN.
 
     Args:
         first: leaderboard of run a.
@@ -96,6 +109,7 @@ def shared_cells(
         tasks: tasks that both runs rank.
         kind: kind of score. The value is the smallest share over `tasks`: the score, if these are all tasks of a run.
         task: one of `tasks`, whose test metric is the value instead.
+        higher: whether higher values of that metric are better.
     """
     cells = first.index[first.index.isin(second.index)]
     found = first.loc[cells, ["cell", "name"]].copy()
@@ -109,7 +123,9 @@ def shared_cells(
         found[f"value_{side}_se"] = error.where(retrained)
     found["difference"] = found["value_b"] - found["value_a"]
     found["difference_se"] = np.hypot(found["value_a_se"], found["value_b_se"])
-    return found
+    if task is None:
+        return found
+    return found.sort_values("value_a", ascending=not higher, kind="stable", na_position="last")
 
 
 def _values(

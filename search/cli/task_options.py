@@ -47,13 +47,15 @@ def data_paths(given: Iterable[str]) -> dict[str, str]:
     """Return the paths of `--data TASK=PATH` by task.
 
     Raises:
-        SearchError: one has no task or no path.
+        SearchError: one has no task or no path, or a task has two.
     """
-    paths = {}
+    paths: dict[str, str] = {}
     for item in given:
         task, separator, path = item.partition("=")
         if not separator or not task or not path:
             raise SearchError(f"--data has {item!r}; use TASK=PATH, as in --data language=FOLDER")
+        if task in paths:
+            raise SearchError(f"--data gives {task!r} two paths, {paths[task]!r} and {path!r}; leave one out")
         paths[task] = path
     return paths
 

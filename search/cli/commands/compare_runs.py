@@ -1,5 +1,6 @@
 """`gatesearch compare-runs`: put two runs side by side."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,7 +56,7 @@ def compare_runs(first: str, second: str, task: str | None, top: int, as_json: b
     """Compare runs A and B: what they were made of, their verdicts, and the cells and trials that both have.
 
     The profile, data, versions, processor and commit are compared as they were when the runs began. Trials are the same
-    if cell, task, setting and random seed are: of these it is told how many have equal numbers.
+    if cell, task, setting and random seed are: of those that ended in both runs it is told how many have equal numbers.
 
     B - A is the difference of the score, or of the metric of --task, with its standard error as if the errors of the
     two runs were independent. In brackets are estimates of the search, which have no error and are biased in favour of
@@ -90,9 +91,11 @@ def _print(console: Console, found: RunComparison, top: int) -> None:
     if found.cells.empty:
         say(console, "no cell has a result in both runs")
         return
-    what = "score" if found.task is None else f"test metric of {found.task}"
-    say(console, f"{counted(len(found.cells), 'cell')} in both, {_correlation(found)}; {what}, best in A first:")
-    console.print(_cells(found, top, 4 if console.width >= _FULL else 3))
+    what = "score" if found.task is None else f"test {found.metric} of {found.task}"
+    better = "higher" if found.higher else "lower"
+    say(console, f"{counted(len(found.cells), 'cell')} in both, {_correlation(found)}")
+    say(console, f"{what}, {better} is better; best in A first:")
+    console.print(_cells(found, top, _digits(found, 4 if console.width >= _FULL else 3)))
     if len(found.cells) > top:
         say(console, f"{len(found.cells) - top:,} more: --top {len(found.cells)}, or --json")
 
@@ -113,7 +116,8 @@ def _facts(side: RunSide) -> dict[str, str]:
     best = ""
     if side.best is not None:
         there = side.best.rank_there
-        best = f"{side.best.label} {side.best.score:.4f}, {f'rank {there}' if there else 'no rank'} in the other"
+        score = f"{side.best.score:.4f}" if side.best.retrained else f"({side.best.score:.4f})"
+        best = f"{side.best.label} {score}, {f'rank {there}' if there else 'no rank'} in the other"
     changed = datetime.fromtimestamp(of.changed, UTC).strftime("%Y-%m-%d %H:%M")
     return {
         "state": f"{of.state}{', simulated' if of.simulated else ''}",
@@ -124,6 +128,7 @@ def _facts(side: RunSide) -> dict[str, str]:
         "proposals": f"{of.proposals or 0:,}{planned}",
         "trials": f"{of.trials or 0:,}, of which {of.failed_trials or 0:,} failed",
         "training": duration(side.training_seconds),
+        "environments": f"{side.environments}",
         "best found": best,
     }
 
@@ -160,8 +165,9 @@ def _short(value: Any) -> str:
 
 def _trials(found: RunComparison) -> str:
     trials = found.trials
+    paused = f"; {trials.paused:,} more are paused in one of the runs" if trials.paused else ""
     if not trials.shared:
-        return "trials: none has the same cell, task, setting and random seed in both"
+        return f"trials: none has ended in both with the same cell, task, setting and random seed{paused}"
     line = (
         f"trials: {trials.shared:,} with the same cell, task, setting and random seed; {trials.equal:,} of them equal"
     )
@@ -171,7 +177,7 @@ def _trials(found: RunComparison) -> str:
         line += f"; {trials.state_differs:,} ended in another state"
     if trials.slowdown is not None:
         line += f"; B took {trials.slowdown:.2f} times as long (median)"
-    return line
+    return line + paused
 
 
 def _warn(console: Console, found: RunComparison) -> None:
@@ -207,6 +213,13 @@ def _cells(found: RunComparison, top: int, digits: int) -> Table:
     return table
 
 
+def _digits(found: RunComparison, least: int) -> int:
+    """Return the decimals that show two digits of the smallest error, at least `least` and at most seven."""
+    errors = found.cells[["value_a_se", "value_b_se"]].to_numpy(float)
+    known = errors[errors > 0]  # not those that are missing, either
+    return min(max(least, 1 - math.floor(math.log10(known.min()))), 7) if known.size else least
+
+
 def _value(value: Any, error: Any, evidence: str, digits: int) -> str:
     shown = _measured(value, error, f".{digits}f", digits)
     return shown if Evidence(evidence).is_retrained or not shown else f"({shown})"
@@ -230,9 +243,12 @@ def _record(found: RunComparison) -> dict[str, Any]:
         "tasks_of_a": found.only_a,
         "tasks_of_b": found.only_b,
         "compared": "score" if found.task is None else found.task,
+        "metric": found.metric or None,
+        "higher_is_better": found.higher,
         "kinds": found.kinds,
         "trials": {
             "shared": found.trials.shared,
+            "paused": found.trials.paused,
             "equal": found.trials.equal,
             "largest_difference": found.trials.largest,
             "other_state": found.trials.state_differs,
@@ -245,15 +261,24 @@ def _record(found: RunComparison) -> dict[str, Any]:
 
 def _side_record(side: RunSide) -> dict[str, Any]:
     best = side.best
-    return side.overview.as_json() | {
+    facts = side.overview.as_json()
+    for name in ("best_cell", "best_name", "best_score"):  # by the search's own trials; `best_found` is by the table
+        del facts[name]
+    return facts | {
         "run": side.name,
         "seed": side.seed,
         "started": side.started,
         "training_seconds": side.training_seconds,
+        "environments": side.environments,
         "verdict": side.verdict.as_json(),
         "best_found": None
         if best is None
-        else {"id": printed_id(best.cell), "score": best.score, "rank_in_the_other": best.rank_there},
+        else {
+            "id": printed_id(best.cell),
+            "score": best.score,
+            "retrained": best.retrained,
+            "rank_in_the_other": best.rank_there,
+        },
     }
 
 

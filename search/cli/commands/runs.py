@@ -1,7 +1,6 @@
 """`gatesearch runs`: list the runs."""
 
 import time
-from datetime import UTC, datetime
 
 import click
 from rich.console import Console
@@ -27,6 +26,10 @@ _WIDE = 200
 """Columns of the table where it is not printed on a terminal: one line for each run."""
 
 
+_LEFT_OUT = ("size", "failed", "trials", "changed", "proposals", "best found")
+"""Columns that a narrow terminal leaves out, the first one first."""
+
+
 @click.command(epilog=_EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects instead of a table.")
 def runs(as_json: bool) -> None:
@@ -46,35 +49,50 @@ def runs(as_json: bool) -> None:
     if not found:
         say(console, f"there is no run in {runs_folder()}; start one with: gatesearch search")
         return
-    console.print(_table(found))
+    _print(console, found)
     for run in found:
         if run.error is not None:
             warn(Console(stderr=True, emoji=False), run.error)
 
 
 def _record(run: Overview) -> dict[str, object]:
-    changed = datetime.fromtimestamp(run.changed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return run.as_json() | {"changed": changed, "folder": str(runs_folder() / run.name)}
+    return run.as_json() | {"folder": str(runs_folder() / run.name)}
 
 
-def _table(found: list[Overview]) -> Table:
+def _print(console: Console, found: list[Overview]) -> None:
+    """Print the table. Where it does not fit, columns are left out, and a last line names them."""
+    rows = [_texts(run) for run in found]
+    widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) + 2 for heading in rows[0]}
+    hidden: list[str] = []
+    for heading in _LEFT_OUT:
+        if sum(widths.values()) - 2 <= console.width:
+            break
+        del widths[heading]
+        hidden.insert(0, heading)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("name", "state", "proposals", "trials", "failed", "best found", "changed", "size"):
+    for heading in widths:
         right = heading in ("proposals", "trials", "failed", "changed", "size")
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "name", overflow="fold")
-    for run in found:
-        state = f"{run.state}{', simulated' if run.simulated else ''}"
-        table.add_row(
-            printable(run.name),
-            Text(state, style=_STYLES.get(run.state, "")),
-            _progress(run),
-            _count(run.trials),
-            _count(run.failed_trials),
-            _best(run),
-            f"{duration(max(0.0, time.time() - run.changed))} ago",
-            printed_size(run.size_bytes),
-        )
-    return table
+    for run, row in zip(found, rows, strict=True):
+        style = _STYLES.get(run.state, "")
+        table.add_row(*(Text(row[heading], style=style if heading == "state" else "") for heading in widths))
+    console.print(table)
+    if hidden:
+        say(console, f"not shown: {', '.join(hidden)}; a wider terminal shows them, and --json")
+
+
+def _texts(run: Overview) -> dict[str, str]:
+    """Return the row of a run, by heading."""
+    return {
+        "name": printable(run.name),
+        "state": f"{run.state}{', simulated' if run.simulated else ''}",
+        "proposals": _progress(run),
+        "trials": _count(run.trials),
+        "failed": _count(run.failed_trials),
+        "best found": _best(run),
+        "changed": f"{duration(max(0.0, time.time() - run.changed))} ago",
+        "size": printed_size(run.size_bytes),
+    }
 
 
 def _progress(run: Overview) -> str:

@@ -164,7 +164,9 @@ def _record(found: FoundCell, chosen: _Chosen, seed: int, result: TrialResult) -
         "most_steps": budget.steps,
         "epoch_steps": budget.epoch_steps,
         "seed": None if again else seed,
-        "trial_seed": again.seed if again else trial.seed_of(chosen.graph.id, seed),
+        "trial_seed": str(
+            again.seed if again else trial.seed_of(chosen.graph.id, seed)
+        ),  # not exact as a number in JSON
         "state": result.state,
         "reason": result.reason,
         "validation": result.validation,

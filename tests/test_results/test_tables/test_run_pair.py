@@ -64,6 +64,13 @@ def test_a_task_is_compared_by_its_test_metric() -> None:
     assert found.loc[B, "difference_se"] == pytest.approx(0.005)
 
 
+def test_cells_are_in_the_order_of_the_task_that_is_compared() -> None:
+    first = FIRST.assign(xml_test=[0.5, 0.2, 0.45])
+    second = SECOND.reindex([C, B])
+    assert list(shared_cells(first, second, ["xml"], ScoreKind.GAIN, "xml").index) == [C, B]
+    assert list(shared_cells(first, second, ["xml"], ScoreKind.GAIN, "xml", higher=False).index) == [B, C]
+
+
 def test_the_error_of_the_score_is_not_that_of_fewer_tasks() -> None:
     """A smallest share over the common tasks that is not the run's score has no known error."""
     first = FIRST.assign(score=[0.5, 0.5, math.nan])  # the weakest task is in the first run alone
@@ -88,19 +95,21 @@ def test_trials_are_the_same_by_cell_task_setting_and_seed(tmp_path: Path) -> No
         make_trial(A, "music", validation=8.0, test=8.0, seconds=2.0),
         make_trial(B, "xml", validation=0.5, test=0.5, seconds=2.0),
         make_trial(B, "music", validation=None, test=None, state="diverged", seconds=2.0),
+        make_trial(C, "xml", validation=0.5, test=None, state="paused", steps=10, seconds=1.0),
     ]
     others = [
         replace(rows[0], seconds=3.0),  # equal
         replace(rows[1], validation=8.0, test=10.0, seconds=5.0),  # by a fifth of the larger number
         replace(rows[2], seed=rows[2].seed + 1),  # another trial
         replace(rows[3], state="ok", validation=9.0, test=9.0, seconds=4.0),
+        replace(rows[4], state="ok", validation=0.6, test=0.6, steps=100, seconds=9.0),  # trained further
     ]
     found = shared_trials(_store(tmp_path / "a", rows), _store(tmp_path / "b", others))
-    assert (found.shared, found.equal, found.state_differs) == (3, 1, 1)
+    assert (found.shared, found.paused, found.equal, found.state_differs) == (3, 1, 1, 1)
     assert found.largest == pytest.approx(0.2)
     assert found.slowdown == pytest.approx(2.0)
     alone = shared_trials(_store(tmp_path / "c", rows), _store(tmp_path / "d", []))
-    assert alone == SharedTrials(0, 0, 0.0, 0, None)
+    assert alone == SharedTrials(0, 0, 0, 0.0, 0, None)
 
 
 def _store(folder: Path, trials: list[TrialRow]) -> Store:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from search.cells.ids import without_letter
+from tests.paths import ROOT
 from tests.test_search.test_cli.conftest import Gatesearch
 
 
@@ -38,6 +39,7 @@ def test_a_run_and_its_copy_are_the_same(gatesearch: Gatesearch, here: Path, fin
     assert (shared["shared"], shared["equal"], shared["other_state"]) == (trials, trials, 0)
     assert f"trials: {trials} with the same cell, task, setting and random seed; {trials} of them equal" in said.out
     assert {row["difference"] for row in found["cells"]} <= {0.0, None}
+    assert found["trials"]["paused"] == 0
     assert found["a"] | {"name": ""} | {"run": ""} == found["b"] | {"name": ""} | {"run": ""} | {
         "changed": found["a"]["changed"],
         "verdict": found["a"]["verdict"],
@@ -69,12 +71,43 @@ def test_what_two_runs_differ_in_is_named(gatesearch: Gatesearch, pair: tuple[Pa
 def test_a_task_is_compared_by_its_metric(gatesearch: Gatesearch, pair: tuple[Path, Path]) -> None:
     found = json.loads(gatesearch("compare-runs", "done", "other", "--task", "xml", "--json").out)
     tables = [pd.read_csv(folder / "leaderboard_full.csv").set_index("id") for folder in pair]
+    values = [row["value_a"] for row in found["cells"]]
+    assert values == sorted(values, reverse=True)
+    assert (found["metric"], found["higher_is_better"]) == ("accuracy", True)
     for row in found["cells"]:
         assert row["value_a"] == pytest.approx(tables[0].loc[row["id"], "xml_test"])
         assert row["value_b"] == pytest.approx(tables[1].loc[row["id"], "xml_test"])
     said = gatesearch("compare-runs", "done", "other", "--task", "music")
     assert said.status == 2
     assert said.err == "gatesearch: --task has 'music'; the tasks that both runs rank are xml, arithmetic\n"
+
+
+def test_metrics_of_other_kinds_are_not_subtracted(gatesearch: Gatesearch, here: Path) -> None:
+    text = (here / "tiny.toml").read_text()
+    section = (
+        text[text.index("[tasks.xml]") :].split("[tasks.arithmetic]")[0].replace("[tasks.xml]", "[tasks.language]")
+    )
+    for name, metric in (("words", "cross_entropy"), ("exact", "accuracy")):
+        options = (
+            f'options = {{ vocabulary = 50, max_tokens = 4000, max_evaluation_tokens = 900, ranked_by = "{metric}" }}'
+        )
+        own = "\n".join(options if line.startswith("options") else line for line in section.splitlines())
+        (here / f"{name}.toml").write_text(text[: text.index("[tasks.xml]")] + own)
+        assert gatesearch("search", name, "--profile", f"{name}.toml", "--workers", "0", "--simulate").status == 0
+    said = gatesearch("compare-runs", "words", "exact", "--task", "language")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "'words' ranks it by cross_entropy and 'exact' by accuracy, which cannot be compared" in said.err
+    same = gatesearch("compare-runs", "words", "words", "--task", "language")
+    assert "test cross_entropy of language, lower is better; best in A first:" in same.out
+
+
+def test_cells_of_an_earlier_canonical_form_are_the_same_cells(gatesearch: Gatesearch) -> None:
+    """The published stores have two forms, in which some published cells have other ids."""
+    atlas, baselines = (ROOT / "results" / "published" / name for name in ("atlas", "baselines"))
+    found = json.loads(gatesearch("compare-runs", str(atlas), str(baselines), "--json").out)
+    names = set(pd.read_csv(baselines / "leaderboard_full.csv")["name"])
+    assert {row["name"] for row in found["cells"]} == names & set(pd.read_csv(atlas / "leaderboard_full.csv")["name"])
+    assert "mut1" in names
 
 
 def test_other_data_are_warned_about(gatesearch: Gatesearch, pair: tuple[Path, Path]) -> None:
