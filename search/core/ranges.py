@@ -1,5 +1,6 @@
 """Ranges of the numbers that a user gives: types and bounds, checked before anything is started or written."""
 
+import math
 import operator
 
 from search.core.errors import SearchError
@@ -29,18 +30,20 @@ def check_whole(name: str, value: object, low: int, high: int) -> int:
     return number
 
 
-def check_positive(name: str, value: object, high: float) -> None:
-    """Check that a value is a number above 0 and at most `high`.
+def check_positive(name: str, value: object, high: float, *, zero: bool = False) -> None:
+    """Check that a value is a number above 0, or 0 itself where `zero` says so, and at most `high`.
 
     Raises:
         SearchError: it is not.
     """
     try:
-        within = not isinstance(value, bool | str | bytes) and 0 < float(value) <= high  # type: ignore[arg-type]
+        number = math.nan if isinstance(value, bool | str | bytes) else float(value)  # type: ignore[arg-type]
+        within = 0 < number <= high or (zero and number == 0)
     except (TypeError, ValueError, OverflowError):
         within = False
     if not within:
-        raise SearchError(f"{name} is {_shown(value)}; it must be a number above 0 and at most {high:g}")
+        rule = f"a number from 0 to {high:g}" if zero else f"a number above 0 and at most {high:g}"
+        raise SearchError(f"{name} is {_shown(value)}; it must be {rule}")
 
 
 def _shown(value: object) -> str:

@@ -56,10 +56,11 @@ class LineageStep:
 
 
 def find_cell(cell: str, run: str | None = None) -> FoundCell:
-    """Find a cell by its name in the library, by a file, or by the id of a cell of a run, of at least four digits.
+    """Find a cell by its name in the library or in a run, by a file, or by an id in a run, of at least four digits.
 
-    A file contains a formula or recipes, and `cells.json#7` is one of several. The g of an id may be left out. Without
-    `run`, an id is searched for in all runs of the runs folder, latest first.
+    A cell that was given to a run as a file has the file's name there. A file contains a formula or recipes, and
+    `cells.json#7` is one of several. The g of an id may be left out. Without `run`, an id is searched for in all runs
+    of the runs folder, latest first.
 
     Raises:
         CellError: there is no such cell, or its file is invalid.
@@ -73,6 +74,8 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         file = cell_of_file(cell)
         graph, formula = file.read()
         return FoundCell(graph.canonical(), file.label, formula.strip() if formula is not None else None)
+    if run is not None and (found := _named_in(run, cell)) is not None:
+        return found
     if digits_of(cell) is not None:
         return _find_in_runs(cell, run)
     if run is None:
@@ -86,6 +89,13 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
     raise UnknownCellError(
         f"{quoted(cell)} is not a named cell, a file, or an id, which is g and 4 to 16 hexadecimal digits"
     )
+
+
+def _named_in(run: str, cell: str) -> FoundCell | None:
+    """Return the cell that has this name in a run, or None."""
+    with open_run(run) as store:
+        row = next((row for row in store.cells() if row.name == cell), None)
+    return None if row is None else FoundCell(graph_of(row), row.label, None, row, run)
 
 
 def in_run(found: FoundCell, run: str | None) -> FoundCell:

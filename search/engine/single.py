@@ -147,10 +147,10 @@ def check_overrides(given: Overrides) -> None:
             check_positive(name, value, MAX_POSITIVE)
     if given.optimiser is not None and given.optimiser not in list(OptimiserName):
         raise SearchError(f"optimiser is {given.optimiser!r}; it must be one of {', '.join(OptimiserName)}")
-    if given.weight_decay is not None and given.weight_decay != 0.0:
-        check_positive("weight_decay", given.weight_decay, 1.0)
-    if given.dropout is not None and given.dropout != 0.0:
-        check_positive("dropout", given.dropout, MAX_DROPOUT)
+    if given.weight_decay is not None:
+        check_positive("weight_decay", given.weight_decay, 1.0, zero=True)
+    if given.dropout is not None:
+        check_positive("dropout", given.dropout, MAX_DROPOUT, zero=True)
     if given.layers is not None:
         check_whole("layers", given.layers, 1, MAX_LAYERS)
     counts = ("parameters", given.parameter_budget), ("epochs", given.epochs), ("epoch_steps", given.epoch_steps)

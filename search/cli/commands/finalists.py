@@ -81,6 +81,8 @@ def finalists(
 ) -> None:
     """Retrain the best cells of RUN and all given cells at their best settings, on fresh seeds.
 
+    RUN is the latest run if it is left out.
+
     A search does this at its end, with the numbers of its profile. The leaderboard then ranks by the test metrics of
     these trials. Ctrl-C stops, the same command continues. Cells that were retrained before are included.
 

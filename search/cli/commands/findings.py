@@ -34,7 +34,7 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
 
     A ruling names the tasks on which a conclusion holds, and on which it is reversed. An open question comes with what
     would decide it and what that costs. RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's
-    folder.
+    folder; the latest run if it is left out.
 
     advantage: difference of the cell to the other, in percent of the GRU's gain over the constant baseline, with its
     standard error over paired seeds; in percent of the other's metric for a run of an earlier version. p: p value of

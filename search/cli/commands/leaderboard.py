@@ -59,7 +59,9 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 
 @click.command(epilog=_EPILOG + _COLUMN_HELP)
 @run_argument.argument
-@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and leave out other tasks.")
+@click.option(
+    "--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and show no other; the CSV has all."
+)
 @click.option("--baselines", is_flag=True, help="Leave out the cells that the search found.")
 @click.option("--study", is_flag=True, help="Show ratios to the GRU, with those of the study after a slash.")
 @click.option("--top", type=click.IntRange(min=1), help="Number of rows to show.")
@@ -113,7 +115,8 @@ def leaderboard(
 
     The verdict is made from tests on fresh seeds alone; in Markdown and LaTeX it is a comment, and the CSV has none.
 
-    RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder. If --task is given several
+    RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder; the latest run if it is left
+    out. If --task is given several
     times, the first task sorts. Of several options that choose cells, a cell has to pass all.
     """
     if as_csv and form not in (None, "csv"):

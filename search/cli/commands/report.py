@@ -75,7 +75,7 @@ def report(
     tensorboard: Path | None,
     mlflow: str | None,
 ) -> None:
-    """Write a page on RUN, finished or not: one HTML file that needs no network.
+    """Write a page on RUN, or else on the latest run, finished or not: one HTML file that needs no network.
 
     It contains the leaderboard, drawings of the best cell, GRU and LSTM, scores against trials and compute, the number
     of cells that passed each stage, the family tree of the best cells, learning curves, the importance of each

@@ -57,7 +57,7 @@ NAME_WIDTH = 22
 @moved_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as a JSON list of objects.")
 def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], data: tuple[str, ...], as_json: bool) -> int:
-    """Check that RUN follows from its seed, its profile and its trials.
+    """Check that RUN, or else the latest run, follows from its seed, its profile and its trials.
 
     The checks: the store is sound; the id of each cell is the hash of its graph; each found cell descends from a given
     one; the leaderboard follows from the store; the data are the same; and the search, replayed over the stored trials,
@@ -97,13 +97,14 @@ def _of_run(
         begin_snapshot(store)
         profile = profile_of(store)
         check_trusted(store.name, profile, trusted)
+        placed = moved_data(profile, moved)  # a wrong option is told before any check
         sound = []
         for check in consistency(store, profile.ranked, finished=store.finished is not None):
             sound.append(check.ok)
             yield check
         if False in sound[:2]:
             return  # a store with damaged rows or ids cannot be replayed
-        tasks = _load(moved_data(profile, moved), console)
+        tasks = _load(placed, console)
         yield data_check(store, tasks)
         again = _replayed(store, profile, tasks, console)
         yield again.check

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,34 @@ def test_runs_are_listed_with_state_progress_best_cell_and_size(
     assert run["folder"] == str(here / "runs" / "done")
     assert run["best_score"] == best
     assert f"({best:.4f})" in row
+
+
+def test_a_narrow_terminal_shows_whole_columns_and_names_the_others(
+    gatesearch: Gatesearch, here: Path, simulated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(simulated, here / "runs" / "done")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal to rich
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = gatesearch("runs").out
+    assert "size" in wide
+    monkeypatch.setenv("COLUMNS", "60")
+    heading, row, note = (re.sub(r"\x1b\[[\d;]*m", "", line) for line in gatesearch("runs").out.splitlines())
+    assert heading.split()[:2] == ["name", "state"]
+    assert row.split()[0] == "done"
+    assert max(len(line.rstrip()) for line in (heading, row)) <= 60
+    assert note.startswith("not shown: ")
+    hidden = note.removeprefix("not shown: ").partition(";")[0].split(", ")
+    assert not set(hidden) & set(heading.split())
+    assert "size" in hidden
+
+
+def test_a_path_without_a_folder_stays_a_path_in_the_commands_that_are_named(
+    gatesearch: Gatesearch, here: Path, simulated: Path
+) -> None:
+    shutil.copytree(simulated, here / "night")
+    shutil.copytree(simulated, here / "runs" / "night")
+    assert "`gatesearch finalists ./night " in " ".join(gatesearch("leaderboard", "./night").out.split())
+    assert "`gatesearch finalists night " in " ".join(gatesearch("leaderboard", "night").out.split())
 
 
 def test_without_runs_the_remedy_is_named(gatesearch: Gatesearch) -> None:

@@ -62,6 +62,16 @@ def test_the_first_digits_of_an_id_find_a_cell_of_a_run(family: str) -> None:
     assert (named.label, named.formula) == ("gru", LIBRARY["gru"].formula)
 
 
+def test_the_name_that_a_cell_has_in_a_run_finds_it_there(family: str, tmp_path: Path) -> None:
+    own = parse_formula("h' = tanh(linear(x) + linear(h) * linear(x))").canonical()
+    with Store.open(tmp_path / "runs" / "family") as store:
+        store.add_cell(CellRow(own.id, format_formula(own), "beef", None, (), "baseline", None, 1, 1, 3))
+    found = find_cell("beef", family)  # which could be the first digits of an id
+    assert (found.graph.id, found.label, found.run) == (own.id, "beef", family)
+    with pytest.raises(CellError):
+        find_cell("beef")
+
+
 def test_the_latest_run_that_has_the_cell_is_taken(family: str, tmp_path: Path) -> None:
     for name, seconds in (("later", 4e9), ("empty", 5e9)):
         with Store.create(
