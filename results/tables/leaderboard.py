@@ -438,15 +438,18 @@ def _put_confirmed(
 ) -> None:
     """Enter the numbers of the contenders, the GRU and the LSTM on the confirmation's seeds, and the declared tests.
 
-    A cell's numbers are replaced once every task has had a look. The GRU's seeds are those of its longest test; another
+    The numbers of a task are replaced once it has had a look, so that they are those of its test. The cell counts as
+    confirmed once every task has. The GRU's seeds are those of its longest test; another
     cell is paired with as many of them as it has itself.
     """
     measured = confirmed.measured
     for cell in (*confirmed.contenders, LSTM, GRU):
-        seeds = {task: _seeds_looked_at(confirmed, task, cell) for task in tasks}
-        if cell not in frame.index or min(seeds.values()) == 0:
+        found = {task: _seeds_looked_at(confirmed, task, cell) for task in tasks}
+        seeds = {task: count for task, count in found.items() if count}
+        if cell not in frame.index or not seeds:
             continue
-        changes.setdefault("evidence", {})[cell] = str(Evidence.CONFIRMED)
+        if len(seeds) == len(tasks):
+            changes.setdefault("evidence", {})[cell] = str(Evidence.CONFIRMED)
         for task, count in seeds.items():
             own, reference = measured.values[task, cell][:count], measured.values[task, GRU]
             # Where only the LSTM was left to be compared with, the GRU has fewer seeds.

@@ -11,7 +11,7 @@ from search.cells.text import quoted
 _ACRONYMS = re.compile(r"(.*?)(lstm|gru|grnn|rnn)", re.IGNORECASE)
 _TYPES = ("Tensor", "PackedSequence", "Sequences", "States", "GroupedLinear", "Array", "Linear", "LayerNorm")
 _MODULES = ("math", "torch", "nn", "jax", "jnp", "np", "eqx", "overload", "annotations", "TypeAlias", "TYPE_CHECKING")
-_FUNCTIONS = ("from_torch", "drawn", "between", "orthogonal")
+_FUNCTIONS = ("from_torch", "drawn", "between", "orthogonal", "scan")
 _OWN = frozenset({*_TYPES, *_MODULES, *_FUNCTIONS, "Mapping", "Any"})  # names in generated modules
 _GIVEN_WIDTH = 32  # longer names leave too little room on their lines
 _NAME_WIDTH = 24

@@ -99,6 +99,25 @@ def test_one_cell_and_task_get_more_seeds(gatesearch: Gatesearch, run: Path) -> 
     assert first.loc["tanh", "xml_repeats"] == 5
 
 
+def test_the_numbers_of_a_task_are_from_the_seeds_of_its_verdict(
+    gatesearch: Gatesearch, here: Path, simulated: Path
+) -> None:
+    """A cell that is confirmed on one task has the numbers of that test there, and is no confirmed cell."""
+    shutil.copytree(simulated, here / "runs" / "done")
+    said = gatesearch("finalists", "done", "--workers", "0", "--cell", "tanh", "--task", "xml", "--repeats", "5")
+    assert said.status == 0
+    table = pd.read_csv(here / "runs" / "done" / "leaderboard_full.csv").set_index("name")
+    trials = pd.read_parquet(here / "runs" / "done" / "trials.parquet")
+    fresh = trials[(trials["name"] == "tanh") & (trials["task"] == "xml") & (trials["repeat"] > 1000)]
+    assert len(fresh) >= 5
+    row = table.loc["tanh"].to_dict()
+    assert (row["xml_repeats"], row["arithmetic_repeats"]) == (len(fresh), 2)
+    assert row["xml_test"] == pytest.approx(fresh["test"].mean())
+    assert row["xml_vs_gru"] in ("better", "worse", "even", "undecided")
+    assert row["evidence"] == "retrained"
+    assert gatesearch("verify", "done").status == 0
+
+
 def test_a_cell_that_is_added_grows_the_family_and_the_command_says_so(gatesearch: Gatesearch, run: Path) -> None:
     table = pd.read_csv(run / "leaderboard_full.csv")
     other = str(table[(table["evidence"] == "retrained") & (table["origin"] == "found")]["cell"].iloc[0])

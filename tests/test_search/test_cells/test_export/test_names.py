@@ -32,7 +32,7 @@ def test_no_name_of_a_generated_module_can_be_that_of_its_class() -> None:
     for formula in formulas:
         taken |= names_of(export_module(formula, "cell", name="Reader").text)
         taken |= names_of(export_equinox(formula, "cell", name="Reader"))
-    own = {"Reader", "ReaderCell"}
+    own = {name for name in taken if name.startswith("Reader")}
     assert {"Linear", "drawn", "between", "orthogonal", "np", "Tensor", "jnp"} <= taken
     for name in sorted(taken - own):
         with pytest.raises(CellError, match="give another name"):
