@@ -46,7 +46,7 @@ class Column:
     empty: bool = True
 
 
-FORMAT = 6
+FORMAT = 7
 """Format of the table. It increases with every change of a column or of a column's text, and `CHANGED_COLUMNS` says
 which. A store and a published run keep the format of their table, so that `gatesearch verify` knows an older one."""
 
@@ -68,6 +68,7 @@ CHANGED_COLUMNS: Mapping[int, tuple[str, ...]] = {
         *("TASK_test_low", "TASK_test_high", "TASK_gain_low", "TASK_gain_high", "TASK_ratio_low", "TASK_ratio_high"),
         *("TASK_vs_gru_p_raw", "TASK_vs_lstm_p_raw", "TASK_setting"),
     ),
+    7: ("simulated",),  # in the short table, too
 }
 """Names (as in `COLUMNS`) of the columns that changed, joined or left with each format after the first."""
 
@@ -109,6 +110,7 @@ COLUMNS: Mapping[str, Column] = {
         "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
         Type.BOOLEAN,
         empty=False,
+        main=True,
     ),
     "evidence": Column(
         "basis of score, TASK_test, TASK_gain and TASK_ratio. confirmed: trials on fresh seeds that chose no "

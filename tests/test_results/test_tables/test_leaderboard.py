@@ -75,7 +75,7 @@ HEADER = [
 
 
 SHORT = [
-    *("rank", "cell", "name", "verdict", "score", "score_se"),
+    *("rank", "cell", "name", "verdict", "simulated", "score", "score_se"),
     *("arithmetic_test", "arithmetic_test_se", "arithmetic_units", "music_test", "music_test_se", "music_units"),
     *("parameters", "relative_step_seconds", "formula"),
 ]
@@ -325,7 +325,7 @@ def test_every_column_is_documented() -> None:
         name for name in HEADER if not name.startswith(TASKS)
     ]
     assert all(column.meaning for column in COLUMNS.values())
-    assert len(columns(("arithmetic", "xml", "language", "music"), main=True)) == 21
+    assert len(columns(("arithmetic", "xml", "language", "music"), main=True)) == 22
 
 
 def test_formulas_are_in_the_form_for_people_unless_they_are_not_needed(store: Store) -> None:

@@ -46,8 +46,8 @@ def test_the_files_of_a_run_are_written_anew(gatesearch: Gatesearch, kept: Path,
 def test_the_short_table_is_what_a_person_reads(gatesearch: Gatesearch, kept: Path) -> None:
     table = pd.read_csv(kept / "leaderboard.csv")
     assert list(table) == [
-        *("rank", "cell", "name", "verdict", "score", "score_se", "xml_test", "xml_test_se", "xml_units"),
-        *("arithmetic_test", "arithmetic_test_se", "arithmetic_units"),
+        *("rank", "cell", "name", "verdict", "simulated", "score", "score_se", "xml_test", "xml_test_se"),
+        *("xml_units", "arithmetic_test", "arithmetic_test_se", "arithmetic_units"),
         *("parameters", "relative_step_seconds", "formula"),
     ]
     assert table["rank"].dtype == "int64"
