@@ -39,10 +39,10 @@ EVEN_MARGIN = 0.02
 """Largest difference of cells that are even, as a share of the GRU's gain over the constant baseline."""
 
 METRIC_MARGIN = 0.01
-"""The same as a share of the other cell's metric, in runs that did not store the constant baselines."""
+"""The same as a share of the other cell's metric, where the GRU's gain is no unit (`unit_gain`)."""
 
 LEAST_GAIN = 4.0
-"""Smallest gain of the GRU, in standard errors over its seeds, that is a unit for differences."""
+"""Smallest gain of the GRU, in its standard errors, that is a unit for differences."""
 
 _TRIALS = f"""
     SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials
@@ -51,6 +51,29 @@ _TRIAL_KINDS = {
     **{"cell": str, "task": str, "setting": str, "repeat": int, "higher_is_better": bool},
     **{"state": str, "test": float | None},
 }
+
+
+def mean_and_error(values: Floats) -> tuple[float, float]:
+    """Return the mean of one metric or several, and its standard error over them, which is 0 for one."""
+    error = float(np.std(values, ddof=1)) / np.sqrt(values.size) if values.size > 1 else 0.0
+    return float(np.mean(values)), float(error)
+
+
+def unit_gain(value: float, error: float, constant: float, higher_is_better: bool) -> float | None:
+    """Return the gain of the GRU over the constant baseline if it is a unit for differences, else None.
+
+    It is one if it is above `LEAST_GAIN` standard errors, and above 0. Shares of a smaller gain would have an error of
+    their own that no interval shows, and any size.
+
+    Args:
+        value: metric of the GRU, or its mean.
+        error: its standard error; 0 or NaN if it is not known.
+        constant: metric of the constant baseline on the same data.
+        higher_is_better: direction of the metric.
+    """
+    found = direction(higher_is_better) * (value - constant)
+    least = 0.0 if np.isnan(error) else LEAST_GAIN * error
+    return float(found) if found > max(least, 0.0) else None
 
 
 @dataclass(frozen=True)
@@ -94,15 +117,14 @@ class Measurements:
         """Return the unit of a test's effect, and whether it is the GRU's gain; else it is the other cell's metric.
 
         The unit is taken as exact: its own error changes an effect of a few percent by a few percent of itself. That
-        does not hold for a gain of less than `LEAST_GAIN` standard errors, so such a gain is no unit.
+        does not hold for a gain within its noise, which is therefore no unit (`unit_gain`).
         """
         constant = self.constants.get(test.task)
         reference = self.values.get((test.task, GRU))
         if constant is not None and reference is not None and reference.size:
-            gain = direction(self.higher[test.task]) * (float(reference[:seeds].mean()) - constant)
-            error = float(np.std(reference[:seeds], ddof=1)) / np.sqrt(min(seeds, reference.size)) if seeds > 1 else 0.0
-            if gain > LEAST_GAIN * error:
-                return gain, True
+            found = unit_gain(*mean_and_error(reference[:seeds]), constant, self.higher[test.task])
+            if found is not None:
+                return found, True
         return abs(float(self.values[test.task, test.other][:seeds].mean())), False
 
 
@@ -176,8 +198,8 @@ class ConfirmationTest:
         repeats: seeds of the last look; 0 before the first, when the numbers below are NaN.
         difference: mean paired difference of the test metrics, above 0 if the contender is better.
         error: its standard error over the seeds.
-        effect: the difference as a share of the GRU's gain over the constant baseline; of the other cell's metric in
-            a run that did not store the constant baselines (`of_gain` is False).
+        effect: the difference as a share of the GRU's gain over the constant baseline; of the other cell's metric
+            where that gain is no unit or the constant baseline is not stored (`of_gain` is False).
         low: lower end of the 95 % interval of the effect, which holds at all planned looks at once.
         high: upper end of that interval.
         of_gain: whether the unit of the effect is the GRU's gain.

@@ -3,8 +3,9 @@
 Paired t-tests with Holm's correction over the tests of one question (`results.scores.comparison`).
 
 Differences are shares of the GRU's gain over the constant baseline, as the score is. Over all tasks, a cell has the
-mean of its shares. Runs of earlier versions did not store the constant baselines: their differences are shares of the
-other cell's metric, and over all tasks a cell has the geometric mean of its ratios to the LSTM.
+mean of its shares. Where that gain is within its noise (`results.scores.confirmation.unit_gain`), or the constant
+baseline is not stored, as in runs of earlier versions, differences are shares of the other cell's metric. Over all
+tasks, a cell then has the geometric mean of its ratios to the LSTM.
 
 A cell is *even* with another on a task if the difference is shown to be smaller than a margin, by two one-sided tests:
 `EVEN_MARGIN` of the GRU's gain, or `METRIC_MARGIN` of the other's metric. A difference that is not significant does not
@@ -15,9 +16,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from results.scores.comparison import LEVEL, even_rows, holm, paired
-from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN, ConfirmationTest, confirmation_of
+from results.scores.confirmation import (
+    EVEN_MARGIN,
+    METRIC_MARGIN,
+    ConfirmationTest,
+    confirmation_of,
+    mean_and_error,
+    unit_gain,
+)
 from results.scores.estimates import GRU, LSTM, picks
 from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import ALL_TASKS, Figure, Remedy, Standing, Way
@@ -42,6 +51,7 @@ class RunEvidence:
     def __init__(self, store: Store, tasks: Sequence[str]) -> None:
         """Read the evidence of a run whose ranked tasks are `tasks`. Raise `StoreError` if it cannot be read."""
         self.ranked = tuple(tasks)
+        self.simulated, self.ended = store.simulated, store.finished is not None
         best = picks(store)
         self.found: Finalists = finalists_of(store, best)
         self.tasks = self.ranked + tuple(sorted(task for task in self.found.values if task not in self.ranked))
@@ -54,7 +64,7 @@ class RunEvidence:
             self.estimates[str(task), str(cell)] = float(value)
             self.higher[str(task)] = bool(higher)
         self.gains = _gains(self.found, constants_of(store, "test"))
-        self.estimated_gains = _estimated_gains(self.estimates, self.higher, constants_of(store, "validation"))
+        self.estimated_gains = _estimated_gains(best, constants_of(store, "validation"))
         self.confirmation = confirmation_of(store)
         rows = store.typed("SELECT id, name, origin FROM cells", {"id": str, "name": str | None, "origin": str})
         self.labels = {cell: label_of(cell, name) for cell, name, _ in rows}
@@ -69,6 +79,10 @@ class RunEvidence:
     def has(self, names: Iterable[str]) -> bool:
         """Return whether the run has results of the named cells on its ranked tasks."""
         return all((task, LIBRARY[name].graph.id) in self.estimates for name in names for task in self.ranked)
+
+    def measured(self, task: str, cell: str) -> bool:
+        """Return whether the run has a result of a cell on a task, by the search's trials or on fresh seeds."""
+        return (task, cell) in self.estimates or self._values(task, cell) is not None
 
     def figures(self, pairs: Sequence[Pair]) -> list[Figure]:
         """Return the figures of pairs of cell ids, corrected as one family; pairs without results are left out."""
@@ -157,7 +171,9 @@ class RunEvidence:
 
     def _both(self, task: str, cell: str, other: str) -> tuple[Floats, Floats] | None:
         own, reference = self._values(task, cell), self._values(task, other)
-        return None if own is None or reference is None else (own, reference)
+        if own is None or reference is None or self._unit(task, reference) == 0.0:
+            return None  # of a metric of 0, nothing is a share
+        return own, reference
 
     def _label(self, cell: str) -> str:
         return self.labels.get(cell) or label_of(cell)
@@ -171,7 +187,8 @@ class RunEvidence:
         if cell not in self.finalists:
             return None
         if task != ALL_TASKS:
-            return self.found.on(task, cell) if cell in self.found.values[task].index else None
+            known = self.found.values.get(task)
+            return self.found.on(task, cell) if known is not None and cell in known.index else None
         if self._of_gain(ALL_TASKS):
             shares = [
                 gain(self.found.on(t, cell), self.gains[t].constant, self.found.higher[t]) / self.gains[t].reference
@@ -188,10 +205,14 @@ class RunEvidence:
 
     def _relative(self, task: str, own: Floats, other: Floats) -> Floats:
         """Return differences over the seeds in the unit of the task, above 0 if `own` is better."""
-        if task == ALL_TASKS:
-            return np.asarray((own - other) / (1.0 if self._of_gain(task) else other.mean()), np.float64)
-        unit = self.gains[task].reference if self._of_gain(task) else other.mean()
-        return np.asarray(direction(self.found.higher[task]) * (own - other) / unit, np.float64)
+        sign = 1.0 if task == ALL_TASKS else direction(self.found.higher[task])
+        return np.asarray(sign * (own - other) / self._unit(task, other), np.float64)
+
+    def _unit(self, task: str, other: Floats) -> float:
+        """Return the unit of differences on a task: the GRU's gain, or else the other cell's metric."""
+        if not self._of_gain(task):
+            return abs(float(other.mean()))
+        return 1.0 if task == ALL_TASKS else self.gains[task].reference
 
     def _estimate(self, task: str, cell: str, other: str) -> Figure | None:
         """Return the figure of the search estimates, or None if one is missing."""
@@ -205,7 +226,9 @@ class RunEvidence:
             advantage = value - reference if of_gain else value / reference - 1.0
         else:
             value, reference = self.estimates[task, cell], self.estimates[task, other]
-            unit = self.estimated_gains[task].reference if of_gain else reference
+            unit = self.estimated_gains[task].reference if of_gain else abs(reference)
+            if unit == 0.0:
+                return None
             advantage = (value - reference) / unit * direction(self.higher[task])
         names = self._label(cell), self._label(other)
         margin = EVEN_MARGIN if of_gain else METRIC_MARGIN
@@ -228,30 +251,33 @@ class RunEvidence:
 
 @dataclass(frozen=True)
 class _Gain:
-    """Constant baseline of a task, and the GRU's gain over it, which is above 0."""
+    """Constant baseline of a task, and the GRU's gain over it, which is a unit for differences."""
 
     constant: float
     reference: float
 
 
 def _gains(found: Finalists, constants: Mapping[str, float]) -> dict[str, _Gain]:
-    """Return the GRU's gain on the tasks where the constant baseline is known, over its repeats."""
-    means = {task: float(found.on(task, GRU).mean()) for task, own in found.values.items() if GRU in own.index}
-    return _positive(means, found.higher, constants)
+    """Return the GRU's gain over its repeats, on the tasks where it is a unit."""
+    metrics = {task: mean_and_error(found.on(task, GRU)) for task, own in found.values.items() if GRU in own.index}
+    return _units(metrics, found.higher, constants)
 
 
-def _estimated_gains(
-    estimates: Mapping[tuple[str, str], float], higher: Mapping[str, bool], constants: Mapping[str, float]
+def _estimated_gains(best: pd.DataFrame, constants: Mapping[str, float]) -> dict[str, _Gain]:
+    """Return the GRU's gain by search estimates, on the tasks where it is a unit."""
+    own = best[best["cell"] == GRU].set_index("task")
+    values = zip(own["validation"], own["validation_se"], strict=True)
+    metrics = {str(task): (float(value), float(error)) for task, (value, error) in zip(own.index, values, strict=True)}
+    higher = {str(task): bool(one) for task, one in own["higher_is_better"].items()}
+    return _units(metrics, higher, constants)
+
+
+def _units(
+    metrics: Mapping[str, tuple[float, float]], higher: Mapping[str, bool], constants: Mapping[str, float]
 ) -> dict[str, _Gain]:
-    """Return the GRU's gain on the tasks where the constant baseline is known, by search estimates."""
-    return _positive({task: value for (task, cell), value in estimates.items() if cell == GRU}, higher, constants)
-
-
-def _positive(
-    metrics: Mapping[str, float], higher: Mapping[str, bool], constants: Mapping[str, float]
-) -> dict[str, _Gain]:
-    known = {t: float(gain(value, constants[t], higher[t])) for t, value in metrics.items() if t in constants}
-    return {task: _Gain(constants[task], reference) for task, reference in known.items() if reference > 0}
+    """Return the gains, from metrics with their standard errors, on the tasks where they are units."""
+    known = {t: unit_gain(*metric, constants[t], higher[t]) for t, metric in metrics.items() if t in constants}
+    return {task: _Gain(constants[task], reference) for task, reference in known.items() if reference is not None}
 
 
 def _repeat_seconds(store: Store, retrained: bool) -> float:

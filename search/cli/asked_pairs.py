@@ -1,0 +1,143 @@
+"""Pairs of cells that a command line asks for, and errors and warnings where a run lacks a result of them."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from rich.console import Console
+
+from results.scores.run_evidence import Pair, RunEvidence
+from search.cells.ids import printed_id
+from search.cli.display import warn
+from search.core.errors import SearchError
+from search.engine.cell_lookup import find_cell, in_run
+
+REFERENCES = ("gru", "lstm")
+"""Cells that are compared with if none is named."""
+
+
+@dataclass
+class AskedPairs:
+    """Pairs of cells that a command line asks for.
+
+    `tasks` are those of `--task`. `pairs` has each two cells on a task once, as they were named first, with whole ids;
+    `texts` has what the user wrote for a cell, by its id.
+    """
+
+    run: str
+    evidence: RunEvidence
+    tasks: tuple[str, ...]
+    pairs: dict[tuple[str, frozenset[str]], Pair] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    _ids: dict[str, str | None] = field(default_factory=dict)
+
+    def read(self, cells: Sequence[str], against: Sequence[str], named: Sequence[str], errors: Console) -> None:
+        """Read the arguments. The run may lack a cell that is compared with by default: a warning says so.
+
+        Raises:
+            SearchError: a task or a pair is malformed, two cells are the same, or the run does not have one.
+            CellError: there is no such cell.
+        """
+        for cell in cells:
+            self._id(cell)
+        for cell in cells:
+            for text in against or self._references(warned=None if cell != cells[0] else errors):
+                task, separator, other = text.rpartition("=")
+                if separator:
+                    check_task(task, self.evidence.tasks, "--against")
+                    if self.tasks and task not in self.tasks:
+                        raise SearchError(
+                            f"--against has {text!r}, but --task leaves it out; add --task {task}, or drop --task"
+                        )
+                elif not against and self._id(cell) == self._id(other):
+                    continue  # the GRU among cells that are compared with the references
+                self._ask(cell, other, (task,) if separator else self._default_tasks)
+        for text in named:
+            cell, separator, other = text.partition(",")
+            if not separator or not cell or not other:
+                raise SearchError(f"--pair has {text!r}; use CELL,OTHER, as in --pair janet,lstm")
+            self._ask(cell, other, self._default_tasks)
+        if not self.pairs:
+            raise SearchError(
+                f"run {self.run!r} has no other cell of {', '.join(REFERENCES)} to compare {cells[0]!r} with; name one "
+                "by --against"
+            )
+
+    def check(self, table: pd.DataFrame, errors: Console) -> None:
+        """Check that the table has what was asked for; a pair without a result on some tasks is a warning.
+
+        Raises:
+            SearchError: the run has no result of a cell or a pair on any task that was asked for.
+        """
+        shown = set(zip(table["task"], table["cell_id"], table["other_id"], strict=True))
+        asked: dict[tuple[str, str], list[str]] = {}
+        missing: dict[tuple[str, str], list[str]] = {}
+        for task, cell, other in self.pairs.values():
+            asked.setdefault((cell, other), []).append(task)
+            if (task, printed_id(cell), printed_id(other)) not in shown:
+                missing.setdefault((cell, other), []).append(task)
+        self._check_cells(asked)
+        for two, tasks in missing.items():
+            if len(tasks) == len(asked[two]):
+                raise SearchError(
+                    f"run {self.run!r} has no task of {', '.join(tasks)} with results of both "
+                    f"{' and '.join(repr(self.texts[cell]) for cell in two)}; {self._remedy}"
+                )
+            words = " against ".join(self.texts[cell] for cell in two)
+            warn(errors, f"{words} has no result on {', '.join(tasks)}, and is left out there")
+
+    def _check_cells(self, asked: Mapping[tuple[str, str], Iterable[str]]) -> None:
+        tasks: dict[str, dict[str, None]] = {}
+        for two, on in asked.items():
+            for cell in two:
+                tasks.setdefault(cell, {}).update(dict.fromkeys(on))
+        for cell, own in tasks.items():
+            if not any(self.evidence.measured(task, cell) for task in own):
+                raise SearchError(
+                    f"run {self.run!r} has no result of {self.texts[cell]!r} on {', '.join(own)}; {self._remedy}"
+                )
+
+    @property
+    def _default_tasks(self) -> tuple[str, ...]:
+        return self.tasks or self.evidence.ranked
+
+    @property
+    def _remedy(self) -> str:
+        return f"name a cell of `gatesearch leaderboard {shlex.quote(self.run)}`"
+
+    def _references(self, warned: Console | None) -> list[str]:
+        """Return the default cells to compare with that the run has; the others are named in a warning if asked."""
+        known = [name for name in REFERENCES if self._find(name) is not None]
+        for name in REFERENCES:
+            if name not in known and warned is not None:
+                warn(warned, f"run {self.run!r} has no cell {name!r}, so nothing is compared with it")
+        return known
+
+    def _ask(self, cell: str, other: str, tasks: Sequence[str]) -> None:
+        own, its = self._id(cell), self._id(other)
+        if own == its:
+            raise SearchError(f"{cell!r} and {other!r} are the same cell; give two different ones")
+        for task in tasks:
+            self.pairs.setdefault((task, frozenset((own, its))), (task, own, its))
+
+    def _id(self, cell: str) -> str:
+        """Return the whole id of a cell in the run."""
+        found = self._find(cell)
+        if found is None:
+            raise SearchError(f"run {self.run!r} has no cell {cell!r}; {self._remedy}")
+        self.texts.setdefault(found, cell)
+        return found
+
+    def _find(self, cell: str) -> str | None:
+        """Return the whole id of a cell in the run, which may be that of an earlier canonical form, or None."""
+        if cell not in self._ids:
+            row = in_run(find_cell(cell, self.run), self.run).row
+            self._ids[cell] = None if row is None else row.id
+        return self._ids[cell]
+
+
+def check_task(task: str, known: Sequence[str], option: str) -> None:
+    """Raise `SearchError` if a run does not have a task that an option names."""
+    if task not in known:
+        raise SearchError(f"{option} has {task!r}; the tasks of this run are {', '.join(known)}")
