@@ -147,11 +147,12 @@ def test_what_has_no_result_is_named(gatesearch: Gatesearch, simulated: Path, he
     said = gatesearch("pairs", run, "lstm", "--pair", "tanh,gru", "--task", "xml")
     assert (said.status, said.out) == (2, "")
     assert said.err == (
-        f"gatesearch: run {run!r} has no result of 'tanh' on xml; name a cell of `gatesearch leaderboard {run}`\n"
+        f"gatesearch: run {run!r} has no result of 'tanh' on xml; name another cell or task; `gatesearch leaderboard "
+        f"{run}` shows what it has\n"
     )
     said = gatesearch("pairs", run, "gru", "mut1", "--pair", "gru,lstm")
     assert (said.status, said.out) == (2, "")
-    assert said.err == (f"gatesearch: run {run!r} has no cell 'mut1'; name a cell of `gatesearch leaderboard {run}`\n")
+    assert said.err == (f"gatesearch: run {run!r} has no cell 'mut1'; name one of `gatesearch leaderboard {run}`\n")
 
 
 def test_the_help_lists_the_columns(gatesearch: Gatesearch) -> None:
@@ -202,4 +203,4 @@ def test_a_cell_that_the_run_does_not_have(gatesearch: Gatesearch, here: Path) -
     (here / "own.cell").write_text("h' = tanh(linear(x) + 0.5 * linear(h) + tanh(linear(x)))")
     said = gatesearch("pairs", str(ATLAS), "own.cell")
     assert said.status == 2
-    assert f"run {str(ATLAS)!r} has no cell 'own.cell'; name a cell of `gatesearch leaderboard" in said.err
+    assert f"run {str(ATLAS)!r} has no cell 'own.cell'; name one of `gatesearch leaderboard" in said.err
