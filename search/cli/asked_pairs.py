@@ -14,7 +14,7 @@ from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell, in_run
 
 REFERENCES = ("gru", "lstm")
-"""Cells that are compared with if none is named."""
+"""Cells that are compared with if none is named; every run has them."""
 
 
 @dataclass
@@ -30,19 +30,17 @@ class AskedPairs:
     tasks: tuple[str, ...]
     pairs: dict[tuple[str, frozenset[str]], Pair] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
-    _ids: dict[str, str | None] = field(default_factory=dict)
+    _ids: dict[str, str] = field(default_factory=dict)
 
-    def read(self, cells: Sequence[str], against: Sequence[str], named: Sequence[str], errors: Console) -> None:
-        """Read the arguments. The run may lack a cell that is compared with by default: a warning says so.
+    def read(self, cells: Sequence[str], against: Sequence[str], named: Sequence[str]) -> None:
+        """Read the arguments of the command.
 
         Raises:
             SearchError: a task or a pair is malformed, two cells are the same, or the run does not have one.
             CellError: there is no such cell.
         """
         for cell in cells:
-            self._id(cell)
-        for cell in cells:
-            for text in against or self._references(warned=None if cell != cells[0] else errors):
+            for text in against or REFERENCES:
                 task, separator, other = text.rpartition("=")
                 if separator:
                     check_task(task, self.evidence.tasks, "--against")
@@ -58,11 +56,6 @@ class AskedPairs:
             if not separator or not cell or not other:
                 raise SearchError(f"--pair has {text!r}; use CELL,OTHER, as in --pair janet,lstm")
             self._ask(cell, other, self._default_tasks)
-        if not self.pairs:
-            raise SearchError(
-                f"run {self.run!r} has no other cell of {', '.join(REFERENCES)} to compare {cells[0]!r} with; name one "
-                "by --against"
-            )
 
     def check(self, table: pd.DataFrame, errors: Console) -> None:
         """Check that the table has what was asked for; a pair without a result on some tasks is a warning.
@@ -104,15 +97,7 @@ class AskedPairs:
 
     @property
     def _remedy(self) -> str:
-        return f"name a cell of `gatesearch leaderboard {shlex.quote(self.run)}`"
-
-    def _references(self, warned: Console | None) -> list[str]:
-        """Return the default cells to compare with that the run has; the others are named in a warning if asked."""
-        known = [name for name in REFERENCES if self._find(name) is not None]
-        for name in REFERENCES:
-            if name not in known and warned is not None:
-                warn(warned, f"run {self.run!r} has no cell {name!r}, so nothing is compared with it")
-        return known
+        return f"name another cell or task; `gatesearch leaderboard {shlex.quote(self.run)}` shows what it has"
 
     def _ask(self, cell: str, other: str, tasks: Sequence[str]) -> None:
         own, its = self._id(cell), self._id(other)
@@ -122,18 +107,16 @@ class AskedPairs:
             self.pairs.setdefault((task, frozenset((own, its))), (task, own, its))
 
     def _id(self, cell: str) -> str:
-        """Return the whole id of a cell in the run."""
-        found = self._find(cell)
-        if found is None:
-            raise SearchError(f"run {self.run!r} has no cell {cell!r}; {self._remedy}")
-        self.texts.setdefault(found, cell)
-        return found
-
-    def _find(self, cell: str) -> str | None:
-        """Return the whole id of a cell in the run, which may be that of an earlier canonical form, or None."""
+        """Return the whole id of a cell in the run, which may be that of an earlier canonical form."""
         if cell not in self._ids:
             row = in_run(find_cell(cell, self.run), self.run).row
-            self._ids[cell] = None if row is None else row.id
+            if row is None:
+                raise SearchError(
+                    f"run {self.run!r} has no cell {cell!r}; name one of `gatesearch leaderboard "
+                    f"{shlex.quote(self.run)}`"
+                )
+            self._ids[cell] = row.id
+            self.texts.setdefault(row.id, cell)
         return self._ids[cell]
 
 

@@ -93,15 +93,14 @@ def pairs(
         raise SearchError(f"--against {against[0]} needs cells to compare with it; name them after the run")
     if not cells and not named:
         raise SearchError("no cell is given; name cells after the run, or two of them by --pair CELL,OTHER")
-    errors = Console(stderr=True, emoji=False)
     with open_run(run) as store:
         evidence = RunEvidence(store, profile_of(store).ranked)
         for task in tasks:
             check_task(task, evidence.tasks, "--task")
         asked = AskedPairs(run, evidence, tuple(dict.fromkeys(tasks)))
-        asked.read(cells, against, named, errors)
+        asked.read(cells, against, named)
         table = pair_table(evidence, list(asked.pairs.values()))
-    asked.check(table, errors)
+    asked.check(table, Console(stderr=True, emoji=False))
     if kind == "table" and output is None:
         _print(Console(emoji=False), table, evidence)
         return

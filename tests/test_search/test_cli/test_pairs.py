@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 from scipy.stats import t, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
+from results.store.database import FILE
+from results.tables.cell_pairs import COLUMNS
 from search.cells.library import named_cell
 from tests.paths import ROOT
 from tests.test_search.test_cli.conftest import Gatesearch
@@ -101,14 +105,73 @@ def test_the_table_fits_the_terminal_and_says_what_it_shows(
     narrow = gatesearch("pairs", str(ATLAS), "ugrnn").out
     assert "…" not in narrow
     assert len([line for line in narrow.splitlines() if "ugrnn" in line]) == 8
+    monkeypatch.setenv("COLUMNS", "40")
+    folded = gatesearch("pairs", str(ATLAS), "ugrnn", "--against", "gru", "--task", "language").out
+    assert "…" not in folded
+    mean = json.loads(gatesearch("pairs", str(ATLAS), "ugrnn", "--against", "language=gru", "--json").out)[0]
+    for name in ("difference", "low", "high"):
+        assert f"{100 * mean[name]:+.1f}" in folded
+
+
+def test_each_two_cells_are_one_test_whichever_is_named_first(gatesearch: Gatesearch) -> None:
+    def tests(*words: str) -> list[tuple[str, str, float]]:
+        rows = json.loads(gatesearch("pairs", str(ATLAS), *words, "--task", "xml", "--json").out)
+        return [(row["cell"], row["other"], row["p"]) for row in rows]
+
+    two, once = tests("gru", "lstm"), tests("--pair", "gru,lstm")
+    assert two == once == tests("--pair", "gru,lstm", "--pair", "lstm,gru", "--task", "xml")
+    assert [row[:2] for row in once] == [("gru", "lstm")]
+    assert [row[:2] for row in tests("--pair", "lstm,gru", "--pair", "gru,lstm")] == [("lstm", "gru")]
+
+
+def test_a_simulated_run_is_marked_in_every_form(gatesearch: Gatesearch, simulated: Path) -> None:
+    words = ("pairs", str(simulated), "tanh")
+    made_up = "SIMULATED: every number is made up, no cell was trained."
+    assert made_up in gatesearch(*words).out.splitlines()
+    assert gatesearch(*words, "--format", "markdown").out.splitlines()[-1].startswith(made_up)
+    assert pd.read_csv(io.StringIO(gatesearch(*words, "--csv").out))["simulated"].all()
+    assert {row["simulated"] for row in json.loads(gatesearch(*words, "--json").out)} == {True}
+    trained = gatesearch("pairs", str(ATLAS), "tanh")
+    assert "SIMULATED" not in trained.out
+
+
+def test_what_has_no_result_is_named(gatesearch: Gatesearch, simulated: Path, here: Path) -> None:
+    run = str(shutil.copytree(simulated, here / "part"))
+    with sqlite3.connect(Path(run) / FILE) as connection:
+        connection.execute("DELETE FROM trials WHERE cell = ? AND task = 'xml'", (named_cell("tanh").graph.id,))
+    said = gatesearch("pairs", run, "tanh", "lstm", "--against", "gru", "--json")
+    assert said.status == 0
+    assert said.err == "warning: tanh against gru has no result on xml, and is left out there\n"
+    rows = [(row["cell"], row["task"]) for row in json.loads(said.out)]
+    assert sorted(rows) == [("lstm", "arithmetic"), ("lstm", "xml"), ("tanh", "arithmetic")]
+    said = gatesearch("pairs", run, "lstm", "--pair", "tanh,gru", "--task", "xml")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == (
+        f"gatesearch: run {run!r} has no result of 'tanh' on xml; name another cell or task; `gatesearch leaderboard "
+        f"{run}` shows what it has\n"
+    )
+    said = gatesearch("pairs", run, "gru", "mut1", "--pair", "gru,lstm")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == (f"gatesearch: run {run!r} has no cell 'mut1'; name one of `gatesearch leaderboard {run}`\n")
+
+
+def test_the_help_lists_the_columns(gatesearch: Gatesearch) -> None:
+    lines = [line.strip() for line in gatesearch("pairs", "--help").out.splitlines()]
+    assert all(any(line.startswith(f"{name} ") for line in lines) for name in COLUMNS)
 
 
 def test_a_file_and_markdown(gatesearch: Gatesearch, here: Path) -> None:
-    said = gatesearch("pairs", str(ATLAS), "ugrnn", "--format", "markdown", "-o", "pairs.md")
-    assert (said.status, said.out) == (0, "written to pairs.md\n")
+    for name in ("pairs.md", "pairs.json", "pairs.csv", "pairs.TXT"):
+        said = gatesearch("pairs", str(ATLAS), "ugrnn", "-o", name)
+        assert (said.status, said.out) == (0, f"written to {name}\n")
     lines = Path("pairs.md").read_text().splitlines()
     assert [cell.strip() for cell in lines[0].strip("|").split("|")][:2] == ["cell", "against"]
     assert len(lines) == 6
+    rows = json.loads(Path("pairs.json").read_text())
+    assert list(pd.read_csv("pairs.csv").columns) == list(rows[0]) == list(COLUMNS)
+    assert Path("pairs.TXT").read_text().startswith("cell   against")
+    assert gatesearch("pairs", str(ATLAS), "ugrnn", "--json", "-o", "pairs.data").status == 0
+    assert json.loads(Path("pairs.data").read_text()) == rows
 
 
 @pytest.mark.parametrize(
@@ -122,6 +185,12 @@ def test_a_file_and_markdown(gatesearch: Gatesearch, here: Path) -> None:
         (["--pair", "ugrnn"], "--pair has 'ugrnn'; use CELL,OTHER, as in --pair janet,lstm"),
         (["ugrnn", "--csv", "--json"], "--format, --csv and --json say csv and json; leave one out"),
         (["grv"], "grv"),
+        (
+            ["ugrnn", "--task", "xml", "--against", "music=gru"],
+            "--against has 'music=gru', but --task leaves it out; add --task music, or drop --task",
+        ),
+        (["ugrnn", "-o", "p.md", "--csv"], "--output 'p.md' says the format markdown, but the options say csv; leave"),
+        (["ugrnn", "-o", "p.tsv"], "--output 'p.tsv' ends in none of .csv, .json, .md, .txt, which say the format"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(options: list[str], words: str, gatesearch: Gatesearch) -> None:
@@ -134,4 +203,4 @@ def test_a_cell_that_the_run_does_not_have(gatesearch: Gatesearch, here: Path) -
     (here / "own.cell").write_text("h' = tanh(linear(x) + 0.5 * linear(h) + tanh(linear(x)))")
     said = gatesearch("pairs", str(ATLAS), "own.cell")
     assert said.status == 2
-    assert f"run {str(ATLAS)!r} has no cell 'own.cell'; name a cell of `gatesearch leaderboard" in said.err
+    assert f"run {str(ATLAS)!r} has no cell 'own.cell'; name one of `gatesearch leaderboard" in said.err
