@@ -292,7 +292,7 @@ class Store(RunRecord):
 
     @property
     def is_driven_by_another(self) -> bool:
-        """Whether another process drives the run: it holds the lock, and this object does not."""
+        """True if another process drives the run: it holds the lock, and this object does not."""
         return not self._drives and is_locked(self.folder / LOCK_FILE)
 
     def check(self) -> int:
