@@ -30,6 +30,8 @@ def process(*arguments: str, **options: object) -> subprocess.Popen[str]:
 
 
 def main() -> None:
+    # A shell lets programs that it starts in the background ignore Ctrl-C, and so what they start in turn.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     source, folder = run_folder(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
     started: list[subprocess.Popen[str]] = []
     with tempfile.TemporaryDirectory() as temporary:

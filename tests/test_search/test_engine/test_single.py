@@ -1,5 +1,7 @@
 """Training of one cell on one task with the sizes of a profile."""
 
+import math
+
 import pytest
 
 from search.cells.library import LIBRARY
@@ -74,8 +76,10 @@ def test_dropout_and_tying_are_given_or_left_out() -> None:
     assert not plan_trial(PROFILE, "short", Overrides(dropout=0.2)).setting.variational
     with pytest.raises(SearchError, match=r"^tied is true, but the model reads values"):
         plan_trial(PROFILE, Chords(), Overrides(tied=True))
-    with pytest.raises(SearchError, match=r"^dropout is 1.0; it must be a number above 0 and at most 0.99$"):
+    with pytest.raises(SearchError, match=r"^dropout is 1.0; it must be a number from 0 to 0.99$"):
         plan_trial(PROFILE, "short", Overrides(dropout=1.0))
+    with pytest.raises(SearchError, match=r"^weight_decay is nan; it must be a number from 0 to 1$"):
+        plan_trial(PROFILE, "short", Overrides(weight_decay=math.nan))
 
 
 def test_memorization_ends_at_its_accuracy() -> None:
