@@ -37,3 +37,15 @@ options = { digits = 1, validation = 400, test = 400 }
 schedule = { epoch_steps = 5, epochs = 2, halvings = 1, chance_epochs = 4 }
 """
 """A search of a second: both kinds of proposals, and no gate that closes."""
+
+PLAN = """
+profile = "tiny.toml"
+seeds = [0, 1]
+trainings = 2
+confirm = 2
+[methods.paper]
+search.strategy = "paper"
+[methods.random]
+search.strategy = "random"
+"""
+"""A comparison of two strategies over `tiny.toml`."""

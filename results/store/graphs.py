@@ -40,7 +40,7 @@ def present_ids(store: Store) -> dict[str, str]:
     """
     if store.form == PRESENT:
         return {}
-    known = {row.id: parse_formula(row.formula).in_form(PRESENT).id for row in store.cells() if graph_of(row)}
+    known = {row.id: graph_of(row).in_form(PRESENT).id for row in store.cells()}
     return {old: new for old, new in known.items() if old != new}
 
 

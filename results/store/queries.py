@@ -38,6 +38,12 @@ def trial_count(store: Store) -> int:
     return int(store.typed("SELECT count(*) FROM trials", {"count": int})[0][0])
 
 
+def named_id(store: Store, name: str) -> str | None:
+    """Return the whole id of the cell that has this name in a run, or None if there is none."""
+    found = store.typed("SELECT id FROM cells WHERE name = ? ORDER BY id LIMIT 1", {"id": str}, (name,))
+    return found[0][0] if found else None
+
+
 def proposal_count(store: Store) -> int:
     """Return the number of stored proposals, those of the baselines included."""
     return int(store.typed("SELECT count(*) FROM proposals", {"count": int})[0][0])

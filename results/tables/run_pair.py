@@ -17,9 +17,6 @@ from results.store.store import Store
 from results.store.words import ScoreKind, TrialState
 from results.tables.leaderboard import has_rank, is_retrained
 
-SCORE = "score"
-"""What is compared if no task is named."""
-
 _TRIALS = "SELECT cell, task, setting, seed, state, steps, seconds, validation, test FROM trials"
 _KINDS = {
     **{"cell": str, "task": str, "setting": str, "seed": int, "state": str, "steps": int, "seconds": float},

@@ -9,6 +9,7 @@ from results.store.errors import AmbiguousCellError, StoreError
 from results.store.files import runs_folder
 from results.store.graphs import graph_of
 from results.store.lineage import ancestry
+from results.store.queries import named_id
 from results.store.records import CellRow
 from results.store.runs import MAX_PATH, known_runs, open_run
 from search.cells.canonical import FormVersion
@@ -94,8 +95,11 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
 def _named_in(run: str, cell: str) -> FoundCell | None:
     """Return the cell that has this name in a run, or None."""
     with open_run(run) as store:
-        row = next((row for row in store.cells() if row.name == cell), None)
-    return None if row is None else FoundCell(graph_of(row), row.label, None, row, run)
+        known = named_id(store, cell)
+        if known is None:
+            return None
+        row = store.cell(known)
+    return FoundCell(graph_of(row), row.label, None, row, run)
 
 
 def in_run(found: FoundCell, run: str | None) -> FoundCell:

@@ -25,7 +25,7 @@ from search.profiles.sections import Profile
 from search.workers.environment import changes
 
 Changes = dict[str, tuple[Any, Any]]
-"""What differs between two runs: a name, and its values in run a and in run b."""
+"""Differences between two runs: a name, and its values in run a and in run b."""
 
 
 @dataclass(frozen=True)

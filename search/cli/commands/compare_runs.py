@@ -104,8 +104,9 @@ def _sides(found: RunComparison) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("", f"A: {printable(found.a.name)}", f"B: {printable(found.b.name)}"):
         table.add_column(heading, overflow="fold")
-    for name, values in _facts(found.a).items():
-        table.add_row(name, printable(values), printable(_facts(found.b)[name]))
+    own, other = _facts(found.a), _facts(found.b)
+    for name, value in own.items():
+        table.add_row(name, printable(value), printable(other[name]))
     return table
 
 

@@ -19,7 +19,7 @@ Examples:
 """
 
 _NICENESS = 5
-"""By how much a search on the same machine goes before the dashboard."""
+"""Niceness that the dashboard adds to its own, so that a search on the same machine goes first."""
 
 
 @click.command(epilog=_EPILOG)

@@ -6,17 +6,8 @@ import pandas as pd
 import pytest
 
 from tests.test_search.test_cli.conftest import Gatesearch
+from tests.tiny import PLAN
 
-PLAN = """
-profile = "tiny.toml"
-seeds = [0, 1]
-trainings = 2
-confirm = 2
-[methods.paper]
-search.strategy = "paper"
-[methods.random]
-search.strategy = "random"
-"""
 COMPARE = ("compare", "plan.toml", "--workers", "0")
 
 

@@ -9,17 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.test_search.test_cli.conftest import Gatesearch
-
-PLAN = """
-profile = "tiny.toml"
-seeds = [0, 1]
-trainings = 2
-confirm = 2
-[methods.paper]
-search.strategy = "paper"
-[methods.random]
-search.strategy = "random"
-"""
+from tests.tiny import PLAN
 
 
 def strict(text: str) -> object:
