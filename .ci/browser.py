@@ -209,26 +209,28 @@ def check_sticky(driver: webdriver.Chrome) -> None:
 
 def values_at_pointer(driver: webdriver.Chrome, selector: str) -> dict[str, str]:
     """Return what the tooltip of a chart shows with the pointer in its middle, by name."""
-    script = """
+    place = """
         const chart = document.querySelector(arguments[0]);
         chart.scrollIntoView({block: "center", behavior: "instant"});
         const at = chart.getBoundingClientRect();
         return [at.left + at.width * 0.6, at.top + at.height * 0.55]"""
-    x, y = driver.execute_script(script, selector)
     tip = """
         const rows = [...document.querySelectorAll('#vg-tooltip-element.visible tr')];
         return Object.fromEntries(rows.map(r => [r.cells[0].textContent, r.cells[1].textContent]))"""
     moved = 0
+    found: dict[str, str] = {}
 
     def shown() -> bool:
         nonlocal moved
         moved += 1
+        x, y = driver.execute_script(place, selector)  # anew: what is drawn above or redrawn moves the chart
         point(driver, x - 20 + moved % 40, y)
-        return bool(driver.execute_script(tip))
+        found.update(driver.execute_script(tip))
+        return bool(found)
 
     point(driver, 1, 1)
     wait(f"the values at the pointer in {selector}", shown)
-    return dict(driver.execute_script(tip))
+    return found
 
 
 def check_pointer(driver: webdriver.Chrome) -> None:
@@ -239,7 +241,8 @@ def check_pointer(driver: webdriver.Chrome) -> None:
         assert all(NUMBER.fullmatch(value) or not value for value in found.values()), found  # empty: the line has ended
         assert sum(value != "" for value in found.values()) > 1, found
     driver.execute_script("document.querySelector('th[data-note] button').focus()")
-    assert driver.execute_script("return !document.getElementById('tip').hidden"), "the keyboard reaches a tooltip"
+    visible = "return !document.getElementById('tip').hidden"
+    wait("the keyboard reaches a tooltip", lambda: bool(driver.execute_script(visible)))
     driver.execute_script("document.activeElement.blur()")
 
 

@@ -147,7 +147,10 @@ function setUpNotes(part) {
     tip.style.top = `${below ? at.bottom + 6 : Math.max(4, at.top - own.height - 6)}px`;
   };
   const showTip = (event) => {
-    shown = event.target.closest?.("[data-note]");
+    const next = event.target.closest?.("[data-note]");
+    // Scrolling to what the keyboard reached moves other things under a pointer that rests.
+    if (!next && !tip.hidden && shown.contains(document.querySelector(":focus-visible"))) return;
+    shown = next;
     tip.hidden = !shown?.dataset.note;
     if (tip.hidden) return;
     tip.textContent = shown.dataset.note;
