@@ -94,8 +94,7 @@ class Verbosity(StrEnum):
 def verbosity_options(command: Command) -> Command:
     """Add the options -q and -v to a command, which gets `quiet` and `verbose`."""
     verbose = click.option("-v", "--verbose", is_flag=True, help="Print a line for each proposal that ends, too.")
-    quiet = click.option("-q", "--quiet", is_flag=True, help="Print only warnings, the verdict and errors.")
-    return quiet(verbose(command))
+    return quiet_option("the verdict")(verbose(command))
 
 
 def verbosity_of(quiet: bool, verbose: bool) -> Verbosity:
@@ -103,6 +102,11 @@ def verbosity_of(quiet: bool, verbose: bool) -> Verbosity:
     if quiet and verbose:
         raise SearchError("-q and -v are mutually exclusive; leave one out")
     return Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL
+
+
+def quiet_option(kept: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds the option -q to a command; `kept` is printed all the same."""
+    return click.option("-q", "--quiet", is_flag=True, help=f"Print only warnings, {kept} and errors.")
 
 
 class RunView(RunObserver):

@@ -22,7 +22,7 @@ from search.cli.display import duration, say
 from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.outputs import UserPath
-from search.cli.running import terminable, warn_without_machine_code, worker_count
+from search.cli.running import quiet_option, terminable, warn_without_machine_code, worker_count
 from search.cli.streams import optional_output, reserved_output
 from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
 from search.compare.comparison import compare as run_comparison
@@ -80,6 +80,7 @@ A plan:
 )
 @click.option("--address", help="Train on this Ray cluster: auto (that of this machine), or HOST:PORT.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object; progress goes to standard error.")
+@quiet_option("the verdict")
 @optional_output("the comparison")
 def compare(
     plan: Path,
@@ -90,6 +91,7 @@ def compare(
     workers: int | None,
     address: str | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Compare search methods at equal compute, as PLAN, a TOML file, says.
 
@@ -109,7 +111,7 @@ def compare(
             raise SearchError(f"{option} cannot be given with --replay, which reads recorded trials; leave it out")
     with reserved_output() if as_json else nullcontext() as reserved:
         console = Console(emoji=False, stderr=as_json)
-        view = CompareView(console, folder)
+        view = CompareView(console, folder, quiet)
         if recorded is not None:
             compared = _replay(plan, recorded, folder, view)
         else:
@@ -137,16 +139,17 @@ def compare(
 
 
 class CompareView(CompareObserver):
-    """View of a comparison: a line for each search that ends, and the verdict."""
+    """View of a comparison: a line for each search that ends unless it is `quiet`, and the verdict."""
 
-    def __init__(self, console: Console, folder: Path) -> None:
+    def __init__(self, console: Console, folder: Path, quiet: bool = False) -> None:
         self.console, self.folder = console, folder
+        self._progress = Console(emoji=False, stderr=console.stderr, quiet=quiet)
         self._began = self._printed = time.monotonic()
 
     def on_start(self, plan: Plan, compute: float, training: float, tasks: Mapping[str, Task]) -> None:
-        say(self.console, f"comparison in {self.folder}")
+        say(self._progress, f"comparison in {self.folder}")
         say(
-            self.console,
+            self._progress,
             f"{len(plan.methods)} methods ({', '.join(plan.methods)}), {len(plan.seeds)} search seeds each; "
             f"{compute:.4g} multiply-adds a search, {compute / training:.4g} trainings of the GRU on all tasks",
         )
@@ -159,21 +162,21 @@ class CompareView(CompareObserver):
         what = "had ended" if progress is None else f"{progress.proposals_done} proposals"
         best = "" if progress is None or progress.best_cell is None else f", best {progress.best_cell}"
         score = "" if progress is None or progress.best_score is None else f" {progress.best_score:.4f}"
-        say(self.console, f"{done} of {total}: {run.name}, {what}{best}{score}")
+        say(self._progress, f"{done} of {total}: {run.name}, {what}{best}{score}")
 
     def on_confirmation(self, done: int, total: int) -> None:
         if done in (0, total) or time.monotonic() - self._printed >= LINE_SECONDS:
             self._printed = time.monotonic()
-            say(self.console, f"incumbents on fresh seeds: {done} of {total} trials")
+            say(self._progress, f"incumbents on fresh seeds: {done} of {total} trials")
 
     def finish(self, compared: Compared) -> None:
         """Print the verdict and where the files are."""
-        say(self.console, f"done in {duration(time.monotonic() - self._began)}")
-        self.console.print()
+        say(self._progress, f"done in {duration(time.monotonic() - self._began)}")
+        self._progress.print()
         for line in verdict_lines(compared):
             say(self.console, line)
-        self.console.print()
-        say(self.console, f"tables, {FIGURE_FILE} and {PAGE_FILE} are in {self.folder}")
+        self._progress.print()
+        say(self._progress, f"tables, {FIGURE_FILE} and {PAGE_FILE} are in {self.folder}")
 
 
 def _say_stopped(plan: Path, output: Path | None, simulate: bool) -> None:

@@ -18,7 +18,7 @@ from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, say, warn
 from search.cli.json_output import print_json
 from search.cli.plots import line_plot
-from search.cli.running import warn_without_machine_code
+from search.cli.running import quiet_option, warn_without_machine_code
 from search.cli.streams import reserved_output
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
@@ -72,6 +72,7 @@ Examples:
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed.  [default: the run's trial's, or 0]")
 @click.option("--data", metavar="PATH", help="Read the task's data from this file or folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object; progress goes to standard error.")
+@quiet_option("the result")
 @option
 def train(
     cell: str,
@@ -82,6 +83,7 @@ def train(
     data: str | None,
     options: tuple[str, ...],
     as_json: bool,
+    quiet: bool,
     **given: Any,
 ) -> None:
     """Train CELL on TASK once, and print its learning curve and its validation and test metrics.
@@ -97,20 +99,24 @@ def train(
     overrides, extra = Overrides(**given), task_options(options, data)
     with reserved_output() if as_json else nullcontext() as reserved:
         console = Console(emoji=False, stderr=as_json)
+        progress = Console(emoji=False, stderr=as_json, quiet=quiet)
         if run is None:
             chosen = _Chosen(plan_trial(load_profile(profile or "quick"), task, overrides, extra), found.graph)
         else:
             chosen = _of_run(in_run(found, run), task, run, profile, seed, overrides, extra)
-        _announce(console, found, task, chosen)
+        _announce(progress, found, task, chosen)
+        for warning in warnings_of(task, chosen.trial.task):
+            warn(console, warning)
+        warn_without_machine_code(console)
         trial, again = chosen.trial, chosen.again
 
         def on_epoch(point: Point) -> None:
-            _show_epoch(console, point, trial.task.metric)
+            _show_epoch(progress, point, trial.task.metric)
 
         result = again.train(chosen.graph, on_epoch) if again else trial.train(chosen.graph, seed or 0, on_epoch)
         if reserved is not None:
             print_json(_record(found, chosen, seed or 0, result), reserved)
-        else:
+        elif not quiet:
             _show_curve(result, trial.task.metric, console.width)
         _show_result(console, result, trial.task.metric, trial.task.constant_baseline())
         if again is not None and not again.changed:
@@ -141,9 +147,6 @@ def _announce(console: Console, found: FoundCell, task: str, chosen: _Chosen) ->
         highlight=False,
     )
     say(console, summary_line(trial.task.name if chosen.again else task, trial.task))
-    for warning in warnings_of(task, trial.task):
-        warn(console, warning)
-    warn_without_machine_code(console)
 
 
 def _record(found: FoundCell, chosen: _Chosen, seed: int, result: TrialResult) -> dict[str, Any]:

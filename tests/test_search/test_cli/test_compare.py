@@ -44,6 +44,10 @@ def test_a_comparison_says_what_it_does_and_ends_with_the_verdict(gatesearch: Ga
     resumed = gatesearch(*COMPARE, "--simulate", "--resume")
     assert resumed.status == 0
     assert resumed.out.count(", had ended") == 4
+    quiet = gatesearch(*COMPARE, "--simulate", "--resume", "-q")
+    assert quiet.status == 0
+    verdict = resumed.out.split("\n\n")[1].splitlines()
+    assert quiet.out.splitlines() == [lines[2], *verdict]
     trained = gatesearch(*COMPARE, "--resume")  # what was simulated is not resumed as a real one
     assert trained.status == 2
     assert "the plan differs from that in" in trained.err

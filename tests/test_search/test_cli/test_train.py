@@ -40,6 +40,10 @@ def test_training_prints_every_epoch_the_curve_and_the_result_that_the_trial_has
     (other,) = result.others
     assert f"test cross_entropy {other.test:.4f} ± {other.test_se:.4f}" in said.out
     assert "\x1b" not in said.out
+    quiet = gatesearch("train", "lstm", "xml", "--profile", "tiny.toml", *options, "-q")
+    assert (quiet.status, quiet.err) == (0, "")
+    without_time = [re.sub(r"steps in .*?, ", "", text).splitlines() for text in (quiet.out, said.out)]
+    assert without_time[0] == without_time[1][-3:]
 
 
 def test_a_cross_entropy_is_shown_in_its_other_units() -> None:
