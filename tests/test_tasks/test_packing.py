@@ -121,6 +121,16 @@ def test_little_is_padding(spread: float, most: float) -> None:
     assert share < 0.25 * padding_share(lengths, shuffled, 20)
 
 
+@pytest.mark.parametrize(("count", "share"), [(40, 0.13), (100, 0.07), (270, 0.03), (1000, 0.01)])
+def test_the_padding_of_lengths_that_vary_twofold_is_as_documented(count: int, share: float) -> None:
+    found = []
+    for seed in range(5):
+        lengths = np.random.default_rng(seed).integers(50, 101, count)
+        groups = list(islice(training_groups(lengths, 20, np.random.default_rng(seed)), 400))
+        found.append(padding_share(lengths, groups, 20))
+    assert np.mean(found) == pytest.approx(share, abs=0.005)
+
+
 def test_the_first_group_of_an_evaluation_has_the_empty_columns() -> None:
     lengths = np.array([7, 3, 9, 5, 4])
     assert [group.tolist() for group in evaluation_groups(lengths, 2)] == [[1], [4, 3], [0, 2]]
