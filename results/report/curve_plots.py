@@ -40,8 +40,9 @@ def curves_chart(curves: pd.DataFrame, means: pd.DataFrame, metric: str, cells: 
             (thin, ("cell", "repeat", "step", "validation"), 0.7, 0.22, (alt.Detail("repeat:N"),)),
             (means, ("cell", "step", "validation"), 2.2, 1.0, ()),
         )
+        if len(rows)  # Vega complains of a layer without rows: of single runs, until cells are retrained
     ]
-    return spec_of(layers[0] + layers[1] + _pointer(means, "step", "validation", ".4f", cells), 230)
+    return spec_of(alt.layer(*layers) + _pointer(means, "step", "validation", ".4f", cells), 230)
 
 
 def differences_chart(differences: pd.DataFrame, metric: str, cells: Sequence[str]) -> Spec:
@@ -55,9 +56,11 @@ def differences_chart(differences: pd.DataFrame, metric: str, cells: Sequence[st
     x = alt.X("step:Q", title="training steps", axis=alt.Axis(tickCount=5))
     y = alt.Y("difference:Q", title=f"better than GRU by ({metric})", scale=alt.Scale(zero=True))
     zero = alt.Chart(rows_of({"zero": [0]})).mark_rule(color=GRU_COLOUR, strokeWidth=2.2).encode(alt.Y("zero:Q"))
-    band = alt.Chart(rows).mark_area(opacity=0.14).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
     line = alt.Chart(rows).mark_line(strokeWidth=2.0).encode(x, y, colour, dash)
-    return spec_of(band + zero + line + _pointer(differences, "step", "difference", "+.4f", cells), 190)
+    layers = [zero, line]
+    if differences["low"].notna().any():  # Vega complains of an area without values: of a single pair of runs
+        layers.insert(0, alt.Chart(rows).mark_area(opacity=0.14).encode(x, alt.Y("low:Q"), colour, y2="high:Q"))
+    return spec_of(alt.layer(*layers) + _pointer(differences, "step", "difference", "+.4f", cells), 190)
 
 
 def gradients_chart(gradients: pd.DataFrame, column: str, title: str, cells: Sequence[str]) -> Spec:

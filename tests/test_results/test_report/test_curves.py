@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
@@ -76,8 +77,20 @@ def test_the_pointer_has_all_values_at_the_nearest_step_and_none_beyond_a_line()
     assert rows == [{"step": 10, "v0": 0.125, "v1": 0.25}, {"step": 20, "v1": 0.5}]
     (layer,) = (layer for layer in spec["layer"] if layer["mark"]["type"] == "rule")
     assert [entry["title"] for entry in layer["encoding"]["tooltip"][1:]] == ["b", "gru"]
-    colours = spec["layer"][1]["encoding"]["color"]["scale"]
+    (line,) = (layer for layer in spec["layer"] if layer["mark"]["type"] == "line")  # none for runs: there is one each
+    colours = line["encoding"]["color"]["scale"]
     assert dict(zip(colours["domain"], colours["range"], strict=True)) == {"b": "#0072b2", "gru": "#000000"}
+
+
+def test_a_chart_has_no_layer_without_values() -> None:
+    """Vega complains of one on the page's console."""
+    frame = pd.DataFrame(
+        {"cell": ["b", "b"], "step": [10, 20], "difference": [0.5, 0.25], "low": np.nan, "high": np.nan}
+    )
+    marks = {layer["mark"]["type"] for layer in differences_chart(frame, "accuracy", ["b"])["layer"]}
+    assert marks == {"rule", "line"}
+    known = differences_chart(frame.assign(low=[0.0, np.nan], high=[1.0, np.nan]), "accuracy", ["b"])
+    assert known["layer"][0]["mark"]["type"] == "area"
 
 
 def test_titles_of_values_have_no_quotation_marks_that_would_end_an_expression() -> None:
