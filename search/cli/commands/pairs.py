@@ -17,7 +17,7 @@ from results.tables.cell_pairs import COLUMNS, caption, pair_table, readable_pai
 from results.tables.files import plain_records
 from search.cli.asked_pairs import AskedPairs, check_task
 from search.cli.completion import complete_cells, complete_runs
-from search.cli.display import say
+from search.cli.display import say, warn
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_replaceable
 from search.core.errors import SearchError
@@ -101,6 +101,8 @@ def pairs(
         asked.read(cells, against, named)
         table = pair_table(evidence, list(asked.pairs.values()))
     asked.check(table, Console(stderr=True, emoji=False))
+    if kind in ("csv", "json") and not evidence.ended:  # the others say so in their caption
+        warn(Console(stderr=True, emoji=False), "the run has not ended, so this may change")
     if kind == "table" and output is None:
         _print(Console(emoji=False), table, evidence)
         return

@@ -135,6 +135,19 @@ def test_a_simulated_run_is_marked_in_every_form(gatesearch: Gatesearch, simulat
     assert "SIMULATED" not in trained.out
 
 
+def test_a_run_that_has_not_ended_is_told_in_every_form(gatesearch: Gatesearch, simulated: Path, here: Path) -> None:
+    run = str(shutil.copytree(simulated, here / "going"))
+    assert gatesearch("pairs", run, "tanh", "--json").err == ""
+    with sqlite3.connect(Path(run) / FILE) as connection:
+        connection.execute("UPDATE run SET information = json_remove(information, '$.finished')")
+    words = "the run has not ended, so this may change"
+    for form in ("csv", "json"):
+        said = gatesearch("pairs", run, "tanh", "--format", form)
+        assert said.err == f"warning: {words}\n"
+    said = gatesearch("pairs", run, "tanh")
+    assert (said.err, words in said.out.replace("The", "the")) == ("", True)
+
+
 def test_what_has_no_result_is_named(gatesearch: Gatesearch, simulated: Path, here: Path) -> None:
     run = str(shutil.copytree(simulated, here / "part"))
     with sqlite3.connect(Path(run) / FILE) as connection:
