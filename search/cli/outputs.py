@@ -1,7 +1,7 @@
 """Checks of files that a command will write, made before the work that their content takes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +53,30 @@ def check_replaceable(output: Path | None, suffixes: Sequence[str]) -> None:
             "give another name"
         )
     check_free(output, force=True)
+
+
+def form_of(given: str | None, output: Path | None, forms: Mapping[str, str]) -> str:
+    """Return the format of a table that a command prints or writes: the one that is asked for, or that of the file.
+
+    Args:
+        given: format of the options, or None.
+        output: file, or None to print, where the default is "table".
+        forms: format of each suffix.
+
+    Raises:
+        SearchError: the two contradict each other, or neither says a format.
+    """
+    if output is None:
+        return given or "table"
+    said = forms.get(output.suffix.lower())
+    if said is None and given is None:
+        raise SearchError(
+            f"--output {str(output)!r} ends in none of {', '.join(forms)}, which say the format; use one of them, or "
+            "--format"
+        )
+    if said is not None and given is not None and said != given:
+        raise SearchError(
+            f"--output {str(output)!r} says the format {said}, but the options say {given}; leave the option out, or "
+            "give the file another suffix"
+        )
+    return given or said or "table"

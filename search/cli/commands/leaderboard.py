@@ -28,7 +28,7 @@ from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli import run_argument
 from search.cli.display import say_verdict
 from search.cli.json_output import json_text
-from search.cli.outputs import UserPath, check_replaceable
+from search.cli.outputs import UserPath, check_replaceable, form_of
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
@@ -36,8 +36,8 @@ FILE_WIDTH = 200
 """Width of a table in a text file, in characters."""
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")
-SUFFIXES = (".csv", ".md", ".tex", ".txt")
-"""Suffixes of the files that a table may replace."""
+FORM_OF = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex", ".txt": "table"}
+"""Format of each suffix of a file."""
 _EPILOG = """\b
 Examples:
   gatesearch leaderboard quick-1
@@ -46,7 +46,7 @@ Examples:
   gatesearch leaderboard quick-1 --files tables         every file, trials too
   gatesearch leaderboard quick-1 --baselines --format markdown
   gatesearch leaderboard quick-1 --baselines --study
-  gatesearch leaderboard quick-1 --format latex -o table.tex
+  gatesearch leaderboard quick-1 -o table.tex            LaTeX, by the suffix
   gatesearch leaderboard atlas --family gru --references
   gatesearch leaderboard atlas --front time             the fastest and best
   gatesearch leaderboard atlas --families               a line for each family
@@ -80,12 +80,19 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 )
 @click.option("--references", is_flag=True, help="Show the publications of published cells.")
 @click.option("--families", "by_family", is_flag=True, help="Show a line for each family in place of the cells.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; csv with -o]")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; with -o, that of the suffix]"
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Same as --format csv: all columns, at full precision.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Same as --format json: the verdict, and all columns of the rows."
 )
-@click.option("-o", "--output", type=UserPath(dir_okay=False, path_type=Path), help="File to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=UserPath(dir_okay=False, path_type=Path),
+    help="File to write: .csv, .json, .md (Markdown), .tex (LaTeX) or .txt (table).",
+)
 @click.option(
     "--files",
     "folder",
@@ -116,8 +123,8 @@ def leaderboard(
     The verdict is made from tests on fresh seeds alone; in Markdown and LaTeX it is a comment, and the CSV has none.
 
     RUN is a name in results/runs (or in GATESEARCH_RUNS), or the path of a run's folder; the latest run if it is left
-    out. If --task is given several
-    times, the first task sorts. Of several options that choose cells, a cell has to pass all.
+    out. If --task is given several times, the first task sorts. Of several options that choose cells, a cell has to
+    pass all.
     """
     if as_csv and form not in (None, "csv"):
         raise SearchError(f"--csv and --format {form} are mutually exclusive; leave one out")
@@ -132,14 +139,14 @@ def leaderboard(
             raise SearchError("--files writes the whole tables of the run; leave the other options out")
         _write_files(run, folder)
         return
-    form = "csv" if as_csv else form or ("table" if output is None else "csv")
+    check_replaceable(output, tuple(FORM_OF))
+    form = form_of("csv" if as_csv else form, output, FORM_OF)
     if references and form in ("csv", "json"):
         raise SearchError(
             f"the {form.upper()} has no references; leave --references out, `gatesearch cells --json` has them"
         )
     if by_family and (study or references or top is not None):
         raise SearchError("--families has no rows of cells; leave out --study, --references and --top")
-    check_replaceable(output, SUFFIXES)
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         for task in tasks:

@@ -19,7 +19,7 @@ from search.cli.asked_pairs import AskedPairs, check_task
 from search.cli.completion import complete_cells, complete_runs
 from search.cli.display import say, warn
 from search.cli.json_output import json_text
-from search.cli.outputs import UserPath, check_replaceable
+from search.cli.outputs import UserPath, check_replaceable, form_of
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
@@ -87,8 +87,8 @@ def pairs(
     chosen = {name for name, given in (("csv", as_csv), ("json", as_json), (form, form is not None)) if given}
     if len(chosen) > 1:
         raise SearchError(f"--format, --csv and --json say {' and '.join(sorted(map(str, chosen)))}; leave one out")
-    kind = _form(chosen.pop() if chosen else None, output)
     check_replaceable(output, tuple(FORM_OF))
+    kind = form_of(chosen.pop() if chosen else None, output, FORM_OF)
     if against and not cells:
         raise SearchError(f"--against {against[0]} needs cells to compare with it; name them after the run")
     if not cells and not named:
@@ -122,28 +122,6 @@ def pairs(
         return
     write_atomically(output, text)
     click.echo(f"written to {printable(str(output))}")
-
-
-def _form(given: str | None, output: Path | None) -> str:
-    """Return the format that the options say, or else the suffix of the file.
-
-    Raises:
-        SearchError: the two contradict each other, or neither says a format.
-    """
-    if output is None:
-        return given or "table"
-    said = FORM_OF.get(output.suffix.lower())
-    if said is None and given is None:
-        raise SearchError(
-            f"--output {str(output)!r} ends in none of {', '.join(FORM_OF)}, which say the format; use one of them, or "
-            "--format"
-        )
-    if said is not None and given is not None and said != given:
-        raise SearchError(
-            f"--output {str(output)!r} says the format {said}, but the options say {given}; leave the option out, or "
-            "give the file another suffix"
-        )
-    return given or said or "table"
 
 
 def _print(console: Console, table: pd.DataFrame, evidence: RunEvidence) -> None:

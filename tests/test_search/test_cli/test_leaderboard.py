@@ -84,10 +84,27 @@ def test_only_tables_are_written_over(gatesearch: Gatesearch, kept: Path, here: 
         before = path.read_bytes()
         said = gatesearch("leaderboard", "kept", "-o", str(path))
         assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
-        assert f"{path.name}' exists and does not end in .csv, .md, .tex, .txt, so it is not overwritten" in said.err
+        assert (
+            f"{path.name}' exists and does not end in .csv, .json, .md, .tex, .txt, so it is not overwritten"
+            in said.err
+        )
         assert path.read_bytes() == before
     for _ in range(2):  # what is written again and again is
         assert gatesearch("leaderboard", "kept", "-o", "table.MD", "--format", "markdown").status == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("t.csv", "csv"), ("t.json", "json"), ("t.md", "markdown"), ("t.tex", "latex")]
+)
+def test_the_suffix_says_the_format(name: str, form: str, gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    assert gatesearch("leaderboard", "kept", "-o", name).out == f"written to {name}\n"
+    assert (here / name).read_text() == gatesearch("leaderboard", "kept", "--format", form).out
+    other = "json" if form == "csv" else "csv"
+    said = gatesearch("leaderboard", "kept", "-o", name, "--format", other)
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert f"--output {name!r} says the format {form}, but the options say {other}; leave the option out" in said.err
+    said = gatesearch("leaderboard", "kept", "-o", "table")
+    assert said.err.startswith("gatesearch: --output 'table' ends in none of .csv, .json, .md, .tex, .txt, which say ")
 
 
 def test_one_task_sorts_and_stands_alone(gatesearch: Gatesearch, kept: Path) -> None:
