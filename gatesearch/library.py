@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.cells.drawing.picture import draw_formula
+from search.cells.errors import CellError, UnknownCellError
 from search.cells.export.module import export_module
 from search.cells.files import cell_of_file, is_file_name
 from search.cells.graph import GateGraph
-from search.cells.ids import printed_id
+from search.cells.ids import is_id, printed_id
 from search.cells.library import LIBRARY, display_formula, label_of, named_cell
 from search.cells.notation.formula import parse_formula
 
@@ -98,8 +99,9 @@ class Cell:
             else a tuple (h_n, c_n, ...).
 
         Raises:
-            ValueError: a size is less than 1; the cell reads x itself (mut1 does), and `input_size` is not `units`; or
-                the cell has block-diagonal matrices, and a size is no multiple of the number of blocks.
+            ValueError: a size, or the number of layers, is less than 1; the cell reads x itself (mut1 does), and
+                `input_size` is not `units`; or the cell has block-diagonal matrices, and a size is no multiple of the
+                number of blocks.
 
         >>> import gatesearch, torch
         >>> lstm = gatesearch.cell("lstm").module(units=32, layers=2, input_size=10)
@@ -109,6 +111,9 @@ class Cell:
         """
         from gatesearch.modules import module_class
 
+        for name, size in (("units", units), ("layers", layers)):
+            if size < 1:  # the module's own names are those of torch.nn.LSTM
+                raise ValueError(f"{name} is {size}; it must be at least 1")
         return module_class(self.graph)(
             units if input_size is None else input_size,
             units,
@@ -143,7 +148,8 @@ def cell(source: Cell | str | Path) -> Cell:
         source: name, formula, or file; a cell is returned as it is.
 
     Raises:
-        CellError (a ValueError): unknown name, invalid formula, or a file that cannot be read. The message is one line.
+        CellError (a ValueError): unknown name, invalid formula, a file that cannot be read, or a source of another
+            type. The message is one line.
 
     >>> import gatesearch
     >>> print(gatesearch.cell("tanh"))
@@ -156,9 +162,16 @@ def cell(source: Cell | str | Path) -> Cell:
     if isinstance(source, str) and "=" in source:
         graph = parse_formula(source).canonical()
         return Cell(None, source.strip(), graph)
-    if isinstance(source, Path) or is_file_name(source):
+    if isinstance(source, Path) or (isinstance(source, str) and is_file_name(source)):
         file = cell_of_file(source)
         graph, formula = file.read()
         return Cell(file.label, formula.strip() if formula is not None else display_formula(graph), graph.canonical())
-    known = named_cell(source)
+    if not isinstance(source, str):
+        raise CellError(f"{source!r} is no cell; give a name, a formula, or a file")
+    try:
+        known = named_cell(source)
+    except UnknownCellError as error:
+        if not is_id(source):
+            raise
+        raise UnknownCellError(f"{error}; for a cell of a run, give its formula in load(RUN).cells") from None
     return Cell(source, known.formula, known.graph)

@@ -9,6 +9,7 @@ from gatesearch.library import Cell, cell
 from results.run import Run
 from results.run import load as load_run
 from results.store.runs import new_run_folder, run_folder
+from search.core.errors import SearchError
 from search.engine.observer import ProgressObserver
 from search.engine.progress import Progress
 from search.engine.run import resume_search, run_search
@@ -91,6 +92,9 @@ def search(
     >>> run.tasks
     ('xml', 'music')
     """
+    for label, names in (("tasks", tasks), ("own_tasks", own_tasks)):
+        if isinstance(names, str):  # a sequence of letters
+            raise SearchError(f"{label} is the text {names!r}; give a list of names, as [{names!r}]")
     folder = run_folder(name) if resume else new_run_folder(name)
     observer = ProgressObserver(on_progress)
     if resume:

@@ -113,7 +113,9 @@ def load(run: str | Path) -> Run:
     """
     folder = next((f for f in (Path(expanded(run)), runs_folder() / run) if os.path.isfile(f / FILE)), None)
     if folder is None:
-        raise ResultsError(f"there is no run {str(run)!r} here nor in {runs_folder()}; check its name or folder")
+        raise ResultsError(
+            f"there is no run {str(run)!r}, neither here nor in {runs_folder()}; check its name or folder"
+        )
     with Store.open(folder, readonly=True) as store:
         store.select("BEGIN")  # one consistent view, whatever is written meanwhile
         profile = _profile(store)

@@ -238,7 +238,7 @@ def _contest(cells: Mapping[str, Course], what: str, known: Known) -> RunVerdict
             if ahead
             else ", which the correction over all tests leaves undecided"
         )
-        caution = left_open if nearest.low > 0.0 else ""
+        caution = left_open if nearest.low > 0.0 or nearest.high < 0.0 else ""
         sentence = (
             f"No {what} is shown to be better than {against} on any task; the nearest is {cell} on {task}, "
             f"{known_better}{distance(nearest)}{caution}."

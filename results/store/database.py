@@ -189,7 +189,7 @@ def open_database(folder: Path, *, readonly: bool, unchanging: bool = False) -> 
     with one_line(path):
         exists = path.is_file()
     if not exists:
-        raise StoreError(f"{folder}: no run here ({FILE} is missing); check its name, or start it with that name")
+        raise StoreError(f"{folder} holds no run: {FILE} is missing; check the name, or start a run of that name")
     log = path.with_name(FILE + "-wal")
     is_alone = not log.exists()  # SQLite may make one
     connection = _connect(path, "ro&immutable=1" if unchanging else "ro" if readonly else "rw")

@@ -48,7 +48,7 @@ def target_plots(task: Task, width: int) -> list[str]:
     steps = range(1, len(targets) + 1)
     return [
         line_plot(
-            f"validation, {printable(task.label(place))}, as the model predicts it",
+            f"validation, {printable(task.label(place))}, in the unit that the model predicts",
             "step" if place == last else "",
             steps,
             targets[:, place].tolist(),

@@ -130,3 +130,11 @@ def test_a_search_with_an_invalid_number_leaves_no_run_behind(
         gatesearch.search("invalid", simulate=True, proposals=1, **arguments)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["tasks", "own_tasks"])
+def test_one_text_is_no_list_of_tasks(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATESEARCH_RUNS", str(tmp_path))
+    with pytest.raises(ValueError, match=rf"^{name} is the text 'xml'; give a list of names, as \['xml'\]$"):
+        gatesearch.search("one", simulate=True, **{name: "xml"})  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import gatesearch
-from search.cells.errors import CellError
+from search.cells.errors import CellError, UnknownCellError
 from search.cells.export.module import export_module
 from search.cells.ids import printed_id
 from search.cells.library import LIBRARY, display_formula
@@ -32,6 +32,13 @@ def test_a_cell_is_found_by_name_formula_and_file(tmp_path: Path) -> None:
         name: printed_id(known.graph.id) for name, known in LIBRARY.items()
     }
     assert gatesearch.cell("gru").id == printed_id(LIBRARY["gru"].graph.id)
+
+
+def test_an_id_and_a_number_are_told_what_to_give() -> None:
+    with pytest.raises(UnknownCellError, match=r"for a cell of a run, give its formula in load\(RUN\)\.cells$"):
+        gatesearch.cell("gdb0d472a")
+    with pytest.raises(CellError, match=r"^3 is no cell; give a name, a formula, or a file$"):
+        gatesearch.cell(3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("source", ["gruu", "h' = ", "missing.cell", "h' = unknown(x)"])
@@ -111,8 +118,12 @@ def test_a_module_of_any_formula_trains() -> None:
 
 
 def test_a_size_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="must all be at least 1"):
+    with pytest.raises(ValueError, match=r"^units is 0; it must be at least 1$"):
         gatesearch.cell("gru").module(units=0)
+    with pytest.raises(ValueError, match=r"^layers is 0; it must be at least 1$"):
+        gatesearch.cell("gru").module(units=4, layers=0)
+    with pytest.raises(ValueError, match="must all be at least 1"):
+        gatesearch.cell("gru").module(units=4, input_size=0)
     with pytest.raises(ValueError, match="are 6 and 6; this cell's blocks need multiples of 4"):
         gatesearch.cell("h' = tanh(linear(x) + linear(h, groups=4))").module(units=6)
 

@@ -121,7 +121,9 @@ def test_a_run_is_found_by_name_and_one_that_is_not_there_is_refused(
 ) -> None:
     monkeypatch.setenv("GATESEARCH_RUNS", str(folder.parent))
     assert results.load("kept").folder == folder
-    with pytest.raises(ResultsError, match=r"^there is no run 'nosuch' here nor in .*; check its name or folder$"):
+    with pytest.raises(
+        ResultsError, match=r"^there is no run 'nosuch', neither here nor in .*; check its name or folder$"
+    ):
         results.load("nosuch")
 
 

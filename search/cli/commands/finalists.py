@@ -170,6 +170,7 @@ class FinalistsView(RunView):
         self.show_table(run)
         for line in confirmation_lines(run.store):
             self.say(line)
-        self.say(f"{progress.trials_run} trials; the table is {run.table}")
+        nothing = "" if progress.trials_run else ": all that this asks for had been trained before"
+        self.say(f"{progress.trials_run} trials{nothing}; the table is {run.table}")
         self.show_verdict()
         self.show_files(run)

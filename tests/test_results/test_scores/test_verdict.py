@@ -309,6 +309,12 @@ def test_better_than_the_gru_the_open_test_is_the_one_against_the_lstm_though_it
     )
 
 
+@pytest.mark.parametrize(("effect", "told"), [(0.06, True), (-0.06, True), (0.01, False), (-0.01, False)])
+def test_an_open_test_whose_interval_leaves_out_0_is_explained_on_either_side(effect: float, told: bool) -> None:
+    text = judged(both("xml", UNDECIDED, effect)).text
+    assert ("the correction over all tests" in text) is told
+
+
 def test_no_line_of_a_verdict_begins_with_a_percent_sign() -> None:
     found = judged([one for task in TASKS for one in both(task, UNDECIDED, 0.01, needed=50)])
     for width in range(20, 120):

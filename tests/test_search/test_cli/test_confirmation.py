@@ -67,7 +67,7 @@ def test_a_search_ends_with_the_confirmation_of_its_contenders(gatesearch: Gates
         assert row[f"{test.task}_repeats"] in (2, 3)
     again = gatesearch("finalists", "one", "--workers", "0")
     assert again.status == 0
-    assert "\n0 trials; the table is " in again.out
+    assert "\n0 trials: all that this asks for had been trained before; the table is " in again.out
     assert f"{len(judged.tests)} declared tests, 5% for all of them together (Holm)" in again.out
 
 

@@ -31,7 +31,7 @@ def test_a_search_ends_with_its_finalists_and_there_is_nothing_left_to_do(
     said = gatesearch("finalists", "kept", "--workers", "0")
     assert (said.status, said.err) == (0, "")
     assert "5 cells, 2 seeds on each of xml, arithmetic; 0 s, estimated from the run's trials\n" in said.out
-    assert "\n0 trials; the table is " in said.out
+    assert "\n0 trials: all that this asks for had been trained before; the table is " in said.out
     assert counts(kept) == trials
     assert_same_table(kept, finished)
 
