@@ -362,7 +362,11 @@ def _extended(store: Store, profile: Profile, proposals: int | None) -> Profile 
 def _search(run: OpenRun, simulation: Simulation | None, observer: RunObserver) -> Progress:
     """Run the engine and the finalists over an open run; the leaderboard is up to date at any time."""
     store = run.store
-    observer.on_start(run)
+    try:
+        observer.on_start(run)
+    except KeyboardInterrupt:  # there is a run already, which can be resumed
+        observer.on_interrupt(run, Progress(len(run.profile.given), proposals=run.profile.search.proposals))
+        raise
     table = LiveTable(run)
 
     def on_outcome(outcome: Outcome) -> None:

@@ -220,8 +220,9 @@ class SearchView(RunView):
     def on_interrupt(self, run: OpenRun, progress: Progress) -> None:
         self.stop()  # first, since the bars would erase the message
         name = shlex.quote(name_for_commands(run.store))
+        finished = progress.trials_run + progress.trials_known
         click.echo(
-            f"stopped; all {progress.trials_run + progress.trials_known} finished trials are kept. "
+            f"stopped; all {f'{finished} ' if finished else ''}finished trials are kept. "
             f"Resume with: gatesearch search {name} --resume{trust_options(run.profile)}",
             err=True,
         )

@@ -122,6 +122,23 @@ def test_a_search_leaves_a_finished_store_with_its_profile_and_its_table(tmp_pat
     assert (tmp_path / "one" / "profile.toml").read_text() == SMALL.to_toml()
 
 
+def test_a_search_that_is_interrupted_before_its_first_trial_is_told_and_resumed(tmp_path: Path) -> None:
+    class Estimating(Recording):
+        """Observer whose estimate of the time is interrupted."""
+
+        def on_start(self, run: OpenRun) -> None:
+            super().on_start(run)
+            raise KeyboardInterrupt
+
+    observer = Estimating()
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "cut", observer=observer)
+    assert observer.calls == ["start", "interrupt"]
+    start(tmp_path / "whole")
+    resume(tmp_path / "cut")
+    assert rows_in(tmp_path / "cut") == rows_in(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("trials", [0, 4, 30])
 def test_an_interrupted_search_keeps_its_trials_and_is_resumed_to_the_same_rows(trials: int, tmp_path: Path) -> None:
     start(tmp_path / "whole")
