@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +28,9 @@ PRODUCT_FREE, LINEAR = "no products in loops", "linear in the state"
 
 _AHEAD = {"better than GRU": "gru", "better than LSTM": "lstm", "than both": "both"}
 _NUMBERS = ("cells", "score", "median")
+
+GAP = 2
+"""Spaces between the columns of the table for a terminal."""
 
 COLUMNS = {
     "cells": "number of cells in the table",
@@ -114,18 +118,44 @@ def family_texts(table: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
-def render_families(table: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind) -> Table:
-    """Return a family table for a terminal, with the arguments of `families_markdown`."""
-    shown = Table(box=SIMPLE_HEAD, show_edge=False, caption=_caption(kind), padding=(0, 1, 0, 0))
-    shown.caption_justify = "left"
+def render_families(table: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind, width: int | None = None) -> Table:
+    """Return a family table for a terminal; what does not fit is left out, which the caption says.
+
+    Args:
+        table: as for `families_markdown`.
+        tasks: as for `families_markdown`.
+        kind: as for `families_markdown`.
+        width: columns of the terminal; None: any number.
+    """
     texts = family_texts(table, tasks)
-    for heading in texts.columns:
-        shown.add_column(Text(heading), justify="left" if heading not in _NUMBERS else "right", overflow="fold")
+    least = {heading: _least_width(heading, texts[heading]) for heading in texts.columns}
+    kept, hidden = list(texts.columns), []
+    droppable = [*reversed(_AHEAD), *reversed(tasks)]
+    while width is not None and droppable and sum(least[heading] + GAP for heading in kept) > width:
+        hidden.append(droppable.pop(0))
+        kept.remove(hidden[-1])
+    caption = _caption(kind)
+    if hidden:
+        caption += f"\nleft out to fit the width: {', '.join(hidden)}; a wider terminal or --csv shows them"
+    shown = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption, padding=(0, GAP - 1, 0, 0))
+    shown.caption_justify = "left"
+    texts = texts[kept]
+    for heading in kept:
+        justify: JustifyMethod = "left" if heading not in _NUMBERS else "right"
+        wraps = heading in _AHEAD
+        shown.add_column(Text(heading), justify=justify, overflow="fold", no_wrap=not wraps, min_width=least[heading])
     for family, values in zip(table.index, texts.itertuples(index=False), strict=True):
         if family == ALL:
             shown.add_section()
         shown.add_row(*map(Text, values))
     return shown
+
+
+def _least_width(heading: str, texts: Iterable[str]) -> int:
+    """Return the width that a column needs: of its longest word if its texts are wrapped, else of its longest text."""
+    if heading in _AHEAD:
+        return max(len(word) for text in (heading, *texts) for word in text.split() or [""])
+    return max(map(len, (heading, *texts)))
 
 
 def families_markdown(table: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind) -> str:

@@ -216,7 +216,7 @@ def _cells(frame: pd.DataFrame, tasks: Sequence[str], study: bool, references: b
 def _families(frame: pd.DataFrame, tasks: Sequence[str]) -> _View:
     table, kind = family_table(frame, tasks), kind_of(frame)
     return _View(
-        lambda width: render_families(table, tasks, kind),
+        lambda width: render_families(table, tasks, kind, width),
         lambda: families_markdown(table, tasks, kind),
         lambda: families_latex(table, tasks, kind),
         lambda: csv_text(table.rename_axis("family").reset_index()),

@@ -122,6 +122,24 @@ def test_the_forms_say_the_same() -> None:
     assert line.split() == " ".join(expected).split()
 
 
+@pytest.mark.parametrize(("width", "shown"), [(100, ["xml", "music", "better than GRU"]), (72, ["xml"]), (55, [])])
+def test_what_does_not_fit_the_terminal_is_left_out_and_named_and_no_word_is_broken(
+    width: int, shown: list[str]
+) -> None:
+    table = family_table(frame_of(), ["xml", "music"])
+    console = Console(width=width, file=io.StringIO(), no_color=True)
+    with console.capture() as capture:
+        console.print(render_families(table, ["xml", "music"], ScoreKind.GAIN, width))
+    text = capture.get()
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    optional = ["xml", "music", "better than GRU", "better than LSTM", "than both"]
+    words = " ".join(text.split())
+    left_out = [name for name in reversed(optional) if name not in shown]
+    assert f"left out to fit the width: {', '.join(left_out)}; a wider terminal or --csv shows them" in words
+    assert all(any(line.startswith(str(family)) for line in lines) for family in table.index)
+
+
 def test_filters_keep_what_passes_all_of_them_in_order() -> None:
     frame = frame_of()
     assert names_of(selected(frame)) == [str(row[0]) for row in ROWS]
