@@ -159,15 +159,15 @@ def cell(source: Cell | str | Path) -> Cell:
     """
     if isinstance(source, Cell):
         return source
+    if not isinstance(source, (str, Path)):
+        raise CellError(f"{source!r} is no cell; give a name, a formula, or a file")
     if isinstance(source, str) and "=" in source:
         graph = parse_formula(source).canonical()
         return Cell(None, source.strip(), graph)
-    if isinstance(source, Path) or (isinstance(source, str) and is_file_name(source)):
+    if isinstance(source, Path) or is_file_name(source):
         file = cell_of_file(source)
         graph, formula = file.read()
         return Cell(file.label, formula.strip() if formula is not None else display_formula(graph), graph.canonical())
-    if not isinstance(source, str):
-        raise CellError(f"{source!r} is no cell; give a name, a formula, or a file")
     try:
         known = named_cell(source)
     except UnknownCellError as error:

@@ -19,7 +19,7 @@ from results.scores.comparison import Verdict
 from results.store.sanitize import printable
 from results.store.words import ScoreKind
 from results.tables.leaderboard import is_retrained, kind_of
-from results.tables.readable import escaped_markdown, latex_table, markdown_table
+from results.tables.readable import escaped_markdown, latex_table, left_out, markdown_table
 from results.tables.selection import FAMILY_NAMES, family_of, selected
 from search.cells.library import label_of
 
@@ -136,7 +136,7 @@ def render_families(table: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind, 
         kept.remove(hidden[-1])
     caption = _caption(kind)
     if hidden:
-        caption += f"\nleft out to fit the width: {', '.join(hidden)}; a wider terminal or --csv shows them"
+        caption += f"\n{left_out(hidden)}"
     shown = Table(box=SIMPLE_HEAD, show_edge=False, caption=caption, padding=(0, GAP - 1, 0, 0))
     shown.caption_justify = "left"
     texts = texts[kept]

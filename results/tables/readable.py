@@ -323,7 +323,7 @@ def caption(frame: pd.DataFrame, paper: bool = False, hidden: Sequence[str] = ()
         others = "under other versions, processors or commits than the GRU's"
         lines.append(f"{counted(mixed, 'cell has', 'cells have')} trials {others}, see `environments`")
     if hidden:
-        lines.append(f"left out to fit the width: {', '.join(hidden)}; a wider terminal or --csv shows them")
+        lines.append(left_out(hidden))
     return "\n".join(lines)
 
 
@@ -386,6 +386,11 @@ def _measured(value: Any, error: Any, digits: int) -> str:
 
 def _number(value: Any, style: str) -> str:
     return "" if pd.isna(value) else format(value, style)
+
+
+def left_out(hidden: Sequence[str]) -> str:
+    """Return the line of a caption on the columns that a terminal is too narrow for."""
+    return f"left out to fit the width: {', '.join(hidden)}; a wider terminal or --csv shows them"
 
 
 def _width(texts: pd.DataFrame, gap: int) -> int:

@@ -1,4 +1,4 @@
-"""Checks of files that a command will write, made before the work that their content takes."""
+"""Files that a command will write: their checks and formats, before the work that their content takes."""
 
 import os
 from collections.abc import Mapping, Sequence
