@@ -303,6 +303,8 @@ def _digest(window: Batch) -> bytes:
     for array in (window.inputs, window.targets, window.loss_mask):
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array).data)
+    if window.lengths is not None:
+        digest.update(np.ascontiguousarray(window.lengths).data)
     return digest.digest()
 
 

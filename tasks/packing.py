@@ -1,14 +1,15 @@
-"""Whole sequences of unlike lengths in batches, with little padding.
+"""Whole sequences of unlike lengths in batches.
 
-A batch has sequences of similar lengths, one in each column, from a zero state. Shorter ones are padded at their end,
-outside the loss mask. Recurrent layers read no future, so padding changes no prediction.
+A batch has sequences of similar lengths, one in each column, from a zero state, the longest in the first column. The
+arrays of shorter ones are padded at their end, outside the loss mask, and the batch says their lengths, so that nothing
+is computed for the padding.
 
 Dimension letters: T steps of a batch, B columns, N sequences, S steps of all sequences, D input size, W output size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -66,14 +67,24 @@ def evaluation_groups(lengths: Integers, batch: int) -> Iterator[Integers]:
     yield from order[first:].reshape(-1, batch)
 
 
-def padding_share(lengths: Integers, groups: Iterable[Integers], batch: int) -> float:
-    """Return the share of the steps of batches that are padding, empty columns included."""
-    filled = total = 0
-    for group in groups:
-        chosen = lengths[group]
-        filled += int(chosen.sum())
-        total += int(chosen.max()) * batch
-    return 1.0 - filled / total if total else 0.0
+def longest_first(lengths: Integers, group: Integers) -> Integers:
+    """Return the sequences of a group by decreasing length, those of equal length in their order.
+
+    Args:
+        lengths: steps of each sequence (N,).
+        group: numbers of sequences.
+    """
+    return group[np.argsort(-lengths[group], kind="stable")]
+
+
+def of_columns(lengths: Integers, columns: int) -> Integers:
+    """Return the lengths of a batch (B,): those of the sequences in its first columns, then zeros.
+
+    Args:
+        lengths: steps of the sequences, the longest first.
+        columns: number of columns, B.
+    """
+    return np.concatenate([lengths, np.zeros(columns - len(lengths), np.int64)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +114,15 @@ class Sequences:
             yield self.packed(group, batch)
 
     def packed(self, numbers: Integers, columns: int) -> Batch:
-        """Return sequences in a batch, one per column, padded with zeros outside the loss mask.
+        """Return sequences in a batch, one per column by decreasing length, padded with zeros outside the loss mask.
 
         Args:
-            numbers: at least one and at most `columns` sequences, the one of each column.
+            numbers: at least one and at most `columns` sequences.
             columns: number of columns, B; those without a sequence are padding.
         """
+        numbers = longest_first(self.lengths, numbers)
         lengths = self.lengths[numbers]
-        steps = np.arange(int(lengths.max()))[:, None]  # (T, 1)
+        steps = np.arange(int(lengths[0]))[:, None]  # (T, 1)
         filled = steps < lengths  # (T, B)
         places = (self._begins[numbers] + steps)[filled]
         target = np.zeros((len(steps), columns), np.bool_)
@@ -121,7 +133,8 @@ class Sequences:
             whole[target] = values[places]
             return whole
 
-        return Batch(padded(self.inputs), padded(self.targets), padded(self.loss_mask), True)
+        arrays = padded(self.inputs), padded(self.targets), padded(self.loss_mask)
+        return Batch(*arrays, True, of_columns(lengths, columns))
 
     @cached_property
     def _begins(self) -> Integers:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tasks.batch import Batch, Split
+from tasks.batch import Batch, Split, lengths_breach
 from tasks.errors import TaskCodeError, TaskError
 from tasks.interface import OUTPUTS, Input, Interface
 
@@ -126,6 +126,7 @@ class BatchRules:
         # Inputs of which nothing else is said are notes where the outputs are.
         self.notes = {"targets": self.kind.binary, "inputs": self.kind.binary and task.input is None}
         self.alone = task.alone
+        self._ended = False  # whether the sequences of the window before have ended
 
     def breach(self, window: object, first: bool) -> str | None:
         """Return what is wrong with a window: the value, the rule and the remedy; None if it keeps every rule.
@@ -160,8 +161,13 @@ class BatchRules:
             return f"loss_mask has {wrong}"
         if type(window.starts) not in (bool, np.bool_):
             return f"starts is {window.starts!r}; it must be True or False"
+        if window.lengths is not None and (wrong := lengths_breach(window.lengths, mask)):
+            return wrong
+        ended, self._ended = self._ended and not first, window.lengths is not None
         if first and not window.starts:
             return "starts is False in the first window; it must be True, since no state precedes it"
+        if ended and not window.starts:
+            return "starts is False after a window with lengths, whose sequences have ended; it must be True"
         return None
 
     def _asked(self) -> str:

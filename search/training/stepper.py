@@ -16,7 +16,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from search.kernels.batches import RowScores, check_carried, check_states, check_types, check_values, sides
+from search.kernels.batches import (
+    RowScores,
+    batch_sizes,
+    check_carried,
+    check_states,
+    check_types,
+    check_values,
+    sides,
+)
 from search.kernels.dropout import Dropout, Masks
 from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.runtime.buffers import Parameters
@@ -153,7 +161,9 @@ class NativeStepper(Stepper):
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Train on a batch by one call of machine code."""
-        result = self.native.train(batch.inputs, batch.targets, batch.loss_mask, batch.starts, rate, max_norm)
+        result = self.native.train(
+            batch.inputs, batch.targets, batch.loss_mask, batch.starts, rate, max_norm, batch.lengths
+        )
         return StepResult(*result)
 
     def carried(self) -> Carried:
@@ -166,7 +176,7 @@ class NativeStepper(Stepper):
 
     def score(self, batch: Batch) -> RowScores:
         """Return the score of each step in the loss mask, by one call of machine code."""
-        return self.native.score(batch.inputs, batch.targets, batch.loss_mask, batch.starts)
+        return self.native.score(batch.inputs, batch.targets, batch.loss_mask, batch.starts, batch.lengths)
 
 
 class EagerStepper(Stepper):
@@ -178,16 +188,19 @@ class EagerStepper(Stepper):
         super().__init__(model, updates, dropout)
         self._training: States = ()
         self._scoring: States = ()
+        self._ended = {True: False, False: False}  # whether the sequences of the last batch of each have ended
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Train on a batch by autograd."""
         model = self.model
-        before = self._before(batch, self._training)
+        before = self._before(batch, self._training, train=True)
         masks = None if self.dropout is None else Masks(self.dropout, self.updates.steps, len(model.weights))
         loss, steps, self._training = model.loss(batch, before, masks)
         model.flat_grad.zero_()
         torch.autograd.backward(loss)
         nats = loss.item() * batch.loss_mask.shape[1]
+        if batch.lengths is not None:
+            self._training = model.zero_states(batch.loss_mask.shape[1])
         result = StepResult(nats, torch.linalg.vector_norm(model.flat_grad).item(), steps)
         if result.trouble is None:
             factor = min(1.0, max_norm / result.norm) if result.norm > 0 else 1.0
@@ -206,20 +219,23 @@ class EagerStepper(Stepper):
 
     def score(self, batch: Batch) -> RowScores:
         """Return the score of each step in the loss mask, by PyTorch's operations."""
-        score, self._scoring = self.model.score(batch, self._before(batch, self._scoring))
+        score, self._scoring = self.model.score(batch, self._before(batch, self._scoring, train=False))
         return score
 
-    def _before(self, batch: Batch, carried: States) -> States:
+    def _before(self, batch: Batch, carried: States, *, train: bool) -> States:
         """Return the states before a batch, after checking the batch: zeros, or those after the previous batch."""
         both = self.model.interface
         expected = sides(both.reads_symbols, both.input_size, OUTPUTS[both.output].symbols, both.output_size)
         given = batch.inputs, batch.targets, batch.loss_mask, expected
         check_types(*given)
         check_values(*given)
-        columns = batch.loss_mask.shape[1]
+        columns, ended = batch.loss_mask.shape[1], self._ended[train]
+        if batch.lengths is not None:
+            batch_sizes(batch.lengths, batch.loss_mask)
+        self._ended[train] = batch.lengths is not None
         if batch.starts:
             return self.model.zero_states(columns)
-        check_carried(columns, next((len(state) for layer in carried for state in layer), 0))
+        check_carried(columns, 0 if ended else next((len(state) for layer in carried for state in layer), 0))
         return carried
 
 

@@ -13,15 +13,11 @@ from tasks.audio.recordings import Part, Recordings
 from tasks.audio.samples import Samples, Stretch, markov_bits, transitions
 from tasks.audio.spectra import Spectra
 from tasks.description import ALARMING, Description, Fact, Kind
-from tasks.packing import evaluation_groups, padding_share
 from tasks.row_file import RowReader
 from tasks.task import Split
 
 CLIPPED = 0.001
 """Share of values at full scale above which sound is distorted."""
-
-_COLUMNS = 50
-"""Columns of a batch for which padding is told: those of an evaluation, or fewer if there are fewer recordings."""
 
 
 def sample_descriptions(
@@ -85,12 +81,9 @@ def spectrum_descriptions(
         missing = [label for number, label in enumerate(recordings.classes) if number not in read.labels]
         cut = int(np.count_nonzero(whole.lengths < part.lengths))
         two = int(np.isin(recordings.measures["digest"][part.numbers], ambiguous).sum())
-        columns = min(_COLUMNS, len(read.lengths))
-        padding = padding_share(read.lengths, evaluation_groups(read.lengths, columns), columns)
         facts = (
             Fact("seconds", float(part.lengths.sum()) * HOP_SECONDS, Kind.COUNT),
             Fact("seconds in evaluation", float(evaluated[split].lengths.sum()) * HOP_SECONDS, Kind.COUNT),
-            Fact("padding of batches", padding, Kind.SHARE),
             *_facts(recordings, part, rate),
             *_counted("recordings cut to max_seconds", cut, "give a larger max_seconds, or cut them into pieces"),
             *_counted("labels missing", len(missing), f"there is no recording of {', '.join(missing[:20])}"),

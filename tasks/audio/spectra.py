@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.audio.recordings import Integers, Part
-from tasks.packing import evaluation_groups, training_groups
+from tasks.packing import evaluation_groups, longest_first, of_columns, training_groups
 from tasks.row_file import RowReader
 from tasks.task import Batch
 
@@ -81,8 +81,9 @@ class Spectra:
                 yield reader.read(first, min(first + _PASS, begin + length))
 
     def _packed(self, reader: RowReader, scale: Scale, group: Integers, batch: int) -> Batch:
+        group = longest_first(self.lengths, group)
         lengths = self.lengths[group]
-        shape = int(lengths.max()), batch
+        shape = int(lengths[0]), batch
         inputs = np.zeros((*shape, len(scale.mean)), np.float32)
         targets, loss_mask = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
         for column, (number, length) in enumerate(zip(group.tolist(), lengths.tolist(), strict=True)):
@@ -90,4 +91,4 @@ class Spectra:
             inputs[:length, column] = (reader.read(begin, begin + length) - scale.mean) / scale.deviation
             targets[:length, column] = self.labels[number]
             loss_mask[length - 1, column] = 1.0
-        return Batch(inputs, targets, loss_mask, True)
+        return Batch(inputs, targets, loss_mask, True, of_columns(lengths, batch))

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import islice
 
 import numpy as np
 
 from tasks.batch import Batch, Split
 from tasks.description import Description, Fact, Kind
 from tasks.labelled.sets import LabelSet, LabelSets
-from tasks.packing import Integers, padding_share, training_groups
+from tasks.packing import Integers
 
-_COLUMNS = 20  # of the batches whose padding is told
-_GROUPS = 1000  # batches of training to measure it on
 PADDING = "(padding only)"
 """Text of a column without a sequence."""
 
@@ -53,7 +50,7 @@ def _facts(split: Split, each: LabelSet, found: LabelSets) -> tuple[Fact, ...]:
     absent = [name for number, name in enumerate(found.classes) if not (each.labels == number).any()]
     listed = ", ".join(name[:40] for name in absent[:10])
     facts = [
-        *length_facts(split, each.lengths),
+        *length_facts(each.lengths),
         Fact("classes without a sequence", len(absent), Kind.COUNT, 0, f"add sequences of {listed}, or leave them out"),
     ]
     if any(other.missing for other in found.sets.values()):
@@ -98,16 +95,12 @@ def _alike(classes: tuple[str, ...]) -> list[tuple[str, str]]:
     return pairs
 
 
-def length_facts(split: Split, lengths: Integers) -> tuple[Fact, ...]:
-    """Return the facts of lengths of sequences, and for training of the padding that they cost."""
-    facts = (
+def length_facts(lengths: Integers) -> tuple[Fact, ...]:
+    """Return the facts of lengths of sequences."""
+    return (
         Fact("steps in the shortest sequence", int(lengths.min()), Kind.COUNT),
         Fact("steps in the longest sequence", int(lengths.max()), Kind.COUNT),
     )
-    if split is not Split.TRAIN:
-        return facts
-    groups = islice(training_groups(lengths, _COLUMNS, np.random.default_rng(0)), _GROUPS)
-    return (*facts, Fact(f"padding in batches of {_COLUMNS}", padding_share(lengths, groups, _COLUMNS), Kind.SHARE))
 
 
 def render_labelled(batch: Batch, column: int, label: Callable[[int], str]) -> str:

@@ -1,5 +1,6 @@
 """Interfaces of models, and random batches for them."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -30,6 +31,15 @@ def draw_batch(rng: np.random.Generator, interface: Interface, steps: int, batch
         targets = _draw(rng, (steps, batch), OUTPUTS[interface.output].symbols, interface)
     mask = (rng.random((steps, batch)) < share).astype(np.float32)
     return Batch(inputs, targets, mask, starts=True)
+
+
+def with_ends(rng: np.random.Generator, batch: Batch) -> Batch:
+    """Return a batch of which all sequences but the first may end early, some before they begin."""
+    steps, columns = batch.loss_mask.shape
+    lengths = np.sort(rng.integers(0, steps + 1, columns))[::-1].copy()
+    lengths[0] = steps
+    going_on = np.arange(steps)[:, None] < lengths
+    return replace(batch, loss_mask=batch.loss_mask * going_on.astype(np.float32), lengths=lengths)
 
 
 def _draw(rng: np.random.Generator, shape: tuple[int, ...], symbols: bool, interface: Interface) -> npt.NDArray[Any]:

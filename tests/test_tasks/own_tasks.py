@@ -216,6 +216,47 @@ class StartsText(Sound):
         return Batch(x, y, mask, "yes")  # type: ignore[arg-type]
 
 
+class LengthsList(Sound):
+    def changed(self, x: Any, y: Any, mask: Any) -> Any:
+        return Batch(x, y, mask, True, [len(mask)] * mask.shape[1])  # type: ignore[arg-type]
+
+
+class LengthsOfFloats(Sound):
+    def changed(self, x: Any, y: Any, mask: Any) -> Any:
+        return Batch(x, y, mask, True, np.full(mask.shape[1], 64.0))
+
+
+class LengthsOfSteps(Sound):
+    def changed(self, x: Any, y: Any, mask: Any) -> Any:
+        return Batch(x, y, mask, True, np.full(len(mask), len(mask)))
+
+
+class LengthsTooShort(Sound):
+    def changed(self, x: Any, y: Any, mask: Any) -> Any:
+        return Batch(x, y, mask, True, np.full(mask.shape[1], len(mask) - 1))
+
+
+class LengthsRise(Sound):
+    def changed(self, x: Any, y: Any, mask: Any) -> Any:
+        return Batch(x, y, mask * 0, True, np.array([len(mask), 3, 2, 4, 4, 4, 4, 4]))
+
+
+class LengthsBelowZero(Sound):
+    def changed(self, x: Any, y: Any, mask: Any) -> Any:
+        return Batch(x, y, mask * 0, True, np.array([len(mask), *[-1] * 7]))
+
+
+class CountsBehindTheEnd(Sound):
+    def changed(self, x: Any, y: Any, mask: Any) -> Any:
+        return Batch(x, y, mask, True, np.array([*[len(mask)] * 6, 5, 5]))
+
+
+class ContinuesWhatEnded(Sound):
+    def changed(self, x: Any, y: Any, mask: Any) -> Any:
+        self.yielded = getattr(self, "yielded", 0) + 1
+        return Batch(x, y, mask, self.yielded == 1, np.full(mask.shape[1], len(mask)))
+
+
 class BoolMask(Sound):
     def changed(self, x: Any, y: Any, mask: Any) -> Any:
         return Batch(x, y, mask > 0, True)

@@ -113,7 +113,6 @@ def test_the_description_tells_what_was_read(folder: Path) -> None:
     assert told["steps in the shortest sequence"] == min(lengths)
     assert told["steps in the longest sequence"] == max(lengths)
     assert facts(task, Split.TRAIN)["files not read"] == 1
-    assert 0 < facts(task, Split.TRAIN)["padding in batches of 20"] < 0.13  # four batches
     assert Classes(data=str(folder), every_step=True).description(Split.TEST).counted == sum(lengths)
 
 

@@ -3,13 +3,17 @@
 These functions call the cell's own stages (`pointwise`) and the matrix product that all cells share (`gemm`). T steps,
 B sequences, H units.
 
+Sequences that end before the last step are the last columns of a step, and nothing is computed for them: each step has
+its batch size, the number of columns that go on. What runs for all steps at once runs in spans of steps: one for those
+that have all columns, and then one for each step. The rows of a step begin at the same place with any batch size.
+
 A row of an array has S floats: H rounded up to whole vectors. Stages compute all S of them. Products read H columns of
 their left matrix, so that what is in the padding stays there. Weights and their gradients have no padding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from search.kernels.codegen.blocks import BLOCKS_GEMM, BLOCKS_GRADIENT, blocks_text
 from search.kernels.codegen.gemm import GEMM, panel_columns
@@ -27,21 +31,21 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
     """Return a function (table, T, B, H) that runs a segment over T steps.
 
     `table` holds pointers: the packed weights, the rows that sums start from (zeros in the backward), the gradients of
-    the weights (H, H) and of the sums' biases (S), unused in the forward; the symbols of the steps; each packed
-    block-diagonal matrix and the gradient of each; then the segment's buffers. A segment that computes tables takes the
-    number of symbols for T. Gradients of weights and biases are added to.
+    the weights (H, H) and of the sums' biases (S), unused in the forward; the symbols of the steps; the batch size of
+    each step (T), integers from 1 to B of which none is larger than the one before; each packed block-diagonal matrix
+    and the gradient of each; then the segment's buffers. A segment that computes tables takes the number of symbols for
+    T. Gradients of weights and biases are added to.
     """
     numbers = {buffer: n for n, buffer in enumerate(segment.buffers)}
     calls = _Calls(name, numbers, program, host, backward)
     parts = [line for n, part in enumerate(segment.parts) for line in _part(n, part, calls, backward)]
-    gradients = [calls.weight_gradient(matrix) for matrix in segment.matrices]
-    gradients += [calls.bias_gradient(s) for s in segment.sums]
+    gradients = list(_gradients(len(segment.parts), segment, calls))
     columns = panel_columns(host)
     pointers = [
         f"  %{name}.at = getelementptr ptr, ptr %table, i64 {n}\n  %{name} = load ptr, ptr %{name}.at, align 8"
         for n, name in enumerate(
             [
-                *("weights", "starts", "gradients", "biases", "symbols"),
+                *("weights", "starts", "gradients", "biases", "symbols", "sizes"),
                 *(f"blocks{k}" for k in range(program.grouped)),
                 *(f"d_blocks{k}" for k in range(program.grouped)),
                 *(f"base{n}" for n in numbers.values()),
@@ -55,17 +59,36 @@ def segment_text(name: str, segment: Segment, program: Program, host: Host, *, b
         f"  %S.up = add i64 %H, {host.width - 1}",
         f"  %S = and i64 %S.up, {-host.width}",
         "  %step = mul i64 %B, %S",
-        "  %rows = mul i64 %T, %B",
-        "  %all = mul i64 %rows, %S",
         f"  %panel = mul i64 %H, {columns}",
         f"  %H.up = add i64 %H, {columns - 1}",
         f"  %panels = udiv i64 %H.up, {columns}",
         "  %matrix = mul i64 %panel, %panels",
         "  %gradient = mul i64 %H, %H",
         *(line for delay in _delays(segment, program) for line in _rows_of_tables(delay)),
+        *(_WHOLE_STEPS if calls.has_spans else ()),
         *parts,
+        *gradients,
     ]
-    return "\n".join([*calls.stages, *lines, *gradients, "  ret void", "}"])
+    return "\n".join([*calls.stages, *lines, "  ret void", "}"])
+
+
+_WHOLE_STEPS = (
+    "  br label %whole.test",
+    "whole.test:",
+    "  %whole = phi i64 [0, %entry], [%whole.next, %whole.more]",
+    "  %whole.inside = icmp ult i64 %whole, %T",
+    "  br i1 %whole.inside, label %whole.size, label %whole.end",
+    "whole.size:",
+    "  %whole.at = getelementptr i64, ptr %sizes, i64 %whole",
+    "  %whole.columns = load i64, ptr %whole.at, align 8",
+    "  %whole.full = icmp eq i64 %whole.columns, %B",
+    "  br i1 %whole.full, label %whole.more, label %whole.end",
+    "whole.more:",
+    "  %whole.next = add i64 %whole, 1",
+    "  br label %whole.test",
+    "whole.end:",
+)
+"""Count of the first steps that have all columns."""
 
 
 def _delays(segment: Segment, program: Program) -> list[int]:
@@ -85,9 +108,12 @@ def _rows_of_tables(delay: int) -> Iterator[str]:
 
 
 def _part(n: int, part: Part, calls: _Calls, backward: bool) -> Iterator[str]:
-    """Yield the calls of a part, with the loop over the steps around them if it loops."""
+    """Yield the calls of a part: in a loop over the steps, in one over spans of steps, or for all rows of tables."""
+    if part.delay is not None:
+        yield from (calls.of_tables(operation, part.delay) for operation in part.operations)
+        return
     if not part.loops:
-        yield from (calls.whole(operation, part.delay) for operation in part.operations)
+        yield from _spans(f"{n}", (calls.at_once(operation, f"%offset{n}") for operation in part.operations), calls)
         return
     begin, move, test = ("%T", "sub", "ugt i64 %s{n}.next, 0") if backward else ("0", "add", "ult i64 %s{n}.next, %T")
     yield from (
@@ -100,6 +126,9 @@ def _part(n: int, part: Part, calls: _Calls, backward: bool) -> Iterator[str]:
         f"  %t{n} = add i64 {f'%s{n}.next' if backward else f'%s{n}'}, 0",
         f"  %offset{n} = mul i64 %t{n}, %step",
         f"  %offset{n}.rows = mul i64 %t{n}, %B",
+        f"  %offset{n}.size.at = getelementptr i64, ptr %sizes, i64 %t{n}",
+        f"  %offset{n}.size = load i64, ptr %offset{n}.size.at, align 8",
+        f"  %offset{n}.count = mul i64 %offset{n}.size, %S",
         f"  %odd{n} = and i64 %t{n}, 1",
         f"  %even{n} = xor i64 %odd{n}, 1",
         f"  %offset{n}.old = mul i64 %odd{n}, %step",
@@ -111,6 +140,65 @@ def _part(n: int, part: Part, calls: _Calls, backward: bool) -> Iterator[str]:
         f"  br i1 %more{n}, label %loop{n}, label %after{n}",
         f"after{n}:",
     )
+
+
+def _spans(n: str, body: Iterable[str], calls: _Calls) -> Iterator[str]:
+    """Yield a loop over spans of steps; `%offset{n}` and its parts say to `body` where a span is and what it has.
+
+    The spans are in the order of time, or against it in the backward: a step may read what another one has computed.
+    """
+    calls.has_spans = True
+    if calls.backward:  # at first %s{n}.at steps are left
+        begin, following, more = "%T", f"%s{n}", f"ugt i64 %s{n}, 0"
+        where = [
+            f"  %s{n}.tail = icmp ugt i64 %s{n}.at, %whole",
+            f"  %s{n}.last = sub i64 %s{n}.at, 1",
+            f"  %s{n} = select i1 %s{n}.tail, i64 %s{n}.last, i64 0",
+            f"  %s{n}.steps = sub i64 %s{n}.at, %s{n}",
+        ]
+    else:
+        begin, following, more = "0", f"%s{n}.next", f"ult i64 %s{n}.next, %T"
+        where = [
+            f"  %s{n} = add i64 %s{n}.at, 0",
+            f"  %s{n}.first = icmp ult i64 %s{n}, %whole",
+            f"  %s{n}.steps = select i1 %s{n}.first, i64 %whole, i64 1",
+            f"  %s{n}.next = add i64 %s{n}, %s{n}.steps",
+        ]
+    yield from (
+        f"  br label %before{n}",
+        f"before{n}:",
+        f"  br label %span{n}",
+        f"span{n}:",
+        f"  %s{n}.at = phi i64 [{begin}, %before{n}], [{following}, %span{n}]",
+        *where,
+        f"  %s{n}.size.at = getelementptr i64, ptr %sizes, i64 %s{n}",
+        f"  %s{n}.size = load i64, ptr %s{n}.size.at, align 8",
+        f"  %offset{n} = mul i64 %s{n}, %step",
+        f"  %offset{n}.rows = mul i64 %s{n}, %B",
+        f"  %offset{n}.size = mul i64 %s{n}.steps, %s{n}.size",
+        f"  %offset{n}.count = mul i64 %offset{n}.size, %S",
+    )
+    yield from body
+    yield from (
+        f"  %more{n} = icmp {more}",
+        f"  br i1 %more{n}, label %span{n}, label %after{n}",
+        f"after{n}:",
+    )
+
+
+def _gradients(n: int, segment: Segment, calls: _Calls) -> Iterator[str]:
+    """Yield the calls that add to the gradients of weights and biases: those of tables, and those of steps in spans."""
+    tables = calls.program.tables
+    of_sums = [(s, tables.get(Buffer(BufferKind.SUM, s))) for s in segment.sums]
+    yield from (calls.weight_gradient(matrix, None) for matrix in segment.matrices if matrix.delay is not None)
+    yield from (calls.bias_gradient(s, delay, None) for s, delay in of_sums if delay is not None)
+    matrices = [matrix for matrix in segment.matrices if matrix.delay is None]
+    sums = [s for s, delay in of_sums if delay is None]
+    if matrices or sums:
+        offset = f"%offset{n}"
+        body = [calls.weight_gradient(matrix, offset) for matrix in matrices]
+        body += [calls.bias_gradient(s, None, offset) for s in sums]
+        yield from _spans(f"{n}", body, calls)
 
 
 def cell_text(program: Program, host: Host) -> str:
@@ -146,61 +234,80 @@ class _Calls:
         self.host = host
         self.backward = backward
         self.stages: list[str] = []
+        self.has_spans = False
         self._stage_names: dict[tuple[Stage, bool], str] = {}
         self._count = 0
 
-    def whole(self, operation: Operation, delay: int | None) -> str:
-        """Return the call of an operation for all time steps at once, or for all rows of the tables of a delay."""
-        which = "" if delay is None else f"{delay}"
-        access = self.program.tables if delay is None else {}
-        return self._call(operation, f"%rows{which}", f"%all{which}", access, "0", self._base)
+    def of_tables(self, operation: Operation, delay: int) -> str:
+        """Return the call of an operation for all rows of the tables of a delay."""
+        return self._call(operation, f"%rows{delay}", f"%all{delay}", {}, "0", self._base)
+
+    def at_once(self, operation: Operation, offset: str) -> str:
+        """Return the call of an operation for the span of steps whose rows begin at `offset`."""
+        return self._of_steps(operation, offset, in_turn=False)
 
     def in_loop(self, operation: Operation, offset: str) -> str:
         """Return the call of an operation for the time step whose rows begin at `offset`."""
-        access = self.program.tables
-        return self._call(operation, "%B", "%step", access, f"{offset}.rows", lambda b: self._at_step(b, offset))
+        return self._of_steps(operation, offset, in_turn=True)
 
-    def weight_gradient(self, matrix: Matrix) -> str:
-        """Return the product that adds to a weight's gradient: that of its sum, transposed, times its input."""
-        left, right = self.numbers[Buffer(BufferKind.SUM, matrix.sum, True)], self.numbers[matrix.source]
-        rows = self._rows(matrix.delay)
-        storage = self.program.storage[matrix.number]
+    def weight_gradient(self, matrix: Matrix, offset: str | None) -> str:
+        """Return the product that adds to a weight's gradient: that of its sum, transposed, times its input.
+
+        Its rows are those of the span of steps that begins at `offset`, or without one all rows of a table.
+        """
+        lines, left = self._address(Buffer(BufferKind.SUM, matrix.sum, True), offset)
+        more, right = self._address(matrix.source, offset)
+        rows = f"%rows{matrix.delay}" if offset is None else f"{offset}.size"
+        storage, at, count = self.program.storage[matrix.number], self._fresh(), self._fresh()
         if storage.groups > 1:
-            size = self._fresh()
-            return f"""\
-  {size} = udiv i64 %H, {storage.groups}
-  call i64 @{BLOCKS_GRADIENT}(i64 {storage.groups}, i64 {rows}, i64 {size}, i64 %S, ptr %base{left}, \
-ptr %base{right}, ptr %d_blocks{storage.index})"""
-        offset, at = self._fresh(), self._fresh()
-        return f"""\
-  {offset} = mul i64 %gradient, {storage.index}
-  {at} = getelementptr float, ptr %gradients, i64 {offset}
-  call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 {rows}, ptr %base{left}, i64 1, i64 %S, ptr %base{right}, \
+            call = f"""\
+  {count} = udiv i64 %H, {storage.groups}
+  call i64 @{BLOCKS_GRADIENT}(i64 {storage.groups}, i64 {rows}, i64 {count}, i64 %S, ptr {left}, \
+ptr {right}, ptr %d_blocks{storage.index})"""
+        else:
+            call = f"""\
+  {count} = mul i64 %gradient, {storage.index}
+  {at} = getelementptr float, ptr %gradients, i64 {count}
+  call void @{GEMM}{self.host.width}(i64 %H, i64 %H, i64 {rows}, ptr {left}, i64 1, i64 %S, ptr {right}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr {at}, i64 %H, ptr {at}, i64 %H)"""
+        return "\n".join([*lines, *more, call])
 
-    def bias_gradient(self, s: int) -> str:
-        """Return the product of a row of ones with a sum's gradient, which adds all rows to the biases' gradient."""
-        rows = f"%base{self.numbers[Buffer(BufferKind.SUM, s, True)]}"
-        count = self._rows(self.program.tables.get(Buffer(BufferKind.SUM, s)))
-        offset, at = self._fresh(), self._fresh()
-        return f"""\
-  {offset} = mul i64 %S, {s}
-  {at} = getelementptr float, ptr %biases, i64 {offset}
-  call void @{GEMM}{self.host.width}(i64 1, i64 %S, i64 {count}, ptr @one, i64 0, i64 0, ptr {rows}, \
+    def bias_gradient(self, s: int, delay: int | None, offset: str | None) -> str:
+        """Return the product of a row of ones with a sum's gradient, which adds all rows to the biases' gradient.
+
+        The rows are those of the span of steps that begins at `offset`, or without one all rows of tables of `delay`.
+        """
+        lines, rows = self._address(Buffer(BufferKind.SUM, s, True), offset)
+        number = f"%rows{delay}" if offset is None else f"{offset}.size"
+        count, at = self._fresh(), self._fresh()
+        call = f"""\
+  {count} = mul i64 %S, {s}
+  {at} = getelementptr float, ptr %biases, i64 {count}
+  call void @{GEMM}{self.host.width}(i64 1, i64 %S, i64 {number}, ptr @one, i64 0, i64 0, ptr {rows}, \
 i64 {panel_columns(self.host)}, i64 %S, ptr {at}, i64 %S, ptr {at}, i64 %S)"""
+        return "\n".join([*lines, call])
 
-    def _rows(self, delay: int | None) -> str:
-        return "%rows" if delay is None else f"%rows{delay}"
+    def _address(self, buffer: Buffer, offset: str | None) -> tuple[list[str], str]:
+        """Return the address of a buffer at the first row of a span, or at its own first row without an `offset`."""
+        return self._base(buffer) if offset is None else self._at(buffer, offset, in_turn=False)
+
+    def _of_steps(self, operation: Operation, offset: str, *, in_turn: bool) -> str:
+        """Return the call of an operation for the rows of one step or span."""
+        return self._call(
+            operation, f"{offset}.size", f"{offset}.count", self.program.tables, f"{offset}.rows",
+            lambda buffer: self._at(buffer, offset, in_turn=in_turn),
+        )  # fmt: skip
 
     def _base(self, buffer: Buffer) -> tuple[list[str], str]:
         return [], f"%base{self.numbers[buffer]}"
 
-    def _at_step(self, buffer: Buffer, offset: str) -> tuple[list[str], str]:
+    def _at(self, buffer: Buffer, offset: str, *, in_turn: bool) -> tuple[list[str], str]:
+        """Return the address of a buffer at an offset; two steps of a loop use some gradients of states in turn."""
         base = f"%base{self.numbers[buffer]}"
         scratch = buffer.gradient and buffer.kind is BufferKind.VALUE and buffer.index in self.program.scratch
         if scratch or buffer.kind is BufferKind.PARAM or value_of(buffer) in self.program.tables:
             return [], base
-        if buffer.gradient and buffer.index not in self.program.tracked:  # two steps in turn
+        if in_turn and buffer.gradient and buffer.index not in self.program.tracked:
             offset += {BufferKind.OLD: ".old", BufferKind.NEW: ".new"}.get(buffer.kind, "")
         if buffer.kind is BufferKind.SCALE:
             offset += ".rows"

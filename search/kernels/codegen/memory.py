@@ -23,8 +23,15 @@ COPY_ROWS = "gatesearch_copy_rows"
 """copy_rows(count, N, from, from_stride, to, to_stride): copy rows of N floats that begin a stride of floats apart."""
 
 
+CLEAR_ENDED = "gatesearch_clear_ended"
+"""clear_ended(T, B, S, sizes, to): write zeros to the rows (T, B, S) of sequences that have ended.
+
+At step t those are the rows from sizes[t] on.
+"""
+
+
 def memory_text(host: Host) -> str:
-    """Return the functions `CHECK`, `SELECT`, `CLEAR`, `COPY` and `COPY_ROWS`."""
+    """Return the functions `CHECK`, `SELECT`, `CLEAR`, `COPY`, `COPY_ROWS` and `CLEAR_ENDED`."""
     memory = """\
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
@@ -38,8 +45,8 @@ define void @copy(i64 %bytes, ptr %from, ptr %to) #0 {
 }"""
     return "\n".join(
         [
-            memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _copy_rows(host), _check(host),
-            _select(host),
+            memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _copy_rows(host),
+            _clear_ended(host), _check(host), _select(host),
         ]
     )  # fmt: skip
 
@@ -51,6 +58,17 @@ def _copy_rows(host: Host) -> str:
         source = f.at("%from", f.multiply(row.counter, "%from_stride"))
         target = f.at("%to", f.multiply(row.counter, "%to_stride"))
         f.call("llvm.memcpy.p0.p0.i64", f"ptr align 4 {target}", f"ptr align 4 {source}", f"i64 {size}", "i1 false")
+    return f.text()
+
+
+def _clear_ended(host: Host) -> str:
+    f = Function(CLEAR_ENDED, ("T:i64", "B:i64", "S:i64", "sizes", "to"), host)
+    with f.loop("%T") as step:
+        size = f.load("i64", f.at("%sizes", step.counter, "i64"))
+        first = f.value(f"add i64 {f.multiply(step.counter, '%B')}, {size}")
+        ended = f.multiply(f.value(f"sub i64 %B, {size}"), "%S")
+        target = f.at("%to", f.multiply(first, "%S"))
+        f.call("llvm.memset.p0.i64", f"ptr align 4 {target}", "i8 0", f"i64 {f.multiply(ended, '4')}", "i1 false")
     return f.text()
 
 

@@ -60,8 +60,8 @@ class CompiledCell:
         Args:
             segment: Name of the segment.
             weights: Addresses of the packed weights, of the rows that sums start from, of the gradients of the weights,
-                of the gradients of the sums' biases, of the symbols of the steps, of each packed block-diagonal matrix,
-                and of the gradient of each.
+                of the gradients of the sums' biases, of the symbols of the steps, of their batch sizes, of each packed
+                block-diagonal matrix, and of the gradient of each.
             values: Addresses of values, by buffer.
             gradients: Addresses of gradients, by buffer.
         """

@@ -18,7 +18,15 @@ import torch
 from torch import Tensor
 
 from search.cells.graph import GateGraph
-from search.kernels.batches import RowScores, check_carried, check_mask, check_states, check_types, check_values
+from search.kernels.batches import (
+    RowScores,
+    batch_sizes,
+    check_carried,
+    check_mask,
+    check_states,
+    check_types,
+    check_values,
+)
 from search.kernels.codegen.loss import HEADS
 from search.kernels.dropout import Dropout
 from search.kernels.errors import KernelError
@@ -39,6 +47,7 @@ class NativeModel:
         self.buffers = buffers
         self._steps: dict[tuple[bool, int, int], StepCommands] = {}
         self._batches: dict[bool, int] = {}  # B of the states kept for training and for scores
+        self._ended = {True: False, False: False}  # whether the sequences of the last batch of each have ended
         allocate = buffers.arena.allocate
         allocate("one", 1, 1.0)
         allocate("zeros", buffers.padded_units, 0.0)
@@ -47,7 +56,7 @@ class NativeModel:
 
     def train(
         self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool,
-        rate: float, max_norm: float,
+        rate: float, max_norm: float, lengths: npt.NDArray[Any] | None = None,
     ) -> tuple[float, float, int]:  # fmt: skip
         """Train on a batch by one step of the optimiser with gradient clipping by norm.
 
@@ -60,29 +69,32 @@ class NativeModel:
             starts: Whether the states before the batch are zero; else they are those after the previous batch.
             rate: Learning rate.
             max_norm: Gradient norm above which the gradient is scaled down to it.
+            lengths: (B,) steps of each sequence, the longest (T) first; nothing is computed behind them. All have T
+                steps if it is None.
 
         Returns:
             The loss in nats, summed over the steps in the loss mask, the norm of the gradient, and the number of those
             steps. If loss or norm is not finite, neither a parameter nor the optimiser's state changes.
 
         Raises:
-            KernelError: A shape, a type, a symbol or a value of the loss mask does not fit the model.
+            KernelError: A shape, a type, a symbol, a length or a value of the loss mask does not fit the model.
         """
         control, updates = self.buffers.control, self.buffers.updates
         numbers = updates.numbers(rate)
         if self.buffers.dropout is not None:
             self.buffers.mask_keys[...] = self.buffers.dropout.keys(updates.steps, self.buffers.layers)
         control[0], control[1 : 1 + len(numbers)] = max_norm, numbers
-        self._run(True, inputs, targets, loss_mask, starts)
+        self._run(True, inputs, targets, loss_mask, starts, lengths)
         nats, norm, steps = self.buffers.results.tolist()
         updates.steps += math.isfinite(nats) and math.isfinite(norm)
         return nats, norm, int(steps)
 
     def score(
-        self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool
-    ) -> RowScores:
+        self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], loss_mask: npt.NDArray[Any], starts: bool,
+        lengths: npt.NDArray[Any] | None = None,
+    ) -> RowScores:  # fmt: skip
         """Return the score of each step in the loss mask; arguments and errors are those of `train`."""
-        self._run(False, inputs, targets, loss_mask, starts)
+        self._run(False, inputs, targets, loss_mask, starts, lengths)
         arena, steps, head = self.buffers.arena, int(self.buffers.count[0]), HEADS[self.buffers.head]
         nats = arena["nats"][:steps].numpy().copy()
         if head.symbols:
@@ -126,6 +138,7 @@ class NativeModel:
         targets: npt.NDArray[Any],
         loss_mask: npt.NDArray[Any],
         starts: bool,
+        lengths: npt.NDArray[Any] | None,
     ) -> None:
         buffers, given = self.buffers, (inputs, targets, loss_mask)
         check_types(*given, buffers.sides)
@@ -133,7 +146,8 @@ class NativeModel:
             check_mask(loss_mask)
         steps, batch = loss_mask.shape
         if not starts:
-            check_carried(batch, self._batches.get(train, 0))
+            check_carried(batch, 0 if self._ended[train] else self._batches.get(train, 0))
+        sizes = None if lengths is None else batch_sizes(lengths, loss_mask)
         step = self._steps.get((train, steps, batch)) or self._recorded(train, steps, batch)
         if starts:
             self._batches[train] = batch
@@ -149,9 +163,13 @@ class NativeModel:
             targets = np.ascontiguousarray(targets, np.float32)
             step.commands.bind("targets", targets.ctypes.data)
         step.loss_mask[...] = loss_mask
+        step.sizes[...] = batch if sizes is None else sizes
+        self._ended[train] = sizes is not None
         if step.commands.run():
             check_values(*given, buffers.sides)
             raise KernelError("machine code refused a batch: a symbol or a value of the loss mask is out of range")
+        if sizes is not None:  # a column that ended early has states of an earlier batch
+            step.carried.fill(0.0)
 
     def _recorded(self, train: bool, steps: int, batch: int) -> StepCommands:
         """Record and keep the command buffer for a shape of batch."""

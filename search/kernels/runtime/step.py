@@ -3,6 +3,8 @@
 Lookup or projection of the inputs, layers forward, readout and loss; in training also layers backward, gradient norm,
 clipping and update. T steps, B sequences, H units, S: H rounded up to whole vectors, D input size, V output size.
 
+A batch has a batch size for each step: layers compute nothing for the columns beyond it, whose sequences have ended.
+
 Parameters have rows of H numbers and all other arrays rows of S. What is in the padding beyond H stays there: products
 read H columns of their left matrix, and parameters' gradients are written up to H.
 """
@@ -18,7 +20,7 @@ import numpy.typing as npt
 from search.kernels.codegen.gemm import panel_columns, whole_panels
 from search.kernels.codegen.library import CALL_GATHER, CALL_PACK, CALL_SCATTER
 from search.kernels.codegen.loss import HEADS, loss_function
-from search.kernels.codegen.memory import CHECK, CLEAR, COPY, COPY_ROWS, SELECT
+from search.kernels.codegen.memory import CHECK, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS, SELECT
 from search.kernels.codegen.update import UPDATES
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import Buffer, BufferKind
@@ -60,9 +62,9 @@ BLOCK_ROWS = 48
 class StepCommands:
     """Commands of a training step, or of a score unless `train` is set, for batches of one shape.
 
-    Symbols and the loss mask are copied into the arrays `inputs`, `targets` and `loss_mask` before a run. Inputs and
-    targets that are values or notes are not copied: their addresses are bound to the arguments "inputs" and "targets"
-    of `commands`.
+    Symbols, the loss mask and the batch size of each step are copied into the arrays `inputs`, `targets`, `loss_mask`
+    and `sizes` before a run. Inputs and targets that are values or notes are not copied: their addresses are bound to
+    the arguments "inputs" and "targets" of `commands`.
     """
 
     def __init__(self, model: ModelBuffers, train: bool, steps: int, batch: int) -> None:
@@ -90,6 +92,7 @@ class StepCommands:
             self.dropout = DropoutCommands(model, model.dropout, self.commands, steps, batch)
         self.weights: list[LayerParameters] = []  # of each layer, without the columns that dropout leaves out
         self.loss_mask = self._shared("loss_mask", np.float32)
+        self.sizes = np.full(steps, batch, np.int64)
         self.targets = self._shared("targets", np.int64) if self.head.symbols else np.empty(0, np.int64)
         self.entry = InputCommands(model, self.commands, steps, batch, self.delay)
         self.inputs = self.entry.symbols
@@ -134,6 +137,7 @@ class StepCommands:
             d_x = self._back_dropped(0, d_x)
             # The first layer's backward has done it, by symbol or by note.
             if not (self.by_symbol or (self.by_note and not self._code(0).program.reads_x)):
+                self._clear_ended(d_x, 0, self.steps)
                 self.entry.back(d_x)
             if self.model.tied:
                 entry, readout = self.gradients.entry.data_ptr(), self.gradients.readout.data_ptr()
@@ -273,6 +277,7 @@ class StepCommands:
             if not code.by_symbol:
                 self._segment(code, "before_backward", weights, values, gradients, first, steps)
             for s in program.notes:
+                self._clear_ended(gradients[BufferKind.SUM, s], first, steps)
                 self.notes.backward(s, gradients, first, steps, first + steps == self.steps)
         for s in program.notes:
             self.notes.back_from_tables(program, s, packed, given.weights.data_ptr())
@@ -291,6 +296,10 @@ class StepCommands:
             self.dropout.columns(layer, given)
         return d_x
 
+    def _clear_ended(self, rows: int, first: int, steps: int) -> None:
+        """Record zeros for the sequences that have ended, in the rows (T, B, S) of steps from `first` on."""
+        self.commands.call(CLEAR_ENDED, steps, self.batch, self.stride, self.sizes.ctypes.data + 8 * first, rows)
+
     def _tables(self, name: str, program: Program, x: int) -> Addresses:
         """Return the addresses of the tables in the block of that name."""
         first = self.allocate(name, table_floats(program, self.table_rows, self.stride))
@@ -302,6 +311,7 @@ class StepCommands:
         floats = table_floats(program, self.table_rows, self.stride)
         self.commands.call(CLEAR, 4 * floats, self.allocate("table gradients", floats))
         if 0 in program.delayed:
+            self._clear_ended(d_output, 0, self.steps)
             self._by_symbol(CALL_SCATTER, gradients[BufferKind.NEW, 0], d_output, program.delayed[0], 0, self.steps)
         return gradients
 
@@ -402,11 +412,12 @@ class StepCommands:
         first: int,
         steps: int,
     ) -> None:
-        """Record a segment for steps from `first` on; `weights` are those before and behind the symbols."""
+        """Record a segment for steps from `first` on; `weights` are those before and behind the symbols and sizes."""
         values = self._from_step(code.program, values, False, first)
         gradients = self._from_step(code.program, gradients, True, first)
         symbols = self.inputs.ctypes.data + 8 * first * self.batch if code.by_symbol else 0
-        table = code.table(name, (*weights[0], symbols, *weights[1]), values, gradients)
+        sizes = self.sizes.ctypes.data + 8 * first
+        table = code.table(name, (*weights[0], symbols, sizes, *weights[1]), values, gradients)
         if table:
             self.commands.call_segment(code.addresses[name], table, steps, self.batch, self.units)
 

@@ -119,6 +119,12 @@ def train(graph: GateGraph, units: int, batch: int, at_end: bool) -> None:
                     assert np.isfinite(nats)
                     assert count == int(mask.sum())
                     assert np.isfinite(code.score(inputs, targets, mask.numpy(), starts).nats).all()
+            lengths = np.array([steps, *range(min(steps, batch - 1), 0, -1), *[0] * batch])[:batch]
+            mask.copy_(torch.from_numpy(np.arange(steps)[:, None] < lengths))
+            nats, _, count = code.train(inputs, targets, mask.numpy(), True, 0.1, 1.0, lengths)
+            assert np.isfinite(nats)
+            assert count == lengths.sum()
+            assert np.isfinite(code.score(inputs, targets, mask.numpy(), True, lengths).nats).all()
             assert all(part.isfinite().all() for part in gradients)
 
 

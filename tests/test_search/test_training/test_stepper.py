@@ -38,7 +38,7 @@ from search.training.trial import train_trial
 from tasks.interface import OUTPUTS, Interface
 from tasks.task import Batch, Output
 from tests.paths import ROOT
-from tests.test_search.interfaces import assert_same_scores, draw_batch, pairs
+from tests.test_search.interfaces import assert_same_scores, draw_batch, pairs, with_ends
 from tests.test_search.small import Chords, small_task
 from tests.test_search.test_kernels.comparison import LAYERED, layered_descendants
 from tests.test_search.test_kernels.hosts import HOSTS, require_host
@@ -155,6 +155,7 @@ def test_every_pair_of_input_and_output_trains_as_the_reference_does(name: str, 
     native, slow = pair_of(LIBRARY[name].graph, 13, 2, interface)
     batches = [draw_batch(rng, interface, steps, 4) for steps in (9, 3)]
     batches.append(replace(draw_batch(rng, interface, 5, 4), starts=False))
+    batches.append(with_ends(rng, draw_batch(rng, interface, 6, 5)))
     assert assert_same_training(native, slow, batches, f"{name}, {interface}")
 
 
@@ -173,6 +174,8 @@ def test_mutants_train_as_the_reference_does(output: Output, monkeypatch: pytest
         output_size, steps, batch = int(rng.choice([2, 7, 29, 300])), int(rng.integers(1, 7)), int(rng.integers(1, 8))
         first = draw(rng, steps, batch, output_size, output)
         second = replace(draw(rng, steps, batch, output_size, output), starts=False)
+        if k % 4 > 1:
+            second = with_ends(rng, second)
         native, slow = pair(graph, fitting_units(graph, units), layers, output_size, output)
         monkeypatch.setattr(step_commands, "CHUNK_FLOATS", (1, 1 << 18)[k // 2 % 2])  # two steps in a chunk, or all
         held += assert_same_training(native, slow, [first, second], f"{k}: {graph}")
@@ -213,6 +216,7 @@ def test_piano_rolls_train_by_note_as_the_reference_does(layers: int, monkeypatc
         monkeypatch.setattr(step_commands, "CHUNK_FLOATS", (1, 1 << 18)[k % 2])
         units = fitting_units(graph, (18, 32)[k % 2])
         batches = [replace(draw(rng, 5, 3, 7, Output.MULTI_LABEL), starts=n == 0) for n in range(3)]
+        batches[2] = with_ends(rng, batches[2])
         native, slow = pair(graph, units, layers, 7, Output.MULTI_LABEL)
         assert assert_same_training(native, slow, batches, f"{graph}")
         by_note += native.native.buffers.code.by_note
@@ -234,6 +238,7 @@ def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(output: Out
             fitting = fitting_units(graph, units)
             (clean, _), (poisoned, _) = (pair(graph, fitting, 2, output_size, output) for _ in range(2))
             batches = [replace(draw(rng, 4, 3, output_size, output), starts=k == 0) for k in range(3)]
+            batches[2] = with_ends(rng, batches[2])
             what = f"{fitting} units, {output_size} outputs: {graph}"
             for batch in batches:
                 for act in ("train", "score"):

@@ -35,10 +35,13 @@ def panels(host: Host, weight: Floats) -> Floats:
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("padding", [0, 1, 3])
-def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(padding: int, host: Host) -> None:
+@pytest.mark.parametrize("sizes", [[3, 3, 3, 3, 3], [3, 3, 2, 2, 1], [2, 2, 2, 1, 1]])
+def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(
+    sizes: list[int], padding: int, host: Host
+) -> None:
     """h' = tanh(W0 x + b0 + W1 h + b1): the buffers of each segment, over all steps, and by hand the chain rule.
 
-    Rows are padded to whole vectors, with NaN.
+    Rows are padded to whole vectors, with NaN. So are the rows of sequences that have ended, which nothing writes.
     """
     units = 3 * host.width - padding
 
@@ -59,6 +62,9 @@ def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(pa
     weight = (rng.normal(size=(2, units, units)) / units**0.5).astype(np.float32)
     bias = drawn()  # b0 + b1, what the sum starts from
     x, d_output = drawn(T, B), drawn(T, B)
+    batch_sizes = np.array(sizes, np.int64)
+    ended = np.arange(B) >= batch_sizes[:, None]  # (T, B)
+    x[ended] = d_output[ended] = np.nan
     states = rows(T + 1, B)
     states[0] = drawn(B)
     d_weight, d_bias = np.zeros_like(weight), rows(fill=0.0)  # which are added to
@@ -82,7 +88,7 @@ def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(pa
         given = [packed[backward], starts[backward], d_weight, d_bias]
         given += [arrays[buffer] for buffer in getattr(program, name).buffers]
         table = np.array([array.ctypes.data for array in given], np.int64)
-        table = np.insert(table, 4, 0)  # no symbols
+        table = np.insert(table, 4, [0, batch_sizes.ctypes.data])  # no symbols
         function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 3)(code.address(name))
         function(table.ctypes.data, T, B, units)
 
@@ -92,18 +98,20 @@ def test_forward_and_backward_of_the_plain_network_are_those_of_its_equations(pa
     )
     h = [states[0].astype(np.float64)]
     for t in range(T):
-        h.append(np.tanh(x[t] @ w0.T + h[t] @ w1.T + bias))
+        h.append(np.tanh(x[t] @ w0.T + h[t] @ w1.T + bias))  # NaN where x is
     np.testing.assert_allclose(states, h, rtol=1e-4, atol=1e-5)
-    carried, sums = np.zeros((B, units)), np.empty((T, B, units))
+    carried, sums = np.zeros((B, units)), np.full((T, B, units), np.nan)
     for t in reversed(range(T)):
-        sums[t] = (d_output[t] + carried) * (1 - h[t + 1] ** 2)
-        carried = sums[t] @ w1
+        now = slice(sizes[t])
+        sums[t, now] = (d_output[t, now] + carried[now]) * (1 - h[t + 1][now] ** 2)
+        carried[now] = sums[t, now] @ w1
     np.testing.assert_allclose(d_sum, sums, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(d_x, sums @ w0, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(d_state[0], carried, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(d_weight[0], np.einsum("tbi,tbj->ij", sums, x), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(d_weight[1], np.einsum("tbi,tbj->ij", sums, h[:-1]), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(d_bias, sums.sum((0, 1)), rtol=1e-4, atol=1e-5)
+    before = np.array(h[:-1])
+    np.testing.assert_allclose(d_weight[0], sums[~ended].T @ x[~ended], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(d_weight[1], sums[~ended].T @ before[~ended], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(d_bias, sums[~ended].sum(0), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("width", [4, 8, 16])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.memory import CHECK, CLEAR, COPY, COPY_ROWS, SELECT
+from search.kernels.codegen.memory import CHECK, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS, SELECT
 from search.kernels.runtime.library import kernel_library
 from tests.test_search.test_kernels.hosts import HOSTS
 from tests.test_search.test_kernels.machine import call
@@ -44,6 +44,13 @@ def test_memory_is_cleared_and_copied_to_the_byte(host: Host) -> None:
     assert memory.tolist() == [0] * 24 + [7] * 16
     call(addresses[COPY], 12, source, memory)
     assert memory.tolist() == [*range(12), *[0] * 12, *[7] * 16]
+
+
+def test_rows_of_sequences_that_have_ended_are_cleared(host: Host) -> None:
+    rows, sizes = np.ones((4, 3, 5), np.float32), np.array([3, 2, 2, 1])
+    call(kernel_library(host).addresses[CLEAR_ENDED], 4, 3, 5, sizes, rows)
+    expected = np.arange(3) < sizes[:, None]
+    np.testing.assert_array_equal(rows, expected[..., None].repeat(5, 2))
 
 
 @pytest.mark.parametrize("strides", [(5, 5), (7, 5), (5, 16)])

@@ -55,15 +55,15 @@ def test_biases_of_a_gate_add_to_one_sum_and_an_unread_one_to_none() -> None:
 def test_a_table_lists_the_weights_and_then_the_addresses_of_the_segments_buffers() -> None:
     code = code_of("tanh")  # before: sum0 = matrix0 x
     values = {(BufferKind.X, 0): 50, (BufferKind.SUM, 0): 60}
-    assert code.table("before", (1, 2, 3, 4, 5), values, {}) == [1, 2, 3, 4, 5, 50, 60]
+    assert code.table("before", (1, 2, 3, 4, 5, 6), values, {}) == [1, 2, 3, 4, 5, 6, 50, 60]
     gradients = {(BufferKind.X, 0): 70, (BufferKind.SUM, 0): 80}
-    assert set(code.table("before_backward", (1, 2, 3, 4, 5), values, gradients)[5:]) == {80, 70, 50}
+    assert set(code.table("before_backward", (1, 2, 3, 4, 5, 6), values, gradients)[6:]) == {80, 70, 50}
 
 
 def test_a_segment_without_work_has_no_table() -> None:
     code = compile_cell(parse_formula("h' = tanh(linear(h))"))
     assert code is not None
-    assert code.table("before", (1, 2, 3, 4, 5), {}, {}) == []
+    assert code.table("before", (1, 2, 3, 4, 5, 6), {}, {}) == []
 
 
 def test_the_code_by_symbol_is_another_one() -> None:

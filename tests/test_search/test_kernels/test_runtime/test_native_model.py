@@ -110,6 +110,50 @@ def test_a_batch_that_continues_from_other_states_is_named() -> None:
         native.train(*symbols(), False, 0.1, 1.0)
 
 
+def test_sequences_that_end_early_train_and_score_as_padded_ones_do() -> None:
+    """The same model on the same batch with and without lengths; only the order of sums differs."""
+    inputs, targets, mask = symbols()
+    lengths = np.array([T, 3, 1])
+    mask *= np.arange(T)[:, None] < lengths
+    (model, ending), (padded_model, padded) = made(), made()
+    found, expected = (
+        ending.train(inputs, targets, mask, True, 0.5, 1.0, lengths),
+        padded.train(inputs, targets, mask, True, 0.5, 1.0),
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    torch.testing.assert_close(model.flat, padded_model.flat, rtol=1e-5, atol=1e-6)
+    scores = ending.score(inputs, targets, mask, True, lengths), padded.score(inputs, targets, mask, True)
+    np.testing.assert_allclose(scores[0].nats, scores[1].nats, rtol=1e-5)
+
+
+def test_a_batch_whose_sequences_ended_leaves_no_states() -> None:
+    _, native = made()
+    batch, lengths = symbols(), np.full(B, T)
+    native.train(*batch, True, 0.1, 1.0, lengths)
+    assert not native.states(train=True).any()
+    with pytest.raises(KernelError, match=r"^a batch of 3 sequences continues from states of 0; .* or set starts$"):
+        native.train(*batch, False, 0.1, 1.0)
+    native.train(*batch, True, 0.1, 1.0)
+    native.train(*batch, False, 0.1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([T, T], r"^lengths are int64 \(2,\); they must be integers \(3,\)$"),
+        ([5.0, 5.0, 5.0], r"^lengths are float64 \(3,\); they must be integers"),
+        ([4, 4, 4], r"^lengths are \[4, 4, 4\]; they must fall from 5, the steps of the batch, to 0$"),
+        ([5, 3, 4], "they must fall from 5"),
+        ([5, 5, -1], "they must fall from 5"),
+        ([5, 5, 4], "^loss_mask is not 0 behind the end of a sequence$"),
+    ],
+)
+def test_lengths_that_do_not_fit_are_named(lengths: list[float], message: str) -> None:
+    _, native = made()
+    with pytest.raises(KernelError, match=message):
+        native.train(*symbols(), True, 0.1, 1.0, np.array(lengths))
+
+
 @pytest.mark.parametrize("symbol", [-1, V])
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_symbol_out_of_range_is_named_and_changes_nothing(which: int, symbol: int) -> None:
