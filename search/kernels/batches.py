@@ -115,27 +115,32 @@ def check_symbols(name: str, symbols: npt.NDArray[Any], size: int) -> None:
         raise KernelError(f"symbols of {name} range from {low} to {high}; the model has 0 to {size - 1}")
 
 
-def batch_sizes(lengths: npt.NDArray[Any], loss_mask: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def batch_sizes(lengths: npt.NDArray[Any], steps: int, batch: int) -> npt.NDArray[np.int64]:
     """Return how many sequences of a batch have a step t, for each t (T,).
 
     Args:
         lengths: (B,) steps of each sequence, the longest (T) first.
-        loss_mask: (T, B), 1 where a step has a part in loss and metric, else 0.
+        steps: Number of steps, T.
+        batch: Number of sequences, B.
 
     Raises:
-        KernelError: The lengths are not B integers from T down to 0, or the loss mask is not 0 behind the end of a
-            sequence.
+        KernelError: The lengths are not B integers from T down to 0.
     """
-    steps, batch = loss_mask.shape
     if lengths.shape != (batch,) or lengths.dtype.kind not in "iu":
         raise KernelError(f"lengths are {lengths.dtype} {lengths.shape}; they must be integers ({batch},)")
-    falls = bool((lengths[:-1] >= lengths[1:]).all())
-    if not falls or lengths[0] != steps or lengths[-1] < 0:
+    if lengths[0] != steps or lengths[-1] < 0 or (lengths[:-1] < lengths[1:]).any():
         raise KernelError(f"lengths are {lengths.tolist()}; they must fall from {steps}, the steps of the batch, to 0")
-    going_on = lengths > np.arange(steps)[:, None]
-    if loss_mask[~going_on].any():
+    return np.asarray(batch - np.searchsorted(lengths[::-1], np.arange(steps), "right"), np.int64)
+
+
+def check_ended(sizes: npt.NDArray[np.int64], loss_mask: npt.NDArray[Any]) -> None:
+    """Check that a loss mask (T, B) is 0 behind the end of each sequence; `sizes` (T,) are those of `batch_sizes`.
+
+    Raises:
+        KernelError: It is not.
+    """
+    if loss_mask[np.arange(loss_mask.shape[1]) >= sizes[:, None]].any():
         raise KernelError("loss_mask is not 0 behind the end of a sequence")
-    return np.asarray(going_on.sum(1), np.int64)
 
 
 def check_carried(batch: int, held: int) -> None:

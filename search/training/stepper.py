@@ -20,6 +20,7 @@ from search.kernels.batches import (
     RowScores,
     batch_sizes,
     check_carried,
+    check_ended,
     check_states,
     check_types,
     check_values,
@@ -231,7 +232,7 @@ class EagerStepper(Stepper):
         check_values(*given)
         columns, ended = batch.loss_mask.shape[1], self._ended[train]
         if batch.lengths is not None:
-            batch_sizes(batch.lengths, batch.loss_mask)
+            check_ended(batch_sizes(batch.lengths, *batch.loss_mask.shape), batch.loss_mask)
         self._ended[train] = batch.lengths is not None
         if batch.starts:
             return self.model.zero_states(columns)

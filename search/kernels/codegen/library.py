@@ -12,7 +12,7 @@ from search.kernels.codegen.gather import GATHER, SCATTER, gather_text
 from search.kernels.codegen.gemm import GEMM, gemm_text, panel_columns
 from search.kernels.codegen.host import Host
 from search.kernels.codegen.loss import HEADS, loss_function, loss_text
-from search.kernels.codegen.memory import CHECK, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS, SELECT, memory_text
+from search.kernels.codegen.memory import CHECK, CHECK_ENDED, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS, SELECT, memory_text
 from search.kernels.codegen.packing import PACK, pack_text
 from search.kernels.codegen.update import UPDATES, update_text
 
@@ -23,8 +23,8 @@ CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER = (f"{name}_call" for name in KE
 """The kernels as functions of a command buffer, with the same arguments."""
 
 CALLABLE = (
-    CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, SELECT, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS,
-        DROPOUT,
+    CALL_GEMM, CALL_PACK, CALL_GATHER, CALL_SCATTER, RUN_SEGMENT, CHECK, CHECK_ENDED, SELECT, CLEAR, CLEAR_ENDED, COPY,
+        COPY_ROWS, DROPOUT,
         *dict.fromkeys(UPDATES.values()),
         *(loss_function(head, train) for head in HEADS for train in (False, True)),
 )  # fmt: skip

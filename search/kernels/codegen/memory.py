@@ -30,8 +30,12 @@ At step t those are the rows from sizes[t] on.
 """
 
 
+CHECK_ENDED = "gatesearch_check_ended"
+"""check_ended(T, B, sizes, mask): return 1 if the mask (T, B) is not 0 for a sequence that has ended, else 0."""
+
+
 def memory_text(host: Host) -> str:
-    """Return the functions `CHECK`, `SELECT`, `CLEAR`, `COPY`, `COPY_ROWS` and `CLEAR_ENDED`."""
+    """Return the functions of this module."""
     memory = """\
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
@@ -46,7 +50,7 @@ define void @copy(i64 %bytes, ptr %from, ptr %to) #0 {
     return "\n".join(
         [
             memory, call_text(CLEAR, "clear", "ip"), call_text(COPY, "copy", "ipp"), _copy_rows(host),
-            _clear_ended(host), _check(host), _select(host),
+            _clear_ended(host), _check_ended(host), _check(host), _select(host),
         ]
     )  # fmt: skip
 
@@ -70,6 +74,20 @@ def _clear_ended(host: Host) -> str:
         target = f.at("%to", f.multiply(first, "%S"))
         f.call("llvm.memset.p0.i64", f"ptr align 4 {target}", "i8 0", f"i64 {f.multiply(ended, '4')}", "i1 false")
     return f.text()
+
+
+def _check_ended(host: Host) -> str:
+    f = Function(CHECK_ENDED, ("T:i64", "B:i64", "sizes", "mask"), host)
+    with f.loop("%T") as step:
+        bad = step.carry("i1", "0")
+        size = f.load("i64", f.at("%sizes", step.counter, "i64"))
+        row = f.at("%mask", f.multiply(step.counter, "%B"))
+        with f.loop("%B", start=size) as column:
+            wrong = column.carry("i1", bad)
+            masked = f.value(f"fcmp une float {f.load('float', f.at(row, column.counter))}, 0.0")
+            column.leave(wrong, f.value(f"or i1 {wrong}, {masked}"))
+        step.leave(bad, wrong)
+    return f.text(f.value(f"zext i1 {bad} to i64"))
 
 
 def _check(host: Host) -> str:

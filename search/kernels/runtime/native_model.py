@@ -22,6 +22,7 @@ from search.kernels.batches import (
     RowScores,
     batch_sizes,
     check_carried,
+    check_ended,
     check_mask,
     check_states,
     check_types,
@@ -147,7 +148,7 @@ class NativeModel:
         steps, batch = loss_mask.shape
         if not starts:
             check_carried(batch, 0 if self._ended[train] else self._batches.get(train, 0))
-        sizes = None if lengths is None else batch_sizes(lengths, loss_mask)
+        sizes = None if lengths is None else batch_sizes(lengths, steps, batch)
         step = self._steps.get((train, steps, batch)) or self._recorded(train, steps, batch)
         if starts:
             self._batches[train] = batch
@@ -167,6 +168,7 @@ class NativeModel:
         self._ended[train] = sizes is not None
         if step.commands.run():
             check_values(*given, buffers.sides)
+            check_ended(step.sizes, loss_mask)
             raise KernelError("machine code refused a batch: a symbol or a value of the loss mask is out of range")
         if sizes is not None:  # a column that ended early has states of an earlier batch
             step.carried.fill(0.0)

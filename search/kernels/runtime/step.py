@@ -20,7 +20,7 @@ import numpy.typing as npt
 from search.kernels.codegen.gemm import panel_columns, whole_panels
 from search.kernels.codegen.library import CALL_GATHER, CALL_PACK, CALL_SCATTER
 from search.kernels.codegen.loss import HEADS, loss_function
-from search.kernels.codegen.memory import CHECK, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS, SELECT
+from search.kernels.codegen.memory import CHECK, CHECK_ENDED, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS, SELECT
 from search.kernels.codegen.update import UPDATES
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import Buffer, BufferKind
@@ -120,6 +120,7 @@ class StepCommands:
         self.entry.check()
         if self.head.symbols:
             self.commands.call(CHECK, self.target_address, mask, self.rows, self.output_size)
+        self.commands.call(CHECK_ENDED, self.steps, self.batch, self.sizes.ctypes.data, mask)
         index, count = self.allocate("index", 2 * self.rows), self.model.count.ctypes.data
         self.commands.call(SELECT, mask, self.rows, index, count, self.model.results.ctypes.data)
         self._region("layers")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.kernels.codegen.host import Host
-from search.kernels.codegen.memory import CHECK, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS, SELECT
+from search.kernels.codegen.memory import CHECK, CHECK_ENDED, CLEAR, CLEAR_ENDED, COPY, COPY_ROWS, SELECT
 from search.kernels.runtime.library import kernel_library
 from tests.test_search.test_kernels.hosts import HOSTS
 from tests.test_search.test_kernels.machine import call
@@ -51,6 +51,15 @@ def test_rows_of_sequences_that_have_ended_are_cleared(host: Host) -> None:
     call(kernel_library(host).addresses[CLEAR_ENDED], 4, 3, 5, sizes, rows)
     expected = np.arange(3) < sizes[:, None]
     np.testing.assert_array_equal(rows, expected[..., None].repeat(5, 2))
+
+
+def test_a_mask_behind_the_end_of_a_sequence_is_noticed(host: Host) -> None:
+    check, sizes = kernel_library(host).addresses[CHECK_ENDED], np.array([3, 2, 2, 1])
+    for step in range(4):
+        for column in range(3):
+            mask = np.zeros((4, 3), np.float32)
+            mask[step, column] = 1.0
+            assert call(check, 4, 3, sizes, mask) == (column >= sizes[step])
 
 
 @pytest.mark.parametrize("strides", [(5, 5), (7, 5), (5, 16)])
