@@ -10,8 +10,11 @@ differs from its parent if it was made with the edit, perhaps among others, than
 Cells of one family are no independent data: they share everything but a few mutations. A family is the cells that
 descend from one child of a given cell. Standard errors are clustered by family (Liang and Zeger 1986, with the factor
 G / (G - 1) * (n - 1) / (n - k) for G families), intervals and p values from Student's t with one degree of freedom less
-than there are families with the motif. The p values are corrected over all motifs and edits
-on all tasks by Benjamini and Hochberg (1995): of the effects called real, 5 % on average are not.
+than there are families with the motif. The p values are corrected over all motifs and edits on all tasks by Benjamini
+and Hochberg (1995): of the effects called real, 5 % on average are not.
+
+A result that is worse than a constant prediction counts as one: the loss of a cell that diverged has no bound, and
+would alone be the mean.
 
 A mean says little about the best cells. So `above_p` is the p value of Fisher's exact test that a motif is as frequent
 among the cells above the GRU as among the others, corrected likewise. It takes the cells as independent, which they
@@ -107,7 +110,9 @@ def motifs(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
         index = pd.Index([cell for cell in own.index if cell in rows], dtype=object)
         if not len(index):
             continue
-        values = pd.Series(shares(kind, index, own, constants.get(task, np.nan))[0], index=index).dropna()
+        values = (
+            pd.Series(shares(kind, index, own, constants.get(task, np.nan))[0], index=index).dropna().clip(lower=0.0)
+        )
         cells = [cell for cell in values.index if cell in held]
         above = {cell for cell in cells if values[cell] > 1.0}
         pairs = {cell: parent for cell in cells if (parent := rows[cell].parent) is not None and parent in values.index}
