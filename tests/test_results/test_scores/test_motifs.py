@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from results.publication.motifs_text import difference_lines, motif_lines
+from results.scores.estimates import VALIDATION
 from results.scores.motifs import EDIT, MOTIF, association, edit_words, motifs
 from results.store.records import ProposalRow
 from results.store.words import COMPLETE, ScoreKind
@@ -18,7 +19,7 @@ from search.cells.library import LIBRARY
 from search.cells.mutation import propose
 from search.cells.notation.formula import format_formula
 from search.cells.structures import structures
-from tests.test_results.rows import GRU, make_baseline, make_cell, make_store, make_trial
+from tests.test_results.rows import CONSTANTS, GRU, make_baseline, make_cell, make_gain_store, make_store, make_trial
 
 TASKS = ("arithmetic", "music")
 
@@ -58,10 +59,15 @@ def test_edits_are_said_without_kind_and_numbers() -> None:
     assert edit_words("by hand") == "by hand"
 
 
-def run(folder: Path, motif: str, effect: float, seed: int = 61, cells: int = 120) -> pd.DataFrame:
-    """Return the motifs of a run of mutants whose accuracy is noise, plus an effect of one motif."""
+def run(
+    folder: Path, motif: str, effect: float, seed: int = 61, cells: int = 120, diverged: float | None = None
+) -> pd.DataFrame:
+    """Return the motifs of a run of mutants whose accuracy is noise, plus an effect of one motif.
+
+    With `diverged`, the run is ranked by gain, and the last of its cells has that result on arithmetic.
+    """
     rng = np.random.default_rng(seed)
-    with make_store(folder) as store:
+    with make_store(folder) if diverged is None else make_gain_store(folder) as store:
         graphs = {name: LIBRARY[name].graph for name in ("gru", "lstm")}
         for name in graphs:
             store.add_cell(make_baseline(name))
@@ -80,6 +86,8 @@ def run(folder: Path, motif: str, effect: float, seed: int = 61, cells: int = 12
             formula = format_formula(graph)
             store.add_cell(make_cell(graph.id, formula=formula, parent=parent.id, mutations=words, proposal=k))
             value = 0.4 + 0.02 * rng.normal() + effect * (motif in structures(graph))
+            if diverged is not None and len(known) == cells:
+                value = diverged
             trials = [make_trial(graph.id, "arithmetic", validation=value)]
             trials.append(make_trial(graph.id, "music", validation=0.5 + 0.02 * rng.normal()))
             store.record(None, trials)
@@ -105,6 +113,17 @@ def test_a_planted_motif_is_found_on_its_task(tmp_path: Path) -> None:
     assert set(frame["kind"]) == {MOTIF, EDIT}
     assert (frame["low"] <= frame["effect"]).all()
     assert (frame["adjusted"] >= frame["p"]).all()
+
+
+def test_a_cell_that_diverged_counts_as_a_constant_prediction(tmp_path: Path) -> None:
+    """Its loss has no bound, and would be the mean of all cells that share a motif with it."""
+    constant = CONSTANTS["arithmetic"][VALIDATION]
+    found, expected = (
+        run(tmp_path / name, "a matrix of a matrix", 0.1, diverged=value)
+        for name, value in (("diverged", -1e20), ("constant", constant))
+    )
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["effect"].abs().max() < 10.0
 
 
 def test_noise_alone_shows_nothing(tmp_path: Path) -> None:
