@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from results.store.database import FILE, PROFILE_FILE
+from results.store.database import FILE, PROFILE_FILE, RUN_ARCHIVE
 from results.store.errors import ResultsError, StoreError, one_line
 from results.store.graphs import graph_of
 from results.store.records import CellRow
@@ -223,6 +223,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _check_published(folder: Path) -> str:
     """Check that the files beside a published run's manifest have the checksums in it."""
     files = _PUBLISHED_BEFORE if _format_in(folder) < SPLIT_FORMAT else PUBLISHED_FILES
+    if RUN_ARCHIVE in _manifest(folder)["sha256"]:
+        files = (*files, RUN_ARCHIVE)
     _check_sums(folder, files)
     return f"{', '.join(files)} are the published files"
 

@@ -2,7 +2,8 @@
 
     publish(store, Path("results/published/baselines"), ["arithmetic", "xml"], findings="...")
 
-The folder is itself a run: every command reads it, and `gatesearch verify` checks it.
+The folder is itself a run: every command reads it, and `gatesearch verify` checks it. With an archive, commands but
+`verify` ask for it to be unpacked first.
 """
 
 import hashlib
@@ -15,17 +16,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from results.publication.archive import pack
 from results.publication.consistency import FINDINGS_FILE, MANIFEST_FILE, PUBLISHED_FILES
-from results.store.database import FILE, PROFILE_FILE
+from results.store.database import FILE, PROFILE_FILE, RUN_ARCHIVE
 from results.store.errors import StoreError, one_line
 from results.store.files import write_atomically
 from results.store.queries import totals
 from results.store.store import Store
 from results.tables.columns import FORMAT
-from results.tables.files import write_tables
+from results.tables.files import FULL_FILE, TABLE_FILE, TRIALS_FILE, write_tables
 
 
-def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> dict[str, Any]:
+def publish(
+    store: Store, folder: Path, tasks: Sequence[str], findings: str, *, archive: bool = False
+) -> dict[str, Any]:
     """Write a run into a new folder, and return its manifest.
 
     The store is copied whole and compact. Equal stores give equal files.
@@ -35,6 +39,7 @@ def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> 
         folder: the new folder.
         tasks: the run's ranked tasks.
         findings: text of the findings.
+        archive: pack the store and the tables into one compressed file, which `gatesearch verify` unpacks.
 
     Raises:
         StoreError: the run has not ended or is simulated, the folder exists, or a file cannot be read or written.
@@ -48,7 +53,11 @@ def publish(store: Store, folder: Path, tasks: Sequence[str], findings: str) -> 
         write_atomically(made / PROFILE_FILE, store.profile)
         write_tables(store, tasks, made, trials=True)
         write_atomically(made / FINDINGS_FILE, findings)
-        manifest = _origin(store) | {"leaderboard_format": FORMAT, "sha256": checksums(made, PUBLISHED_FILES)}
+        sums = checksums(made, PUBLISHED_FILES)  # of what is in the archive, too
+        if archive:
+            pack(made, RUN_ARCHIVE, (FILE, TABLE_FILE, FULL_FILE, TRIALS_FILE))
+            sums |= checksums(made, (RUN_ARCHIVE,))
+        manifest = _origin(store) | {"leaderboard_format": FORMAT, "sha256": sums}
         write_manifest(made, manifest)
     return manifest
 

@@ -29,6 +29,9 @@ from results.store.schema import (
 )
 
 FILE = "run.sqlite"
+RUN_ARCHIVE = "run.tar.xz"
+"""Archive of a published run, which has its store and its tables."""
+
 PROFILE_FILE = "profile.toml"
 BUSY_SECONDS = 5.0
 """Seconds that a write waits for another program, say an SQLite browser, that holds the file."""

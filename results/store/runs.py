@@ -2,9 +2,11 @@
 
 import os
 import re
+import shlex
 from contextlib import suppress
 from pathlib import Path
 
+from results.store.database import RUN_ARCHIVE
 from results.store.errors import ResultsError, one_line
 from results.store.files import runs_folder
 from results.store.store import FILE, Store
@@ -80,7 +82,8 @@ def open_run(run: str) -> Store:
     """Open the store of a run for reading.
 
     Raises:
-        ResultsError: the name is malformed, or there is no such run; the message lists the latest runs.
+        ResultsError: the name is malformed, there is no such run, or it is packed; the message lists the latest runs,
+            or says how to unpack it.
         StoreError: the store is missing or damaged.
     """
     folder = run_folder(run)
@@ -88,6 +91,9 @@ def open_run(run: str) -> Store:
         known = known_runs()
         hint = f"available: {', '.join(known[:8])}" if known else "start one with gatesearch search"
         raise ResultsError(f"there is no run {run!r} in {runs_folder()}; {hint}")
+    if not os.path.exists(folder / FILE) and os.path.isfile(folder / RUN_ARCHIVE):
+        line = shlex.join(["tar", "-xJf", str(folder / RUN_ARCHIVE), "-C", str(folder)])
+        raise ResultsError(f"run {folder} is packed; unpack it first: {line}")
     return Store.open(folder, readonly=True)
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from results.publication.archive import STORES_ARCHIVE, pack
 from results.publication.publication import checksums, environments_of, new_folder, write_manifest
 from results.store.database import FILE, PROFILE_FILE
 from results.store.errors import StoreError
@@ -17,7 +18,6 @@ from results.store.files import write_atomically
 from results.store.queries import totals
 from results.store.store import Store
 from results.tables.files import write_tables
-from search.compare.archive import pack
 from search.compare.comparison import PLAN_FILE, comparison_files, recomputed
 from search.compare.confirmation import FOLDER
 from search.compare.plan import Plan, base_profile
@@ -60,7 +60,7 @@ def publish_comparison(
         for file, text in comparison_files(compared, incumbents, target.name).items():
             write_atomically(made / file, text)
         if archive:
-            pack(made, stores)
+            pack(made, STORES_ARCHIVE, stores)
         files = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
         counts = [totals(store) for store in stores.values()]
         first = stores[runs[0]]

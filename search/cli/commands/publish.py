@@ -36,13 +36,13 @@ Examples:
 @click.option(
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the comparison."
 )
-@click.option("--archive", is_flag=True, help="Pack the stores of a comparison into one compressed file.")
+@click.option("--archive", is_flag=True, help="Pack stores and long tables into one compressed file.")
 def publish(run: str, folder: Path, trusted: tuple[str, ...], archive: bool) -> None:
     """Write RUN, which must have ended, into a new FOLDER: table, findings, profile, and the store behind them.
 
     published.json holds the command that made the run, its environments and its cost, and the SHA-256 of the other
-    files. The folder is itself a run that every command reads. RUN may also be a comparison: FOLDER then has its page,
-    its tables and the stores of all its searches, with --archive in one file.
+    files. The folder is itself a run that every command reads; with --archive, it has to be unpacked for all commands
+    but verify. RUN may also be a comparison: FOLDER then has its page, its tables and the stores of all its searches.
     """
     if is_comparison(path := run_folder(run)):
         plan = plan_of(path)
@@ -51,14 +51,12 @@ def publish(run: str, folder: Path, trusted: tuple[str, ...], archive: bool) -> 
         tasks = load_tasks(profile, Console(emoji=False))
         _say(publish_comparison(path, folder, plan, tasks, archive=archive), folder)
         return
-    if archive:
-        raise SearchError("--archive packs the stores of a comparison, but a run has one; leave it out")
     if trusted:
         raise SearchError(f"--task has {trusted[0]!r}, but publishing a run imports no task; leave it out")
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         text = findings_document(store, ranked, store.folder.name, price, markdown=True) + "\n"
-        manifest = write_folder(store, folder, ranked, text)
+        manifest = write_folder(store, folder, ranked, text, archive=archive)
     _say(manifest, folder)
 
 

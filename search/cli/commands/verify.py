@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from results.publication.archive import STORES_ARCHIVE, unpacked
 from results.publication.consistency import Check, consistency
+from results.store.database import RUN_ARCHIVE
 from results.store.queries import begin_snapshot
 from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
@@ -21,7 +23,6 @@ from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.streams import reserved_output
 from search.cli.task_options import data_paths, moved_data_option
-from search.compare.archive import unpacked
 from search.compare.confirmation import FOLDER as CONFIRMATION
 from search.compare.plan import base_profile
 from search.compare.verification import confirmation_jobs, is_comparison, plan_of, verified
@@ -93,7 +94,8 @@ def _of_run(
     run: str, count: int, seed: int, trusted: tuple[str, ...], moved: Mapping[str, str], console: Console
 ) -> Iterator[Check]:
     """Check a run; `count` of its trials are retrained."""
-    with open_run(run) as store:
+    own = run_folder(run)
+    with unpacked(own, RUN_ARCHIVE) as folder, open_run(run if folder == own else str(folder)) as store:
         begin_snapshot(store)
         profile = profile_of(store)
         check_trusted(store.name, profile, trusted)
@@ -125,7 +127,7 @@ def _of_comparison(
     check_trusted(folder.name, profile, trusted)
     tasks = _load(moved_data(profile, moved), console)
     sound = True
-    with unpacked(folder) as whole:
+    with unpacked(folder, STORES_ARCHIVE) as whole:
         for check in verified(whole, plan, tasks, folder):
             sound = sound and check.ok is not False
             yield check

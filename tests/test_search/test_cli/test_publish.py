@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -56,6 +58,34 @@ def test_a_run_that_was_published_twice_gives_the_same_files(gatesearch: Gatesea
         assert gatesearch("publish", "kept", str(here / name)).status == 0
     for path in (here / "a").iterdir():
         assert path.read_bytes() == (here / "b" / path.name).read_bytes(), path.name
+
+
+def test_a_packed_run_is_checked_as_a_whole_one_and_read_when_unpacked(
+    gatesearch: Gatesearch, kept: Path, here: Path
+) -> None:
+    for name in ("a", "b"):
+        assert gatesearch("publish", "kept", str(here / name), "--archive").status == 0
+    folder, archive = here / "a", here / "a" / "run.tar.xz"
+    assert archive.read_bytes() == (here / "b" / "run.tar.xz").read_bytes()
+    shown = {path.name for path in folder.iterdir()}
+    assert shown == {"run.tar.xz", "profile.toml", "columns.json", "findings.md", "published.json"}
+    verified = gatesearch("verify", str(folder), "--retrain", "1")
+    assert (verified.status, verified.err) == (0, "")
+    assert "run.tar.xz are the published files" in verified.out.replace("\n", " ")
+    assert {path.name for path in folder.iterdir()} == shown
+
+    said = gatesearch("leaderboard", str(folder))
+    assert (said.status, said.out) == (2, "")
+    command = f"tar -xJf {archive} -C {folder}"
+    assert said.err == f"gatesearch: run {folder} is packed; unpack it first: {command}\n"
+    subprocess.run(shlex.split(command), check=True)
+    assert gatesearch("leaderboard", str(folder), "--csv").out == (kept / "leaderboard_full.csv").read_text()
+    assert gatesearch("verify", str(folder)).status == 0
+
+    archive.write_bytes((here / "b" / "profile.toml").read_bytes())
+    said = gatesearch("verify", str(here / "a"))
+    assert said.status == 2
+    assert "run.tar.xz cannot be unpacked" in said.err
 
 
 def test_nothing_is_overwritten(gatesearch: Gatesearch, kept: Path, here: Path) -> None:

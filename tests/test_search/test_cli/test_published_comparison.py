@@ -202,9 +202,3 @@ def test_an_archive_that_is_damaged_or_has_other_files_is_refused(
     assert said.status == 2
     assert "has '../outside/run.sqlite', which is no file of a search" in said.err
     assert not (here / "outside").exists()
-
-
-def test_a_run_has_no_archive(gatesearch: Gatesearch, methods: Path) -> None:
-    said = gatesearch("publish", "methods/paper-0", "out", "--archive")
-    assert said.status == 2
-    assert "--archive packs the stores of a comparison" in said.err
