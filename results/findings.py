@@ -11,11 +11,13 @@ that does not hold at a run's size is a result; the paper's models are larger.
 `sections` is what a run shows beside these conclusions.
 """
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from results.publication.confirmation_text import confirmation_lines
 from results.publication.discrimination_text import discrimination_lines
 from results.publication.findings_text import (
+    TESTS_NOTE,
     WIDTH,
     Price,
     findings_markdown,
@@ -85,11 +87,13 @@ def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price
         StoreError: the store cannot be read.
     """
     answer, found, others = verdict_of(store, tasks), findings(store, tasks), sections(store, tasks)
+    note = (TESTS_NOTE,) if any(finding.figures for finding in found) else ()
     if markdown:
         verdict = f"**{printable(answer.text)}**"
-        return "\n\n".join((verdict, findings_markdown(found, run, price), *map(section_markdown, others)))
+        return "\n\n".join((verdict, findings_markdown(found, run, price), *note, *map(section_markdown, others)))
     verdict = "\n".join(answer.lines(WIDTH))
-    return "\n\n".join((verdict, findings_text(found, run, price), *map(section_text, others)))
+    note = tuple(textwrap.fill(line, WIDTH) for line in note)
+    return "\n\n".join((verdict, findings_text(found, run, price), *note, *map(section_text, others)))
 
 
 def sections(store: Store, tasks: Sequence[str]) -> list[Section]:

@@ -18,6 +18,12 @@ WIDTH = 100
 MOST_FIGURES = 40
 """Most comparisons of a finding that a text shows; of more, those with the largest advantages."""
 
+TESTS_NOTE = (
+    "These conclusions are tested one by one: p is corrected (Holm) over the tests of one conclusion. The verdict and "
+    "the table correct over all of their tests, so that a difference may be shown here and not there."
+)
+"""Note under the findings."""
+
 _HEADINGS = ("task", "cell", "against", "metrics", "advantage", "p", "verdict")
 
 
