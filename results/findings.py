@@ -87,7 +87,7 @@ def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price
         StoreError: the store cannot be read.
     """
     answer, found, others = verdict_of(store, tasks), findings(store, tasks), sections(store, tasks)
-    note = (TESTS_NOTE,) if any(finding.figures for finding in found) else ()
+    note: tuple[str, ...] = (TESTS_NOTE,) if any(finding.figures for finding in found) else ()
     if markdown:
         verdict = f"**{printable(answer.text)}**"
         return "\n\n".join((verdict, findings_markdown(found, run, price), *note, *map(section_markdown, others)))

@@ -2,7 +2,14 @@
 
 A replay runs the whole search again in a temporary store with the same engine; each trial is answered from the stored
 run instead of being trained. Each proposal, evaluation and cell must come out as stored, and each trial must be asked
-for under its seed. So every decision of the run is shown to follow from its trials. The finalists' trials enter no
+for under its seed. So every decision of the run is shown to follow from its trials.
+
+A trial that was paused, and that another processor or version took up, began anew there, and its stored curve is that
+of its second training. Where a rung had one setting and its stored evaluation has another result than that curve, the
+replay takes the evaluation's result, and says how many there are. In a run of one environment nothing begins anew, and
+such a difference is an error.
+
+The finalists' trials enter no
 decision; their seeds and settings are compared with those that they must have. Retraining then draws trials at random
 and trains them again.
 """
@@ -29,7 +36,7 @@ from results.store.schema import SCHEMA_VERSION
 from results.store.setting_key import LaterKeyError
 from results.store.store import Store
 from search.cells.ids import printed_id, short_id
-from search.cells.text import shorten
+from search.cells.text import counted, shorten
 from search.core.errors import SearchError
 from search.core.keys import finalist_seed
 from search.engine.outside import OutsideEngine, engine_class, told_cells
@@ -55,12 +62,21 @@ class _UnfinishedError(Exception):
 
 
 class _Recalling(Executor):
-    """Executor that answers jobs from the trials of a stored run, and keeps the jobs."""
+    """Executor that answers jobs from the trials of a stored run, and keeps the jobs.
+
+    `anew` counts the results at rungs that are those of the evaluations, since their trials began anew later.
+    """
 
     def __init__(self, store: Store) -> None:
         super().__init__()
         self._store = store
         self._environments = environment_texts(store)
+        self._evaluations: dict[tuple[str, str], list[EvaluationRow]] = {}
+        if len(self._environments) > 1:
+            for evaluation in store.evaluations():
+                self._evaluations.setdefault((evaluation.cell, evaluation.task), []).append(evaluation)
+        self._paused: dict[tuple[str, str], list[int]] = {}  # steps of the rungs so far, by cell and task
+        self.anew = 0
         self.jobs: dict[Key, Job] = {}
 
     def next(self) -> tuple[int, TrialResult]:
@@ -73,13 +89,31 @@ class _Recalling(Executor):
                     self.jobs[_key_of(row)] = replace(waiting.job, checkpoint=None)
                     description = self._environments.get(row.environment or "")
                     result = trial_result(row)
-                    result = result if waiting.job.until is None else result.at(waiting.job.until)
+                    if waiting.job.until is not None:
+                        result = self._at_rung(waiting.job, row, result.at(waiting.job.until))
                     return waiting.number, replace(result, environment=description)
                 unknown.append(waiting)
             raise _UnfinishedError
         finally:
             for waiting in unknown:
                 heapq.heappush(self._queue, waiting)
+
+    def _at_rung(self, job: Job, row: TrialRow, result: TrialResult) -> TrialResult:
+        """Return the result of a job that pauses; that of the evaluation if its trial began anew after that."""
+        assert job.until is not None
+        key = job.graph.id, job.task
+        steps = self._paused.setdefault(key, [])
+        if job.until not in steps:
+            steps.append(job.until)
+        evaluations = self._evaluations.get(key, [])
+        rung = steps.index(job.until)
+        if row.steps <= job.until or rung >= len(evaluations):
+            return result
+        evaluation = evaluations[rung]
+        if evaluation.settings != 1 or evaluation.best is None or evaluation.best == result.validation:
+            return result
+        self.anew += 1
+        return replace(result, validation=evaluation.best)
 
     def _row(self, job: Job) -> TrialRow | None:
         rows = self._store.repeats(job.graph.id, job.task, job.setting.key)
@@ -158,6 +192,10 @@ def replay(
     finalists = sum(repeat > 0 for _, _, _, repeat in executor.jobs)
     detail = f"{what}, replayed over its {len(executor.jobs) - finalists:,} trials, gives every row of {proposals:,} "
     detail += "proposals" + (f"; {finalists:,} trials of finalists have their seeds and settings" if finalists else "")
+    if executor.anew:
+        results = counted(executor.anew, "result of a rung is", "results of rungs are")
+        whose = "its trial" if executor.anew == 1 else "their trials"
+        detail += f"; {results} as evaluated: {whose} began anew in another environment"
     return Replay(Check("replay", True, detail), executor.jobs)
 
 

@@ -1,16 +1,22 @@
 """Searches with halving that really train: killed at any moment, resumed, replayed, and trained again."""
 
+import json
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from results.store.store import Store
+from results.publication.consistency import Check
+from results.store.store import FILE, Store
 from results.store.words import COMPLETE, ProposalKind, TrialState
 from search.engine.verification import replay, retrain_sample
 from search.profiles.sections import HalvingSection, Profile
 from search.profiles.training_sections import ScheduleSection
+from search.workers.environment import environment_id
 from search.workers.executor import LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, run
 from tests.test_search.test_workers.executors import KilledError, Killing, Shuffled
@@ -106,6 +112,44 @@ def test_an_unfinished_run_is_replayed_as_far_as_it_came(jobs: int, tmp_path: Pa
         run(tmp_path, Killing(TASKS, 1, jobs), HALVING)
     with make_store(tmp_path) as store:
         check(store)
+
+
+def test_a_trial_that_began_anew_elsewhere_has_the_result_of_its_evaluation(
+    whole: tuple[Path, Rows], tmp_path: Path
+) -> None:
+    """A promoted trial whose curve has another value at its first rung, as after a resume on another processor."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole[0], folder)
+
+    def change(statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(folder / FILE)) as connection, connection:
+            return connection.execute(statement, values).fetchall()
+
+    def replayed() -> Check:
+        with Store.open(folder, readonly=True) as store:
+            return replay(store, HALVING, TASKS).check
+
+    trials = change(
+        "SELECT t.rowid, t.curve, e.best FROM trials t JOIN evaluations e USING (cell, task) "
+        "WHERE t.repeat = 0 AND t.steps > ? AND e.proposal >= 0 AND e.settings = 1 ORDER BY t.rowid, e.proposal",
+        MARKS[0],
+    )
+    row, curve = next(
+        (row, curve)
+        for row, curve, best in ((row, json.loads(text), best) for row, text, best in trials)
+        if (curve[0][0], curve[0][2]) == (MARKS[0], best)
+    )
+    curve[0][2] += 0.001
+    change("UPDATE trials SET curve = ? WHERE rowid = ?", json.dumps(curve), row)
+    assert replayed().ok is False
+
+    ((description,),) = change("SELECT description FROM environments")
+    other = json.dumps(json.loads(description) | {"cpu": "another"})
+    change("INSERT INTO environments VALUES (?, ?)", environment_id(other), other)
+    change("UPDATE trials SET environment = ? WHERE rowid = ?", environment_id(other), row)
+    found = replayed()
+    assert found.ok, found.detail
+    assert found.detail.endswith("; 1 result of a rung is as evaluated: its trial began anew in another environment")
 
 
 def test_losing_the_checkpoints_changes_no_result(
