@@ -6,7 +6,7 @@ import click
 
 from results.findings import findings as judge
 from results.findings import findings_document, sections
-from results.publication.findings_text import remedy_text
+from results.publication.findings_text import TESTS_NOTE, remedy_text
 from results.store.runs import open_run
 from results.tables.run_verdict import verdict_of
 from search.cli import run_argument
@@ -60,6 +60,7 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
         "simulated": simulated,
         "verdict": answer.as_json(),
         "findings": [asdict(finding) | {"to_decide_it": remedy_text(finding.remedy, run, price)} for finding in found],
+        "tests": TESTS_NOTE,
         "sections": [asdict(section) for section in others],
     }
     print_json(content)

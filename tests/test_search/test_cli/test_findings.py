@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from results.findings import findings
+from results.publication.findings_text import TESTS_NOTE
 from results.store.store import Store
 from results.tables.run_verdict import verdict_of
 from tests.test_search.test_cli.conftest import Gatesearch
@@ -42,6 +43,8 @@ def test_text_markdown_and_json_say_the_same(gatesearch: Gatesearch, kept: Path)
     for section in reversed(data["sections"]):
         assert section["lines"]
         assert blocks.pop().split() == " ".join([section["title"], *section["lines"]]).split()
+    assert " ".join(blocks.pop().split()) == data["tests"] == TESTS_NOTE
+    assert TESTS_NOTE in markdown
     assert len(blocks) == len(data["findings"]) == len(expected) == 5
     for finding, block, row in zip(expected, blocks, data["findings"], strict=True):
         assert finding.claim in block
