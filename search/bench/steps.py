@@ -14,7 +14,7 @@ more symbols than a batch has steps, all contestants compute the same products.
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,18 +41,32 @@ from tasks.task import Batch
 PEERS = ("torch.nn.LSTM", "torch.nn.GRU", "eager", "reference", "floor", *(("jax",) if has_jax() else ()))
 """PyTorch's layers; the eager backend; the reference; matrix products alone; JAX's jit and scan, if installed."""
 
+PADDED = "padded"
+"""The cell's own step on a batch whose sequences end early, without their lengths: a peer of batches with ends only."""
+
 LEARNING_RATE, MAX_NORM = 1e-3, 5.0
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Size of the models and batches, and kinds and sizes of inputs and outputs."""
+    """Size of the models and batches, and kinds and sizes of inputs and outputs.
+
+    With `shortest`, the sequences end after `steps` to `shortest` steps, evenly spaced, and steps behind their ends are
+    not in the loss mask.
+    """
 
     units: int
     layers: int = 1
     batch: int = 20
     steps: int = 50
     interface: Interface = field(default_factory=lambda: Interface.same(Output.SYMBOLS, 40))
+    shortest: int | None = None
+
+    def lengths(self) -> npt.NDArray[np.int64] | None:
+        """Return the steps of each sequence, the longest first; None if all have as many."""
+        if self.shortest is None:
+            return None
+        return np.linspace(self.steps, self.shortest, self.batch).round().astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -179,7 +193,10 @@ def _batch(shape: Shape) -> Batch:
         read = Output.SYMBOLS if both.reads_symbols else Output.GAUSSIAN
         inputs = _values(rng, rows, read, both.input_size)
         targets = _values(rng, rows, both.output, both.output_size)
-    return Batch(inputs, targets, np.ones((shape.steps, shape.batch), np.float32), True)
+    mask, lengths = np.ones((shape.steps, shape.batch), np.float32), shape.lengths()
+    if lengths is not None:
+        mask[np.arange(shape.steps)[:, None] >= lengths] = 0.0
+    return Batch(inputs, targets, mask, True, lengths)
 
 
 def _values(rng: np.random.Generator, rows: tuple[int, int], output: Output, size: int) -> npt.NDArray[Any]:
@@ -192,6 +209,8 @@ def _values(rng: np.random.Generator, rows: tuple[int, int], output: Output, siz
 
 
 def _peer_step(peer: str, graph: GateGraph, shape: Shape, data: Batch) -> Callable[[], object]:
+    if peer == PADDED:
+        return _training(SequenceModel(graph, *_size(shape)), replace(data, lengths=None))
     if peer == "floor":
         return _floor(graph, shape)
     if peer == "jax":
@@ -221,16 +240,22 @@ class _ByPath(SequenceModel):
 
 
 class _TorchModel(SequenceModel):
-    """Model around PyTorch's own layers."""
+    """Model around PyTorch's own layers; sequences that end early are packed (`torch.nn.utils.rnn`)."""
 
     def __init__(self, peer: str, shape: Shape) -> None:
         super().__init__(LIBRARY["tanh"].graph, shape.units, 0, shape.interface)
         kind = {"torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU}[peer]
         self.recurrent = kind(shape.units, shape.units, shape.layers)
+        lengths = shape.lengths()
+        self.lengths = None if lengths is None else torch.from_numpy(lengths)
         self.flat, self.flat_grad = self._flatten()
 
     def outputs(self, inputs: Tensor, states: States, masks: Masks | None = None) -> tuple[Tensor, States]:
-        return self.recurrent(_entered(self, inputs))[0], states
+        values = _entered(self, inputs)
+        if self.lengths is None:
+            return self.recurrent(values)[0], states
+        packed, _ = self.recurrent(nn.utils.rnn.pack_padded_sequence(values, self.lengths))
+        return nn.utils.rnn.pad_packed_sequence(packed)[0], states
 
 
 def _entered(model: SequenceModel, inputs: Tensor) -> Tensor:

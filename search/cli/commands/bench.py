@@ -11,10 +11,11 @@ from search.bench.breakdown import Breakdown, break_down
 from search.bench.confirmation import measure_confirmation, with_confirmation
 from search.bench.engine import measure_engine
 from search.bench.screening import screen
-from search.bench.steps import PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
+from search.bench.steps import PADDED, PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
 from search.cli.completion import complete_cells
 from search.cli.json_output import print_json
+from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
@@ -36,6 +37,7 @@ Examples:
   gatesearch bench
   gatesearch bench gru my.cell --units 128 --peer torch.nn.GRU
   gatesearch bench lstm --output-size 10000 --json
+  gatesearch bench gru --shortest 25 --peer torch.nn.GRU --peer padded
   gatesearch bench --screening 300 --profile overnight
   gatesearch bench gru --trial --profile quick
   gatesearch bench --engine
@@ -76,13 +78,18 @@ Examples:
 )
 @click.option("--roll", is_flag=True, help="Use piano rolls: --output multi-label.")
 @click.option(
+    "--shortest",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Let sequences end after N to --steps steps, evenly spaced; PyTorch's layers get them packed.  [default: all "
+    "have --steps]",
+)
+@click.option(
     "--peer",
     "peers",
-    type=click.Choice(PEERS),
+    type=click.Choice((*PEERS, PADDED)),
     multiple=True,
-    default=PEERS,
-    show_default=True,
-    help="Implementation to compare with; may be given several times.",
+    help="Implementation to compare with; may be given several times.  [default: all; padded only with --shortest]",
 )
 @click.option("--mutants", type=click.IntRange(0, 1000), default=10, show_default=True, help="Random mutants to add.")
 @click.option("--repeats", type=click.IntRange(1, 1000), default=15, show_default=True, help="Timed repetitions.")
@@ -135,6 +142,7 @@ def bench(
     output: str,
     input_size: int | None,
     roll: bool,
+    shortest: int | None,
     peers: tuple[str, ...],
     mutants: int,
     repeats: int,
@@ -186,13 +194,18 @@ def bench(
     if confirmation is not None:
         _confirm(load_profile("quick" if profile is None else profile), confirmation, effect, seed, as_json)
         return
+    if shortest is not None and shortest > steps:
+        raise SearchError(f"--shortest is {shortest}, but --steps {steps}; no sequence has more, so give a smaller one")
+    if PADDED in peers and shortest is None:
+        raise SearchError("--peer padded compares sequences that end early with padded ones; give --shortest too")
+    peers = peers or (PEERS if shortest is None else (*PEERS, PADDED))
     graphs = {(one := find_cell(cell)).label: one.graph for cell in cells or DEFAULT_CELLS}
     rows: list[Timing] = []
     interface = Interface.same(Output.MULTI_LABEL if roll else Output(output), output_size)
     if input_size is not None:
         interface = replace(interface, input=Input.VALUES, input_size=input_size)
     for size in dict.fromkeys(units):
-        shape = Shape(size, layers, batch, steps, interface)
+        shape = Shape(size, layers, batch, steps, interface, shortest)
         rows += compare_cells(graphs, shape, peers, repeats)
         if mutants:
             rows += compare_mutants(mutants, shape, max(1, repeats // 5))
@@ -203,7 +216,8 @@ def bench(
         kind = f"{output_size} {OUTPUTS[interface.output].unit}"
         if input_size is not None:
             kind = f"{input_size} values to {kind}"
-        click.echo(f"One training step: batch {batch}, {steps} steps, {kind}, layers {layers}; medians.")
+        lengths = f"{steps} steps" if shortest is None else f"sequences of {shortest} to {steps} steps"
+        click.echo(f"One training step: batch {batch}, {lengths}, {kind}, layers {layers}; medians.")
         Console(emoji=False).print(_table(rows))
 
 

@@ -1,11 +1,14 @@
 """Contestants of the bench: equal models for all, and a floor of all matrix products and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from search.bench.jax import has_jax
 from search.bench.steps import (
+    PADDED,
     PEERS,
     Shape,
     _batch,
@@ -68,6 +71,23 @@ def test_every_cell_meets_every_peer() -> None:
     for row in rows:
         assert row.ratio == row.ours_ms / row.peer_ms > 0
         assert (row.units, row.layers, row.batch) == (16, 2, 3)
+
+
+@pytest.mark.parametrize("peer", ["torch.nn.LSTM", "torch.nn.GRU"])
+def test_sequences_that_end_early_are_packed_for_torch_and_padding_changes_no_loss(peer: str) -> None:
+    ending = replace(SHAPE, shortest=2)
+    batch = _batch(ending)
+    assert batch.lengths is not None
+    assert batch.lengths.tolist() == [SHAPE.steps, round((SHAPE.steps + 2) / 2), 2]
+    assert batch.loss_mask.sum() == batch.lengths.sum()
+    losses = []
+    for shape in (ending, SHAPE):  # packed, and padded
+        model = _TorchModel(peer, shape)
+        model.initialise(1.0, torch.Generator().manual_seed(0))
+        losses.append(model.loss(batch, model.zero_states(3))[0].item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    rows = compare_cells({"gru": LIBRARY["gru"].graph}, ending, [peer, PADDED], repeats=1)
+    assert [row.peer for row in rows] == [peer, PADDED]
 
 
 def test_mutants_and_a_first_step_are_one_row_each() -> None:
