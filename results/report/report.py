@@ -79,7 +79,7 @@ def shown_cells(store: Store, tasks: Sequence[str]) -> list[Described]:
     Raises:
         ResultsError: the table cannot be made.
     """
-    return _shown(store, leaderboard(store, tasks), proposes(store))
+    return _shown(store, leaderboard(store, tasks, display=False), proposes(store))
 
 
 def report(

@@ -101,9 +101,10 @@ def motifs(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
     rows = {row.id: row for row in store.cells()}
     found = [row for row in rows.values() if row.origin == Origin.FOUND]
     roots, families = _ancestors(rows)
-    held = {row.id: structures(graph_of(row)) for row in found}
-    edits = {row.id: frozenset(map(edit_words, row.mutations)) for row in found}
     best, constants, kind = picks(store), constants_of(store, VALIDATION), score_kind(store)
+    trained = set(best["cell"])
+    held = {row.id: structures(graph_of(row)) for row in found if row.id in trained}
+    edits = {row.id: frozenset(map(edit_words, row.mutations)) for row in found}
     effects: list[dict[str, object]] = []
     for task in tasks:
         own = best[best["task"] == task].set_index("cell")
