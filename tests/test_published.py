@@ -7,6 +7,8 @@ import shlex
 
 import pytest
 
+from results.publication.archive import unpacked
+from results.store.database import RUN_ARCHIVE
 from search.cli.main import run
 from tests.docs_pages import shown_pattern
 from tests.paths import ROOT
@@ -25,10 +27,11 @@ def test_there_are_tables_of_the_published_cells_of_the_named_ones_and_of_a_sear
 @pytest.mark.parametrize("name", FOLDERS)
 def test_the_files_are_those_that_the_manifest_has(name: str) -> None:
     manifest = json.loads((FOLDERS[name] / "published.json").read_text("utf-8"))
-    files = (path for path in FOLDERS[name].rglob("*") if path.is_file())
-    assert {str(path.relative_to(FOLDERS[name])) for path in files} == {*manifest["sha256"], "published.json"}
-    for file, digest in manifest["sha256"].items():
-        assert hashlib.sha256((FOLDERS[name] / file).read_bytes()).hexdigest() == digest, file
+    with unpacked(FOLDERS[name], RUN_ARCHIVE) as folder:
+        files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+        assert set(files) == {*manifest["sha256"], "published.json"}
+        for file, digest in manifest["sha256"].items():
+            assert hashlib.sha256(files[file].read_bytes()).hexdigest() == digest, file
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,12 @@ def test_the_run_is_what_its_seed_profile_and_trials_say(name: str, capsys: pyte
         "run.sqlite",
         "trials.parquet",
     }
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("name", ["discover", "fast"])
+def test_a_packed_search_is_what_its_seed_profile_and_trials_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", str(FOLDERS[name])]) == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", RUNS)

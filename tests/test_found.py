@@ -1,0 +1,63 @@
+"""`docs/found.md`: the contenders are those of the declared rule, and the numbers those of the published searches."""
+
+import json
+import re
+import sqlite3
+from collections import defaultdict
+from contextlib import closing
+from statistics import mean
+
+import pytest
+
+from results.publication.archive import unpacked
+from results.store.database import FILE, RUN_ARCHIVE
+from search.cells.notation.formula import parse_formula
+from tests.paths import ROOT
+
+PAGE = (ROOT / "docs" / "found.md").read_text("utf-8")
+FIRST_SEEDS = range(1, 7)
+"""Repeats of the six fresh seeds that the best cells of a search are retrained on."""
+
+
+def shares_of(name: str) -> dict[str, dict[str, float]]:
+    """Return the shares of the GRU's gain of each found cell that a search retrained, by cell and task."""
+    with (
+        unpacked(ROOT / "results" / "published" / name, RUN_ARCHIVE) as folder,
+        closing(sqlite3.connect(folder / FILE)) as connection,
+    ):
+        (text,) = connection.execute("SELECT information FROM run").fetchone()
+        constants = json.loads(text)["constants"]
+        (gru,) = connection.execute("SELECT id FROM cells WHERE name = 'gru'").fetchone()
+        found = {cell for (cell,) in connection.execute("SELECT id FROM cells WHERE origin = 'found'")}
+        tests: dict[tuple[str, str], list[float]] = defaultdict(list)
+        query = "SELECT cell, task, test FROM trials WHERE repeat BETWEEN ? AND ?"
+        for cell, task, test in connection.execute(query, (FIRST_SEEDS[0], FIRST_SEEDS[-1])):
+            tests[cell, task].append(test)
+    assert all(len(values) == len(FIRST_SEEDS) for values in tests.values())
+    gains = {key: mean(values) - constants[key[1]]["test"] for key, values in tests.items()}
+    shares: dict[str, dict[str, float]] = defaultdict(dict)
+    for (cell, task), gain in gains.items():
+        if cell in found:
+            shares[cell][task] = gain / gains[gru, task]  # of losses, both are negative
+    assert len(shares) == 12
+    return shares
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["discover", "fast"])
+def test_the_contenders_are_those_of_the_declared_rule(name: str) -> None:
+    shares = shares_of(name)
+    best = sorted(shares, key=lambda cell: -min(shares[cell].values()))
+    tasks = shares[best[0]]
+    expected = {*best[:4], *(max(shares, key=lambda cell: shares[cell][task]) for task in tasks)}
+    files = sorted((ROOT / "docs" / "found").glob(f"{name}-*.cell"))
+    assert {parse_formula(path.read_text("utf-8")).canonical().id for path in files} == expected
+
+    section = PAGE.split(f"## What `{name}` returned")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(?:\w+-\d)`, `g(\w{8})` \|((?: [\d.]+ \|)+)", section, re.MULTILINE)
+    assert {cell for cell, _ in rows} == {cell[:8] for cell in expected}
+    for cell, numbers in rows:
+        (whole,) = (each for each in shares if each.startswith(cell))
+        assert [float(n) for n in numbers.split("|")[:-1]] == pytest.approx(
+            [shares[whole][task] for task in ("arithmetic", "xml", "language", "music") if task in tasks], abs=6e-4
+        )
