@@ -9,7 +9,6 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected out of all later searches for garbage, and search less often."""
-    gc.freeze()
+    """Collect garbage from here on, but less often: what was imported and collected is much to go through each time."""
     gc.enable()
     gc.set_threshold(50_000, 20, 50)

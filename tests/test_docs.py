@@ -60,7 +60,7 @@ def gatesearch(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], tupl
     return said
 
 
-LONG = {"tutorial.md", "leaderboard.md", "data.md", "ask-tell.md", "api.md", "cells.md"}
+LONG = {"compare.md", "tutorial.md", "leaderboard.md", "data.md", "ask-tell.md", "api.md", "cells.md"}
 """Pages of several searches each."""
 
 
