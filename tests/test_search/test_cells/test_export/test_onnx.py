@@ -116,12 +116,12 @@ def run_onnx(path: Path, module: Any, arguments: tuple[Any, ...], shapes: Any, c
 @pytest.mark.parametrize(
     ("name", "bidirectional"),
     [
-        ("lstm", False),
+        pytest.param("lstm", True, marks=pytest.mark.slow),
         *(
-            pytest.param(name, bidirectional, marks=pytest.mark.slow if name == "lstm" else pytest.mark.exact)
+            pytest.param(name, bidirectional, marks=pytest.mark.exact)
             for name in ("lstm", "mut3", "three states", "sLSTM")
             for bidirectional in (False, True)
-            if (name, bidirectional) != ("lstm", False)
+            if (name, bidirectional) != ("lstm", True)
         ),
     ],
 )
@@ -141,8 +141,7 @@ def test_torch_export_keeps_the_numbers_and_takes_any_batch_and_any_length(
 @pytest.mark.parametrize(
     ("name", "bidirectional"),
     [
-        ("sLSTM", False),
-        *(pytest.param(n, False, marks=pytest.mark.exact) for n in FORMULAS if n != "sLSTM"),
+        *(pytest.param(name, False, marks=pytest.mark.exact) for name in FORMULAS),
         pytest.param("lstm", True, marks=pytest.mark.slow),
     ],
 )
