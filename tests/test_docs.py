@@ -60,7 +60,8 @@ def gatesearch(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], tupl
     return said
 
 
-LONG = {"compare.md", "tutorial.md", "leaderboard.md", "data.md", "ask-tell.md", "api.md", "cells.md"}
+LONG = {"tutorial.md", "leaderboard.md", "data.md", "ask-tell.md", "api.md", "cells.md"}
+LONG |= {"compare.md", "command-line.md", "how-it-works.md"}
 """Pages of several searches each."""
 
 

@@ -50,9 +50,7 @@ def test_the_run_is_what_its_seed_profile_and_trials_say(name: str, capsys: pyte
     }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in RUNS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in RUNS])
 def test_the_findings_are_those_of_the_run(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = json.loads((FOLDERS[name] / "published.json").read_text("utf-8"))
     assert run(["findings", str(FOLDERS[name]), "--format", "markdown"]) == 0

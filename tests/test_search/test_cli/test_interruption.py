@@ -220,6 +220,7 @@ def test_a_terminal_sees_bars_and_gets_its_cursor_back() -> None:
     assert "done in " in text.split("\x1b[?25h")[-1]
 
 
+@pytest.mark.slow
 def test_a_terminal_still_shows_how_to_go_on_when_the_bars_are_gone() -> None:
     text, status = on_a_terminal("--simulate", "--delays", "100", interrupt_at="━")
     assert status == 130

@@ -140,6 +140,7 @@ def test_the_home_and_names_of_the_environment_are_expanded(
     assert not [path for path in here.iterdir() if path.name.startswith(("~", "$"))]
 
 
+@pytest.mark.slow
 def test_runs_without_a_name_that_are_started_at_once_have_two_names(here: Path) -> None:
     assert [claim_folder("quick").name for _ in range(3)] == ["quick-1", "quick-2", "quick-3"]
     line = [str(COMMAND), "search", "--profile", "tiny.toml", "--workers", "0", "--simulate", "--proposals", "1"]

@@ -52,6 +52,7 @@ def test_what_an_encoding_lacks_is_replaced(encoding: str) -> None:
         assert said.out.isascii() or encoding != "ascii"
 
 
+@pytest.mark.slow
 def test_a_sign_of_plus_and_minus_is_written_plainly() -> None:
     said = shell("$GS train gru xml --epochs 1 --epoch-steps 2", PYTHONIOENCODING="ascii")
     assert said.status == 0

@@ -157,7 +157,7 @@ def test_onnx_goes_through_sequences_of_any_length_after_training(
 
 
 @QUIET
-@pytest.mark.parametrize("name", ["lstm", "mut3"])
+@pytest.mark.parametrize("name", ["lstm", pytest.param("mut3", marks=pytest.mark.exact)])
 def test_one_step_in_onnx_continues_from_its_states(name: str, tmp_path: Path) -> None:
     subject = Subject(name, tmp_path)
     step = subject.module.CellCell(INPUTS, UNITS)
