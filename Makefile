@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 FLOOR := .venv-floor
 FAST := -m "not slow and not exact"
+# Python keeps the bytecode of the project and of its tests, which every process would otherwise compile anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: search test quick check exact fuzz floor clean
 

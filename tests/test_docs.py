@@ -61,6 +61,7 @@ def gatesearch(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], tupl
 
 
 LONG = {"tutorial.md", "leaderboard.md", "data.md", "ask-tell.md", "api.md", "cells.md"}
+LONG |= {"compare.md", "command-line.md", "how-it-works.md"}
 """Pages of several searches each."""
 
 

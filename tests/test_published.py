@@ -16,6 +16,7 @@ from tests.paths import ROOT
 README = (ROOT / "README.md").read_text("utf-8")
 FOLDERS = {path.parent.name: path.parent for path in (ROOT / "results" / "published").glob("*/published.json")}
 RUNS = [name for name, folder in FOLDERS.items() if (folder / "run.sqlite").exists()]
+LARGE = {"atlas", "evening"}
 WIDTH = 120
 """Of the README's tables."""
 
@@ -58,7 +59,7 @@ def test_a_packed_search_is_what_its_seed_profile_and_trials_say(name: str, caps
     assert run(["verify", str(FOLDERS[name])]) == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in RUNS])
 def test_the_findings_are_those_of_the_run(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = json.loads((FOLDERS[name] / "published.json").read_text("utf-8"))
     assert run(["findings", str(FOLDERS[name]), "--format", "markdown"]) == 0

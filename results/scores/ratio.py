@@ -10,6 +10,7 @@ nothing has a ratio above 0.5.
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -119,6 +120,13 @@ def error_of_smallest(values: Floats, errors: Floats) -> float:
     """
     if len(values) == 1 or np.isnan(errors).any():
         return float(errors[np.argmin(values)])
+    return _error_of_smallest(tuple(values.tolist()), tuple(errors.tolist()))
+
+
+@lru_cache(maxsize=65_536)
+def _error_of_smallest(means: tuple[float, ...], deviations: tuple[float, ...]) -> float:
+    """Return what `error_of_smallest` does; cached, as a search writes its table many times."""
+    values, errors = np.array(means), np.array(deviations)
     low = float(np.min(values - 9 * errors))
     high = float(np.min(values + 9 * errors))
     if high <= low:
@@ -130,7 +138,7 @@ def error_of_smallest(values: Floats, errors: Floats) -> float:
             0.5 * math.erfc((k * step + low - value) / (error * math.sqrt(2)))
             if error > 0
             else float(k * step + low < value - inside)
-            for value, error in zip(values.tolist(), errors.tolist(), strict=True)
+            for value, error in zip(means, deviations, strict=True)
         )
         for k in range(_POINTS + 1)
     ]

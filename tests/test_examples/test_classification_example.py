@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,13 @@ from tests.paths import ROOT
 EXAMPLE = ROOT / "examples" / "classification"
 
 
-@pytest.fixture
-def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GATESEARCH_CACHE", str(tmp_path / "cache"))
-    subprocess.run([sys.executable, str(EXAMPLE / "digits.py")], cwd=tmp_path, check=True, timeout=60)
-    return tmp_path / "digits.csv"
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("digits")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATESEARCH_CACHE", str(folder / "cache"))
+        subprocess.run([sys.executable, str(EXAMPLE / "digits.py")], cwd=folder, check=True, timeout=60)
+        yield folder / "digits.csv"
 
 
 def reduced(folder: Path) -> Path:

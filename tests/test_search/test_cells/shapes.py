@@ -22,7 +22,7 @@ from search.cells.mutation import Rule, propose
 from search.cells.operations import PARAMETRIC, Node, Op
 from search.cells.starts import StartRule
 
-MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "90"))
+MUTANTS = 2 * int(os.environ.get("GATESEARCH_TEST_MUTANTS", "60"))
 """Number of mutants that properties are checked on, or a multiple of it; 2,000 in `make exact`."""
 
 

@@ -128,7 +128,7 @@ def test_the_canonical_form_of_a_published_cell_computes_what_is_written(name: s
     assert not unequal(parse_formula(LIBRARY[name].formula))
 
 
-@settings(max_examples=200, deadline=None, database=None, derandomize=True)
+@settings(max_examples=MUTANTS, deadline=None, database=None, derandomize=True)
 @given(graphs())
 def test_the_canonical_form_of_any_graph_computes_what_is_written(graph: GateGraph) -> None:
     assert not unequal(graph)
@@ -152,7 +152,8 @@ def random_graph(rng: np.random.Generator) -> GateGraph:
 def test_simplified_graphs_compute_the_same_to_the_last_bit() -> None:
     rng = np.random.default_rng(30)
     shorter = left = 0
-    for _ in range(MUTANTS):
+    count = 3 * MUTANTS // 2  # few have a number left
+    for _ in range(count):
         graph = random_graph(rng)
         assert not unequal(graph), graph
         pruned, _ = simplify_positions(graph)
@@ -166,8 +167,8 @@ def test_simplified_graphs_compute_the_same_to_the_last_bit() -> None:
         assert renumbered(graph, rng).id == graph.id
         assert parse_formula(format_formula(graph)).id == graph.id
         assert len(live_states(graph)) >= canonical.states, graph  # more where only a sum's terms cancel
-    assert shorter > MUTANTS // 5
-    assert left > MUTANTS // 100
+    assert shorter > count // 5
+    assert left > count // 100
 
 
 def hiding(graph: GateGraph, rng: np.random.Generator) -> GateGraph:

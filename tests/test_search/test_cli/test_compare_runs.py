@@ -101,6 +101,7 @@ def test_metrics_of_other_kinds_are_not_subtracted(gatesearch: Gatesearch, here:
     assert "test cross_entropy of language, lower is better; best in A first:" in same.out
 
 
+@pytest.mark.slow
 def test_cells_of_an_earlier_canonical_form_are_the_same_cells(gatesearch: Gatesearch) -> None:
     """The published stores have two forms, in which some published cells have other ids."""
     atlas, baselines = (ROOT / "results" / "published" / name for name in ("atlas", "baselines"))

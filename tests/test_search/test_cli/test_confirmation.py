@@ -169,6 +169,7 @@ def test_what_cannot_be_confirmed_is_refused(
     assert said.err.startswith(f"gatesearch: {message}")
 
 
+@pytest.mark.slow
 def test_simulated_searches_of_a_known_truth_are_counted(gatesearch: Gatesearch, here: Path) -> None:
     (here / "confirmed.toml").write_text(
         PROFILE.replace("max_repeats = 3", "max_repeats = 12").replace("repeats = 2\nlooks", "repeats = 8\nlooks")

@@ -77,6 +77,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path, capsys: pytest.Capture
     assert "--port" in said
 
 
+@pytest.mark.slow
 def test_open_opens_the_page_in_the_browser_of_the_user(tmp_path: Path) -> None:
     browser, opened = tmp_path / "browser", tmp_path / "opened"
     os.mkfifo(opened)

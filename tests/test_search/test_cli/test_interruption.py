@@ -24,6 +24,7 @@ from tests.tiny import TINY
 Start = Callable[..., subprocess.Popen[str]]
 
 LONGER = TINY.replace("proposals = 6", "proposals = 24")
+SHORT = TINY.replace("proposals = 6", "proposals = 12")
 
 HALVING = (
     LONGER.replace("window = 2", 'window = 4\nscore = "gain"\nallocation = "halving"').replace(
@@ -83,11 +84,13 @@ def _runs(process: psutil.Process) -> bool:
     return False
 
 
-def _stopped_and_resumed(number: signal.Signals, started: Start, gatesearch: Gatesearch, *options: str) -> None:
+def _stopped_and_resumed(
+    number: signal.Signals, started: Start, gatesearch: Gatesearch, profile: str, *options: str
+) -> None:
     """Stop a search by a signal, resume it as it advises, and compare it with a search that nothing stopped."""
     runs = Path("runs").resolve()
-    process = started("search", "cut", "--profile", "longer.toml", "--workers", "0", *options)
-    _wait_for_trials(process, runs / "cut" / "run.sqlite", 15)
+    process = started("search", "cut", "--profile", profile, "--workers", "0", *options)
+    _wait_for_trials(process, runs / "cut" / "run.sqlite", 12)
     process.send_signal(number)
     _, err = process.communicate(timeout=HANGS)
     assert process.returncode == 130
@@ -101,22 +104,23 @@ def _stopped_and_resumed(number: signal.Signals, started: Start, gatesearch: Gat
     resumed = gatesearch(*arguments, "--workers", "0")
     assert (resumed.status, resumed.err) == (0, "")
     whole = options[:1]  # without delays
-    assert gatesearch("search", "whole", "--profile", "longer.toml", "--workers", "0", *whole).status == 0
+    assert gatesearch("search", "whole", "--profile", profile, "--workers", "0", *whole).status == 0
     assert stored < _count(runs / "whole")
     assert_same_table(runs / "cut", runs / "whole")
 
 
 def test_a_search_that_sigint_stops_says_how_to_resume_and_ends_as_if_never_stopped(
-    started: Start, gatesearch: Gatesearch, longer: Path
+    started: Start, gatesearch: Gatesearch, here: Path
 ) -> None:
-    _stopped_and_resumed(signal.SIGINT, started, gatesearch)
+    (here / "short.toml").write_text(SHORT)
+    _stopped_and_resumed(signal.SIGINT, started, gatesearch, "short.toml")
 
 
 @pytest.mark.slow
 def test_a_search_that_sigterm_stops_says_how_to_resume_and_ends_as_if_never_stopped(
     started: Start, gatesearch: Gatesearch, longer: Path
 ) -> None:
-    _stopped_and_resumed(signal.SIGTERM, started, gatesearch, *SLOWED)
+    _stopped_and_resumed(signal.SIGTERM, started, gatesearch, "longer.toml", *SLOWED)
 
 
 @pytest.mark.slow
@@ -186,7 +190,7 @@ def on_a_terminal(*options: str, interrupt_at: str | None = None) -> tuple[str, 
     Ctrl-C is pressed when the terminal has shown the text `interrupt_at`.
     """
     screen, end = pty.openpty()
-    command = [str(COMMAND), "search", "seen", "--profile", "longer.toml", "--workers", "0", *options]
+    command = [str(COMMAND), "search", "seen", "--profile", "tiny.toml", "--workers", "0", *options]
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
     process = subprocess.Popen(command, stdin=end, stdout=end, stderr=end, env=environment, start_new_session=True)
     os.close(end)
@@ -206,17 +210,18 @@ def on_a_terminal(*options: str, interrupt_at: str | None = None) -> tuple[str, 
     return seen.decode(), process.wait(timeout=HANGS)
 
 
-def test_a_terminal_sees_bars_and_gets_its_cursor_back(longer: Path) -> None:
+def test_a_terminal_sees_bars_and_gets_its_cursor_back() -> None:
     text, status = on_a_terminal("--simulate")
     assert status == 0
     assert "proposals" in text
     assert "━" in text
-    assert "/24" in text
+    assert "/6" in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") >= 1  # hidden while the bars move, shown at the end
     assert "done in " in text.split("\x1b[?25h")[-1]
 
 
-def test_a_terminal_still_shows_how_to_go_on_when_the_bars_are_gone(longer: Path) -> None:
+@pytest.mark.slow
+def test_a_terminal_still_shows_how_to_go_on_when_the_bars_are_gone() -> None:
     text, status = on_a_terminal("--simulate", "--delays", "100", interrupt_at="━")
     assert status == 130
     left = text.split("\x1b[?25h")[-1]  # what follows the last bar stays on the screen

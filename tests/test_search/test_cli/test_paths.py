@@ -140,9 +140,10 @@ def test_the_home_and_names_of_the_environment_are_expanded(
     assert not [path for path in here.iterdir() if path.name.startswith(("~", "$"))]
 
 
+@pytest.mark.slow
 def test_runs_without_a_name_that_are_started_at_once_have_two_names(here: Path) -> None:
     assert [claim_folder("quick").name for _ in range(3)] == ["quick-1", "quick-2", "quick-3"]
-    line = [str(COMMAND), "search", "--profile", "tiny.toml", "--workers", "0", "--simulate"]
+    line = [str(COMMAND), "search", "--profile", "tiny.toml", "--workers", "0", "--simulate", "--proposals", "1"]
     both = [subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert [(process.communicate()[1], process.returncode) for process in both] == [("", 0), ("", 0)]
     assert_same_table(here / "runs" / "simulated-tiny-1", here / "runs" / "simulated-tiny-2")

@@ -175,6 +175,7 @@ def test_a_simulated_comparison_is_not_published(gatesearch: Gatesearch, here: P
     assert said.err.endswith("is a simulated comparison: its numbers are made up; publish one that was trained\n")
 
 
+@pytest.mark.slow
 def test_a_packed_comparison_is_checked_as_a_whole_one(gatesearch: Gatesearch, methods: Path, here: Path) -> None:
     for name in ("one", "two"):
         assert gatesearch("publish", "methods", name, "--archive").status == 0

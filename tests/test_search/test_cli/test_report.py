@@ -47,6 +47,7 @@ def test_a_page_without_gradients_says_so(gatesearch: Gatesearch, kept: Path) ->
     assert not (kept / GRADIENTS).exists()
 
 
+@pytest.mark.slow
 def test_gradients_after_training_are_those_of_the_trials_of_the_run(gatesearch: Gatesearch, kept: Path) -> None:
     said = gatesearch("report", "kept", "--no-gradients", "--gradients-on", "xml")
     assert said.status == 0

@@ -42,7 +42,7 @@ def shell(line: str, **environment: str) -> Said:
 
 
 @pytest.mark.parametrize(
-    "encoding", ["ascii", "latin-1", *(pytest.param(each, marks=pytest.mark.exact) for each in ("cp1252", "cp437"))]
+    "encoding", ["ascii", *(pytest.param(each, marks=pytest.mark.exact) for each in ("latin-1", "cp1252", "cp437"))]
 )
 def test_what_an_encoding_lacks_is_replaced(encoding: str) -> None:
     for line, shown in (("show mut1", "mut1  (id "), ("tasks xml", "accuracy ^ ")):
@@ -52,6 +52,7 @@ def test_what_an_encoding_lacks_is_replaced(encoding: str) -> None:
         assert said.out.isascii() or encoding != "ascii"
 
 
+@pytest.mark.slow
 def test_a_sign_of_plus_and_minus_is_written_plainly() -> None:
     said = shell("$GS train gru xml --epochs 1 --epoch-steps 2", PYTHONIOENCODING="ascii")
     assert said.status == 0
@@ -74,12 +75,16 @@ def test_a_file_that_may_not_grow_ends_in_a_status_without_buffers(here: Path) -
 
 @pytest.mark.parametrize(
     "streams",
-    [">/dev/full", "| head -n 1", *(pytest.param(each, marks=pytest.mark.exact) for each in (">&-", "<&- >&- 2>&-"))],
+    [
+        "| head -n 1",
+        pytest.param(">/dev/full", marks=pytest.mark.slow),
+        *(pytest.param(each, marks=pytest.mark.exact) for each in (">&-", "<&- >&- 2>&-")),
+    ],
 )
-def test_a_search_outlives_its_streams(streams: str, here: Path, finished: Path) -> None:
-    said = shell(f"set -o pipefail; $GS search outlived --profile tiny.toml --workers 0 {streams}")
+def test_a_search_outlives_its_streams(streams: str, here: Path, simulated: Path) -> None:
+    said = shell(f"set -o pipefail; $GS search outlived --profile tiny.toml --workers 0 --simulate {streams}")
     assert said.status == 0
-    assert_same_table(here / "runs" / "outlived", finished)
+    assert_same_table(here / "runs" / "outlived", simulated)
     if streams == ">/dev/full" or "head" in streams:
         reason = "its reader has gone" if "head" in streams else "No space left on device"
         line = (
@@ -94,14 +99,14 @@ def test_errors_need_no_error_stream() -> None:
     assert shell("$GS show grru 2>&- && exit 1; [ $? = 2 ] && $GS show grru 2>/dev/full").status == 2
 
 
-def test_json_is_json_whatever_a_task_prints(here: Path) -> None:
+@pytest.mark.parametrize("options", ["--json", pytest.param("--json --check", marks=pytest.mark.exact)])
+def test_json_is_json_whatever_a_task_prints(options: str, here: Path) -> None:
     (here / "noisy.py").write_text(NOISY)
-    for options in ("--json", "--json --check"):
-        said = shell(f"$GS tasks noisy:Noisy {options}")
-        assert said.status == 0
-        assert json.loads(said.out)[0]["name"] == "noisy:Noisy"
-        for printed in ("the module", "samples", "a program", "the end"):
-            assert f"{printed}\n" in said.err
+    said = shell(f"$GS tasks noisy:Noisy {options}")
+    assert said.status == 0
+    assert json.loads(said.out)[0]["name"] == "noisy:Noisy"
+    for printed in ("the module", "samples", "a program", "the end"):
+        assert f"{printed}\n" in said.err
 
 
 def test_docstrings_that_are_taken_away_are_refused_in_one_line() -> None:

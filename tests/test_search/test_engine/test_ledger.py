@@ -159,6 +159,7 @@ def test_a_limit_ends_the_search_a_window_after_the_proposal_that_spends_it(sear
     assert costs(tmp_path, limited(limit))[0] == pytest.approx(spent[: 9 + LONG.search.window])
 
 
+@pytest.mark.slow
 def test_a_limited_search_is_the_same_however_often_it_is_killed_and_whatever_finishes_first(
     searched: Path, tmp_path: Path
 ) -> None:

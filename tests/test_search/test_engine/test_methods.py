@@ -70,7 +70,9 @@ def searched(folder: Path, profile: Profile, stop: int | None = None) -> Store:
 
 
 @pytest.mark.parametrize("allocation", [pytest.param("stages", marks=pytest.mark.exact), "halving"])
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize(
+    "name", [name if name in ("paper", "random") else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES]
+)
 def test_a_run_of_any_method_is_the_same_after_interruptions_and_in_its_replay(
     name: str, allocation: Literal["stages", "halving"], tmp_path: Path
 ) -> None:

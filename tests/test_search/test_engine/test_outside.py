@@ -59,7 +59,7 @@ CELLS = [
     "h' = tanh(linear(x) * linear(h) + linear(h))",
     "i = sigmoid(linear(h)); h' = h + i * tanh(linear(x) + linear(h))",
 ]
-each = pytest.mark.parametrize("allocation", PROFILES)
+each = pytest.mark.parametrize("allocation", ["halving", pytest.param("stages", marks=pytest.mark.slow)])
 
 
 @contextmanager

@@ -45,7 +45,7 @@ from tests.test_search.test_kernels.hosts import HOSTS, require_host
 from tests.test_search.test_kernels.vocabulary import GUARDED, VOCABULARY, fitting_units, vocabulary_mutants
 
 GRU = LIBRARY["gru"].graph
-MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "8"))
+MUTANTS = int(os.environ.get("GATESEARCH_TEST_MUTANTS", "4"))
 ODD = [
     "h' = tanh(x) * h",
     "h' = x",
@@ -233,7 +233,8 @@ def test_what_is_in_the_padding_and_in_scratch_memory_changes_no_bit(output: Out
     rng = np.random.default_rng(0)
     graphs = [LIBRARY[name].graph for name in ("lstm", "gru", "mut1", "mut2", "mut3")]
     formulas = [*ODD, *list(LAYERED.values())[:3], *(VOCABULARY[name] for name in GUARDED)]
-    for graph in [*graphs, *map(parse_formula, formulas), *random_mutants(3)]:
+    # The second kind of output differs in the readout alone: it sees a third of the cells.
+    for graph in [*graphs, *map(parse_formula, formulas), *random_mutants(3)][:: 1 if output is Output.SYMBOLS else 3]:
         for units, output_size in itertools.product((1, 15, 17, 50), (5, 30)):  # of one graph, which is compiled once
             fitting = fitting_units(graph, units)
             (clean, _), (poisoned, _) = (pair(graph, fitting, 2, output_size, output) for _ in range(2))

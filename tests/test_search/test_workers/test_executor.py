@@ -193,7 +193,8 @@ def trained(executor: RayExecutor, job: Job) -> TrialResult:
 
 @pytest.mark.ray
 def test_ray_workers_give_the_rows_of_one_process(ray: RayExecutor, tmp_path: Path) -> None:
-    assert run(tmp_path / "ray", ray)[0] == run(tmp_path / "local")[0]
+    profile = replace(PROFILE, search=replace(PROFILE.search, proposals=5))
+    assert run(tmp_path / "ray", ray, profile)[0] == run(tmp_path / "local", profile=profile)[0]
 
 
 @pytest.mark.slow
@@ -227,6 +228,7 @@ def test_a_users_task_is_imported_from_its_own_folder(ray: RayExecutor, tasks: d
     assert result.validation is not None
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_trial_is_tried_again_when_its_process_or_its_ray_worker_is_killed(ray: RayExecutor, folder: Path) -> None:
     pids = folder / "pids"
@@ -237,6 +239,7 @@ def test_a_trial_is_tried_again_when_its_process_or_its_ray_worker_is_killed(ray
     assert replace(result, seconds=0.0) == replace(unharmed, seconds=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_worker_process_that_does_not_start_ends_the_search_and_is_no_trials_failure(
     ray: RayExecutor, monkeypatch: pytest.MonkeyPatch

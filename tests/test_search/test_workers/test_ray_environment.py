@@ -58,6 +58,7 @@ def test_this_machine_can_start_ray() -> None:
     check_machine(1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not may_unshare(), reason="needs root on Linux")
 def test_without_loopback_a_search_ends_with_one_line_and_no_run(tmp_path: Path) -> None:
     done = search(tmp_path, "unshare", "-n")

@@ -109,6 +109,7 @@ def test_a_search_in_one_process_imports_a_users_task_of_the_folder_and_nothing_
     assert imported(tmp_path / "imported") == []
 
 
+@pytest.mark.slow
 def test_the_module_of_the_command_imports_nothing_of_the_folder(tmp_path: Path) -> None:
     # Python itself looks for the module of `-m` in the working directory first: `search` has to be found elsewhere.
     folder = tmp_path / "folder"

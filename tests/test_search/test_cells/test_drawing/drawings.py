@@ -62,7 +62,12 @@ CELLS["leaky"] = parse_formula("h' = leaky_relu(linear(x) - linear(h)) - c2\nc' 
 @cache
 def drawing(name: str) -> str:
     """Return the drawing of one of `CELLS`."""
-    return draw_formula(format_formula(CELLS[name]), name)
+    return draw_formula(formula_of(name), name)
+
+
+def formula_of(name: str) -> str:
+    """Return one of `CELLS` as text."""
+    return format_formula(CELLS[name])
 
 
 def elements(svg: str) -> ET.Element:

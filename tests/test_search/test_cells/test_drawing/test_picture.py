@@ -10,9 +10,10 @@ from search.cells.drawing.diagram import MINUS, Kind, diagram, formula_diagram
 from search.cells.drawing.picture import draw, draw_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
+from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
 from search.cells.simplify import simplify
-from tests.test_search.test_cells.test_drawing.drawings import CELLS, SVG, drawing, elements, said, words
+from tests.test_search.test_cells.test_drawing.drawings import CELLS, SVG, drawing, elements, formula_of, said, words
 
 _BODIES = (Kind.ACTIVATION, Kind.SUM, Kind.PRODUCT, Kind.COMPLEMENT, Kind.MATRIX)
 Rectangle = tuple[float, float, float, float]
@@ -134,10 +135,13 @@ def touches(x: float, y: float, body: Rectangle) -> bool:
     return middle or (abs(x - left) < 6 and top <= y <= bottom)
 
 
+@pytest.mark.parametrize("as_text", [True, pytest.param(False, marks=pytest.mark.exact)])
 @pytest.mark.parametrize("name", CELLS)
-def test_every_part_and_every_line_of_the_diagram_is_drawn(name: str) -> None:
-    graph = CELLS[name]
-    parts, svg = diagram(graph), draw(graph)
+def test_every_part_and_every_line_of_the_diagram_is_drawn(name: str, as_text: bool) -> None:
+    """Each cell as the formula of its canonical form, and as the graph that it is."""
+    text, graph = formula_of(name), CELLS[name]
+    parts, svg = (formula_diagram(text), drawing(name)) if as_text else (diagram(graph), draw(graph))
+    graph = parse_formula(text) if as_text else graph
     kinds = [rect.get("class") for rect in elements(svg).iter(f"{SVG}rect")]
     for kind in (*_BODIES, Kind.VECTOR, Kind.NUMBER):
         assert kinds.count(kind) == sum(part.kind is kind for part in parts)
@@ -213,15 +217,17 @@ def test_long_names_are_shortened_and_have_room() -> None:
     assert {"exactly16letters", "shortish"} <= words(svg)
 
 
-def test_names_of_all_lengths_have_room_in_all_cells() -> None:
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.exact)])
+def test_names_of_all_lengths_have_room_in_all_cells(every: int) -> None:
     rng = np.random.default_rng(2)
-    for graph in CELLS.values():
+    for graph in list(CELLS.values())[::every]:
         inner = [i for i, node in enumerate(graph) if node.op not in (Op.INPUT, Op.STATE)]
         names = {i: f"v{i}_" + "n" * int(rng.integers(20)) for i in inner if rng.random() < 0.8}
         states = ["h", *(f"s{k}_" + "t" * int(rng.integers(20)) for k in range(1, graph.states))]
         check_apart(draw(graph, names, states=states))
 
 
+@pytest.mark.slow
 def test_the_largest_graph_is_drawn() -> None:
     text = "v0 = linear(x)\n" + "\n".join(f"v{k} = tanh(v{k - 1} * h + v{k // 2})" for k in range(1, 80))
     svg = draw_formula(text + "\nh' = v79 + h")

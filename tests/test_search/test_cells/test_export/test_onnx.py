@@ -116,12 +116,12 @@ def run_onnx(path: Path, module: Any, arguments: tuple[Any, ...], shapes: Any, c
 @pytest.mark.parametrize(
     ("name", "bidirectional"),
     [
-        ("lstm", False),
+        pytest.param("lstm", True, marks=pytest.mark.slow),
         *(
-            pytest.param(name, bidirectional, marks=pytest.mark.slow if name == "lstm" else pytest.mark.exact)
+            pytest.param(name, bidirectional, marks=pytest.mark.exact)
             for name in ("lstm", "mut3", "three states", "sLSTM")
             for bidirectional in (False, True)
-            if (name, bidirectional) != ("lstm", False)
+            if (name, bidirectional) != ("lstm", True)
         ),
     ],
 )
@@ -141,8 +141,7 @@ def test_torch_export_keeps_the_numbers_and_takes_any_batch_and_any_length(
 @pytest.mark.parametrize(
     ("name", "bidirectional"),
     [
-        ("sLSTM", False),
-        *(pytest.param(n, False, marks=pytest.mark.exact) for n in FORMULAS if n != "sLSTM"),
+        *(pytest.param(name, False, marks=pytest.mark.exact) for name in FORMULAS),
         pytest.param("lstm", True, marks=pytest.mark.slow),
     ],
 )
@@ -158,7 +157,7 @@ def test_onnx_goes_through_sequences_of_any_length_after_training(
 
 
 @QUIET
-@pytest.mark.parametrize("name", ["lstm", "mut3"])
+@pytest.mark.parametrize("name", ["lstm", pytest.param("mut3", marks=pytest.mark.exact)])
 def test_one_step_in_onnx_continues_from_its_states(name: str, tmp_path: Path) -> None:
     subject = Subject(name, tmp_path)
     step = subject.module.CellCell(INPUTS, UNITS)

@@ -31,15 +31,15 @@ def assert_read_back(graph: GateGraph) -> str:
 
 def test_mutants_are_read_back_as_the_same_cell_with_every_private_complement_factored() -> None:
     rng = np.random.default_rng(28)
-    factored = 0
-    for graph in mutants(rng, MUTANTS):
+    factored, count = 0, 3 * MUTANTS // 2  # few have a complement that is read once
+    for graph in mutants(rng, count):
         text = assert_read_back(renumbered(graph, rng))
         graph = graph.canonical()
         complements = sum(private_complement(graph, i) is not None for i in range(len(graph)))
         others = sum(node.op is Op.SUB and graph.nodes[node.inputs[0]] == Node(Op.NUMBER, value=1.0) for node in graph)
         assert complements <= text.count("(1 - ") <= complements + others, text
         factored += complements > 0
-    assert factored > MUTANTS / 20
+    assert factored > count / 20
 
 
 def test_mutants_with_the_whole_vocabulary_are_read_back() -> None:
@@ -65,7 +65,7 @@ def test_mutants_with_the_whole_vocabulary_are_read_back() -> None:
     assert not re.search(r"[-+] \(?-", together), "two signs in a row"
 
 
-@settings(max_examples=200, deadline=None, database=None, derandomize=True)
+@settings(max_examples=MUTANTS, deadline=None, database=None, derandomize=True)
 @given(graphs())
 def test_any_graph_is_read_back_as_the_same_cell(graph: GateGraph) -> None:
     assert_read_back(graph)

@@ -123,7 +123,7 @@ def test_a_number_less_many_terms_stays_a_factor_when_it_is_read_again(number: f
         assert_round_trip(parse_formula(formula))
 
 
-@settings(max_examples=400, deadline=None, database=None, derandomize=True)
+@settings(max_examples=MUTANTS, deadline=None, database=None, derandomize=True)
 @given(graphs())
 def test_any_graph_round_trips(graph: GateGraph) -> None:
     assert_round_trip(graph)
@@ -352,7 +352,7 @@ _PIECES = ["h'", "c'", "c", "h", "x", "=", "(", ")", "+", "-", "*", "1", "tanh("
 _ODD_PIECES = ["sigm", "#", ";", "'", '"', ".", ":=", "lambda", "for", "if", "_", "\x00", "é", " ", "\n", "\t", "h' = "]
 
 
-@settings(max_examples=500, deadline=None, database=None, derandomize=True)
+@settings(max_examples=2 * MUTANTS, deadline=None, database=None, derandomize=True)
 @given(st.lists(st.sampled_from(_PIECES + _ODD_PIECES)).map("".join) | st.text(max_size=80))
 def test_any_text_is_a_cell_or_refused(text: str) -> None:
     try:

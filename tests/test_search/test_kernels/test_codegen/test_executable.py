@@ -28,6 +28,7 @@ def test_this_machine_may_execute_memory() -> None:
     assert may_execute()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("gcc") is None or sys.platform != "linux", reason="needs gcc and LD_PRELOAD")
 def test_without_executable_memory_a_cell_trains_in_plain_pytorch_and_the_command_says_so(tmp_path: Path) -> None:
     (tmp_path / "refusing.c").write_text(REFUSING)
