@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -14,12 +15,14 @@ import numpy.typing as npt
 import pytest
 
 from search.cli.descriptions import summary_line
+from search.cli.main import run
 from tasks.checking import check_task
 from tasks.errors import TaskError
 from tasks.metrics import ACCURACY, CROSS_ENTROPY, MACRO_F1, NATS_PER_STEP, metrics_of_task
 from tasks.registry import build_task, load_task, missing_extra, parameters_of, task_class
 from tasks.speech import Speech
 from tasks.task import Output, Split
+from tests.paths import ROOT
 
 needs_sktime = pytest.mark.skipif(find_spec("sktime") is None, reason="gatesearch[speech] is not installed")
 
@@ -158,3 +161,19 @@ def test_an_extra_that_is_not_installed_is_known(monkeypatch: pytest.MonkeyPatch
 def test_another_prediction_is_refused() -> None:
     with pytest.raises(TaskError, match=r"predict = 'words', but it must be one of frames, speaker"):
         build_task("speech", predict="words")
+
+
+@needs_sktime
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_the_page_has_the_accuracies_of_four_seeds(cell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another processor rounds otherwise: an accuracy may differ by two of 370 utterances."""
+    page = (ROOT / "docs" / "classes.md").read_text("utf-8")
+    shown = re.search(rf"^\| `{cell}`, .*\| ([\d.]+) to ([\d.]+) \|$", page, re.MULTILINE)
+    assert shown is not None
+    found = []
+    for seed in range(4):
+        options = "--option predict=speaker --parameters 50000 --learning-rate 0.3 --json --seed"
+        assert run(["train", cell, "speech", *options.split(), str(seed)]) == 0
+        found.append(json.loads(capsys.readouterr().out)["test"])
+    assert (min(found), max(found)) == pytest.approx((float(shown[1]), float(shown[2])), abs=0.0055)
