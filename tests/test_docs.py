@@ -61,7 +61,7 @@ def gatesearch(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], tupl
 
 
 LONG = {"tutorial.md", "leaderboard.md", "data.md", "ask-tell.md", "api.md", "cells.md"}
-LONG |= {"compare.md", "command-line.md", "how-it-works.md"}
+LONG |= {"classes.md", "compare.md", "command-line.md", "how-it-works.md"}
 """Pages of several searches each."""
 
 
@@ -140,6 +140,7 @@ def test_the_version_to_cite_is_that_of_the_package() -> None:
     assert cited[1] == bibtex[1] == project["version"]
 
 
+@pytest.mark.slow
 def test_the_figures_are_what_the_script_draws() -> None:
     figures = runpy.run_path(str(DOCS / "figures.py"))["FIGURES"]
     assert {path.name for path in (DOCS / "images").iterdir()} == set(figures)

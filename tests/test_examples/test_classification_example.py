@@ -44,6 +44,7 @@ def reduced(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_profile_searches_on_the_digits(digits: Path, tmp_path: Path) -> None:
     run = gatesearch.search(
         str(tmp_path / "run"), profile=reduced(tmp_path), proposals=3, data={"classes": digits}, workers=0

@@ -170,6 +170,7 @@ def test_a_search_with_workers_that_is_stopped_leaves_no_process(
     assert_same_table(run, longer / "runs" / "whole")
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_drive_one_run(started: Start, gatesearch: Gatesearch, longer: Path) -> None:
     process = started("search", "one", "--profile", "longer.toml", "--workers", "0", "--simulate", "--delays", "100")
     _wait_for_trials(process, longer / "runs" / "one" / "run.sqlite", 3)

@@ -20,6 +20,7 @@ def kept(here: Path, finished: Path) -> Path:
     return Path(shutil.copytree(finished, here / "runs" / "kept"))
 
 
+@pytest.mark.slow
 def test_a_page_is_written_into_the_run_and_gradients_are_computed_once(gatesearch: Gatesearch, kept: Path) -> None:
     said = gatesearch("report", "kept")
     assert (said.status, said.err) == (0, "")

@@ -59,7 +59,7 @@ def test_a_sign_of_plus_and_minus_is_written_plainly() -> None:
     assert " +- 0.0" in said.out
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("unbuffered", ["", pytest.param("1", marks=pytest.mark.exact)])
 def test_a_full_disk_under_the_output_is_one_line_and_a_status(unbuffered: str) -> None:
     said = shell("$GS cells >/dev/full", PYTHONUNBUFFERED=unbuffered)
     assert (said.status, said.err.count("\n")) == (2, 1)
@@ -95,6 +95,7 @@ def test_a_search_outlives_its_streams(streams: str, here: Path, simulated: Path
         assert said.err == ""
 
 
+@pytest.mark.slow
 def test_errors_need_no_error_stream() -> None:
     assert shell("$GS show grru 2>&- && exit 1; [ $? = 2 ] && $GS show grru 2>/dev/full").status == 2
 

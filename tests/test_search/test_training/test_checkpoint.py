@@ -36,6 +36,9 @@ RUNGS = (1, 4, 6, 9, 12)
 """Before the first epoch has ended, at an epoch's end, and within the second epoch."""
 
 
+BACKENDS = [pytest.param(True, id="native"), pytest.param(False, id="eager", marks=pytest.mark.exact)]
+
+
 def same(a: TrialResult, b: TrialResult) -> bool:
     """Return whether two results are equal but for their time and checkpoint."""
     return replace(a, seconds=0.0, checkpoint=None) == replace(b, seconds=0.0, checkpoint=None)
@@ -71,7 +74,7 @@ def test_a_trial_continues_from_every_rung_bit_for_bit(cell: str, layers: int) -
 
 
 @pytest.mark.parametrize("name", [OptimiserName.ADAM, OptimiserName.ADAMW])
-@pytest.mark.parametrize("native", [True, False], ids=["native", "eager"])
+@pytest.mark.parametrize("native", BACKENDS)
 def test_a_trial_continues_with_the_moments_and_the_step_count(
     name: OptimiserName, native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +86,7 @@ def test_a_trial_continues_with_the_moments_and_the_step_count(
 
 
 @pytest.mark.parametrize("variational", [False, True], ids=["step", "variational"])
-@pytest.mark.parametrize("native", [True, False], ids=["native", "eager"])
+@pytest.mark.parametrize("native", BACKENDS)
 def test_a_trial_continues_with_the_masks_of_its_steps(
     native: bool, variational: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
