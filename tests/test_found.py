@@ -12,6 +12,7 @@ import pytest
 from results.publication.archive import unpacked
 from results.store.database import FILE, RUN_ARCHIVE
 from search.cells.notation.formula import parse_formula
+from search.cli.main import run
 from tests.paths import ROOT
 
 PAGE = (ROOT / "docs" / "found.md").read_text("utf-8")
@@ -61,3 +62,35 @@ def test_the_contenders_are_those_of_the_declared_rule(name: str) -> None:
         assert [float(n) for n in numbers.split("|")[:-1]] == pytest.approx(
             [shares[whole][task] for task in ("arithmetic", "xml", "language", "music") if task in tasks], abs=6e-4
         )
+
+
+BEST = {"arithmetic": "rhn-3", "xml": "g-lstm-4", "language": "nbrc", "music": "sru-v1-tanh"}
+"""Best published cell of each task."""
+
+ANCESTORS = {f"discover-{n}": "lstm-b" if n == 5 else "gru-after" for n in range(1, 7)} | {
+    f"fast-{n}": "brc" for n in range(1, 6)
+}
+SIGNS = {"better": "+", "worse": "-", "even": "=", "undecided": "·"}
+
+
+@pytest.mark.slow
+def test_the_declared_tests_say_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    against = ["gru", "lstm", *(f"{task}={cell}" for task, cell in BEST.items())]
+    options = [f"--against={other}" for other in against]
+    options += [f"--pair={cell},{ancestor}" for cell, ancestor in ANCESTORS.items()]
+    folder = str(ROOT / "results" / "published" / "contenders")
+    assert run(["pairs", folder, *ANCESTORS, *options, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 4 * 4 * len(ANCESTORS) == 176
+    found = {(row["cell"], row["task"], row["other"]): row for row in rows}
+    for cell, ancestor in ANCESTORS.items():
+        shown = []
+        for task, best in BEST.items():
+            four = [found[cell, task, other] for other in ("gru", "lstm", best, ancestor)]
+            signs = "".join(SIGNS[row["verdict"]] for row in four)
+            shown.append(f"{100 * four[0]['difference']:+.1f} % `{signs}`")
+        assert f"| `{cell}` | {' | '.join(shown)} |" in PAGE
+    better = {(row["cell"], row["task"]) for row in rows} - {
+        (row["cell"], row["task"]) for row in rows if row["verdict"] != "better"
+    }
+    assert better == {("discover-5", "xml")}

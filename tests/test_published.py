@@ -22,7 +22,7 @@ WIDTH = 120
 
 
 def test_there_are_tables_of_the_published_cells_of_the_named_ones_and_of_a_search() -> None:
-    assert set(RUNS) == {"atlas", "atlas-xml-high", "atlas-xml-low", "baselines", "evening"}
+    assert set(RUNS) == {"atlas", "atlas-xml-high", "atlas-xml-low", "baselines", "contenders", "evening"}
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -43,6 +43,7 @@ def test_the_files_are_those_that_the_manifest_has(name: str) -> None:
         "baselines",
         pytest.param("evening", marks=pytest.mark.slow),
         pytest.param("atlas", marks=pytest.mark.exact),
+        pytest.param("contenders", marks=pytest.mark.slow),
     ],
 )
 def test_the_run_is_what_its_seed_profile_and_trials_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
