@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from results.store.database import FILE
+from results.store.database import FILE, check_packed
 from results.store.errors import ResultsError, StoreError, damaged
 from results.store.files import runs_folder
 from results.store.records import CellRow, EvaluationRow, ProposalRow, documentation
@@ -111,8 +111,11 @@ def load(run: str | Path) -> Run:
         ResultsError: there is no such run.
         StoreError: its store cannot be read.
     """
-    folder = next((f for f in (Path(expanded(run)), runs_folder() / run) if os.path.isfile(f / FILE)), None)
+    places = Path(expanded(run)), runs_folder() / run
+    folder = next((f for f in places if os.path.isfile(f / FILE)), None)
     if folder is None:
+        for place in places:
+            check_packed(place)
         raise ResultsError(
             f"there is no run {str(run)!r}, neither here nor in {runs_folder()}; check its name or folder"
         )

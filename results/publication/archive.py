@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from results.store.database import RUN_ARCHIVE
+from results.store.database import FILE, RUN_ARCHIVE
 from results.store.errors import StoreError, one_line
+from results.tables.files import FULL_FILE, TABLE_FILE, TRIALS_FILE
 
 STORES_ARCHIVE = "stores.tar.xz"
 """Archive of a comparison: a folder for each search."""
 
-_DEPTH = {RUN_ARCHIVE: 1, STORES_ARCHIVE: 2}
-"""Parts of the paths of the files in each archive."""
+PACKED_FILES = (FILE, TABLE_FILE, FULL_FILE, TRIALS_FILE)
+"""Files of a published run that are in its archive."""
 
 LARGEST = 1 << 33
 """Bytes that an archive may have unpacked: one that was made to fill a disk is refused."""
@@ -54,9 +55,10 @@ def pack(folder: Path, archive: str, names: Iterable[str]) -> None:
 
 @contextmanager
 def unpacked(folder: Path, archive: str) -> Iterator[Path]:
-    """Yield a folder with all files: the folder itself if it has no archive, or a temporary copy with that unpacked.
+    """Yield a folder with all files: a temporary copy with the archive unpacked, or the folder itself.
 
-    The copy of a run has its archive too.
+    That is a folder without an archive, or of a run that was unpacked beside its archive: other commands read the store
+    there. The copy of a run has its archive too.
 
     Args:
         folder: folder of the run or comparison.
@@ -66,7 +68,7 @@ def unpacked(folder: Path, archive: str) -> Iterator[Path]:
         StoreError: the archive is damaged, has files that it should not have, or is larger than `LARGEST`.
     """
     source = folder / archive
-    if not source.is_file():
+    if not source.is_file() or (archive == RUN_ARCHIVE and (folder / FILE).exists()):
         yield folder
         return
     with TemporaryDirectory(prefix="gatesearch-") as temporary:
@@ -76,21 +78,28 @@ def unpacked(folder: Path, archive: str) -> Iterator[Path]:
             for path in folder.iterdir():
                 if path.is_file() and (path != source or archive == RUN_ARCHIVE):
                     shutil.copyfile(path, whole / path.name)
-        _extract(source, whole, _DEPTH[archive])
+        _extract(source, whole, archive)
         yield whole
 
 
-def _extract(source: Path, target: Path, depth: int) -> None:
+def _belongs(entry: tarfile.TarInfo, archive: str) -> bool:
+    """Return whether an archive may have this entry: one of the packed files of a run, or a file of a search."""
+    path = Path(entry.name)
+    if not entry.isfile() or path.is_absolute() or ".." in path.parts:
+        return False
+    return entry.name in PACKED_FILES if archive == RUN_ARCHIVE else len(path.parts) == 2
+
+
+def _extract(source: Path, target: Path, archive: str) -> None:
     try:
-        with tarfile.open(source, "r:xz") as archive:
+        with tarfile.open(source, "r:xz") as packed:
             total = 0
-            for entry in archive:
+            for entry in packed:
                 total += entry.size
-                parts = Path(entry.name).parts
-                if not entry.isfile() or len(parts) != depth or ".." in parts or Path(entry.name).is_absolute():
+                if not _belongs(entry, archive):
                     raise StoreError(f"{source} has {entry.name!r}, which is no file of a search; get the file again")
                 if total > LARGEST:
                     raise StoreError(f"{source} has more than {LARGEST:,} bytes; it is no archive of a run")
-                archive.extract(entry, target, filter="data")
-    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
+                packed.extract(entry, target, filter="data")
+    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError, ValueError) as error:
         raise StoreError(f"{source} cannot be unpacked ({error}); get the file again") from error

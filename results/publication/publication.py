@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from results.publication.archive import pack
+from results.publication.archive import PACKED_FILES, pack
 from results.publication.consistency import FINDINGS_FILE, MANIFEST_FILE, PUBLISHED_FILES
 from results.store.database import FILE, PROFILE_FILE, RUN_ARCHIVE
 from results.store.errors import StoreError, one_line
@@ -24,7 +24,7 @@ from results.store.files import write_atomically
 from results.store.queries import totals
 from results.store.store import Store
 from results.tables.columns import FORMAT
-from results.tables.files import FULL_FILE, TABLE_FILE, TRIALS_FILE, write_tables
+from results.tables.files import write_tables
 
 
 def publish(
@@ -55,7 +55,7 @@ def publish(
         write_atomically(made / FINDINGS_FILE, findings)
         sums = checksums(made, PUBLISHED_FILES)  # of what is in the archive, too
         if archive:
-            pack(made, RUN_ARCHIVE, (FILE, TABLE_FILE, FULL_FILE, TRIALS_FILE))
+            pack(made, RUN_ARCHIVE, PACKED_FILES)
             sums |= checksums(made, (RUN_ARCHIVE,))
         manifest = _origin(store) | {"leaderboard_format": FORMAT, "sha256": sums}
         write_manifest(made, manifest)

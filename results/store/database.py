@@ -4,6 +4,7 @@
 column's type.
 """
 
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -135,6 +136,20 @@ class Database:
             raise StoreError(damaged(self.path, f"{where}{error}")) from error
 
 
+def check_packed(folder: Path) -> None:
+    """Check that a folder has its run unpacked, if it is that of a published run with an archive.
+
+    Raises:
+        StoreError: it has the archive alone; the message says how to unpack it.
+    """
+    archive = folder / RUN_ARCHIVE
+    with one_line(archive):
+        packed = archive.is_file() and not (folder / FILE).is_file()
+    if packed:
+        line = shlex.join(["tar", "-xJf", str(archive), "-C", str(folder)])
+        raise StoreError(f"run {folder} is packed; unpack it first: {line}")
+
+
 def create_database(folder: Path, name: str, profile: str, values: tuple[Any, ...]) -> sqlite3.Connection:
     """Make the files of a new run in `folder` (made if needed) and return a connection to its database.
 
@@ -148,6 +163,7 @@ def create_database(folder: Path, name: str, profile: str, values: tuple[Any, ..
         StoreError: the folder holds a run, or something else of that name, or cannot be written.
     """
     path = folder / FILE
+    check_packed(folder)
     with one_line(path):
         folder.mkdir(parents=True, exist_ok=True)
         check_locks(folder)
@@ -189,6 +205,7 @@ def open_database(folder: Path, *, readonly: bool, unchanging: bool = False) -> 
         StoreError: the folder has no run, or its file is damaged, of another schema version, or not a run's.
     """
     path = folder / FILE
+    check_packed(folder)
     with one_line(path):
         exists = path.is_file()
     if not exists:

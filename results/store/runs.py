@@ -2,11 +2,10 @@
 
 import os
 import re
-import shlex
 from contextlib import suppress
 from pathlib import Path
 
-from results.store.database import RUN_ARCHIVE
+from results.store.database import check_packed
 from results.store.errors import ResultsError, one_line
 from results.store.files import runs_folder
 from results.store.store import FILE, Store
@@ -82,18 +81,15 @@ def open_run(run: str) -> Store:
     """Open the store of a run for reading.
 
     Raises:
-        ResultsError: the name is malformed, there is no such run, or it is packed; the message lists the latest runs,
-            or says how to unpack it.
-        StoreError: the store is missing or damaged.
+        ResultsError: the name is malformed, or there is no such run; the message lists the latest runs.
+        StoreError: the store is missing, packed or damaged.
     """
     folder = run_folder(run)
+    check_packed(folder)
     if not os.path.exists(folder / FILE) and "/" not in run:
         known = known_runs()
         hint = f"available: {', '.join(known[:8])}" if known else "start one with gatesearch search"
         raise ResultsError(f"there is no run {run!r} in {runs_folder()}; {hint}")
-    if not os.path.exists(folder / FILE) and os.path.isfile(folder / RUN_ARCHIVE):
-        line = shlex.join(["tar", "-xJf", str(folder / RUN_ARCHIVE), "-C", str(folder)])
-        raise ResultsError(f"run {folder} is packed; unpack it first: {line}")
     return Store.open(folder, readonly=True)
 
 

@@ -1,9 +1,10 @@
 """Patterns in gate graphs that people write as one expression: (1 - z) * v, and z * a + (1 - z) * b."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from search.cells.graph import GateGraph
-from search.cells.operations import Op
+from search.cells.operations import SIGNS, Node, Op
 
 
 class Complement(NamedTuple):
@@ -53,6 +54,22 @@ def convex_combination(graph: GateGraph, position: int) -> Combination | None:
         if a is not None:
             return Combination(found.gate, a, found.value, product, difference)
     return None
+
+
+def has_number(nodes: Sequence[Node], position: int) -> bool:
+    """Return whether a number is among the terms and factors of a node.
+
+    A formula has a factor `1 - v` of such a node as it is, where it stands for `n - v * n` of others.
+    """
+    pending, seen = [position], set[int]()
+    while pending:
+        node = nodes[i := pending.pop()]
+        if node.op is Op.NUMBER:
+            return True
+        if i not in seen and node.op in SIGNS:
+            seen.add(i)
+            pending += node.inputs
+    return False
 
 
 def _other_factor(graph: GateGraph, product: int, factor: int) -> int | None:

@@ -3,7 +3,7 @@
 from search.cells.graph import GateGraph
 from search.cells.notation.printing import Printer, bracket
 from search.cells.operations import LEAVES, Op
-from search.cells.patterns import Complement, convex_combination, private_complement
+from search.cells.patterns import Complement, convex_combination, has_number, private_complement
 
 
 def format_display(graph: GateGraph) -> str:
@@ -26,7 +26,9 @@ class _DisplayPrinter(Printer):
     def __init__(self, graph: GateGraph) -> None:
         super().__init__(graph)
         found = ((i, private_complement(graph, i)) for i in range(len(graph)))
-        self.complements: dict[int, Complement] = {i: parts for i, parts in found if parts is not None}
+        self.complements: dict[int, Complement] = {
+            i: parts for i, parts in found if parts is not None and not has_number(graph.nodes, parts.gate)
+        }
         self.combinations = {
             i: parts
             for i in range(len(graph))

@@ -33,7 +33,8 @@ from dataclasses import dataclass
 from search.cells.errors import FormulaError, GraphError
 from search.cells.graph import MAX_GROUPS, MAX_NODES, GateGraph
 from search.cells.notation.printing import Printer
-from search.cells.operations import LEAVES, OPERATIONS, SIGNS, Node, Op
+from search.cells.operations import LEAVES, OPERATIONS, Node, Op
+from search.cells.patterns import has_number
 from search.cells.starts import MAX_NUMBER, RULES, Rule, Start, StartRule, broken_rule
 from search.cells.text import quoted, shorten
 
@@ -280,23 +281,11 @@ class _Builder:
             minus, other = (left, right) if isinstance(left, _OneMinus) else (right, left)
             assert isinstance(minus, _OneMinus)
             assert isinstance(other, int)
-            if self.has_number(minus.node):
+            if has_number(self.nodes, minus.node):
                 return self.add(Node(Op.MUL, (self.plain(minus), other)))
             product = self.add(Node(Op.MUL, (minus.node, other)))
             return self.add(Node(Op.SUB, (other, product)))
         return self.add(Node(op, (self.plain(left), self.plain(right))))
-
-    def has_number(self, i: int) -> bool:
-        """Return whether a number is among the terms and factors of a node."""
-        pending, seen = [i], set[int]()
-        while pending:
-            node = self.nodes[i := pending.pop()]
-            if node.op is Op.NUMBER:
-                return True
-            if i not in seen and node.op in SIGNS:
-                seen.add(i)
-                pending += node.inputs
-        return False
 
     def node(self, tree: ast.expr, depth: int) -> int:
         return self.plain(self.value(tree, depth))

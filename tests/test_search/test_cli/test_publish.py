@@ -7,12 +7,15 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import results
+from results.store.errors import StoreError
 from results.store.store import Store
 from tests.test_search.test_cli.conftest import Gatesearch
 
@@ -82,10 +85,46 @@ def test_a_packed_run_is_checked_as_a_whole_one_and_read_when_unpacked(
     assert gatesearch("leaderboard", str(folder), "--csv").out == (kept / "leaderboard_full.csv").read_text()
     assert gatesearch("verify", str(folder)).status == 0
 
-    archive.write_bytes((here / "b" / "profile.toml").read_bytes())
-    said = gatesearch("verify", str(here / "a"))
-    assert said.status == 2
-    assert "run.tar.xz cannot be unpacked" in said.err
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection, connection:
+        connection.execute("UPDATE trials SET test = test + 0.1 WHERE repeat > 0")
+    assert gatesearch("verify", str(folder)).status == 1  # the store that other commands read
+
+
+def test_an_archive_of_a_run_that_is_damaged_or_has_other_files_is_refused(
+    gatesearch: Gatesearch, kept: Path, here: Path
+) -> None:
+    assert gatesearch("publish", "kept", str(here / "out"), "--archive").status == 0
+    archive = here / "out" / "run.tar.xz"
+    content = archive.read_bytes()
+    for changed in (content[: len(content) // 2], (here / "out" / "profile.toml").read_bytes()):
+        archive.write_bytes(changed)
+        said = gatesearch("verify", str(here / "out"))
+        assert (said.status, said.err.count("\n")) == (2, 1)
+        assert "run.tar.xz cannot be unpacked" in said.err
+    for name in ("published.json", "findings.md", "../run.sqlite", "kept/run.sqlite"):
+        with tarfile.open(archive, "w:xz") as packed:
+            packed.addfile(tarfile.TarInfo(name))
+        said = gatesearch("verify", str(here / "out"))
+        assert (said.status, said.err.count("\n")) == (2, 1)
+        assert f"has {name!r}, which is no file of a search" in said.err
+
+
+def test_nothing_is_written_into_a_packed_run(gatesearch: Gatesearch, kept: Path, here: Path) -> None:
+    folder = here / "out"
+    assert gatesearch("publish", "kept", str(folder), "--archive").status == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for line in (
+        ("search", str(folder), "--profile", "tiny.toml", "--workers", "0"),
+        ("search", str(folder), "--resume", "--workers", "0"),
+        ("finalists", str(folder), "--workers", "0"),
+        ("report", str(folder)),
+    ):
+        said = gatesearch(*line)
+        assert (said.status, said.out) == (2, ""), line
+        assert said.err.startswith(f"gatesearch: run {folder} is packed; unpack it first: tar -xJf"), line
+    with pytest.raises(StoreError, match="is packed; unpack it first"):
+        results.load(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_nothing_is_overwritten(gatesearch: Gatesearch, kept: Path, here: Path) -> None:

@@ -42,6 +42,16 @@ def test_mutants_are_read_back_as_the_same_cell_with_every_private_complement_fa
     assert factored > count / 20
 
 
+def test_a_factor_with_a_number_that_the_formula_does_not_have_is_not_displayed() -> None:
+    """`(1 - v) * n` is read back as it stands if v has a number, and is then another cell than `n - v * n`."""
+    assert_read_back(
+        parse_formula(
+            "v1 = x + h; g1 = sigmoid(linear(x, 1.1)); v2 = linear(g1 - h, 1.1); "
+            "h' = 0.1 * (v2 + (v1 - v1 * (10 * (v1 + v2) - 1))) - 0.01"
+        )
+    )
+
+
 def test_mutants_with_the_whole_vocabulary_are_read_back() -> None:
     rng = np.random.default_rng(29)
     texts = []
