@@ -6,8 +6,8 @@ for under its seed. So every decision of the run is shown to follow from its tri
 
 A trial that was paused, and that another processor or version took up, began anew there, and its stored curve is that
 of its second training. Where a rung had one setting and its stored evaluation has another result than that curve, the
-replay takes the evaluation's result, and says how many there are. In a run of one environment nothing begins anew, and
-such a difference is an error.
+replay takes the evaluation's result, if it is within a tenth of the curve's, and says how many there are and how far
+apart. In a run of one environment nothing begins anew, and such a difference is an error.
 
 The finalists' trials enter no
 decision; their seeds and settings are compared with those that they must have. Retraining then draws trials at random
@@ -53,6 +53,9 @@ STANDARD_ERRORS, RELATIVE = 4.0, 0.02
 """Tolerance between two metrics of one trial that was trained in different environments: a number of standard errors of
 the evaluation set, plus a share of the metric. Rounding differs between environments, and training amplifies it."""
 
+ANEW = 0.1
+"""Largest relative difference between a result at a rung and that of the same trial that began anew elsewhere."""
+
 Key: TypeAlias = tuple[str, str, str, int]
 """Identity of a trial: cell, task, setting, repeat."""
 
@@ -64,7 +67,8 @@ class _UnfinishedError(Exception):
 class _Recalling(Executor):
     """Executor that answers jobs from the trials of a stored run, and keeps the jobs.
 
-    `anew` counts the results at rungs that are those of the evaluations, since their trials began anew later.
+    `anew` counts the results at rungs that are those of the evaluations, since their trials began anew later, and
+    `apart` is the largest relative difference of one of them from the trial's curve.
     """
 
     def __init__(self, store: Store) -> None:
@@ -76,7 +80,7 @@ class _Recalling(Executor):
             for evaluation in store.evaluations():
                 self._evaluations.setdefault((evaluation.cell, evaluation.task), []).append(evaluation)
         self._paused: dict[tuple[str, str], list[int]] = {}  # steps of the rungs so far, by cell and task
-        self.anew = 0
+        self.anew, self.apart = 0, 0.0
         self.jobs: dict[Key, Job] = {}
 
     def next(self) -> tuple[int, TrialResult]:
@@ -112,7 +116,11 @@ class _Recalling(Executor):
         evaluation = evaluations[rung]
         if evaluation.settings != 1 or evaluation.best is None or evaluation.best == result.validation:
             return result
+        apart = math.inf if result.validation is None else abs(result.validation / (evaluation.best or math.nan) - 1)
+        if not apart <= ANEW:
+            return result
         self.anew += 1
+        self.apart = max(self.apart, apart)
         return replace(result, validation=evaluation.best)
 
     def _row(self, job: Job) -> TrialRow | None:
@@ -194,8 +202,10 @@ def replay(
     detail += "proposals" + (f"; {finalists:,} trials of finalists have their seeds and settings" if finalists else "")
     if executor.anew:
         results = counted(executor.anew, "result of a rung is", "results of rungs are")
-        whose = "its trial" if executor.anew == 1 else "their trials"
-        detail += f"; {results} as evaluated: {whose} began anew in another environment"
+        detail += (
+            f"; {results} as evaluated, up to {executor.apart:.1%} from the curves, as where another processor or "
+            "version takes up a paused trial, which then begins anew"
+        )
     return Replay(Check("replay", True, detail), executor.jobs)
 
 

@@ -255,7 +255,7 @@ def test_a_child_says_which_nodes_of_the_canonical_parent_were_transformed(rule:
 def test_children_are_canonical_cells_other_than_their_parent(name: str, rule: Rule) -> None:
     rng = np.random.default_rng(15)
     parent = LIBRARY[name].graph
-    for _ in range(MUTANTS // 5):
+    for _ in range(60):
         child = propose(parent, rng, rule=rule, max_nodes=30).child
         assert child is not None
         assert child.graph == child.graph.canonical()
@@ -404,7 +404,7 @@ def test_children_over_the_limit_are_too_large_and_no_others() -> None:
 def test_children_with_more_products_in_loops_than_allowed_are_rejected_and_no_others(name: str, limit: int) -> None:
     parent = LIBRARY[name].graph
     seen: Counter[str] = Counter()
-    for seed in range(MUTANTS):
+    for seed in range(300):
         free = mutate(parent, np.random.default_rng(seed))
         bounded = mutate(parent, np.random.default_rng(seed), max_loop_products=limit)
         if isinstance(free, Child) and products_in_loops(free.graph) > limit:
@@ -413,7 +413,7 @@ def test_children_with_more_products_in_loops_than_allowed_are_rejected_and_no_o
         else:
             assert bounded == free
             seen["kept"] += isinstance(free, Child)
-    assert min(seen["over"], seen["kept"]) > MUTANTS // 15
+    assert min(seen["over"], seen["kept"]) > 20
 
 
 def products_in_loops(graph: GateGraph) -> int:

@@ -104,9 +104,9 @@ def test_a_proposal_depends_only_on_outcomes_that_were_told(name: str) -> None:
 @pytest.mark.parametrize("rule", Rule)
 def test_no_cell_is_proposed_twice_where_duplicates_are_rejected(name: str, rule: Rule) -> None:
     profile = replace(PROFILE, mutation=MutationSection(rule=rule, max_nodes=24))
-    asked = play(started(name, profile), 40)
+    asked = play(started(name, profile), 70)
     ids = [p.graph.id for p in asked if p.kind is ProposalKind.PROPOSE and p.graph is not None]
-    assert len(ids) == len(set(ids)) > 14
+    assert len(ids) == len(set(ids)) > 25
     assert not set(ids) & {LIBRARY[cell].graph.id for cell in SEEDS}
 
 
@@ -140,7 +140,7 @@ def test_a_cell_that_comes_again_skips_memorization_and_gets_only_settings_it_ha
         cell: {task: set(tried) for task, tried in record.tried.items()} for cell, record in strategy.records.items()
     }
     again = 0
-    for index in range(80):
+    for index in range(110):
         proposal = strategy.ask(index)
         outcome = answer(proposal)
         if proposal.graph is not None:
@@ -168,7 +168,7 @@ def test_a_cell_that_failed_memorization_is_not_proposed_again(name: str) -> Non
         return Outcome(proposal, (visit,), "stopped at memorization")
 
     profile = replace(REVISIT, mutation=MutationSection(Rule.ONE_TO_THREE, 16, duplicates="revisit"))
-    asked = play(started(name, profile), 40, tell=forgetful)
+    asked = play(started(name, profile), 60, tell=forgetful)
     seeds = {LIBRARY[cell].graph.id for cell in SEEDS}
     ids = [p.graph.id for p in asked if p.kind is ProposalKind.PROPOSE and p.graph is not None]
     new = [cell for cell in ids if cell not in seeds]

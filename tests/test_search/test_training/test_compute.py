@@ -41,8 +41,8 @@ def counted(model: SequenceModel, task: Task, split: Split) -> int:
 @pytest.mark.parametrize(
     "task",
     [
-        Xml(min_letters=1, max_letters=2, validation=60, test=110),
-        Arithmetic(digits=1, validation=30, test=60),
+        Xml(min_letters=1, max_letters=2, validation=150, test=300),
+        Arithmetic(digits=1, validation=90, test=120),
         Chords(),
     ],
     ids=str,

@@ -68,7 +68,7 @@ def test_training_is_that_of_torch_optim(name: OptimiserName, native: bool) -> N
     optimiser = torch_optimiser(name, model)
     stream = XML.training(4, 8, np.random.default_rng(0))
     states = model.zero_states(4)
-    for _ in range(60):
+    for _ in range(200):
         batch = next(stream)
         found = stepper.train(batch, RATES[name], 1.0)
         loss, _, states = model.loss(batch, model.zero_states(4) if batch.starts else states)
@@ -80,7 +80,7 @@ def test_training_is_that_of_torch_optim(name: OptimiserName, native: bool) -> N
         assert found.norm == pytest.approx(norm, rel=1e-3)
         assert (stepper.model.flat - model.flat).abs().max() <= 1e-4 * model.flat.abs().max()
         model.flat.copy_(stepper.model.flat)
-    assert stepper.updates.steps == 60
+    assert stepper.updates.steps == 200
 
 
 @pytest.mark.parametrize("native", [True, False], ids=["native", "eager"])

@@ -27,7 +27,7 @@ def names_of(text: str) -> set[str]:
 
 
 def test_no_name_of_a_generated_module_can_be_that_of_its_class() -> None:
-    formulas = [cell.formula for cell in list(LIBRARY.values())[::20]] + [*FORMULAS.values(), STARTED]
+    formulas = [cell.formula for cell in list(LIBRARY.values())[::6]] + [*FORMULAS.values(), STARTED]
     taken = set()
     for formula in formulas:
         taken |= names_of(export_module(formula, "cell", name="Reader").text)
