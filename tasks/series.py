@@ -161,6 +161,13 @@ class Series(Task):
         """Return the metric of the naive forecast: each target's value at the step itself."""
         return self.metric.of_errors(self._naive_errors(split))
 
+    def chance_level(self) -> float:
+        """Return the metric of the weaker of two forecasts: the naive one, and the mean of training.
+
+        A model that is behind the naive forecast may have learnt much since it predicted the mean.
+        """
+        return max(self.metric.of_errors(errors) for errors in self._errors(Split.VALIDATION).values())
+
     def content(self) -> Iterator[bytes]:
         yield "\n".join((*self._rows.names, *map(self.label, range(self.output_size)))).encode()
         yield f"\n{self.output} {self.metric.name} {self.context}\n".encode()
@@ -209,13 +216,20 @@ class Series(Task):
         remedy = "forecast differences or logarithms if the series grow, and look for wrong values"
         largest = max(float(np.abs(values).max()) for values in (steps.inputs, steps.targets))
         facts.append(Fact("largest value in standard units", largest, Kind.MEAN, FAR, remedy))
-        counted = steps.loss_mask > 0
-        for name, errors in (("naive", self._naive_errors(split)), ("mean", steps.targets[counted].astype(np.float64))):
+        for name, errors in self._errors(split).items():
             facts += [
                 Fact(f"{name} forecast, {metric.name}", metric.of_errors(errors), Kind.METRIC)
                 for metric in metrics_of_task(self)
             ]
         return tuple(fact for fact in facts if fact.value or fact.kind is not Kind.COUNT)
+
+    def _errors(self, split: Split) -> dict[str, Floats]:
+        """Return the errors (N, W) of two forecasts that need no training: the last value, and the mean, 0."""
+        steps = self._steps[split]
+        return {
+            "naive": self._naive_errors(split),
+            "mean": steps.targets[steps.loss_mask > 0].astype(np.float64),
+        }
 
     def _naive_errors(self, split: Split) -> Floats:
         """Return targets minus the last values of the steps that count, (N, W)."""

@@ -134,6 +134,13 @@ class Task(ABC):
             return self.metric.of_errors(found - self.metric.centre(found))
         return self.metric.constant(totals / steps)
 
+    def chance_level(self) -> float:
+        """Return the validation metric that a trial must exceed to go on: that of a model that has learnt nothing.
+
+        By default that is the constant baseline. A task whose baseline is harder than that overrides this.
+        """
+        return self.constant_baseline()
+
     def ceiling(self, split: Split, batch: int = 50) -> float | None:
         """Return the best expected value of the metric on a split, whatever the predictor; None if it is not known.
 

@@ -37,8 +37,8 @@ def _outcome(one: Untrained) -> str:
     if one.lost == one.trials:
         return f"no result with any of {counted(one.trials, 'setting')}"
     if not one.lost:
-        return f"not above the constant baseline with any of {counted(one.trials, 'setting')}"
-    return f"not above the constant baseline with {one.at_chance} settings, no result with {one.lost}"
+        return f"not above a constant prediction with any of {counted(one.trials, 'setting')}"
+    return f"not above a constant prediction with {one.at_chance} settings, no result with {one.lost}"
 
 
 def _why(own: Sequence[Untrained]) -> str:

@@ -11,8 +11,8 @@ from results.store.words import TrialState
 STATES = {
     TrialState.OK: "trained to the end of its schedule",
     TrialState.STOPPED: "ended early because it had reached the target of the task",
-    TrialState.AT_CHANCE: "given up, because it was no better than the constant baseline, the best prediction that "
-    "ignores the input; it counts with that result",
+    TrialState.AT_CHANCE: "given up, because it was no better than the best prediction that ignores the input; it "
+    "counts with that result",
     TrialState.DIVERGED: "its loss or its gradient was no longer finite; it has no result",
     TrialState.FAILED: "ended by an error, or with its process; it has no result",
     TrialState.PAUSED: "trained up to a rung and not yet further; it has no result and no rank",

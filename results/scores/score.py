@@ -112,6 +112,11 @@ def constants_of(store: Store, split: str) -> dict[str, float]:
     return {task: splits[split] for task, splits in store.constants.items() if split in splits}
 
 
+def chance_of(store: Store) -> dict[str, float]:
+    """Return the validation metric of each task below which a trial is given up: the constant, in an older run."""
+    return constants_of(store, "validation") | store.chance
+
+
 def ceilings_of(store: Store, split: str) -> dict[str, float]:
     """Return the best metric possible on a split, of each task whose ceiling is known."""
     return {task: splits[split] for task, splits in store.ceilings.items() if split in splits}

@@ -1,4 +1,4 @@
-"""Given cells that could not be trained: no setting of a task gave a result, or none above the constant baseline.
+"""Given cells that could not be trained: no setting of a task gave a result, or none above a constant prediction.
 
 Such a cell has no place among the others on that task, or only a formal one. It is not left out: the table has it, and
 the findings say what became of its trials.
@@ -29,7 +29,7 @@ class Untrained:
         task: the task.
         trials: number of its trials there: settings, or fresh seeds.
         lost: number of those that diverged or failed.
-        at_chance: number of those that were given up at the level of the constant baseline.
+        at_chance: number of those that were given up at the level of a constant prediction.
         reason: how most of the lost ones ended, without the step; empty if none was lost.
         steps: fewest and most steps of the lost ones.
         fresh: whether these are the fresh seeds at the best setting, of which some were lost.
@@ -46,7 +46,7 @@ class Untrained:
 
 
 def untrained(store: Store, tasks: Sequence[str]) -> list[Untrained]:
-    """Return the given cells without a result above the constant baseline, and those that lost fresh seeds.
+    """Return the given cells without a result above a constant prediction, and those that lost fresh seeds.
 
     The order is by label; for each cell, by task.
 

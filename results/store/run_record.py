@@ -128,6 +128,11 @@ class RunRecord(Database):
         return self._information.constants
 
     @property
+    def chance(self) -> dict[str, float]:
+        """Validation metric below which a trial is given up, by task; empty for runs that did not store it."""
+        return self._information.chance
+
+    @property
     def ceilings(self) -> dict[str, dict[str, float]]:
         """Best metric possible, by task and split, where the task knows it."""
         return self._information.ceilings

@@ -8,7 +8,7 @@ class TrialState(StrEnum):
 
     OK = "ok"  # its schedule ran out
     STOPPED = "stopped"  # it reached its target before that
-    AT_CHANCE = "at-chance"  # it was given up at the level of the constant baseline
+    AT_CHANCE = "at-chance"  # it was given up at the level of a constant prediction
     DIVERGED = "diverged"  # its loss or gradient was not finite
     FAILED = "failed"  # it raised an error, or its process ended
     PAUSED = "paused"  # it was trained up to a rung and may go on

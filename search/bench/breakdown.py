@@ -93,7 +93,7 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
 
         def trial(task: Task, budget: Budget = budget) -> tuple[int, float]:
             started = time.thread_time()
-            result = train_trial(graph, task, setting, budget, 0, constant_baseline=_unreachable(task))  # noqa: B023
+            result = train_trial(graph, task, setting, budget, 0, chance=_unreachable(task))  # noqa: B023
             return result.steps, time.thread_time() - started
 
         # Alternating, so that a change in the machine's speed affects both kinds.
@@ -119,7 +119,7 @@ def break_down(graph: GateGraph, profile: Profile, repeats: int) -> Iterator[Bre
 
 
 def _unreachable(task: Task) -> float:
-    """Return a constant baseline that every model beats, so that no trial is stopped at it."""
+    """Return a level of chance that every model beats, so that no trial is stopped at it."""
     return -1.0 if task.metric.higher_is_better else 1e9
 
 

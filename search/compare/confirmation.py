@@ -27,7 +27,7 @@ from search.compare.incumbents import Incumbent
 from search.core.errors import SearchError
 from search.engine.fresh_trials import FreshTrial, is_stored, train_fresh
 from search.engine.ledger import given_uses
-from search.engine.provenance import constants, provenance
+from search.engine.provenance import levels, provenance
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from search.training.settings import Setting
@@ -70,7 +70,7 @@ def confirmation_store(
     if (path / FILE).is_file() and (path / FILE).stat().st_size:
         store = Store.open(path)
     else:
-        information = provenance(tasks) | {"constants": constants(tasks)}
+        information = provenance(tasks) | levels(tasks, simulated=simulation is not None)
         if simulation is not None:
             information["simulated"] = simulation
         store = Store.create(

@@ -158,7 +158,7 @@ def busy_processors(profile: Profile) -> int:
 @dataclass(frozen=True)
 class _Seconds:
     full: float  # of a trial that trains its whole schedule
-    hopeless: float  # of a trial that is stopped at the level of the constant baseline
+    hopeless: float  # of a trial that is stopped at the level of a constant prediction
 
 
 def _trial_seconds(profile: Profile, name: str, task: Task, budget: Budget) -> _Seconds:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeAlias
 
-from results.scores.score import constants_of
+from results.scores.score import chance_of, constants_of
 from results.store.graphs import graph_of
 from results.store.queries import proposal_count
 from results.store.records import ProposalRow, TrialRow
@@ -106,6 +106,7 @@ class Engine:
         self._constant_baselines = {
             name: stored[name] if name in stored else task.constant_baseline() for name, task in tasks.items()
         }
+        self._chance = self._constant_baselines | chance_of(store)
         self.rule = ScoreRule(profile.search.score, profile.ranked, self.metrics, self._constant_baselines)
         self._cached_graph = lru_cache(GRAPHS)(self._graph_of)
         self.strategy: Strategy = strategy_class(profile.search.strategy)(
@@ -369,7 +370,7 @@ class Engine:
             setting,
             replace(self._budgets[task], floor=step.floor),
             self._seed(graph.id, task, key),
-            self._constant_baselines[task],
+            self._chance[task],
             self.simulation,
             until=step.until,
             checkpoint=checkpoint,

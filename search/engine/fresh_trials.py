@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from results.scores.estimates import VALIDATION
-from results.scores.score import constants_of
+from results.scores.score import chance_of
 from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.core.keys import finalist_seed
@@ -54,15 +53,15 @@ def train_fresh(
         TaskError: a trial failed in the code of its task.
     """
     limits = budgets(profile)
-    known = constants_of(store, VALIDATION)  # an older run has none
-    constant_baselines = {
+    known = chance_of(store)  # an older run has none
+    chance = {
         name: known[name] if name in known else tasks[name].constant_baseline()
         for name in {task for _, task, _, _ in trials}
     }
     waiting: dict[int, FreshTrial] = {}
     for priority, (graph, task, setting, repeat) in enumerate(trials):
         own_seed = finalist_seed(seed, task, repeat)
-        job = Job(graph, task, setting, limits[task], own_seed, constant_baselines[task], simulation)
+        job = Job(graph, task, setting, limits[task], own_seed, chance[task], simulation)
         waiting[executor.submit(job, priority)] = (graph, task, setting, repeat)
     writer = TrialWriter(store, tasks)
     while waiting:

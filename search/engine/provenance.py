@@ -44,12 +44,21 @@ def provenance(tasks: Mapping[str, Task]) -> dict[str, Any]:
 def constants(tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
     """Return the metric of the constant baseline of each task on its evaluated splits.
 
-    A run stores it when it starts: gains, and so scores, are measured from it ever after.
+    Gains, and so scores, are measured from it.
 
     Raises:
         TaskError: the loss mask of an evaluation set is empty.
     """
     return {name: {str(split): task.constant_baseline(split) for split in EVALUATED} for name, task in tasks.items()}
+
+
+def levels(tasks: Mapping[str, Task], *, simulated: bool) -> dict[str, Any]:
+    """Return what the trials of a run are measured by, which it stores when it starts: `constants` and `chance`.
+
+    Simulated trials start from the constant baseline, whatever their task, and are given up there.
+    """
+    found: dict[str, Any] = {"constants": constants(tasks)}
+    return found if simulated else found | {"chance": {name: task.chance_level() for name, task in tasks.items()}}
 
 
 def ceilings(tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
@@ -171,7 +180,7 @@ def check_sizes(store: Store, tasks: Mapping[str, Task]) -> None:
 
 
 def data_check(store: Store, tasks: Mapping[str, Task]) -> Check:
-    """Check that the data of the tasks have the checksums and the constant baselines that the run recorded."""
+    """Check that the data of the tasks have the checksums, constant baselines and chance that the run recorded."""
     recorded = store.data_checksums
     changed = [name for name, task in tasks.items() if recorded.get(name) != task.checksum]
     if changed:
@@ -185,4 +194,8 @@ def data_check(store: Store, tasks: Mapping[str, Task]) -> Check:
                     f"the constant baseline of {name} ({split}) is {old:.6g} in the store, but {value:.6g} by its data"
                 )
                 return Check("data", False, detail)
+    for name, old in store.chance.items():
+        if name in tasks and not math.isclose(old, value := tasks[name].chance_level(), rel_tol=1e-9, abs_tol=1e-12):
+            detail = f"trials on {name} are given up at {old:.6g} in the store, but at {value:.6g} by its data"
+            return Check("data", False, detail)
     return Check("data", True, f"the data of {', '.join(tasks)} are those that the run trained on")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
-from results.scores.estimates import VALIDATION, picks
-from results.scores.score import constants_of
+from results.scores.estimates import picks
+from results.scores.score import chance_of
 from results.store.records import TrialRow
 from results.store.store import Store
 from search.cells.graph import GateGraph
@@ -30,14 +30,14 @@ class Repetition:
         trial: its task, setting and budget, changes included.
         row: the stored trial.
         seed: seed of the trial itself, changes included.
-        constant_baseline: metric of the constant prediction that the run measures from; None if it stores none.
+        chance: metric that the run's trials must exceed to go on; None if it stores none.
         changed: what is not the run's, in words; empty if the stored numbers are to be expected again.
     """
 
     trial: SingleTrial
     row: TrialRow
     seed: int
-    constant_baseline: float | None
+    chance: float | None
     changed: tuple[str, ...]
 
     def train(self, graph: GateGraph, on_epoch: Callable[[Point], None] | None = None) -> TrialResult:
@@ -49,7 +49,7 @@ class Repetition:
             self.trial.setting,
             self.trial.budget,
             self.seed,
-            constant_baseline=self.constant_baseline,
+            chance=self.chance,
             on_epoch=on_epoch,
         )
 
@@ -104,7 +104,7 @@ def repetition_of(
     if seed is not None:
         used = trial.seed_of(cell, check_whole("seed", seed, 0, MAX_SEED))
         changed += ["seed"] if used != row.seed else []
-    return Repetition(trial, row, used, constants_of(store, VALIDATION).get(task), tuple(changed))
+    return Repetition(trial, row, used, chance_of(store).get(task), tuple(changed))
 
 
 def _with_marks(budget: Budget, row: TrialRow) -> Budget:

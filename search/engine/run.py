@@ -30,8 +30,8 @@ from search.engine.provenance import (
     check_metrics,
     check_moved,
     check_sizes,
-    constants,
     edited_profile,
+    levels,
     load_stored,
     mark_resumed,
     provenance,
@@ -93,7 +93,7 @@ def create_run(
     Raises:
         StoreError: the store cannot be written.
     """
-    information = provenance(tasks) | {"constants": constants(tasks), "ceilings": ceilings(tasks)}
+    information = provenance(tasks) | levels(tasks, simulated=simulation is not None) | {"ceilings": ceilings(tasks)}
     information["command"] = list(command)
     if simulation is not None:
         information["simulated"] = asdict(simulation)

@@ -167,6 +167,7 @@ def replay(
             window=store.window,
             information={
                 "constants": store.constants,
+                "chance": store.chance,
                 "canonical_form": int(store.form),
                 "drained": list(store.drained),
                 "begun": store.begun,

@@ -108,14 +108,12 @@ def _measure(values: dict[str, Any] | None) -> Measure | None:
     return Measure(**values, others=others)
 
 
-def trial_identity(
-    stepper: Stepper, task: Task, setting: Setting, budget: Budget, seed: int, constant_baseline: float
-) -> str:
+def trial_identity(stepper: Stepper, task: Task, setting: Setting, budget: Budget, seed: int, chance: float) -> str:
     """Return a hash of all that a trial is a function of: two trials that share it are equal bit for bit.
 
     Versions of packages and the processor are not part of it.
     """
-    trial = stepper.model.graph, stepper.backend, task.name, task.checksum, setting.key, budget, seed, constant_baseline
+    trial = stepper.model.graph, stepper.backend, task.name, task.checksum, setting.key, budget, seed, chance
     # A budget's text leaves its rule out, which joined later; so checkpoints of the study's rule are still read.
     rule = () if budget.rule is RateRule.STUDY else (str(budget.rule), budget.warmup)
     return hashlib.sha256(repr((FORMAT, *trial, *rule)).encode()).hexdigest()

@@ -14,7 +14,7 @@ from search.core.errors import SearchError
 from tasks.task import Metric
 
 BASELINE_ERRORS = 3.0
-"""Number of standard errors by which a model has to exceed the constant baseline."""
+"""Number of standard errors by which a model has to exceed `Task.chance_level`."""
 
 
 class RateRule(StrEnum):
@@ -36,7 +36,7 @@ class Budget:
     `halvings` of its `epochs` (this project's addition). By the other rules, the rate depends on the step alone, and
     the trial has all its epochs: it rises in equal parts over the first `warmup` steps, and then it stays or falls.
 
-    A trial that is not above the constant baseline after `chance_epochs` is given
+    A trial that is not above `Task.chance_level` after `chance_epochs` is given
     up. With a `target`, the trial ends once validation reaches it.
 
     Attributes:
@@ -163,8 +163,8 @@ class EpochRules:
     last measurement set them.
     """
 
-    def __init__(self, budget: Budget, learning_rate: float, metric: Metric, constant_baseline: float) -> None:
-        self.budget, self.metric, self.constant_baseline = budget, metric, constant_baseline
+    def __init__(self, budget: Budget, learning_rate: float, metric: Metric, chance: float) -> None:
+        self.budget, self.metric, self.chance = budget, metric, chance
         self.best: float | None = None
         self.best_step = 0
         self.improved = False
@@ -196,12 +196,12 @@ class EpochRules:
             return Ending(TrialState.STOPPED, f"validation reached the target of {target:g} at step {step}")
         over = self._rate.epoch_ended(self.improved)
         if self._rate.epoch == self.budget.chance_epochs or over:
-            gain = self.metric.gain(self.best, self.constant_baseline)
+            gain = self.metric.gain(self.best, self.chance)
             error = 0.0 if math.isnan(self._best_error) else self._best_error
             if gain <= BASELINE_ERRORS * error:
                 return Ending(
                     TrialState.AT_CHANCE,
-                    f"not better than the constant baseline, {self.constant_baseline:.4f}, by more than "
+                    f"not better than a constant prediction, {self.chance:.4f}, by more than "
                     f"{BASELINE_ERRORS:g} standard errors at step {step}",
                 )
         return Ending(TrialState.OK, "the schedule ran out") if over else self._behind(step)

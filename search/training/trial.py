@@ -137,7 +137,7 @@ def train_trial(
     budget: Budget,
     seed: int,
     *,
-    constant_baseline: float | None = None,
+    chance: float | None = None,
     until: int | None = None,
     checkpoint: bytes | None = None,
     on_epoch: Callable[[Point], None] | None = None,
@@ -154,7 +154,7 @@ def train_trial(
         setting: the hyperparameters.
         budget: the length of the trial.
         seed: seed of the initial weights, of the training data and of dropout, which have a generator each.
-        constant_baseline: metric of the best constant prediction; computed from the task if None.
+        chance: validation metric that the trial must exceed to go on; that of the task if None.
         until: number of steps after which the trial pauses, unless it has ended by then: a mark of the budget, or the
             end of an epoch.
         checkpoint: the checkpoint of the same trial, paused at or before `until`, to continue from. The result is that
@@ -179,11 +179,11 @@ def train_trial(
         return TrialResult(TrialState.FAILED, str(error))
     model = SequenceModel(graph, units, setting.layers, task.interface, tied=setting.tied)
     model.initialise(setting.scale, torch.Generator().manual_seed(seed))
-    if constant_baseline is None:
-        constant_baseline = task.constant_baseline()
-    trial = _Trial(model, task, setting, budget, seed, constant_baseline, on_epoch, on_batch)
+    if chance is None:
+        chance = task.chance_level()
+    trial = _Trial(model, task, setting, budget, seed, chance, on_epoch, on_batch)
     pauses = until is not None or checkpoint is not None
-    identity = trial_identity(trial.stepper, task, setting, budget, seed, constant_baseline) if pauses else ""
+    identity = trial_identity(trial.stepper, task, setting, budget, seed, chance) if pauses else ""
     before = None if checkpoint is None else Checkpoint.from_bytes(checkpoint, identity)
     if before is not None and (until is None or before.steps <= until):
         trial.restore(before)
@@ -216,7 +216,7 @@ class _Trial:
         setting: Setting,
         budget: Budget,
         seed: int,
-        constant_baseline: float,
+        chance: float,
         on_epoch: Callable[[Point], None] | None,
         on_batch: Callable[[], None] | None,
     ) -> None:
@@ -224,7 +224,7 @@ class _Trial:
         self.on_epoch, self.on_batch = on_epoch, on_batch
         updates = updates_of(model, setting.optimiser, setting.weight_decay)
         self.stepper = stepper_for(model, updates, dropout_of(setting, seed))
-        self.rules = EpochRules(budget, setting.learning_rate, task.metric, constant_baseline)
+        self.rules = EpochRules(budget, setting.learning_rate, task.metric, chance)
         self.curve: list[Point] = []
         self.best: Measure | None = None
         self.best_weights = model.flat.clone()

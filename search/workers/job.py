@@ -31,7 +31,7 @@ class Job:
     setting: Setting
     budget: Budget
     seed: int
-    constant_baseline: float
+    chance: float
     simulation: Simulation | None = None
     until: int | None = None
     checkpoint: bytes | None = field(default=None, repr=False)
@@ -51,7 +51,7 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
     checkpoint = _of_this_environment(job.checkpoint)
     try:
         if job.simulation is not None:
-            inputs = (job.graph, job.task, task, job.setting, job.budget, job.seed, job.constant_baseline)
+            inputs = (job.graph, job.task, task, job.setting, job.budget, job.seed, job.chance)
             result = job.simulation.trial(*inputs, on_batch, until=job.until, checkpoint=checkpoint)
         else:
             result = train_trial(
@@ -60,7 +60,7 @@ def run_job(job: Job, task: Task, on_batch: Callable[[], None] | None = None) ->
                 job.setting,
                 job.budget,
                 job.seed,
-                constant_baseline=job.constant_baseline,
+                chance=job.chance,
                 until=job.until,
                 checkpoint=checkpoint,
                 on_batch=on_batch,

@@ -120,6 +120,10 @@ def test_the_naive_forecast_is_the_constant_baseline() -> None:
     assert task.constant_baseline(Split.TEST) == pytest.approx(nats, abs=0.3)
     assert told["naive forecast, nats_per_step"] == task.constant_baseline(Split.TEST)
     assert told["mean forecast, nats_per_step"] > 10 + told["naive forecast, nats_per_step"]
+    validation = {fact.name: fact.value for fact in task.description(Split.VALIDATION).facts}
+    assert task.chance_level() == validation["mean forecast, nats_per_step"] > 10 + task.constant_baseline()
+    speakers = Speech(predict="speaker")
+    assert speakers.chance_level() == speakers.constant_baseline()
     assert task.description(Split.TEST).counted == sum(len(one) - 1 for one in test)
 
 

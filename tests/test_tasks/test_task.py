@@ -202,6 +202,7 @@ def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
         shares = [count / steps for count in notes]
         expected = -sum(p * math.log(p) + (1 - p) * math.log(1 - p) for p in shares if 0 < p < 1)
     assert task.constant_baseline() == pytest.approx(expected, rel=1e-9)
+    assert task.chance_level() == task.constant_baseline()
 
 
 def test_the_uniform_loss_is_that_of_equal_probabilities(task: Task) -> None:

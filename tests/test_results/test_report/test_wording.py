@@ -18,8 +18,8 @@ def test_every_state_is_explained() -> None:
     [
         ("not above the best constant guess, N at step N", "not above the best constant guess"),
         (
-            "not better than the constant baseline, N, by more than N standard errors at step N",
-            "not better than the constant baseline beyond the noise",
+            "not better than a constant prediction, N, by more than N standard errors at step N",
+            "not better than a constant prediction beyond the noise",
         ),
         ("the gradient is not finite at step N", "the gradient is not finite"),
         ("killed by signal N", "killed by signal"),

@@ -68,9 +68,9 @@ def test_the_words_say_how_the_trials_ended_and_when() -> None:
     text = "\n".join(untrained_lines(found)).replace("\n  ", " ").splitlines()
     assert text == [
         "a: no result with any of 6 settings on xml and music (the gradient is not finite, at steps 1 to 1,200)",
-        "a: not above the constant baseline with 4 settings, no result with 2 on arithmetic (the gradient is not "
+        "a: not above a constant prediction with 4 settings, no result with 2 on arithmetic (the gradient is not "
         "finite, at step 3)",
-        "b: not above the constant baseline with any of 6 settings on xml",
+        "b: not above a constant prediction with any of 6 settings on xml",
         "b: fresh seeds diverged or failed on xml (1 of 6) and music (3 of 6)",
     ]
     assert untrained_lines([]) == []

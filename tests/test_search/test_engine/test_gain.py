@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from results.scores.score import chance_of
 from results.store.records import TrialRow
 from results.store.store import FILE, Store
-from results.store.words import ProposalKind, ScoreKind, TrialState
+from results.store.words import MEMORIZATION, ProposalKind, ScoreKind, TrialState
 from search.cells.library import LIBRARY
 from search.core.errors import SearchError
 from search.engine.provenance import data_check
@@ -21,6 +23,8 @@ from search.profiles.sections import FinalistsSection, Profile, Role
 from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.executor import LocalExecutor
+from search.workers.job import Job
+from tasks.series import Series
 from tasks.task import Split, Task
 from tests.test_search.test_engine.searches import PROFILE, TASKS
 from tests.test_search.test_workers.executors import Sabotaged
@@ -168,3 +172,48 @@ def test_without_a_gain_of_the_gru_there_is_nothing_to_compare_with(tmp_path: Pa
     run_search(
         tmp_path / "ratio", ratio, simulation=Simulation(), load=load, executor=Sabotaged(TASKS, GRU, result, "xml")
     )
+
+
+def made_up(job: Job, task: Task) -> TrialResult:
+    """Return a result far above the constant baseline, and note the job's level of chance."""
+    value = 1.0 if task.metric.higher_is_better else task.constant_baseline() - 1.0
+    return TrialResult(TrialState.OK, "made up", validation=value, validation_se=0.01, test=value, test_se=0.01)
+
+
+class Noting(LocalExecutor):
+    """Notes the level of chance of each job, by task."""
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        super().__init__(tasks)
+        self.chances: dict[str, set[float]] = {}
+
+    def next(self) -> tuple[int, TrialResult]:
+        waiting = self._queue.pop(0)
+        job = waiting.job
+        self.chances.setdefault(job.task, set()).add(job.chance)
+        return waiting.number, made_up(job, self._tasks[job.task])
+
+
+def test_trials_are_given_up_at_the_level_that_the_run_has_stored(tmp_path: Path) -> None:
+    file = tmp_path / "walk.csv"
+    pd.DataFrame({"x": np.cumsum(np.random.default_rng(0).normal(size=400))}).to_csv(file, index=False)
+    tasks = {MEMORIZATION: TASKS[MEMORIZATION], "series": Series(data=str(file))}
+    section = replace(GAIN.tasks["xml"], options={"data": str(file)})
+    profile = replace(GAIN, search=replace(GAIN.search, proposals=3), tasks={"series": section})
+    for name, simulation in ("run", None), ("simulated", Simulation()):
+        folder, executor = tmp_path / name, Noting(tasks)
+        run_search(folder, profile, simulation=simulation, load=lambda profile: tasks, executor=executor)
+        with Store.open(folder) as store:
+            walk = tasks["series"]
+            assert walk.chance_level() > walk.constant_baseline() == store.constants["series"]["validation"]
+            level = walk.constant_baseline() if simulation else walk.chance_level()
+            assert executor.chances["series"] == {level}  # of the search and of its finalists
+            assert chance_of(store)["series"] == level
+            if not simulation:
+                assert data_check(store, tasks).ok
+                jobs = replay(store, profile, tasks).jobs
+                assert {job.chance for job in jobs.values() if job.task == "series"} == {level}
+                store.mark(chance=store.chance | {"series": 3.0})
+                assert data_check(store, tasks).detail.startswith("trials on series are given up at 3 in the store")
+                store.mark(chance={})  # as a run of an earlier version
+                assert chance_of(store)["series"] == walk.constant_baseline()

@@ -48,20 +48,18 @@ def assert_continues(cell: str, task: Task, setting: Setting = SETTING, rungs: t
     """Assert that each pause is a prefix, and that the trial goes on from each as if it had not paused."""
     graph = LIBRARY[cell].graph
     constant = task.constant_baseline()
-    whole = train_trial(graph, task, setting, BUDGET, 3, constant_baseline=constant)
+    whole = train_trial(graph, task, setting, BUDGET, 3, chance=constant)
     assert whole.steps == 18, whole.reason
     checkpoint = None
     for until in rungs:
-        paused = train_trial(
-            graph, task, setting, BUDGET, 3, constant_baseline=constant, until=until, checkpoint=checkpoint
-        )
+        paused = train_trial(graph, task, setting, BUDGET, 3, chance=constant, until=until, checkpoint=checkpoint)
         assert paused.state is TrialState.PAUSED
         assert paused.steps == paused.best_step == until == paused.curve[-1].step
         assert paused.validation == paused.curve[-1].validation
         assert paused.checkpoint is not None
         assert same(paused, whole.at(until))
         checkpoint = paused.checkpoint
-        ended = train_trial(graph, task, setting, BUDGET, 3, constant_baseline=constant, checkpoint=checkpoint)
+        ended = train_trial(graph, task, setting, BUDGET, 3, chance=constant, checkpoint=checkpoint)
         assert same(ended, whole), (cell, until)
         assert ended.checkpoint is None
 
@@ -317,10 +315,10 @@ def identity_in(data: bytes) -> str:
 def test_a_checkpoint_of_another_trial_is_ignored(
     cell: str, task: Task, setting: Setting, budget: Budget, seed: int, constant: float
 ) -> None:
-    other = train_trial(GRU, XML, SETTING, BUDGET, 0, constant_baseline=0.1, until=4)
+    other = train_trial(GRU, XML, SETTING, BUDGET, 0, chance=0.1, until=4)
     given = LIBRARY[cell].graph, task, setting, budget, seed
-    whole = train_trial(*given, constant_baseline=constant)
-    assert same(train_trial(*given, constant_baseline=constant, checkpoint=other.checkpoint), whole)
+    whole = train_trial(*given, chance=constant)
+    assert same(train_trial(*given, chance=constant, checkpoint=other.checkpoint), whole)
 
 
 def test_a_checkpoint_after_the_pause_is_ignored_and_one_at_the_pause_is_returned() -> None:

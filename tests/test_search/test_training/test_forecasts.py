@@ -59,3 +59,17 @@ def test_a_small_cell_forecasts_an_ar_process_as_well_as_ar_1(
         nats = next(other.test for other in result.others if other.name == "nats_per_step")
         entropy = 0.5 * np.log(2.0 * np.pi * np.e * 9.0 / unit)
         assert nats == pytest.approx(entropy, abs=0.06)
+
+
+def test_a_model_between_the_mean_and_the_naive_forecast_is_not_given_up(tmp_path: Path) -> None:
+    file = tmp_path / "slow.csv"
+    pd.DataFrame({"x": np.sin(np.arange(2000) / 20)}).to_csv(file, index=False)
+    task = Series(data=str(file))
+    budget = Budget(batch=20, unroll=35, epoch_steps=30, epochs=2, halvings=1, chance_epochs=1)
+    setting = Setting(1.0, 0.3, 2.5, 1, 1000)
+    result = train_trial(LIBRARY["gru"].graph, task, setting, budget, seed=0)
+    assert result.validation is not None
+    assert task.constant_baseline() < result.validation < task.chance_level()
+    assert result.state is TrialState.OK
+    naive = train_trial(LIBRARY["gru"].graph, task, setting, budget, seed=0, chance=task.constant_baseline())
+    assert (naive.state, naive.steps) == (TrialState.AT_CHANCE, 30)

@@ -80,7 +80,7 @@ def test_the_best_epoch_is_the_first_of_the_best_values(metric: Metric, best: tu
 
 def test_a_trial_is_at_chance_unless_its_best_value_is_three_standard_errors_above() -> None:
     at_chance = Ending(
-        TrialState.AT_CHANCE, "not better than the constant baseline, 0.5000, by more than 3 standard errors at step 2"
+        TrialState.AT_CHANCE, "not better than a constant prediction, 0.5000, by more than 3 standard errors at step 2"
     )
     assert judged([0.5, 0.53 - 1e-9])[1] == [None, at_chance]
     assert judged([0.5, 0.53 + 1e-9])[1] == [None, None]
@@ -114,7 +114,7 @@ def test_chance_is_judged_at_its_epoch_and_when_the_schedule_is_over() -> None:
         None,
         Ending(
             TrialState.AT_CHANCE,
-            "not better than the constant baseline, 0.5000, by more than 3 standard errors at step 2",
+            "not better than a constant prediction, 0.5000, by more than 3 standard errors at step 2",
         ),
     ]
 

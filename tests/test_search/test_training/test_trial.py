@@ -149,15 +149,15 @@ def test_a_model_that_learns_nothing_is_given_up_at_chance() -> None:
     assert result.validation_se is not None
     assert result.validation <= constant_baseline + 3 * result.validation_se
     assert result.reason == (
-        f"not better than the constant baseline, {constant_baseline:.4f}, by more than 3 standard errors at step 6"
+        f"not better than a constant prediction, {constant_baseline:.4f}, by more than 3 standard errors at step 6"
     )
     assert result.test is not None
 
 
 def test_what_chance_is_may_be_given() -> None:
     budget = replace(SHORT, chance_epochs=1)
-    assert train_trial(GRU, XML, SETTING, budget, 0, constant_baseline=1.0).state is TrialState.AT_CHANCE
-    result = train_trial(GRU, XML, SETTING, budget, 0, constant_baseline=-1.0)
+    assert train_trial(GRU, XML, SETTING, budget, 0, chance=1.0).state is TrialState.AT_CHANCE
+    result = train_trial(GRU, XML, SETTING, budget, 0, chance=-1.0)
     assert result.state is TrialState.OK
     assert result.reason == "the schedule ran out"
     assert result.steps == budget.steps == 9
@@ -165,8 +165,8 @@ def test_what_chance_is_may_be_given() -> None:
 
 def test_nats_are_at_chance_from_above() -> None:
     budget = replace(SHORT, chance_epochs=1)
-    assert train_trial(GRU, Chords(), SETTING, budget, 0, constant_baseline=0.0).state is TrialState.AT_CHANCE
-    assert train_trial(GRU, Chords(), SETTING, budget, 0, constant_baseline=100.0).state is TrialState.OK
+    assert train_trial(GRU, Chords(), SETTING, budget, 0, chance=0.0).state is TrialState.AT_CHANCE
+    assert train_trial(GRU, Chords(), SETTING, budget, 0, chance=100.0).state is TrialState.OK
 
 
 @pytest.mark.parametrize(("task", "target"), [(XML, 0.0), (Chords(), 100.0)], ids=["accuracy", "nats"])

@@ -45,7 +45,7 @@ def test_a_ticket_belongs_to_its_job() -> None:
     seeds = {executor.submit(make_job(seed), -seed): seed for seed in range(3)}
     for _ in range(3):
         ticket, result = executor.next()
-        expected = train_trial(LIBRARY["gru"].graph, XML, SETTING, BUDGET, seeds[ticket], constant_baseline=0.1)
+        expected = train_trial(LIBRARY["gru"].graph, XML, SETTING, BUDGET, seeds[ticket], chance=0.1)
         assert replace(result, seconds=0.0, environment=None) == replace(expected, seconds=0.0)
         assert result.environment == own_environment()
 
