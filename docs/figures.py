@@ -5,6 +5,7 @@ bytes. A test compares the committed files with what this script draws.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import altair as alt
@@ -16,6 +17,7 @@ import gatesearch
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
+FOUND = ROOT / "docs" / "found"
 BASELINES = ROOT / "results" / "published" / "baselines"
 ATLAS = ROOT / "results" / "published" / "atlas"
 
@@ -139,7 +141,17 @@ def front() -> str:
     return str(vl_convert.vegalite_to_svg(chart.to_json())) + "\n"
 
 
-FIGURES: dict[str, Callable[[], str]] = {"gru.svg": gru, "gains.svg": gains, "front.svg": front}
+def found(name: str) -> str:
+    """Return the drawing of a found cell."""
+    return gatesearch.cell(FOUND / f"{name}.cell")._repr_svg_()
+
+
+FIGURES: dict[str, Callable[[], str]] = {
+    "gru.svg": gru,
+    "gains.svg": gains,
+    "front.svg": front,
+    **{f"{name}.svg": partial(found, name) for name in ("discover-3", "discover-5", "discover-6", "fast-2")},
+}
 """Functions that draw the figures, by file name."""
 
 
