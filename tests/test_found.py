@@ -1,4 +1,4 @@
-"""`docs/found.md`: the contenders are those of the declared rule, and the numbers those of the published searches."""
+"""`docs/found.md`: the contenders are those of the declared rule, and the numbers those of the published runs."""
 
 import json
 import re
@@ -11,6 +11,7 @@ import pytest
 
 from results.publication.archive import unpacked
 from results.store.database import FILE, RUN_ARCHIVE
+from search.cells.graph import GateGraph
 from search.cells.notation.formula import parse_formula
 from search.cli.main import run
 from tests.paths import ROOT
@@ -74,11 +75,20 @@ SIGNS = {"better": "+", "worse": "-", "even": "=", "undecided": "·"}
 
 
 @pytest.mark.slow
-def test_the_declared_tests_say_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("contenders", "The same tasks and sizes"),
+        ("contenders-large", "Twice the units"),
+        ("contenders-other", "Other data"),
+    ],
+)
+def test_the_declared_tests_say_what_the_page_says(name: str, title: str, capsys: pytest.CaptureFixture[str]) -> None:
+    section = PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
     against = ["gru", "lstm", *(f"{task}={cell}" for task, cell in BEST.items())]
     options = [f"--against={other}" for other in against]
     options += [f"--pair={cell},{ancestor}" for cell, ancestor in ANCESTORS.items()]
-    folder = str(ROOT / "results" / "published" / "contenders")
+    folder = str(ROOT / "results" / "published" / name)
     assert run(["pairs", folder, *ANCESTORS, *options, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 4 * 4 * len(ANCESTORS) == 176
@@ -89,8 +99,40 @@ def test_the_declared_tests_say_what_the_page_says(capsys: pytest.CaptureFixture
             four = [found[cell, task, other] for other in ("gru", "lstm", best, ancestor)]
             signs = "".join(SIGNS[row["verdict"]] for row in four)
             shown.append(f"{100 * four[0]['difference']:+.1f} % `{signs}`")
-        assert f"| `{cell}` | {' | '.join(shown)} |" in PAGE
+        assert f"| `{cell}` | {' | '.join(shown)} |" in section
     better = {(row["cell"], row["task"]) for row in rows} - {
         (row["cell"], row["task"]) for row in rows if row["verdict"] != "better"
     }
     assert better == {("discover-5", "xml")}
+
+
+def test_the_parts_of_the_best_cell_are_tested_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = sorted(path.stem for path in (ROOT / "docs" / "plans" / "parts").glob("*.cell"))
+    assert len(parts) == 8
+    folder = str(ROOT / "results" / "published" / "parts")
+    assert run(["pairs", folder, *parts, "--against", "discover-5", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["cell"] for row in rows] == parts
+    section = PAGE.split("\n### discover-5\n")[1].split("\n### ")[0]
+    for row in rows:
+        shown = (
+            f"{row['value']:.4f} | {100 * row['difference']:+.1f} % "
+            f"({100 * row['low']:+.1f} to {100 * row['high']:+.1f} %), {row['verdict']} |"
+        )
+        assert re.search(rf"^\| `{row['cell']}` \| [^|]+ \| {re.escape(shown)}$", section, re.MULTILINE), row["cell"]
+    shorter = parse_formula(section.split("```text\n")[1].split("```")[0])
+    assert shorter.canonical().id == cell_of("docs/plans/parts/no-second-order-term.cell").id
+
+
+def cell_of(path: str) -> GateGraph:
+    """Return the canonical cell of a file."""
+    return parse_formula((ROOT / path).read_text("utf-8")).canonical()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [3, 5, 6])
+def test_the_modules_of_the_page_are_what_export_writes(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    path = ROOT / "docs" / "found" / f"discover_{number}.py"
+    assert f"(found/{path.name})" in PAGE
+    assert run(["export", f"discover-{number}", "--run", str(ROOT / "results" / "published" / "contenders")]) == 0
+    assert capsys.readouterr().out == path.read_text("utf-8")
