@@ -106,7 +106,8 @@ class Series(Task):
         object.__setattr__(self, "output", Output(self.output))
         object.__setattr__(self, "metric", METRICS[self.ranked_by])
         for split in (Split.VALIDATION, Split.TEST):
-            if not np.isfinite(self.constant_baseline(split)) or not self._naive_errors(split).any():
+            naive = self._naive_errors(split)
+            if not naive.any() or not np.isfinite(self.metric.of_errors(naive)):
                 raise TaskError(
                     f"data = {self.data!r}: the naive forecast of {split} has no error; leave constant columns out of "
                     "`targets`, or divide the data in another way"
@@ -162,11 +163,8 @@ class Series(Task):
         return self.metric.of_errors(self._naive_errors(split))
 
     def chance_level(self) -> float:
-        """Return the metric of the weaker of two forecasts: the naive one, and the mean of training.
-
-        A model that is behind the naive forecast may have learnt much since it predicted the mean.
-        """
-        return max(self.metric.of_errors(errors) for errors in self._errors(Split.VALIDATION).values())
+        """Return the metric of the mean of training: a model that is behind the naive forecast may have learnt much."""
+        return self.metric.of_errors(self._errors(Split.VALIDATION)["mean"])
 
     def content(self) -> Iterator[bytes]:
         yield "\n".join((*self._rows.names, *map(self.label, range(self.output_size)))).encode()

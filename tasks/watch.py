@@ -1,18 +1,20 @@
 """Watch over a task's own code: every batch is checked, every error names the task and the line in its file.
 
-`Task` puts the methods `training` and `evaluation` of each derived class under this watch, so no caller can read a
-batch that was not checked. The checks of a batch take microseconds; `tasks.checking` checks whole sets once.
+`Task` puts the methods of each derived class that yield batches or return levels under this watch, so no caller can
+read a batch or a level that was not checked. The checks of a batch take microseconds; `tasks.checking` checks whole
+sets once.
 
 What a task prints goes to the error stream: standard output may be JSON.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -30,6 +32,7 @@ TRAINING = "training"
 _END = object()  # of a stream
 
 Training = Callable[[Any, int, int, np.random.Generator], Iterator[Batch]]
+Level = Callable[..., float]
 Evaluation = Callable[[Any, Split, int, int], Iterator[Batch]]
 
 
@@ -47,9 +50,17 @@ class Watched(Protocol):
 
 
 def watch(task_class: type) -> None:
-    """Put the methods `training` and `evaluation` that a task class defines or inherits under watch."""
-    for name, watched in (("training", _watched_training), ("evaluation", _watched_evaluation)):
+    """Put the methods of a task class that yield batches or return levels, its own or inherited, under watch.
+
+    Raises:
+        TaskError: one of these names is no method.
+    """
+    for name, watched in _WATCHED.items():
         method = getattr(task_class, name)
+        if not callable(method):
+            own = getattr(task_class, "name", task_class.__name__)
+            kind = type(method).__name__
+            raise TaskError(f"task {own!r}: {name} is a {kind}; it is the name of a method of tasks, so choose another")
         if not getattr(method, "__isabstractmethod__", False) and not hasattr(method, "is_watched"):
             setattr(task_class, name, watched(method))
 
@@ -74,6 +85,30 @@ def _watched_evaluation(method: Evaluation) -> Evaluation:
 
     evaluation.is_watched = True  # type: ignore[attr-defined]
     return evaluation
+
+
+def _watched_level(name: str, method: Level) -> Level:
+    @wraps(method)
+    def level(self: Any, *arguments: Any, **options: Any) -> float:
+        if getattr(type(self), name) is not level:
+            return method(self, *arguments, **options)
+        with OwnCode(self, name):
+            found = method(self, *arguments, **options)
+        if not isinstance(found, int | float | np.integer | np.floating) or not math.isfinite(found):
+            raise TaskError(f"task {self.name!r}, {name}: returned {found!r}; it must be a finite number")
+        return float(found)
+
+    level.is_watched = True  # type: ignore[attr-defined]
+    return level
+
+
+_WATCHED: dict[str, Callable[[Any], Any]] = {
+    "training": _watched_training,
+    "evaluation": _watched_evaluation,
+    "constant_baseline": partial(_watched_level, "constant_baseline"),
+    "chance_level": partial(_watched_level, "chance_level"),
+}
+"""What puts each method under watch, by its name."""
 
 
 def _checked(task: Watched, where: str, batch: int, steps: int, produce: Callable[[], object]) -> Iterator[Batch]:

@@ -12,6 +12,7 @@ import pandas as pd
 from results.publication.consistency import MANIFEST_FILE
 from results.report.report import shown_cells
 from results.scores.estimates import picks
+from results.scores.score import chance_of
 from results.store.errors import ResultsError
 from results.store.files import write_atomically
 from results.store.records import TrialRow
@@ -19,7 +20,7 @@ from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
-from search.engine.budgets import budgets
+from search.engine.budgets import stored_budget
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_task_of
 from search.training.gradients import GradientNorms, Probe, gradient_norms, trained_gradient_norms
@@ -91,7 +92,7 @@ def norms_after_training(
         f"After training on {task}: the last layer of each cell's model at its best setting, retrained for this "
         f"chart, on {probe.sequences} sequences of the task's training data."
     )
-    best = picks(store)
+    best, chance = picks(store), chance_of(store).get(task)
     settings = best[best["task"] == task].set_index("cell")["setting"]
     measures: dict[str, Callable[[], GradientNorms | None]] = {}
     key: dict[str, object] = asdict(probe) | {"task": task}
@@ -103,19 +104,25 @@ def norms_after_training(
         if row is not None:
             key[cell] = [row.setting, row.seed]
             graph = parse_formula(formula).in_form(store.form)
-            measures[cell] = partial(_trained_norms, graph, profile, row, tasks, on_training)
+            measures[cell] = partial(_trained_norms, graph, profile, row, chance, tasks, on_training)
     return note, _norms_of(store, json.dumps(key, sort_keys=True), measures)
 
 
 def _trained_norms(
-    graph: GateGraph, profile: Profile, row: TrialRow, tasks: MutableMapping[str, Task], on_training: OnTraining
+    graph: GateGraph,
+    profile: Profile,
+    row: TrialRow,
+    chance: float | None,
+    tasks: MutableMapping[str, Task],
+    on_training: OnTraining,
 ) -> GradientNorms | None:
     """Retrain the trial, and return the norms of its model; None if training gives no model."""
     task = row.task
     if task not in tasks:
         tasks[task] = load_task_of(profile, task)
     on_training(row)
-    trained = retrain_trial(graph, tasks[task], Setting.from_key(row.setting), budgets(profile)[task], row.seed)
+    setting, budget = Setting.from_key(row.setting), stored_budget(profile, row)
+    trained = retrain_trial(graph, tasks[task], setting, budget, row.seed, chance)
     return None if trained.model is None else trained_gradient_norms(trained.model, tasks[task])
 
 

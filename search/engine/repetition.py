@@ -1,7 +1,7 @@
 """Repetition of a run's trial: the same setting, seed, budget and data, but for what the user changes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -11,12 +11,11 @@ from results.store.records import TrialRow
 from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.core.ranges import MAX_SEED, check_whole
-from search.engine.budgets import budgets
+from search.engine.budgets import stored_budget
 from search.engine.single import Overrides, SingleTrial, check_overrides, load_named_task, overridden, trained_for
 from search.profiles.fields import Scalar
 from search.profiles.sections import Profile
 from search.profiles.tasks import section_of
-from search.training.schedule import Budget
 from search.training.settings import Setting
 from search.training.trial import Point, TrialResult, train_trial
 from search.training.weights import is_same
@@ -94,7 +93,7 @@ def repetition_of(
         return None
     setting, section = Setting.from_key(row.setting), section_of(profile, task)
     chosen = overridden(setting, profile.grid_of(section), overrides)
-    budget = _with_marks(budgets(profile)[task], row)
+    budget = stored_budget(profile, row)
     trial = trained_for(load_named_task(profile, task, options), chosen, budget, overrides)
     changed = [field.name.replace("_", " ") for field in fields(Setting) if _differ(setting, chosen, field.name)]
     changed += [name.replace("_", " ") for name in ("epochs", "epoch_steps") if _differ(budget, trial.budget, name)]
@@ -105,12 +104,6 @@ def repetition_of(
         used = trial.seed_of(cell, check_whole("seed", seed, 0, MAX_SEED))
         changed += ["seed"] if used != row.seed else []
     return Repetition(trial, row, used, chance_of(store).get(task), tuple(changed))
-
-
-def _with_marks(budget: Budget, row: TrialRow) -> Budget:
-    """Return the budget with the measurements between epochs that an allocation by rungs has asked for."""
-    marks = tuple(step for step, _, _ in row.curve if step % budget.epoch_steps)
-    return replace(budget, marks=tuple(mark for mark in marks if mark <= budget.steps))
 
 
 def _differ(one: object, other: object, name: str) -> bool:

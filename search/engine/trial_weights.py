@@ -6,12 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from results.scores.estimates import picks
+from results.scores.score import chance_of
 from results.store.records import TrialRow
 from results.store.sanitize import printable
 from results.store.store import Store
 from search.cells.export.module import export_module
 from search.core.errors import SearchError
-from search.engine.budgets import budgets
+from search.engine.budgets import stored_budget
 from search.engine.cell_lookup import FoundCell
 from search.engine.cell_origin import describe_origin
 from search.profiles.loading import profile_of
@@ -32,6 +33,7 @@ class StoredTrial:
     row: TrialRow
     run: str  # name of the run, printable; not its path, since exported files are passed on
     profile: Profile
+    chance: float | None  # that the run's trials must exceed to go on; None if it stores none
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def stored_trial(store: Store, cell: FoundCell, task: str, repeat: int) -> Store
         raise SearchError(
             f"cell {cell.label} has no result of repeat {repeat} on {task!r} in run {store.name!r}; give 0"
         )
-    return StoredTrial(cell, task, row, printable(store.name), profile_of(store))
+    return StoredTrial(cell, task, row, printable(store.name), profile_of(store), chance_of(store).get(task))
 
 
 def retrain_stored(trial: StoredTrial) -> RetrainedTrial:
@@ -86,8 +88,8 @@ def retrain_stored(trial: StoredTrial) -> RetrainedTrial:
         TaskError: its task cannot be built.
     """
     task = load_task_of(trial.profile, trial.task)
-    setting, budget = Setting.from_key(trial.row.setting), budgets(trial.profile)[trial.task]
-    trained = retrain_trial(trial.cell.graph, task, setting, budget, trial.row.seed)
+    setting, budget = Setting.from_key(trial.row.setting), stored_budget(trial.profile, trial.row)
+    trained = retrain_trial(trial.cell.graph, task, setting, budget, trial.row.seed, trial.chance)
     if trained.model is None:
         raise SearchError(
             f"the retrained trial ended as {trained.result.state} ({trained.result.reason}), but the stored one had a "

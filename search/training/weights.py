@@ -44,11 +44,16 @@ class _Keeper:
         self.model = model
 
 
-def retrain_trial(graph: GateGraph, task: Task, setting: Setting, budget: Budget, seed: int) -> Trained:
-    """Retrain a trial with one thread, as every trial is trained, and return its result and its model."""
+def retrain_trial(
+    graph: GateGraph, task: Task, setting: Setting, budget: Budget, seed: int, chance: float | None
+) -> Trained:
+    """Retrain a trial with one thread, as every trial is trained, and return its result and its model.
+
+    `chance` is that of the trial's run (`results.scores.score.chance_of`); None if the run stores none.
+    """
     torch.set_num_threads(1)
     keeper = _Keeper()
-    result = train_trial(graph, task, setting, budget, seed, on_end=keeper.keep)
+    result = train_trial(graph, task, setting, budget, seed, chance=chance, on_end=keeper.keep)
     return Trained(result, keeper.model)
 
 

@@ -190,6 +190,39 @@ def test_every_batch_is_checked_whoever_reads_it() -> None:
         task.constant_baseline()
 
 
+LEVELS = {
+    "raise ValueError('no level')": r"raised ValueError in LEVEL, levels\.py line 5: no level; correct it",
+    "return None": "LEVEL: returned None; it must be a finite number",
+    "return float('nan')": "LEVEL: returned nan; it must be a finite number",
+    "return '0.5'": r"LEVEL: returned '0\.5'; it must be a finite number",
+}
+
+
+@pytest.mark.parametrize("level", ["constant_baseline", "chance_level"])
+@pytest.mark.parametrize("body", LEVELS)
+def test_a_level_that_is_no_number_names_the_task_and_the_line(
+    body: str, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"""\
+from own_tasks import Sound
+class Own(Sound):
+    name = "own"
+    def {level}(self, split=None):
+        {body}
+"""
+    (tmp_path / "levels.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "levels", raising=False)
+    own = importlib.import_module("levels").Own()
+    with pytest.raises(TaskError, match=f"^task 'own'.* {LEVELS[body].replace('LEVEL', level)}"):
+        own.chance_level()
+
+
+def test_a_level_that_is_no_method_is_refused_with_the_class() -> None:
+    with pytest.raises(TaskError, match=r"^task 'sound': chance_level is a float; it is the name of a method of tasks"):
+        type("Own", (type(build_task("own_tasks:Sound")),), {"chance_level": 0.3})
+
+
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.int32, np.uint64, np.int64])
 @pytest.mark.parametrize("value", [-1, 0, 7, 8, 100, -100])
 def test_symbols_of_every_integer_type_are_compared_with_the_output_size(kind: type, value: int) -> None:

@@ -13,9 +13,13 @@ import pytest
 from results.publication.consistency import Check
 from results.store.store import FILE, Store
 from results.store.words import COMPLETE, ProposalKind, TrialState
+from search.cells.notation.formula import parse_formula
+from search.engine.budgets import stored_budget
 from search.engine.verification import replay, retrain_sample
 from search.profiles.sections import HalvingSection, Profile
 from search.profiles.training_sections import ScheduleSection
+from search.training.settings import Setting
+from search.training.weights import is_same, retrain_trial
 from search.workers.environment import environment_id
 from search.workers.executor import LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE, TASKS, Rows, make_store, run
@@ -153,6 +157,18 @@ def test_a_trial_that_began_anew_elsewhere_has_the_result_of_its_evaluation(
     curve[0][2] *= 1.2  # more than another processor's rounding makes of it
     change("UPDATE trials SET curve = ? WHERE rowid = ?", json.dumps(curve), row)
     assert replayed().ok is False
+
+
+def test_a_stored_trial_is_repeated_with_its_measurements_at_rungs(whole: tuple[Path, Rows]) -> None:
+    with Store.open(whole[0], readonly=True) as store:
+        rows = [row for row in store.trials(task="xml", curves=True) if row.state == TrialState.OK and row.repeat == 0]
+        row = max(rows, key=lambda row: sum(step % SCHEDULE.epoch_steps != 0 for step, _, _ in row.curve))
+        assert [step for step, _, _ in row.curve if step % SCHEDULE.epoch_steps] == [MARKS[0]]
+        graph, budget = parse_formula(store.cell(row.cell).formula), stored_budget(HALVING, row)
+    trained = retrain_trial(graph, TASKS["xml"], Setting.from_key(row.setting), budget, row.seed, None)
+    assert is_same(trained.result, row.curve, row.validation)
+    beyond = retrain_trial(graph, TASKS["xml"], Setting.from_key(row.setting), budget, row.seed, 1.0)
+    assert beyond.result.state is TrialState.AT_CHANCE
 
 
 def test_losing_the_checkpoints_changes_no_result(

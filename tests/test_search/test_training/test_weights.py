@@ -69,9 +69,9 @@ def test_the_exported_network_has_the_trials_metrics(cell: str, task: str, layer
     setting = Setting(1.0, 0.5 if task == "xml" else 0.02, 5.0, layers, 20_000)
     formula = EVERY_KIND if cell not in LIBRARY else LIBRARY[cell].formula
     graph = parse_formula(formula).canonical()
-    trained = retrain_trial(graph, data, setting, BUDGET, seed=3)
+    trained = retrain_trial(graph, data, setting, BUDGET, seed=3, chance=None)
     assert trained.model is not None
-    stored = train_trial(graph, data, setting, BUDGET, seed=3)
+    stored = train_trial(graph, data, setting, BUDGET, seed=3, chance=None)
     assert is_same(trained.result, [(p.step, p.loss, p.validation) for p in stored.curve], stored.validation)
     assert not is_same(trained.result, [(p.step, p.loss, p.validation + 1) for p in stored.curve], stored.validation)
 
@@ -91,6 +91,6 @@ def test_the_exported_network_has_the_trials_metrics(cell: str, task: str, layer
 def test_a_trial_that_came_to_nothing_has_no_model() -> None:
     task = load_task("xml", validation=400, test=400)
     unbounded = parse_formula("h' = linear(x) + linear(h)").canonical()
-    trained = retrain_trial(unbounded, task, Setting(1.0, 1e9, 1e9, 1, 20_000), BUDGET, seed=0)
+    trained = retrain_trial(unbounded, task, Setting(1.0, 1e9, 1e9, 1, 20_000), BUDGET, seed=0, chance=None)
     assert trained.model is None
     assert not trained.result.state.is_ranked
