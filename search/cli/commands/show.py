@@ -26,7 +26,7 @@ from search.cells.text import state_name
 from search.cli.cell_records import cell_record
 from search.cli.completion import complete_cells, complete_runs
 from search.cli.json_output import print_json
-from search.cli.outputs import UserPath, check_free
+from search.cli.outputs import UserPath, check_free, force_option
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
 
@@ -61,7 +61,7 @@ Examples:
     help="Draw the cell into this file: .svg, .png, .pdf, or .tex (TikZ).",
 )
 @click.option("--no-legend", is_flag=True, help="With --output: leave out the legend below the drawing.")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@force_option
 @click.option("--bibtex", is_flag=True, help="Print only the BibTeX entries of a published cell.")
 @click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object with the facts instead of text.")
