@@ -161,6 +161,10 @@ class Series(Task):
         """Return the metric of the naive forecast: each target's value at the step itself."""
         return self.metric.of_errors(self._naive_errors(split))
 
+    @property
+    def baseline_name(self) -> str:
+        return "naive forecast"
+
     def chance_level(self) -> float:
         """Return the metric of the weaker of two forecasts: the naive one, and the mean of training.
 

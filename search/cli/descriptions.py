@@ -69,8 +69,10 @@ def description_table(task: Task) -> Table:
         table.add_row(name, *(_value(_fact(each, name)) for each in shown))
     table.add_row(f"{shown[0].unit} in another split, too", *(f"{each.repeated:,}" for each in shown))
     table.add_row("steps of those", *(_percent(each.repeated_share) for each in shown))
-    constants = (f"{task.constant_baseline(split):.4f}" for split in (Split.VALIDATION, Split.TEST))
-    table.add_row(f"constant baseline, {task.metric.name}", "", *constants)
+    baseline = f"{task.baseline_name}, {task.metric.name}"
+    if baseline not in names:  # a task of forecasts has it among its facts
+        constants = (f"{task.constant_baseline(split):.4f}" for split in (Split.VALIDATION, Split.TEST))
+        table.add_row(baseline, "", *constants)
     ceilings = [ceiling_of(task, split) for split in Split]
     if any(ceiling is not None for ceiling in ceilings):
         table.add_row(f"ceiling, {task.metric.name}", *("" if it is None else f"{it:.4f}" for it in ceilings))

@@ -98,6 +98,7 @@ def _show(
                 "input_size": task.input_size,
                 "output": task.output,
                 "output_size": task.output_size,
+                "baseline": task.baseline_name,
                 "constant_baseline": task.constant_baseline(),
                 "ceiling": ceiling_of(task, Split.VALIDATION),
                 "uniform_loss_nats": task.uniform_loss(),
@@ -115,7 +116,7 @@ def _show(
         print_json(rows, output)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("task", "metric", "outputs", "constant", "ceiling", "uniform, nats"):
+    for heading in ("task", "metric", "outputs", "baseline", "ceiling", "uniform, nats"):
         table.add_column(heading, justify="left" if heading in ("task", "metric") else "right", no_wrap=True)
     for row in rows:
         arrow = "↑" if row["higher_is_better"] else "↓"
@@ -143,10 +144,10 @@ def _show(
     for warning in warnings:
         warn(console, warning)
     console.print(
-        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation, of `series` the "
-        "naive forecast, which repeats the last value; ceiling: the best value on average that any predictor could "
-        "reach there; uniform: the loss of equal probabilities per step in the loss mask; steps of training + "
-        "validation + test",
+        "↑ higher is better, ↓ lower is better; baseline: the best constant prediction on validation, of series and "
+        "frames of speech the naive forecast, which repeats the last value; ceiling: the best value on average that "
+        "any predictor could reach there; uniform: the loss of equal probabilities per step in the loss mask; steps of "
+        "training + validation + test",
         style="dim",
     )
     if name is not None:
