@@ -102,8 +102,8 @@ def export(
     A recipe is JSON in the format of NAS-Bench-NLP, which cannot express relu and initial biases. Recipes and formulas
     can be given as CELL.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
-    cell in a run.
+    CELL is a named cell (`gatesearch cells`), a formula in quotes, a file with a formula or a recipe, or the first
+    digits of the id of a cell in a run.
     """
     if to in ("json", "formula") and name is not None:
         raise SearchError(f"--name {quoted(name)} is for a module, which --to {to} is not; leave it out")

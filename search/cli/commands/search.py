@@ -94,7 +94,7 @@ Examples:
     multiple=True,
     metavar="CELL",
     shell_complete=complete_cells,
-    help="Start from this cell, too: a name, an id in a run, a file, FILE#7 of a list, or a folder of files.",
+    help="Start from this cell, too: a name, a formula, an id in a run, a file, FILE#7 of a list, or a folder.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed of the search.  [default: 0]")
 @click.option(

@@ -36,6 +36,7 @@ from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
 Examples:
   gatesearch show gru
   gatesearch show my.cell --units 128
+  gatesearch show "h' = tanh(linear(x) + h)"
   gatesearch show 3fa2 --run quick-1
   gatesearch show mut1 --kernels
   gatesearch show lstm -o lstm.svg
@@ -83,8 +84,8 @@ def show(
     The diagram is a tree: an operator joins the entries below it. W is a matrix that multiplies a value computed from
     the input alone, U any other matrix.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe (cells.json#7 is one recipe of a list),
-    or the first digits of the id of a cell in a run.
+    CELL is a named cell (`gatesearch cells`), a formula in quotes, a file with a formula or a recipe (cells.json#7 is
+    one recipe of a list), or the first digits of the id of a cell in a run.
     """
     if as_json and (bibtex or kernels):
         raise SearchError(f"--json and {'--bibtex' if bibtex else '--kernels'} are mutually exclusive; leave one out")

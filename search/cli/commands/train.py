@@ -90,7 +90,7 @@ def train(
 
     Options that are not given come from the profile; where its grid has a list of values, the middle one is used. TASK
     is a task of the profile, another task by name, or package.module:MyTask. CELL is a named cell (`gatesearch cells`),
-    a file with a formula or a recipe, or the first digits of the id of a cell in a run.
+    a formula in quotes, a file with a formula or a recipe, or the first digits of the id of a cell in a run.
 
     With --run, the search's best trial of CELL on TASK is trained again: its setting, seed, budget and data are the
     run's, unless an option changes them, and the first line says what is not the run's.
