@@ -56,7 +56,7 @@ def description_table(task: Task) -> Table:
     """Return a table of what was read: a row for each number, a column for each split."""
     shown = [task.description(split) for split in Split]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("", no_wrap=True)
+    table.add_column("")  # wrapped between words on a narrow terminal
     for split, each in zip(Split, shown, strict=True):
         table.add_column(f"{split} (sample)" if each.endless else split.value, justify="right", no_wrap=True)
     table.add_row(shown[0].unit, *(f"{each.sequences:,}" for each in shown))

@@ -1,0 +1,71 @@
+"""Tables on narrow terminals: whole words and numbers, and a line that names the columns that are left out."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from search.cli.tables import print_table
+from tests.paths import ROOT
+from tests.test_search.test_cli.conftest import Gatesearch
+
+EVENING, BASELINES = (str(ROOT / "results" / "published" / name) for name in ("evening", "baselines"))
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal to rich
+    monkeypatch.setenv("COLUMNS", str(width))
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 120])
+def test_the_list_of_cells_is_cut_nowhere(width: int, gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = json.loads(gatesearch("cells", "--json").out)
+    terminal(monkeypatch, width)
+    text = plain(gatesearch("cells").out)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in text
+    words = text.split()
+    for record in records:
+        assert record["name"] in words
+        assert set(record["summary"].split()) <= set(words)
+    headings = lines[0].split()
+    hidden = re.findall(r"\w+", " ".join(words).partition("not shown: ")[2].partition(";")[0])
+    assert sorted(headings + hidden) == ["id", "linear", "loop", "name", "products", "states", "summary", "year"]
+    assert ("year" in headings, "loop" in headings) == (width >= 80, width >= 120)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_comparison_of_runs_keeps_its_cells_and_whole_numbers(
+    width: int, gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal(monkeypatch, width)
+    text = plain(gatesearch("compare-runs", EVENING, BASELINES, "--top", "3").out)
+    assert "…" not in text
+    rows = re.findall(r"^(gru|gru-after|mut3) .* ([-+][\d.]+±[\d.]+) *$", text, re.MULTILINE)
+    assert [name for name, _ in rows] == ["gru", "gru-after", "mut3"]
+    assert ("not shown: rank A" in text) == (width == 60)
+
+
+def test_tasks_are_listed_whole(gatesearch: Gatesearch, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = json.loads(gatesearch("tasks", "xml", "--profile", "tiny.toml", "--json").out)[0]
+    terminal(monkeypatch, 45)
+    text = plain(gatesearch("tasks", "xml", "--profile", "tiny.toml").out)
+    assert "…" not in text
+    assert re.search(rf"^xml +accuracy ↑ +29 +{wide['constant_baseline']:.4f}", text, re.MULTILINE)
+    assert "not shown: uniform, nats" in text
+    assert f"{wide['splits']['test']['steps']:,}" in text
+
+
+def test_what_is_no_terminal_gets_a_line_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"name": "a", "text": "word " * 30, "number": "1"}, {"name": "b", "text": "", "number": "10"}]
+    print_table(Console(width=40), rows, right=("number",), droppable=("number",), wrapped={"text": 10})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["name", "a", "b"]
+    assert [line.rstrip()[-2:] for line in lines[1:]] == [" 1", "10"]
