@@ -29,6 +29,7 @@ from search.cli import run_argument
 from search.cli.display import say_verdict
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
+from search.cli.tables import fitting_table
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
@@ -176,7 +177,7 @@ def leaderboard(
         console = Console(emoji=False)
         if answer is not None:
             say_verdict(console, answer)
-        console.print(view.table(console.width))
+        console.print(fitting_table(console, view.table))
         return
     text = _text(view, form, answer)
     if output is None:

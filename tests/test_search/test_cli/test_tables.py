@@ -1,15 +1,20 @@
 """Tables on narrow terminals: whole words and numbers, and a line that names the columns that are left out."""
 
+import io
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from search.cli.tables import print_table
+from search.cli.tables import fitting_table, print_table
 from tests.paths import ROOT
-from tests.test_search.test_cli.conftest import Gatesearch
+from tests.test_search.test_cli.conftest import COMMAND, Gatesearch
 
 EVENING, BASELINES = (str(ROOT / "results" / "published" / name) for name in ("evening", "baselines"))
 
@@ -69,3 +74,35 @@ def test_what_is_no_terminal_gets_a_line_for_each_row(capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["name", "a", "b"]
     assert [line.rstrip()[-2:] for line in lines[1:]] == [" 1", "10"]
+
+
+def test_numbers_stand_below_each_other_where_plus_minus_takes_two_characters(
+    here: Path,
+) -> None:
+    """In a process of its own, whose streams are those of the command."""
+    environment = os.environ | {"COLUMNS": "90", "PYTHONIOENCODING": "ascii"}
+    line = [str(COMMAND), "leaderboard", EVENING, "--top", "25"]
+    said = subprocess.run(line, capture_output=True, check=True, env=environment).stdout.decode("ascii")
+    rows = [line for line in said.splitlines() if re.search(r"\d\+-\d", line) or "(0." in line]
+    assert len(rows) == 25
+    assert len({len(row) for row in rows}) == 1
+    assert len(rows[0]) <= 90
+    bars = {tuple(match.start() for match in re.finditer(r"\|", row)) for row in rows}
+    assert len(bars) == 1  # the columns of every row begin at the same places
+    ends = {tuple(re.search(r"\d(?=\D*$)", cell).start() for cell in row.split("|")[-4:]) for row in rows}  # type: ignore[union-attr]
+    assert len(ends) == 1  # and the last digits of the tasks' numbers, with and without an error
+
+
+def test_a_wider_text_never_makes_a_table_wider_than_the_terminal() -> None:
+    def make(width: int) -> Table:
+        table = Table(box=None, padding=(0, 1, 0, 0))
+        for _ in range(3 if width >= 24 else 2):
+            table.add_column("a")
+        table.add_row(*(Text("1.0\N{PLUS-MINUS SIGN}0.1") for _ in table.columns))
+        return table
+
+    for width, columns in ((24, 2), (27, 3)):
+        console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"), width=width)
+        assert len(fitting_table(console, make).columns) == columns
+        console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), width=width)
+        assert len(fitting_table(console, make).columns) == 3
