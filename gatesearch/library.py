@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from search.cells.drawing.picture import draw_formula
 from search.cells.errors import CellError, UnknownCellError
 from search.cells.export.module import export_module
-from search.cells.files import cell_of_file, is_file_name
+from search.cells.files import cell_of_file, is_file_name, is_formula
 from search.cells.graph import GateGraph
 from search.cells.ids import is_id, printed_id
 from search.cells.library import LIBRARY, display_formula, label_of, named_cell
@@ -140,9 +140,9 @@ def cells() -> dict[str, Cell]:
 def cell(source: Cell | str | Path) -> Cell:
     """Return a cell by its name in the library, its formula, or a file that has a formula or a recipe.
 
-    A text with `=` is a formula; a `Path`, or a text that ends in .cell or .json or has a slash, is a file; any other
-    text is a name. `"cells.json#7"` is one of several recipes in a file, by its index or name. The frame
-    `load(RUN).cells` has the formulas of a run's cells.
+    A `Path`, or a text that ends in .cell or .json, is a file; any other text with `=` is a formula, one with a slash a
+    file, and one without either a name. `"cells.json#7"` is one of several recipes in a file, by its index or name.
+    The frame `load(RUN).cells` has the formulas of a run's cells.
 
     Args:
         source: name, formula, or file; a cell is returned as it is.
@@ -161,7 +161,7 @@ def cell(source: Cell | str | Path) -> Cell:
         return source
     if not isinstance(source, (str, Path)):
         raise CellError(f"{source!r} is no cell; give a name, a formula, or a file")
-    if isinstance(source, str) and "=" in source:
+    if isinstance(source, str) and is_formula(source):
         graph = parse_formula(source).canonical()
         return Cell(None, source.strip(), graph)
     if isinstance(source, Path) or is_file_name(source):

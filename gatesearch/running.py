@@ -8,7 +8,7 @@ from pathlib import Path
 from gatesearch.library import Cell, cell
 from results.run import Run
 from results.run import load as load_run
-from results.store.runs import new_run_folder, run_folder
+from results.store.runs import existing_run, new_run_folder
 from search.core.errors import SearchError
 from search.engine.observer import ProgressObserver
 from search.engine.progress import Progress
@@ -95,7 +95,7 @@ def search(
     for label, names in (("tasks", tasks), ("own_tasks", own_tasks)):
         if isinstance(names, str):  # a sequence of letters
             raise SearchError(f"{label} is the text {names!r}; give a list of names, as [{names!r}]")
-    folder = run_folder(name) if resume else new_run_folder(name)
+    folder = existing_run(name) if resume else new_run_folder(name)
     observer = ProgressObserver(on_progress)
     if resume:
         resume_search(

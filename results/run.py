@@ -23,9 +23,10 @@ from typing import Any
 import pandas as pd
 
 from results.store.database import FILE, check_packed
-from results.store.errors import ResultsError, StoreError, damaged
+from results.store.errors import StoreError, damaged
 from results.store.files import runs_folder
 from results.store.records import CellRow, EvaluationRow, ProposalRow, documentation
+from results.store.runs import no_run, run_folder
 from results.store.store import Store
 from results.store.toml import parse_toml
 from results.tables.leaderboard import leaderboard
@@ -116,9 +117,7 @@ def load(run: str | Path) -> Run:
     if folder is None:
         for place in places:
             check_packed(place)
-        raise ResultsError(
-            f"there is no run {str(run)!r}, neither here nor in {runs_folder()}; check its name or folder"
-        )
+        raise no_run(run_folder(str(run)))
     with Store.open(folder, readonly=True) as store:
         store.select("BEGIN")  # one consistent view, whatever is written meanwhile
         profile = _profile(store)

@@ -162,6 +162,10 @@ class Series(Task):
         """Return the metric of the naive forecast: each target's value at the step itself."""
         return self.metric.of_errors(self._naive_errors(split))
 
+    @property
+    def baseline_name(self) -> str:
+        return "naive forecast"
+
     def chance_level(self) -> float:
         """Return the metric of the mean of training: a model that is behind the naive forecast may have learnt much."""
         return self.metric.of_errors(self._errors(Split.VALIDATION)["mean"])

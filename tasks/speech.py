@@ -95,6 +95,10 @@ class Speech(Task):
     def constant_baseline(self, split: Split = Split.VALIDATION) -> float:
         return self.metric.of_errors(self._errors(split)["naive"]) if self._frames else super().constant_baseline(split)
 
+    @property
+    def baseline_name(self) -> str:
+        return "naive forecast" if self._frames else super().baseline_name
+
     def chance_level(self) -> float:
         """Return, of frames, the metric of the mean of training."""
         return self.metric.of_errors(self._errors(Split.VALIDATION)["mean"]) if self._frames else super().chance_level()

@@ -134,6 +134,11 @@ class Task(ABC):
             return self.metric.of_errors(found - self.metric.centre(found))
         return self.metric.constant(totals / steps)
 
+    @property
+    def baseline_name(self) -> str:
+        """Name of the prediction that `constant_baseline` measures; a task that has another overrides both."""
+        return "constant baseline"
+
     def chance_level(self) -> float:
         """Return the validation metric that a trial must exceed to go on: that of a model that has learnt nothing.
 

@@ -56,7 +56,7 @@ def verdict_words(verdict: RunVerdict, worse: Sequence[str], *, searched: bool) 
             on = "on some tasks" if worse else ""
             return f"{cell} is better {on}".strip(), f"than GRU and LSTM on {', '.join(verdict.better)}{but}"
         case Kind.NEAR:
-            return "none shown to be better", f"than GRU and LSTM; the nearest is {cell}, undecided"
+            return "none shown to be better", f"than GRU and LSTM; the nearest undecided one is {cell}"
         case Kind.NOT_BETTER:
             return "none is better", "than GRU and LSTM on any task, by the tests"
         case Kind.UNTESTED:

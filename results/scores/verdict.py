@@ -240,8 +240,8 @@ def _contest(cells: Mapping[str, Course], what: str, known: Known) -> RunVerdict
         )
         caution = left_open if nearest.low > 0.0 or nearest.high < 0.0 else ""
         sentence = (
-            f"No {what} is shown to be better than {against} on any task; the nearest is {cell} on {task}, "
-            f"{known_better}{distance(nearest)}{caution}."
+            f"No {what} is shown to be better than {against} on any task; the nearest undecided one is {cell} on "
+            f"{task}, {known_better}{distance(nearest)}{caution}."
         )
         advice, command = _advice(known, cell, task, matches)
         return RunVerdict(Kind.NEAR, (sentence, advice), cell, (), command)

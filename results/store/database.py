@@ -192,6 +192,11 @@ def create_database(folder: Path, name: str, profile: str, values: tuple[Any, ..
     return connection
 
 
+def no_run_text(folder: Path) -> str:
+    """Return the message that a folder has no run."""
+    return f"there is no run in {str(folder)!r}: {FILE} is missing; check the path"
+
+
 def open_database(folder: Path, *, readonly: bool, unchanging: bool = False) -> sqlite3.Connection:
     """Return a connection to the database of the run in `folder`, after a look at its schema.
 
@@ -209,7 +214,7 @@ def open_database(folder: Path, *, readonly: bool, unchanging: bool = False) -> 
     with one_line(path):
         exists = path.is_file()
     if not exists:
-        raise StoreError(f"{folder} holds no run: {FILE} is missing; check the name, or start a run of that name")
+        raise StoreError(no_run_text(folder))
     log = path.with_name(FILE + "-wal")
     is_alone = not log.exists()  # SQLite may make one
     connection = _connect(path, "ro&immutable=1" if unchanging else "ro" if readonly else "rw")

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from results.store.database import check_packed
+from results.store.database import check_packed, no_run_text
 from results.store.errors import ResultsError, one_line
 from results.store.files import runs_folder
 from results.store.store import FILE, Store
@@ -81,16 +81,37 @@ def open_run(run: str) -> Store:
     """Open the store of a run for reading.
 
     Raises:
-        ResultsError: the name is malformed, or there is no such run; the message lists the latest runs.
-        StoreError: the store is missing, packed or damaged.
+        ResultsError: as `existing_run`.
+        StoreError: the store is packed or damaged.
+    """
+    return Store.open(existing_run(run), readonly=True)
+
+
+def existing_run(run: str, remedy: str = "") -> Path:
+    """Return the folder of a run that exists, given its name or a path.
+
+    Args:
+        run: name or path.
+        remedy: what else helps if there is none, for the message.
+
+    Raises:
+        ResultsError: the name is malformed, or there is no such run.
+        StoreError: the run is packed.
     """
     folder = run_folder(run)
     check_packed(folder)
-    if not os.path.exists(folder / FILE) and "/" not in run:
-        known = known_runs()
-        hint = f"available: {', '.join(known[:8])}" if known else "start one with gatesearch search"
-        raise ResultsError(f"there is no run {run!r} in {runs_folder()}; {hint}")
-    return Store.open(folder, readonly=True)
+    if not os.path.exists(folder / FILE):
+        raise no_run(folder, remedy)
+    return folder
+
+
+def no_run(folder: Path, remedy: str = "") -> ResultsError:
+    """Return the error that there is no run in a folder; for one in the folder of runs, it names the latest runs."""
+    if folder.parent != runs_folder():
+        return ResultsError(no_run_text(folder) + (f", or {remedy}" if remedy else ""))
+    hints = [f"available: {', '.join(known[:8])}"] if (known := known_runs()) else []
+    hints += [remedy] if remedy else [] if hints else ["start one with gatesearch search"]
+    return ResultsError(f"there is no run {folder.name!r} in {folder.parent}; {'; or '.join(hints)}")
 
 
 def known_runs() -> list[str]:

@@ -50,8 +50,16 @@ class FileCell:
 
 
 def is_file_name(text: str) -> bool:
-    """Return whether a text names a file rather than a cell: it has a slash, or ends as files of cells do."""
-    return "/" in text or text.endswith(SUFFIXES) or ".json#" in text
+    """Return whether a text names a file rather than a cell: it has a slash, or ends as files of cells do.
+
+    A text with `=` and a slash is a formula with an operator that formulas do not have, or with such a comment.
+    """
+    return text.endswith(SUFFIXES) or ".json#" in text or ("/" in text and not is_formula(text))
+
+
+def is_formula(text: str) -> bool:
+    """Return whether a text is a formula rather than a name, an id or a file: it has `=`, as no name has."""
+    return "=" in text and not text.endswith(SUFFIXES) and ".json#" not in text
 
 
 def split_member(name: str) -> tuple[str, str | None]:

@@ -41,7 +41,9 @@ class AskedPairs:
         """
         for cell in cells:
             for text in against or REFERENCES:
-                task, separator, other = text.rpartition("=")
+                task, separator, other = text.partition("=")
+                if not separator or (task not in self.evidence.tasks and "'" in text):  # the = of a formula is its own
+                    task, separator, other = "", "", text
                 if separator:
                     check_task(task, self.evidence.tasks, "--against")
                     if self.tasks and task not in self.tasks:

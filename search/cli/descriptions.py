@@ -56,7 +56,7 @@ def description_table(task: Task) -> Table:
     """Return a table of what was read: a row for each number, a column for each split."""
     shown = [task.description(split) for split in Split]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("", no_wrap=True)
+    table.add_column("")  # wrapped between words on a narrow terminal
     for split, each in zip(Split, shown, strict=True):
         table.add_column(f"{split} (sample)" if each.endless else split.value, justify="right", no_wrap=True)
     table.add_row(shown[0].unit, *(f"{each.sequences:,}" for each in shown))
@@ -69,8 +69,10 @@ def description_table(task: Task) -> Table:
         table.add_row(name, *(_value(_fact(each, name)) for each in shown))
     table.add_row(f"{shown[0].unit} in another split, too", *(f"{each.repeated:,}" for each in shown))
     table.add_row("steps of those", *(_percent(each.repeated_share) for each in shown))
-    constants = (f"{task.constant_baseline(split):.4f}" for split in (Split.VALIDATION, Split.TEST))
-    table.add_row(f"constant baseline, {task.metric.name}", "", *constants)
+    baseline = f"{task.baseline_name}, {task.metric.name}"
+    if baseline not in names:  # a task of forecasts has it among its facts
+        constants = (f"{task.constant_baseline(split):.4f}" for split in (Split.VALIDATION, Split.TEST))
+        table.add_row(baseline, "", *constants)
     ceilings = [ceiling_of(task, split) for split in Split]
     if any(ceiling is not None for ceiling in ceilings):
         table.add_row(f"ceiling, {task.metric.name}", *("" if it is None else f"{it:.4f}" for it in ceilings))

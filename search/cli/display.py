@@ -153,9 +153,14 @@ def say_verdict(console: Console, verdict: RunVerdict) -> None:
     console.print()
 
 
-def say(console: Console, line: str, style: str = "") -> None:
-    """Print a line literally: a path may contain brackets, which are markup to rich, or control characters."""
-    console.print(printable(line), style=style, soft_wrap=True, highlight=False, markup=False)
+def say(console: Console, line: str, style: str = "", *, prose: bool = False) -> None:
+    """Print a line literally: a path may contain brackets, which are markup to rich, or control characters.
+
+    On a terminal, `prose` is broken between words. Other lines are left to the terminal, so that a command in them is
+    copied as one line.
+    """
+    soft = not (prose and console.is_terminal)
+    console.print(printable(line), style=style, soft_wrap=soft, highlight=False, markup=False)
 
 
 def warn(console: Console, text: str) -> None:

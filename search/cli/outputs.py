@@ -1,7 +1,7 @@
 """Files that a command will write: their checks and formats, before the work that their content takes."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +18,29 @@ class UserPath(click.Path):
         return super().convert(expanded(value), param, ctx)
 
 
+force_option = click.option("--force", is_flag=True, help="Replace existing files.")
+"""Option of each command that writes files which the user names; its value goes to `check_free`."""
+
+
 def check_free(output: Path | None, force: bool) -> None:
     """Check that a file can be written: it is new or `force` is given, and its folder exists and is writable.
+
+    A device or a pipe loses nothing by being written to, so it needs no `force`.
 
     Raises:
         SearchError: the file cannot be written.
     """
     if output is None:
         return
+    if os.path.exists(output) and not os.path.isfile(output):
+        return  # a device or a pipe
     if os.path.lexists(output) and not force:  # includes a dangling link
         raise SearchError(f"{str(output)!r} exists and is not overwritten; give another name, or --force")
-    if os.path.exists(output) and not os.path.isfile(output):
-        return  # a device or a pipe is written to directly
     folder = Path(os.path.realpath(output)).parent
     if not folder.is_dir():
         raise SearchError(f"{str(output)!r}: there is no folder {str(folder)!r}; make it first, or give another name")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise SearchError(f"{str(output)!r}: the folder {str(folder)!r} is not writable; give another name")
-
-
-def check_replaceable(output: Path | None, suffixes: Sequence[str]) -> None:
-    """Check that a file which each call replaces can be written: it is new, or has one of these suffixes.
-
-    The rule protects stores, profiles and formulas from a mistyped name.
-
-    Raises:
-        SearchError: the file cannot be written.
-    """
-    if output is None:
-        return
-    if os.path.isfile(output) and output.suffix.lower() not in suffixes:
-        raise SearchError(
-            f"--output {str(output)!r} exists and does not end in {', '.join(suffixes)}, so it is not overwritten; "
-            "give another name"
-        )
-    check_free(output, force=True)
 
 
 def form_of(given: str | None, output: Path | None, forms: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -25,6 +26,7 @@ from search.cells.library import label_of
 from search.cli.display import Display, say, say_verdict, warn
 from search.cli.loading import load_tasks
 from search.cli.run_log import LOG_FILE, RunLog
+from search.cli.tables import fitting_table
 from search.core.errors import SearchError
 from search.core.processors import usable_processors
 from search.engine.observer import OpenRun, RunObserver
@@ -201,7 +203,7 @@ class RunView(RunObserver):
         """Print the top of the leaderboard, and keep the verdict for the end."""
         table = leaderboard(run.store, run.profile.ranked, display=False)
         if self.verbosity is not Verbosity.QUIET:
-            self.console.print(render_table(table, TABLE_ROWS, self.console.width))
+            self.console.print(fitting_table(self.console, partial(render_table, table, TABLE_ROWS)))
         self._verdict = verdict_of(run.store, run.profile.ranked, table)
 
     def show_verdict(self) -> None:

@@ -177,6 +177,11 @@ def _stream(given: TextIO | None, number: int, on_failure: Callable[[OSError], N
     return kind(descriptor, encoding, "backslashreplace" if is_error else _PLAINLY, at_once)
 
 
+def plainly(text: str, encoding: str) -> str:
+    """Return a text as a stream of this encoding shows it."""
+    return text.encode(encoding, _PLAINLY).decode(encoding)
+
+
 def _plainly(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error

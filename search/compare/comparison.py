@@ -359,15 +359,15 @@ def pairs_of(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 
 def write_replay(folder: Path, compared: Compared) -> None:
-    """Write the tables, the figure and the page of a replay into a folder that is new or has only such files.
+    """Write the tables, the figure and the page of a replay into a folder that is new, empty, or has just these files.
 
     Raises:
         SearchError: the folder has other files.
         StoreError: a file cannot be written.
     """
     files = {f"{name}.csv" for name in ("comparison", "methods", "pairs")} | {FIGURE_FILE, PAGE_FILE}
-    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= files):
-        raise SearchError(f"{str(folder)!r} has other files than a replay's; choose another folder with --output")
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} in (set(), files)):
+        raise SearchError(f"{str(folder)!r} has not just the files of a replay; choose another folder with --output")
     with one_line(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_comparison(folder, compared)

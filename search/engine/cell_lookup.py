@@ -15,10 +15,10 @@ from results.store.runs import MAX_PATH, known_runs, open_run
 from search.cells.canonical import FormVersion
 from search.cells.crossover import other_parent
 from search.cells.errors import UnknownCellError
-from search.cells.files import cell_of_file, is_file_name, split_member
+from search.cells.files import cell_of_file, is_file_name, is_formula, split_member
 from search.cells.graph import GateGraph
 from search.cells.ids import digits_of
-from search.cells.library import LIBRARY, display_formula, library_name, named_cell
+from search.cells.library import LIBRARY, display_formula, label_of, library_name, named_cell
 from search.cells.notation.formula import parse_formula
 from search.cells.paths import expanded
 from search.cells.text import quoted
@@ -57,14 +57,14 @@ class LineageStep:
 
 
 def find_cell(cell: str, run: str | None = None) -> FoundCell:
-    """Find a cell by its name in the library or in a run, by a file, or by an id in a run, of at least four digits.
+    """Find a cell by its name in the library or in a run, by a formula, a file, or an id in a run, of 4 digits or more.
 
-    A cell that was given to a run as a file has the file's name there. A file contains a formula or recipes, and
-    `cells.json#7` is one of several. The g of an id may be left out. Without `run`, an id is searched for in all runs
-    of the runs folder, latest first.
+    A text with `=` is a formula unless a file has that name. A cell that was given to a run as a file has the file's
+    name there. A file contains a formula or recipes, and `cells.json#7` is one of several. The g of an id may be left
+    out. Without `run`, an id is searched for in all runs of the runs folder, latest first.
 
     Raises:
-        CellError: there is no such cell, or its file is invalid.
+        CellError: there is no such cell, or its formula or file is invalid.
         ResultsError: there is no such run, its store is damaged, or several of its cells have these first digits.
     """
     cell = expanded(cell)
@@ -75,6 +75,9 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         file = cell_of_file(cell)
         graph, formula = file.read()
         return FoundCell(graph.canonical(), file.label, formula.strip() if formula is not None else None)
+    if is_formula(cell):
+        written = parse_formula(cell).canonical()
+        return FoundCell(written, label_of(written.id), cell.strip())
     if run is not None and (found := _named_in(run, cell)) is not None:
         return found
     if digits_of(cell) is not None:
@@ -85,10 +88,10 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         except UnknownCellError as error:
             joint = " Or" if str(error).endswith("?") else "; or"
             raise UnknownCellError(
-                f"{error}{joint} give a file with a formula, or the id of a cell, g and at least 4 digits"
+                f"{error}{joint} give a formula, a file with one, or the id of a cell, g and at least 4 digits"
             ) from None
     raise UnknownCellError(
-        f"{quoted(cell)} is not a named cell, a file, or an id, which is g and 4 to 16 hexadecimal digits"
+        f"{quoted(cell)} is not a named cell, a formula, a file, or an id, which is g and 4 to 16 hexadecimal digits"
     )
 
 

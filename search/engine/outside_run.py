@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from results.store.runs import no_run
 from results.store.store import FILE, Store
 from results.store.words import OUTSIDE
 from search.cells.graph import GateGraph
@@ -254,7 +255,7 @@ def open_outside(
                 yield from _opened(OpenRun(store, own, tasks, started), observer)
         return
     if wanted is None:
-        raise SearchError(f"there is no run {folder.name!r} in {folder.parent}; name a profile to start it")
+        raise no_run(folder, "name a profile to start it")
     seed = check_whole("seed", seed or 0, 0, MAX_SEED)
     tasks = load(wanted)
     with open_executor(executor, tasks, wanted, workers, address) as started:

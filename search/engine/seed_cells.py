@@ -1,4 +1,4 @@
-"""Cells that a search starts from, as a user names them: names, ids in runs, files, recipes, folders of files."""
+"""Cells that a search starts from, as a user names them: names, formulas, ids in runs, files, recipes, folders."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from search.cells.errors import CellError
 from search.cells.files import cells_of_file
 from search.cells.graph import GateGraph
 from search.cells.ids import short_id
-from search.cells.library import library_name
+from search.cells.library import library_name, name_of
 from search.cells.paths import expanded
 from search.cells.text import quoted
 from search.core.errors import SearchError
@@ -21,11 +21,11 @@ SUFFIXES = (".cell", ".json")
 def read_seed_cells(given: Sequence[str]) -> dict[str, GateGraph]:
     """Return the cells that a user names, by their names in the search.
 
-    A published cell keeps its name, a cell of a run has that of the run or `cell-` and its id, and a cell of a file is
-    named after the file, and after its index or name in a file with several.
+    A published cell keeps its name, also as a formula. A cell of a run has its name there, one of a file is named after
+    the file, and after its index or name in a file with several. Others are called `cell-` and their id.
 
     Raises:
-        CellError: a file cannot be read or holds no cell, or there is no such cell.
+        CellError: a formula is invalid, a file cannot be read or holds no cell, or there is no such cell.
         ResultsError: a store is damaged, or several cells have an id that begins so.
         SearchError: two cells have the same name, or a folder has no file of cells.
     """
@@ -55,7 +55,7 @@ def _cells(given: str) -> Iterator[tuple[str, GateGraph]]:
         yield name, find_cell(name).graph
     else:
         cell = find_cell(given)
-        own = None if cell.row is None else cell.row.name
+        own = name_of(cell.graph.id) if cell.row is None else cell.row.name
         yield own or f"cell-{short_id(cell.graph.id)}", cell.graph
 
 

@@ -30,7 +30,7 @@ from results.publication.consistency import Check
 from results.scores.confirmation import declared_seeds
 from results.store.errors import ResultsError
 from results.store.information import FIRST_CONFIRMATION, MAX_REPEATS
-from results.store.queries import check_setting_keys, environment_texts, proposal_count
+from results.store.queries import check_setting_keys, environment_texts
 from results.store.records import CellRow, EvaluationRow, MeasureRow, ProposalRow, TrialRow
 from results.store.schema import SCHEMA_VERSION
 from results.store.setting_key import LaterKeyError
@@ -194,13 +194,17 @@ def replay(
                 return Replay(Check("replay", False, str(error)), executor.jobs)
             retrained = _finalists(store, profile, executor.jobs)
             difference = next(chain(_differences(store, again, finished), retrained), None)
-            proposals = proposal_count(again)
+            stored = again.proposals()
     if difference is not None:
         return Replay(Check("replay", False, difference), executor.jobs)
     what = "the whole search" if finished else "the unfinished search"
     finalists = sum(repeat > 0 for _, _, _, repeat in executor.jobs)
-    detail = f"{what}, replayed over its {len(executor.jobs) - finalists:,} trials, gives every row of {proposals:,} "
-    detail += "proposals" + (f"; {finalists:,} trials of finalists have their seeds and settings" if finalists else "")
+    given = sum(row.index < 0 for row in stored)
+    detail = (
+        f"{what}, replayed over its {len(executor.jobs) - finalists:,} trials, gives every row of "
+        f"{counted(given, 'given cell')} and {counted(len(stored) - given, 'proposal')}"
+    )
+    detail += f"; {finalists:,} trials of finalists have their seeds and settings" if finalists else ""
     if executor.anew:
         results = counted(executor.anew, "result of a rung is", "results of rungs are")
         detail += (

@@ -97,6 +97,6 @@ def test_arguments_out_of_range_are_one_line(small: gatesearch.Search) -> None:
     for arguments in wrong:
         with pytest.raises(ValueError, match="it must be a whole number"):
             gatesearch.Search("other", profile=profile, simulate=True, **arguments)
-    with pytest.raises(ValueError, match=r"there is no run 'other' in .*; name a profile to start it"):
+    with pytest.raises(ValueError, match=r"there is no run 'other' in .*; or name a profile to start it"):
         gatesearch.Search("other")
     assert not Path("runs/other").exists()

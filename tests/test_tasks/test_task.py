@@ -178,7 +178,9 @@ def test_the_constant_guess_is_the_best_constant(task: Task) -> None:
         errors = np.concatenate([(window.targets - window.inputs)[window.loss_mask > 0] for window in found])
         nats = 0.5 * np.log(2 * np.pi * np.e * np.square(errors, dtype=np.float64).mean(axis=0)).sum()
         assert task.constant_baseline() == pytest.approx(nats, rel=1e-6)
+        assert task.baseline_name == "naive forecast"
         return
+    assert task.baseline_name == "constant baseline"
     symbols: dict[int, int] = {}
     notes, steps = [0] * task.output_size, 0
     for window in task.evaluation(Split.VALIDATION, 8, 64):

@@ -6,7 +6,7 @@ from functools import partial
 import click
 from rich.console import Console
 
-from results.store.runs import run_folder
+from results.store.runs import existing_run
 from search.cells.ids import printed_id
 from search.cells.notation.display import format_display
 from search.cli import run_argument
@@ -37,6 +37,6 @@ def ask(run: str, count: int, trusted: tuple[str, ...]) -> None:
     """
     console = Console(stderr=True, emoji=False)
 
-    for one in suggestions(run_folder(run), count, trusted=trusted, load=partial(load_tasks, console=console)):
+    for one in suggestions(existing_run(run), count, trusted=trusted, load=partial(load_tasks, console=console)):
         line = {"formula": format_display(one.graph), "id": printed_id(one.graph.id), "parent": printed_id(one.parent)}
         click.echo(json.dumps(line))

@@ -159,8 +159,9 @@ def bench(
 ) -> None:
     """Time whole training steps of cells against PyTorch's layers and other implementations.
 
-    CELL is a named cell, a file with a formula or a recipe, or the id of a cell in a run. The default is the LSTM, both
-    GRUs and MUT1 to MUT3. "floor" is the time of PyTorch's matrix products alone. All run on one thread, in turn.
+    CELL is a named cell, a formula, a file with a formula or a recipe, or the id of a cell in a run. The default is the
+    LSTM, both GRUs and MUT1 to MUT3. "floor" is the time of PyTorch's matrix products alone. All run on one thread, in
+    turn.
 
     --screening sends random mutants through the memorization gate of a profile, on one core. --engine measures all of a
     search but the training: simulated searches in this process, through Ray, and on a cluster in virtual time.

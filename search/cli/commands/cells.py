@@ -4,7 +4,6 @@ import re
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from search.cells.ids import short_id
 from search.cells.library import FAMILIES, FAMILY_OF, LIBRARY
@@ -14,12 +13,13 @@ from search.cells.published.citation import bibtex_entry, references_of
 from search.cells.published.entry import NamedCell
 from search.cli.cell_records import cell_record
 from search.cli.json_output import print_json
+from search.cli.tables import print_table
 from search.core.errors import SearchError
 
 _FAMILY = {family.replace("_", "-"): family for family in FAMILIES}
 
-_WIDE = 200
-"""Columns of the table where it is not printed on a terminal."""
+_SUMMARY = 30
+"""Least columns of the summaries, which are wrapped; where there are fewer, other columns are left out."""
 
 _EPILOG = """\b
 Examples:
@@ -84,24 +84,23 @@ def _years(text: str) -> range:
 
 
 def _print(chosen: list[NamedCell]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    numbers = ("year", "states", "products", "loop")
-    for heading in ("name", "id", *numbers, "linear", "summary"):
-        table.add_column(heading, justify="right" if heading in numbers else "left", no_wrap=heading != "summary")
-    for cell in chosen:
-        size = measure(cell.graph)
-        table.add_row(
-            cell.name,
-            short_id(cell.graph.id),
-            str(cell.reference.year),
-            str(cell.graph.states),
-            str(size.products),
-            str(loop_products(cell.graph)),
-            "yes" if linear_in_state(cell.graph) else "",
-            cell.summary,
-        )
     console = Console(emoji=False)
-    if not console.is_terminal:
-        console.width = _WIDE  # a line for each cell, as for grep
-    console.print(table)
+    if chosen:
+        numbers = ("year", "states", "products", "loop")
+        dropped = ("loop", "linear", "products", "states", "year", "id")
+        print_table(console, list(map(_texts, chosen)), right=numbers, droppable=dropped, wrapped={"summary": _SUMMARY})
     console.print(f"\n{len(chosen)} of {len(LIBRARY)} named cells", highlight=False)
+
+
+def _texts(cell: NamedCell) -> dict[str, str]:
+    """Return the row of a cell, by heading."""
+    return {
+        "name": cell.name,
+        "id": short_id(cell.graph.id),
+        "year": str(cell.reference.year),
+        "states": str(cell.graph.states),
+        "products": str(measure(cell.graph).products),
+        "loop": str(loop_products(cell.graph)),
+        "linear": "yes" if linear_in_state(cell.graph) else "",
+        "summary": cell.summary,
+    }

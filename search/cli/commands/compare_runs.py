@@ -1,6 +1,7 @@
 """`gatesearch compare-runs`: put two runs side by side."""
 
 import math
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from search.cells.text import counted, shorten
 from search.cli.completion import complete_runs
 from search.cli.display import duration, say, warn
 from search.cli.json_output import print_json
+from search.cli.tables import WIDE, print_table
 from search.engine.run_comparison import Changes, RunComparison, RunSide, compare_stores
 
 TOP = 20
@@ -28,8 +30,6 @@ FIELDS = 12
 
 _FULL = 100
 """Width of a terminal from which on numbers have four decimals."""
-_WIDE = 200
-"""Width where the output is no terminal."""
 
 _EPILOG = """\b
 Examples:
@@ -75,7 +75,7 @@ def compare_runs(first: str, second: str, task: str | None, top: int, as_json: b
 
 def _print(console: Console, found: RunComparison, top: int) -> None:
     if not console.is_terminal:
-        console.width = _WIDE
+        console.width = WIDE
     console.print(_sides(found))
     console.print()
     for letter, side in (("A", found.a), ("B", found.b)):
@@ -85,7 +85,7 @@ def _print(console: Console, found: RunComparison, top: int) -> None:
     if found.profile:
         console.print(_profile(found.profile))
     for line in _lines(found):
-        say(console, line)
+        say(console, line, prose=True)
     console.print()
     _warn(console, found)
     if found.cells.empty:
@@ -95,7 +95,10 @@ def _print(console: Console, found: RunComparison, top: int) -> None:
     better = "higher" if found.higher else "lower"
     say(console, f"{counted(len(found.cells), 'cell')} in both, {_correlation(found)}")
     say(console, f"{what}, {better} is better; best in A first:")
-    console.print(_cells(found, top, _digits(found, 4 if console.width >= _FULL else 3)))
+    digits = _digits(found, 4 if console.width >= _FULL else 3)
+    rows = [_texts(row, digits) for row in found.cells.head(top).to_dict("records")]
+    numbers = ("rank A", "rank B", "A", "B", "B - A")
+    print_table(console, rows, right=numbers, droppable=numbers[:-1])
     if len(found.cells) > top:
         say(console, f"{len(found.cells) - top:,} more: --top {len(found.cells)}, or --json")
 
@@ -200,18 +203,15 @@ def _correlation(found: RunComparison) -> str:
     return f"rank correlation {found.correlation:.2f} (Spearman)"
 
 
-def _cells(found: RunComparison, top: int, digits: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("cell", "rank A", "rank B", "A", "B", "B - A"):
-        table.add_column(heading, justify="left" if heading == "cell" else "right", no_wrap=heading != "cell")
-    for row in found.cells.head(top).to_dict("records"):
-        table.add_row(
-            printable(str(row["cell"] if pd.isna(row["name"]) else row["name"])),
-            *("" if pd.isna(row[f"rank_{side}"]) else str(row[f"rank_{side}"]) for side in "ab"),
-            *(_value(row[f"value_{side}"], row[f"value_{side}_se"], row[f"evidence_{side}"], digits) for side in "ab"),
-            _measured(row["difference"], row["difference_se"], f"+.{digits}f", digits),
-        )
-    return table
+def _texts(row: Mapping[Hashable, Any], digits: int) -> dict[str, str]:
+    """Return the row of a cell in the table, by heading."""
+    texts = {"cell": printable(str(row["cell"] if pd.isna(row["name"]) else row["name"]))}
+    for side in "ab":
+        texts[f"rank {side.upper()}"] = "" if pd.isna(row[f"rank_{side}"]) else str(row[f"rank_{side}"])
+    for side in "ab":
+        error, evidence = row[f"value_{side}_se"], row[f"evidence_{side}"]
+        texts[side.upper()] = _value(row[f"value_{side}"], error, evidence, digits)
+    return texts | {"B - A": _measured(row["difference"], row["difference_se"], f"+.{digits}f", digits)}
 
 
 def _digits(found: RunComparison, least: int) -> int:

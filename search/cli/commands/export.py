@@ -11,7 +11,7 @@ from search.cells.export.names import check_class_name
 from search.cells.notation.recipe import format_recipe
 from search.cells.text import quoted
 from search.cli.completion import complete_cells, complete_runs
-from search.cli.outputs import UserPath, check_free
+from search.cli.outputs import UserPath, check_free, force_option
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
 from search.engine.cell_origin import describe_origin
@@ -73,7 +73,7 @@ Use the exported class like torch.nn.LSTM:
     type=click.IntRange(0),
     help="Trial for --weights: 0 is the search's, 1, 2, ... a finalist's.",
 )
-@click.option("--force", is_flag=True, help="Replace existing files.")
+@force_option
 def export(
     cell: str,
     output: Path | None,
@@ -102,8 +102,8 @@ def export(
     A recipe is JSON in the format of NAS-Bench-NLP, which cannot express relu and initial biases. Recipes and formulas
     can be given as CELL.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe, or the first digits of the id of a
-    cell in a run.
+    CELL is a named cell (`gatesearch cells`), a formula in quotes, a file with a formula or a recipe, or the first
+    digits of the id of a cell in a run.
     """
     if to in ("json", "formula") and name is not None:
         raise SearchError(f"--name {quoted(name)} is for a module, which --to {to} is not; leave it out")

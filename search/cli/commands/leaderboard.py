@@ -28,7 +28,8 @@ from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli import run_argument
 from search.cli.display import say_verdict
 from search.cli.json_output import json_text
-from search.cli.outputs import UserPath, check_replaceable, form_of
+from search.cli.outputs import UserPath, check_free, force_option, form_of
+from search.cli.tables import fitting_table
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
@@ -93,6 +94,7 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
     type=UserPath(dir_okay=False, path_type=Path),
     help="File to write: .csv, .json, .md (Markdown), .tex (LaTeX) or .txt (table).",
 )
+@force_option
 @click.option(
     "--files",
     "folder",
@@ -116,6 +118,7 @@ def leaderboard(
     as_csv: bool,
     as_json: bool,
     output: Path | None,
+    force: bool,
     folder: Path | None,
 ) -> None:
     """Print the verdict and the ranked table of RUN, finished or not.
@@ -139,8 +142,8 @@ def leaderboard(
             raise SearchError("--files writes the whole tables of the run; leave the other options out")
         _write_files(run, folder)
         return
-    check_replaceable(output, tuple(FORM_OF))
     form = form_of("csv" if as_csv else form, output, FORM_OF)
+    check_free(output, force)
     if references and form in ("csv", "json"):
         raise SearchError(
             f"the {form.upper()} has no references; leave --references out, `gatesearch cells --json` has them"
@@ -174,7 +177,7 @@ def leaderboard(
         console = Console(emoji=False)
         if answer is not None:
             say_verdict(console, answer)
-        console.print(view.table(console.width))
+        console.print(fitting_table(console, view.table))
         return
     text = _text(view, form, answer)
     if output is None:

@@ -19,7 +19,7 @@ from search.cli.asked_pairs import AskedPairs, check_task
 from search.cli.completion import complete_cells, complete_runs
 from search.cli.display import say, warn
 from search.cli.json_output import json_text
-from search.cli.outputs import UserPath, check_replaceable, form_of
+from search.cli.outputs import UserPath, check_free, force_option, form_of
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
@@ -65,6 +65,7 @@ Examples:
     type=UserPath(dir_okay=False, path_type=Path),
     help="File to write: .csv, .json, .md (Markdown) or .txt (table).",
 )
+@force_option
 def pairs(
     run: str,
     cells: tuple[str, ...],
@@ -75,6 +76,7 @@ def pairs(
     as_csv: bool,
     as_json: bool,
     output: Path | None,
+    force: bool,
 ) -> None:
     """Test CELLs of RUN against others, by paired t-tests over the seeds that the run retrained its cells on.
 
@@ -87,8 +89,8 @@ def pairs(
     chosen = {name for name, given in (("csv", as_csv), ("json", as_json), (form, form is not None)) if given}
     if len(chosen) > 1:
         raise SearchError(f"--format, --csv and --json say {' and '.join(sorted(map(str, chosen)))}; leave one out")
-    check_replaceable(output, tuple(FORM_OF))
     kind = form_of(chosen.pop() if chosen else None, output, FORM_OF)
+    check_free(output, force)
     if against and not cells:
         raise SearchError(f"--against {against[0]} needs cells to compare with it; name them after the run")
     if not cells and not named:

@@ -15,7 +15,7 @@ from results.trackers.mlflow import log_run, require_mlflow
 from results.trackers.tensorboard import require_tensorboard, write_curves
 from search.cells.ids import short_id
 from search.cli import run_argument
-from search.cli.outputs import UserPath
+from search.cli.outputs import UserPath, check_free, force_option
 from search.core.errors import SearchError
 from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
 from search.engine.trust import task_of_run
@@ -39,8 +39,9 @@ Examples:
     "-o",
     "--output",
     type=UserPath(dir_okay=False, path_type=Path),
-    help="HTML file to write.  [default: report.html in the run's folder]",
+    help="HTML file to write.  [default: report.html in the run's folder, which is replaced]",
 )
+@force_option
 @click.option("--watch", is_flag=True, help="Regenerate the page as the run progresses, until it is finished.")
 @click.option(
     "--every",
@@ -68,6 +69,7 @@ Examples:
 def report(
     run: str,
     output: Path | None,
+    force: bool,
     watch: bool,
     every: int,
     no_gradients: bool,
@@ -83,6 +85,7 @@ def report(
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise SearchError(f"--output {str(output)!r}: the page is HTML; give a name that ends in .html")
+    check_free(output, force)
     # The page may take minutes, so a missing package is reported first.
     if tensorboard is not None:
         require_tensorboard()

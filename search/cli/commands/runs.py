@@ -4,8 +4,6 @@ import time
 
 import click
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from results.store.files import runs_folder
 from results.store.overview import Overview, RunState, overview, printed_size
@@ -14,6 +12,7 @@ from results.store.sanitize import printable
 from search.cells.ids import short_id
 from search.cli.display import duration, say, warn
 from search.cli.json_output import print_json
+from search.cli.tables import print_table
 
 _EPILOG = """\b
 Examples:
@@ -22,10 +21,6 @@ Examples:
 """
 
 _STYLES = {RunState.RUNNING: "green", RunState.STOPPED: "yellow", RunState.UNREADABLE: "bold red"}
-_WIDE = 200
-"""Columns of the table where it is not printed on a terminal: one line for each run."""
-
-
 _LEFT_OUT = ("size", "failed", "trials", "changed", "proposals", "best found")
 """Columns that a narrow terminal leaves out, the first one first."""
 
@@ -44,12 +39,12 @@ def runs(as_json: bool) -> None:
         print_json([_record(run) for run in found])
         return
     console = Console(emoji=False)
-    if not console.is_terminal:
-        console.width = _WIDE
     if not found:
         say(console, f"there is no run in {runs_folder()}; start one with: gatesearch search")
         return
-    _print(console, found)
+    numbers = ("proposals", "trials", "failed", "changed", "size")
+    styles = {"state": [_STYLES.get(run.state, "") for run in found]}
+    print_table(console, list(map(_texts, found)), right=numbers, droppable=_LEFT_OUT, styles=styles)
     for run in found:
         if run.error is not None:
             warn(Console(stderr=True, emoji=False), run.error)
@@ -57,28 +52,6 @@ def runs(as_json: bool) -> None:
 
 def _record(run: Overview) -> dict[str, object]:
     return run.as_json() | {"folder": str(runs_folder() / run.name)}
-
-
-def _print(console: Console, found: list[Overview]) -> None:
-    """Print the table. Where it does not fit, columns are left out, and a last line names them."""
-    rows = [_texts(run) for run in found]
-    widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) + 2 for heading in rows[0]}
-    hidden: list[str] = []
-    for heading in _LEFT_OUT:
-        if sum(widths.values()) - 2 <= console.width:
-            break
-        del widths[heading]
-        hidden.insert(0, heading)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in widths:
-        right = heading in ("proposals", "trials", "failed", "changed", "size")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "name", overflow="fold")
-    for run, row in zip(found, rows, strict=True):
-        style = _STYLES.get(run.state, "")
-        table.add_row(*(Text(row[heading], style=style if heading == "state" else "") for heading in widths))
-    console.print(table)
-    if hidden:
-        say(console, f"not shown: {', '.join(hidden)}; a wider terminal shows them, and --json")
 
 
 def _texts(run: Overview) -> dict[str, str]:

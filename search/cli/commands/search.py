@@ -1,6 +1,5 @@
 """`gatesearch search`: from the named cells to a ranked table."""
 
-import os
 import shlex
 import sys
 import time
@@ -12,9 +11,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from results.store.database import FILE, check_packed
 from results.store.rungs import rungs_of
-from results.store.runs import claim_folder, name_for_commands, new_run_folder, run_folder
+from results.store.runs import claim_folder, existing_run, name_for_commands, new_run_folder
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
@@ -94,7 +92,7 @@ Examples:
     multiple=True,
     metavar="CELL",
     shell_complete=complete_cells,
-    help="Start from this cell, too: a name, an id in a run, a file, FILE#7 of a list, or a folder of files.",
+    help="Start from this cell, too: a name, a formula, an id in a run, a file, FILE#7 of a list, or a folder.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Random seed of the search.  [default: 0]")
 @click.option(
@@ -310,10 +308,4 @@ def _folder_of(name: str | None, title: str) -> Iterator[Path]:
 
 
 def _folder_to_resume(name: str | None) -> Path:
-    if name is None:
-        name = named_or_latest(None)
-    folder = run_folder(name)
-    check_packed(folder)
-    if not os.path.exists(folder / FILE):
-        raise SearchError(f"there is no run {name!r} to resume in {folder.parent}; start it without --resume")
-    return folder
+    return existing_run(named_or_latest(name), "start it without --resume")

@@ -26,7 +26,7 @@ from search.cells.text import state_name
 from search.cli.cell_records import cell_record
 from search.cli.completion import complete_cells, complete_runs
 from search.cli.json_output import print_json
-from search.cli.outputs import UserPath, check_free
+from search.cli.outputs import UserPath, check_free, force_option
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
 
@@ -36,6 +36,7 @@ from search.engine.cell_lookup import FoundCell, find_cell, in_run, lineage
 Examples:
   gatesearch show gru
   gatesearch show my.cell --units 128
+  gatesearch show "h' = tanh(linear(x) + h)"
   gatesearch show 3fa2 --run quick-1
   gatesearch show mut1 --kernels
   gatesearch show lstm -o lstm.svg
@@ -61,7 +62,7 @@ Examples:
     help="Draw the cell into this file: .svg, .png, .pdf, or .tex (TikZ).",
 )
 @click.option("--no-legend", is_flag=True, help="With --output: leave out the legend below the drawing.")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@force_option
 @click.option("--bibtex", is_flag=True, help="Print only the BibTeX entries of a published cell.")
 @click.option("--kernels", is_flag=True, help="Show the compiled steps, the derived backward pass and machine code.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object with the facts instead of text.")
@@ -83,8 +84,8 @@ def show(
     The diagram is a tree: an operator joins the entries below it. W is a matrix that multiplies a value computed from
     the input alone, U any other matrix.
 
-    CELL is a named cell (`gatesearch cells`), a file with a formula or a recipe (cells.json#7 is one recipe of a list),
-    or the first digits of the id of a cell in a run.
+    CELL is a named cell (`gatesearch cells`), a formula in quotes, a file with a formula or a recipe (cells.json#7 is
+    one recipe of a list), or the first digits of the id of a cell in a run.
     """
     if as_json and (bibtex or kernels):
         raise SearchError(f"--json and {'--bibtex' if bibtex else '--kernels'} are mutually exclusive; leave one out")

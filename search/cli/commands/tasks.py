@@ -7,7 +7,6 @@ from typing import Any, TextIO
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from results.store.sanitize import printable
 from search.cli.completion import complete_tasks
@@ -16,6 +15,7 @@ from search.cli.display import say, warn
 from search.cli.json_output import print_json
 from search.cli.plots import target_plots
 from search.cli.streams import reserved_output
+from search.cli.tables import print_table
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.single import load_named_task
@@ -98,6 +98,7 @@ def _show(
                 "input_size": task.input_size,
                 "output": task.output,
                 "output_size": task.output_size,
+                "baseline": task.baseline_name,
                 "constant_baseline": task.constant_baseline(),
                 "ceiling": ceiling_of(task, Split.VALIDATION),
                 "uniform_loss_nats": task.uniform_loss(),
@@ -114,39 +115,27 @@ def _show(
         rows += [empty | {"name": each, "summary": TASKS[each].summary} for each in lacking]
         print_json(rows, output)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("task", "metric", "outputs", "constant", "ceiling", "uniform, nats"):
-        table.add_column(heading, justify="left" if heading in ("task", "metric") else "right", no_wrap=True)
-    for row in rows:
-        arrow = "↑" if row["higher_is_better"] else "↓"
-        table.add_row(
-            str(row["name"]),
-            f"{row['metric']} {arrow}",
-            f"{row['output_size']:,}",
-            f"{row['constant_baseline']:.4f}",
-            "" if row["ceiling"] is None else f"{row['ceiling']:.4f}",
-            f"{row['uniform_loss_nats']:.4f}",
-        )
     console = Console(emoji=False)
-    console.print(table)
+    numbers = ("outputs", "baseline", "ceiling", "uniform, nats")
+    print_table(console, list(map(_texts, rows)), right=numbers, droppable=numbers[::-1])
     console.print()
     for row in rows:
-        say(console, f"{row['name']}: {row['summary']}")
+        say(console, f"{row['name']}: {row['summary']}", prose=True)
     for each, what in lacking.items():
-        say(console, f"{each}, which needs {what}: {TASKS[each].summary}")
+        say(console, f"{each}, which needs {what}: {TASKS[each].summary}", prose=True)
     console.print()
     if name is not None:
         console.print(description_table(task))
         console.print()
     for line in lines:
-        say(console, line)
+        say(console, line, prose=True)
     for warning in warnings:
         warn(console, warning)
     console.print(
-        "↑ higher is better, ↓ lower is better; constant: the best constant prediction on validation, of `series` the "
-        "naive forecast, which repeats the last value; ceiling: the best value on average that any predictor could "
-        "reach there; uniform: the loss of equal probabilities per step in the loss mask; steps of training + "
-        "validation + test",
+        "↑ higher is better, ↓ lower is better; baseline: the best constant prediction on validation, of series and "
+        "frames of speech the naive forecast, which repeats the last value; ceiling: the best value on average that "
+        "any predictor could reach there; uniform: the loss of equal probabilities per step in the loss mask; steps of "
+        "training + validation + test",
         style="dim",
     )
     if name is not None:
@@ -161,6 +150,18 @@ def _show(
             with OwnCode(task, "render"):
                 text = task.render(batch, column)
             click.echo("\n" + "\n".join(map(printable, text.split("\n"))))
+
+
+def _texts(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the row of a task in the table, by heading."""
+    return {
+        "task": str(row["name"]),
+        "metric": f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}",
+        "outputs": f"{row['output_size']:,}",
+        "baseline": f"{row['constant_baseline']:.4f}",
+        "ceiling": "" if row["ceiling"] is None else f"{row['ceiling']:.4f}",
+        "uniform, nats": f"{row['uniform_loss_nats']:.4f}",
+    }
 
 
 def _lacks(profile: Profile, name: str) -> str:

@@ -31,7 +31,7 @@ from search.profiles.fields import Scalar
 from search.profiles.loading import load_profile, profile_of
 from search.training.settings import Setting
 from search.training.trial import Point, TrialResult
-from tasks.task import Metric
+from tasks.task import Metric, Task
 
 _EPILOG = """\b
 Examples:
@@ -90,7 +90,7 @@ def train(
 
     Options that are not given come from the profile; where its grid has a list of values, the middle one is used. TASK
     is a task of the profile, another task by name, or package.module:MyTask. CELL is a named cell (`gatesearch cells`),
-    a file with a formula or a recipe, or the first digits of the id of a cell in a run.
+    a formula in quotes, a file with a formula or a recipe, or the first digits of the id of a cell in a run.
 
     With --run, the search's best trial of CELL on TASK is trained again: its setting, seed, budget and data are the
     run's, unless an option changes them, and the first line says what is not the run's.
@@ -118,7 +118,7 @@ def train(
             print_json(_record(found, chosen, seed or 0, result), reserved)
         elif not quiet:
             _show_curve(result, trial.task.metric, console.width)
-        _show_result(console, result, trial.task.metric, trial.task.constant_baseline())
+        _show_result(console, result, trial.task)
         if again is not None and not again.changed:
             _compare(console, again, result)
 
@@ -178,6 +178,7 @@ def _record(found: FoundCell, chosen: _Chosen, seed: int, result: TrialResult) -
         "test_se": result.test_se,
         "test_in_other_units": views,
         "other_metrics": [asdict(other) for other in result.others],
+        "baseline": task.baseline_name,
         "constant_baseline": task.constant_baseline(),
         "best_step": result.best_step,
         "steps": result.steps,
@@ -262,7 +263,8 @@ def _show_curve(result: TrialResult, metric: Metric, width: int) -> None:
     click.echo(line_plot(f"validation {metric.name}", "training steps", steps, values, width=width, height=16))
 
 
-def _show_result(console: Console, result: TrialResult, metric: Metric, constant_baseline: float) -> None:
+def _show_result(console: Console, result: TrialResult, task: Task) -> None:
+    metric = task.metric
     console.print(
         f"{result.state}: {result.reason}; {result.steps:,} steps in {duration(result.seconds)}, "
         f"{result.units} units, {result.parameters:,} parameters",
@@ -275,9 +277,9 @@ def _show_result(console: Console, result: TrialResult, metric: Metric, constant
         raise SearchError(f"the trial failed ({result.reason}); change the option or the file that this names")
     direction = "higher" if metric.higher_is_better else "lower"
     console.print(
-        f"validation {result.validation:.4f} ± {result.validation_se:.4f} at step {result.best_step:,}, "
-        f"test {result.test:.4f} ± {result.test_se:.4f} "
-        f"({direction} is better; constant baseline {constant_baseline:.4f})",
+        f"{metric.name}: validation {result.validation:.4f} ± {result.validation_se:.4f} at step "
+        f"{result.best_step:,}, test {result.test:.4f} ± {result.test_se:.4f} "
+        f"({direction} is better; {task.baseline_name} {task.constant_baseline():.4f} on validation)",
         highlight=False,
         soft_wrap=True,
     )

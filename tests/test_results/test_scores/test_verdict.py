@@ -99,7 +99,8 @@ def test_the_nearest_has_the_highest_lower_end_of_its_interval_and_both_tests_ar
     ]
     found = judged(matches)
     assert found.text == (
-        "No found cell is shown to be better than GRU and LSTM on any task; the nearest is 3fa21b08 on xml, +1.2 % of "
+        "No found cell is shown to be better than GRU and LSTM on any task; "
+        "the nearest undecided one is 3fa21b08 on xml, +1.2 % of "
         "the GRU's gain against the LSTM (95 % interval -0.8 to +3.2 %, 20 seeds). About 57 seeds would decide it: "
         "`gatesearch finalists night --cell 3fa21b08 --task xml --repeats 57`."
     )
@@ -111,7 +112,8 @@ def test_of_two_opponents_one_of_which_is_beaten_the_undecided_one_is_shown() ->
     beaten, open_ = match("xml", BETTER, 0.065, "gru"), match("xml", UNDECIDED, 0.2, "lstm", half=0.258, needed=40)
     found = judged([beaten, open_, *both("music", WORSE, -0.1)])
     assert found.text == (
-        "No found cell is shown to be better than GRU and LSTM on any task; the nearest is 3fa21b08 on xml, better "
+        "No found cell is shown to be better than GRU and LSTM on any task; "
+        "the nearest undecided one is 3fa21b08 on xml, better "
         "than the GRU, but undecided at +20 % of the GRU's gain against the LSTM (95 % interval -6 to +46 %, "
         "20 seeds). About 40 seeds would decide it: "
         "`gatesearch finalists night --cell 3fa21b08 --task xml --repeats 40`."
@@ -249,7 +251,8 @@ def test_a_search_in_which_no_cell_passed_says_so_and_judges_the_named_cells() -
     found = judged([], named=tuple(one for one in named_matches() if one.cell != "mut1"), searched=True)
     assert found.text.startswith(
         "No found cell passed every stage of the search. No named cell is shown to be better than GRU and LSTM on any "
-        "task; the nearest is mut2 on arithmetic, +1.0 % of the GRU's gain against the GRU (95 % interval -1.0 to "
+        "task; "
+        "the nearest undecided one is mut2 on arithmetic, +1.0 % of the GRU's gain against the GRU (95 % interval -1.0 to "
         "+3.0 %, 20 seeds). About 30 seeds would decide it: `gatesearch finalists night --cell mut2 --task arithmetic "
         "--repeats 30`. Worse than the GRU: tanh and lstm-f on all four tasks"
     )
@@ -303,7 +306,8 @@ def test_better_than_the_gru_the_open_test_is_the_one_against_the_lstm_though_it
     matches = [match("xml", BETTER, 0.065), match("xml", UNDECIDED, 0.3, "lstm", needed=40)]
     found = judged([*matches, *both("music", WORSE, -0.2)])
     assert found.text.startswith(
-        "No found cell is shown to be better than GRU and LSTM on any task; the nearest is 3fa21b08 on xml, better "
+        "No found cell is shown to be better than GRU and LSTM on any task; "
+        "the nearest undecided one is 3fa21b08 on xml, better "
         "than the GRU, but undecided at +30.0 % of the GRU's gain against the LSTM (95 % interval +28.0 to +32.0 %, "
         "20 seeds) after the correction over all tests. About 40 seeds would decide it"
     )

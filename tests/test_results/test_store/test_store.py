@@ -242,7 +242,7 @@ def filled(folder: Path) -> Path:
 
 
 def test_no_run_is_named_as_such(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"nothing holds no run: run\.sqlite is missing; check the name"):
+    with pytest.raises(StoreError, match=r"^there is no run in '.*nothing': run\.sqlite is missing; check the path$"):
         Store.open(tmp_path / "nothing")
 
 

@@ -220,6 +220,6 @@ def test_a_damaged_schema_that_is_no_text_and_a_folder_of_many_lines_are_said_in
     with pytest.raises(StoreError) as caught:
         Store.open(folder, readonly=True)
     assert str(caught.value).isprintable()
-    with pytest.raises(StoreError, match="a b holds no run") as caught:
+    with pytest.raises(StoreError, match=r"^there is no run in .*a.*b") as caught:
         Store.open(tmp_path / "a\nb", readonly=True)
     assert str(caught.value).isprintable()

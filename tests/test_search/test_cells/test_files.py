@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from search.cells.errors import CellError, FormulaError
-from search.cells.files import cell_of_file, cells_of_file, is_file_name, read_cell, split_member
+from search.cells.files import cell_of_file, cells_of_file, is_file_name, is_formula, read_cell, split_member
 from search.cells.library import LIBRARY
 from search.cells.notation import formula, recipe_file
 from search.cells.notation.recipe import format_recipe
@@ -152,7 +152,9 @@ def test_a_mark_in_the_path_of_a_file_separates_nothing(tmp_path: Path) -> None:
 
 def test_names_of_files_are_told_from_names_of_cells() -> None:
     assert all(map(is_file_name, ("a.cell", "a.json", "./gru", "a.json#7", "a.json#my cell")))
-    assert not any(map(is_file_name, ("gru", "gru#7", "lstm-b", "3fa2")))
+    assert not any(map(is_file_name, ("gru", "gru#7", "lstm-b", "3fa2", "h' = x", "h' = x / h  # no file")))
+    assert all(map(is_formula, ("h' = x", "h' = x / h", "z=x; h'=z")))
+    assert not any(map(is_formula, ("gru", "lr=3/my.cell", "a=b.json#7", "a.json")))
 
 
 def test_a_long_list_is_read_and_one_beyond_the_limit_is_refused(tmp_path: Path) -> None:

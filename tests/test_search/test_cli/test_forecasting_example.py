@@ -27,10 +27,15 @@ def test_the_commands_of_the_page_print_its_numbers(gatesearch: Gatesearch, monk
         for line in shown:
             # Numbers of a training differ in the last digits between processors.
             if command.words[1] == "train":
-                line = r"validation 0\.[34]\d+ ± .* \(lower is better; constant baseline 1\.7202\)"
+                line = (
+                    r"mean_squared_error: validation 0\.[34]\d+ ± .* \(lower is better; naive forecast 1\.7202 on "
+                    r"validation\)"
+                )
                 assert re.search(line, said.out)
             else:
                 assert line in said.out
+    (row,) = json.loads(gatesearch(*commands[0].words[1:], "--json").out)
+    assert (row["baseline"], round(row["constant_baseline"], 4)) == ("naive forecast", 1.7202)
 
 
 def test_a_small_search_with_the_profile_ranks_cells_on_forecasts(gatesearch: Gatesearch, here: Path) -> None:

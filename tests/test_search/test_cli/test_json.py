@@ -112,7 +112,8 @@ def test_a_trained_trial_is_an_object_and_progress_is_no_output(gatesearch: Gate
     assert "validation accuracy" in said.err
     printed = gatesearch("train", *options).out
     assert f"test {found['test']:.4f} ± {found['test_se']:.4f}" in printed
-    assert f"constant baseline {found['constant_baseline']:.4f}" in printed
+    assert f"{found['metric']}: validation {found['validation']:.4f} ± " in printed
+    assert f"{found['baseline']} {found['constant_baseline']:.4f} on validation)" in printed
     assert [point["step"] for point in found["curve"]] == [5, 10]
     assert max(point["validation"] for point in found["curve"]) == found["validation"]
     assert (found["seed"], found["metric"], found["repeats_the_run"]) == (3, "accuracy", None)

@@ -168,6 +168,14 @@ def test_what_has_no_result_is_named(gatesearch: Gatesearch, simulated: Path, he
     assert said.err == (f"gatesearch: run {run!r} has no cell 'mut1'; name one of `gatesearch leaderboard {run}`\n")
 
 
+def test_a_formula_names_a_cell_and_its_equals_sign_no_task(gatesearch: Gatesearch) -> None:
+    srn = "h' = tanh(linear(x) + linear(h))"
+    gru = named_cell("gru").formula
+    by_formula = gatesearch("pairs", str(ATLAS), srn, "--against", gru, "--against", "xml=lstm", "--csv")
+    by_name = gatesearch("pairs", str(ATLAS), "tanh", "--against", "gru", "--against", "xml=lstm", "--csv")
+    assert (by_formula.status, by_formula.out) == (0, by_name.out)
+
+
 def test_the_help_lists_the_columns(gatesearch: Gatesearch) -> None:
     lines = [line.strip() for line in gatesearch("pairs", "--help").out.splitlines()]
     assert all(any(line.startswith(f"{name} ") for line in lines) for name in COLUMNS)

@@ -70,7 +70,7 @@ def test_gradients_after_training_are_those_of_the_trials_of_the_run(gatesearch:
     assert "'music'; the tasks of this run are xml, arithmetic" in refused.err
 
 
-def test_only_html_is_overwritten(gatesearch: Gatesearch, kept: Path) -> None:
+def test_only_html_is_written(gatesearch: Gatesearch, kept: Path) -> None:
     before = (kept / "leaderboard.csv").read_bytes()
     said = gatesearch("report", "kept", "-o", str(kept / "leaderboard.csv"))
     assert said.status == 2

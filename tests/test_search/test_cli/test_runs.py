@@ -1,5 +1,6 @@
 """`gatesearch runs`, and the latest run where a command is given none."""
 
+import io
 import json
 import os
 import re
@@ -41,7 +42,8 @@ def test_a_narrow_terminal_shows_whole_columns_and_names_the_others(
     wide = gatesearch("runs").out
     assert "size" in wide
     monkeypatch.setenv("COLUMNS", "60")
-    heading, row, note = (re.sub(r"\x1b\[[\d;]*m", "", line) for line in gatesearch("runs").out.splitlines())
+    heading, row, *lines = (re.sub(r"\x1b\[[\d;]*m", "", line) for line in gatesearch("runs").out.splitlines())
+    note = " ".join(lines)
     assert heading.split()[:2] == ["name", "state"]
     assert row.split()[0] == "done"
     assert max(len(line.rstrip()) for line in (heading, row)) <= 60
@@ -96,6 +98,32 @@ def test_without_any_run_a_command_names_the_remedy(gatesearch: Gatesearch, here
     assert said.err == (
         f"gatesearch: there is no run in {here / 'runs'}; start one with gatesearch search, or give its path\n"
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("leaderboard RUN", "findings RUN", "pairs RUN gru", "report RUN", "finalists RUN", "ask RUN", "verify RUN"),
+        *("publish RUN new", "compare-runs kept RUN", "export gru --run RUN", "show gru --run RUN"),
+        *("train gru xml --run RUN", "search RUN --resume", "tell RUN"),
+    ],
+)
+def test_a_run_that_is_not_there_is_one_message_of_every_command(
+    line: str, gatesearch: Gatesearch, here: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("gru"))
+    shutil.copytree(finished, here / "runs" / "kept")
+    other = {"search": "start it without --resume", "tell": "name a profile to start it"}.get(line.split()[0])
+    said = gatesearch(*line.replace("RUN", "nowhere").split())
+    found = f"there is no run 'nowhere' in {here / 'runs'}; available: kept"
+    assert (said.status, said.err) == (2, f"gatesearch: {found}{f'; or {other}' if other else ''}\n")
+    said = gatesearch(*line.replace("RUN", "away/from").split())
+    found = "there is no run in 'away/from': run.sqlite is missing; check the path"
+    assert said.status == 2
+    if not line.startswith("tell"):  # which would make it there
+        assert said.err == f"gatesearch: {found}{f', or {other}' if other else ''}\n"
+    assert [path.name for path in (here / "runs").iterdir()] == ["kept"]
+    assert not (here / "away").exists()
 
 
 def test_the_help_of_a_command_looks_for_no_run(gatesearch: Gatesearch) -> None:

@@ -182,8 +182,12 @@ def test_a_replay_leaves_tables_and_a_page(recorded: Path, tasks: Mapping[str, T
     assert "Replay of the recorded trials of run run." in page
     assert "that of the recorded trials" in page
     (tmp_path / "r" / "notes.txt").write_text("x")
-    with pytest.raises(SearchError, match="has other files than a replay's; choose another folder"):
-        write_replay(tmp_path / "r", found)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "pairs.csv").write_text("what `pairs -o` wrote")
+    for name in ("r", "own"):
+        with pytest.raises(SearchError, match="has not just the files of a replay; choose another folder"):
+            write_replay(tmp_path / name, found)
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["pairs.csv"]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ import pytest
 from results.store.errors import ResultsError
 from results.store.records import CellRow
 from results.store.store import Store
-from search.cells.errors import CellError, UnknownCellError
+from search.cells.errors import CellError, FormulaError, UnknownCellError
 from search.cells.ids import short_id
 from search.cells.library import LIBRARY, STUDY
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.notation.recipe import format_recipe
 from search.engine.cell_lookup import LineageStep, find_cell, in_run, lineage
+from search.engine.seed_cells import read_seed_cells
 
 CHILD = parse_formula("h' = tanh(linear(x) + linear(h) + linear(linear(h)))").canonical()
 GRANDCHILD = parse_formula("h' = tanh(linear(x) * linear(h) + linear(linear(h)))").canonical()
@@ -50,6 +51,35 @@ def test_a_file_has_a_formula_or_a_recipe(tmp_path: Path) -> None:
     assert (found.label, found.formula) == ("theirs", LIBRARY["mut3"].formula)
     with pytest.raises(CellError, match=r"missing\.cell"):
         find_cell(str(tmp_path / "missing.cell"))
+
+
+def test_a_text_with_an_equals_sign_is_a_formula_unless_there_is_such_a_file(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gru = LIBRARY["gru"]
+    renamed = "u = sigmoid(linear(x) + linear(h)); k = sigmoid(linear(x) + linear(h));" + (
+        "m = tanh(linear(x) + linear(u * h)); h' = k * h + (1 - k) * m"
+    )
+    for run in (None, family):
+        found = find_cell(renamed, run)
+        assert (found.graph.id, found.label, found.formula) == (gru.graph.id, "gru", renamed)
+        found = find_cell(" h' = x  # no a/b\n", run)
+        assert (found.label, found.formula) == (short_id(found.graph.id), "h' = x  # no a/b")
+    found = in_run(find_cell(format_formula(CHILD), family), family)
+    assert (found.run, found.row is not None and found.row.id) == ("family", CHILD.id)
+    with pytest.raises(FormulaError, match="'x / h' is not allowed"):
+        find_cell("h' = x / h")
+    with pytest.raises(FormulaError, match=r"there is no line h' = \.\.\."):
+        find_cell("z = x")
+    copy = parse_formula("h' = x").canonical()
+    assert read_seed_cells(["h' = x", renamed, CHILD.id]) == {
+        f"cell-{short_id(copy.id)}": copy,
+        "gru": gru.graph,
+        f"cell-{short_id(CHILD.id)}": CHILD,
+    }
+    monkeypatch.chdir(tmp_path)
+    Path("h=x").write_text("h' = tanh(x)")
+    assert find_cell("h=x").formula == "h' = tanh(x)"
 
 
 def test_the_first_digits_of_an_id_find_a_cell_of_a_run(family: str) -> None:

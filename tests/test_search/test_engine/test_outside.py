@@ -12,7 +12,7 @@ import pytest
 
 from results.publication.consistency import consistency
 from results.store.endings import paused_at
-from results.store.errors import StoreError
+from results.store.errors import ResultsError, StoreError
 from results.store.records import TrialRow
 from results.store.store import FILE, Store
 from results.store.words import COMPLETE, Origin, ProposalKind
@@ -444,7 +444,7 @@ def test_a_run_that_exists_keeps_what_it_was_made_with(arguments: dict[str, obje
 
 
 def test_runs_and_strategies_that_do_not_fit_say_what_to_do(tmp_path: Path, made: Path) -> None:
-    with pytest.raises(SearchError, match=r"there is no run 'none' in .*; name a profile to start it"):
+    with pytest.raises(ResultsError, match=r"there is no run in '.*none': .*, or name a profile to start it$"):
         open_outside(tmp_path / "none").__enter__()
     outside = replace(PROFILE, search=replace(PROFILE.search, strategy="outside"))
     with pytest.raises(SearchError, match="'outside' proposes nothing by itself; tell it cells with 'gatesearch tell'"):

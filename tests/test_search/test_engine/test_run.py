@@ -196,7 +196,7 @@ def test_a_run_is_not_overwritten_and_a_missing_one_is_not_resumed(tmp_path: Pat
     start(tmp_path / "run")
     with pytest.raises(SearchError, match=r"^run 'run' exists in .*; resume it with --resume, or choose a new name$"):
         start(tmp_path / "run")
-    with pytest.raises(StoreError, match="holds no run"):
+    with pytest.raises(StoreError, match=r"^there is no run in '.*none': run\.sqlite is missing"):
         resume(tmp_path / "none")
 
 

@@ -55,8 +55,10 @@ def test_a_replay_gives_every_row_of_the_run_and_trains_nothing(
     with changed(done, tmp_path) as store:
         found = replay(store, PROFILE, TASKS, on_outcome=lambda: outcomes.append(1))
         trials, proposals = len(store.trials()), len(store.proposals())
+        given = sum(cell.origin == "baseline" for cell in store.cells())
     assert found.check.ok, found.check
-    assert f"over its {trials} trials, gives every row of {proposals} proposals" in found.check.detail
+    words = f"over its {trials} trials, gives every row of {given} given cells and {PROFILE.search.proposals} proposals"
+    assert words in found.check.detail
     assert len(found.jobs) == trials
     assert len(outcomes) == proposals
 
