@@ -48,10 +48,9 @@ def lengths_breach(lengths: object, loss_mask: npt.NDArray[np.float32]) -> str |
         return f"lengths has the {kind}; it must be a NumPy array of integers, so use np.array(lengths, np.int64)"
     if lengths.shape != (columns,):
         return f"lengths has the shape {lengths.shape}; it must be ({columns},), the steps of each column"
-    lengths = lengths.astype(np.int64)
     if lengths[0] != steps:
         return f"lengths begins with {lengths[0]}; the longest sequence comes first, and has all {steps} steps"
-    rises = np.flatnonzero(np.diff(lengths) > 0)
+    rises = np.flatnonzero(lengths[1:] > lengths[:-1])  # unsigned integers have no negative difference
     if rises.size:
         column = int(rises[0]) + 1
         return (

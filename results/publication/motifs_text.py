@@ -21,10 +21,12 @@ MOST_CELLS = 3
 _WIDTH = 98  # findings indent the lines of a section by two
 _MEANING = (
     "effect: mean difference of cells with the motif from those without, within the descendants of one given cell, or "
-    "of children made with the edit from other children, each against its parent; 95 % interval, clustered by family. "
+    "of children made with the edit from other children, each against its parent; 95 % interval, by leaving out one "
+    "family at a time. A family is the descendants of one child of a given cell. "
     f"Shown are those that are real at a false discovery rate of {REAL:.0%} over {{count}} motifs and edits. They are "
     "associations over search results, and show no cause"
 )
+_UNTOLD = "{count} more motifs and edits cannot be told from chance: one or two families hold nearly all the evidence"
 
 
 def motif_lines(frame: pd.DataFrame, kind: ScoreKind) -> list[str]:
@@ -44,12 +46,15 @@ def motif_lines(frame: pd.DataFrame, kind: ScoreKind) -> list[str]:
         lines += [f"{heading}, in % of {whole}:"] if len(chosen) else []
         lines += [line for _, row in chosen.head(MOST_LINES).iterrows() for line in _wrapped(_line(row))]
         lines += [f"  and {len(chosen) - MOST_LINES} more"] if len(chosen) > MOST_LINES else []
+    told = int(frame["p"].notna().sum())
     if real.empty:
-        lines.append(f"none of {len(frame):,} motifs and edits goes with a better or worse result beyond noise")
+        lines.append(f"none of {told:,} motifs and edits goes with a better or worse result beyond noise")
     often = frame[frame["above_p"] < REAL]
     lines += ["more or less frequent above the GRU than below:"] if len(often) else []
     lines += [line for _, row in often.head(MOST_LINES).iterrows() for line in _wrapped(_frequency(row))]
-    return lines + textwrap.wrap(_MEANING.format(count=f"{len(frame):,}"), _WIDTH)
+    if told < len(frame):
+        lines += textwrap.wrap(_UNTOLD.format(count=f"{len(frame) - told:,}"), _WIDTH, subsequent_indent="  ")
+    return lines + textwrap.wrap(_MEANING.format(count=f"{told:,}"), _WIDTH)
 
 
 def _wrapped(text: str) -> list[str]:

@@ -1,24 +1,26 @@
 """Motifs and edits of a run's found cells that go with a better or a worse result.
 
-A *motif* is a structure of the cell itself (`search.cells.structures`). Its effect on a task is the coefficient of a
-least-squares fit of the cells' shares of the GRU's result on the motif, with an intercept for each given cell that
-they descend from: the mean difference between cells with and without it, within the descendants of one cell.
+A *motif* is a structure of the cell itself (`search.cells.structures`). Its effect on a task is the mean difference of
+the cells' shares of the GRU's result between cells with and without it, within the descendants of one given cell.
 
 An *edit* is a mutation in the words of the lineage, without the numbers of nodes. Its effect is how much more a child
-differs from its parent if it was made with the edit, perhaps among others, than if it was made without.
+differs from its parent if it was made with the edit, perhaps among others, than if it was made without. Children of one
+given cell are compared among themselves, as the chance in that cell's own result is in all their differences.
 
 Cells of one family are no independent data: they share everything but a few mutations. A family is the cells that
-descend from one child of a given cell. Standard errors are clustered by family (Liang and Zeger 1986, with the factor
-G / (G - 1) * (n - 1) / (n - k) for G families), intervals and p values from Student's t with one degree of freedom less
-than there are families with the motif. The p values are corrected over all motifs and edits on all tasks by Benjamini
-and Hochberg (1995): of the effects called real, 5 % on average are not.
+descend from one child of a given cell. `results.scores.association` has the estimate and the interval that allow for
+it. An effect is left open where families cannot tell it from chance, because one or two of them hold nearly all the
+evidence. The p values are corrected over all motifs and edits on all tasks by Benjamini and Hochberg (1995): of the
+effects called real, 5 % on average are not.
 
-A result that is worse than a constant prediction counts as one: the loss of a cell that diverged has no bound, and
-would alone be the mean.
+A result that is worse than a constant prediction counts as one, if the run knows its metric: the loss of a cell that
+diverged has no bound, and would alone be the mean. As a share of the gain a constant prediction is 0. As a ratio of
+metrics it is the ratio of the constant's metric, mostly far above 0.
 
-A mean says little about the best cells. So `above_p` is the p value of Fisher's exact test that a motif is as frequent
-among the cells above the GRU as among the others, corrected likewise. It takes the cells as independent, which they
-are not.
+A mean says little about the best cells. So `above_p` tells whether a motif is as frequent among the cells above the GRU
+as among the others, corrected likewise. It is the larger p value of two tests, each of which fails where the other
+holds: Fisher's exact test, which takes the cells as independent, and the effect on standing above the GRU (1 or 0) with
+families allowed for, which is too sure where very few cells are above.
 
 These are associations. A motif may go with another that is the cause, and the cells are those that passed the earlier
 stages of the search, by its estimates, which are the best of several settings.
@@ -29,26 +31,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from results.scores.estimates import VALIDATION, picks, shares
+from results.scores.association import UNTOLD, association
+from results.scores.estimates import GRU, VALIDATION, picks, shares
 from results.scores.ratio import Floats
-from results.scores.score import constants_of, score_kind
+from results.scores.score import constants_of, finite_share, score_kind
 from results.store.errors import StoreError
 from results.store.graphs import graph_of
 from results.store.records import CellRow
 from results.store.store import Store
-from results.store.words import Origin
+from results.store.words import Origin, ScoreKind
 from search.cells.ids import printed_id
 from search.cells.structures import structures
 
 LEAST_CELLS = 5
 """Fewest cells with a motif, and without it, or with an edit, for an effect."""
-
-LEAST_FAMILIES = 3
-"""Fewest families of the cells with a motif or an edit, for an effect."""
 
 REAL = 0.05
 """False discovery rate of the effects called real."""
@@ -61,18 +62,10 @@ COLUMNS = (
 )
 """Columns of `motifs`."""
 
+Bools = npt.NDArray[np.bool_]
+
 _NUMBER = re.compile(r"#\d+")
 _MATE = re.compile(r" of [0-9a-f]{16}$")
-
-
-@dataclass(frozen=True)
-class _Effect:
-    """Estimated effect with its 95 % interval and two-sided p value."""
-
-    effect: float
-    low: float
-    high: float
-    p: float
 
 
 def motifs(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
@@ -82,14 +75,15 @@ def motifs(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
         kind: "motif" or "edit".
         name: the motif or edit in words.
         task: the task.
-        cells, of: found cells with it, and found cells in all with a result on the task; for edits, those whose parent
-            has one too.
+        cells, of: found cells with it, and found cells in all with a result on the task, of the given cells that have
+            descendants with it and without it; for edits, those whose parent has a result too.
         families: families of the cells with it.
         effect, low, high: effect as a share of the GRU's result (gain or metric, as in the run's score), positive if
-            better, and its 95 % interval.
-        p, adjusted: p value, uncorrected and corrected over all rows.
-        above_with, above: cells above the GRU that have it, and all cells above the GRU.
-        above_p: corrected p value of the two being as related in all cells; NaN for edits.
+            better, and its 95 % interval; NaN if families cannot tell it from chance, in the last rows.
+        p, adjusted: p value, uncorrected and corrected over all rows; NaN likewise.
+        above_with, above: cells above the GRU that have it, and all that are above the GRU, of these cells.
+        above_p: corrected p value of the motif being as frequent above the GRU as below; NaN without a test, as for
+            edits.
 
     Args:
         store: the run.
@@ -111,49 +105,86 @@ def motifs(store: Store, tasks: Sequence[str]) -> pd.DataFrame:
         index = pd.Index([cell for cell in own.index if cell in rows], dtype=object)
         if not len(index):
             continue
-        values = (
-            pd.Series(shares(kind, index, own, constants.get(task, np.nan))[0], index=index).dropna().clip(lower=0.0)
-        )
+        constant = constants.get(task, np.nan)
+        measured = pd.Series(shares(kind, index, own, constant)[0], index=index).dropna()
+        values = measured.clip(lower=_least(kind, own, constant))
         cells = [cell for cell in values.index if cell in held]
-        above = {cell for cell in cells if values[cell] > 1.0}
         pairs = {cell: parent for cell in cells if (parent := rows[cell].parent) is not None and parent in values.index}
         changes = pd.Series({cell: values[cell] - values[parent] for cell, parent in pairs.items()}, dtype="float64")
-        for sort, name, y, has, root, family, members in [
-            *((MOTIF, *sample) for sample in _samples(values[cells], held, roots, families)),
-            *((EDIT, *sample) for sample in _samples(changes, edits, dict.fromkeys(changes.index, ""), families)),
+        given = {cell: parent if roots[cell] == parent else "" for cell, parent in pairs.items()}
+        for sort, sample in [
+            *((MOTIF, sample) for sample in _samples(values[cells], held, roots, families)),
+            *((EDIT, sample) for sample in _samples(changes, edits, given, families)),
         ]:
-            estimate = association(y, has, root, family)
-            if estimate is None:
-                continue
+            effect = association(sample.y, sample.has, sample.group, sample.family) or UNTOLD
+            has = sample.has > 0
+            above = measured[sample.cells].to_numpy(np.float64) > 1.0
             effects.append(
                 {
                     "kind": sort,
-                    "name": name,
+                    "name": sample.name,
                     "task": task,
-                    "cells": len(members),
-                    "of": len(y),
-                    "families": len({families[cell] for cell in members}),
-                    "effect": estimate.effect,
-                    "low": estimate.low,
-                    "high": estimate.high,
-                    "p": estimate.p,
-                    "above_with": len(above & members),
-                    "above": len(above),
-                    "above_p": _enriched(len(above & members), len(above), len(members), len(y), sort),
+                    "cells": int(has.sum()),
+                    "of": len(has),
+                    "families": len(set(np.array(sample.family)[has])),
+                    "effect": effect.effect,
+                    "low": effect.low,
+                    "high": effect.high,
+                    "p": effect.p,
+                    "above_with": int(np.sum(above & has)),
+                    "above": int(np.sum(above)),
+                    "above_p": _enriched(above, sample) if sort == MOTIF and effect is not UNTOLD else np.nan,
                 }
             )
     if not effects:
         return pd.DataFrame(columns=list(COLUMNS))
     frame = pd.DataFrame(effects)
-    frame["adjusted"] = multipletests(frame["p"], method="fdr_bh")[1]
-    tested = frame["above_p"].notna()
-    if tested.any():
-        frame.loc[tested, "above_p"] = multipletests(frame.loc[tested, "above_p"], method="fdr_bh")[1]
+    frame["adjusted"], frame["above_p"] = _corrected(frame["p"]), _corrected(frame["above_p"])
     frame = frame.sort_values(["p", "task", "kind", "name"], kind="stable")
     return frame[list(COLUMNS)].reset_index(drop=True)
 
 
-_Sample = tuple[str, Floats, Floats, Sequence[str], Sequence[str], set[str]]
+@dataclass(frozen=True)
+class _Sample:
+    """Cells to compare, of the groups in which some have a motif or edit and others have not.
+
+    Attributes:
+        name: the motif or edit.
+        cells: the cells (n).
+        y: their values (n,).
+        has: 1.0 for those that have it, else 0.0 (n,).
+        group: what they are compared within (n).
+        family: their families (n).
+    """
+
+    name: str
+    cells: list[str]
+    y: Floats
+    has: Floats
+    group: list[str]
+    family: list[str]
+
+
+def _least(kind: ScoreKind, own: pd.DataFrame, constant: float) -> float | None:
+    """Return the constant baseline's share of the GRU's result; None if it is not known.
+
+    Args:
+        kind: kind of the shares.
+        own: the picks of one task, by cell.
+        constant: validation metric of the constant baseline; NaN if it is not known.
+    """
+    if GRU not in own.index:
+        return None
+    best = own.loc[[GRU], "validation"].to_numpy(np.float64)[0]
+    return finite_share(kind, constant, best, constant, bool(own.loc[[GRU], "higher_is_better"].all()))
+
+
+def _corrected(p: pd.Series) -> pd.Series:
+    """Return p values corrected over those that are known (Benjamini and Hochberg 1995); NaN stays NaN."""
+    known = p.dropna()
+    return pd.Series(multipletests(known, method="fdr_bh")[1] if len(known) else [], known.index, float).reindex(
+        p.index
+    )
 
 
 def edit_words(mutation: str) -> str:
@@ -163,64 +194,34 @@ def edit_words(mutation: str) -> str:
 
 
 def _samples(
-    values: pd.Series, held: Mapping[str, frozenset[str]], roots: Mapping[str, str], families: Mapping[str, str]
+    values: pd.Series, held: Mapping[str, frozenset[str]], groups: Mapping[str, str], families: Mapping[str, str]
 ) -> Iterator[_Sample]:
-    """Yield for each motif its name, the values, who has it (0 or 1), roots, families, and the cells that have it."""
-    cells, y = [str(cell) for cell in values.index], values.to_numpy(np.float64)
-    root, family = [roots[cell] for cell in cells], [families[cell] for cell in cells]
+    """Yield the cells to compare for each motif or edit that enough cells have, and lack."""
+    frame = pd.DataFrame({"y": values.to_numpy(np.float64)}, index=[str(cell) for cell in values.index])
+    frame["group"] = [groups[cell] for cell in frame.index]
+    frame["family"] = [families[cell] for cell in frame.index]
     done: set[frozenset[str]] = set()
-    for name in sorted({motif for cell in cells for motif in held[cell]}):
-        members = {cell for cell in cells if name in held[cell]}
-        few = min(len(members), len(cells) - len(members)) < LEAST_CELLS
-        if few or len({families[cell] for cell in members}) < LEAST_FAMILIES or frozenset(members) in done:
+    for name in sorted({motif for cell in frame.index for motif in held[cell]}):
+        members = frozenset(cell for cell in frame.index if name in held[cell])
+        if members in done:
             continue  # motifs of exactly the same cells cannot be told apart: the first by name stands for them
-        done.add(frozenset(members))
-        yield name, y, np.array([cell in members for cell in cells], np.float64), root, family, members
+        done.add(members)
+        has = pd.Series([float(cell in members) for cell in frame.index], index=frame.index)
+        used = has.groupby(frame["group"]).transform("nunique") > 1
+        rows, has = frame[used], has[used]
+        if min(has.sum(), (1.0 - has).sum()) >= LEAST_CELLS:
+            y, held_by = rows["y"].to_numpy(np.float64), np.asarray(has, np.float64)
+            yield _Sample(name, list(rows.index), y, held_by, list(rows["group"]), list(rows["family"]))
 
 
-def _enriched(both: int, above: int, members: int, count: int, kind: str) -> float:
-    """Return the p value of Fisher's exact test of a motif against standing above the GRU; NaN for edits."""
-    if kind != MOTIF or not 0 < above < count:
+def _enriched(above: Bools, sample: _Sample) -> float:
+    """Return the larger p value of Fisher's exact test and of the effect on being `above` (n,); NaN without a test."""
+    effect = association(above.astype(np.float64), sample.has, sample.group, sample.family)
+    if effect is None:
         return float("nan")
-    table = [[both, members - both], [above - both, count - members - above + both]]
-    return float(stats.fisher_exact(np.array(table)).pvalue)
-
-
-def association(y: Floats, has: Floats, root: Sequence[str], family: Sequence[str]) -> _Effect | None:
-    """Return the coefficient of `has` in a least-squares fit of y with an intercept for each root.
-
-    Args:
-        y: values (n,).
-        has: 1.0 or 0.0 for each value.
-        root: the group that has an intercept of its own, for each value.
-        family: the cluster of each value.
-
-    Returns:
-        The effect, or None if it is not identified: `has` is constant within every root, or there is one family.
-    """
-    dummies = pd.get_dummies(pd.Series(list(root))).to_numpy(np.float64)
-    design = np.column_stack([has, dummies])
-    n, k = design.shape
-    codes, names = pd.factorize(np.array(list(family), dtype=object))
-    groups = len(names)
-    if groups < 2 or n <= k or np.linalg.matrix_rank(design) < k:
-        return None
-    inverse = np.linalg.inv(design.T @ design)
-    coefficients = inverse @ design.T @ y
-    residuals = y - design @ coefficients
-    sums = np.zeros((groups, k))
-    np.add.at(sums, codes, design * residuals[:, None])
-    factor = groups / (groups - 1) * (n - 1) / (n - k)
-    variance = float((inverse @ (sums.T @ sums) @ inverse)[0, 0]) * factor
-    effect, error = float(coefficients[0]), float(np.sqrt(max(variance, 0.0)))
-    if not error > 1e-12 * max(1.0, float(np.abs(y).max())):
-        return None  # no variation: nothing to tell chance by
-    # Few families with the motif make its error uncertain, however many are without.
-    with_it = len(set(codes[has > 0]))
-    freedom = max(min(groups, with_it) - 1, 1)
-    width = float(stats.t.ppf(0.975, freedom)) * error
-    p = 2.0 * float(stats.t.sf(abs(effect) / error, freedom))
-    return _Effect(effect, effect - width, effect + width, p)
+    has = sample.has > 0
+    table = [[np.sum(above & has), np.sum(~above & has)], [np.sum(above & ~has), np.sum(~above & ~has)]]
+    return max(effect.p, float(stats.fisher_exact(np.array(table)).pvalue))
 
 
 def _ancestors(rows: Mapping[str, CellRow]) -> tuple[dict[str, str], dict[str, str]]:

@@ -44,6 +44,9 @@ PEERS = ("torch.nn.LSTM", "torch.nn.GRU", "eager", "reference", "floor", *(("jax
 PADDED = "padded"
 """The cell's own step on a batch whose sequences end early, without their lengths: a peer of batches with ends only."""
 
+PADDING = (PADDED, "eager", "reference", "floor", "jax")
+"""Peers that compute the steps behind the end of a sequence, too; PyTorch's layers get sequences packed."""
+
 LEARNING_RATE, MAX_NORM = 1e-3, 5.0
 
 
@@ -71,12 +74,17 @@ class Shape:
 
 @dataclass(frozen=True)
 class Timing:
-    """Cell against a peer: medians in milliseconds, and their ratio, below 1 if the cell is faster."""
+    """Cell against a peer: medians in milliseconds, and their ratio, below 1 if the cell is faster.
+
+    Sequences have `steps` steps, or from `shortest` to `steps` if that is not None.
+    """
 
     cell: str
     units: int
     layers: int
     batch: int
+    steps: int
+    shortest: int | None
     ours_ms: float
     peer: str
     peer_ms: float
@@ -180,7 +188,8 @@ def _backend(graph: GateGraph, shape: Shape) -> str:
 
 
 def _timing(cell: str, shape: Shape, ours: float, peer: str, theirs: float, backend: str) -> Timing:
-    return Timing(cell, shape.units, shape.layers, shape.batch, ours, peer, theirs, ours / theirs, backend)
+    size = shape.units, shape.layers, shape.batch, shape.steps, shape.shortest
+    return Timing(cell, *size, ours, peer, theirs, ours / theirs, backend)
 
 
 def _batch(shape: Shape) -> Batch:

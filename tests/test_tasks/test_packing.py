@@ -162,3 +162,16 @@ def test_padding_changes_no_prediction() -> None:
         for column, length in enumerate((8, 5, 3)):
             alone, _ = gru(torch.from_numpy(batch.inputs[:length, column]))
             torch.testing.assert_close(together[length - 1, column], alone[-1])
+
+
+@pytest.mark.parametrize("kind", [np.uint64, np.uint8, np.int64])
+def test_lengths_are_told_as_they_are_given(kind: type) -> None:
+    mask = np.zeros((5, 3), np.float32)
+    largest = int(np.iinfo(kind).max)
+    for values, said in (
+        ([largest, 2, 1], f"lengths begins with {largest}; the longest"),
+        ([5, largest, 1], f"lengths has {largest} at column 1 after 5; order"),
+        ([5, 2, 3], "lengths has 3 at column 2 after 2; order"),
+    ):
+        assert str(lengths_breach(np.array(values, kind), mask)).startswith(said)
+    assert lengths_breach(np.array([5, 2, 0], kind), mask) is None

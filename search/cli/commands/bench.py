@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 
 import click
 import torch
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
@@ -11,7 +12,7 @@ from search.bench.breakdown import Breakdown, break_down
 from search.bench.confirmation import measure_confirmation, with_confirmation
 from search.bench.engine import measure_engine
 from search.bench.screening import screen
-from search.bench.steps import PADDED, PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
+from search.bench.steps import PADDED, PADDING, PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
 from search.cli.completion import complete_cells
 from search.cli.json_output import print_json
@@ -29,6 +30,16 @@ DEFAULT_CELLS = (
     *("lstm", "gru", "gru-after", "mut1", "mut2", "mut3"),
     *("t-rnn", "sru", "lrn", "t-gru", "qrnn-fo", "qrnn-ifo", "gilr-lstm"),
 )
+
+
+COMMON = frozenset({"profile", "seed", "as_json"})
+READ = {
+    "screening": COMMON,
+    "trial": frozenset({"cells", "repeats", "profile", "as_json"}),
+    "engine": COMMON | {"proposals", "processors"},
+    "confirmation": COMMON | {"effect"},
+}
+"""Parameters that are read with each of the options that measure something else than steps."""
 
 
 @click.command(
@@ -81,8 +92,8 @@ Examples:
     "--shortest",
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="Let sequences end after N to --steps steps, evenly spaced; PyTorch's layers get them packed.  [default: all "
-    "have --steps]",
+    help="Let sequences end after N to --steps steps, evenly spaced; PyTorch's layers get them packed, and other peers "
+    "compute all steps.  [default: all have --steps]",
 )
 @click.option(
     "--peer",
@@ -175,6 +186,7 @@ def bench(
     evaluation (in machine code); applying the loss mask; and the rest. "arith." is the share of the arithmetic, which
     excludes data, mask and rest.
     """
+    _check_given(click.get_current_context())
     torch.set_num_threads(1)
     if screening is not None:
         _screen(load_profile("overnight" if profile is None else profile), screening, seed, as_json)
@@ -220,6 +232,32 @@ def bench(
         lengths = f"{steps} steps" if shortest is None else f"sequences of {shortest} to {steps} steps"
         click.echo(f"One training step: batch {batch}, {lengths}, {kind}, layers {layers}; medians.")
         Console(emoji=False).print(_table(rows))
+        padding = [peer for peer in PADDING if shortest is not None and any(row.peer == peer for row in rows)]
+        if padding:
+            click.echo(f"With the steps behind the ends of sequences: {', '.join(padding)}.")
+
+
+def _check_given(context: click.Context) -> None:
+    """Refuse options that would not be read.
+
+    Raises:
+        SearchError: an option is given together with one that measures something else.
+    """
+    given = [
+        parameter
+        for parameter in context.command.params
+        if parameter.name is not None and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    mode = next((parameter for parameter in given if parameter.name in READ), None)
+    for parameter in given:
+        if parameter is mode:
+            continue
+        if mode is not None and parameter.name not in READ[str(mode.name)]:
+            raise SearchError(f"{mode.opts[0]} does not read {_shown(parameter)}; give one of them")
+
+
+def _shown(parameter: click.Parameter) -> str:
+    return parameter.opts[0] if isinstance(parameter, click.Option) else "CELL"
 
 
 def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None:
