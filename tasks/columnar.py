@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import TaskError
-from tasks.tables import Floats, Table, as_floats, check_names, shown
+from tasks.tables import Floats, Skipped, Table, as_floats, check_names, shown
 
 Dates = tuple[list[str], str, str]
 
 LARGEST_ARRAYS = 4_000_000_000
 """Largest size of the arrays of a file in bytes, after decompression."""
+
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # how pandas stores a row index without a name
 
 _REMEDY = "convert it to numbers, or name it in `time`, `group` or `ignore`"
 
@@ -83,7 +87,11 @@ def _columns(where: str, arrays: dict[str, npt.NDArray[Any]]) -> Iterator[tuple[
 
 
 def read_parquet(path: Path, texts: Collection[str], ignore: Collection[str]) -> Table:
-    """Read the columns of a Parquet file; errors are those of `tasks.table_files.read_table`, or no PyArrow."""
+    """Read the columns of a Parquet file; errors are those of `tasks.table_files.read_table`, or no PyArrow.
+
+    Columns in which pandas stored the row index are no data, and left out unless they are among the texts: numbers of
+    rows tell where a row stands, and a model may learn the order of the file.
+    """
     where = f"data = {str(path)!r}"
     with _parquet(path) as file:
         names = list(file.schema_arrow.names)
@@ -91,9 +99,20 @@ def read_parquet(path: Path, texts: Collection[str], ignore: Collection[str]) ->
         size = sum(file.metadata.row_group(k).total_byte_size for k in range(file.num_row_groups))
         if size > LARGEST_ARRAYS:
             raise TaskError(f"{where} has columns of {size:,} bytes; the limit is {LARGEST_ARRAYS:,}, so cut it")
-        read = file.read([name for name in names if name not in ignore])
+        index = [name for name in _index_of(file) if name not in texts and name not in ignore]
+        read = file.read([name for name in names if name not in ignore and name not in index])
         columns = {name: _values(where, name, read.column(name), name in texts) for name in read.column_names}
-    return _table(where, columns, texts)
+    return replace(_table(where, columns, texts), skipped=Skipped(tuple(index)))
+
+
+def _index_of(file: Any) -> list[str]:
+    """Return the names of the columns in which pandas stored the row index; a range of numbers has none."""
+    schema = file.schema_arrow
+    try:
+        stored = (schema.pandas_metadata or {}).get("index_columns", [])
+    except (ValueError, AttributeError):  # damaged metadata
+        stored = []
+    return [name for name in schema.names if name in stored or _UNNAMED_INDEX.fullmatch(name)]
 
 
 def dates_of_parquet(path: Path) -> Dates:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import TaskError
+from tasks.tables import Skipped
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +34,7 @@ class Labelled:
         classes: the labels that the file declares, in its order; empty if it declares none.
         uneven: whether the time steps of each sequence are uneven; empty if the file has no times.
         apart: whether other sequences stand between the rows of each sequence; empty if the order is known.
+        skipped: what of a table is left out.
     """
 
     source: str
@@ -43,6 +45,7 @@ class Labelled:
     classes: tuple[str, ...] = ()
     uneven: Sequence[bool] = ()
     apart: Sequence[bool] = ()
+    skipped: Skipped = Skipped()
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from tasks.errors import TaskError
 from tasks.labelled.division import divided
 from tasks.labelled.record import Floats, Labelled
 from tasks.packing import Integers
+from tasks.table_facts import numbering, rising
+from tasks.tables import Skipped
 
 MISSING = ("refuse", "forward", "mean")
 """Treatments of missing values: refuse them, repeat the value before, or use the mean of the training part."""
@@ -68,12 +70,16 @@ class LabelSets:
         classes: names of the classes.
         channels: names of the channels, (D,).
         constant: (D,) whether a channel has one value in all of the training part; it is then 0 there.
+        counters: (D,) whether a channel counts rows or sequences in every file, and measures nothing.
+        skipped: what of the files is left out.
     """
 
     sets: Mapping[Split, LabelSet]
     classes: tuple[str, ...]
     channels: tuple[str, ...]
     constant: npt.NDArray[np.bool_]
+    counters: npt.NDArray[np.bool_]
+    skipped: Skipped
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,18 @@ def label_sets(read: Mapping[Split | None, Labelled] | Mapping[Split, Labelled],
     parts: dict[Split | None, _Part] = {
         split: _part(each, first.channels, preparation.average) for split, each in read.items()
     }
-    return _complete(_divided(parts, classes, preparation.shares), classes, first.channels, preparation.missing)
+    found = _complete(_divided(parts, classes, preparation.shares), classes, first.channels, preparation.missing)
+    index = dict.fromkeys(name for each in read.values() for name in each.skipped.index)
+    return replace(found, counters=_counters(read.values(), first.channels), skipped=Skipped(tuple(index)))
+
+
+def _counters(read: Iterable[Labelled], channels: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Return which channels count rows or sequences in every file, (D,)."""
+    found = np.ones(len(channels), np.bool_)
+    for each in read:
+        order = [each.channels.index(name) for name in channels]
+        found &= (rising(each.sequences) | numbering(each.sequences))[order]
+    return found
 
 
 def _part(read: Labelled, channels: Sequence[str], average: int) -> _Part:
@@ -225,7 +242,7 @@ def _complete(
             uneven=sum(one.uneven for one in part),
             apart=sum(one.apart for one in part),
         )
-    return LabelSets(sets, classes, channels, constant)
+    return LabelSets(sets, classes, channels, constant, np.zeros(len(channels), np.bool_), Skipped())
 
 
 def _refuse(parts: Iterable[_Part], channels: tuple[str, ...]) -> None:
@@ -262,6 +279,8 @@ def packed(found: LabelSets) -> Arrays:
         "classes": np.array(found.classes, np.str_),
         "channels": np.array(found.channels, np.str_),
         "constant": found.constant,
+        "counters": found.counters,
+        "index": np.array(found.skipped.index, np.str_),
     }
     for split, each in found.sets.items():
         arrays[split.value] = each.values
@@ -275,6 +294,8 @@ NAMES = (
     "classes",
     "channels",
     "constant",
+    "counters",
+    "index",
     *(f"{split}{end}" for split in Split for end in ("", "_lengths", "_labels", "_counts")),
 )
 """Names of the arrays of `packed`."""
@@ -293,8 +314,10 @@ def unpacked(arrays: Arrays) -> LabelSets:
         )
         for split in Split
     }
-    texts = {name: tuple(str(text) for text in arrays[name]) for name in ("classes", "channels")}
-    return LabelSets(sets, texts["classes"], texts["channels"], arrays["constant"])
+    texts = {name: tuple(str(text) for text in arrays[name]) for name in ("classes", "channels", "index")}
+    return LabelSets(
+        sets, texts["classes"], texts["channels"], arrays["constant"], arrays["counters"], Skipped(texts["index"])
+    )
 
 
 def _digest(values: npt.NDArray[np.floating[Any]]) -> bytes:

@@ -80,6 +80,7 @@ def read_label_table(path: Path, columns: Columns) -> Labelled:
         classes=tuple(_in_order(labels)),
         uneven=uneven,
         apart=apart,
+        skipped=table.skipped,
     )
 
 

@@ -333,3 +333,14 @@ def test_a_counter_of_rows_is_told(tmp_path: Path) -> None:
     for other in (Series(data=str(file), time="t"), Series(data=str(file), ignore="t")):
         names = {fact.name for fact in other.description(Split.TRAIN).facts}
         assert "columns that rise by the same at every row" not in names
+
+
+def test_the_row_index_of_a_filtered_frame_is_no_input(tmp_path: Path) -> None:
+    filtered, whole = FRAME[FRAME["count"] > 1], tmp_path / "whole.parquet"
+    filtered.to_parquet(tmp_path / "filtered.parquet")
+    filtered.reset_index(drop=True).to_parquet(whole)
+    task = Series(data=str(tmp_path / "filtered.parquet"), time="day")
+    assert (task.input_size, task.output_size) == (3, 3)
+    assert task.checksum == Series(data=str(whole), time="day").checksum
+    assert facts(task, Split.TRAIN)["columns left out, the row index of pandas"] == 1
+    assert "columns left out, the row index of pandas" not in facts(Series(data=str(whole), time="day"), Split.TRAIN)

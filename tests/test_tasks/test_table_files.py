@@ -234,6 +234,28 @@ def test_parquet_files_are_read_as_pandas_wrote_them(tmp_path: Path) -> None:
         read_table(file, ["where"])
 
 
+def test_a_row_index_of_pandas_is_no_column_unless_it_is_named(tmp_path: Path) -> None:
+    """`reset_index` shows which columns pandas itself takes for data."""
+    file = tmp_path / "table.parquet"
+    frame = pd.DataFrame({"x": [1.5, 2.5, 3.5, 4.5]})
+    for index, name in ((frame.index, None), (pd.Index([7, 8, 9, 11]), None), (pd.Index([1, 2, 4, 8]), "year")):
+        indexed = frame.set_axis(index.rename(name))
+        indexed.to_parquet(file)
+        table = read_table(file)
+        assert list(table.numbers) == list(pd.read_parquet(file).columns) == ["x"]
+        stored = () if index is frame.index else (name or "__index_level_0__",)
+        assert table.skipped.index == stored
+        for column in stored:
+            assert read_table(file, [column]).texts[column].tolist() == [str(value) for value in index]
+            assert read_table(file, [column]).skipped.index == ()
+            assert read_table(file, (), [column]).skipped.index == ()
+    levels = frame.set_axis(pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("b", 2)], names=["id", "time"]))
+    levels.to_parquet(file)
+    assert read_table(file, ["id"]).skipped.index == ("time",)
+    frame.rename(columns={"x": "__index_level_0__"}).assign(y=1.0).to_parquet(file)  # metadata lost, or renamed
+    assert list(read_table(file).numbers) == ["y"]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
