@@ -31,6 +31,9 @@ class Skipped:
     index: tuple[str, ...] = ()
 
 
+NOTHING = Skipped()
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Columns of a file, N rows.
@@ -47,7 +50,7 @@ class Table:
     texts: Mapping[str, npt.NDArray[np.str_]]
     places: npt.NDArray[np.int64]
     unit: str
-    skipped: Skipped = Skipped()
+    skipped: Skipped = NOTHING
 
     def cell(self, row: int, column: str) -> str:
         """Return the name of a cell for a message."""

@@ -56,6 +56,8 @@ def _facts(split: Split, each: LabelSet, found: LabelSets) -> tuple[Fact, ...]:
     ]
     if any(other.missing for other in found.sets.values()):
         facts.append(Fact("missing values filled", each.missing, Kind.COUNT))
+    if any(other.averaged for other in found.sets.values()):
+        facts.append(Fact("missing values left out of averages", each.averaged, Kind.COUNT))
     if any(other.leading for other in found.sets.values()):
         facts.append(Fact("of them filled with the mean, as none is before", each.leading, Kind.COUNT))
     if any(other.cut for other in found.sets.values()):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import TaskError
-from tasks.tables import Skipped
+from tasks.tables import NOTHING, Skipped
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Labelled:
     classes: tuple[str, ...] = ()
     uneven: Sequence[bool] = ()
     apart: Sequence[bool] = ()
-    skipped: Skipped = Skipped()
+    skipped: Skipped = NOTHING
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:

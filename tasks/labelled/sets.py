@@ -20,7 +20,7 @@ from tasks.labelled.division import divided
 from tasks.labelled.record import Floats, Labelled
 from tasks.packing import Integers
 from tasks.table_facts import numbering, rising
-from tasks.tables import Skipped
+from tasks.tables import NOTHING, Skipped
 
 MISSING = ("refuse", "forward", "mean")
 """Treatments of missing values: refuse them, repeat the value before, or use the mean of the training part."""
@@ -29,7 +29,7 @@ LONGEST = 20_000
 """Largest number of steps of a sequence, since all of them are in memory at once when a model is trained."""
 
 _FLAT = 1e-9  # standard deviation, relative to the mean, up to which a channel is constant
-_COUNTS = ("missing", "leading", "cut", "uneven", "apart")
+_COUNTS = ("missing", "averaged", "leading", "cut", "uneven", "apart")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,8 @@ class LabelSet:
         values: (S, D) standardised.
         lengths: (N,) steps of each sequence.
         labels: (N,) class of each sequence.
-        missing: number of values that were missing and are filled in.
+        missing: number of values that were missing and are filled in, of averages if steps are averaged.
+        averaged: number of values that were missing and have no part in an average.
         leading: number of those that have no value before them to repeat, and are the mean of the training part.
         cut: number of steps that were cut off, since all values from there to the end of a sequence are missing.
         uneven: number of sequences whose time steps are uneven.
@@ -51,6 +52,7 @@ class LabelSet:
     lengths: Integers
     labels: Integers
     missing: int
+    averaged: int
     leading: int
     cut: int
     uneven: int
@@ -104,6 +106,7 @@ class _One:
 
     values: Floats
     label: str
+    averaged: int
     cut: int
     uneven: bool
     apart: bool
@@ -137,6 +140,8 @@ def label_sets(read: Mapping[Split | None, Labelled] | Mapping[Split, Labelled],
     classes = tuple(declared)
     if len(classes) < 2:
         raise TaskError(f"{first.source}: all sequences have the label {classes[0][:40]!r}; there must be two or more")
+    if preparation.missing == "refuse":
+        _refuse(read.values())
     parts: dict[Split | None, _Part] = {
         split: _part(each, first.channels, preparation.average) for split, each in read.items()
     }
@@ -162,18 +167,24 @@ def _part(read: Labelled, channels: Sequence[str], average: int) -> _Part:
     part = []
     for sequence, label, place, (uneven, apart) in zip(read.sequences, read.labels, read.places, flags, strict=True):
         where = f"{read.source}, {place}"
-        known = np.flatnonzero(~np.isnan(sequence).all(axis=1))
-        if not len(known):
+        end = _end(sequence)
+        if not end:
             raise TaskError(f"{where}: has no value; leave the sequence out")
-        end = int(known[-1]) + 1
         values = _averaged(sequence[:end, order], average)
+        averaged = 0 if average == 1 else int(np.isnan(sequence[:end]).sum())
         if len(values) > LONGEST:
             raise TaskError(
                 f"{where}: has {len(values):,} steps; at most {LONGEST:,} fit, so set average = "
                 f"{-(-end // LONGEST)}, which makes one step of that many, or cut the sequence"
             )
-        part.append(_One(values, label, len(sequence) - end, uneven, apart, where))
+        part.append(_One(values, label, averaged, len(sequence) - end, uneven, apart, where))
     return part
+
+
+def _end(sequence: Floats) -> int:
+    """Return the number of steps up to the last one that has a value."""
+    known = np.flatnonzero(~np.isnan(sequence).all(axis=1))
+    return int(known[-1]) + 1 if len(known) else 0
 
 
 def _averaged(sequence: Floats, steps: int) -> Floats:
@@ -211,8 +222,6 @@ def _complete(
     parts: Mapping[Split, _Part], classes: tuple[str, ...], channels: tuple[str, ...], missing: str
 ) -> LabelSets:
     """Fill in missing values, and standardise by the training part."""
-    if missing == "refuse":
-        _refuse(parts.values(), channels)
     training = np.concatenate([one.values for one in parts[Split.TRAIN]])
     empty = np.isnan(training).all(axis=0)
     if empty.any():
@@ -237,25 +246,28 @@ def _complete(
             lengths=lengths,
             labels=np.array([classes.index(one.label) for one in part], np.int64),
             missing=missed,
+            averaged=sum(one.averaged for one in part),
             leading=leading,
             cut=sum(one.cut for one in part),
             uneven=sum(one.uneven for one in part),
             apart=sum(one.apart for one in part),
         )
-    return LabelSets(sets, classes, channels, constant, np.zeros(len(channels), np.bool_), Skipped())
+    return LabelSets(sets, classes, channels, constant, np.zeros(len(channels), np.bool_), NOTHING)
 
 
-def _refuse(parts: Iterable[_Part], channels: tuple[str, ...]) -> None:
-    """Raise `TaskError` if a value is missing."""
+def _refuse(read: Iterable[Labelled]) -> None:
+    """Raise `TaskError` if a value is missing before the end of a sequence."""
     count = sequences = 0
     first = ""
-    for one in (one for part in parts for one in part):
-        unknown = np.argwhere(np.isnan(one.values))
-        if len(unknown):
-            step, channel = unknown[0].tolist()
-            first = first or f"{one.place}: step {step + 1} of channel {channels[channel][:40]}"
-            count += len(unknown)
-            sequences += 1
+    for each in read:
+        for sequence, place in zip(each.sequences, each.places, strict=True):
+            unknown = np.argwhere(np.isnan(sequence[: _end(sequence)]))
+            if len(unknown):
+                step, channel = unknown[0].tolist()
+                where = f"{each.source}, {place}: step {step + 1} of channel {each.channels[channel][:40]}"
+                first = first or where
+                count += len(unknown)
+                sequences += 1
     if count:
         rest = "" if count == 1 else f" ({count:,} values of {sequences:,} sequences are)"
         raise TaskError(
