@@ -52,7 +52,8 @@ class Series(Task):
         targets: names of the columns that are forecast, with commas between them; None for all.
         horizon: number of rows from a step to its target.
         time: column of times, numbers or ISO 8601 dates, in increasing order; no input. None: the first column if it
-            has dates, or the only one with a type of dates; without such a column, rows are in the order of time.
+            has dates, also of digits alone, or the only one with a type of dates; without such a column, rows are in
+            the order of time.
         group: column that names the series of each row; no input.
         ignore: names of columns that are left out, with commas between them.
         missing: "refuse" missing values, put the last known value "forward", or "drop" the rows.
@@ -234,8 +235,8 @@ class Series(Task):
         """Name of the time column."""
         if self.time is not None:
             return self.time
-        exclude = (*_listed(self.ignore), *([] if self.group is None else [self.group]))
-        return date_column(Path(self.data), exclude, decimal=self.decimal, header=self.header)
+        ignore = _listed(self.ignore)
+        return date_column(Path(self.data), self.group, ignore, decimal=self.decimal, header=self.header)
 
     @cached_property
     def _rows(self) -> Rows:

@@ -121,6 +121,18 @@ def check_numbers(where: str, table: Table) -> None:
         )
 
 
+def number_of(text: str) -> float | None:
+    """Return the number that a text of a user's file writes; None if it is none.
+
+    It is written in ASCII, with blanks around it at most: Python also reads `1_5` as 15, and digits of other scripts.
+    `inf`, `infinity` and `nan` are numbers, in any case, which callers refuse or take for missing.
+    """
+    try:
+        return None if "_" in text or not text.strip().isascii() else float(text)
+    except ValueError:
+        return None
+
+
 def as_floats(values: npt.NDArray[Any]) -> Floats | None:
     """Return an array of integers, truth values or floats as float64; None if it is of another type."""
     return values.astype(np.float64) if values.dtype.kind in "biuf" else None

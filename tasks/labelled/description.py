@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from contextlib import suppress
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tasks.description import Description, Fact, Kind
 from tasks.labelled.sets import LabelSet, LabelSets
 from tasks.packing import Integers
 from tasks.table_facts import skipped_facts
+from tasks.tables import number_of
 
 PADDING = "(padding only)"
 """Text of a column without a sequence."""
@@ -95,9 +96,8 @@ def _alike(classes: tuple[str, ...]) -> list[tuple[str, str]]:
     first: dict[str | float, str] = {}
     pairs = []
     for name in classes:
-        key: str | float = " ".join(name.casefold().split())
-        with suppress(ValueError):
-            key = float(name)
+        number = number_of(name)
+        key: str | float = " ".join(name.casefold().split()) if number is None or math.isnan(number) else number
         if key in first:
             pairs.append((first[key], name))
         else:
