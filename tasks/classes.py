@@ -24,7 +24,7 @@ from tasks.packing import Sequences, of_labels
 from tasks.parameters import check_integer, check_number
 from tasks.task import Batch, Output, Split, Task
 
-_FORMAT = "classes 2"  # version of the cache's content; increases when the same files give other arrays
+_FORMAT = "classes 3"  # version of the cache's content; increases when the same files give other arrays
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import TaskError
-from tasks.tables import Floats, Table, as_floats, check_names, shown
+from tasks.tables import Floats, Skipped, Table, as_floats, check_names, shown
 
-Dates = tuple[list[str], str, str]
+Dates = tuple[list[str], str, list[str]]  # columns of dates, the name of the first column, and its first cells
 
 LARGEST_ARRAYS = 4_000_000_000
 """Largest size of the arrays of a file in bytes, after decompression."""
+
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # how pandas stores a row index without a name
 
 _REMEDY = "convert it to numbers, or name it in `time`, `group` or `ignore`"
 
@@ -40,12 +44,12 @@ def read_npz(path: Path, texts: Collection[str], ignore: Collection[str]) -> Tab
     return _table(where, columns, texts)
 
 
-def dates_of_npz(path: Path) -> Dates:
-    """Return the columns of dates, the name of the first column, and its first cell if that is a text."""
+def dates_of_npz(path: Path, most: int) -> Dates:
+    """Return the columns of dates, and the first column with its first cells if they are texts or whole numbers."""
     columns = dict(_columns(f"data = {str(path)!r}", _arrays(path)))
     name, first = next(iter(columns.items()), ("", np.empty(0)))
-    cell = str(first[0]) if len(first) and first.dtype.kind == "U" else ""
-    return [each for each, values in columns.items() if values.dtype.kind == "M"], name, cell
+    cells = first[:most].astype(np.str_).tolist() if first.dtype.kind in "Uiu" else []
+    return [each for each, values in columns.items() if values.dtype.kind == "M"], name, cells
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -83,7 +87,11 @@ def _columns(where: str, arrays: dict[str, npt.NDArray[Any]]) -> Iterator[tuple[
 
 
 def read_parquet(path: Path, texts: Collection[str], ignore: Collection[str]) -> Table:
-    """Read the columns of a Parquet file; errors are those of `tasks.table_files.read_table`, or no PyArrow."""
+    """Read the columns of a Parquet file; errors are those of `tasks.table_files.read_table`, or no PyArrow.
+
+    Columns in which pandas stored the row index are no data, and left out unless they are among the texts: numbers of
+    rows tell where a row stands, and a model may learn the order of the file.
+    """
     where = f"data = {str(path)!r}"
     with _parquet(path) as file:
         names = list(file.schema_arrow.names)
@@ -91,23 +99,35 @@ def read_parquet(path: Path, texts: Collection[str], ignore: Collection[str]) ->
         size = sum(file.metadata.row_group(k).total_byte_size for k in range(file.num_row_groups))
         if size > LARGEST_ARRAYS:
             raise TaskError(f"{where} has columns of {size:,} bytes; the limit is {LARGEST_ARRAYS:,}, so cut it")
-        read = file.read([name for name in names if name not in ignore])
+        index = [name for name in _index_of(file) if name not in texts and name not in ignore]
+        read = file.read([name for name in names if name not in ignore and name not in index])
         columns = {name: _values(where, name, read.column(name), name in texts) for name in read.column_names}
-    return _table(where, columns, texts)
+    return replace(_table(where, columns, texts), skipped=Skipped(tuple(index)))
 
 
-def dates_of_parquet(path: Path) -> Dates:
-    """Return the columns of dates, the name of the first column, and its first cell if that is a text."""
+def _index_of(file: Any) -> list[str]:
+    """Return the names of the columns in which pandas stored the row index; a range of numbers has none."""
+    schema = file.schema_arrow
+    try:
+        stored = (schema.pandas_metadata or {}).get("index_columns", [])
+    except (ValueError, AttributeError):  # damaged metadata
+        stored = []
+    return [name for name in schema.names if name in stored or _UNNAMED_INDEX.fullmatch(name)]
+
+
+def dates_of_parquet(path: Path, most: int) -> Dates:
+    """Return the columns of dates, and the first column with its first cells if they are texts or whole numbers."""
     with _parquet(path) as file:
         from pyarrow import types
 
         fields = list(file.schema_arrow)
         dates = [field.name for field in fields if types.is_timestamp(field.type) or types.is_date(field.type)]
-        name, cell = (fields[0].name, "") if fields else ("", "")
-        if fields and (types.is_string(fields[0].type) or types.is_large_string(fields[0].type)):
-            batch = next(file.iter_batches(1, columns=[name]), None)
-            cell = "" if batch is None or not batch.num_rows else str(batch.column(0)[0].as_py() or "")
-    return dates, name, cell
+        name, cells = (fields[0].name, []) if fields else ("", [])
+        kinds = types.is_string, types.is_large_string, types.is_integer
+        if fields and any(kind(fields[0].type) for kind in kinds):
+            batch = next(file.iter_batches(most, columns=[name]), None)
+            cells = [] if batch is None else [_text(value) for value in batch.column(0).to_pylist()]
+    return dates, name, cells
 
 
 @contextmanager
@@ -137,7 +157,11 @@ def _values(where: str, name: str, column: Any, text: bool) -> npt.NDArray[Any]:
     kind = column.type
     if text:
         if types.is_timestamp(kind) or types.is_date(kind):
-            stamps = column.cast(pyarrow.timestamp("ns")).to_numpy()
+            try:
+                stamps = column.cast(pyarrow.timestamp("ns")).to_numpy()
+            except pyarrow.ArrowInvalid:  # before 1678 or after 2261
+                unit = kind.unit if types.is_timestamp(kind) else "ms"
+                stamps = column.cast(pyarrow.timestamp(unit)).to_numpy()
             found = np.datetime_as_string(stamps)
             return np.where(np.isnat(stamps), "", found)
         return np.array([_text(value) for value in column.to_pylist()], np.str_)

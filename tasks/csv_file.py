@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from tasks.errors import TaskError
-from tasks.tables import SHOWN, Table, check_names, refuse, shown
+from tasks.tables import SHOWN, Table, check_names, number_of, refuse, shown
 
 LARGEST_TEXT = 2_000_000_000
 """Largest size of a file in bytes, after decompression."""
@@ -29,6 +29,7 @@ MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?"
 """Cells, in lower case, whose value is missing."""
 
 _TRUTH = {"true": 1.0, "false": 0.0}
+_NO_MARKS = str.maketrans("", "", ", _'\xa0\u202f")  # of thousands
 _SEPARATORS = ",;\t|"
 
 
@@ -39,15 +40,14 @@ def read_csv(path: Path, texts: Collection[str], ignore: Collection[str], *, dec
         return _table(where, file, texts, ignore, decimal, header)
 
 
-def first_of_csv(path: Path, *, decimal: str, header: bool) -> tuple[str, str]:
-    """Return the name of the first column, and its first cell if that is no number, else an empty text."""
+def first_of_csv(path: Path, most: int, *, decimal: str, header: bool) -> tuple[str, list[str]]:
+    """Return the name of the first column, and its first cells, at most `most`."""
     where = f"data = {str(path)!r}"
     with _opened(path) as file:
         lines = _Lines(where, file)
-        rows = [row for _, row in islice(_rows(where, lines, _separator(lines.first, decimal)), 2)]
+        rows = [row for _, row in islice(_rows(where, lines, _separator(lines.first, decimal)), most + header)]
     name = rows[0][0].strip() if rows and header else "1"
-    cell = rows[-1][0].strip() if rows and rows[-1] else ""
-    return name, "" if _number(cell, decimal) is not None else cell
+    return name, [row[0].strip() for row in rows[int(header) :] if row]
 
 
 class _Bounded(io.RawIOBase):
@@ -210,7 +210,11 @@ class _Columns:
         try:
             if self.decimal == ",":  # a point is then a mark of thousands
                 raise ValueError
-            values = [float(row[place]) for place in self._numeric]
+            cells = [row[place] for place in self._numeric]
+            together = "".join(cells)
+            if "_" in together or not together.isascii():  # `tasks.tables.number_of`
+                raise ValueError
+            values = list(map(float, cells))
         except ValueError:
             values = [self._number(number, place, row[place]) for place in self._numeric]
         self._numbers.extend(values)
@@ -248,7 +252,7 @@ class _Columns:
         cells = self._wrong_cells
         if self.decimal == "." and all(_number(cell, ",") is not None for cell in cells):
             return "with decimal commas, set decimal = ','; write thousands without marks"
-        if any(_number(cell.replace(",", "").replace(" ", ""), ".") is not None for cell in cells):
+        if any(_number(cell.translate(_NO_MARKS), ".") is not None for cell in cells):
             return "write numbers without marks of thousands and units"
         return "correct them, or name the column in `time`, `group` or `ignore`"
 
@@ -264,10 +268,7 @@ def _number(cell: str, decimal: str) -> float | None:
         if "." in text or text.count(",") > 1:
             return None
         text = text.replace(",", ".")
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return number_of(text)
 
 
 def _is_number(cell: str, decimal: str) -> bool:

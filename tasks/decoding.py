@@ -24,6 +24,10 @@ _MARKS = {  # byte order marks; the longer ones first, since one of UTF-32 begin
 _LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # those of `str.splitlines`, but for "\n"
 _CONTROLS = "".join(map(chr, (*range(1, 9), *range(14, 27), 31, 127)))  # that no text has; ESC colours a terminal
 _MOST_CONTROLS = 0.1  # share of the characters
+_BYTE_ORDERS = {"utf-16-le": 1, "utf-16-be": 0}  # place of the high byte of a character
+_MOST, _FEW = 0.75, 0.6  # shares of the high and of the low bytes that are below 0x20, of text in UTF-16
+_BLANKS = 0.01  # share of blanks and line ends, at least, in text of scripts that write them
+_SPACES = (*range(9, 14), *range(28, 32))  # also high bytes: of scripts of India, and of accented letters
 
 
 def unpacked(data: bytes, most: int, source: str) -> bytes:
@@ -79,11 +83,24 @@ def decoded(data: bytes, source: str) -> str:
 
 
 def _unmarked(data: bytes) -> str:
-    """Return the encoding of data without a byte order mark: UTF-16 if it has NUL bytes and reads well as that."""
-    if len(data) % 2 or b"\0" not in data:
+    """Return the encoding of data without a byte order mark: UTF-16 if it looks and reads like that, else UTF-8.
+
+    In UTF-16, every other byte is the high byte of a character. Of alphabets, whose code points are below U+2000, those
+    are nearly all control characters or NUL, which no text in an encoding of one byte has so many of. Of other scripts,
+    line ends and blanks are 16 bits wide.
+    """
+    if len(data) % 2 or not data:
         return "utf-8"
+    units = np.frombuffer(data, np.uint8).reshape(-1, 2)
+    for encoding, place in _BYTE_ORDERS.items():
+        high, low = units[:, place], units[:, 1 - place]
+        controls = high < 0x20
+        if (high == 0).mean() < _BLANKS:  # tabs and line ends, which may alternate with single letters in ASCII
+            controls &= ~np.isin(high, _SPACES)
+        if controls.mean() > _MOST and (low < 0x20).mean() < _FEW:
+            return encoding if _reads_well(data, encoding) else "utf-8"
     rest = data.replace(b"\0", b"")
-    if rest.isascii() and 4 * len(rest) > 3 * len(data):  # a text of ASCII with some NUL; in UTF-16 they are half of it
+    if len(rest) == len(data) or (rest.isascii() and 4 * len(rest) > 3 * len(data)):  # ASCII, perhaps with some NUL
         return "utf-8"
     low = data.count(b"\n") + data.count(b" ")
     for encoding, kind in (("utf-16-le", "<u2"), ("utf-16-be", ">u2")):

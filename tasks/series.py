@@ -17,30 +17,18 @@ from tasks.metrics import MEAN_SQUARED_ERROR, METRICS, metrics_of, metrics_of_ta
 from tasks.parameters import check_integer, check_number
 from tasks.pieces import Steps, evaluation_windows, training_windows
 from tasks.series_data import Missing, Part, Rows, parts_of, read_rows, splits_by_group, splits_by_time
+from tasks.table_facts import COUNTER, rising, skipped_facts
 from tasks.table_files import checksum_of, date_column
 from tasks.tables import Floats, shown
 from tasks.task import Batch, Input, Output, Split, Task
 
-_FORMAT = "series 1"  # version of the cache's content; increases when the same file gives other rows
+_FORMAT = "series 2"  # version of the cache's content; increases when the same file gives other rows
 _LEAST = 10  # steps of an evaluated part, so that the errors of parts are independent enough
 FAR = 10.0
 """Standardised value above which a task is warned about: what was trained says little about such values."""
 
 IRREGULAR = 0.05
 """Share of steps of another length than usual above which a task is warned about."""
-
-COUNTER = "a counter of rows is no series, and makes forecasts look good; name it in `time` or `ignore`"
-
-
-def _counters(part: Part) -> int:
-    """Return the number of columns whose values are an increasing arithmetic progression in each series."""
-    ends = np.cumsum(part.lengths)[:-1]
-    steps = np.concatenate([np.diff(values, axis=0) for values in np.split(part.values, ends)])
-    if len(steps) < 2:
-        return 0
-    first = steps[0]
-    even = np.isclose(steps, first, rtol=1e-6, atol=0.0).all(axis=0)
-    return int((even & (first > 0)).sum())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +52,8 @@ class Series(Task):
         targets: names of the columns that are forecast, with commas between them; None for all.
         horizon: number of rows from a step to its target.
         time: column of times, numbers or ISO 8601 dates, in increasing order; no input. None: the first column if it
-            has dates, or the only one with a type of dates; without such a column, rows are in the order of time.
+            has dates, also of digits alone, or the only one with a type of dates; without such a column, rows are in
+            the order of time.
         group: column that names the series of each row; no input.
         ignore: names of columns that are left out, with commas between them.
         missing: "refuse" missing values, put the last known value "forward", or "drop" the rows.
@@ -203,13 +192,15 @@ class Series(Task):
     def _facts(self, split: Split, part: Part, steps: Steps) -> tuple[Fact, ...]:
         remedy = "the rows of other splits are alike there; leave them out by `ignore`"
         constant = int(self._constant.sum()) if split is Split.TRAIN else 0
+        counters = int(rising(np.split(part.values, np.cumsum(part.lengths)[:-1])).sum())
         facts = [
             Fact("rows", len(part.values), Kind.COUNT),
+            *(skipped_facts(self._rows.skipped) if split is Split.TRAIN else ()),
             Fact("rows left out, with missing values", part.dropped, Kind.COUNT),
             Fact("series left out, too short", part.short, Kind.COUNT),
             Fact("missing values filled", int(part.filled.sum()), Kind.COUNT),
             Fact("inputs that are constant in training", constant, Kind.COUNT, 0, remedy),
-            Fact("columns that rise by the same at every row", _counters(part), Kind.COUNT, 0, COUNTER),
+            Fact("columns that rise by the same at every row", counters, Kind.COUNT, 0, COUNTER),
         ]
         if part.irregular is not None:
             every = max(len(part.values) - len(part.lengths), 1)
@@ -246,8 +237,8 @@ class Series(Task):
         """Name of the time column."""
         if self.time is not None:
             return self.time
-        exclude = (*_listed(self.ignore), *([] if self.group is None else [self.group]))
-        return date_column(Path(self.data), exclude, decimal=self.decimal, header=self.header)
+        ignore = _listed(self.ignore)
+        return date_column(Path(self.data), self.group, ignore, decimal=self.decimal, header=self.header)
 
     @cached_property
     def _rows(self) -> Rows:

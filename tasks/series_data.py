@@ -19,13 +19,13 @@ from tasks.cache import load_or_build
 from tasks.errors import TaskError
 from tasks.pieces import Steps
 from tasks.table_files import read_table
-from tasks.tables import SHOWN, Floats, refuse, shown
+from tasks.tables import SHOWN, Floats, Skipped, refuse, shown
 from tasks.times import check_order, irregular_steps, times_of
 
 Integers = npt.NDArray[np.int64]
 
 _ORDER = (Split.TRAIN, Split.VALIDATION, Split.TEST)
-_PARTS = ("values", "names", "groups", "times", "places", "unit")
+_PARTS = ("values", "names", "groups", "times", "places", "unit", "index")
 
 
 class Missing(StrEnum):
@@ -47,6 +47,7 @@ class Rows:
         times: (N,) numbers or dates; None without a time column.
         places: (N,) line or row of the file, as `unit` says.
         unit: what `places` count.
+        skipped: what of the file is left out.
     """
 
     values: Floats
@@ -55,6 +56,7 @@ class Rows:
     times: npt.NDArray[np.generic] | None
     places: Integers
     unit: str
+    skipped: Skipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +126,14 @@ def read_rows(
             "times": times,
             "places": table.places,
             "unit": np.array([table.unit]),
+            "index": np.array(table.skipped.index, np.str_),
         }
 
     found = load_or_build("series", key, _PARTS, build)
     times = found["times"] if len(found["times"]) else None
     names = tuple(map(str, found["names"]))
-    return Rows(found["values"], names, found["groups"], times, found["places"], str(found["unit"][0]))
+    skipped = Skipped(tuple(map(str, found["index"])))
+    return Rows(found["values"], names, found["groups"], times, found["places"], str(found["unit"][0]), skipped)
 
 
 def splits_by_time(rows: Rows, validation: float, test: float) -> npt.NDArray[np.int8]:

@@ -9,12 +9,13 @@ from pathlib import Path
 from tasks.columnar import dates_of_npz, dates_of_parquet, read_npz, read_parquet
 from tasks.csv_file import first_of_csv, read_csv
 from tasks.errors import TaskError
-from tasks.tables import Table, check_numbers
-from tasks.times import is_date
+from tasks.tables import Table, check_numbers, number_of
+from tasks.times import is_compact_time, is_date
 
 _PARQUET = (".parquet", ".pq")
 _PICKLES = (".pkl", ".pickle", ".p")
 _SPREADSHEETS = (".xlsx", ".xls", ".ods")
+_FIRST = 1000  # rows by which a column of dates of digits is recognised
 
 
 def read_table(
@@ -56,14 +57,16 @@ def read_table(
     return table
 
 
-def date_column(path: Path, exclude: Collection[str], *, decimal: str, header: bool) -> str | None:
-    """Return the name of the column of dates, if it is clear: of CSV the first column if its first cell is a date.
+def date_column(path: Path, group: str | None, ignore: Collection[str], *, decimal: str, header: bool) -> str | None:
+    """Return the name of the column of dates, if it is clear.
 
-    In the other files it is the only column with a type of dates; or else the first column, as in CSV.
+    It is the only column with a type of dates; else the first column, if its first cell is a date by ISO 8601, or if
+    its first cells are dates of digits alone, such as 20261127, in increasing order.
 
     Args:
         path: the file.
-        exclude: names of columns that are none.
+        group: name of the column that tells series apart, in whose rows dates may repeat.
+        ignore: names of columns that are not read.
         decimal: as in `read_table`.
         header: as in `read_table`.
 
@@ -73,16 +76,20 @@ def date_column(path: Path, exclude: Collection[str], *, decimal: str, header: b
     _check_file(path)
     suffix = path.suffix.lower()
     if suffix in _PARQUET:
-        dates, name, cell = dates_of_parquet(path)
+        dates, name, cells = dates_of_parquet(path, _FIRST)
     elif suffix == ".npz":
-        dates, name, cell = dates_of_npz(path)
+        dates, name, cells = dates_of_npz(path, _FIRST)
     else:
         dates = []
-        name, cell = first_of_csv(path, decimal=decimal, header=header)
+        name, cells = first_of_csv(path, _FIRST, decimal=decimal, header=header)
+    exclude = {group, *ignore}
     dates = [each for each in dates if each not in exclude]
     if len(dates) == 1:
         return dates[0]
-    return name if not dates and name not in exclude and is_date(cell) else None
+    if dates or name in exclude or not cells:
+        return None
+    clear = is_date(cells[0]) if number_of(cells[0]) is None else is_compact_time(cells, grouped=group is not None)
+    return name if clear else None
 
 
 def checksum_of(path: Path) -> str:

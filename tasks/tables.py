@@ -20,6 +20,20 @@ LARGEST_NUMBER = 1e30
 """Largest magnitude of a number: the square of a larger one is no float32."""
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """What of a file is not in its columns, and is told (`tasks.table_facts`).
+
+    Attributes:
+        index: columns of pandas' row index that no option names.
+    """
+
+    index: tuple[str, ...] = ()
+
+
+NOTHING = Skipped()
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Columns of a file, N rows.
@@ -29,12 +43,14 @@ class Table:
         texts: columns of texts (N,) by name: those that the caller named.
         places: (N,) number of each row in the file.
         unit: what `places` count: "line" or "row".
+        skipped: what is left out.
     """
 
     numbers: Mapping[str, Floats]
     texts: Mapping[str, npt.NDArray[np.str_]]
     places: npt.NDArray[np.int64]
     unit: str
+    skipped: Skipped = NOTHING
 
     def cell(self, row: int, column: str) -> str:
         """Return the name of a cell for a message."""
@@ -49,7 +65,9 @@ def check_names(where: str, names: Sequence[str], wanted: Iterable[str]) -> None
     """
     for number, name in enumerate(names, 1):
         if not name:
-            raise TaskError(f"{where}: column {number} has no name; name it in the header")
+            raise TaskError(
+                f"{where}: column {number} has no name; name it in the header, and in `ignore` if it numbers the rows"
+            )
         if name in names[: number - 1]:
             first = names.index(name) + 1
             raise TaskError(f"{where}: columns {first} and {number} are both named {shown(name)}; rename one")
@@ -101,6 +119,18 @@ def check_numbers(where: str, table: Table) -> None:
             "correct them, leave them empty, or give the column in another unit",
             count,
         )
+
+
+def number_of(text: str) -> float | None:
+    """Return the number that a text of a user's file writes; None if it is none.
+
+    It is written in ASCII, with blanks around it at most: Python also reads `1_5` as 15, and digits of other scripts.
+    `inf`, `infinity` and `nan` are numbers, in any case, which callers refuse or take for missing.
+    """
+    try:
+        return None if "_" in text or not text.strip().isascii() else float(text)
+    except ValueError:
+        return None
 
 
 def as_floats(values: npt.NDArray[Any]) -> Floats | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from contextlib import suppress
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from tasks.batch import Batch, Split
 from tasks.description import Description, Fact, Kind
 from tasks.labelled.sets import LabelSet, LabelSets
 from tasks.packing import Integers
+from tasks.table_facts import skipped_facts
+from tasks.tables import number_of
 
 PADDING = "(padding only)"
 """Text of a column without a sequence."""
@@ -55,6 +57,8 @@ def _facts(split: Split, each: LabelSet, found: LabelSets) -> tuple[Fact, ...]:
     ]
     if any(other.missing for other in found.sets.values()):
         facts.append(Fact("missing values filled", each.missing, Kind.COUNT))
+    if any(other.averaged for other in found.sets.values()):
+        facts.append(Fact("missing values left out of averages", each.averaged, Kind.COUNT))
     if any(other.leading for other in found.sets.values()):
         facts.append(Fact("of them filled with the mean, as none is before", each.leading, Kind.COUNT))
     if any(other.cut for other in found.sets.values()):
@@ -65,6 +69,13 @@ def _facts(split: Split, each: LabelSet, found: LabelSets) -> tuple[Fact, ...]:
     if any(other.apart for other in found.sets.values()):
         remedy = "check that no id is used twice, and add a column of times"
         facts.append(Fact("sequences with rows of others between", each.apart, Kind.COUNT, 0, remedy))
+    if split is Split.TRAIN:
+        facts += skipped_facts(found.skipped)
+    if found.counters.any():
+        names = ", ".join(name[:40] for name, counts in zip(found.channels, found.counters, strict=True) if counts)
+        remedy = f"labels that are sorted in the file can be read from it, so name it in `ignore`: {names[:200]}"
+        count = int(found.counters.sum()) if split is Split.TRAIN else 0
+        facts.append(Fact("channels that count rows or sequences", count, Kind.COUNT, 0, remedy, whole=True))
     alike = _alike(found.classes)
     if alike:
         remedy = f"write those alike that are one class: {alike[0][0][:40]!r} and {alike[0][1][:40]!r}"
@@ -85,9 +96,8 @@ def _alike(classes: tuple[str, ...]) -> list[tuple[str, str]]:
     first: dict[str | float, str] = {}
     pairs = []
     for name in classes:
-        key: str | float = " ".join(name.casefold().split())
-        with suppress(ValueError):
-            key = float(name)
+        number = number_of(name)
+        key: str | float = " ".join(name.casefold().split()) if number is None or math.isnan(number) else number
         if key in first:
             pairs.append((first[key], name))
         else:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import TaskError
+from tasks.tables import NOTHING, Skipped, number_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +34,7 @@ class Labelled:
         classes: the labels that the file declares, in its order; empty if it declares none.
         uneven: whether the time steps of each sequence are uneven; empty if the file has no times.
         apart: whether other sequences stand between the rows of each sequence; empty if the order is known.
+        skipped: what of a table is left out.
     """
 
     source: str
@@ -43,6 +45,7 @@ class Labelled:
     classes: tuple[str, ...] = ()
     uneven: Sequence[bool] = ()
     apart: Sequence[bool] = ()
+    skipped: Skipped = NOTHING
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -76,7 +79,8 @@ def numbers_of(fields: Sequence[str], where: str) -> Floats:
         TaskError: a field is no number, or is infinite.
     """
     try:
-        if "_" in "".join(fields):  # which NumPy and Python read as a separator of thousands
+        together = "".join(fields)
+        if "_" in together or not together.isascii():  # `tasks.tables.number_of`
             raise ValueError
         values = np.array(fields, np.float64)
     except ValueError:
@@ -104,11 +108,9 @@ def _number(field: str, step: int, where: str) -> float:
     text = field.strip()
     if text.lower() in _MISSING:
         return float("nan")
-    try:
-        if "_" not in text:
-            return float(text)
-    except ValueError:
-        pass
+    number = number_of(text)
+    if number is not None:
+        return number
     shown = repr(text if len(text) <= 40 else f"{text[:37]}...")
     raise TaskError(f"{where}, step {step}: has {shown} for a value; it must be a number, or ? if it is missing")
 

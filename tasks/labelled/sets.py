@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from tasks.errors import TaskError
 from tasks.labelled.division import divided
 from tasks.labelled.record import Floats, Labelled
 from tasks.packing import Integers
+from tasks.table_facts import numbering, rising
+from tasks.tables import NOTHING, Skipped
 
 MISSING = ("refuse", "forward", "mean")
 """Treatments of missing values: refuse them, repeat the value before, or use the mean of the training part."""
@@ -27,7 +29,7 @@ LONGEST = 20_000
 """Largest number of steps of a sequence, since all of them are in memory at once when a model is trained."""
 
 _FLAT = 1e-9  # standard deviation, relative to the mean, up to which a channel is constant
-_COUNTS = ("missing", "leading", "cut", "uneven", "apart")
+_COUNTS = ("missing", "averaged", "leading", "cut", "uneven", "apart")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,8 @@ class LabelSet:
         values: (S, D) standardised.
         lengths: (N,) steps of each sequence.
         labels: (N,) class of each sequence.
-        missing: number of values that were missing and are filled in.
+        missing: number of values that were missing and are filled in, of averages if steps are averaged.
+        averaged: number of values that were missing and have no part in an average.
         leading: number of those that have no value before them to repeat, and are the mean of the training part.
         cut: number of steps that were cut off, since all values from there to the end of a sequence are missing.
         uneven: number of sequences whose time steps are uneven.
@@ -49,6 +52,7 @@ class LabelSet:
     lengths: Integers
     labels: Integers
     missing: int
+    averaged: int
     leading: int
     cut: int
     uneven: int
@@ -68,12 +72,16 @@ class LabelSets:
         classes: names of the classes.
         channels: names of the channels, (D,).
         constant: (D,) whether a channel has one value in all of the training part; it is then 0 there.
+        counters: (D,) whether a channel counts rows or sequences in every file, and measures nothing.
+        skipped: what of the files is left out.
     """
 
     sets: Mapping[Split, LabelSet]
     classes: tuple[str, ...]
     channels: tuple[str, ...]
     constant: npt.NDArray[np.bool_]
+    counters: npt.NDArray[np.bool_]
+    skipped: Skipped
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,7 @@ class _One:
 
     values: Floats
     label: str
+    averaged: int
     cut: int
     uneven: bool
     apart: bool
@@ -131,10 +140,23 @@ def label_sets(read: Mapping[Split | None, Labelled] | Mapping[Split, Labelled],
     classes = tuple(declared)
     if len(classes) < 2:
         raise TaskError(f"{first.source}: all sequences have the label {classes[0][:40]!r}; there must be two or more")
+    if preparation.missing == "refuse":
+        _refuse(read.values())
     parts: dict[Split | None, _Part] = {
         split: _part(each, first.channels, preparation.average) for split, each in read.items()
     }
-    return _complete(_divided(parts, classes, preparation.shares), classes, first.channels, preparation.missing)
+    found = _complete(_divided(parts, classes, preparation.shares), classes, first.channels, preparation.missing)
+    index = dict.fromkeys(name for each in read.values() for name in each.skipped.index)
+    return replace(found, counters=_counters(read.values(), first.channels), skipped=Skipped(tuple(index)))
+
+
+def _counters(read: Iterable[Labelled], channels: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Return which channels count rows or sequences in every file, (D,)."""
+    found = np.ones(len(channels), np.bool_)
+    for each in read:
+        order = [each.channels.index(name) for name in channels]
+        found &= (rising(each.sequences) | numbering(each.sequences))[order]
+    return found
 
 
 def _part(read: Labelled, channels: Sequence[str], average: int) -> _Part:
@@ -145,18 +167,24 @@ def _part(read: Labelled, channels: Sequence[str], average: int) -> _Part:
     part = []
     for sequence, label, place, (uneven, apart) in zip(read.sequences, read.labels, read.places, flags, strict=True):
         where = f"{read.source}, {place}"
-        known = np.flatnonzero(~np.isnan(sequence).all(axis=1))
-        if not len(known):
+        end = _end(sequence)
+        if not end:
             raise TaskError(f"{where}: has no value; leave the sequence out")
-        end = int(known[-1]) + 1
         values = _averaged(sequence[:end, order], average)
+        averaged = 0 if average == 1 else int(np.isnan(sequence[:end]).sum())
         if len(values) > LONGEST:
             raise TaskError(
                 f"{where}: has {len(values):,} steps; at most {LONGEST:,} fit, so set average = "
                 f"{-(-end // LONGEST)}, which makes one step of that many, or cut the sequence"
             )
-        part.append(_One(values, label, len(sequence) - end, uneven, apart, where))
+        part.append(_One(values, label, averaged, len(sequence) - end, uneven, apart, where))
     return part
+
+
+def _end(sequence: Floats) -> int:
+    """Return the number of steps up to the last one that has a value."""
+    known = np.flatnonzero(~np.isnan(sequence).all(axis=1))
+    return int(known[-1]) + 1 if len(known) else 0
 
 
 def _averaged(sequence: Floats, steps: int) -> Floats:
@@ -194,8 +222,6 @@ def _complete(
     parts: Mapping[Split, _Part], classes: tuple[str, ...], channels: tuple[str, ...], missing: str
 ) -> LabelSets:
     """Fill in missing values, and standardise by the training part."""
-    if missing == "refuse":
-        _refuse(parts.values(), channels)
     training = np.concatenate([one.values for one in parts[Split.TRAIN]])
     empty = np.isnan(training).all(axis=0)
     if empty.any():
@@ -220,25 +246,28 @@ def _complete(
             lengths=lengths,
             labels=np.array([classes.index(one.label) for one in part], np.int64),
             missing=missed,
+            averaged=sum(one.averaged for one in part),
             leading=leading,
             cut=sum(one.cut for one in part),
             uneven=sum(one.uneven for one in part),
             apart=sum(one.apart for one in part),
         )
-    return LabelSets(sets, classes, channels, constant)
+    return LabelSets(sets, classes, channels, constant, np.zeros(len(channels), np.bool_), NOTHING)
 
 
-def _refuse(parts: Iterable[_Part], channels: tuple[str, ...]) -> None:
-    """Raise `TaskError` if a value is missing."""
+def _refuse(read: Iterable[Labelled]) -> None:
+    """Raise `TaskError` if a value is missing before the end of a sequence."""
     count = sequences = 0
     first = ""
-    for one in (one for part in parts for one in part):
-        unknown = np.argwhere(np.isnan(one.values))
-        if len(unknown):
-            step, channel = unknown[0].tolist()
-            first = first or f"{one.place}: step {step + 1} of channel {channels[channel][:40]}"
-            count += len(unknown)
-            sequences += 1
+    for each in read:
+        for sequence, place in zip(each.sequences, each.places, strict=True):
+            unknown = np.argwhere(np.isnan(sequence[: _end(sequence)]))
+            if len(unknown):
+                step, channel = unknown[0].tolist()
+                where = f"{each.source}, {place}: step {step + 1} of channel {each.channels[channel][:40]}"
+                first = first or where
+                count += len(unknown)
+                sequences += 1
     if count:
         rest = "" if count == 1 else f" ({count:,} values of {sequences:,} sequences are)"
         raise TaskError(
@@ -262,6 +291,8 @@ def packed(found: LabelSets) -> Arrays:
         "classes": np.array(found.classes, np.str_),
         "channels": np.array(found.channels, np.str_),
         "constant": found.constant,
+        "counters": found.counters,
+        "index": np.array(found.skipped.index, np.str_),
     }
     for split, each in found.sets.items():
         arrays[split.value] = each.values
@@ -275,6 +306,8 @@ NAMES = (
     "classes",
     "channels",
     "constant",
+    "counters",
+    "index",
     *(f"{split}{end}" for split in Split for end in ("", "_lengths", "_labels", "_counts")),
 )
 """Names of the arrays of `packed`."""
@@ -293,8 +326,10 @@ def unpacked(arrays: Arrays) -> LabelSets:
         )
         for split in Split
     }
-    texts = {name: tuple(str(text) for text in arrays[name]) for name in ("classes", "channels")}
-    return LabelSets(sets, texts["classes"], texts["channels"], arrays["constant"])
+    texts = {name: tuple(str(text) for text in arrays[name]) for name in ("classes", "channels", "index")}
+    return LabelSets(
+        sets, texts["classes"], texts["channels"], arrays["constant"], arrays["counters"], Skipped(texts["index"])
+    )
 
 
 def _digest(values: npt.NDArray[np.floating[Any]]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from tasks.errors import TaskError
 from tasks.labelled.record import Labelled
 from tasks.table_files import read_table
-from tasks.tables import Table, shown
+from tasks.tables import Table, number_of, shown
 from tasks.times import irregular_steps, times_of
 
 
@@ -80,6 +81,7 @@ def read_label_table(path: Path, columns: Columns) -> Labelled:
         classes=tuple(_in_order(labels)),
         uneven=uneven,
         apart=apart,
+        skipped=table.skipped,
     )
 
 
@@ -98,7 +100,7 @@ def _coded(table: Table, name: str, path: Path) -> tuple[npt.NDArray[np.int64], 
 
 def _in_order(labels: list[str]) -> list[str]:
     """Return labels by their numbers if all are numbers, else by the alphabet."""
-    try:
-        return sorted(labels, key=float)
-    except ValueError:
+    numbers = {label: number_of(label) for label in labels}
+    if any(number is None or math.isnan(number) for number in numbers.values()):  # NaN is in no order
         return sorted(labels)
+    return sorted(labels, key=lambda label: numbers[label] or 0.0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 
 from tasks.checking import check_task
@@ -226,3 +227,24 @@ def test_other_metrics_rank(folder: Path) -> None:
     assert Classes(data=str(folder), ranked_by="macro_f1").metric is MACRO_F1
     assert Classes(data=str(folder), ranked_by="macro_f1").constant_baseline() == pytest.approx(1 / 3)
     assert Classes(data=str(folder), ranked_by="cross_entropy").constant_baseline() == pytest.approx(np.log(2))
+
+
+def test_channels_that_count_rows_or_sequences_are_warned_about(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"id": k, "time": t, "v": rng.normal(), "label": "ab"[k < 30], "subject": k}
+        for k in range(60)
+        for t in range(5)
+    ]
+    frame = pd.DataFrame(rows)
+    filtered = frame[frame["time"] != 2]
+    filtered.to_parquet(tmp_path / "filtered.parquet")  # with the numbers of the rows
+    filtered.reset_index(names="row").to_csv(tmp_path / "row.csv", index=False)
+    task = Classes(data=str(tmp_path / "filtered.parquet"), ignore="subject")
+    assert task.input_size == 1
+    assert facts(task, Split.TRAIN)["columns left out, the row index of pandas"] == 1
+    told = {fact.name: fact for fact in Classes(data=str(tmp_path / "row.csv")).description(Split.TRAIN).facts}
+    counters = told["channels that count rows or sequences"]
+    assert (counters.value, counters.limit) == (2, 0)
+    assert counters.remedy.endswith("so name it in `ignore`: row, subject")
+    assert "channels that count rows or sequences" not in facts(task, Split.TRAIN)

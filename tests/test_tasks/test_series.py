@@ -249,7 +249,7 @@ def test_times_in_disorder_are_named_and_irregular_ones_counted(tmp_path: Path) 
     assert Series(data=saved(tmp_path / "e.csv", yearly)).input_size == 4
     assert Series(data=str(tmp_path / "e.csv"), time="year").input_size == 3
     with pytest.raises(
-        TaskError, match=r"cell is no time \(line 2, column 'day': '01/02/2001'\); write ISO 8601 dates"
+        TaskError, match=r"cell is no time \(line 2, column 'day': '01/02/2001'\); write numbers, or ISO 8601 dates"
     ):
         Series(data=saved(tmp_path / "f.csv", FRAME.assign(day=["01/02/2001", *FRAME["day"][1:]])), time="day")
 
@@ -328,3 +328,43 @@ def test_a_counter_of_rows_is_told(tmp_path: Path) -> None:
     for other in (Series(data=str(file), time="t"), Series(data=str(file), ignore="t")):
         names = {fact.name for fact in other.description(Split.TRAIN).facts}
         assert "columns that rise by the same at every row" not in names
+
+
+def test_the_row_index_of_a_filtered_frame_is_no_input(tmp_path: Path) -> None:
+    filtered, whole = FRAME[FRAME["count"] > 1], tmp_path / "whole.parquet"
+    filtered.to_parquet(tmp_path / "filtered.parquet")
+    filtered.reset_index(drop=True).to_parquet(whole)
+    task = Series(data=str(tmp_path / "filtered.parquet"), time="day")
+    assert (task.input_size, task.output_size) == (3, 3)
+    assert task.checksum == Series(data=str(whole), time="day").checksum
+    assert facts(task, Split.TRAIN)["columns left out, the row index of pandas"] == 1
+    assert "columns left out, the row index of pandas" not in facts(Series(data=str(whole), time="day"), Split.TRAIN)
+
+
+def test_dates_of_digits_are_the_time(tmp_path: Path) -> None:
+    compact = FRAME.assign(day=FRAME["day"].str.replace("-", ""))
+    task = Series(data=saved(tmp_path / "compact.csv", compact))
+    assert task.describe()[Split.TRAIN].source == f"{tmp_path / 'compact.csv'} (time: 'day')"
+    assert task.checksum == Series(data=saved(tmp_path / "dashes.csv", FRAME)).checksum
+    assert facts(task, Split.TRAIN)["irregular steps"] == 0
+
+
+def test_series_of_any_century_are_cut_at_the_same_times(tmp_path: Path) -> None:
+    """Nanoseconds would hold the years from 1678 to 2261 alone, and those before would come after them."""
+    found = []
+    for begin in (1500, 1600, 1700, 1950, 2250):
+        frame = pd.DataFrame(
+            {
+                "when": [f"{begin + year}-01-01" for year in (*range(60), *range(90, 150))],
+                "x": RNG.permutation(120) * 1.0,
+                "g": ["a"] * 60 + ["b"] * 60,
+            }
+        )
+        frame["x"] = np.sin(np.arange(120))
+        task = Series(data=saved(tmp_path / f"{begin}.csv", frame), group="g", split="time")
+        whole = Series(data=saved(tmp_path / "one.csv", frame), ignore="g")
+        frame.assign(when=pd.to_datetime(frame["when"]).astype("datetime64[us]")).to_parquet(tmp_path / "one.parquet")
+        parquet = Series(data=str(tmp_path / "one.parquet"), group="g", split="time")
+        assert parquet.checksum == task.checksum
+        found.append([*(task.description(split).steps for split in Split), facts(whole, Split.TEST)["irregular steps"]])
+    assert found == [[82, 17, 17, 0.0]] * 5

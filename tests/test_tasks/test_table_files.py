@@ -175,7 +175,7 @@ def test_arrays_of_npz_files_are_columns(tmp_path: Path) -> None:
     assert table.texts["when"].tolist() == ["2001-01-01", "2001-01-02", ""]
     assert table.texts["name"].tolist() == ["a", "b", "c"]
     assert (table.unit, table.places.tolist()) == ("row", [1, 2, 3])
-    assert date_column(file, [], decimal=".", header=True) == "when"
+    assert date_column(file, None, [], decimal=".", header=True) == "when"
     with pytest.raises(
         TaskError, match=r"column 'when' is of the type datetime64\[D\], which is no number; convert it"
     ):
@@ -227,11 +227,33 @@ def test_parquet_files_are_read_as_pandas_wrote_them(tmp_path: Path) -> None:
     assert table.texts["name"].tolist() == ["a", "b", ""]
     assert table.texts["kind"].tolist() == ["u", "v", "u"]
     assert table.texts["when"].tolist() == [f"2001-01-01T0{hour}:00:00.000000000" for hour in range(3)]
-    assert date_column(file, [], decimal=".", header=True) == "when"
+    assert date_column(file, None, [], decimal=".", header=True) == "when"
     with pytest.raises(TaskError, match=r"column 'name' is of the type (large_)?string, which is no number"):
         read_table(file, ["when"])
     with pytest.raises(TaskError, match="has no column 'where'; it has 'x', 'whole', 'truth'"):
         read_table(file, ["where"])
+
+
+def test_a_row_index_of_pandas_is_no_column_unless_it_is_named(tmp_path: Path) -> None:
+    """`reset_index` shows which columns pandas itself takes for data."""
+    file = tmp_path / "table.parquet"
+    frame = pd.DataFrame({"x": [1.5, 2.5, 3.5, 4.5]})
+    for index, name in ((frame.index, None), (pd.Index([7, 8, 9, 11]), None), (pd.Index([1, 2, 4, 8]), "year")):
+        indexed = frame.set_axis(index.rename(name))
+        indexed.to_parquet(file)
+        table = read_table(file)
+        assert list(table.numbers) == list(pd.read_parquet(file).columns) == ["x"]
+        stored = () if index is frame.index else (name or "__index_level_0__",)
+        assert table.skipped.index == stored
+        for column in stored:
+            assert read_table(file, [column]).texts[column].tolist() == [str(value) for value in index]
+            assert read_table(file, [column]).skipped.index == ()
+            assert read_table(file, (), [column]).skipped.index == ()
+    levels = frame.set_axis(pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("b", 2)], names=["id", "time"]))
+    levels.to_parquet(file)
+    assert read_table(file, ["id"]).skipped.index == ("time",)
+    frame.rename(columns={"x": "__index_level_0__"}).assign(y=1.0).to_parquet(file)  # metadata lost, or renamed
+    assert list(read_table(file).numbers) == ["y"]
 
 
 @pytest.mark.parametrize(
@@ -242,8 +264,46 @@ def test_parquet_files_are_read_as_pandas_wrote_them(tmp_path: Path) -> None:
         ("day,x\n03.02.2001,1\n", None),
         ("x,day\n1,2001-02-03\n", None),
         ("year,x\n2001,1\n", None),  # a number, which may be an input
+        ("day,x\n20010227,1\n20010228,1\n20010301,1\n", "day"),
+        ("day,x\n2001022723,1\n2001022800,1\n", "day"),  # with the hour
+        ("day,x\n200102272359,1\n200102280000,1\n", "day"),
+        ("day,x\n20010227235959,1\n20010228000000,1\n", "day"),
+        ("day,x\n20010228,1\n20010229,1\n", None),  # no leap year, so this is a number
+        ("day,x\n20010228,1\n20010228,1\n", None),
+        ("day,x\n20010228,1\n20010227,1\n", None),
+        ("day,x\n983318400,1\n983404800,1\n", None),  # seconds since 1970
+        ("day,x\n1577836800,1\n1577840400,1\n", None),
+        ("day,x\n20010228,1\n", None),  # one row shows no order
     ],
 )
 def test_a_first_column_of_dates_is_found(file: Path, text: str, found: str | None) -> None:
-    assert date_column(written(file, text), [], decimal=".", header=True) == found
-    assert date_column(file, ["day"], decimal=".", header=True) is None
+    assert date_column(written(file, text), None, [], decimal=".", header=True) == found
+    assert date_column(file, None, ["day"], decimal=".", header=True) is None
+    assert date_column(file, "day", [], decimal=".", header=True) is None
+
+
+def test_dates_of_digits_repeat_where_there_are_groups(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"day": [20010227, 20010228, 20010227, 20010228], "x": 1.5, "g": list("aabb")})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    frame.to_parquet(tmp_path / "table.parquet")
+    np.savez(tmp_path / "table.npz", day=frame["day"], x=frame["x"], g=frame["g"].to_numpy(np.str_))
+    for name in ("table.csv", "table.parquet", "table.npz"):
+        assert date_column(tmp_path / name, "g", [], decimal=".", header=True) == "day"
+        assert date_column(tmp_path / name, None, [], decimal=".", header=True) is None
+
+
+@pytest.mark.parametrize("cell", ["1_5", "2_0", "_1", "1e1_0", "１５", "٣", "1__0"])  # noqa: RUF001
+def test_numbers_that_only_python_reads_are_refused(file: Path, cell: str) -> None:
+    message = f": 1 cell is no number (line 3, column 'x': {cell!r}); "
+    assert refusal(file, f"x,y\n1,2\n{cell},3\n").startswith(message)
+    assert refusal(file, f"x;y\n1;2,5\n{cell};3\n", decimal=",").startswith(message)
+
+
+def test_blanks_and_spellings_of_numbers_and_missing_values(file: Path) -> None:
+    cells = [" 1", "+1.", "-.5", "1E3", "\xa02\u2009", "nan", "-NaN", "+nan"]
+    expected = [1, 1, -0.5, 1000, 2, *[np.nan] * 3]
+    np.testing.assert_array_equal(read_table(written(file, "\n".join(["x", *cells]))).numbers["x"], expected)
+    for cell in ("inf", "-Infinity", "1e999"):
+        assert "1 cell is infinite or beyond 1e+30 (line 2, column 'x'" in refusal(file, f"x\n{cell}\n")
+    for cell in ("0x10", "1d3", "--1", "1,000", "infinit"):
+        assert "1 cell is no number" in refusal(file, f"x;y\n{cell};1\n")

@@ -86,8 +86,9 @@ def test_missing_values_are_refused_with_the_first_of_them() -> None:
     message = (
         r"data\.ts, line 1: step 1 of channel b is missing \(6 values of 2 sequences are\); set missing = 'forward'"
     )
-    with pytest.raises(TaskError, match=message):
-        label_sets(with_missing(), Preparation())
+    for average in (1, 2, 5):
+        with pytest.raises(TaskError, match=message):
+            label_sets(with_missing(), Preparation(average=average))
 
 
 def test_missing_values_are_filled_and_missing_ends_are_cut() -> None:
@@ -115,9 +116,12 @@ def test_averages_are_those_of_successive_steps() -> None:
         split: labelled([sequence, sequence * 2, sequence + number], ["x", "y", "x"])
         for number, split in enumerate(Split, 1)
     }
-    found = label_sets(read, Preparation(average=2))
+    found = label_sets(read, Preparation("forward", average=2))
     raw = np.array([2.0, 5.0, 9.0, 4.0, 10.0, 18.0, 3.0, 6.0, 10.0])
     np.testing.assert_allclose(found.sets[Split.TRAIN].values[:, 0], (raw - raw.mean()) / raw.std(), rtol=1e-5)
+    assert [(each.averaged, each.missing) for each in found.sets.values()] == [(3, 0)] * 3
+    whole = label_sets(read, Preparation("forward"))
+    assert [(each.averaged, each.missing) for each in whole.sets.values()] == [(0, 3)] * 3
 
 
 def test_a_constant_channel_is_told_and_does_not_divide_by_zero() -> None:

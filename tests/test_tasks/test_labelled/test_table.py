@@ -126,3 +126,22 @@ def test_what_cannot_be_used_is_one_line(tmp_path: Path, old: str, new: str, mes
 def test_a_table_without_values_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"has no column of values beside 'id', 'label', 'time'; add one per channel"):
         read_label_table(written(tmp_path, "id,time,label\na,1,x\n"), COLUMNS)
+
+
+def test_labels_that_only_python_reads_as_numbers_are_sorted_by_the_alphabet(tmp_path: Path) -> None:
+    for labels, expected in (
+        (["10", "9", "1e1"], ["9", "10", "1e1"]),
+        (["1_2", "1_10"], ["1_10", "1_2"]),
+        (["nan", "2", "10"], ["10", "2", "nan"]),
+    ):
+        rows = [f"{k},{t},1.5,{label}" for k, label in enumerate(labels) for t in range(2)]
+        found = read_label_table(written(tmp_path, "\n".join(["id,time,x,label", *rows])), COLUMNS)
+        assert list(found.classes) == expected
+
+
+def test_times_are_sorted_in_any_century(tmp_path: Path) -> None:
+    years = np.random.default_rng(0).permutation(np.arange(1670, 1686))
+    rows = [f"{k},{year}-01-01,{year},{'ab'[k]}" for k in range(2) for year in years]
+    found = read_label_table(written(tmp_path, "\n".join(["id,time,x,label", *rows])), COLUMNS)
+    assert [sequence[:, 0].tolist() for sequence in found.sequences] == [list(range(1670, 1686))] * 2
+    assert list(found.uneven) == [False, False]
