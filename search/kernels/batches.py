@@ -159,12 +159,12 @@ def check_states(shape: tuple[int, ...], expected: tuple[int, int, int]) -> None
     """Check the shape of the states that a model is to continue from.
 
     Args:
-        shape: Shape of the states, (layers, states, B, H) for any B from 1 on.
+        shape: Shape of the states, (layers, states, B, H) for any B; 0 if the sequences have ended.
         expected: Number of layers, of states of the cell, and of units H of the model.
 
     Raises:
         KernelError: The shape is another one.
     """
     layers, states, units = expected
-    if len(shape) != 4 or (*shape[:2], shape[3]) != expected or shape[2] < 1:
+    if len(shape) != 4 or (*shape[:2], shape[3]) != expected:
         raise KernelError(f"the states have shape {shape}; the model's have ({layers}, {states}, sequences, {units})")

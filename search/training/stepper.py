@@ -37,7 +37,7 @@ from tasks.metrics import Labels, Score
 from tasks.task import Batch
 
 Carried: TypeAlias = npt.NDArray[np.float32]
-"""States that training carries from batch to batch: (layers, states, B, H)."""
+"""States that training carries from batch to batch: (layers, states, B, H). B is 0 if the sequences have ended."""
 
 
 class Backend(StrEnum):
@@ -189,19 +189,18 @@ class EagerStepper(Stepper):
         super().__init__(model, updates, dropout)
         self._training: States = ()
         self._scoring: States = ()
-        self._ended = {True: False, False: False}  # whether the sequences of the last batch of each have ended
 
     def train(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Train on a batch by autograd."""
         model = self.model
-        before = self._before(batch, self._training, train=True)
+        before = self._before(batch, self._training)
         masks = None if self.dropout is None else Masks(self.dropout, self.updates.steps, len(model.weights))
         loss, steps, self._training = model.loss(batch, before, masks)
         model.flat_grad.zero_()
         torch.autograd.backward(loss)
         nats = loss.item() * batch.loss_mask.shape[1]
         if batch.lengths is not None:
-            self._training = model.zero_states(batch.loss_mask.shape[1])
+            self._training = model.zero_states(0)
         result = StepResult(nats, torch.linalg.vector_norm(model.flat_grad).item(), steps)
         if result.trouble is None:
             factor = min(1.0, max_norm / result.norm) if result.norm > 0 else 1.0
@@ -220,23 +219,23 @@ class EagerStepper(Stepper):
 
     def score(self, batch: Batch) -> RowScores:
         """Return the score of each step in the loss mask, by PyTorch's operations."""
-        score, self._scoring = self.model.score(batch, self._before(batch, self._scoring, train=False))
+        score, after = self.model.score(batch, self._before(batch, self._scoring))
+        self._scoring = after if batch.lengths is None else self.model.zero_states(0)
         return score
 
-    def _before(self, batch: Batch, carried: States, *, train: bool) -> States:
+    def _before(self, batch: Batch, carried: States) -> States:
         """Return the states before a batch, after checking the batch: zeros, or those after the previous batch."""
         both = self.model.interface
         expected = sides(both.reads_symbols, both.input_size, OUTPUTS[both.output].symbols, both.output_size)
         given = batch.inputs, batch.targets, batch.loss_mask, expected
         check_types(*given)
         check_values(*given)
-        columns, ended = batch.loss_mask.shape[1], self._ended[train]
+        columns = batch.loss_mask.shape[1]
         if batch.lengths is not None:
             check_ended(batch_sizes(batch.lengths, *batch.loss_mask.shape), batch.loss_mask)
-        self._ended[train] = batch.lengths is not None
         if batch.starts:
             return self.model.zero_states(columns)
-        check_carried(columns, 0 if ended else next((len(state) for layer in carried for state in layer), 0))
+        check_carried(columns, next((len(state) for layer in carried for state in layer), 0))
         return carried
 
 

@@ -47,8 +47,7 @@ class NativeModel:
     def __init__(self, buffers: ModelBuffers) -> None:
         self.buffers = buffers
         self._steps: dict[tuple[bool, int, int], StepCommands] = {}
-        self._batches: dict[bool, int] = {}  # B of the states kept for training and for scores
-        self._ended = {True: False, False: False}  # whether the sequences of the last batch of each have ended
+        self._batches: dict[bool, int] = {}  # B of the states kept for training and for scores; 0 if all have ended
         allocate = buffers.arena.allocate
         allocate("one", 1, 1.0)
         allocate("zeros", buffers.padded_units, 0.0)
@@ -108,7 +107,10 @@ class NativeModel:
         return RowScores(nats, squared=first, absolute=second)
 
     def states(self, train: bool) -> Tensor:
-        """Return the states after the last batch of training, or of scores: (layers, states, B, H)."""
+        """Return the states after the last batch of training, or of scores: (layers, states, B, H).
+
+        B is 0 after a batch with lengths: its sequences have ended.
+        """
         buffers = self.buffers
         shape = buffers.layers, buffers.code.states, self._batches[train], buffers.padded_units
         return buffers.arena[f"carry {train}"][: int(np.prod(shape))].view(shape)[..., : buffers.units]
@@ -147,7 +149,7 @@ class NativeModel:
             check_mask(loss_mask)
         steps, batch = loss_mask.shape
         if not starts:
-            check_carried(batch, 0 if self._ended[train] else self._batches.get(train, 0))
+            check_carried(batch, self._batches.get(train, 0))
         sizes = None if lengths is None else batch_sizes(lengths, steps, batch)
         step = self._steps.get((train, steps, batch)) or self._recorded(train, steps, batch)
         if starts:
@@ -165,13 +167,12 @@ class NativeModel:
             step.commands.bind("targets", targets.ctypes.data)
         step.loss_mask[...] = loss_mask
         step.sizes[...] = batch if sizes is None else sizes
-        self._ended[train] = sizes is not None
         if step.commands.run():
             check_values(*given, buffers.sides)
             check_ended(step.sizes, loss_mask)
             raise KernelError("machine code refused a batch: a symbol or a value of the loss mask is out of range")
         if sizes is not None:  # a column that ended early has states of an earlier batch
-            step.carried.fill(0.0)
+            self._batches[train] = 0
 
     def _recorded(self, train: bool, steps: int, batch: int) -> StepCommands:
         """Record and keep the command buffer for a shape of batch."""

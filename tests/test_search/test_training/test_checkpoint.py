@@ -383,3 +383,26 @@ def test_states_are_carried_from_one_stepper_to_another(kind: type) -> None:
     np.testing.assert_array_equal(second.carried(), first.carried())
     with pytest.raises(KernelError, match=r"states have shape .1, 2, 4, 13.; the model's have .2, 2, sequences, 13."):
         second.carry(states[:1])
+
+
+@pytest.mark.parametrize("kind", [EagerStepper, NativeStepper])
+def test_sequences_that_ended_are_continued_from_no_stepper(kind: type) -> None:
+    """A resumed trial refuses what an uninterrupted one does; zero states would continue another sequence silently."""
+    require_host()
+    models = [SequenceModel(LIBRARY["lstm"].graph, 13, 2, XML.interface) for _ in range(2)]
+    first, second = (EagerStepper(m) if kind is EagerStepper else stepper_for(m) for m in models)
+    window = next(XML.training(4, 16, np.random.default_rng(0)))
+    first.train(window, 0.1, 1.0)
+    states = first.carried()
+    first.train(replace(window, starts=True, lengths=np.full(4, 16)), 0.1, 1.0)
+    ended = first.carried()
+    assert ended.shape == (2, 2, 0, 13)
+    second.carry(ended)
+    for stepper in (first, second):
+        with pytest.raises(KernelError, match="a batch of 4 sequences continues from states of 0"):
+            stepper.train(replace(window, starts=False), 0.1, 1.0)
+    models[1].flat.copy_(models[0].flat)
+    for stepper in (first, second):  # states of sequences that go on are taken again
+        stepper.carry(states)
+    assert first.train(replace(window, starts=False), 0.1, 1.0) == second.train(replace(window, starts=False), 0.1, 1.0)
+    np.testing.assert_array_equal(first.carried(), second.carried())
