@@ -251,10 +251,9 @@ def test_a_search_in_which_no_cell_passed_says_so_and_judges_the_named_cells() -
     found = judged([], named=tuple(one for one in named_matches() if one.cell != "mut1"), searched=True)
     assert found.text.startswith(
         "No found cell passed every stage of the search. No named cell is shown to be better than GRU and LSTM on any "
-        "task; "
-        "the nearest undecided one is mut2 on arithmetic, +1.0 % of the GRU's gain against the GRU (95 % interval -1.0 to "
-        "+3.0 %, 20 seeds). About 30 seeds would decide it: `gatesearch finalists night --cell mut2 --task arithmetic "
-        "--repeats 30`. Worse than the GRU: tanh and lstm-f on all four tasks"
+        "task; the nearest undecided one is mut2 on arithmetic, +1.0 % of the GRU's gain against the GRU (95 % "
+        "interval -1.0 to +3.0 %, 20 seeds). About 30 seeds would decide it: `gatesearch finalists night --cell mut2 "
+        "--task arithmetic --repeats 30`. Worse than the GRU: tanh and lstm-f on all four tasks"
     )
 
 
