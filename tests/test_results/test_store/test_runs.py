@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from results.store.errors import ResultsError, StoreError
+from results.store.errors import ResultsError
 from results.store.runs import known_runs, open_run, run_folder
 from results.store.store import Store
 
@@ -48,7 +48,10 @@ def test_a_run_opens_by_name_and_by_path(runs: Path) -> None:
 
 
 def test_a_missing_run_is_answered_with_those_there_are(runs: Path) -> None:
-    with pytest.raises(ResultsError, match=r"no run 'kpet' in .*; available: new, old"):
-        open_run("kpet")
-    with pytest.raises(StoreError, match=r"run\.sqlite is missing"):
-        open_run(str(runs / "kpet"))
+    for run in ("kpet", str(runs / "kpet")):
+        with pytest.raises(ResultsError, match=r"^there is no run 'kpet' in .*; available: new, old$"):
+            open_run(run)
+    with pytest.raises(
+        ResultsError, match=r"^there is no run in '.*elsewhere': run\.sqlite is missing; check the path$"
+    ):
+        open_run(str(runs.parent / "elsewhere"))
