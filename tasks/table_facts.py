@@ -26,6 +26,9 @@ def skipped_facts(skipped: Skipped) -> tuple[Fact, ...]:
         # An index without a name is nothing but numbers of rows; one with a name may be meant as data.
         limit = np.inf if all(name.startswith("__index_level_") for name in skipped.index) else 0
         facts.append(Fact(ROW_INDEX, len(skipped.index), Kind.COUNT, limit, remedy, whole=True))
+    if skipped.empty:
+        remedy = "no step was read there; write a row if one is missing, or remove the lines"
+        facts.append(Fact("empty lines between rows, not read", skipped.empty, Kind.COUNT, 0, remedy, whole=True))
     return tuple(facts)
 
 
