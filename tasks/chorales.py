@@ -14,12 +14,13 @@ from tasks.copies import groups_of
 from tasks.description import Fact, Kind
 from tasks.errors import TaskError
 from tasks.grid_facts import COUNTS, counts_of, grid_facts, summed
+from tasks.midi import MidiNotes
 from tasks.piano_rolls import PACKED, Note, Pieces, packed, roll_of, steps_in_quarter, unpacked
 from tasks.scores import score_parts
 from tasks.splits import split_of
 from tasks.task import Split
 
-_FORMAT = "chorales 4"  # version of the cache's content; increases when the same scores give other arrays
+_FORMAT = "chorales 5"  # version of the cache's content; increases when the same scores give other arrays
 _RUN = 12  # number of successive intervals that two settings of one tune share
 
 Voices = list[list[Note]]  # soprano, alto, tenor, bass
@@ -96,7 +97,7 @@ def _parsed(files: Mapping[str, Path], fold: int, grid: str) -> Arrays:
         per_quarter = steps_in_quarter(grid, notes)
         roll = roll_of(notes, name, per_quarter)
         pieces[split_of(tune, fold)].append(roll)
-        counts[split_of(tune, fold)].append(counts_of(notes, roll, per_quarter))
+        counts[split_of(tune, fold)].append(counts_of(MidiNotes(notes, 0, False), roll, per_quarter))
     splits = [split_of(tune, fold) for tune in set(tune_of.values())]
     return packed(pieces) | summed(counts) | {"tunes": np.array([splits.count(split) for split in Split], np.int64)}
 

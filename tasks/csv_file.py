@@ -13,6 +13,7 @@ import zlib
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from tasks.errors import TaskError
-from tasks.tables import SHOWN, Table, check_names, number_of, refuse, shown
+from tasks.tables import SHOWN, Skipped, Table, check_names, number_of, refuse, shown
 
 LARGEST_TEXT = 2_000_000_000
 """Largest size of a file in bytes, after decompression."""
@@ -108,6 +109,7 @@ def _table(
     if not header:
         columns.add(number, first)
     pending: list[int] = []  # empty lines, which are missing values of a file with one column unless they end it
+    skipped = 0
     for number, row in rows:
         if not row:
             pending.append(number)
@@ -125,9 +127,11 @@ def _table(
             if len(names) == 1:
                 for empty in pending:
                     columns.add(empty, [""])
+            else:
+                skipped += len(pending)
             pending.clear()
         columns.add(number, row)
-    return columns.table()
+    return replace(columns.table(), skipped=Skipped(empty=skipped))
 
 
 class _Lines:

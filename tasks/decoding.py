@@ -91,9 +91,9 @@ def _unmarked(data: bytes) -> str:
     """
     if len(data) % 2 or not data:
         return "utf-8"
-    units = np.frombuffer(data, np.uint8).reshape(-1, 2)
-    for encoding, place in _BYTE_ORDERS.items():
-        high, low = units[:, place], units[:, 1 - place]
+    pairs = np.frombuffer(data, np.uint8).reshape(-1, 2)
+    for encoding, first in _BYTE_ORDERS.items():
+        high, low = pairs[:, first], pairs[:, 1 - first]
         controls = high < 0x20
         if (high == 0).mean() < _BLANKS:  # tabs and line ends, which may alternate with single letters in ASCII
             controls &= ~np.isin(high, _SPACES)
@@ -104,8 +104,8 @@ def _unmarked(data: bytes) -> str:
         return "utf-8"
     low = data.count(b"\n") + data.count(b" ")
     for encoding, kind in (("utf-16-le", "<u2"), ("utf-16-be", ">u2")):
-        units = np.frombuffer(data, kind)
-        marks = int(np.count_nonzero((units == 0x0A) | (units == 0x20)))
+        characters = np.frombuffer(data, kind)
+        marks = int(np.count_nonzero((characters == 0x0A) | (characters == 0x20)))
         if 4 * marks > low and _reads_well(data, encoding):  # most of these bytes are line ends and blanks
             return encoding
     return "utf-8"

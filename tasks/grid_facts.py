@@ -8,7 +8,8 @@ import numpy as np
 
 from tasks.cache import Arrays
 from tasks.description import Fact, Kind
-from tasks.piano_rolls import BY_FILE, FINEST_GRID, GRIDS, Note, Roll, longest_silence, losses_of
+from tasks.midi import MidiNotes
+from tasks.piano_rolls import BY_FILE, FINEST_GRID, GRIDS, Roll, longest_silence, losses_of
 from tasks.task import Split
 
 COUNTS = tuple(f"{split}_counts" for split in Split)
@@ -20,15 +21,14 @@ MANY_DROPPED = 0.3
 LONG_SILENCE = 128
 """Quarter notes of silence within a piece, above which a task is warned about; steps where the grid is not known."""
 
-_NOTES, _DROPPED, _MERGED, _OUTSIDE, _PERCUSSION, _MENDED, _LEAST, _MOST, _SILENCE = range(9)
+_NOTES, _DROPPED, _MERGED, _OUTSIDE, _PERCUSSION, _MENDED, _ELSEWHERE, _OPEN, _LEAST, _MOST, _SILENCE = range(11)
 
 
-def counts_of(
-    notes: Sequence[Note], roll: Roll, per_quarter: int, percussion: int = 0, mended: bool = False
-) -> list[int]:
-    """Return the counts of a piece: its losses (`losses_of`), whether its file was mended, its grid, its silence."""
+def counts_of(midi: MidiNotes, roll: Roll, per_quarter: int) -> list[int]:
+    """Return the counts of a piece: its losses (`losses_of`), what was mended in its file, its grid, its silence."""
     silence = longest_silence(roll) // per_quarter
-    return [*losses_of(notes, per_quarter, percussion), int(mended), per_quarter, per_quarter, silence]
+    mended = int(midi.mended), midi.elsewhere, midi.open
+    return [*losses_of(midi.notes, per_quarter, midi.percussion), *mended, per_quarter, per_quarter, silence]
 
 
 def summed(counts: Mapping[Split, Sequence[Sequence[int]]]) -> Arrays:
@@ -83,6 +83,11 @@ def _facts(arrays: Arrays, split: Split, grid: str) -> list[Fact]:
         facts.append(Fact("percussion notes, left out", count(_PERCUSSION), Kind.COUNT))
     if somewhere(_MENDED):
         facts.append(Fact("files with wrong lengths, read nevertheless", count(_MENDED), Kind.COUNT))
+    if somewhere(_ELSEWHERE):
+        facts.append(Fact("notes that another track or all notes off ended", count(_ELSEWHERE), Kind.COUNT))
+    if somewhere(_OPEN):
+        remedy = "each sounds to the end of its track; look whether releases are missing"
+        facts.append(Fact("notes that are never released", count(_OPEN), Kind.COUNT, 0, remedy))
     if grid == BY_FILE:
         facts.append(Fact("steps in a quarter note, least", count(_LEAST), Kind.COUNT))
         facts.append(Fact("steps in a quarter note, most", count(_MOST), Kind.COUNT))

@@ -59,6 +59,8 @@ def read_variables(content: bytes, names: Collection[str]) -> dict[str, list[Mat
         MatFileError: the file is damaged, of another version, or too large.
     """
     if len(content) < _HEADER or content[126:128] not in (b"IM", b"MI"):
+        if _is_level_4(content):
+            raise MatFileError("its version is MATLAB 4")
         raise MatFileError("it does not begin like a file of MATLAB 5 to 7")
     order = "<" if content[126:128] == b"IM" else ">"
     version = content[125 if order == "<" else 124]
@@ -79,6 +81,24 @@ def read_variables(content: bytes, names: Collection[str]) -> dict[str, list[Mat
             cells = kind == _CELL
             found[name] = _cells(parts, shape, order) if cells else _content(parts, kind, is_complex, shape, order)
     return found
+
+
+def _is_level_4(content: bytes) -> bool:
+    """Return whether a file begins with a matrix of MATLAB 4: five numbers, and a name that ends with NUL.
+
+    The first number has the decimal digits MOPT: machine, 0, type of the numbers, and full, text or sparse.
+    """
+    if len(content) < 20:
+        return False
+    for order in "<>":
+        head = np.frombuffer(content[:20], f"{order}u4")
+        code, rows, columns, is_complex, length = head.tolist()
+        machine, zero, kind, form = code // 1000, code // 100 % 10, code // 10 % 10, code % 10
+        name = content[20 : 20 + length]
+        known = machine <= 4 and zero == 0 and kind <= 5 and form <= 2 and is_complex <= 1
+        if known and rows * columns and 1 < length <= 64 and name.endswith(b"\0") and name[:-1].isascii():
+            return True
+    return False
 
 
 def _elements(data: memoryview, order: str) -> Iterator[_Element]:

@@ -29,8 +29,11 @@ def matlab_pieces(path: Path) -> Pieces:
     try:
         content = read_variables(read_file(path, LARGEST_FILE), _KEYS.values())
     except MatFileError as error:
-        if "7.3" in str(error):
-            raise TaskError(f"{name} is a MATLAB 7.3 file, which is not supported; save it with -v7") from error
+        version = next((version for version in ("7.3", "4") if str(error) == f"its version is MATLAB {version}"), None)
+        if version is not None:
+            raise TaskError(
+                f"{name} is a MATLAB {version} file, which is not supported; save it with -v7, as cell arrays"
+            ) from error
         raise TaskError(f"{name} is not a readable MATLAB file ({error}); check it") from error
     missing = [key for key in _KEYS.values() if key not in content]
     if missing:

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tasks.errors import TaskError
+from tasks.midi_ends import Channel, End, Release, Struck, ended
 from tasks.piano_rolls import Note
 
 _PERCUSSION = 9  # channel of percussion, counted from 0; its note numbers are not pitches
 _NOTE_OFF, _NOTE_ON, _SYSTEM, _REAL_TIME = 0x80, 0x90, 0xF0, 0xF8
-_META, _EXCLUSIVE, _END_OF_TRACK = 0xFF, (0xF0, 0xF7), 0x2F
+_META, _EXCLUSIVE, _END_OF_TRACK, _PORT = 0xFF, (0xF0, 0xF7), 0x2F, 0x21
+_CONTROL, _ALL_OFF = 0xB0, (120, *range(123, 128))  # all sound off, all notes off, and modes that imply it (MIDI 1.0)
 _DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # by kind of channel message
 _SYSTEM_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages; the others have none
 _WRAPPED = 256  # bytes before the header in a RIFF file (20) or with MacBinary's header (128)
@@ -30,11 +32,15 @@ class MidiNotes(NamedTuple):
         notes: the notes of all tracks and channels but percussion; times are in quarter notes.
         percussion: number of percussion notes.
         mended: whether a length or the number of tracks in the file is wrong.
+        elsewhere: number of notes that a release in another track ended, or "all notes off".
+        open: number of notes that nothing ended but the end of their track.
     """
 
     notes: list[Note]
     percussion: int
     mended: bool
+    elsewhere: int = 0
+    open: int = 0
 
 
 class _Message(NamedTuple):
@@ -42,13 +48,14 @@ class _Message(NamedTuple):
 
     ticks: int
     kind: int
-    channel: int
+    channel: Channel
     data: bytes
     place: int  # position of the byte after it
 
 
 class _Track(NamedTuple):
-    notes: list[Note]
+    notes: list[Struck]
+    releases: list[Release]  # that ended nothing in this track
     percussion: int
     end: int  # position of the byte after the last message
 
@@ -56,8 +63,9 @@ class _Track(NamedTuple):
 def read_midi(data: bytes, source: str) -> MidiNotes:
     """Return the notes of a MIDI file (format 0 or 1).
 
-    A note that is struck again before its release ends there; one that is never released ends with its track. Tempo is
-    ignored. Running status is that of the last channel message, whatever comes in between.
+    A note that is struck again before its release ends there; one that is never released ends with its track, unless
+    another track ends it (`tasks.midi_ends`). Tempo is ignored. Running status is that of the last channel message,
+    whatever comes in between.
 
     Args:
         data: content of the file.
@@ -96,7 +104,7 @@ def _file(data: bytes) -> MidiNotes:
         end = place + 8 + int.from_bytes(data[place + 4 : place + 8], "big")
         if name == _TRACK:
             try:
-                track = _track(data, place + 8, end, division)
+                track = _track(data, place + 8, end)
             except (IndexError, ValueError):
                 if len(found) < tracks:
                     raise
@@ -108,10 +116,16 @@ def _file(data: bytes) -> MidiNotes:
         elif not _is_chunk(data, place):
             break
         place = end
+    notes = ended(
+        [note for track in found for note in track.notes], [each for track in found for each in track.releases]
+    )
+    ends = [note.end for note in notes]
     return MidiNotes(
-        [note for track in found for note in track.notes],
+        [Note(note.pitch, note.begin / division, note.until / division) for note in notes],
         sum(track.percussion for track in found),
         mended or len(found) != tracks,
+        ends.count(End.ELSEWHERE),
+        ends.count(End.TRACK),
     )
 
 
@@ -135,41 +149,45 @@ def _next_track(data: bytes, place: int) -> int:
     return len(data) if found < 0 else found
 
 
-def _track(data: bytes, begin: int, declared: int, division: int) -> _Track:
+def _track(data: bytes, begin: int, declared: int) -> _Track:
     """Read a track to its end mark, wherever its chunk is declared to end.
 
     Without the mark, it ends at the declared end.
     """
     stops = declared == len(data) or _is_chunk(data, declared)
     try:
-        return _track_to(data, begin, declared if stops else len(data) + 1, division)
+        return _track_to(data, begin, declared if stops else len(data) + 1)
     except (IndexError, ValueError) as error:
         if declared > len(data):
             raise ValueError("it ends too early") from error
         if stops:
             raise
-        return _track_to(data, begin, declared, division)
+        return _track_to(data, begin, declared)
 
 
-def _track_to(data: bytes, begin: int, end: int, division: int) -> _Track:
-    notes: list[Note] = []
-    sounding: dict[tuple[int, int], int] = {}
+def _track_to(data: bytes, begin: int, end: int) -> _Track:
+    notes: list[Struck] = []
+    releases: list[Release] = []
+    sounding: dict[tuple[Channel, int], int] = {}
     percussion, last = 0, None
     for last in _messages(data, begin, end):
         ticks, kind, channel, values, _ = last
-        if kind not in (_NOTE_ON, _NOTE_OFF):
-            continue
-        if channel == _PERCUSSION:
+        if channel[1] == _PERCUSSION:
             percussion += kind == _NOTE_ON and values[1] > 0
-            continue
-        struck = sounding.pop((channel, values[0]), None)
-        if struck is not None:
-            notes.append(Note(values[0], struck / division, ticks / division))
-        if kind == _NOTE_ON and values[1] > 0:
-            sounding[channel, values[0]] = ticks
+        elif kind == _CONTROL and values[0] in _ALL_OFF:
+            releases.append(Release(channel, None, ticks))
+        elif kind in (_NOTE_ON, _NOTE_OFF):
+            pitch, strikes = values[0], kind == _NOTE_ON and values[1] > 0
+            struck = sounding.pop((channel, pitch), None)
+            if struck is not None:
+                notes.append(Struck(channel, pitch, struck, ticks, End.STRUCK if strikes else End.RELEASE))
+            elif not strikes:
+                releases.append(Release(channel, pitch, ticks))
+            if strikes:
+                sounding[channel, pitch] = ticks
     assert last is not None
-    notes += [Note(pitch, struck / division, last.ticks / division) for (_, pitch), struck in sounding.items()]
-    return _Track(notes, percussion, last.place)
+    notes += [Struck(channel, pitch, struck, last.ticks, End.TRACK) for (channel, pitch), struck in sounding.items()]
+    return _Track(notes, releases, percussion, last.place)
 
 
 def _messages(data: bytes, place: int, end: int) -> Iterator[_Message]:
@@ -179,7 +197,7 @@ def _messages(data: bytes, place: int, end: int) -> Iterator[_Message]:
         IndexError: the data end before an end mark and before `end`.
         ValueError: a message is damaged.
     """
-    ticks, running = 0, 0
+    ticks, running, port = 0, 0, 0
     while place != end:
         delta, place = _number(data, place)
         ticks += delta
@@ -193,6 +211,8 @@ def _messages(data: bytes, place: int, end: int) -> Iterator[_Message]:
                 place = min(place + 2, len(data))
                 break
             length, place = _number(data, place + 1)
+            if kind == _PORT and length == 1:
+                port = data[place]
             place += length
         elif status in _EXCLUSIVE:
             length, place = _number(data, place)
@@ -202,12 +222,12 @@ def _messages(data: bytes, place: int, end: int) -> Iterator[_Message]:
         elif status >= _NOTE_OFF:
             running = status
             values, place = _values(data, place, _DATA_BYTES[status & 0xF0])
-            yield _Message(ticks, status & 0xF0, status & 0x0F, values, place)
+            yield _Message(ticks, status & 0xF0, (port, status & 0x0F), values, place)
         else:
             raise ValueError(f"a message has the unknown kind {status}")
         if place > min(end, len(data)):
             raise IndexError
-    yield _Message(ticks, 0, 0, b"", place)
+    yield _Message(ticks, 0, (port, 0), b"", place)
 
 
 def _values(data: bytes, place: int, count: int) -> tuple[bytes, int]:

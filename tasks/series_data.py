@@ -25,7 +25,7 @@ from tasks.times import check_order, irregular_steps, times_of
 Integers = npt.NDArray[np.int64]
 
 _ORDER = (Split.TRAIN, Split.VALIDATION, Split.TEST)
-_PARTS = ("values", "names", "groups", "times", "places", "unit", "index")
+_PARTS = ("values", "names", "groups", "times", "places", "unit", "index", "empty")
 
 
 class Missing(StrEnum):
@@ -127,12 +127,13 @@ def read_rows(
             "places": table.places,
             "unit": np.array([table.unit]),
             "index": np.array(table.skipped.index, np.str_),
+            "empty": np.array([table.skipped.empty]),
         }
 
     found = load_or_build("series", key, _PARTS, build)
     times = found["times"] if len(found["times"]) else None
     names = tuple(map(str, found["names"]))
-    skipped = Skipped(tuple(map(str, found["index"])))
+    skipped = Skipped(tuple(map(str, found["index"])), int(found["empty"][0]))
     return Rows(found["values"], names, found["groups"], times, found["places"], str(found["unit"][0]), skipped)
 
 

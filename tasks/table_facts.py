@@ -26,6 +26,9 @@ def skipped_facts(skipped: Skipped) -> tuple[Fact, ...]:
         # An index without a name is nothing but numbers of rows; one with a name may be meant as data.
         limit = np.inf if all(name.startswith("__index_level_") for name in skipped.index) else 0
         facts.append(Fact(ROW_INDEX, len(skipped.index), Kind.COUNT, limit, remedy, whole=True))
+    if skipped.empty:
+        remedy = "no step was read there; write a row if one is missing, or remove the lines"
+        facts.append(Fact("empty lines between rows, not read", skipped.empty, Kind.COUNT, 0, remedy, whole=True))
     return tuple(facts)
 
 
@@ -46,13 +49,13 @@ def numbering(sequences: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.bo
     sequences. Such a column tells one sequence from all others, and labels that are sorted in the file can be read from
     it.
     """
-    none = np.zeros(sequences[0].shape[1], np.bool_)
+    found = np.zeros(sequences[0].shape[1], np.bool_)
     if len(sequences) < _LEAST_NUMBERED:
-        return none
+        return found
     values = np.concatenate(sequences)
     owners = np.repeat(np.arange(len(sequences)), [len(each) for each in sequences])
     with np.errstate(invalid="ignore"):
-        found = ((values == np.floor(values)) & (values >= 0)).all(axis=0)
+        found |= ((values == np.floor(values)) & (values >= 0)).all(axis=0)
     for column in np.flatnonzero(found):
         steps = [np.diff(each[:, column]) for each in sequences]
         ordered = all((own == 0).all() for own in steps) or all((own > 0).all() for own in steps)

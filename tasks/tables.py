@@ -26,9 +26,11 @@ class Skipped:
 
     Attributes:
         index: columns of pandas' row index that no option names.
+        empty: number of empty lines between the rows of a CSV file with several columns.
     """
 
     index: tuple[str, ...] = ()
+    empty: int = 0
 
 
 NOTHING = Skipped()

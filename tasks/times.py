@@ -77,7 +77,7 @@ def compact_dates(cells: npt.NDArray[np.str_]) -> Times | None:
     days = months.astype("datetime64[D]") + (day - 1)
     if (days.astype("datetime64[M]") != months).any():
         return None
-    found = days.astype("datetime64[s]")
+    found: Times = days.astype("datetime64[s]")
     for value, limit, seconds in zip(clock, (24, 60, 60), (3600, 60, 1), strict=False):
         if (value >= limit).any():
             return None

@@ -147,7 +147,8 @@ def label_sets(read: Mapping[Split | None, Labelled] | Mapping[Split, Labelled],
     }
     found = _complete(_divided(parts, classes, preparation.shares), classes, first.channels, preparation.missing)
     index = dict.fromkeys(name for each in read.values() for name in each.skipped.index)
-    return replace(found, counters=_counters(read.values(), first.channels), skipped=Skipped(tuple(index)))
+    skipped = Skipped(tuple(index), sum(each.skipped.empty for each in read.values()))
+    return replace(found, counters=_counters(read.values(), first.channels), skipped=skipped)
 
 
 def _counters(read: Iterable[Labelled], channels: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -293,6 +294,7 @@ def packed(found: LabelSets) -> Arrays:
         "constant": found.constant,
         "counters": found.counters,
         "index": np.array(found.skipped.index, np.str_),
+        "empty": np.array([found.skipped.empty]),
     }
     for split, each in found.sets.items():
         arrays[split.value] = each.values
@@ -308,6 +310,7 @@ NAMES = (
     "constant",
     "counters",
     "index",
+    "empty",
     *(f"{split}{end}" for split in Split for end in ("", "_lengths", "_labels", "_counts")),
 )
 """Names of the arrays of `packed`."""
@@ -327,9 +330,8 @@ def unpacked(arrays: Arrays) -> LabelSets:
         for split in Split
     }
     texts = {name: tuple(str(text) for text in arrays[name]) for name in ("classes", "channels", "index")}
-    return LabelSets(
-        sets, texts["classes"], texts["channels"], arrays["constant"], arrays["counters"], Skipped(texts["index"])
-    )
+    skipped = Skipped(texts["index"], int(arrays["empty"][0]))
+    return LabelSets(sets, texts["classes"], texts["channels"], arrays["constant"], arrays["counters"], skipped)
 
 
 def _digest(values: npt.NDArray[np.floating[Any]]) -> bytes:

@@ -136,7 +136,7 @@ def _values(channels: list[str], dimensions: int, where: str) -> Floats:
         )
     read: list[Floats] = []
     for number, text in enumerate(channels, 1):
-        values = numbers_of(text.rstrip(",").split(","), f"{where}, channel {number}")
+        values = numbers_of(text.split(","), f"{where}, channel {number}")
         if read and len(values) != len(read[0]):
             raise TaskError(
                 f"{where}: has {len(read[0]):,} values in channel 1, and {len(values):,} in channel {number}; "

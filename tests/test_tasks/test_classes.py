@@ -239,12 +239,14 @@ def test_channels_that_count_rows_or_sequences_are_warned_about(tmp_path: Path) 
     frame = pd.DataFrame(rows)
     filtered = frame[frame["time"] != 2]
     filtered.to_parquet(tmp_path / "filtered.parquet")  # with the numbers of the rows
-    filtered.reset_index(names="row").to_csv(tmp_path / "row.csv", index=False)
+    lines = filtered.reset_index(names="row").to_csv(index=False).splitlines()
+    (tmp_path / "row.csv").write_text("\n".join([*lines[:9], "", *lines[9:]]))
     task = Classes(data=str(tmp_path / "filtered.parquet"), ignore="subject")
     assert task.input_size == 1
     assert facts(task, Split.TRAIN)["columns left out, the row index of pandas"] == 1
     told = {fact.name: fact for fact in Classes(data=str(tmp_path / "row.csv")).description(Split.TRAIN).facts}
     counters = told["channels that count rows or sequences"]
     assert (counters.value, counters.limit) == (2, 0)
+    assert told["empty lines between rows, not read"].value == 1
     assert counters.remedy.endswith("so name it in `ignore`: row, subject")
     assert "channels that count rows or sequences" not in facts(task, Split.TRAIN)

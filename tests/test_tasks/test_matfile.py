@@ -138,3 +138,19 @@ def test_a_changed_byte_is_refused_or_read_and_never_worse(place: int, value: in
 def test_a_truncated_file_is_refused_or_lacks_the_variable(length: int) -> None:
     with suppress(MatFileError):
         assert read_variables(SOUND[:length], ["a"]) == {}
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int32", "int16", "uint16", "uint8"])
+def test_files_of_matlab_4_are_told_from_others(kind: str) -> None:
+    file = io.BytesIO()
+    savemat(cast(Any, file), {"traindata": np.ones((3, 88), kind)}, format="4")
+    data = file.getvalue()
+    with pytest.raises(MatFileError, match=r"^its version is MATLAB 4$"):
+        read_variables(data, ["traindata"])
+    number = np.frombuffer(data[:20], "<u4")
+    swapped = (number + np.array([1000, 0, 0, 0, 0])).astype(">u4").tobytes() + data[20:]
+    with pytest.raises(MatFileError, match=r"^its version is MATLAB 4$"):
+        read_variables(swapped, ["traindata"])
+    for other in (bytes(200), b"text " * 50, data[:19], b"\x89HDF\r\n\x1a\n" + bytes(200)):
+        with pytest.raises(MatFileError, match="it does not begin like a file of MATLAB 5 to 7"):
+            read_variables(other, ["traindata"])

@@ -202,3 +202,14 @@ def test_a_grid_that_there_is_not_is_refused(tmp_path: Path) -> None:
     three(tmp_path, header())
     with pytest.raises(TaskError, match="has no note of a piano on any step of 1/2 quarter note"):
         Music(data=str(tmp_path), grid="eighth")
+
+
+def test_notes_that_something_else_ends_are_counted(tmp_path: Path) -> None:
+    elsewhere = midi([0, 0x90, 60, 64, 16, 0xB0, 7, 64], [4, 0x80, 60, 0])
+    never = midi([0, 0x90, 60, 64, 16, 0xB0, 7, 64])
+    task = Music(data=str(three(tmp_path, elsewhere, never, melody(60, 62))))
+    assert [len(pieces[0]) for pieces in pitches_of(task).values()] == [1, 4, 2]
+    ended = [value(task, split, "notes that another track or all notes off ended") for split in Split]
+    assert ended == [1, 0, 0]
+    assert [value(task, split, "notes that are never released") for split in Split] == [0, 1, 0]
+    assert fact(task, Split.VALIDATION, "notes that are never released").limit == 0

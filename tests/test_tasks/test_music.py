@@ -230,6 +230,12 @@ def as_hdf(folder: Path) -> Path:
     return folder / "music.mat"
 
 
+def as_level_4(folder: Path) -> Path:
+    roll = np.zeros((3, 88))
+    savemat(folder / "music.mat", {"traindata": roll, "validdata": roll, "testdata": roll}, format="4")
+    return folder / "music.mat"
+
+
 def as_two_files(folder: Path) -> Path:
     write_mat(folder / "a.mat")
     write_mat(folder / "b.mat")
@@ -263,6 +269,7 @@ def as_drums(folder: Path) -> Path:
         (as_pickle, r"is a pickle, which can run code when it is loaded; give a .mat file or MIDI files"),
         (as_text, r"music.mat' is not a readable MATLAB file \(.*\); check it"),
         (as_hdf, r"is a MATLAB 7.3 file, which is not supported; save it with -v7"),
+        (as_level_4, r"music.mat' is a MATLAB 4 file, which is not supported; save it with -v7, as cell arrays"),
         (as_two_files, r"has 2 .mat files; name one of them"),
         (as_half_a_folder, r"has no .mid file for validation"),
         (as_broken_midi, r"b.mid' is not a readable MIDI file \(it does not begin with MThd\); leave it out"),

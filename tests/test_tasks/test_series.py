@@ -341,6 +341,14 @@ def test_the_row_index_of_a_filtered_frame_is_no_input(tmp_path: Path) -> None:
     assert "columns left out, the row index of pandas" not in facts(Series(data=str(whole), time="day"), Split.TRAIN)
 
 
+def test_empty_lines_are_told(tmp_path: Path) -> None:
+    lines = FRAME.to_csv(index=False).splitlines()
+    (tmp_path / "gap.csv").write_text("\n".join([*lines[:50], "", "", *lines[50:]]))
+    task = Series(data=str(tmp_path / "gap.csv"))
+    assert facts(task, Split.TRAIN)["empty lines between rows, not read"] == 2
+    assert task.checksum == Series(data=saved(tmp_path / "whole.csv", FRAME)).checksum
+
+
 def test_dates_of_digits_are_the_time(tmp_path: Path) -> None:
     compact = FRAME.assign(day=FRAME["day"].str.replace("-", ""))
     task = Series(data=saved(tmp_path / "compact.csv", compact))

@@ -40,6 +40,11 @@ def test_a_missing_value_is_no_number_of_a_row() -> None:
     assert not rising(np.split(column[:, None], 20)).any()
 
 
+def test_empty_lines_are_warned_about() -> None:
+    (told,) = skipped_facts(Skipped(empty=3))
+    assert (told.name, told.value, told.limit) == ("empty lines between rows, not read", 3, 0)
+
+
 def test_an_index_with_a_name_is_warned_about() -> None:
     assert skipped_facts(Skipped()) == ()
     (unnamed,) = skipped_facts(Skipped(("__index_level_0__",)))

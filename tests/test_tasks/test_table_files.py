@@ -82,8 +82,11 @@ def test_missing_cells_truth_values_and_empty_lines(file: Path) -> None:
     np.testing.assert_array_equal(table.numbers["a"], [1, np.nan, np.nan, np.nan])
     np.testing.assert_array_equal(table.numbers["b"], [np.nan, 1, 0, np.nan])
     assert table.places.tolist() == [3, 5, 6, 7]
+    assert table.skipped.empty == 1  # of line 4; those at both ends are not between rows
+    assert read_table(written(file, "a,b\n\n\n1,2\n\n3,4\n")).skipped.empty == 3
     one = read_table(written(file, "a\n1\n\n3\n\n"))  # an empty line of one column is an empty cell
     np.testing.assert_array_equal(one.numbers["a"], [1, np.nan, 3])
+    assert one.skipped.empty == 0
 
 
 def test_columns_may_be_texts_or_left_out(file: Path) -> None:

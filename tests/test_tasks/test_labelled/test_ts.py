@@ -76,6 +76,12 @@ def test_a_univariate_file_needs_no_number_of_dimensions(tmp_path: Path) -> None
         (":left", ":up", r"line 10: ends with the label 'up'; it must be one of @classLabel: left, Right, 3"),
         ("1,2,3", "1,x,3", r"line 10, channel 1, step 2: has 'x' for a value; it must be a number, or \? if it is"),
         ("1,2,3", "1,,3", r"line 10, channel 1, step 2: has '' for a value"),
+        (
+            "1,2,3",
+            "1,2,,",
+            r"line 10, channel 1, step 3: has '' for a value; it must be a number, or \? if it is missing",
+        ),
+        ("4,5,6:left", "4,5,6,:left", r"line 10, channel 2, step 4: has '' for a value"),
         ("1,2,3", "1,2_0,3", r"line 10, channel 1, step 2: has '2_0' for a value"),
         (
             "@equalLength false",
