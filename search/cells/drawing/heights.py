@@ -7,7 +7,7 @@ step is then removed, or made larger if it is short, where the other lines lose 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from search.cells.drawing.boxes import ROOM, port_offsets, stretch
 from search.cells.drawing.ordering import Order
 from search.cells.drawing.program import Row, below, solve
 from search.cells.drawing.scene import Scene
+from search.cells.drawing.wires import CLEAR
 
 LEAST_STEP = 26.0
 """Least vertical step of a line in pixels that looks meant."""
@@ -100,7 +101,48 @@ class Program:
                 if larger is not None and larger.cost < found.cost - 1e-6:
                     found = larger
                     apart.append(wide)
+        return self._untangled(found, exact, apart)
+
+    def _untangled(self, found: Heights, exact: Sequence[Row], apart: Sequence[Row]) -> Heights:
+        """Return heights in which no two lines exchange theirs between two columns.
+
+        Each would end at the height at which the other starts. Wherever their vertical lines stand, one would run
+        along the other.
+        """
+        apart = list(apart)
+        for _ in range(_MOST_STEPS):
+            pair = self._exchange(found.of)
+            if pair is None:
+                break
+            moved = [
+                (heights, row)
+                for kept in (exact, [])  # what was made straight goes before the lines run along each other
+                for line, other in (pair, pair[::-1])
+                for row in self._clear(line, other[0])
+                if (heights := self._solve(kept, [*apart, row])) is not None
+            ]
+            if not moved:
+                break
+            found, row = min(moved, key=lambda one: one[0].cost)
+            apart.append(row)
         return found
+
+    def _exchange(self, heights: Sequence[float]) -> tuple[Line, Line] | None:
+        """Return two lines each of which ends where the other starts, or nearly; None if there are none."""
+
+        def meets(line: Line, start: int) -> bool:
+            return abs(heights[line[1]] + self._offset(line) - heights[start]) < CLEAR
+
+        for lines in self.lines:
+            for line, other in combinations(lines, 2):
+                if line[0] != other[0] and meets(line, other[0]) and meets(other, line[0]):
+                    return line, other
+        return None
+
+    def _clear(self, line: Line, start: int) -> tuple[Row, Row]:
+        """Return the two ways to end a line away from where another one starts: below it, and above it."""
+        offset, far = self._offset(line), CLEAR + 1.0
+        return below(start, line[1], far - offset), below(line[1], start, far + offset)
 
     def _offset(self, line: Line) -> float:
         _, right, place = line

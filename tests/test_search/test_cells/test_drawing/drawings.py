@@ -44,6 +44,10 @@ TALL = {
         h' = linear(v1 - (x + v1), 1.1) + h * linear(x, 1.0)""",
     "51e6db1a": """v1 = linear(h, 0.9); g1 = sigmoid(linear(x))
         h' = h - (linear(v1) + (x - h)) - v1 + (h + g1)""",
+    # Two lines exchange their heights between two columns.
+    "7bf9d613": """v1 = tanh(x); g1 = sigmoid(x); g2 = sigmoid(x + c); g3 = sigmoid(g1)
+        c' = linear(v1, 1.0) * (h - g1) + g2 - v1
+        h' = linear(tanh(c'), 0.9) * g3""",
     "a1e43fe8": """g1 = sigmoid(h - h); v1 = tanh(linear(h * g1) + (x + x)); v2 = linear(x, 1.0)
         h' = linear(v1 * (v1 * v2), 1.1) + h * v2""",
 }
