@@ -34,6 +34,8 @@ MOST_TIMES = 16  # more samples than the file has, that resampling may make
 _UNKNOWN_FRAMES = 1 << 62  # libsndfile reports more than that if a file does not say its length
 _STREAMED = 0x7FFF_0000  # lengths from here on are those that programs write which do not know the length yet
 _CUT = re.compile(r"^data : (\d+) \(should be \d+\)", re.MULTILINE)
+_NAME = re.compile(rb"[ -~]{4}")  # of a chunk
+_TAGS = (b"ID3", b"TAG")  # of music, behind the last chunk
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24}
 
 Take = Callable[[npt.NDArray[np.float32]], None]
@@ -50,6 +52,8 @@ class Measures:
         silent: number of them in stretches of 20 ms whose peak is below `QUIET`, all channels mixed.
         clipped: number of values of all channels at full scale.
         cut: whether the file ends before its header says.
+        behind: whether bytes that are no chunk follow the samples of a WAV file, as many as those of 20 ms: the header
+            may say too few samples.
         digest: checksum of all values; equal for equal sound, whatever the file's format.
     """
 
@@ -59,6 +63,7 @@ class Measures:
     silent: int
     clipped: int
     cut: bool
+    behind: bool
     digest: str
 
 
@@ -98,7 +103,7 @@ def decode(path: Path, rate: int, take: Take) -> Measures:
         raise TaskError(f"{shown} cannot be read: {error.strerror}; check the file") from error
     try:
         with soundfile.SoundFile(handle, closefd=False) as file:
-            return _decode(file, shown, rate, take)
+            return _decode(file, shown, rate, take, _bytes_behind(path))
     except soundfile.SoundFileError as error:
         reason = re.sub(r"^Error opening \d+: ", "", str(error)).rstrip(".")
         raise TaskError(
@@ -108,7 +113,7 @@ def decode(path: Path, rate: int, take: Take) -> Measures:
         os.close(handle)
 
 
-def _decode(file: Any, shown: str, rate: int, take: Take) -> Measures:
+def _decode(file: Any, shown: str, rate: int, take: Take, behind: int) -> Measures:
     if not 1 <= file.samplerate <= MOST_RATE or not 1 <= file.channels <= MOST_CHANNELS:
         raise TaskError(
             f"{shown} has {file.channels} channels of {file.samplerate:,} Hz; the limits are {MOST_CHANNELS} and "
@@ -161,7 +166,35 @@ def _decode(file: Any, shown: str, rate: int, take: Take) -> Measures:
     digest.update(f"{file.samplerate} {file.channels}".encode())
     lengths = [int(length) for length in _CUT.findall(file.extra_info)]
     cut = any(length < _STREAMED for length in lengths)
-    return Measures(file.samplerate, file.channels, frames, silence.end(), clipped, cut, digest.hexdigest())
+    smallest = STRETCH_SECONDS * file.samplerate * file.channels * _BITS.get(file.subtype, 32) / 8
+    return Measures(
+        file.samplerate, file.channels, frames, silence.end(), clipped, cut, behind > smallest, digest.hexdigest()
+    )
+
+
+def _bytes_behind(path: Path) -> int:
+    """Return the number of bytes behind the samples of a WAV file that belong to no chunk; 0 for other files."""
+    with path.open("rb") as file:
+        end = os.fstat(file.fileno()).st_size
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return 0
+        place, samples = 12, False
+        while place + 8 <= end:
+            file.seek(place)
+            head = file.read(8)
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                if not 0 < size < end - place - 8:  # streamed, cut, or the last chunk
+                    return 0
+                samples = True
+            elif samples and (head[:3] in _TAGS or not _NAME.fullmatch(head[:4]) or place + 8 + size > end):
+                return 0 if head[:3] in _TAGS else end - place
+            place += 8 + size
+            if size % 2 and place + 4 <= end:  # a byte of padding, which some programs leave out
+                file.seek(place)
+                place += not _NAME.fullmatch(file.read(4))
+        return 0
 
 
 class _Resampler:

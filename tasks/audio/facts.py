@@ -118,6 +118,8 @@ def _facts(recordings: Recordings, part: Part, rate: int) -> Iterator[Fact]:
     lower = int(np.count_nonzero(rates < rate))
     yield from _counted("recordings of a lower rate", lower, f"give rate = {rates.min()}, since they have no more")
     yield from _counted("recordings that end early", int(own["cut"].sum()), "their files were cut; copy them again")
+    remedy = "their headers may say too few samples, so write them again from their source"
+    yield from _counted("recordings with unknown bytes behind their samples", int(own["behind"].sum()), remedy)
     copies = len(part.numbers) - len(np.unique(own["digest"]))
     yield from _counted("copies of recordings", copies, "they count more than once; leave them out")
 

@@ -24,11 +24,11 @@ from tasks.folders import read_each, unusable
 from tasks.row_file import Append, RowFile, load_or_write
 from tasks.task import Split
 
-_FORMAT = "audio 1"  # version of the cache's content; increases when the same files give other rows
+_FORMAT = "audio 2"  # version of the cache's content; increases when the same files give other rows
 
 _HELD_OUT = 8  # one in so many recordings is validation, and one is test
 
-_MEASURES = ("rate", "channels", "frames", "silent", "clipped", "cut", "digest")
+_MEASURES = ("rate", "channels", "frames", "silent", "clipped", "cut", "behind", "digest")
 
 Integers = npt.NDArray[np.int64]
 
@@ -98,7 +98,8 @@ def load_recordings(
 
     Folders divide them, or else their content does: of the recordings in the order of their checksums, the first eighth
     is validation and the next is test, at least one each, within each label if there are labels. Copies are in one
-    split. A single recording is divided by time, with its last two eighths as validation and test.
+    split. If less than half of the sound would be left for training, the shortest recordings are held out instead. A
+    single recording is divided by time, with its last two eighths as validation and test.
 
     Args:
         path: the user's file or folder.
@@ -144,7 +145,8 @@ def load_recordings(
     if labelled and len(classes) < 2:
         raise TaskError(f"data = {str(path)!r} has the single label {classes[0]!r}; labels are the names of subfolders")
     sounds = {one: str(index["digest"][number]) for one, number in numbers.items()}
-    splits = found.splits or splits_by_content(path, sounds, found.labels)
+    lengths = dict(zip(index["digest"].tolist(), index["lengths"].tolist(), strict=True))
+    splits = found.splits or splits_by_content(path, sounds, found.labels, lengths)
     parts = {}
     for split in Split:
         own = [one for one in found.paths if splits[one] is split]
@@ -155,13 +157,16 @@ def load_recordings(
     return Recordings(rows, measures, parts, classes, found.facts)
 
 
-def splits_by_content(folder: Path, sounds: Mapping[Path, str], labels: Mapping[Path, str]) -> dict[Path, Split]:
-    """Return the split of each recording by its content; copies are in one split.
+def splits_by_content(
+    folder: Path, sounds: Mapping[Path, str], labels: Mapping[Path, str], lengths: Mapping[str, int]
+) -> dict[Path, Split]:
+    """Return the split of each recording by its content; copies are in one split, and training has most of the sound.
 
     Args:
         folder: the user's folder, for messages.
         sounds: a checksum of the sound of each recording.
         labels: the label of each, within which recordings are divided; none without labels.
+        lengths: the length of each sound.
 
     Raises:
         TaskError: there are fewer than three different recordings, or of a label.
@@ -185,7 +190,10 @@ def splits_by_content(folder: Path, sounds: Mapping[Path, str], labels: Mapping[
                 "least three that differ, or put them into folders train, valid and test"
             )
         held_out = max(1, round(len(own) / _HELD_OUT))
-        for place, sound in enumerate(sorted(own)):
+        order = sorted(own)
+        if 2 * sum(lengths[sound] for sound in order[2 * held_out :]) < sum(lengths[sound] for sound in order):
+            order.sort(key=lambda sound: lengths[sound])
+        for place, sound in enumerate(order):
             past = place // held_out
             splits[sound] = (Split.VALIDATION, Split.TEST)[past] if past < 2 else Split.TRAIN
     return {path: splits[sound] for path, sound in sounds.items()}

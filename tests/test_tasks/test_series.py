@@ -341,6 +341,14 @@ def test_the_row_index_of_a_filtered_frame_is_no_input(tmp_path: Path) -> None:
     assert "columns left out, the row index of pandas" not in facts(Series(data=str(whole), time="day"), Split.TRAIN)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_longest_series_trains_where_others_are_much_shorter(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"x": rng.normal(size=660), "g": ["a"] * 80 + ["b"] * 500 + ["c"] * 80})
+    task = Series(data=saved(tmp_path / "groups.csv", frame), group="g")
+    assert [task.description(split).steps for split in Split] == [499, 79, 79]
+
+
 def test_empty_lines_are_told(tmp_path: Path) -> None:
     lines = FRAME.to_csv(index=False).splitlines()
     (tmp_path / "gap.csv").write_text("\n".join([*lines[:50], "", "", *lines[50:]]))

@@ -123,6 +123,29 @@ def test_a_file_that_ends_early_is_told(tmp_path: Path) -> None:
     assert decoded(path)[1].cut is False
 
 
+def test_samples_behind_the_end_that_the_header_says_are_told(tmp_path: Path) -> None:
+    path = write_wave(tmp_path / "a.wav", noise(5000))
+    data = path.read_bytes()
+    assert decoded(path)[1].behind is False
+    short = bytearray(data)
+    short[40:44] = (2 * 2000).to_bytes(4, "little")
+    path.write_bytes(short)
+    found, measures = decoded(path)
+    assert (len(found), measures.cut, measures.behind) == (2000, False, True)
+    for behind in (
+        b"LIST" + (10).to_bytes(4, "little") + b"INFOabcdef",
+        b"id3 " + (3).to_bytes(4, "little") + b"abc\0" + b"LIST" + (4).to_bytes(4, "little") + b"INFO",
+        b"id3 " + (3).to_bytes(4, "little") + b"abc" + b"LIST" + (4).to_bytes(4, "little") + b"INFO",
+        b"TAG" + bytes(125),
+        b"ID3\4" + bytes(500),
+        b"\0" * 40,  # less than 20 ms
+        b"x",
+    ):
+        path.write_bytes(data + behind)
+        found, measures = decoded(path)
+        assert (len(found), measures.behind) == (5000, False)
+
+
 def broken_flac(data: bytes) -> bytes:
     return data[: len(data) // 2]
 

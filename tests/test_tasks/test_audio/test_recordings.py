@@ -77,6 +77,20 @@ def test_an_eighth_is_validation_and_an_eighth_test_at_least_one_each(
     assert counts(load(write_folder(tmp_path, count, 100))) == expected
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_longest_recording_trains_where_others_are_much_shorter(tmp_path: Path, seed: int) -> None:
+    for number, samples in enumerate((5000, 775, 775)):
+        write_wave(tmp_path / f"{number}.wav", noise(samples, seed=10 * seed + number))
+    lengths = {split: [len(one) for one in levels(load(tmp_path), split)] for split in Split}
+    assert lengths == {Split.TRAIN: [5000], Split.VALIDATION: [775], Split.TEST: [775]}
+    for label in ("dog", "cat"):
+        for number, samples in enumerate((900, 100, 110, 120)):
+            path = tmp_path / "labelled" / label / f"{number}.wav"
+            write_wave(path, noise(samples, seed=100 * seed + 10 * (label == "dog") + number))
+    found = load(tmp_path / "labelled", labelled=True)
+    assert sorted(found.parts[Split.TRAIN].lengths.tolist())[-2:] == [900, 900]
+
+
 def test_a_single_recording_is_divided_by_time(tmp_path: Path) -> None:
     path = write_wave(tmp_path / "a.wav", noise(8000))
     expected = encoded(read_wave(path) / 32768)
