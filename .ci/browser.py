@@ -302,6 +302,8 @@ def main() -> None:
             wait("every chart is drawn", lambda: drawn(driver))
             wide = driver.execute_script("return document.documentElement.scrollWidth")
             assert wide <= width, f"the page is {wide} pixels wide on a screen of {width}"
+            cut = "return [...document.querySelectorAll('.verdict code')].some(c => c.clientWidth < c.scrollWidth)"
+            assert not driver.execute_script(cut), f"the command of the verdict is cut at {width}"
             fetched = driver.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
             assert fetched == [], fetched
             if folder is not None:
