@@ -102,11 +102,11 @@ def _unmarked(data: bytes) -> str:
     rest = data.replace(b"\0", b"")
     if len(rest) == len(data) or (rest.isascii() and 4 * len(rest) > 3 * len(data)):  # ASCII, perhaps with some NUL
         return "utf-8"
-    blanks = data.count(b"\n") + data.count(b" ")
+    narrow = data.count(b"\n") + data.count(b" ")
     for encoding, kind in (("utf-16-le", "<u2"), ("utf-16-be", ">u2")):
         characters = np.frombuffer(data, kind)
         marks = int(np.count_nonzero((characters == 0x0A) | (characters == 0x20)))
-        if 4 * marks > blanks and _reads_well(data, encoding):  # most of these bytes are line ends and blanks
+        if 4 * marks > narrow and _reads_well(data, encoding):  # most of these bytes are line ends and blanks
             return encoding
     return "utf-8"
 

@@ -17,7 +17,7 @@ Channel = tuple[int, int]  # port and channel
 
 
 class End(Enum):
-    """What ends a note."""
+    """Cause of the end of a note."""
 
     RELEASE = auto()  # of its own track
     STRUCK = auto()  # the same key, struck again in its track before a release

@@ -22,7 +22,7 @@ LARGEST_NUMBER = 1e30
 
 @dataclass(frozen=True)
 class Skipped:
-    """What of a file is not in its columns, and is told (`tasks.table_facts`).
+    """Parts of a file that are not in its columns, and are told (`tasks.table_facts`).
 
     Attributes:
         index: columns of pandas' row index that no option names.
