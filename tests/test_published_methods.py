@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from search.cli.main import run
@@ -59,7 +60,8 @@ def test_the_verdicts_follow_from_the_table_of_incumbents(finals: dict[str, np.n
 
 def test_the_numbers_of_the_page_are_those_of_the_tables(finals: dict[str, np.ndarray]) -> None:
     methods = pd.read_csv(FOLDER / "methods.csv").set_index("method")
-    lines = [line.strip("|").split("|") for line in PAGE.splitlines() if re.match(r"\| `\w+`, (stages|halving)", line)]
+    section = PAGE.split("\n### Does a search")[0].splitlines()
+    lines = [line.strip("|").split("|") for line in section if re.match(r"\| `\w+`, (stages|halving)", line)]
     rows = [tuple(part.strip() for part in line) for line in lines]
     assert len(rows) == len(methods) == 9
     for words, final, reach, against in rows:
@@ -75,3 +77,47 @@ def test_the_numbers_of_the_page_are_those_of_the_tables(finals: dict[str, np.nd
         p = row["p_adjusted"]
         shown = f"{p:.4f}" if 0.0495 < p < 0.05 else f"{p:.2g}"
         assert against == f"{interval}, {shown}: {row['verdict']}"
+
+
+CHANCE = ROOT / "results" / "published" / "random-or-local"
+
+
+def test_the_plan_against_chance_is_the_declared_one() -> None:
+    plan, declared = read_plan(CHANCE / "plan.toml"), read_plan(ROOT / "docs" / "plans" / "random-or-local.toml")
+    assert plan.methods == declared.methods
+    for name in ("seeds", "trainings", "confirm", "measured", "pairs", "standard", "profile"):
+        assert getattr(plan, name) == getattr(declared, name), name
+
+
+def test_the_verdicts_against_chance_follow_from_the_table_of_incumbents() -> None:
+    pairs = pd.read_csv(CHANCE / "pairs.csv")
+    rows = pd.read_csv(CHANCE / "incumbents.csv", dtype={"cell": str}).sort_values("compute", kind="stable")
+    last = rows.groupby(["method", "seed"])["confirmed"].last().unstack("method")
+    assert len(last) == 36
+    rng = np.random.default_rng(0)
+    found = pairs[pairs["measure"] == "final"]
+    for row in found.itertuples():
+        differences = (last[row.method] - last[row.other]).to_numpy()
+        assert row.difference == pytest.approx(differences.mean())
+        assert row.p_normal == pytest.approx(stats.ttest_1samp(differences, 0.0).pvalue)
+        means = rng.choice([1.0, -1.0], (200_000, 36)) @ differences  # 2^36 are too many
+        share = (np.abs(means) >= abs(differences.sum()) * (1 - 1e-12)).mean()
+        assert row.p == pytest.approx(share, abs=4 * np.sqrt(share / 100_000))
+    np.testing.assert_allclose(found["p_adjusted"], multipletests(found["p"], method="holm")[1])
+
+    curves = pd.read_csv(CHANCE / "comparison.csv")
+    local = curves[curves["method"] == "local-halving"]
+    for allocation in ("stages", "halving"):
+        own = pairs[pairs["method"] == f"random-{allocation}"].set_index("measure")
+        cells = []
+        for measure in ("final", "area"):
+            one = own.loc[measure]
+            interval = f"{-one['difference']:+.3f} ({-one['high']:+.3f} to {-one['low']:+.3f})"
+            cells.append(f"{interval}, {one['p_adjusted']:.2g}: {OPPOSITE[str(one['verdict'])]}")
+        assert f"| `random`, {allocation} | {cells[0]} | {cells[1]} |" in PAGE
+        final = curves[curves["method"] == f"random-{allocation}"]["median"].iloc[-1]
+        reached = local.loc[local["median"] >= final, "trainings"].iloc[0]
+        assert f"with {reached:.0f} of the 40 trainings" in " ".join(PAGE.split())
+
+
+OPPOSITE = {"better": "worse", "worse": "better", "undecided": "undecided"}
