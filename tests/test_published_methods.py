@@ -1,7 +1,8 @@
-"""The published comparison of search methods: verdicts from its table of incumbents, and the numbers in the docs."""
+"""The published comparisons of search methods: verdicts from their tables of incumbents, and the numbers in the docs."""
 
 import itertools
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from search.compare.plan import read_plan
 from tests.paths import ROOT
 
 FOLDER = ROOT / "results" / "published" / "methods"
+CHANCE = ROOT / "results" / "published" / "random-or-local"
 PAGE = (ROOT / "docs" / "compare.md").read_text()
 
 
@@ -40,9 +42,10 @@ def test_the_plan_is_the_declared_one() -> None:
 
 
 @pytest.mark.exact
-def test_the_searches_follow_from_plan_and_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("folder", [FOLDER, CHANCE], ids=["methods", "random-or-local"])
+def test_the_searches_follow_from_plan_and_seeds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Replays all 108 searches, which takes two minutes."""
-    assert run(["verify", str(FOLDER)]) == 0, capsys.readouterr().out
+    assert run(["verify", str(folder)]) == 0, capsys.readouterr().out
 
 
 def test_the_verdicts_follow_from_the_table_of_incumbents(finals: dict[str, np.ndarray]) -> None:
@@ -77,9 +80,6 @@ def test_the_numbers_of_the_page_are_those_of_the_tables(finals: dict[str, np.nd
         p = row["p_adjusted"]
         shown = f"{p:.4f}" if 0.0495 < p < 0.05 else f"{p:.2g}"
         assert against == f"{interval}, {shown}: {row['verdict']}"
-
-
-CHANCE = ROOT / "results" / "published" / "random-or-local"
 
 
 def test_the_plan_against_chance_is_the_declared_one() -> None:
