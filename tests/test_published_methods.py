@@ -1,4 +1,4 @@
-"""The published comparisons of search methods: verdicts from their tables of incumbents, and the numbers in the docs."""
+"""The published comparisons of search methods: verdicts from their incumbents, and the numbers in the docs."""
 
 import itertools
 import re
