@@ -7,6 +7,7 @@ Names of unknown origin go into the data, never into an expression.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
 
 import altair as alt
 import pandas as pd
@@ -30,6 +31,9 @@ from results.scores.match import Match
 from results.store.rungs import RungCount
 from results.store.words import Origin, ProposalKind, TrialState
 from search.cells.ids import short_id
+
+_Side: TypeAlias = Literal["left", "right"]
+"""Alignment of a label."""
 
 _BLUE, _ORANGE, _BLACK, _SKY = COLOURS[0], COLOURS[1], GRU_COLOUR, COLOURS[3]
 _KINDS = {
@@ -149,34 +153,43 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     rims = rims.mark_point(filled=False, size=120 if few else 80, color=INK, strokeWidth=1.4).encode(x, y, shape)
     rest = named[~named.index.isin(front.index)].sort_values("cell", key=lambda names: ~names.isin(["gru", "lstm"]))
     labelled = pd.concat([front.sort_values("score", ascending=False), rest])
-    apart = labelled[_apart(labelled, cost, known[cost].max() - known[cost].min(), _height(known["score"]))]
-    names = (
-        alt.Chart(rows_of({"cost": apart[cost], "score": apart["score"], "cell": apart["cell"]}))
-        .mark_text(align="left", baseline="bottom", dx=6, dy=-4, fontSize=11, color=INK)
-        .encode(x, y, text=alt.Text("cell:N"))
-    )
-    return spec_of(steps + bars + rims + dots + names, 280)
+    span = float(known[cost].min()), float(known[cost].max())
+    sides = pd.Series(_label_sides(labelled, cost, span, _height(known["score"])), labelled.index)
+    layers = steps + bars + rims + dots
+    ways: tuple[tuple[_Side, int], ...] = (("left", 6), ("right", -6))
+    for side, dx in ways:
+        own = labelled[sides == side]
+        if len(own):
+            names = alt.Chart(rows_of({"cost": own[cost], "score": own["score"], "cell": own["cell"]}))
+            layers += names.mark_text(align=side, baseline="bottom", dx=dx, dy=-4, fontSize=11, color=INK).encode(
+                x, y, text=alt.Text("cell:N")
+            )
+    return spec_of(layers, 280)
 
 
 def _height(scores: pd.Series) -> float:
     return float(scores.max() - max(0.0, float(scores.min())))
 
 
-def _apart(points: pd.DataFrame, cost: str, width: float, height: float) -> list[bool]:
-    """Return which labels of points are drawn so that none covers another, the first ones first.
+def _label_sides(points: pd.DataFrame, cost: str, span: tuple[float, float], height: float) -> list[_Side | None]:
+    """Return the alignment of each point's label: "left" behind the point, "right" before it, None without one.
 
-    `width` and `height` are the ranges of the axes. A letter takes about 1.6 % of the width, a line 6 % of the height.
+    Labels go towards the middle, since a narrow screen has no room at the edges. None covers another, the first ones
+    first. `span` are the ends of the axis of costs, `height` is the range of the scores. A letter takes about 1.6 % of
+    the width, a line 6 % of the height.
     """
+    low, high = span
     taken: list[tuple[float, float, float]] = []
-    drawn = dict.fromkeys(points.index, False)
-    for index, row in points.iterrows():
-        left, score = float(row[cost]), float(row["score"])
-        right = left + 0.016 * width * (len(str(row["cell"])) + 2)
+    sides: list[_Side | None] = []
+    for name, place, score in zip(points["cell"], points[cost], points["score"], strict=True):
+        side: _Side = "left" if place <= low + 0.6 * (high - low) else "right"
+        length = 0.016 * (high - low) * (len(str(name)) + 2)
+        left, right = (place, place + length) if side == "left" else (place - length, place)
         free = all(right < a or b < left or abs(score - other) > 0.06 * height for a, b, other in taken)
         if free:
             taken.append((left, right, score))
-            drawn[index] = True
-    return list(drawn.values())
+        sides.append(side if free else None)
+    return sides
 
 
 def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:

@@ -487,8 +487,9 @@ def test_named_cells_have_a_rim_and_a_label_among_others() -> None:
 
     (rims,) = rows("point", filled=False)
     assert [row["cost"] for row in rims] == [2.0, 4.0]
-    (labels,) = rows("text")
-    assert [row["cell"] for row in labels] == ["found-1", "lstm", "far-name"]
+    behind, before = rows("text", align="left"), rows("text", align="right")
+    assert [[row["cell"] for row in labels] for labels in behind] == [["found-1", "lstm"]]
+    assert [[row["cell"] for row in labels] for labels in before] == [["far-name"]]  # at the right edge, a screen ends
 
 
 def test_the_winners_drawing_is_the_largest(page: Reader) -> None:
