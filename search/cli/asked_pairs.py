@@ -54,8 +54,8 @@ class AskedPairs:
                     continue  # the GRU among cells that are compared with the references
                 self._ask(cell, other, (task,) if separator else self._default_tasks)
         for text in named:
-            cell, separator, other = text.partition(",")
-            if not separator or not cell or not other:
+            cell, other = _two_cells(text)
+            if not cell or not other:
                 raise SearchError(f"--pair has {text!r}; use CELL,OTHER, as in --pair janet,lstm")
             self._ask(cell, other, self._default_tasks)
 
@@ -126,3 +126,13 @@ def check_task(task: str, known: Sequence[str], option: str) -> None:
     """Raise `SearchError` if a run does not have a task that an option names."""
     if task not in known:
         raise SearchError(f"{option} has {task!r}; the tasks of this run are {', '.join(known)}")
+
+
+def _two_cells(text: str) -> tuple[str, str]:
+    """Return what is before and behind the first comma that is not in brackets, as those of formulas are."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            return text[:place], text[place + 1 :]
+    return text, ""

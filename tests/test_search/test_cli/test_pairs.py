@@ -175,6 +175,12 @@ def test_a_formula_names_a_cell_and_its_equals_sign_no_task(gatesearch: Gatesear
     by_name = gatesearch("pairs", str(ATLAS), "tanh", "--against", "gru", "--against", "xml=lstm", "--csv")
     assert (by_formula.status, by_formula.out) == (0, by_name.out)
 
+    forget = named_cell("lstm-b").formula
+    assert "(x, bias=1)" in forget  # a comma of its own
+    by_formula = gatesearch("pairs", str(ATLAS), "--pair", f"{forget},{gru}", "--csv")
+    by_name = gatesearch("pairs", str(ATLAS), "--pair", "lstm-b,gru", "--csv")
+    assert (by_formula.status, by_formula.out) == (0, by_name.out)
+
 
 def test_the_help_lists_the_columns(gatesearch: Gatesearch) -> None:
     lines = [line.strip() for line in gatesearch("pairs", "--help").out.splitlines()]
