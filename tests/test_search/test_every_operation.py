@@ -260,6 +260,7 @@ def test_machine_code_trains_it_as_autograd_does(op: Op) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.slow
 def test_onnx_has_all_of_them(tmp_path: Path) -> None:
     names = [OPERATIONS[op].functions[0] for op in ORDER if ARITY[op] == 1]
     signs = [OPERATIONS[op].sign for op in ORDER if ARITY[op] == 2]

@@ -147,6 +147,7 @@ def test_lines_of_a_folder_and_their_unknown_words_are_counted(tmp_path: Path) -
     assert described[Split.TEST].source == str(tmp_path)
 
 
+@pytest.mark.slow
 def test_unknown_words_of_the_messages_are_those_of_a_plain_count() -> None:
     task = Language(vocabulary=500, max_evaluation_tokens=5000)
     (window,) = task.evaluation(Split.TEST, 1, 5000)

@@ -14,7 +14,7 @@ PUBLISHED = Path(__file__).parents[2] / "results" / "published"
 RUNS = sorted(path.parent.name for path in PUBLISHED.glob("*/profile.toml"))
 
 
-@pytest.mark.parametrize("name", ["language", "music"])
+@pytest.mark.parametrize("name", [pytest.param("language", marks=pytest.mark.slow), "music"])
 def test_packaged_data_have_the_checksums_of_the_published_runs(name: str) -> None:
     compared = 0
     for run in RUNS:

@@ -122,7 +122,7 @@ MOTIFS = ("z * a + (1 - z) * b", "sigmoid on the candidate", "no gate", "one gat
     [
         pytest.param(0.0, 0.0, 1.0, marks=pytest.mark.slow),
         pytest.param(0.5, 0.0, 0.5, marks=pytest.mark.slow),
-        (0.3, 0.5, 0.5),
+        pytest.param(0.3, 0.5, 0.5, marks=pytest.mark.slow),
     ],
 )
 def test_intervals_cover_the_planted_effect(

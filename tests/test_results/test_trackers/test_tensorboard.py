@@ -177,7 +177,9 @@ def test_an_address_without_a_scheme_is_refused_and_makes_no_folder(
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("password", ["secret", "se/cret", "s@secret"])
+@pytest.mark.parametrize(
+    "password", ["se/cret", *(pytest.param(one, marks=pytest.mark.slow) for one in ("secret", "s@secret"))]
+)
 def test_a_password_in_an_address_is_never_shown(password: str, small: Store) -> None:
     uri = f"http://me:{password}@127.0.0.1:1/x"
     with pytest.raises(ResultsError) as caught:

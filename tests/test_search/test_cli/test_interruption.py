@@ -211,6 +211,7 @@ def on_a_terminal(*options: str, interrupt_at: str | None = None) -> tuple[str, 
     return seen.decode(), process.wait(timeout=HANGS)
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_bars_and_gets_its_cursor_back() -> None:
     text, status = on_a_terminal("--simulate")
     assert status == 0

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 import results
 from tests.test_search.test_cli.conftest import Gatesearch
 from tests.tiny import TINY
@@ -21,6 +23,7 @@ tied = true
 """
 
 
+@pytest.mark.slow
 def test_a_run_over_a_mixed_grid_is_verified_trained_again_and_reported(gatesearch: Gatesearch, here: Path) -> None:
     every = TINY.replace("[tasks.xml]\n", '[tasks.xml]\nbaseline_settings = "all"\n').replace(
         "settings = 1\nbaseline_settings = 1\nparameters = [8000]\noptions = { min",

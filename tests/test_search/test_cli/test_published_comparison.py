@@ -53,6 +53,7 @@ def outcomes(text: str) -> dict[str, str]:
     return {line.split()[0]: line.split()[1] for line in text.splitlines() if not line.startswith(" ")}
 
 
+@pytest.mark.slow
 def test_every_search_and_trial_and_table_is_checked(gatesearch: Gatesearch, methods: Path) -> None:
     said = gatesearch("verify", "methods", "--retrain", "2")
     assert (said.status, said.err) == (0, "")

@@ -78,7 +78,14 @@ def test_a_run_that_cannot_be_read_is_listed_and_told(gatesearch: Gatesearch, he
     assert "not a database" in said.err
 
 
-@pytest.mark.parametrize("command", ["leaderboard", "findings", "verify", "report", "finalists", "ask"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "leaderboard",
+        "finalists",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("findings", "verify", "report", "ask")),
+    ],
+)
 def test_a_command_without_a_run_says_that_it_takes_the_latest(
     gatesearch: Gatesearch, here: Path, simulated: Path, command: str
 ) -> None:

@@ -100,6 +100,7 @@ def test_errors_need_no_error_stream() -> None:
     assert shell("$GS show grru 2>&- && exit 1; [ $? = 2 ] && $GS show grru 2>/dev/full").status == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["--json", pytest.param("--json --check", marks=pytest.mark.exact)])
 def test_json_is_json_whatever_a_task_prints(options: str, here: Path) -> None:
     (here / "noisy.py").write_text(NOISY)

@@ -46,7 +46,7 @@ def test_the_list_of_cells_is_cut_nowhere(width: int, gatesearch: Gatesearch, mo
     assert ("year" in headings, "loop" in headings) == (width >= 80, width >= 120)
 
 
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", [60, pytest.param(80, marks=pytest.mark.slow)])
 def test_a_comparison_of_runs_keeps_its_cells_and_whole_numbers(
     width: int, gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_process_that_does_not_start_is_told_with_its_last_words_and_leaves_no
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="states of processes are read as Linux tells them")
+@pytest.mark.slow
 def test_the_time_in_which_a_worker_process_is_stopped_does_not_count(
     worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ class Failing(LocalExecutor):
         return super().next()
 
 
+@pytest.mark.slow
 def test_two_searches_side_by_side_give_the_rows_that_each_gives_alone(tmp_path: Path) -> None:
     executor = Shuffled(TASKS, 3)
     shared, found = SharedExecutor(executor), dict[int, Rows]()

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from search.workers.watchdog import watchdog
 from tests.paths import ROOT
 
@@ -15,6 +17,7 @@ with watchdog(2, "the 'line'; $HOME"):
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_stuck_with_pythons_lock_ends_with_one_line() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STUCK], capture_output=True, text=True, cwd=ROOT, timeout=120, check=False
