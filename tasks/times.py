@@ -17,7 +17,10 @@ Times = npt.NDArray[Any]  # (N,) int64, uint64, float64 or datetime64
 
 _FORMS = "write numbers, or ISO 8601 dates such as 2026-11-27 or 2026-11-27T10:00, of the years 1 to 9999"
 _COMPACT = (8, 10, 12, 14)  # digits of 20261127, and with hour, minute and second
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?", re.ASCII)
+_DATE = re.compile(
+    r"(\d{4})-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:[.,]\d{1,9})?)?)? ?(?:Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+)
+_YEARS = 1678, 2261  # whole years whose nanoseconds fit: pandas reads their dates itself
 _ZEROS = re.compile(r"(\.\d{6})0+")  # of a fraction of a second, beyond microseconds
 
 
@@ -180,7 +183,8 @@ def _dates(where: str, cells: npt.NDArray[np.str_]) -> Times:
 
 def _far_date(cell: str) -> np.datetime64 | None:
     """Return a date whose nanoseconds do not fit, in microseconds; None if it is no date, or has nanoseconds."""
-    if not _DATE.fullmatch(cell):
+    date = _DATE.fullmatch(cell)
+    if date is None or _YEARS[0] <= int(date[1]) <= _YEARS[1]:
         return None
     try:
         stamp = pd.Timestamp(_ZEROS.sub(r"\1", cell))

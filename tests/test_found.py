@@ -1,5 +1,6 @@
 """`docs/found.md`: the contenders are those of the declared rule, and the numbers those of the published runs."""
 
+import csv
 import json
 import re
 import sqlite3
@@ -114,9 +115,12 @@ def test_the_parts_of_the_best_cell_are_tested_as_the_page_says(capsys: pytest.C
     rows = json.loads(capsys.readouterr().out)
     assert [row["cell"] for row in rows] == parts
     section = PAGE.split("\n### discover-5\n")[1].split("\n### ")[0]
+    with (ROOT / "results" / "published" / "parts" / "leaderboard.csv").open() as file:
+        units = {row["name"]: row["xml_units"] for row in csv.DictReader(file)}
+    assert f"against `discover-5` ({units['discover-5']} units)" in section
     for row in rows:
         shown = (
-            f"{row['value']:.4f} | {100 * row['difference']:+.1f} % "
+            f"{units[row['cell']]} | {row['value']:.4f} | {100 * row['difference']:+.1f} % "
             f"({100 * row['low']:+.1f} to {100 * row['high']:+.1f} %), {row['verdict']} |"
         )
         assert re.search(rf"^\| `{row['cell']}` \| [^|]+ \| {re.escape(shown)}$", section, re.MULTILINE), row["cell"]

@@ -36,6 +36,21 @@ def test_dates_of_digits_are_those_of_python(dates: list[datetime.date]) -> None
     assert found.astype("datetime64[D]").tolist() == dates
 
 
+@pytest.mark.parametrize("year", [1500, 2026])
+@pytest.mark.parametrize("rest", ["10:00 GMT+3", "10:00 UTC+1", "01:00 PM", "Fri", "10:00 CET"])
+def test_what_is_no_iso_8601_is_refused_in_every_century(year: int, rest: str) -> None:
+    """Pandas reads GMT+3 as POSIX does, three hours west of Greenwich."""
+    with pytest.raises(TaskError, match="no time"):
+        times(f"{year}-11-27 {rest}", f"{year}-11-28 10:00")
+
+
+def test_offsets_are_those_of_iso_8601_in_every_century() -> None:
+    for year in (1500, 2026, 2500):
+        found = times(f"{year}-11-27T10:00+03:00", f"{year}-11-27T10:00Z", f"{year}-11-27 10:00:00.5-0130")
+        hours = (found - np.datetime64(f"{year}-11-27")) / np.timedelta64(1, "h")
+        assert hours == pytest.approx([7.0, 10.0, 11.5 + 0.5 / 3600])
+
+
 def test_nanoseconds_are_exact_where_they_are_needed() -> None:
     found = times("2001-01-01T00:00:00.000000001", "2001-01-01T00:00:00.000000002Z", "2001-01-01T01:00:00.000000003+01")
     assert np.diff(found).astype(int).tolist() == [1, 1]
