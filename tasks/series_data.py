@@ -157,7 +157,8 @@ def splits_by_time(rows: Rows, validation: float, test: float) -> npt.NDArray[np
 def splits_by_group(where: str, rows: Rows, validation: float, test: float) -> npt.NDArray[np.int8]:
     """Return the split of each row: whole groups, in the order of a hash of their values; copies are in one split.
 
-    If less than half of the rows would be left for training, the shortest groups are held out instead.
+    If training would get less than half of the rows that its share of the groups implies, the shortest groups are held
+    out instead.
 
     Raises:
         TaskError: there are fewer than three different groups.
@@ -173,7 +174,8 @@ def splits_by_group(where: str, rows: Rows, validation: float, test: float) -> n
     last = min(max(1, round(len(different) * test)), len(different) - 1 - held)
     bounds = (len(different) - held - last, len(different) - last)
     lengths = dict(zip(digests, map(len, members), strict=True))
-    if 2 * sum(lengths[digest] for digest in different[: bounds[0]]) < sum(lengths.values()):
+    trained = sum(lengths[digest] for digest in different[: bounds[0]])
+    if 2 * trained * len(different) < bounds[0] * sum(lengths.values()):
         different.sort(key=lambda digest: -lengths[digest])
     place = {digest: int(np.searchsorted(bounds, k, side="right")) for k, digest in enumerate(different)}
     found = np.zeros(len(rows.values), np.int8)

@@ -48,14 +48,16 @@ def print_table(
         if _total(kept) <= console.width:
             break
         del kept[heading]
+    fits = _total(kept) <= console.width
+    rigid = sum(GAP + least for heading, least in kept.items() if heading not in wrapped) < console.width
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     for heading, least in kept.items():
         table.add_column(
             Text(heading),
             justify="right" if heading in right else "left",
-            no_wrap=heading not in wrapped,
-            overflow="fold",
-            min_width=least if _total(kept) <= console.width else None,
+            no_wrap=rigid and heading not in wrapped,
+            overflow="fold",  # where these have no room beside each other, they go on below, and nothing is lost
+            min_width=least if fits else None,
         )
     for number, row in enumerate(rows):
         table.add_row(*(Text(row[heading], styles[heading][number] if heading in styles else "") for heading in kept))

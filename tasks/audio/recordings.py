@@ -98,8 +98,8 @@ def load_recordings(
 
     Folders divide them, or else their content does: of the recordings in the order of their checksums, the first eighth
     is validation and the next is test, at least one each, within each label if there are labels. Copies are in one
-    split. If less than half of the sound would be left for training, the shortest recordings are held out instead. A
-    single recording is divided by time, with its last two eighths as validation and test.
+    split. If training would get less than half of the sound that its share implies, the shortest recordings are held
+    out instead. A single recording is divided by time, with its last two eighths as validation and test.
 
     Args:
         path: the user's file or folder.
@@ -160,7 +160,10 @@ def load_recordings(
 def splits_by_content(
     folder: Path, sounds: Mapping[Path, str], labels: Mapping[Path, str], lengths: Mapping[str, int]
 ) -> dict[Path, Split]:
-    """Return the split of each recording by its content; copies are in one split, and training has most of the sound.
+    """Return the split of each recording by its content; copies are in one split.
+
+    If training would get less than half of the sound that its share of the recordings implies, the shortest are held
+    out instead.
 
     Args:
         folder: the user's folder, for messages.
@@ -191,7 +194,8 @@ def splits_by_content(
             )
         held_out = max(1, round(len(own) / _HELD_OUT))
         order = sorted(own)
-        if 2 * sum(lengths[sound] for sound in order[2 * held_out :]) < sum(lengths[sound] for sound in order):
+        trained = sum(lengths[sound] for sound in order[2 * held_out :])
+        if 2 * trained * len(order) < (len(order) - 2 * held_out) * sum(lengths[sound] for sound in order):
             order.sort(key=lambda sound: lengths[sound])
         for place, sound in enumerate(order):
             past = place // held_out

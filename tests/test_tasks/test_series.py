@@ -384,3 +384,19 @@ def test_series_of_any_century_are_cut_at_the_same_times(tmp_path: Path) -> None
         assert parquet.checksum == task.checksum
         found.append([*(task.description(split).steps for split in Split), facts(whole, Split.TEST)["irregular steps"]])
     assert found == [[82, 17, 17, 0.0]] * 5
+
+
+@pytest.mark.parametrize(("lengths", "shortest"), [((1000, 1010, 990), False), ((5000, 60, 70), True)])
+def test_the_shortest_series_are_held_out_only_where_training_would_get_little(
+    lengths: tuple[int, ...], shortest: bool, tmp_path: Path
+) -> None:
+    """Over files whose hashes fall in all orders."""
+    trained = set()
+    for seed in range(12):
+        values = np.random.default_rng(seed).normal(size=sum(lengths))
+        groups = np.repeat(["a", "b", "c"], lengths)
+        file = tmp_path / f"{seed}.csv"
+        pd.DataFrame({"group": groups, "x": values}).to_csv(file, index=False)
+        task = Series(data=str(file), group="group", context=5)
+        trained.add(task.description(Split.TRAIN).steps + 1)
+    assert trained == ({max(lengths)} if shortest else set(lengths))

@@ -106,3 +106,12 @@ def test_a_wider_text_never_makes_a_table_wider_than_the_terminal() -> None:
         assert len(fitting_table(console, make).columns) == columns
         console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), width=width)
         assert len(fitting_table(console, make).columns) == 3
+
+
+def test_a_name_that_is_wider_than_the_terminal_hides_no_number() -> None:
+    written = io.StringIO()
+    console = Console(file=written, width=60, force_terminal=True, color_system=None)
+    print_table(console, [{"cell": "x" * 60, "score": "+0.1234±0.0123", "state": "finished"}], right=("score",))
+    text = "".join(written.getvalue().split())
+    assert all(text.count(c) >= n for c, n in {"x": 60, "±": 1}.items())
+    assert sorted(c for c in text if c.isdigit()) == sorted("0123400123")
