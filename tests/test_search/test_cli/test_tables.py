@@ -46,7 +46,8 @@ def test_the_list_of_cells_is_cut_nowhere(width: int, gatesearch: Gatesearch, mo
     assert ("year" in headings, "loop" in headings) == (width >= 80, width >= 120)
 
 
-@pytest.mark.parametrize("width", [60, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [60, 80])
 def test_a_comparison_of_runs_keeps_its_cells_and_whole_numbers(
     width: int, gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +77,7 @@ def test_what_is_no_terminal_gets_a_line_for_each_row(capsys: pytest.CaptureFixt
     assert [line.rstrip()[-2:] for line in lines[1:]] == [" 1", "10"]
 
 
+@pytest.mark.slow
 def test_numbers_stand_below_each_other_where_plus_minus_takes_two_characters(
     here: Path,
 ) -> None:

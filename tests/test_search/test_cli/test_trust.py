@@ -78,6 +78,7 @@ def test_commands_that_train_or_replay_want_every_path_named(
     ],
     ids=lambda given: given[0],
 )
+@pytest.mark.slow
 def test_commands_that_train_on_one_task_take_its_path_for_leave(
     line: tuple[str, ...], option: str, gatesearch: Gatesearch, own: Path
 ) -> None:

@@ -36,6 +36,7 @@ def test_a_finished_run_holds_and_so_do_its_trials(gatesearch: Gatesearch, copy:
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_simulated_run_is_verified_in_the_same_way(gatesearch: Gatesearch, here: Path) -> None:
     arguments = ("search", "made-up", "--profile", "quick", "--simulate", "--proposals", "40", "--workers", "0")
     assert gatesearch(*arguments).status == 0

@@ -26,6 +26,7 @@ def names_of(text: str) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_name_of_a_generated_module_can_be_that_of_its_class() -> None:
     formulas = [cell.formula for cell in list(LIBRARY.values())[::6]] + [*FORMULAS.values(), STARTED]
     taken = set()
