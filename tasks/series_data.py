@@ -18,6 +18,7 @@ from tasks.batch import Split
 from tasks.cache import load_or_build
 from tasks.errors import TaskError
 from tasks.pieces import Steps
+from tasks.splits import trains_little
 from tasks.table_files import read_table
 from tasks.tables import SHOWN, Floats, Skipped, refuse, shown
 from tasks.times import check_order, irregular_steps, times_of
@@ -174,8 +175,8 @@ def splits_by_group(where: str, rows: Rows, validation: float, test: float) -> n
     last = min(max(1, round(len(different) * test)), len(different) - 1 - held)
     bounds = (len(different) - held - last, len(different) - last)
     lengths = dict(zip(digests, map(len, members), strict=True))
-    trained = sum(lengths[digest] for digest in different[: bounds[0]])
-    if 2 * trained * len(different) < bounds[0] * sum(lengths.values()):
+    sizes = [lengths[digest] for digest in different]
+    if trains_little(sizes[: bounds[0]], sizes[bounds[0] :]):
         different.sort(key=lambda digest: -lengths[digest])
     place = {digest: int(np.searchsorted(bounds, k, side="right")) for k, digest in enumerate(different)}
     found = np.zeros(len(rows.values), np.int8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,17 @@ def split_of(key: str, fold: int = 0) -> Split:
     octant = hashlib.blake2b(key.encode(), digest_size=1).digest()[0] >> 5
     held_out = {2 * fold: Split.VALIDATION, 2 * fold + 1: Split.TEST}
     return held_out.get(octant, Split.TRAIN)
+
+
+def trains_little(trained: Sequence[int], held_out: Sequence[int]) -> bool:
+    """Return whether training gets less than half of the data that its share of the sequences implies.
+
+    Args:
+        trained: lengths of the sequences of training.
+        held_out: lengths of the others.
+    """
+    count, whole = len(trained) + len(held_out), sum(trained) + sum(held_out)
+    return 2 * sum(trained) * count < len(trained) * whole
 
 
 def hashes_of(characters: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

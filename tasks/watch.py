@@ -108,7 +108,7 @@ _WATCHED: dict[str, Callable[[Any], Any]] = {
     "constant_baseline": partial(_watched_level, "constant_baseline"),
     "chance_level": partial(_watched_level, "chance_level"),
 }
-"""What puts each method under watch, by its name."""
+"""Wrappers that put a method under watch, by its name."""
 
 
 def _checked(task: Watched, where: str, batch: int, steps: int, produce: Callable[[], object]) -> Iterator[Batch]:

@@ -48,7 +48,7 @@ class Effect:
 
 
 UNTOLD = Effect(np.nan, np.nan, np.nan, np.nan, np.nan)
-"""What stands for an effect that the data cannot tell from chance."""
+"""Effect that the data cannot tell from chance."""
 
 
 def association(y: Floats, has: Floats, group: Sequence[str], family: Sequence[str]) -> Effect | None:

@@ -22,6 +22,7 @@ from tasks.description import Fact
 from tasks.errors import TaskError
 from tasks.folders import read_each, unusable
 from tasks.row_file import Append, RowFile, load_or_write
+from tasks.splits import trains_little
 from tasks.task import Split
 
 _FORMAT = "audio 2"  # version of the cache's content; increases when the same files give other rows
@@ -194,8 +195,8 @@ def splits_by_content(
             )
         held_out = max(1, round(len(own) / _HELD_OUT))
         order = sorted(own)
-        trained = sum(lengths[sound] for sound in order[2 * held_out :])
-        if 2 * trained * len(order) < (len(order) - 2 * held_out) * sum(lengths[sound] for sound in order):
+        sizes = [lengths[sound] for sound in order]
+        if trains_little(sizes[2 * held_out :], sizes[: 2 * held_out]):
             order.sort(key=lambda sound: lengths[sound])
         for place, sound in enumerate(order):
             past = place // held_out
