@@ -49,8 +49,9 @@ def line_of(test: ConfirmationTest, label: str | None) -> str:
 
 def effect_text(test: ConfirmationTest) -> str:
     """Return the effect of a test and its 95 % interval, such as `+3.1 % of the GRU's gain (+1.0 to +5.2)`."""
-    unit = "of the GRU's gain" if test.of_gain else f"of the {label_of(test.other).upper()}'s metric"
-    return f"{100 * test.effect:+.1f} % {unit} ({100 * test.low:+.1f} to {100 * test.high:+.1f})"
+    digits = 1 if test.unit.is_share else test.unit.digits(test.high - test.low)
+    effect, low, high = (f"{test.unit.scale * value:+.{digits}f}" for value in (test.effect, test.low, test.high))
+    return f"{effect} {test.unit.after_number(label_of(test.other).upper())} ({low} to {high})"
 
 
 def remedy_lines(found: Confirmation, run: str) -> list[str]:

@@ -58,8 +58,10 @@ def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
         return f"gatesearch search base --profile baselines ({price(remedy)} of one core)"
     run = shlex.quote(run)
     if remedy.way is Way.CONFIRM:
-        asked = f" --cell {remedy.cell} --task {remedy.task} --repeats {remedy.repeats}" if remedy.task else ""
-        return f"gatesearch finalists {run}{asked}"
+        if remedy.repeats is None:  # the rest of its looks
+            return f"gatesearch finalists {run}"
+        task = f" --task {shlex.quote(remedy.task)}" if remedy.task else ""
+        return f"gatesearch finalists {run} --cell {shlex.quote(remedy.cell or '')}{task} --repeats {remedy.repeats}"
     if remedy.seconds is None:
         return f"gatesearch finalists {run} (some cells lack some of their {remedy.repeats} seeds)"
     cost = f"about {price(remedy)} of one core, by the times of this run"
@@ -109,13 +111,16 @@ def _more(figures: tuple[Figure, ...]) -> list[str]:
 def _rows(figures: tuple[Figure, ...]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for figure in figures:
-        error = "" if figure.error is None else f" ± {100 * figure.error:.2f}"
+        unit = figure.unit
+        mark = "%" if unit.is_share else unit
+        digits = 2 if unit.is_share else 4 if figure.error is None else unit.digits(4 * figure.error)
+        error = "" if figure.error is None else f" ± {unit.number(figure.error, digits)}"
         p = figure.even_p if figure.standing is Standing.EVEN else figure.p
         unknown = figure.standing is Standing.UNKNOWN
         rows.append(
             (
                 *(figure.task, figure.cell, figure.other, f"{figure.value:.4f} / {figure.reference:.4f}"),
-                f"{100 * figure.advantage:+.2f}{error} %",
+                f"{unit.scale * figure.advantage:+.{digits}f}{error} {mark}",
                 "" if p is None else f"{p:.3f}" if p >= 0.001 else "<.001",
                 "search estimate" if unknown else str(figure.standing),
             )

@@ -3,8 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 
-from results.scores.confirmation import EVEN_MARGIN
 from results.scores.grid import ENOUGH, GridEdges
+from results.scores.units import EVEN_MARGIN
 from results.scores.untrained import Untrained
 from results.scores.verdict_words import joined
 from search.cells.text import counted

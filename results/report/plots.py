@@ -326,10 +326,11 @@ def _plain(marginal: pd.DataFrame) -> bool:
 def matches_chart(matches: Sequence[Match], order: Sequence[str]) -> Spec:
     """Return a chart of the differences of cells from the GRU on one task, with 95 % intervals.
 
-    `matches` are tests against the GRU; `order` has the labels of cells from top to bottom.
+    `matches` are tests against the GRU, with one unit; `order` has the labels of cells from top to bottom.
     """
     shown = sorted((m for m in matches if m.cell in order), key=lambda m: order.index(m.cell))
-    unit = "% of the GRU's gain" if all(m.of_gain for m in shown) else "% of the GRU's metric"
+    kind = shown[0].unit
+    unit, scale, number = kind.after_number("GRU"), kind.scale, "+.1f" if kind.is_share else "+.3g"
     looks = {
         Standing.BETTER: ("better", BETTER, "triangle-up"),
         Standing.WORSE: ("worse", WORSE, "triangle-down"),
@@ -340,9 +341,9 @@ def matches_chart(matches: Sequence[Match], order: Sequence[str]) -> Spec:
     rows = rows_of(
         {
             "cell": [m.cell for m in shown],
-            "effect": [100 * m.effect for m in shown],
-            "low": [100 * m.low for m in shown],
-            "high": [100 * m.high for m in shown],
+            "effect": [scale * m.effect for m in shown],
+            "low": [scale * m.low for m in shown],
+            "high": [scale * m.high for m in shown],
             "standing": [looks[m.standing][0] if m.standing in looks else None for m in shown],
             "seeds": [m.repeats for m in shown],
         }
@@ -353,9 +354,9 @@ def matches_chart(matches: Sequence[Match], order: Sequence[str]) -> Spec:
     y = alt.Y("cell:N", sort=[m.cell for m in shown], title=None, axis=alt.Axis(labelLimit=130))
     tooltip = [
         alt.Tooltip("cell:N"),
-        alt.Tooltip("effect:Q", title=unit, format="+.1f"),
-        alt.Tooltip("low:Q", title="95 % interval from", format="+.1f"),
-        alt.Tooltip("high:Q", title="to", format="+.1f"),
+        alt.Tooltip("effect:Q", title=unit, format=number),
+        alt.Tooltip("low:Q", title="95 % interval from", format=number),
+        alt.Tooltip("high:Q", title="to", format=number),
         alt.Tooltip("standing:N", title="against the GRU"),
         alt.Tooltip("seeds:Q"),
     ]

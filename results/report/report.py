@@ -357,15 +357,16 @@ class Page:
         return charts
 
     def _differences(self) -> list[tuple[str, str]]:
-        """Return a chart for each task: the tested differences of the first cells of the table from the GRU."""
+        """Return charts by task: the tested differences of the first cells of the table from the GRU, one a unit."""
         matches = [m for m in (*self.known.confirmed, *self.known.named) if m.other == "gru" and m.cell != "gru"]
         tested = {m.cell for m in matches}
         order = [label for label in self._labels_in_order() if label in tested][:MOST_DIFFERENCES]
         charts = []
         for task in self.tasks:
             own = list({m.cell: m for m in reversed(matches) if m.task == task and m.cell in order}.values())
-            if own:
-                charts.append((task, self._add(plots.matches_chart(own, order))))
+            for unit in dict.fromkeys(match.unit for match in own):
+                chart = plots.matches_chart([match for match in own if match.unit == unit], order)
+                charts.append((task, self._add(chart)))
         return charts
 
     def _labels_in_order(self) -> list[str]:

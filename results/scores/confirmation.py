@@ -13,11 +13,11 @@ has the level 1 - 0.05 / K for the same reason: all K intervals of a test are ri
 
 *Families.* Holm's correction over all declared tests (1979) controls the probability that any equal pair is called
 better or worse, at 5 %. Tests that are not decided yet count with their p value so far. Whether a pair is *even*, that
-is, differs by less than `EVEN_MARGIN`, has two one-sided tests (Schuirmann 1987), the same K looks, and a family of its
-own over the same pairs, at 5 % too: two kinds of verdict, each with at most 5 % of runs in which any is wrong.
-Declaring another cell later enlarges both families; the 5 % hold for a family that does not depend on the results. A
-look that is added after the planned ones, because they did not decide, costs level, too: with K planned looks and one
-more, the bound is 5 % x (1 + 1 / (K + 1)).
+is, differs by less than a margin (`results.scores.units`), has two one-sided tests (Schuirmann 1987), the same K looks,
+and a family of its own over the same pairs, at 5 % too: two kinds of verdict, each with at most 5 % of runs in which
+any is wrong. Declaring another cell later enlarges both families; the 5 % hold for a family that does not depend on the
+results. A look that is added after the planned ones, because they did not decide, costs level, too: with K planned
+looks and one more, the bound is 5 % x (1 + 1 / (K + 1)).
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,18 +31,10 @@ from results.scores.estimates import GRU, LSTM
 from results.scores.finding import Standing
 from results.scores.power import repeats_needed
 from results.scores.ratio import Floats, direction
+from results.scores.units import GAIN, METRIC, Unit, mean_and_error, signed_units, unit_gain
 from results.store.information import FIRST_CONFIRMATION, Confirming
 from results.store.store import Store
 from results.store.words import RANKED_STATES, TrialState
-
-EVEN_MARGIN = 0.02
-"""Largest difference of cells that are even, as a share of the GRU's gain over the constant baseline."""
-
-METRIC_MARGIN = 0.01
-"""The same as a share of the other cell's metric, where the GRU's gain is no unit (`unit_gain`)."""
-
-LEAST_GAIN = 4.0
-"""Smallest gain of the GRU, in its standard errors, that is a unit for differences."""
 
 _TRIALS = f"""
     SELECT cell, task, setting, repeat, higher_is_better, state, test FROM trials
@@ -51,29 +43,6 @@ _TRIAL_KINDS = {
     **{"cell": str, "task": str, "setting": str, "repeat": int, "higher_is_better": bool},
     **{"state": str, "test": float | None},
 }
-
-
-def mean_and_error(values: Floats) -> tuple[float, float]:
-    """Return the mean of one metric or several, and its standard error over them, which is 0 for one."""
-    error = float(np.std(values, ddof=1)) / np.sqrt(values.size) if values.size > 1 else 0.0
-    return float(np.mean(values)), float(error)
-
-
-def unit_gain(value: float, error: float, constant: float, higher_is_better: bool) -> float | None:
-    """Return the gain of the GRU over the constant baseline if it is a unit for differences, else None.
-
-    It is one if it is above `LEAST_GAIN` standard errors, and above 0. Shares of a smaller gain would have an error of
-    their own that no interval shows, and any size.
-
-    Args:
-        value: metric of the GRU, or its mean.
-        error: its standard error; 0 or NaN if it is not known.
-        constant: metric of the constant baseline on the same data.
-        higher_is_better: direction of the metric.
-    """
-    found = direction(higher_is_better) * (value - constant)
-    least = 0.0 if np.isnan(error) else LEAST_GAIN * error
-    return float(found) if found > max(least, 0.0) else None
 
 
 @dataclass(frozen=True)
@@ -95,13 +64,15 @@ class Measurements:
     """Test metrics of the confirmation's trials, by (task, cell): entry i is that of repeat 1001 + i.
 
     A list ends before the first repeat that is missing. `diverged` says which entries diverged or failed: they count as
-    the constant baseline. `constants` has the constant baseline on the test set of the tasks where it is known.
+    the constant baseline. `constants` has the constant baseline on the test set of the tasks where it is known, and
+    `signed` the unit of the metric where that may be negative.
     """
 
     values: Mapping[tuple[str, str], Floats]
     diverged: Mapping[tuple[str, str], list[bool]]
     higher: Mapping[str, bool]
     constants: Mapping[str, float] = field(default_factory=dict)
+    signed: Mapping[str, Unit] = field(default_factory=dict)
 
     def count(self, task: str, cell: str) -> int:
         """Return the number of seeds that a cell has on a task."""
@@ -113,8 +84,8 @@ class Measurements:
         own, other = self.values[test.task, test.cell][:seeds], self.values[test.task, test.other][:seeds]
         return np.asarray(direction(self.higher[test.task]) * (own - other), np.float64)
 
-    def unit(self, test: DeclaredTest, seeds: int) -> tuple[float, bool]:
-        """Return the unit of a test's effect, and whether it is the GRU's gain; else it is the other cell's metric.
+    def unit(self, test: DeclaredTest, seeds: int) -> tuple[float, Unit]:
+        """Return the unit of a test's effect: its size in the metric's own unit, and what it is.
 
         The unit is taken as exact: its own error changes an effect of a few percent by a few percent of itself. That
         does not hold for a gain within its noise, which is therefore no unit (`unit_gain`).
@@ -124,8 +95,10 @@ class Measurements:
         if constant is not None and reference is not None and reference.size:
             found = unit_gain(*mean_and_error(reference[:seeds]), constant, self.higher[test.task])
             if found is not None:
-                return found, True
-        return abs(float(self.values[test.task, test.other][:seeds].mean())), False
+                return found, GAIN
+        if test.task in self.signed:
+            return 1.0, self.signed[test.task]
+        return abs(float(self.values[test.task, test.other][:seeds].mean())), METRIC
 
 
 @dataclass(frozen=True)
@@ -173,12 +146,11 @@ def follow(tests: Sequence[DeclaredTest], measured: Measurements, level: float) 
         if not active:
             continue
         differences, relative = np.empty((len(active), count)), np.empty((len(active), count))
-        margins = np.empty(len(active))
         for row, k in enumerate(active):
-            unit, is_gain = measured.unit(tests[k], count)
+            size, unit = measured.unit(tests[k], count)
             differences[row] = measured.difference(tests[k], count)
-            margins[row] = EVEN_MARGIN if is_gain else METRIC_MARGIN
-            relative[row] = differences[row] / (margins[row] * unit) if unit > 0 else np.inf
+            margin = unit.margin * size
+            relative[row] = differences[row] / margin if margin > 0 else np.inf
         means, _, looked = paired_rows(differences)
         looked = np.minimum(1.0, planned[active] * looked)
         sign[active] = np.where((looked < p[active]) | (sign[active] == 0), np.sign(means), sign[active])
@@ -198,11 +170,10 @@ class ConfirmationTest:
         repeats: seeds of the last look; 0 before the first, when the numbers below are NaN.
         difference: mean paired difference of the test metrics, above 0 if the contender is better.
         error: its standard error over the seeds.
-        effect: the difference as a share of the GRU's gain over the constant baseline; of the other cell's metric
-            where that gain is no unit or the constant baseline is not stored (`of_gain` is False).
+        effect: the difference in `unit`.
         low: lower end of the 95 % interval of the effect, which holds at all planned looks at once.
         high: upper end of that interval.
-        of_gain: whether the unit of the effect is the GRU's gain.
+        unit: unit of the effect.
         p: p value of this test alone, over its looks so far.
         adjusted: `p` after Holm's correction over all declared tests.
         even_adjusted: corrected p value of the test that the two are even.
@@ -220,7 +191,7 @@ class ConfirmationTest:
     effect: float
     low: float
     high: float
-    of_gain: bool
+    unit: Unit
     p: float
     adjusted: float
     even_adjusted: float
@@ -306,7 +277,7 @@ def measurements(store: Store, declared: Confirming) -> Measurements:
         diverged[str(task), str(cell)] = [bool(one) for one in lost]
         higher[str(task)] = bool(own["higher_is_better"].all())
     constants = {task: splits["test"] for task, splits in known.items() if "test" in splits}
-    return Measurements(values, diverged, higher, constants)
+    return Measurements(values, diverged, higher, constants, signed_units(store))
 
 
 def course_of(store: Store) -> Course | None:
@@ -365,24 +336,23 @@ def _judged(
     names = test.task, test.cell, test.other
     if seeds == 0:
         nothing = (float("nan"),) * 5
-        return ConfirmationTest(*names, 0, *nothing, False, p, adjusted, even, Standing.UNDECIDED, None)
+        return ConfirmationTest(*names, 0, *nothing, GAIN, p, adjusted, even, Standing.UNDECIDED, None)
     standing = _standing(float(course.sign[place]), adjusted, even, level)
     differences = measured.difference(test, seeds)
     means, errors, _ = paired_rows(differences[None])
-    unit, of_gain = measured.unit(test, seeds)
-    unit = unit if unit > 0 else float("nan")
+    size, unit = measured.unit(test, seeds)
+    size = size if size > 0 else float("nan")
     from scipy.special import stdtrit  # slow to import
 
     planned = len(test.looks)
-    reach = float(errors[0]) * float(stdtrit(seeds - 1, 1.0 - level / planned / 2.0)) / unit
-    effect = float(means[0]) / unit
+    reach = float(errors[0]) * float(stdtrit(seeds - 1, 1.0 - level / planned / 2.0)) / size
+    effect = float(means[0]) / size
     needed = None
-    if standing is Standing.UNDECIDED and np.isfinite(unit):
-        margin = EVEN_MARGIN if of_gain else METRIC_MARGIN
+    if standing is Standing.UNDECIDED and np.isfinite(size):
         # What is left of the level: Holm's next step, split over the looks. A look beyond the last one is one more.
-        needed = repeats_needed(differences / unit, margin, level / left / planned)
+        needed = repeats_needed(differences / size, unit.margin, level / left / planned)
         if needed is not None and needed > test.looks[-1]:
-            needed = repeats_needed(differences / unit, margin, level / left / (planned + 1))
+            needed = repeats_needed(differences / size, unit.margin, level / left / (planned + 1))
         if needed is not None:
             needed = max(needed, seeds + 1)
     return ConfirmationTest(
@@ -393,7 +363,7 @@ def _judged(
         effect,
         effect - reach,
         effect + reach,
-        of_gain,
+        unit,
         p,
         adjusted,
         even,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from results.scores.units import METRIC, Unit
+
 ALL_TASKS = "all tasks"
 """Task of a figure over all ranked tasks together."""
 
@@ -41,8 +43,8 @@ class Figure:
     """Comparison of two cells, by name, on one task.
 
     `value` and `reference` are the metrics of `cell` and `other`: test means, or the search's best validation metrics.
-    `advantage` is their difference, above 0 if `cell` is better, and `error` its standard error: as a share of the
-    GRU's gain over the constant baseline if `of_gain`, else of `reference`. On all tasks together, `value` and
+    `advantage` is their difference in `unit`, above 0 if `cell` is better, and `error` its standard error. On all tasks
+    together, `value` and
     `reference` are means of the shares of the GRU's gain, else geometric means of the ratios to the LSTM. `p` is the p
     value of the paired t-test, `even_p` that of the test that the advantage is within `margin`, both corrected within
     the finding. `repeats` is the number of seeds, and `needed` that which would probably decide it.
@@ -59,8 +61,8 @@ class Figure:
     even_p: float | None
     standing: Standing
     needed: int | None = None
-    of_gain: bool = False
-    margin: float = 0.01
+    unit: Unit = METRIC
+    margin: float = METRIC.margin
     repeats: int = 0
 
 
@@ -78,7 +80,8 @@ class Remedy:
     """Remedy for an open question; for `Way.REPEAT` the total number of repeats and the cost of the missing ones.
 
     `seconds` are of one core, by the times of the run; None if some cells lack some of the repeats, or for `CONFIRM`.
-    That way has the contender (label) and the task that get `repeats` seeds, or no task for the rest of its looks.
+    That way has the contender (label) and the task that get `repeats` seeds; no task for all of them, and no seeds for
+    the rest of its looks.
     """
 
     way: Way

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from results.scores.confirmation import EVEN_MARGIN
 from results.scores.estimates import GRU, VALIDATION, picks
 from results.scores.ratio import gain
 from results.scores.score import constants_of
+from results.scores.units import EVEN_MARGIN
 from results.store.setting_key import fields_in
 from results.store.store import Store
 from results.store.words import RANKED_STATES, Origin

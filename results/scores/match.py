@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from results.scores.finding import Standing
+from results.scores.units import Unit
 
 LEAST_SAVING = 0.05
 """Smallest saving that counts as less cost, as a share of the GRU's cost."""
@@ -15,14 +16,12 @@ class Match:
 
     Attributes:
         standing: corrected verdict on `cell`.
-        effect: mean difference, above 0 if `cell` is better, as a share of the GRU's gain over the constant baseline;
-            of the other cell's metric if `of_gain` is False.
+        effect: mean difference in `unit`, above 0 if `cell` is better.
         low: lower end of the 95 % interval of the effect.
         high: upper end of that interval.
-        of_gain: whether the unit of the effect is the GRU's gain.
+        unit: unit of the effect.
         repeats: seeds that were trained.
         needed: seeds that would probably decide an undecided test; None if too many.
-        margin: largest effect of cells that are even.
     """
 
     task: str
@@ -32,10 +31,14 @@ class Match:
     effect: float
     low: float
     high: float
-    of_gain: bool
+    unit: Unit
     repeats: int
     needed: int | None = None
-    margin: float = 0.02
+
+    @property
+    def margin(self) -> float:
+        """Largest effect of cells that are even."""
+        return self.unit.margin
 
 
 @dataclass(frozen=True)

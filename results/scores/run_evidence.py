@@ -2,14 +2,12 @@
 
 Paired t-tests with Holm's correction over the tests of one question (`results.scores.comparison`).
 
-Differences are shares of the GRU's gain over the constant baseline, as the score is. Over all tasks, a cell has the
-mean of its shares. Where that gain is within its noise (`results.scores.confirmation.unit_gain`), or the constant
-baseline is not stored, as in runs of earlier versions, differences are shares of the other cell's metric. Over all
-tasks, a cell then has the geometric mean of its ratios to the LSTM.
+Differences have the units of `results.scores.units`: shares of the GRU's gain over the constant baseline where they
+can. Over all tasks, a cell has the mean of its shares. Where a task has no such gain, it has the geometric mean of its
+ratios to the LSTM; nothing if a metric may be negative.
 
-A cell is *even* with another on a task if the difference is shown to be smaller than a margin, by two one-sided tests:
-`EVEN_MARGIN` of the GRU's gain, or `METRIC_MARGIN` of the other's metric. A difference that is not significant does not
-show that there is none.
+A cell is *even* with another on a task if the difference is shown to be smaller than the unit's margin, by two
+one-sided tests. A difference that is not significant does not show that there is none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,20 +17,14 @@ import numpy as np
 import pandas as pd
 
 from results.scores.comparison import LEVEL, even_rows, holm, paired
-from results.scores.confirmation import (
-    EVEN_MARGIN,
-    METRIC_MARGIN,
-    ConfirmationTest,
-    confirmation_of,
-    mean_and_error,
-    unit_gain,
-)
+from results.scores.confirmation import ConfirmationTest, confirmation_of
 from results.scores.estimates import GRU, LSTM, picks
 from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import ALL_TASKS, Figure, Remedy, Standing, Way
 from results.scores.power import repeats_needed
 from results.scores.ratio import Floats, direction, gain
 from results.scores.score import constants_of
+from results.scores.units import GAIN, METRIC, Unit, mean_and_error, signed_units, unit_gain
 from results.store.information import MAX_REPEATS
 from results.store.store import Store
 from results.store.words import MEMORIZATION, Origin
@@ -63,6 +55,7 @@ class RunEvidence:
         for task, cell, value, higher in known.itertuples(index=False):
             self.estimates[str(task), str(cell)] = float(value)
             self.higher[str(task)] = bool(higher)
+        self.signed = signed_units(store)
         self.gains = _gains(self.found, constants_of(store, "test"))
         self.estimated_gains = _estimated_gains(best, constants_of(store, "validation"))
         self.confirmation = confirmation_of(store)
@@ -94,21 +87,26 @@ class RunEvidence:
         shown = {pair: values for pair in pairs if (values := self._both(*pair)) is not None}
         relative = {pair: self._relative(pair[0], *values) for pair, values in shown.items()}
         tests = [paired(differences) for differences in relative.values()]
-        margins = [EVEN_MARGIN if self._of_gain(task) else METRIC_MARGIN for task, _, _ in shown]
+        units = [self._unit(task) for task, _, _ in shown]
         adjusted = holm([p for _, _, p in tests])
-        even = holm([float(even_rows(one[None], m)[0]) for one, m in zip(relative.values(), margins, strict=True)])
+        even = holm(
+            [
+                float(even_rows(one[None], unit.margin)[0]) if unit.margin else 1.0
+                for one, unit in zip(relative.values(), units, strict=True)
+            ]
+        )
         known = {
             (task, cell, other): Figure(
                 *(task, self._label(cell), self._label(other), float(own.mean()), float(reference.mean())),
                 *(mean, error, p, even_p),
                 _standing(mean, p, even_p),
-                _needed(differences, p, even_p, len(shown), margin),
-                self._of_gain(task),
-                margin,
+                _needed(differences, p, even_p, len(shown), unit.margin),
+                unit,
+                unit.margin,
                 self.found.repeats,
             )
-            for ((task, cell, other), (own, reference)), differences, (mean, error, _), p, even_p, margin in zip(
-                shown.items(), relative.values(), tests, adjusted, even, margins, strict=True
+            for ((task, cell, other), (own, reference)), differences, (mean, error, _), p, even_p, unit in zip(
+                shown.items(), relative.values(), tests, adjusted, even, units, strict=True
             )
         }
         found = {pair: known.get(pair) or self._estimate(*pair) for pair in pairs}
@@ -138,23 +136,30 @@ class RunEvidence:
             *(test.effect, test.error * share, test.adjusted, test.even_adjusted),
             standing=test.standing,
             needed=test.needed,
-            of_gain=test.of_gain,
-            margin=EVEN_MARGIN if test.of_gain else METRIC_MARGIN,
+            unit=test.unit,
+            margin=test.unit.margin,
             repeats=test.repeats,
         )
 
     def confirm_remedy(self, cell: str, figures: Sequence[Figure]) -> Remedy:
-        """Return the remedy for a contender whose figures leave a question open: the rest of its looks, or more seeds.
+        """Return the remedy for a contender of which it is open whether it beats GRU and LSTM on every task.
 
-        One task with the fewest seeds to decide it is named; a larger run if every task needs too many.
+        It is the rest of its looks, or more seeds. One test that shows it to be behind is enough: of those that look
+        so, the one with the fewest seeds. If none does, it may be better everywhere, which takes every open test. If
+        that is too many seeds, the remedy is a larger run.
         """
         if self.confirmation is not None and not self.confirmation.ended:
             return Remedy(Way.CONFIRM, cell=self._label(cell))
-        likely = [(f.needed, f.task) for f in figures if f.standing is Standing.UNDECIDED and f.needed is not None]
-        if not likely:
+        undecided = [figure for figure in figures if figure.standing is Standing.UNDECIDED]
+        behind = [(f.needed, f.task) for f in undecided if f.advantage < 0.0 and f.needed is not None]
+        if behind:
+            seeds, task = min(behind)
+            return Remedy(Way.CONFIRM, seeds, cell=self._label(cell), task=task)
+        needed = [figure.needed for figure in undecided if figure.needed is not None]
+        if not undecided or len(needed) < len(undecided):
             return Remedy(Way.LARGER)
-        seeds, task = min(likely)
-        return Remedy(Way.CONFIRM, seeds, cell=self._label(cell), task=task)
+        tasks = {figure.task for figure in undecided}
+        return Remedy(Way.CONFIRM, max(needed), cell=self._label(cell), task=min(tasks) if len(tasks) == 1 else None)
 
     def retrain_remedy(self) -> Remedy:
         """Return the remedy for missing repeats: retrain the finalists that lack some."""
@@ -171,7 +176,7 @@ class RunEvidence:
 
     def _both(self, task: str, cell: str, other: str) -> tuple[Floats, Floats] | None:
         own, reference = self._values(task, cell), self._values(task, other)
-        if own is None or reference is None or self._unit(task, reference) == 0.0:
+        if own is None or reference is None or self._size(task, reference) == 0.0:
             return None  # of a metric of 0, nothing is a share
         return own, reference
 
@@ -195,7 +200,7 @@ class RunEvidence:
                 for t in self.ranked
             ]
             return np.asarray(np.mean(shares, axis=0), np.float64)
-        if LSTM not in self.finalists:
+        if LSTM not in self.finalists or self.signed.keys() & set(self.ranked):
             return None
         logs = [
             direction(self.found.higher[t]) * np.log(self.found.on(t, cell) / self.found.on(t, LSTM))
@@ -206,19 +211,28 @@ class RunEvidence:
     def _relative(self, task: str, own: Floats, other: Floats) -> Floats:
         """Return differences over the seeds in the unit of the task, above 0 if `own` is better."""
         sign = 1.0 if task == ALL_TASKS else direction(self.found.higher[task])
-        return np.asarray(sign * (own - other) / self._unit(task, other), np.float64)
+        return np.asarray(sign * (own - other) / self._size(task, other), np.float64)
 
-    def _unit(self, task: str, other: Floats) -> float:
-        """Return the unit of differences on a task: the GRU's gain, or else the other cell's metric."""
-        if not self._of_gain(task):
-            return abs(float(other.mean()))
-        return 1.0 if task == ALL_TASKS else self.gains[task].reference
+    def _unit(self, task: str) -> Unit:
+        """Return the unit of differences on a task."""
+        return GAIN if self._of_gain(task) else self.signed.get(task, METRIC)
+
+    def _size(self, task: str, other: Floats) -> float:
+        """Return what the unit of differences on a task is in the metric's own unit."""
+        if self._of_gain(task):
+            return 1.0 if task == ALL_TASKS else self.gains[task].reference
+        return 1.0 if task in self.signed else abs(float(other.mean()))
 
     def _estimate(self, task: str, cell: str, other: str) -> Figure | None:
         """Return the figure of the search estimates, or None if one is missing."""
         tasks = self.ranked if task == ALL_TASKS else (task,)
         of_gain = all(one in self.estimated_gains for one in tasks)
+        if task == ALL_TASKS and self.signed.keys() & set(tasks):
+            retrained = {cell, other} <= set(self.finalists)  # then a gain of the estimates is no unit, either
+            if not of_gain or retrained:
+                return None
         needed = (cell, other) if of_gain or task != ALL_TASKS else (cell, other, LSTM)
+        unit = GAIN if of_gain else self.signed.get(task, METRIC)
         if any((t, one) not in self.estimates for t in tasks for one in needed):
             return None
         if task == ALL_TASKS:
@@ -226,14 +240,13 @@ class RunEvidence:
             advantage = value - reference if of_gain else value / reference - 1.0
         else:
             value, reference = self.estimates[task, cell], self.estimates[task, other]
-            unit = self.estimated_gains[task].reference if of_gain else abs(reference)
-            if unit == 0.0:
+            size = self.estimated_gains[task].reference if of_gain else abs(reference) if unit is METRIC else 1.0
+            if size == 0.0:
                 return None
-            advantage = (value - reference) / unit * direction(self.higher[task])
+            advantage = (value - reference) / size * direction(self.higher[task])
         names = self._label(cell), self._label(other)
-        margin = EVEN_MARGIN if of_gain else METRIC_MARGIN
         nothing = (None, None, None)
-        return Figure(task, *names, value, reference, advantage, *nothing, Standing.UNKNOWN, None, of_gain, margin)
+        return Figure(task, *names, value, reference, advantage, *nothing, Standing.UNKNOWN, None, unit, unit.margin)
 
     def _estimate_over_all(self, cell: str, of_gain: bool) -> float:
         """Return the mean of a cell's shares, or the geometric mean of its ratios to the LSTM, by search estimates."""

@@ -287,7 +287,7 @@ def _cheaper(cells: Mapping[str, Course], known: Known) -> list[str]:
     good = "at least as good as" if better else "as good as"
     # The unit is the metric on a task whose gain is too small to be one.
     matches = [match for own in cells[cell].values() for match in own if match.other == "gru"]
-    units = dict.fromkeys(f"{100 * m.margin:.0f} % of {'its gain' if m.of_gain else 'its metric'}" for m in matches)
-    margin = f"within {' or '.join(units)}"
+    units = dict.fromkeys(f"{100 * m.margin:.0f} % of its {m.unit}" for m in matches if m.unit.is_share)
+    margin = f" (within {' or '.join(units)})" if units else ""
     tasks, savings = all_of(known.tasks, known.tasks), joined(known.costs[cell].savings())
-    return [f"{cell} is {good} the GRU on {tasks} ({margin}) with {savings}."]
+    return [f"{cell} is {good} the GRU on {tasks}{margin} with {savings}."]

@@ -74,47 +74,36 @@ def _losses(matches: Mapping[str, Match], ranked: Sequence[str], once: _Once) ->
     """Return tasks with the amounts by which a cell is behind; their range if there are more than two."""
     if len(matches) <= 2:
         return joined([f"{task} (by {_amount(match, once)})" for task, match in matches.items()])
+    units = {(match.unit, match.unit.after_number(_title(match.other))) for match in matches.values()}
+    if len({unit for unit, _ in units}) > 1:  # no range spans different units
+        return joined([f"{task} (by {_amount(match, once)})" for task, match in matches.items()])
+    unit, words = min(units)
+    words = words if len(units) == 1 else "% of the metric"
     effects = sorted(-match.effect for match in matches.values())
-    units = {_unit(match) for match in matches.values()}
-    unit = units.pop() if len(units) == 1 else "the metric"
-    digits = _digits(effects[-1] - effects[0])
-    ends = f"{_percent(effects[0], digits)} to {_percent(effects[-1], digits)} %"
-    return f"{all_of(list(matches), ranked)} (by {ends} of {unit})"
+    digits = unit.digits(effects[-1] - effects[0])
+    ends = f"{unit.number(effects[0], digits)} to {unit.number(effects[-1], digits)}"
+    return f"{all_of(list(matches), ranked)} (by {ends} {words})"
 
 
 def _amount(match: Match, once: _Once) -> str:
     """Return the size of an effect whatever its sign, with its interval."""
     sign = 1.0 if match.effect >= 0 else -1.0
     low, high = sorted((sign * match.low, sign * match.high))
-    digits = _digits(high - low)
-    of, interval = once(f" of {_unit(match)}", ""), once("95 % interval ", "")
-    ends = f"{_percent(low, digits)} to {_percent(high, digits)} %"
-    return f"{_percent(sign * match.effect, digits)} %{of}, {interval}{ends}"
+    unit, digits = match.unit, match.unit.digits(high - low)
+    mark = " %" if unit.is_share else ""
+    words = once(f" {unit.after_number(_title(match.other))}", mark)
+    ends = f"{unit.number(low, digits)} to {unit.number(high, digits)}{mark}"
+    return f"{unit.number(sign * match.effect, digits)}{words}, {once('95 % interval ', '')}{ends}"
 
 
 def distance(match: Match) -> str:
     """Return where a cell stands, as in `+2.1 % of the GRU's gain against the GRU (95 % interval -0.4 to +4.6 %)`."""
-    digits = _digits(match.high - match.low)
-    effect, low, high = (_percent(share, digits, "+") for share in (match.effect, match.low, match.high))
+    unit, digits = match.unit, match.unit.digits(match.high - match.low)
+    effect, low, high = (unit.number(value, digits, "+") for value in (match.effect, match.low, match.high))
     return (
-        f"{effect} % of {_unit(match)} against the {_title(match.other)} "
-        f"(95 % interval {low} to {high} %, {match.repeats} seeds)"
+        f"{effect} {unit.after_number(_title(match.other))} against the {_title(match.other)} "
+        f"(95 % interval {low} to {high}{' %' if unit.is_share else ''}, {match.repeats} seeds)"
     )
-
-
-def _unit(match: Match) -> str:
-    return "the GRU's gain" if match.of_gain else f"the {_title(match.other)}'s metric"
-
-
-def _digits(width: float) -> int:
-    """Return the decimals of percentages whose interval has this width: further digits would be noise."""
-    return 0 if width >= 0.2 else 1 if width >= 0.01 else 2
-
-
-def _percent(share: float, digits: int, sign: str = "-") -> str:
-    """Return a share in percent; with the sign `+`, positive numbers have one too."""
-    text = f"{100 * share:{sign}.{digits}f}"
-    return text.lstrip("+-") if float(text) == 0 else text
 
 
 def better_words(cells: Mapping[str, Course], winners: Mapping[str, Sequence[str]], ranked: Sequence[str]) -> str:

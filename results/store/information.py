@@ -114,6 +114,7 @@ class Information(Environment):
     retrained: Retraining | None = None
     constants: dict[str, dict[str, float]] = {}  # task -> split -> metric of the constant baseline; no key: not known
     chance: dict[str, float] = {}  # task -> validation metric below which a trial is given up; no key: the constant
+    signed: dict[str, str] | None = None  # task -> unit of its metric, where that may be negative; None: not known
     ceilings: dict[str, dict[str, float]] = {}  # task -> split -> best metric possible; only where it is known
     confirmation: Confirming | None = None
     transformations: dict[str, Drawn] = {}  # name -> what it did, if the choice among them adapts

@@ -133,6 +133,11 @@ class RunRecord(Database):
         return self._information.chance
 
     @property
+    def signed(self) -> dict[str, str] | None:
+        """Unit of the metric of each task where it may be negative; None for runs that did not store it."""
+        return self._information.signed
+
+    @property
     def ceilings(self) -> dict[str, dict[str, float]]:
         """Best metric possible, by task and split, where the task knows it."""
         return self._information.ceilings

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from results.scores.comparison import LEVEL
-from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN
 from results.scores.finding import Figure, Standing
 from results.scores.power import MOST
 from results.scores.run_evidence import Pair, RunEvidence
+from results.scores.units import EVEN_MARGIN, GAIN, METRIC, METRIC_MARGIN, Unit
 from results.tables.leaderboard import SIMULATED
 from results.tables.readable import escaped_markdown, markdown_table
 from search.cells.ids import printed_id
@@ -31,18 +31,18 @@ COLUMNS = {
     "simulated": "True in every row of a simulated run: its numbers are made up, nothing was trained; else False",
     "value": "mean test metric of the cell; of a search estimate, the best validation metric",
     "other_value": "the same of the other cell",
-    "difference": "mean difference, above 0 if the cell is better: a share of the GRU's gain, or of the other cell's "
-    "metric where of_gain is False",
+    "difference": "mean difference, above 0 if the cell is better",
     "low": "lower end of its 95 % interval by Student's t, not corrected",
     "high": "upper end of that interval",
-    "of_gain": "whether the difference is a share of the GRU's gain over the constant baseline; it is not where the "
-    "run did not store that baseline, or where the gain is within its noise",
+    "unit": "unit of the difference. gain: share of the GRU's gain over the constant baseline; where the run did not "
+    "store that baseline, or where the gain is within its noise, metric: share of the other cell's metric, or the unit "
+    "of the metric if that may be negative, such as nats per step",
     "seeds": "number of seeds; 0 for a search estimate",
     "lost": "number of these on which the cell diverged or failed; they count as the constant baseline",
     "other_lost": "the same of the other cell",
     "p": "p value of the paired t-test, corrected by Holm's method over all tests of the table",
     "even_p": "p value of the test that the difference is within the margin, corrected in the same way",
-    "margin": "margin within which two cells are even",
+    "margin": "margin within which two cells are even; empty where the unit has none",
     "verdict": f"better, worse, even or undecided; {NOT_TESTED}: these seeds chose one of the cells; {ESTIMATE}: a "
     "cell was not retrained",
     "needed": "number of seeds that would probably decide an undecided test; empty if it is decided, or if that is "
@@ -84,13 +84,13 @@ def _row(evidence: RunEvidence, pair: Pair, figure: Figure, *, judged: bool) -> 
         "difference": figure.advantage,
         "low": low,
         "high": high,
-        "of_gain": figure.of_gain,
+        "unit": str(figure.unit),
         "seeds": figure.repeats if retrained else 0,
         "lost": lost.get(cell, 0),
         "other_lost": lost.get(other, 0),
         "p": figure.p if tested else None,
         "even_p": figure.even_p if tested else None,
-        "margin": figure.margin,
+        "margin": figure.margin or None,
         "verdict": str(figure.standing) if tested else NOT_TESTED if retrained else ESTIMATE,
         "needed": figure.needed if tested else None,
         "cell_id": printed_id(cell),
@@ -107,7 +107,7 @@ def _interval(figure: Figure) -> tuple[float, float]:
 
 
 def readable_pairs(table: pd.DataFrame, *, long: bool = False) -> pd.DataFrame:
-    """Return the differences as texts, in percent: one row for each two cells, one column for each task.
+    """Return the differences as texts, shares in percent: one row for each two cells, one column for each task.
 
     An interval follows in brackets, then `+`, `-` or `=` for better, worse and even by the corrected tests, or `*`
     where the seeds chose a cell. With `long`, each task has a row of its own.
@@ -128,10 +128,10 @@ def readable_pairs(table: pd.DataFrame, *, long: bool = False) -> pd.DataFrame:
 
 
 def _text(row: Mapping[Any, Any]) -> str:
-    mean = f"{100 * row['difference']:+.1f}"
-    if pd.isna(row["low"]):
-        return f"({mean})"
-    return f"{mean} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f}){_MARKS.get(row['verdict'], '')}"
+    unit, estimate = Unit(row["unit"]), pd.isna(row["low"])
+    digits = 1 if unit.is_share else 4 if estimate else unit.digits(row["high"] - row["low"])
+    mean, low, high = (f"{unit.scale * row[key]:+.{digits}f}" for key in ("difference", "low", "high"))
+    return f"({mean})" if estimate else f"{mean} ({low} to {high}){_MARKS.get(row['verdict'], '')}"
 
 
 def caption(table: pd.DataFrame, evidence: RunEvidence) -> list[str]:
@@ -153,39 +153,53 @@ def caption(table: pd.DataFrame, evidence: RunEvidence) -> list[str]:
 
 def _explained(table: pd.DataFrame) -> str:
     """Return the sentence on units, intervals, marks and brackets."""
-    parts = [f"Differences in % of {_unit(table)}, above 0 if the cell is better"]
+    parts = [f"Differences {_unit(table)}, above 0 if the cell is better"]
     seeds = ", ".join(map(str, sorted({int(count) for count in table["seeds"] if count})))
     if seeds:
         parts.append(f"95 % intervals over {seeds} seeds, not corrected")
     tested = table[table["p"].notna()]
     if len(tested):
-        margins = [f"{100 * margin:g} %" for margin in dict.fromkeys(tested["margin"])]
+        margins = [f"{100 * margin:g} %" for margin in dict.fromkeys(tested["margin"].dropna())]
         if len(margins) > 1:
             margins = [f"{100 * EVEN_MARGIN:g} % of the gain", f"{100 * METRIC_MARGIN:g} % of the metric"]
-        number = counted(len(tested), "paired t-test")
-        parts.append(f"+ better, - worse, = even within {' or '.join(margins)}, by {number} with Holm's correction")
+        number, even = counted(len(tested), "paired t-test"), f", = even within {' or '.join(margins)}"
+        parts.append(f"+ better, - worse{even if margins else ''}, by {number} with Holm's correction")
     if (table["verdict"] == ESTIMATE).any():
         parts.append("in brackets: estimates of the search")
     return "; ".join(parts) + "."
 
 
 def _unit(table: pd.DataFrame) -> str:
-    """Return the unit of the differences, and where it is another one."""
-    gain, metric = "the GRU's gain over the constant baseline", "the other cell's metric"
+    """Return the unit of the differences, and where it is another one, in words that follow `differences`."""
+    gain = "of the GRU's gain over the constant baseline"
     why = "the run has no such baseline, or the GRU's gain is within its noise"
-    if table["of_gain"].all():
-        return gain
-    if not table["of_gain"].any():
-        return f"{metric} and not of {gain} ({why})"
+    units = [Unit(unit) for unit in dict.fromkeys(table["unit"])]
+    others = [unit for unit in units if unit != GAIN]
+    if not others:
+        return f"in % {gain}"
+    if len(units) == 1:
+        return f"{_in_unit(others[0])} and not {gain} ({why})"
+    rest = ", and ".join(f"{_where(table, unit)} {_in_unit(unit)}" for unit in others)
+    if GAIN not in units:
+        return f"{rest}, not {gain} ({why})"
+    return f"in % {gain}, but {rest} ({why})"
+
+
+def _in_unit(unit: Unit) -> str:
+    return "in % of the other cell's metric" if unit == METRIC else f"in {unit}"
+
+
+def _where(table: pd.DataFrame, unit: Unit) -> str:
+    """Return the tasks whose differences all have a unit, and the single pairs, in words."""
     where = []
     for task, rows in table.groupby("task", sort=False):
-        others = rows[~rows["of_gain"]]
-        if len(others) == len(rows):
+        own = rows[rows["unit"] == unit]
+        if len(own) == len(rows):
             where.append(f"on {task}")
         else:
-            pairs = zip(others["cell"], others["other"], strict=True)
+            pairs = zip(own["cell"], own["other"], strict=True)
             where += [f"for {cell} against {other} on {task}" for cell, other in pairs]
-    return f"{gain}, but {', '.join(where)} of {metric} ({why})"
+    return ", ".join(where)
 
 
 def _cells(table: pd.DataFrame) -> list[tuple[str, str]]:

@@ -34,8 +34,9 @@ from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import Standing
 from results.scores.front import on_front, on_fronts
 from results.scores.ranks import TaskRepeats, rank_ranges
-from results.scores.ratio import Floats, error_of_smallest
+from results.scores.ratio import Floats, direction, error_of_smallest
 from results.scores.score import constants_of, score_kind, scores, share_of_means
+from results.scores.units import signed_units
 from results.store.errors import ResultsError
 from results.store.queries import metric_names
 from results.store.schema import LARGEST_COUNT
@@ -54,6 +55,7 @@ from search.cells.library import display_formula, label_of, name_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
+from tasks.metrics import METRICS
 
 SIMULATED = "SIMULATED: every number is made up, no cell was trained"
 """Warning wherever results of a simulated run are shown."""
@@ -106,6 +108,8 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, mos
     frame["evidence"] = str(Evidence.SEARCH)
     frame[list(RANK_RANGE)] = np.nan
     _put_retrained(frame, found, confirmation_of(store), tasks, figures, constants_of(store, TEST), kind)
+    for task in signed_units(store).keys() & set(tasks):  # of what may be negative, a ratio says nothing
+        frame[[f"{task}_ratio", f"{task}_ratio_se"]] = np.nan
     weakest = _put_scores(frame, tasks, kind)
     _put_intervals(frame, tasks)
     sizes = frame[[f"{task}_parameters" for task in tasks]].astype("float64")
@@ -167,13 +171,22 @@ def known_names(frame: pd.DataFrame) -> list[str]:
 
 
 def sorted_by(frame: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return a leaderboard by one task's ratio, best first; retrained cells before others, no ratio last.
+    """Return a leaderboard by one task's share of the GRU's result, best first; retrained cells before others.
 
-    Gains are in the same order, but a run of an earlier version has none.
+    Gains and ratios are in the same order. A run of an earlier version has no gain, one whose metric may be negative no
+    ratio, and where the GRU has learnt nothing neither is left: then the metric itself orders. A cell without any comes
+    last.
     """
-    ratios = frame[f"{task}_ratio"].fillna(-np.inf).to_numpy(np.float64)
-    order = np.lexsort((np.arange(len(frame)), -ratios, (~is_retrained(frame)).to_numpy()))
-    return frame.iloc[order]
+    retrained = is_retrained(frame)
+    metric = METRICS.get(frame[f"{task}_metric"].iloc[0]) if len(frame) else None
+    sign = direction(metric.higher_is_better) if metric is not None else 1.0
+    keys = np.full(len(frame), -np.inf)
+    for rows, name in ((retrained, "test"), (~retrained, "validation")):
+        own = frame.loc[rows]
+        orders = (own[f"{task}_gain"], own[f"{task}_ratio"], sign * own[f"{task}_{name}"])
+        known = next((one for one in orders if one.notna().any()), orders[-1])
+        keys[rows.to_numpy()] = known.fillna(-np.inf)
+    return frame.iloc[np.lexsort((np.arange(len(frame)), -keys, (~retrained).to_numpy()))]
 
 
 def _known_cells(store: Store) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from results.scores.comparison import LEVEL
-from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN, ConfirmationTest
+from results.scores.confirmation import ConfirmationTest
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import Figure, Standing
 from results.scores.match import Costs, Match
@@ -69,10 +69,9 @@ def _tested(test: ConfirmationTest, evidence: RunEvidence) -> Match:
         effect=test.effect,
         low=test.low,
         high=test.high,
-        of_gain=test.of_gain,
+        unit=test.unit,
         repeats=test.repeats,
         needed=test.needed,
-        margin=EVEN_MARGIN if test.of_gain else METRIC_MARGIN,
     )
 
 
@@ -104,10 +103,9 @@ def _first_round(figure: Figure) -> Match:
         effect=figure.advantage,
         low=figure.advantage - reach,
         high=figure.advantage + reach,
-        of_gain=figure.of_gain,
+        unit=figure.unit,
         repeats=figure.repeats,
         needed=figure.needed,
-        margin=figure.margin,
     )
 
 

@@ -53,11 +53,12 @@ def constants(tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
 
 
 def levels(tasks: Mapping[str, Task], *, simulated: bool) -> dict[str, Any]:
-    """Return what the trials of a run are measured by, which it stores when it starts: `constants` and `chance`.
+    """Return what the trials of a run are measured by, which it stores when it starts: `constants`, `signed`, `chance`.
 
     Simulated trials start from the constant baseline, whatever their task, and are given up there.
     """
-    found: dict[str, Any] = {"constants": constants(tasks)}
+    signed = {name: task.metric.unit for name, task in tasks.items() if task.output in task.metric.signed}
+    found: dict[str, Any] = {"constants": constants(tasks), "signed": signed}
     return found if simulated else found | {"chance": {name: task.chance_level() for name, task in tasks.items()}}
 
 

@@ -10,8 +10,9 @@ from scipy import stats
 
 from results.findings import findings, sections
 from results.publication.findings_text import remedy_text
-from results.scores.confirmation import EVEN_MARGIN, METRIC_MARGIN
+from results.scores.confirmation import confirmation_of
 from results.scores.finding import ALL_TASKS, Figure, Finding, Remedy, Ruling, Standing, Way
+from results.scores.units import EVEN_MARGIN, METRIC_MARGIN
 from results.store.store import Store
 from search.cells.ids import short_id
 from search.cells.library import LIBRARY
@@ -234,7 +235,7 @@ def test_where_the_constant_baselines_are_known_advantages_are_shares_of_the_gai
         figure = of(found["gru-beats-lstm"], task, "gru", "lstm")
         share = sign[task] * (tests["gru", task] - tests["lstm", task]) / gain[task]
         assert (figure.advantage, figure.error) == pytest.approx((share.mean(), stats.sem(share)))
-        assert (figure.of_gain, figure.margin, figure.repeats) == (True, EVEN_MARGIN, 6)
+        assert (figure.unit, figure.margin, figure.repeats) == ("gain", EVEN_MARGIN, 6)
         above = stats.ttest_1samp(share, -EVEN_MARGIN, alternative="greater").pvalue
         even = float(max(above, stats.ttest_1samp(share, EVEN_MARGIN, alternative="less").pvalue))
         assert even - 1e-12 <= (figure.even_p or 0.0) <= 4 * even + 1e-12 or figure.even_p == 1.0
@@ -255,7 +256,7 @@ def test_search_estimates_are_shares_of_the_gain_too(tmp_path: Path) -> None:
         found = judged(store)
     figure = of(found["gru-beats-lstm"], "arithmetic", "gru", "lstm")
     assert figure.advantage == pytest.approx(0.5 * 0.05 / (0.525 - 0.25))
-    assert (figure.of_gain, figure.standing) == (True, Standing.UNKNOWN)
+    assert (figure.unit, figure.standing) == ("gain", Standing.UNKNOWN)
     gains = {"arithmetic": 0.275, "xml": 0.275, "language": 0.25, "music": 12 - 8 / 1.05}
     own = {"arithmetic": 0.1, "xml": 0.1, "language": 0.1, "music": 12 - 8 / 0.7}
     figure = of(found["gates"], ALL_TASKS, "lstm-f", "lstm")
@@ -286,6 +287,7 @@ def test_a_contender_is_judged_by_its_declared_tests_and_an_open_one_says_what_w
     with make_run(tmp_path, STUDY, found=0.2) as store:  # far better in the seeds that chose it
         confirm(store, STUDY | {FOUND: 0.06}, noise=0.02)
         finding = judged(store)["nothing-better"]
+        confirmation = confirmation_of(store)
         own = [figure for figure in finding.figures if figure.cell == short_id(FOUND)]
         fresh = {
             task: [
@@ -294,6 +296,8 @@ def test_a_contender_is_judged_by_its_declared_tests_and_an_open_one_says_what_w
             ]
             for task in TASKS
         }
+    assert confirmation is not None
+    still = [test for test in confirmation.tests if test.standing is Standing.UNDECIDED]
     assert finding.ruling is Ruling.OPEN
     assert short_id(FOUND) in finding.why
     (figure,) = own
@@ -302,10 +306,13 @@ def test_a_contender_is_judged_by_its_declared_tests_and_an_open_one_says_what_w
     assert figure.standing is Standing.UNDECIDED
     assert finding.remedy is not None
     assert (finding.remedy.way, finding.remedy.cell) == (Way.CONFIRM, short_id(FOUND))
-    assert (finding.remedy.repeats or 0) > 6
+    # No open test looks lost, so all of them have to be decided for "better on every task".
+    assert {test.task for test in still} > {figure.task}
+    assert all(test.effect > 0.0 for test in still)
+    needed = max(test.needed or 1_000 for test in still)
+    assert 6 < needed < 1_000
     assert remedy_text(finding.remedy, "x", lambda remedy: "") == (
-        f"gatesearch finalists x --cell {short_id(FOUND)} --task {finding.remedy.task} "
-        f"--repeats {finding.remedy.repeats}"
+        f"gatesearch finalists x --cell {short_id(FOUND)} --repeats {needed}"
     )
 
 

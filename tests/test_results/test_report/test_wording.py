@@ -5,6 +5,7 @@ import pytest
 from results.report.wording import STATES, reason_words, verdict_words, worse_tasks
 from results.scores.finding import Standing
 from results.scores.match import Match
+from results.scores.units import GAIN
 from results.scores.verdict import Kind, RunVerdict
 from results.store.words import TrialState
 
@@ -49,7 +50,7 @@ def test_a_cell_that_is_better_on_some_tasks_and_worse_on_others_is_not_called_b
     verdict = RunVerdict(Kind.BETTER, ("A sentence.",), cell="mine", better=("xml",))
 
     def match(cell: str, task: str, standing: Standing) -> Match:
-        return Match(task, cell, "gru", standing, 0.0, -0.1, 0.1, of_gain=True, repeats=5)
+        return Match(task, cell, "gru", standing, 0.0, -0.1, 0.1, unit=GAIN, repeats=5)
 
     matches = [match("mine", "music", Standing.WORSE), match("mine", "xml", Standing.BETTER)]
     matches += [match("other", "language", Standing.WORSE)]

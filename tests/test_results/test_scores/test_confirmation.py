@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 
 from results.scores.confirmation import (
-    EVEN_MARGIN,
     Confirmation,
     DeclaredTest,
     Measurements,
@@ -18,6 +17,7 @@ from results.scores.confirmation import (
 from results.scores.estimates import GRU, LSTM
 from results.scores.finding import Standing
 from results.scores.ratio import Floats
+from results.scores.units import EVEN_MARGIN, Unit
 
 TASKS = ("arithmetic", "music")
 LOOKS = (4, 7, 10)
@@ -100,7 +100,7 @@ def test_effect_and_interval_are_those_of_a_t_interval_as_a_share_of_the_gain() 
     differences = values["music", GRU] - values["music", "a"]  # lower is better
     gain = 5.0 - values["music", GRU].mean()
     low, high = stats.t.interval(1 - LEVEL / 3, 3, differences.mean(), stats.sem(differences))
-    assert (test.repeats, test.of_gain) == (4, True)
+    assert (test.repeats, test.unit) == (4, "gain")
     assert test.difference == pytest.approx(differences.mean())
     assert test.error == pytest.approx(stats.sem(differences))
     assert (test.effect, test.low, test.high) == pytest.approx((differences.mean() / gain, low / gain, high / gain))
@@ -111,7 +111,7 @@ def test_without_constants_the_effect_is_a_share_of_the_other_metric() -> None:
     values = {("music", cell): 3.0 + 0.5 * rng.standard_normal(4) for cell in ("a", GRU, LSTM)}
     for constants in ({}, {"music": 1.0}):  # unknown, or a GRU that gains nothing
         _, test = judge(declared(["a"], ["music"]), measured(values, constants), LEVEL).tests
-        assert not test.of_gain
+        assert test.unit == "metric"
         assert test.effect == pytest.approx(
             (values["music", LSTM] - values["music", "a"]).mean() / values["music", LSTM].mean()
         )
@@ -274,10 +274,30 @@ def test_a_gain_within_its_noise_is_no_unit() -> None:
     gru = np.array([0.50, 0.52, 0.54, 0.56])
     error = float(np.std(gru, ddof=1)) / 2.0
     test = DeclaredTest("xml", LSTM, GRU, (4,))
-    for errors, expected in ((4.1, (4.1 * error, True)), (3.9, (0.53, False))):
+    for errors, expected in ((4.1, (4.1 * error, "gain")), (3.9, (0.53, "metric"))):
         values = {("xml", GRU): gru, ("xml", LSTM): gru}
         none = {key: [False] * 4 for key in values}
         measured = Measurements(values, none, {"xml": True}, {"xml": float(gru.mean()) - errors * error})
-        unit, of_gain = measured.unit(test, 4)
-        assert unit == pytest.approx(expected[0])
-        assert of_gain is expected[1]
+        size, unit = measured.unit(test, 4)
+        assert size == pytest.approx(expected[0])
+        assert unit == expected[1]
+
+
+def test_where_a_metric_may_be_negative_an_effect_without_a_gain_is_the_difference_itself() -> None:
+    """Nats around 0: with the mean as the unit, the difference of 0.4 would be a share of -8."""
+    gru, own = np.array([0.3, -0.5, 0.2, -0.2]), np.array([-0.1, -0.8, -0.3, -0.6])
+    test = DeclaredTest("series", "a", GRU, (4,))
+    values = {("series", GRU): gru, ("series", "a"): own}
+    none = {key: [False] * 4 for key in values}
+    nats = Unit("nats per step")
+    measured = Measurements(values, none, {"series": False}, {"series": -0.05}, {"series": nats})
+    (found,) = judge([test], measured, 0.05).tests
+    assert found.unit == nats
+    assert found.effect == pytest.approx(0.4)
+    reach = 3.18245 * np.std(gru - own, ddof=1) / 2.0  # Student's t with 3 degrees of freedom
+    assert (found.low, found.high) == pytest.approx((0.4 - reach, 0.4 + reach), rel=1e-5)
+    assert found.p == pytest.approx(stats.ttest_rel(gru, own).pvalue)
+    assert (found.standing, found.even_adjusted) == (Standing.BETTER, 1.0)
+    same = Measurements(values | {("series", "a"): gru}, none, {"series": False}, {}, {"series": nats})
+    (equal,) = judge([test], same, 0.05).tests
+    assert (equal.standing, equal.effect) == (Standing.UNDECIDED, 0.0)

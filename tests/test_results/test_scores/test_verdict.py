@@ -6,11 +6,15 @@ import pytest
 
 from results.scores.finding import Standing
 from results.scores.match import Costs, Match
+from results.scores.units import GAIN, METRIC, Unit
 from results.scores.verdict import BestFound, Kind, Known, RunVerdict, verdict
 
 TASKS = ("arithmetic", "xml", "language", "music")
 CELL, OTHER = "3fa21b08", "77aa0c19"
 BETTER, WORSE, EVEN, UNDECIDED = Standing.BETTER, Standing.WORSE, Standing.EVEN, Standing.UNDECIDED
+
+
+NATS = Unit("nats per step")
 
 
 def match(
@@ -21,11 +25,10 @@ def match(
     cell: str = CELL,
     half: float = 0.02,
     needed: int | None = None,
-    of_gain: bool = True,
+    unit: Unit = GAIN,
     repeats: int = 20,
 ) -> Match:
-    margin = 0.02 if of_gain else 0.01
-    return Match(task, cell, other, standing, effect, effect - half, effect + half, of_gain, repeats, needed, margin)
+    return Match(task, cell, other, standing, effect, effect - half, effect + half, unit, repeats, needed)
 
 
 def both(
@@ -187,7 +190,7 @@ def test_of_the_cells_that_are_as_good_the_one_with_the_largest_saving_is_named(
         "lstm-o is as good as the GRU on all four tasks (within 2 % of its gain) with 6 % fewer parameters."
     )
     # On a task whose gain is too small to be a unit, the unit is the metric.
-    mixed = [match(task, EVEN, cell="lstm-o", of_gain=task != "xml") for task in TASKS]
+    mixed = [match(task, EVEN, cell="lstm-o", unit=METRIC if task == "xml" else GAIN) for task in TASKS]
     units = judged(matches, {"lstm-o": costs["lstm-o"]}, named=tuple(mixed))
     assert "lstm-o is as good as the GRU on all four tasks (within 2 % of its gain or 1 % of its metric)" in units.text
 
@@ -286,18 +289,24 @@ def test_a_simulated_run_says_so_first_and_an_empty_one_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("effect", "half", "of_gain", "expected"),
+    ("effect", "half", "unit", "expected"),
     [
-        (0.25, 0.15, True, "by 25 % of the GRU's gain, 95 % interval 10 to 40 %"),
-        (0.081, 0.02, True, "by 8.1 % of the GRU's gain, 95 % interval 6.1 to 10.1 %"),
-        (0.00812, 0.0012, False, "by 0.81 % of the GRU's metric, 95 % interval 0.69 to 0.93 %"),
-        (0.02, 0.01999, True, "by 2.0 % of the GRU's gain, 95 % interval 0.0 to 4.0 %"),
+        (0.25, 0.15, GAIN, "by 25 % of the GRU's gain, 95 % interval 10 to 40 %"),
+        (0.081, 0.02, GAIN, "by 8.1 % of the GRU's gain, 95 % interval 6.1 to 10.1 %"),
+        (0.00812, 0.0012, METRIC, "by 0.81 % of the GRU's metric, 95 % interval 0.69 to 0.93 %"),
+        (0.1234, 0.056, NATS, "by 0.12 nats per step, 95 % interval 0.07 to 0.18"),
+        (0.0123, 0.0056, NATS, "by 0.012 nats per step, 95 % interval 0.007 to 0.018"),
+        (123.4, 45.6, NATS, "by 123 nats per step, 95 % interval 78 to 169"),
+        (0.02, 0.01999, GAIN, "by 2.0 % of the GRU's gain, 95 % interval 0.0 to 4.0 %"),
     ],
 )
-def test_digits_follow_the_width_of_the_interval(effect: float, half: float, of_gain: bool, expected: str) -> None:
-    matches = [match("xml", BETTER, effect, half=half, of_gain=of_gain), match("xml", BETTER, 0.9, "lstm")]
+def test_digits_follow_the_width_of_the_interval(effect: float, half: float, unit: Unit, expected: str) -> None:
+    matches = [
+        match("xml", BETTER, effect, half=half, unit=unit),
+        match("xml", BETTER, 2 * effect + 0.5, "lstm", unit=unit),
+    ]
     assert expected in judged(matches).text
-    lost = [match("xml", WORSE, -effect, half=half, of_gain=of_gain)]
+    lost = [match("xml", WORSE, -effect, half=half, unit=unit)]
     assert expected in judged(lost).text
 
 

@@ -46,7 +46,7 @@ def test_a_confirmed_cell_is_told_with_the_numbers_of_its_confirmation(tmp_path:
     match = of(known.confirmed, "xml", short_id(FOUND), "gru")
     own, gru = (values[: match.repeats] for values in tests.values())
     shares = (own - gru) / (gru.mean() - CONSTANTS["xml"])
-    assert match.of_gain
+    assert match.unit == "gain"
     assert match.effect == pytest.approx(shares.mean())
     low, high = stats.t.interval(0.95, len(shares) - 1, shares.mean(), stats.sem(shares))  # one planned look
     assert (match.low, match.high) == pytest.approx((low, high))
@@ -78,7 +78,7 @@ def test_named_cells_are_one_family_as_in_the_table(tmp_path: Path) -> None:
         assert verdicts.at[match.cell, column] in (told, str(match.standing)), match
     match = of(known.named, "xml", "lstm", "gru")
     shares = (lstm - gru) / gru.mean()
-    assert not match.of_gain
+    assert match.unit == "metric"
     interval = stats.t.interval(0.95, len(shares) - 1, shares.mean(), stats.sem(shares))
     assert (match.effect, match.low, match.high) == pytest.approx((shares.mean(), *interval))
     assert "tanh" in found.text.split("Worse than the GRU: ")[1]
