@@ -216,7 +216,7 @@ def _confirmed(
         for own in opened:
             sources |= {row.id: own for row in own.cells() if row.id not in sources}
         simulated = None if simulation is None else asdict(simulation)
-        store = stack.enter_context(confirmation_store(folder, profile, tasks, simulated))
+        store = stack.enter_context(confirmation_store(folder, profile, tasks, simulated, plan.confirmation_seed))
         reference = reference_settings(opened, tasks, profile.ranked)
         confirm_incumbents(
             store,

@@ -38,9 +38,6 @@ from tasks.task import Task
 FOLDER = "confirmation"
 """Name of the folder of the confirmation's store."""
 
-SEED = 0
-"""Seed of the confirmation. Its trials have seeds of their own kind, so they are fresh for searches of any seed."""
-
 
 @dataclass(frozen=True)
 class Confirmed:
@@ -59,9 +56,11 @@ class Confirmed:
 
 @contextmanager
 def confirmation_store(
-    folder: Path, profile: Profile, tasks: Mapping[str, Task], simulation: dict[str, object] | None
+    folder: Path, profile: Profile, tasks: Mapping[str, Task], simulation: dict[str, object] | None, seed: int
 ) -> Iterator[Store]:
-    """Open the store of the confirmation, or create it, and keep other processes out.
+    """Open the store of the confirmation, or create it with this seed, and keep other processes out.
+
+    Trials of a confirmation have seeds of their own kind, so they are fresh for searches of any seed.
 
     Raises:
         StoreError: the store cannot be written, or another process writes to it.
@@ -76,7 +75,7 @@ def confirmation_store(
         store = Store.create(
             path,
             name=FOLDER,
-            seed=SEED,
+            seed=seed,
             profile=profile.to_toml(),
             strategy=profile.search.strategy,
             window=profile.search.window,
@@ -158,7 +157,7 @@ def confirm_incumbents(
         done += 1
         on_trial(done, len(every))
 
-    train_fresh(profile, SEED, tasks, store, executor, missing, simulation=simulation, on_trial=count)
+    train_fresh(profile, store.seed, tasks, store, executor, missing, simulation=simulation, on_trial=count)
 
 
 def constants_for(store: Store, split: str, profile: Profile) -> dict[str, float]:

@@ -111,6 +111,11 @@ class Plan:
         """Name of the method that the others are measured by."""
         return next(iter(self.methods)) if self.baseline is None else self.baseline
 
+    @property
+    def confirmation_seed(self) -> int:
+        """Seed of the confirmation: the first search's, so that comparisons of other seeds confirm on other seeds."""
+        return self.seeds[0]
+
     def to_toml(self) -> str:
         """Return the plan as TOML; a plan that was read has the profile written out."""
         values = {key: value for key, value in asdict(self).items() if value is not None}

@@ -18,7 +18,7 @@ from results.store.graphs import graph_of
 from results.store.store import Store
 from search.cells.ids import printed_id
 from search.compare.comparison import INCUMBENTS_FILE, PLAN_FILE, compute_of, earlier_incumbents, recomputed, tables_of
-from search.compare.confirmation import FOLDER, SEED, constants_for
+from search.compare.confirmation import FOLDER, constants_for
 from search.compare.plan import Plan, base_profile, read_plan
 from search.compare.runs import SearchRun, searches_of
 from search.core.errors import SearchError
@@ -62,6 +62,10 @@ def verified(folder: Path, plan: Plan, tasks: Mapping[str, Task], published: Pat
         yield published_tree(published or folder)
 
 
+EARLIER_SEED = 0
+"""Seed of every confirmation of earlier versions. Now it is the plan's first seed, whichever were added since."""
+
+
 def _of_search(run: SearchRun, tasks: Mapping[str, Task]) -> Check:
     """Check one search as `gatesearch verify` does."""
     try:
@@ -86,7 +90,7 @@ def _of_confirmation(folder: Path, plan: Plan, tasks: Mapping[str, Task]) -> Che
     profile = base_profile(plan)
     try:
         with Store.open(folder / FOLDER, readonly=True) as store:
-            if store.seed != SEED or profile_of(store) != profile:
+            if store.seed not in (EARLIER_SEED, *plan.seeds) or profile_of(store) != profile:
                 return Check(FOLDER, False, "its seed or its profile is not that of the plan")
             sound = islice(consistency(store, profile.ranked, finished=True), 2)  # the store, and the ids of its cells
             for check in (*sound, data_check(store, tasks)):
@@ -118,7 +122,7 @@ def confirmation_jobs(store: Store, plan: Plan) -> dict[Key, Job]:
         name = f"trial {printed_id(row.cell)} on {row.task}, {row.setting}, repeat {row.repeat}"
         if row.repeat < 1 or row.task not in profile.ranked:
             raise SearchError(f"{name} is stored, but the plan has none such")
-        seed = finalist_seed(SEED, row.task, row.repeat)
+        seed = finalist_seed(store.seed, row.task, row.repeat)
         if row.seed != seed:
             raise SearchError(f"{name}: seed is stored as {row.seed}, but the plan gives {seed}")
         setting = Setting.from_key(row.setting)

@@ -161,7 +161,9 @@ def test_equal_methods_are_undecided(tmp_path: Path) -> None:
 
 def test_where_the_baseline_finds_nothing_no_compute_to_reach_it_is_told(tmp_path: Path) -> None:
     text = HEAD.replace("trainings = 9", "trainings = 0.01") + "[methods.same]\nsearch.strategy = 'paper'\n"
-    run(tmp_path / "c", plan_of(tmp_path, text))
+    run(tmp_path / "c", plan_of(tmp_path, text.replace("[0, 1, 2]", "[7, 0, 1]")))
+    with Store.open(tmp_path / "c" / "confirmation", readonly=True) as store:  # on seeds of this plan
+        assert {t.seed for t in store.trials()} == {finalist_seed(7, t.task, t.repeat) for t in store.trials()}
     page = (tmp_path / "c" / "comparison.md").read_text()
     assert "same against with: at equal compute it is undecided which final score is better; mean" in page
     assert page.count("1.0000, is not above that of the given cells, so no compute to reach it is told.") == 1
