@@ -13,11 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from search.cells.draft import Draft, Rejection
 from search.cells.graph import MAX_STATES, GateGraph
 from search.cells.ids import printed_id
-from search.cells.mutation import Child, Draft, Mutation, Rejection, Transformation, child_of
+from search.cells.mutation import Child, child_of
 from search.cells.operations import LEAVES, Node, Op
 from search.cells.text import state_name
+from search.cells.transformations import Mutation, Transformation
 
 _OTHER = re.compile(rf"{Transformation.CROSSOVER}: .* of ([0-9a-f]{{16}})")
 

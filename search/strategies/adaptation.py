@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from search.cells.mutation import Transformation
+from search.cells.transformations import Transformation
 
 FLOOR = 0.1
 """Smallest weight of a transformation; the largest is 1."""

@@ -18,17 +18,10 @@ import numpy as np
 
 from results.store.words import COMPLETE, MEMORIZATION, ProposalKind
 from search.cells.crossover import crossed
+from search.cells.draft import Rejection
 from search.cells.graph import GateGraph
-from search.cells.mutation import (
-    Child,
-    Mutation,
-    Proposed,
-    Rejection,
-    Rule,
-    Transformation,
-    first_new,
-    propose,
-)
+from search.cells.mutation import Child, Proposed, Rule, first_new, propose
+from search.cells.transformations import Mutation, Transformation
 from search.core.keys import generator_of
 from search.profiles.sections import MemorizationSection, Profile, TaskSection
 from search.strategies.adaptation import Adaptation

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from results.store.words import COMPLETE, ProposalKind
+from search.cells.draft import Rejection
 from search.cells.graph import GateGraph
-from search.cells.mutation import Mutation, Rejection
+from search.cells.transformations import Mutation
 from search.training.settings import Setting
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from search.cells.canonical import FormVersion
 from search.cells.crossover import crossed, other_parent
+from search.cells.draft import Rejection
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.loops import loop_products
-from search.cells.mutation import Child, Rejection, Rule, Transformation, propose, weakness
+from search.cells.mutation import Child, Rule, propose, weakness
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import ELEMENTWISE, LEAVES, Node, Op
+from search.cells.transformations import Transformation
 
 
 def stained(graph: GateGraph, activation: Op, identity: float) -> GateGraph:

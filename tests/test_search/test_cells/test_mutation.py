@@ -14,22 +14,13 @@ import numpy as np
 import pytest
 
 from search.cells import ordering
+from search.cells.draft import Draft, Rejection
 from search.cells.graph import MAX_NODES, GateGraph
 from search.cells.library import LIBRARY, STUDY
-from search.cells.mutation import (
-    _APPLY,
-    Child,
-    Draft,
-    Proposed,
-    Rejection,
-    Rule,
-    Transformation,
-    _chosen,
-    mutate,
-    propose,
-)
+from search.cells.mutation import Child, Proposed, Rule, _chosen, mutate, propose
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Node, Op
+from search.cells.transformations import APPLY, Transformation
 from tests.test_search.test_cells.shapes import MUTANTS, plain
 
 T = Transformation
@@ -160,7 +151,7 @@ def test_a_transformation_has_exactly_its_outcomes(name: str, what: Transformati
         seen: set[str | None] = set()
         for _ in range(len(expected) * 20):
             draft = Draft(parent)
-            detail = _APPLY[what](draft, i, rng)
+            detail = APPLY[what](draft, i, rng)
             graph = draft.graph()
             assert isinstance(graph, GateGraph)
             seen.add(None if detail is None else ids.get(graph) or ids.setdefault(graph, graph.id))

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from search.cells.canonical import FormVersion, canonical_positions, canonical_signs
+from search.cells.draft import Rejection
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
-from search.cells.mutation import Rejection, weakness
+from search.cells.mutation import weakness
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import PARAMETRIC, Node, Op
 from search.cells.parameters import layout_of

@@ -11,20 +11,14 @@ import torch
 from pydantic import ValidationError
 from scipy.stats import binom
 
+from search.cells.draft import Draft
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, STUDY
-from search.cells.mutation import (
-    _APPLY,
-    Child,
-    Draft,
-    Rule,
-    Transformation,
-    mutate,
-    propose,
-)
+from search.cells.mutation import Child, Rule, mutate, propose
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Node, Op
 from search.cells.parameters import layout_of
+from search.cells.transformations import APPLY, Transformation
 from search.cells.vocabulary import BIASES, FACTORS, GROUPS, STUDY_VOCABULARY, Vocabulary
 from search.profiles.loading import load_profile, shipped_profiles
 from search.profiles.sections import Profile, VocabularySection
@@ -56,7 +50,7 @@ def drawn(what: Transformation, formula: str, op: Op, words: Vocabulary, times: 
     found: Counter[str] = Counter()
     for _ in range(times):
         draft = Draft(graph, words)
-        _APPLY[what](draft, i, rng)
+        APPLY[what](draft, i, rng)
         result = draft.graph()
         assert isinstance(result, GateGraph)
         found[format_formula(result)] += 1
@@ -109,7 +103,7 @@ def test_a_matrix_changes_its_blocks_or_its_bias() -> None:
     seen = set()
     for _ in range(400):
         draft = Draft(graph, WIDE)
-        _APPLY[T.CHANGE_MATRIX](draft, i, rng)
+        APPLY[T.CHANGE_MATRIX](draft, i, rng)
         seen.add(draft.nodes[i])
     assert seen == expected
     for words, count in ((Vocabulary(groups=1), 2), (Vocabulary(bias=1), 5)):
@@ -117,7 +111,7 @@ def test_a_matrix_changes_its_blocks_or_its_bias() -> None:
         nodes = set()
         for _ in range(200):
             draft.nodes[i] = kept
-            _APPLY[T.CHANGE_MATRIX](draft, i, rng)
+            APPLY[T.CHANGE_MATRIX](draft, i, rng)
             nodes.add(draft.nodes[i])
         assert len(nodes) == count
 
@@ -131,7 +125,7 @@ def test_an_inserted_learned_factor_changes_nothing_at_first(name: str) -> None:
     while seen < 5:
         draft = Draft(parent, words)
         inner = [i for i, node in enumerate(parent) if node.inputs]
-        _APPLY[T.INSERT_ACTIVATION](draft, inner[int(rng.integers(len(inner)))], rng)
+        APPLY[T.INSERT_ACTIVATION](draft, inner[int(rng.integers(len(inner)))], rng)
         child = draft.graph()
         assert isinstance(child, GateGraph)
         assert layout_of(child).vectors[0].start == 1.0

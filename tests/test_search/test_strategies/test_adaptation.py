@@ -8,7 +8,8 @@ import pytest
 
 from results.store.words import ProposalKind
 from search.cells.library import LIBRARY
-from search.cells.mutation import Child, Rule, Transformation, mutate
+from search.cells.mutation import Child, Rule, mutate
+from search.cells.transformations import Transformation
 from search.profiles.sections import MutationSection
 from search.strategies.adaptation import FLOOR, Adaptation
 from search.strategies.base import Strategy

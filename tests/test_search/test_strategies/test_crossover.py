@@ -8,7 +8,8 @@ import pytest
 
 from results.store.words import ProposalKind
 from search.cells.crossover import other_parent
-from search.cells.mutation import Rule, Transformation
+from search.cells.mutation import Rule
+from search.cells.transformations import Transformation
 from search.profiles.sections import MutationSection
 from search.strategies.proposal import Proposal
 from search.strategies.registry import STRATEGIES

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from search.cells.library import LIBRARY
-from search.cells.mutation import Mutation, Rule, propose
+from search.cells.mutation import Rule, propose
+from search.cells.transformations import Mutation
 from search.core.keys import generator_of
 from search.profiles.sections import MutationSection, SampleSection
 from search.strategies.proposal import Outcome, Proposal
