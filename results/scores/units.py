@@ -36,7 +36,7 @@ class Unit(str):
 
     @property
     def is_share(self) -> bool:
-        """Whether differences are shares, which are shown in percent."""
+        """True if differences are shares, which are shown in percent."""
         return self in (GAIN, METRIC)
 
     @property
