@@ -10,7 +10,8 @@ from search.cells.text import number_text
 from search.kernels.codegen.host import host
 from search.kernels.codegen.pointwise import stage_text
 from search.kernels.plan.adjoint import BufferKind, Instruction, Stage, gradient
-from search.kernels.plan.program import Gemm, Norm, Part, Program, Segment, program_of
+from search.kernels.plan.build import program_of
+from search.kernels.plan.program import Gemm, Norm, Part, Program, Segment
 
 
 def explain(graph: GateGraph) -> str:

@@ -14,7 +14,8 @@ from search.cells.parameters import ParameterLayout, layout_of
 from search.kernels.codegen.cell import SEGMENTS, cell_text
 from search.kernels.codegen.host import Host, host
 from search.kernels.plan.adjoint import BufferKind
-from search.kernels.plan.program import Program, program_of
+from search.kernels.plan.build import program_of
+from search.kernels.plan.program import Program
 from search.kernels.runtime.jit import MachineCode
 from search.kernels.runtime.library import publish_kernels
 

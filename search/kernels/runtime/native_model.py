@@ -32,7 +32,7 @@ from search.kernels.codegen.loss import HEADS
 from search.kernels.dropout import Dropout
 from search.kernels.errors import KernelError
 from search.kernels.optimisers import OptimiserName, Updates
-from search.kernels.plan.program import pays_by_note
+from search.kernels.plan.build import pays_by_note
 from search.kernels.runtime.buffers import ModelBuffers, Parameters
 from search.kernels.runtime.compiled import compile_cell
 from search.kernels.runtime.step import StepCommands

@@ -24,7 +24,8 @@ from search.kernels.codegen.memory import CHECK, CHECK_ENDED, CLEAR, CLEAR_ENDED
 from search.kernels.codegen.update import UPDATES
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import Buffer, BufferKind
-from search.kernels.plan.program import Program, program_of
+from search.kernels.plan.build import program_of
+from search.kernels.plan.program import Program
 from search.kernels.runtime.buffers import (
     Addresses,
     ModelBuffers,

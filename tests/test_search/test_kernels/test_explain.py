@@ -13,7 +13,7 @@ from search.cells.notation.formula import parse_formula
 from search.kernels.codegen.host import host
 from search.kernels.explain import explain, stage_formulas
 from search.kernels.plan.adjoint import Stage
-from search.kernels.plan.program import program_of
+from search.kernels.plan.build import program_of
 
 Array = NDArray[np.float64]
 

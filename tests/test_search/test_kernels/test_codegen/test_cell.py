@@ -14,7 +14,7 @@ from search.kernels.codegen.cell import SEGMENTS, cell_text
 from search.kernels.codegen.gemm import panel_columns
 from search.kernels.codegen.host import Host
 from search.kernels.plan.adjoint import Buffer, BufferKind
-from search.kernels.plan.program import program_of
+from search.kernels.plan.build import program_of
 from search.kernels.runtime.jit import MachineCode
 from search.kernels.runtime.library import publish_kernels
 from tests.test_search.test_kernels.hosts import HOSTS

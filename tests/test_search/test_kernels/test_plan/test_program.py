@@ -6,7 +6,8 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import parse_formula
 from search.kernels.plan.adjoint import Buffer, BufferKind, Stage, gradient
-from search.kernels.plan.program import Gemm, Norm, Part, pays_by_note, program_of, written_by
+from search.kernels.plan.build import pays_by_note, program_of
+from search.kernels.plan.program import Gemm, Norm, Part, written_by
 
 
 def only(parts: tuple[Part, ...]) -> Part:

@@ -13,7 +13,8 @@ from search.kernels.codegen.update import CONTROL
 from search.kernels.optimisers import OptimiserName, Updates
 from search.kernels.parameters import LayerParameters
 from search.kernels.plan.adjoint import BufferKind
-from search.kernels.plan.program import Program, program_of
+from search.kernels.plan.build import program_of
+from search.kernels.plan.program import Program
 from search.kernels.runtime.buffers import (
     Arena,
     ModelBuffers,
