@@ -171,11 +171,10 @@ def known_names(frame: pd.DataFrame) -> list[str]:
 
 
 def sorted_by(frame: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return a leaderboard by one task's share of the GRU's result, best first; retrained cells before others.
+    """Return a leaderboard by one task's ratio to the GRU, best first; retrained cells before others, no result last.
 
-    Gains and ratios are in the same order. A run of an earlier version has no gain, one whose metric may be negative no
-    ratio, and where the GRU has learnt nothing neither is left: then the metric itself orders. A cell without any comes
-    last.
+    A metric that may be negative has no ratio. Its share of the GRU's gain orders then, and where the GRU has learnt
+    nothing, so that there is none, the metric itself.
     """
     retrained = is_retrained(frame)
     metric = METRICS.get(frame[f"{task}_metric"].iloc[0]) if len(frame) else None
@@ -183,7 +182,7 @@ def sorted_by(frame: pd.DataFrame, task: str) -> pd.DataFrame:
     keys = np.full(len(frame), -np.inf)
     for rows, name in ((retrained, "test"), (~retrained, "validation")):
         own = frame.loc[rows]
-        orders = (own[f"{task}_gain"], own[f"{task}_ratio"], sign * own[f"{task}_{name}"])
+        orders = (own[f"{task}_ratio"], own[f"{task}_gain"], sign * own[f"{task}_{name}"])
         known = next((one for one in orders if one.notna().any()), orders[-1])
         keys[rows.to_numpy()] = known.fillna(-np.inf)
     return frame.iloc[np.lexsort((np.arange(len(frame)), -keys, (~retrained).to_numpy()))]
