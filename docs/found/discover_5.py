@@ -239,7 +239,7 @@ class Discover5Layer(Discover5Equations):
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             output, states = self._loop(parts, states)
         else:
-            # Not for training: Inductor's gradients of one scan after another are wrong.
+            # Not to train: Inductor's gradients of one scan after another are wrong.
             inferring = torch.compiler.is_compiling() and not torch.is_grad_enabled()
             scans = torch.compiler.is_exporting() or inferring
             output, states = (self._scan if scans else self._loop)(parts, states)
