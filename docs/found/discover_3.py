@@ -68,6 +68,8 @@ input_size must equal hidden_size; put a linear layer or an embedding in front.
 
 torch.jit.script, torch.compile and torch.export take it; torch.export and ONNX
 (dynamo=True) keep the axes of time and batch dynamic if dynamic_shapes names them.
+torch.compile takes any length without gradients; to train on many lengths, let it
+compile the step: `layer.step = torch.compile(layer.step)` for each of cell.layers.
 Discover3Cell is one time step.
 
     cell = Discover3(input_size=128, hidden_size=128)
@@ -188,8 +190,10 @@ class Discover3Layer(Discover3Equations):
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             output, states = self._loop(parts, states)
         else:
-            run = self._scan if torch.compiler.is_exporting() else self._loop
-            output, states = run(parts, states)
+            # Not to train: Inductor's gradients of one scan after another are wrong.
+            inferring = torch.compiler.is_compiling() and not torch.is_grad_enabled()
+            scans = torch.compiler.is_exporting() or inferring
+            output, states = (self._scan if scans else self._loop)(parts, states)
         return output.flip(0) if reverse else output, states
 
     def _loop(
@@ -205,7 +209,7 @@ class Discover3Layer(Discover3Equations):
     def _scan(
         self, parts: list[Tensor], states: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """Loop in one node of the graph of torch.export, for any number of steps."""
+        """Loop in one node of a graph of PyTorch, for any number of steps."""
         from torch._higher_order_ops.scan import scan
 
         def body(now: list[Tensor], given: list[Tensor]) -> tuple[list[Tensor], Tensor]:

@@ -1,6 +1,6 @@
 """Library of published cells: look-up by name and by id.
 
-The entries are data in `search.cells.published`, one file a family.
+The entries are data in `search.cells.published`, one file or more a family.
 """
 
 import json
@@ -18,7 +18,10 @@ from search.cells.published import (
     continuous,
     found_by_search,
     gru,
-    linear,
+    gru_gates,
+    linear_attention,
+    linear_minimal,
+    linear_typed,
     lstm,
     lstm_composed,
     lstm_exponential,
@@ -27,6 +30,8 @@ from search.cells.published import (
     multiplicative,
     plain,
     single_gate,
+    single_gate_light,
+    single_gate_shared,
 )
 from search.cells.published.entry import NamedCell
 from search.cells.text import quoted, shorten
@@ -40,9 +45,9 @@ FAMILIES: dict[str, tuple[NamedCell, ...]] = {
         *lstm_slim.CELLS,
         *lstm_exponential.CELLS,
     ),
-    "gru": gru.CELLS,
-    "single_gate": single_gate.CELLS,
-    "linear": linear.CELLS,
+    "gru": (*gru.CELLS, *gru_gates.CELLS),
+    "single_gate": (*single_gate.CELLS, *single_gate_light.CELLS, *single_gate_shared.CELLS),
+    "linear": (*linear_typed.CELLS, *linear_attention.CELLS, *linear_minimal.CELLS),
     "multiplicative": multiplicative.CELLS,
     "continuous": continuous.CELLS,
     "found_by_search": found_by_search.CELLS,

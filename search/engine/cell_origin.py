@@ -6,7 +6,6 @@ their intervals. What a run does not know of a cell is left out.
 
 from collections.abc import Iterable
 from importlib.metadata import version
-from textwrap import wrap
 
 from results.scores.estimates import picks
 from results.scores.match import by_cell
@@ -21,7 +20,7 @@ from results.store.setting_key import setting_words
 from results.store.words import ScoreKind
 from results.tables.leaderboard import has_rank, leaderboard
 from results.tables.run_verdict import known_of
-from search.cells.export.lines import LINE_WIDTH
+from search.cells.export.lines import wrapped
 from search.cells.ids import short_id
 from search.cells.library import LIBRARY, label_of, name_of
 from search.engine.cell_lookup import FoundCell, lineage
@@ -50,7 +49,7 @@ def describe_origin(found: FoundCell) -> list[str]:
     ]
     if steps:
         paragraphs.append(f"Found in run {run}. Lineage, from the cell back to a seed:")
-        paragraphs.append("\n".join(f"    {step}" for step in steps))
+        paragraphs.append(_list(steps))
     return [*paragraphs, *_scores(found.run, found.row.id)]
 
 
@@ -101,5 +100,4 @@ def _tests(known: Known, label: str, run: str) -> list[str]:
 
 def _list(items: Iterable[str]) -> str:
     """Return items as verbatim lines, each of which continues with more indentation."""
-    lines = [line for item in items for line in wrap(item, LINE_WIDTH, initial_indent=_FIRST, subsequent_indent=_NEXT)]
-    return "\n".join(lines)
+    return "\n".join(line for item in items for line in wrapped(item, _FIRST, _NEXT))

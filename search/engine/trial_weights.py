@@ -9,6 +9,7 @@ from results.scores.estimates import picks
 from results.scores.score import chance_of
 from results.store.records import TrialRow
 from results.store.sanitize import printable
+from results.store.setting_key import setting_words
 from results.store.store import Store
 from search.cells.export.module import export_module
 from search.core.errors import SearchError
@@ -108,9 +109,10 @@ def export_network(trained: RetrainedTrial, weights: Path, name: str | None = No
         ResultsError: the file cannot be written, or the store of the cell's run is damaged.
     """
     stored, row, result = trained.stored, trained.stored.row, trained.result
+    metric = row.metric.replace("_", " ")
     summary = (
-        f"Trained on {stored.task} in run {stored.run}: {row.setting}, seed {row.seed}; "
-        f"{row.metric.replace('_', ' ')} {result.validation:.6g} on validation, {result.test:.6g} on test."
+        f"Trained on {stored.task} in run {stored.run}: {setting_words(row.setting)}, {row.units} units, "
+        f"seed {row.seed}; {metric} {result.validation:.6g} on validation, {result.test:.6g} on test."
     )
     exported = export_module(
         stored.cell.formula,

@@ -82,14 +82,18 @@ def _box(given: dict[str, str]) -> str:
 def _text(element: ET.Element) -> str:
     given = element.attrib
     shown = [element.text or "", *(child.tail or "" for child in element)]
-    words = "".join(map(_escaped, shown))
-    words = f"\\textit{{{words}}}" if given.get("font-style") == "italic" else words
+    slanted = given.get("font-style") == "italic"
+    words = _slanted("".join(map(_escaped, shown)), slanted)
     for index in element.iter(f"{_SVG}tspan"):
-        below = f"{{{_font(index.attrib['font-size'])} {_escaped(index.text or '')}}}"
+        below = f"{{{_font(index.attrib['font-size'])} {_slanted(_escaped(index.text or ''), slanted)}}}"
         words += f"\\raisebox{{-{_points(index.attrib['dy'])}}}{below}"
     options = f"anchor={_ANCHORS[given['text-anchor']]}, inner sep=0pt, text={_colour(given['fill'])}"
     at = _at(float(given["x"]), float(given["y"]))
     return f"\\node[{options}] at {at} {{{_font(given['font-size'])} {words}}};"
+
+
+def _slanted(words: str, slanted: bool) -> str:
+    return f"\\textit{{{words}}}" if slanted else words
 
 
 def _path(d: str) -> str:

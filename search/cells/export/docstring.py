@@ -4,11 +4,10 @@ Untrusted texts become part of a string literal that they cannot terminate.
 """
 
 from collections.abc import Sequence
-from textwrap import wrap
 
 from search.cells.export.layer_parts import LayerCode
 from search.cells.export.layer_text import is_grouped
-from search.cells.export.lines import LINE_WIDTH
+from search.cells.export.lines import wrapped
 
 
 def docstring(
@@ -44,7 +43,7 @@ def docstring(
     lines: list[str] = []
     for paragraph in (*paragraphs, *usage):
         kept = paragraph.startswith("    ")
-        lines += ["", *(paragraph.splitlines() if kept else wrap(_plain(paragraph), LINE_WIDTH))]
+        lines += ["", *(paragraph.splitlines() if kept else wrapped(_plain(paragraph)))]
     body = "\n".join(_plain(line) for line in lines[1:])
     return f'"""{_escaped(body)}\n"""'
 

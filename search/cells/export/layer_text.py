@@ -247,8 +247,10 @@ _SEQUENCE = '''\
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             output, states = self._loop(parts, states)
         else:
-            run = self._scan if torch.compiler.is_exporting() else self._loop
-            output, states = run(parts, states)
+            # Not to train: Inductor's gradients of one scan after another are wrong.
+            inferring = torch.compiler.is_compiling() and not torch.is_grad_enabled()
+            scans = torch.compiler.is_exporting() or inferring
+            output, states = (self._scan if scans else self._loop)(parts, states)
         return output.flip(0) if reverse else output, states
 
     def _loop(
@@ -264,7 +266,7 @@ _SEQUENCE = '''\
     def _scan(
         self, parts: list[Tensor], states: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """Loop in one node of the graph of torch.export, for any number of steps."""
+        """Loop in one node of a graph of PyTorch, for any number of steps."""
         from torch._higher_order_ops.scan import scan
 
         def body(now: list[Tensor], given: list[Tensor]) -> tuple[list[Tensor], Tensor]:

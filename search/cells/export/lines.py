@@ -1,12 +1,25 @@
 """Lines of generated code that are broken where they are too long, in the layout of `ruff format`."""
 
 import re
+from textwrap import wrap
 
 LINE_WIDTH = 88
 """Most characters of a line of generated code."""
 
 CODE_INDENT = 8
 """Indentation of the body of a method."""
+
+
+def wrapped(text: str, first: str = "", later: str = "") -> list[str]:
+    """Return a text as lines of a docstring that break no word; `first` and `later` are their indentations."""
+    return wrap(
+        text,
+        LINE_WIDTH,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def indented(lines: tuple[str, ...] | list[str], depth: int = 2) -> str:

@@ -108,7 +108,9 @@ def _usage(name: str, code: LayerCode, network: Network | None) -> list[str]:
     """Return the paragraphs on how the module is used."""
     found = [
         "torch.jit.script, torch.compile and torch.export take it; torch.export and ONNX (dynamo=True) keep the axes "
-        f"of time and batch dynamic if dynamic_shapes names them. {name}Cell is one time step."
+        "of time and batch dynamic if dynamic_shapes names them. torch.compile takes any length without gradients; to "
+        "train on many lengths, let it compile the step: `layer.step = torch.compile(layer.step)` for each of "
+        f"cell.layers. {name}Cell is one time step."
     ]
     if network is None:
         size = 128 if code.square else 64

@@ -1,1 +1,1 @@
-"""Published recurrent cells as data, one file a family."""
+"""Published recurrent cells as data, one file or more a family."""

@@ -89,8 +89,8 @@ def export(
     """Write CELL as a PyTorch module that depends only on PyTorch, as an Equinox module, a recipe or a formula.
 
     The PyTorch class has the arguments, shapes, states and packed sequences of torch.nn.LSTM, and the names of the
-    formula; CLASSCell beside it is one time step. torch.jit.script, torch.compile, torch.export and ONNX take it, the
-    last two for sequences of any length. Its docstring gives the cell's origin and, for a cell of a run, its setting,
+    formula; CLASSCell beside it is one time step. torch.jit.script, torch.compile, torch.export and ONNX take it,
+    for sequences of any length. Its docstring gives the cell's origin and, for a cell of a run, its setting,
     scores and verdict there.
 
     The Equinox module has the same equations and names, and from_torch, which takes over a PyTorch state dict.

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from safetensors import safe_open
 
+from results.store.setting_key import setting_words
 from results.store.store import Store
 from search.cells.ids import printed_id
 from search.cells.library import LIBRARY
@@ -104,7 +105,8 @@ def test_a_found_cell_says_where_it_comes_from_and_how_it_scored(
     told = " ".join(said.out.split('"""')[1].split())
     assert f"class Cell{row.id[:8]}(nn.Module):" in said.out
     assert "Found in run kept" in told
-    assert all(mutation in told for mutation in row.mutations)
+    assert all(mutation in told for mutation in row.mutations)  # no word is broken
+    assert all(len(line) <= 88 for line in said.out.splitlines())
     own = told.split(f"xml accuracy {best:.4f} on validation")[1].split(" units")[0]
     assert f"learning rate {rate:g}" in own
     table = pd.read_csv(finished / "leaderboard_full.csv").set_index("name")
@@ -158,7 +160,10 @@ def test_weights_of_a_runs_trial_are_those_that_were_trained(
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=here)
     assert ran.stdout == f"<All keys matched successfully> {row.parameters}\n", ran.stderr
-    assert 'network.load_state_dict(load_file("lstm.safetensors"))' in (here / "lstm.py").read_text()
+    text = (here / "lstm.py").read_text()
+    assert 'network.load_state_dict(load_file("lstm.safetensors"))' in text
+    words = " ".join(text.split('"""')[1].split())
+    assert f"Trained on xml in run kept: {setting_words(row.setting)}, {row.units} units, seed {row.seed};" in words
     said = gatesearch(*common[:-2])
     assert said.status == 2
     assert "'lstm.safetensors' exists and is not overwritten" in said.err

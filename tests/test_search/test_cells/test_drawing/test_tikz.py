@@ -1,6 +1,9 @@
 """Drawings as TikZ: every element of the SVG, at its place, and texts that LaTeX reads."""
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +54,25 @@ def test_a_curve_is_the_same_curve() -> None:
 def test_words_are_escaped_for_latex() -> None:
     line = tikz(document(9, 9, "a", [text(1, 2, r"a_b\c{d}%#&$^~", 12)])).splitlines()[2]
     assert r"a\_b\textbackslash{}c\{d\}\%\#\&\$\textasciicircum{}\textasciitilde{}" in line
+
+
+def test_an_index_is_below_its_letter_and_as_slanted() -> None:
+    line = next(line for line in tikz(drawing("lstm")).splitlines() if "$-$1" in line)
+    assert re.search(r"\\textit\{c\}\\raisebox\{-3pt\}\{.*\\selectfont \\textit\{t\$-\$1\}\}\};$", line)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+@pytest.mark.slow
+def test_latex_takes_every_drawing(tmp_path: Path) -> None:
+    for k, name in enumerate(CELLS):
+        (tmp_path / f"c{k}.tex").write_text(tikz(drawing(name)), "utf-8")
+    pages = [f"\\input{{c{k}}}\\newpage" for k in range(len(CELLS))]
+    whole = ["\\documentclass{article}", "\\usepackage{tikz}", "\\begin{document}", *pages, "\\end{document}"]
+    (tmp_path / "all.tex").write_text("\n".join(whole), "utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, errors="replace")
+    assert ran.returncode == 0, ran.stdout[-2000:]
+    assert "undefined" not in ran.stdout
 
 
 def test_a_title_stays_a_comment() -> None:

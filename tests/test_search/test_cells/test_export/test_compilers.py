@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.utils import counters
 
 from search.cells.export.module import export_module
 from search.cells.library import STUDY
@@ -104,3 +105,62 @@ def test_torch_compile_takes_the_whole_in_one_graph_and_keeps_outputs_and_gradie
         list(torch.autograd.grad(found[0].square().sum(), weights)),
         list(torch.autograd.grad(expected[0].square().sum(), weights)),
     )
+
+
+@DEPRECATED
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("backend", "bidirectional"),
+    [
+        pytest.param("eager", False, marks=pytest.mark.slow),
+        pytest.param("eager", True, marks=pytest.mark.exact),
+        pytest.param("inductor", False, marks=pytest.mark.exact),
+        pytest.param("inductor", True, marks=pytest.mark.exact),
+    ],
+)
+def test_without_gradients_torch_compile_takes_any_length_and_batch_in_a_few_graphs(
+    backend: str, bidirectional: bool, load: Load
+) -> None:
+    """With them the same function gives those of the module: Inductor's of a scan after a scan would be wrong."""
+    torch.compiler.reset()
+    counters["stats"].clear()
+    torch.manual_seed(0)
+    cell = load(export_module(FORMULAS["lstm"], "cell")).Cell(H, H, L, bidirectional=bidirectional, dtype=torch.float64)
+    compiled = torch.compile(cell, fullgraph=True, backend=backend)
+    shapes = [(5, 3), (7, 2), (1, 1), (29, 4), (3, 1), (1, 6), (100, 2), (2, 5), (11, 3), (13, 7), (17, 2)]
+    with torch.no_grad():
+        for steps, batch in shapes:
+            x = drawn(steps, batch, H).double()
+            assert_equal(called(compiled, x), called(cell, x))
+    assert counters["stats"]["unique_graphs"] <= 6  # one, several; and PyTorch compiles a size of 1 for itself
+    weights = list(cell.parameters())
+    x = drawn(T, B, H).double()
+    found, expected = (torch.autograd.grad(part(x)[0].square().sum(), weights) for part in (compiled, cell))
+    assert_equal(list(found), list(expected))
+
+
+@DEPRECATED
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_compiled_steps_train_on_any_length_without_compiling_again(backend: str, load: Load) -> None:
+    torch.compiler.reset()
+    torch.manual_seed(0)
+    module = load(export_module(FORMULAS["lstm"], "cell"))
+    cell, peer = (module.Cell(H, H, L, bidirectional=True, dtype=torch.float64) for _ in range(2))
+    peer.load_state_dict(cell.state_dict())
+    for layer in cell.layers:
+        layer.step = torch.compile(layer.step, fullgraph=True, backend=backend)
+    assert cell.state_dict().keys() == peer.state_dict().keys()
+    for steps in (T, 1, 7, 12):
+        if steps == 7:
+            counters["stats"].clear()
+        x = drawn(steps, B, H).double()
+        found, expected = called(cell, x), called(peer, x)
+        assert_equal(found, expected)
+        assert_equal(
+            *(
+                list(torch.autograd.grad(results[0].square().sum(), list(one.parameters())))
+                for one, results in ((cell, found), (peer, expected))
+            )
+        )
+    assert counters["stats"]["unique_graphs"] == 0

@@ -28,6 +28,9 @@ NEEDS_JAX = pytest.mark.skipif(
     find_spec("jax") is None or find_spec("equinox") is None, reason="JAX and Equinox are not installed"
 )
 
+FEW = ("lstm", "block-diagonal matrices", "layer norms", "a gate one way")
+NAMES = [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in FORMULAS]
+
 
 def jax_module(load: Load, formula: str, name: str | None = None) -> Any:
     return load(Exported(export_equinox(formula, "cell", name=name), name or "Cell", ()))
@@ -56,7 +59,7 @@ def test_every_text_is_laid_out_as_ruff_formats_and_has_nothing_to_lint(tmp_path
 
 
 @NEEDS_JAX
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", NAMES)
 def test_outputs_and_states_are_those_of_the_torch_module(name: str, load: Load) -> None:
     import jax
 
@@ -80,6 +83,36 @@ def test_outputs_and_states_are_those_of_the_torch_module(name: str, load: Load)
     own.load_state_dict(theirs.layers[0].state_dict())
     for one, other in zip(after, arrays(own(x[0])), strict=True):
         np.testing.assert_allclose(np.asarray(one), other, rtol=1e-4, atol=1e-5 * max(1.0, np.nanmax(np.abs(other))))
+
+
+@NEEDS_JAX
+@pytest.mark.parametrize("name", FEW)
+def test_gradients_are_those_of_the_torch_module(name: str, load: Load) -> None:
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    torch.manual_seed(0)
+    theirs = load(export_module(FORMULAS[name], "cell")).Cell(H, H, L)
+    module = jax_module(load, FORMULAS[name])
+    cell = module.from_torch(module.Cell(H, H, L, key=jax.random.key(0)), theirs.state_dict())
+    x = torch.randn(T, B, H, generator=torch.Generator().manual_seed(3))
+
+    def loss(cell: Any) -> Any:
+        outputs, states = cell(x.numpy())
+        return jnp.square(outputs).sum() + sum(state.sum() for state in states)
+
+    outputs, states = theirs(x)
+    total = outputs.square().sum() + sum(s.sum() for s in ((states,) if isinstance(states, Tensor) else states))
+    torch.autograd.backward(total)
+    found = jax.tree_util.tree_flatten_with_path(eqx.filter_grad(loss)(cell))[0]
+    gradients = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf) for path, leaf in found}
+    parameters = dict(theirs.named_parameters())
+    assert gradients.keys() == parameters.keys()
+    assert any(np.abs(gradient).max() > 0.1 for gradient in gradients.values())
+    for key, parameter in parameters.items():
+        assert parameter.grad is not None
+        np.testing.assert_allclose(gradients[key], parameter.grad.numpy(), rtol=1e-3, atol=1e-4)
 
 
 @NEEDS_JAX
