@@ -29,7 +29,7 @@ NEEDS_JAX = pytest.mark.skipif(
 )
 
 FEW = ("lstm", "block-diagonal matrices", "layer norms", "a gate one way")
-NAMES = [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in FORMULAS]
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in FEW else pytest.mark.exact) for name in FORMULAS]
 
 
 def jax_module(load: Load, formula: str, name: str | None = None) -> Any:
@@ -86,6 +86,7 @@ def test_outputs_and_states_are_those_of_the_torch_module(name: str, load: Load)
 
 
 @NEEDS_JAX
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FEW)
 def test_gradients_are_those_of_the_torch_module(name: str, load: Load) -> None:
     import equinox as eqx
@@ -116,6 +117,7 @@ def test_gradients_are_those_of_the_torch_module(name: str, load: Load) -> None:
 
 
 @NEEDS_JAX
+@pytest.mark.slow
 def test_parameters_start_as_those_of_the_torch_module(load: Load) -> None:
     import jax
     from scipy.stats import ks_2samp
@@ -149,6 +151,7 @@ def test_parameters_start_as_those_of_the_torch_module(load: Load) -> None:
 
 
 @NEEDS_JAX
+@pytest.mark.slow
 def test_a_state_dict_of_another_cell_is_refused(load: Load) -> None:
     import jax
 
@@ -173,6 +176,7 @@ def test_a_state_dict_of_another_cell_is_refused(load: Load) -> None:
 
 
 @NEEDS_JAX
+@pytest.mark.slow
 def test_it_learns_under_jit_and_grad(load: Load) -> None:
     import equinox as eqx
     import jax
