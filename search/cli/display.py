@@ -1,16 +1,18 @@
 """Progress display of a running search, and formats of output lines."""
 
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from results.scores.verdict import RunVerdict
 from results.store.sanitize import printable
+from search.cells.text import counted
 from search.engine.progress import Progress as Counts
 
 PLAIN_SECONDS = 15.0
@@ -19,6 +21,17 @@ PLAIN_SECONDS = 15.0
 _PHASES = ("baselines", "proposals", "finalists", "confirmation")
 """Phases of a search in order; the last two are counted in trials, the others in cells. Confirmation counts the trials
 up to its next look, after which it may have ended."""
+
+
+class _Elapsed(ProgressColumn):
+    """Time that a phase has taken so far, or in all; empty before it begins. The time goes on between two updates."""
+
+    def render(self, task: Task) -> Text:
+        began, ended = task.fields["began"], task.fields["ended"]
+        if began is None:
+            return Text("")
+        seconds = int((time.monotonic() if ended is None else ended) - began)
+        return Text(f"elapsed {timedelta(seconds=seconds)}", style="progress.elapsed")
 
 
 class Display:
@@ -30,16 +43,15 @@ class Display:
             TextColumn("{task.description:12}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("elapsed"),
-            TimeElapsedColumn(),
+            _Elapsed(),
             TextColumn("{task.fields[left]}"),
             console=console,
         )
         self._rows = {
-            name: self._bars.add_task(name, total=None, left="", start=k == 0, visible=False)
-            for k, name in enumerate(_PHASES)
+            name: self._bars.add_task(name, total=None, left="", began=None, ended=None, visible=False)
+            for name in _PHASES
         }
-        self._text, self._top = Text(""), Text("")
+        self._text, self._top = Text(self._counts(Counts()), style="dim"), Text("")
         self._live = Live(self._render(), console=console, refresh_per_second=2, transient=True)
         self._printed = time.monotonic()
         self._began: dict[str, tuple[float, float]] = {}  # phase -> start of its work, and the count at that time
@@ -63,6 +75,8 @@ class Display:
             "finalists": (counts.finalists_done, counts.finalists),
             "confirmation": (counts.confirmation_done, counts.confirmation),
         }
+        if not counts.proposing and counts.baselines_done < counts.baselines:
+            self._begin("baselines", self._work(counts)["baselines"][0])
         if counts.proposing:
             self._begin("proposals", self._work(counts)["proposals"][0])
         if counts.finalists:
@@ -72,14 +86,16 @@ class Display:
         if self.console.is_terminal:
             for name, (completed, total) in done.items():
                 left = self._left(name, *self._work(counts).get(name, (completed, total, 1.0)))
-                self._bars.update(self._rows[name], total=total, completed=completed, left=left, visible=total > 0)
+                row = self._bars.tasks[self._rows[name]]
+                ended = None if completed < total else row.fields["ended"] or time.monotonic()
+                self._bars.update(row.id, total=total, completed=completed, left=left, ended=ended, visible=total > 0)
             self._text = Text(self._counts(counts), style="dim")
             self._top = Text("\n".join(self._best(counts)))
             self._live.update(self._render())
         elif time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
             parts = [f"{name} {completed}/{total}" for name, (completed, total) in done.items() if total > 0]
-            latest = "confirmation" if counts.confirmation else "finalists" if counts.finalists else "proposals"
+            latest = max(self._began, key=_PHASES.index, default="baselines")
             left = self._left(latest, *self._work(counts).get(latest, (*done[latest], 1.0)))
             self.console.print(f"{', '.join(parts + [left] * bool(left))}; {self._counts(counts)}", soft_wrap=True)
 
@@ -99,16 +115,21 @@ class Display:
     def _work(counts: Counts) -> dict[str, tuple[float, float, float]]:
         """Return what is done, the expected total and the least part of a phase whose bar is no measure of its time.
 
-        Only work since the search was started or resumed took time that was measured. Promotions take time too, the
-        more the higher their rung.
+        Only work since the search was started or resumed took time that was measured. Given cells are trained side by
+        side, so that few end before all do; the trials until then count. Promotions take time too, the more the higher
+        their rung.
         """
         done, total = counts.work_done - counts.restored, counts.work_expected - counts.restored
-        return {"proposals": (done, total, counts.work_of(0))}
+        given = counts.baseline_trials - counts.trials_known if counts.baselines_done < counts.baselines else 0
+        return {
+            "baselines": (counts.trials_run, given, 1.0),
+            "proposals": (done, total, counts.work_of(0)),
+        }
 
     def _begin(self, phase: str, done: float) -> None:
         if phase not in self._began:
             self._began[phase] = time.monotonic(), done
-            self._bars.start_task(self._rows[phase])
+            self._bars.update(self._rows[phase], began=time.monotonic())
 
     def _left(self, phase: str, done: float, total: float, unit: float) -> str:
         began, known = self._began.get(phase, (0.0, done))
@@ -118,7 +139,9 @@ class Display:
         return f"about {duration(rate * (total - done))} left"
 
     def _counts(self, counts: Counts) -> str:
-        parts = [f"{counts.trials_run} trials"]
+        if not counts.trials_run and not counts.trials_known:
+            return "waiting for the first trial"
+        parts = [counted(counts.trials_run, "trial")]
         if counts.trials_failed:
             parts.append(f"{counts.trials_failed} failed")
         if counts.trials_known:
