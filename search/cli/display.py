@@ -1,5 +1,6 @@
 """Progress display of a running search, and formats of output lines."""
 
+import os
 import time
 from datetime import timedelta
 from types import TracebackType
@@ -14,6 +15,9 @@ from results.scores.verdict import RunVerdict
 from results.store.sanitize import printable
 from search.cells.text import counted
 from search.engine.progress import Progress as Counts
+
+WIDE = 200
+"""Columns of what is not printed on a terminal: a line for each row, as for grep."""
 
 PLAIN_SECONDS = 15.0
 """Least number of seconds between two progress lines if the output is not a terminal."""
@@ -156,6 +160,17 @@ class Display:
         if counts.best_cell is not None:
             parts.append(f"best {counts.best_cell} {counts.best_score:.4f}")
         return "; ".join(parts)
+
+
+def output_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Return a console for the standard output, or the standard error, as wide as its terminal, or `WIDE` without one.
+
+    The variable COLUMNS says another width, on a terminal or not.
+    """
+    console = Console(emoji=False, stderr=stderr, quiet=quiet)
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        console.width = WIDE
+    return console
 
 
 def duration(seconds: float) -> str:

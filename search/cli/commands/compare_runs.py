@@ -17,9 +17,9 @@ from results.tables.files import plain_records
 from search.cells.ids import printed_id
 from search.cells.text import counted, shorten
 from search.cli.completion import complete_runs
-from search.cli.display import duration, say, warn
+from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
-from search.cli.tables import WIDE, print_table
+from search.cli.tables import print_table
 from search.engine.run_comparison import Changes, RunComparison, RunSide, compare_stores
 
 TOP = 20
@@ -69,13 +69,11 @@ def compare_runs(first: str, second: str, task: str | None, top: int, as_json: b
     if as_json:
         print_json(_record(found))
         return
-    console = Console(emoji=False)
+    console = output_console()
     _print(console, found, top)
 
 
 def _print(console: Console, found: RunComparison, top: int) -> None:
-    if not console.is_terminal:
-        console.width = WIDE
     console.print(_sides(found))
     console.print()
     for letter, side in (("A", found.a), ("B", found.b)):

@@ -8,7 +8,7 @@ from results.scores.confirmation import declared_tests
 from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli import run_argument
-from search.cli.display import duration
+from search.cli.display import duration, output_console
 from search.cli.running import (
     RunView,
     Verbosity,
@@ -99,7 +99,7 @@ def finalists(
         )
     if demand is not None and not contenders and repeats is None:
         raise SearchError(f"--task {named[0]} needs --repeats N, the seeds to confirm the contenders on; add it")
-    console = Console(emoji=False)
+    console = output_console()
     count = worker_count(workers, address)
     view = FinalistsView(console, count, address, demand, verbosity_of(quiet, verbose))
     with open_run(run) as reader:

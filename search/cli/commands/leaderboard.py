@@ -26,15 +26,12 @@ from results.tables.readable import render_table, to_latex, to_markdown, with_st
 from results.tables.run_verdict import verdict_of
 from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli import run_argument
-from search.cli.display import say_verdict
+from search.cli.display import WIDE, output_console, say_verdict
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
 from search.cli.tables import fitting_table
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
-
-FILE_WIDTH = 200
-"""Width of a table in a text file, in characters."""
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")
 FORM_OF = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex", ".txt": "table"}
@@ -174,7 +171,7 @@ def leaderboard(
     shown = tasks or ranked
     view = _families(frame, shown) if by_family else _cells(frame, shown, study, references)
     if form == "table" and output is None:
-        console = Console(emoji=False)
+        console = output_console()
         if answer is not None:
             say_verdict(console, answer)
         console.print(fitting_table(console, view.table))
@@ -236,7 +233,7 @@ def _text(view: _View, form: str, answer: RunVerdict | None) -> str:
         return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{view.markdown()}"
     if form == "latex":
         return f"% {printable(answer.text)}\n{view.latex()}"
-    console = Console(width=FILE_WIDTH, emoji=False, no_color=True, force_terminal=False)
+    console = Console(width=WIDE, emoji=False, no_color=True, force_terminal=False)
     with console.capture() as capture:
         say_verdict(console, answer)
         console.print(view.table(None))

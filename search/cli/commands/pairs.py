@@ -17,7 +17,7 @@ from results.tables.cell_pairs import COLUMNS, caption, pair_table, readable_pai
 from results.tables.files import plain_records
 from search.cli.asked_pairs import AskedPairs, check_task
 from search.cli.completion import complete_cells, complete_runs
-from search.cli.display import say, warn
+from search.cli.display import WIDE, output_console, say, warn
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
 from search.core.errors import SearchError
@@ -26,9 +26,6 @@ from search.profiles.loading import profile_of
 FORMATS = ("table", "csv", "json", "markdown")
 FORM_OF = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 """Format that the suffix of an output file says."""
-
-_WIDE = 200
-"""Columns of a table that is not printed on a terminal."""
 
 _COLUMN_HELP = "\b\nColumns of the CSV and the JSON, shares as fractions:\n" + "\n".join(
     textwrap.fill(f"  {name:12} {meaning}", 76, subsequent_indent=" " * 15) for name, meaning in COLUMNS.items()
@@ -106,7 +103,7 @@ def pairs(
     if kind in ("csv", "json") and not evidence.ended:  # the others say so in their caption
         warn(Console(stderr=True, emoji=False), "the run has not ended, so this may change")
     if kind == "table" and output is None:
-        _print(Console(emoji=False), table, evidence)
+        _print(output_console(), table, evidence)
         return
     if kind == "csv":
         text = csv_text(table)
@@ -115,7 +112,7 @@ def pairs(
     elif kind == "markdown":
         text = to_markdown(table, evidence)
     else:
-        console = Console(width=_WIDE, emoji=False, no_color=True, force_terminal=False)
+        console = Console(width=WIDE, emoji=False, no_color=True, force_terminal=False)
         with console.capture() as capture:
             _print(console, table, evidence)
         text = capture.get()
@@ -128,8 +125,6 @@ def pairs(
 
 def _print(console: Console, table: pd.DataFrame, evidence: RunEvidence) -> None:
     """Print the readable table; where it does not fit, each task has a row of its own."""
-    if not console.is_terminal:
-        console.width = _WIDE
     texts = readable_pairs(table).map(printable)
     widths = [max(map(len, (heading, *texts[heading]))) + 2 for heading in texts.columns]
     if sum(widths) - 2 > console.width:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from results.store.rungs import rungs_of
 from results.store.runs import claim_folder, existing_run, name_for_commands, new_run_folder
@@ -19,7 +18,7 @@ from results.tables.leaderboard import SIMULATED
 from search.cells.text import shorten
 from search.cli.completion import complete_cells, complete_profiles, complete_runs
 from search.cli.descriptions import summary_line, warnings_of
-from search.cli.display import duration
+from search.cli.display import duration, output_console
 from search.cli.loading import trust_options
 from search.cli.run_argument import named_or_latest
 from search.cli.running import (
@@ -129,7 +128,7 @@ def search(
     --simulate tests the procedure, a profile or a cluster: strategy, workers, store and table are real, but every
     result is made up, and the run is marked as simulated permanently.
     """
-    console = Console(emoji=False)
+    console = output_console()
     count = worker_count(workers, address)
     view = SearchView(console, count, address, verbosity_of(quiet, verbose))
     command = sys.argv[1:]

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 import click
-from rich.console import Console
 
 from results.store.sanitize import printable
 from search.cli.completion import complete_tasks
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
-from search.cli.display import say, warn
+from search.cli.display import output_console, say, warn
 from search.cli.json_output import print_json
 from search.cli.plots import target_plots
 from search.cli.streams import reserved_output
@@ -115,7 +114,7 @@ def _show(
         rows += [empty | {"name": each, "summary": TASKS[each].summary} for each in lacking]
         print_json(rows, output)
         return
-    console = Console(emoji=False)
+    console = output_console()
     numbers = ("outputs", "baseline", "ceiling", "uniform, nats")
     print_table(console, list(map(_texts, rows)), right=numbers, droppable=numbers[::-1])
     console.print()

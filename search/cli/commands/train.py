@@ -15,7 +15,7 @@ from search.cells.graph import GateGraph
 from search.cells.ids import printed_id, short_id
 from search.cli.completion import complete_cells, complete_runs, complete_tasks
 from search.cli.descriptions import summary_line, warnings_of
-from search.cli.display import duration, say, warn
+from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
 from search.cli.plots import line_plot
 from search.cli.running import quiet_option, warn_without_machine_code
@@ -98,8 +98,8 @@ def train(
     found = find_cell(cell, run)
     overrides, extra = Overrides(**given), task_options(options, data)
     with reserved_output() if as_json else nullcontext() as reserved:
-        console = Console(emoji=False, stderr=as_json)
-        progress = Console(emoji=False, stderr=as_json, quiet=quiet)
+        console = output_console(stderr=as_json)
+        progress = output_console(stderr=as_json, quiet=quiet)
         if run is None:
             chosen = _Chosen(plan_trial(load_profile(profile or "quick"), task, overrides, extra), found.graph)
         else:

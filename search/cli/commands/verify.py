@@ -19,6 +19,7 @@ from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from results.store.store import Store
 from search.cli import run_argument
+from search.cli.display import output_console
 from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.streams import reserved_output
@@ -68,7 +69,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], data: tupl
     RUN may also be a comparison: all this is checked of each of its searches, and its tables are made again. --retrain
     then draws from the trials on fresh seeds.
     """
-    console = Console(emoji=False, stderr=as_json)
+    console = output_console(stderr=as_json)
     found: list[Check] = []
     moved = data_paths(data)
 

@@ -77,7 +77,7 @@ def test_the_time_left_of_a_resumed_search_counts_no_work_from_before(clock: Clo
 
 
 def test_the_time_left_of_given_cells_counts_their_trials_since_few_of_them_end_before_all_do(clock: Clock) -> None:
-    """Of 200 trials 20 were stored; 30 took 60 s, so 150 take 300 s. Two cells stopped early, so that 40 are left out."""
+    """Of 200 trials 20 were stored; 30 took 60 s, so 150 take 300 s. Two cells stopped early, which leaves out 40."""
     begun = Progress(baselines=5, proposals=9, baseline_trials=200, trials_known=20)
     ended = replace(begun, baselines_done=5, trials_run=140)
     lines = lines_of(clock, (0.0, begun), (60.0, replace(begun, trials_run=30)), (300.0, ended))
