@@ -12,7 +12,7 @@ from search.bench.engine import measure_engine
 from search.bench.screening import screen
 from search.bench.steps import PADDED, PADDING, PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
-from search.cli.completion import complete_cells
+from search.cli.completion import complete_cells, complete_profiles
 from search.cli.display import output_console
 from search.cli.json_output import print_json
 from search.cli.tables import print_table
@@ -135,6 +135,7 @@ Examples:
 )
 @click.option(
     "--profile",
+    shell_complete=complete_profiles,
     help="Profile for --screening, --trial, --engine and --confirmation.  [default: overnight; quick for --trial and "
     "--confirmation]",
 )

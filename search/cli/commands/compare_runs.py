@@ -16,9 +16,10 @@ from results.store.words import Evidence
 from results.tables.files import plain_records
 from search.cells.ids import printed_id
 from search.cells.text import counted, shorten
-from search.cli.completion import complete_runs
+from search.cli.completion import complete_runs, complete_tasks
 from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
+from search.cli.run_argument import two_runs
 from search.cli.tables import print_table
 from search.engine.run_comparison import Changes, RunComparison, RunSide, compare_stores
 
@@ -34,6 +35,7 @@ _FULL = 100
 _EPILOG = """\b
 Examples:
   gatesearch compare-runs quick-1 quick-2
+  gatesearch compare-runs                        the latest two
   gatesearch compare-runs quick-1 quick-2 --task xml
   gatesearch compare-runs here/run copied/run --top 100
   gatesearch compare-runs quick-1 quick-2 --json | jq .trials
@@ -41,9 +43,14 @@ Examples:
 
 
 @click.command(name="compare-runs", epilog=_EPILOG)
-@click.argument("first", metavar="A", shell_complete=complete_runs)
-@click.argument("second", metavar="B", shell_complete=complete_runs)
-@click.option("--task", metavar="TASK", help="Compare the metric of this task.  [default: the score]")
+@click.argument("first", metavar="[A]", required=False, shell_complete=complete_runs)
+@click.argument("second", metavar="[B]", required=False, shell_complete=complete_runs)
+@click.option(
+    "--task",
+    metavar="TASK",
+    shell_complete=complete_tasks,
+    help="Compare the metric of this task.  [default: the score]",
+)
 @click.option(
     "--top",
     default=TOP,
@@ -52,7 +59,7 @@ Examples:
     help="Number of cells to show, best in A first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object with everything, all cells included.")
-def compare_runs(first: str, second: str, task: str | None, top: int, as_json: bool) -> None:
+def compare_runs(first: str | None, second: str | None, task: str | None, top: int, as_json: bool) -> None:
     """Compare runs A and B: what they were made of, their verdicts, and the cells and trials that both have.
 
     The profile, data, versions, processor and commit are compared as they were when the runs began. Trials are the same
@@ -62,9 +69,11 @@ def compare_runs(first: str, second: str, task: str | None, top: int, as_json: b
     two runs were independent. In brackets are estimates of the search, which have no error and are biased in favour of
     the cell. Ranks are those by score. No test is made: `gatesearch finalists` confirms cells on fresh seeds.
 
-    A and B are names in results/runs (or in GATESEARCH_RUNS), or paths of runs' folders.
+    A and B are names in results/runs (or in GATESEARCH_RUNS), or paths of runs' folders. Without B, A is compared with
+    the latest run; without both, the latest two are compared.
     """
-    with open_run(first) as store, open_run(second) as other:
+    a, b = two_runs(first, second)
+    with open_run(a) as store, open_run(b) as other:
         found = compare_stores(store, other, task)
     if as_json:
         print_json(_record(found))

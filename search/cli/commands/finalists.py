@@ -8,6 +8,7 @@ from results.scores.confirmation import declared_tests
 from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli import run_argument
+from search.cli.completion import complete_cells, complete_tasks
 from search.cli.display import duration, output_console
 from search.cli.running import (
     RunView,
@@ -50,6 +51,7 @@ Examples:
     "contenders",
     multiple=True,
     metavar="CELL",
+    shell_complete=complete_cells,
     help="Confirm this cell (a name, or digits of its id) on fresh seeds; may be given several times.",
 )
 @click.option(
@@ -63,6 +65,7 @@ Examples:
     "tasks",
     multiple=True,
     metavar="TASK",
+    shell_complete=complete_tasks,
     help="Confirm on this task only; or, as MODULE:CLASS, a task of the run that may be imported.",
 )
 @moved_data_option

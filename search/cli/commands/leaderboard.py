@@ -26,6 +26,7 @@ from results.tables.readable import render_table, to_latex, to_markdown, with_st
 from results.tables.run_verdict import verdict_of
 from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli import run_argument
+from search.cli.completion import complete_tasks
 from search.cli.display import WIDE, output_console, say_verdict
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
@@ -58,7 +59,12 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 @click.command(epilog=_EPILOG + _COLUMN_HELP)
 @run_argument.argument
 @click.option(
-    "--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and show no other; the CSV has all."
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    shell_complete=complete_tasks,
+    help="Sort by this task, and show no other; the CSV has all.",
 )
 @click.option("--baselines", is_flag=True, help="Leave out the cells that the search found.")
 @click.option("--study", is_flag=True, help="Show ratios to the GRU, with those of the study after a slash.")

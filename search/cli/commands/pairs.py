@@ -15,8 +15,8 @@ from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
 from results.tables.cell_pairs import COLUMNS, caption, pair_table, readable_pairs, to_markdown
 from results.tables.files import plain_records
-from search.cli.asked_pairs import AskedPairs, check_task
-from search.cli.completion import complete_cells, complete_runs
+from search.cli.asked_pairs import AskedPairs, check_task, run_and_cells
+from search.cli.completion import complete_cells, complete_run_or_cells, complete_tasks
 from search.cli.display import WIDE, output_console, say, warn
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
@@ -41,16 +41,23 @@ Examples:
 
 
 @click.command(epilog=_EPILOG + _COLUMN_HELP)
-@click.argument("run", shell_complete=complete_runs)
-@click.argument("cells", nargs=-1, metavar="[CELL]...", shell_complete=complete_cells)
+@click.argument("words", nargs=-1, metavar="[RUN] [CELL]...", shell_complete=complete_run_or_cells)
 @click.option(
     "--against",
     multiple=True,
     metavar="[TASK=]CELL",
+    shell_complete=complete_cells,
     help="Compare each CELL with this one, on all tasks or on one.  [default: gru, lstm]",
 )
 @click.option("--pair", "named", multiple=True, metavar="CELL,OTHER", help="Compare these two, too.")
-@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Compare on this task.  [default: ranked tasks]")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    shell_complete=complete_tasks,
+    help="Compare on this task.  [default: ranked tasks]",
+)
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; with -o, that of the suffix]"
 )
@@ -64,8 +71,7 @@ Examples:
 )
 @force_option
 def pairs(
-    run: str,
-    cells: tuple[str, ...],
+    words: tuple[str, ...],
     against: tuple[str, ...],
     named: tuple[str, ...],
     tasks: tuple[str, ...],
@@ -81,13 +87,15 @@ def pairs(
     less. Two cells on a task are one test, whichever is named first. A found cell that these very seeds chose is shown
     without a verdict. The confirmation of a search judges it, or another run that is given the cell by --seed-cell.
 
-    CELL is a named cell, or the first digits of the id of a cell in RUN.
+    CELL is a named cell, or the first digits of the id of a cell in RUN. RUN is the latest run if the first word names
+    a cell.
     """
     chosen = {name for name, given in (("csv", as_csv), ("json", as_json), (form, form is not None)) if given}
     if len(chosen) > 1:
         raise SearchError(f"--format, --csv and --json say {' and '.join(sorted(map(str, chosen)))}; leave one out")
     kind = form_of(chosen.pop() if chosen else None, output, FORM_OF)
     check_free(output, force)
+    run, cells = run_and_cells(words)
     if against and not cells:
         raise SearchError(f"--against {against[0]} needs cells to compare with it; name them after the run")
     if not cells and not named:

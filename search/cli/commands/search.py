@@ -16,7 +16,13 @@ from results.store.summary import funnel
 from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
 from search.cells.text import shorten
-from search.cli.completion import complete_cells, complete_profiles, complete_runs
+from search.cli.completion import (
+    complete_cells,
+    complete_profiles,
+    complete_runs,
+    complete_strategies,
+    complete_task_list,
+)
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, output_console
 from search.cli.loading import trust_options
@@ -66,13 +72,23 @@ Examples:
     shell_complete=complete_profiles,
     help="quick (default), evening, overnight, discover, paper, baselines, or a TOML file.",
 )
-@click.option("--strategy", help=f"Search strategy: {', '.join(STRATEGIES)}. Overrides the profile.")
+@click.option(
+    "--strategy",
+    shell_complete=complete_strategies,
+    help=f"Search strategy: {', '.join(STRATEGIES)}. Overrides the profile.",
+)
 @click.option(
     "--proposals",
     type=click.IntRange(min=0),
     help="Number of proposals. Overrides the profile. With --resume: extend the run to this number.",
 )
-@click.option("--tasks", "only", metavar="A,B", help="Use only these tasks of the profile, in this order.")
+@click.option(
+    "--tasks",
+    "only",
+    metavar="A,B",
+    shell_complete=complete_task_list,
+    help="Use only these tasks of the profile, in this order.",
+)
 @click.option(
     "--task",
     "own",
@@ -105,6 +121,7 @@ Examples:
 @click.option(
     "--optimum",
     metavar="CELL",
+    shell_complete=complete_cells,
     help="With --simulate: make this cell the best one, a name or a formula; others are better the closer they are.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run NAME, or the latest run.")

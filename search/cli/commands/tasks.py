@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import click
 
 from results.store.sanitize import printable
-from search.cli.completion import complete_tasks
+from search.cli.completion import complete_profiles, complete_tasks
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
 from search.cli.display import output_console, say, warn
 from search.cli.json_output import print_json
@@ -41,7 +41,13 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("name", shell_complete=complete_tasks, required=False)
-@click.option("--profile", default="quick", show_default=True, help="Profile for the sizes of the tasks.")
+@click.option(
+    "--profile",
+    default="quick",
+    show_default=True,
+    shell_complete=complete_profiles,
+    help="Profile for the sizes of the tasks.",
+)
 @click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Number of samples of NAME.")
 @click.option("--data", metavar="PATH", help="Read the data of NAME from this file or folder.")
 @option

@@ -13,7 +13,7 @@ from results.store.sanitize import printable
 from results.store.words import MEMORIZATION, TrialState
 from search.cells.graph import GateGraph
 from search.cells.ids import printed_id, short_id
-from search.cli.completion import complete_cells, complete_runs, complete_tasks
+from search.cli.completion import complete_cells, complete_profiles, complete_runs, complete_tasks
 from search.cli.descriptions import summary_line, warnings_of
 from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
@@ -48,7 +48,11 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("cell", shell_complete=complete_cells)
 @click.argument("task", shell_complete=complete_tasks)
-@click.option("--profile", help="Profile for task sizes, settings and budget.  [default: the run's, or quick]")
+@click.option(
+    "--profile",
+    shell_complete=complete_profiles,
+    help="Profile for task sizes, settings and budget.  [default: the run's, or quick]",
+)
 @click.option(
     "--run",
     metavar="RUN",
