@@ -15,7 +15,7 @@ from results.store.runs import claim_folder, existing_run, name_for_commands, ne
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
-from search.cells.text import shorten
+from search.cells.text import counted, shorten
 from search.cli.completion import (
     complete_cells,
     complete_profiles,
@@ -224,7 +224,7 @@ class SearchView(RunView):
         if self.address is not None:
             where, per = f"the Ray cluster at {self.address}", " of one core"
         else:
-            where, per = f"{self.workers} workers" if self.workers else "this process", ""
+            where, per = counted(self.workers, "worker") if self.workers else "this process", ""
         baselines, least, most = (duration(s / self.cores) for s in (cost.baselines, cost.least, cost.most))
         self.say(
             f"estimated on {where}: {baselines}{per} for the {cost.baseline_trials:,} trials of the given cells, "

@@ -11,7 +11,7 @@ import pytest
 
 from results.store.store import Store
 from results.store.words import COMPLETE, Origin
-from tests.test_search.test_cli.conftest import Gatesearch
+from tests.test_search.test_cli.conftest import Gatesearch, Said
 
 
 def test_runs_are_listed_with_state_progress_best_cell_and_size(
@@ -71,8 +71,13 @@ def test_a_run_that_cannot_be_read_is_listed_and_told(gatesearch: Gatesearch, he
     shutil.copytree(simulated, here / "runs" / "done")
     (here / "runs" / "bad").mkdir()
     (here / "runs" / "bad" / "run.sqlite").write_bytes(b"x" * 4096)
+    (here / "runs" / "empty").mkdir()
+    (here / "runs" / "empty" / "run.sqlite").touch()
     said = gatesearch("runs")
     assert said.status == 0
+    *lines, empty = said.out.splitlines()
+    assert re.fullmatch(r"empty +unreadable +\d+ s ago +0\.0 MB *", empty)  # not since 1970
+    said = Said(0, "\n".join(lines), said.err)
     assert [line.split()[:2] for line in said.out.splitlines()[1:]] == [["bad", "unreadable"], ["done", "finished,"]]
     assert "warning: " in said.err
     assert "not a database" in said.err
