@@ -11,7 +11,6 @@ that does not hold at a run's size is a result; the paper's models are larger.
 `sections` is what a run shows beside these conclusions.
 """
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from results.publication.confirmation_text import confirmation_lines
@@ -42,6 +41,7 @@ from results.store.sanitize import printable
 from results.store.store import Store
 from results.tables.run_verdict import verdict_of
 from search.cells.library import LIBRARY
+from search.cells.wrapping import wrapped
 
 LANGUAGE = "language"
 
@@ -72,7 +72,9 @@ def findings(store: Store, tasks: Sequence[str]) -> list[Finding]:
     ]
 
 
-def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price, *, markdown: bool) -> str:
+def findings_document(
+    store: Store, tasks: Sequence[str], run: str, price: Price, *, markdown: bool, width: int = WIDTH
+) -> str:
     """Return a run's verdict, its findings and its sections as one text.
 
     Args:
@@ -81,6 +83,7 @@ def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price
         run: the run, as a command names it.
         price: cost of a remedy as text.
         markdown: whether the text is Markdown; else it is for a terminal.
+        width: columns of the terminal.
 
     Raises:
         ResultsError: the table of the run, which the verdict needs, cannot be made.
@@ -91,9 +94,10 @@ def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price
     if markdown:
         verdict = f"**{printable(answer.text)}**"
         return "\n\n".join((verdict, findings_markdown(found, run, price), *note, *map(section_markdown, others)))
-    verdict = "\n".join(answer.lines(WIDTH))
-    note = tuple(textwrap.fill(line, WIDTH) for line in note)
-    return "\n\n".join((verdict, findings_text(found, run, price), *note, *map(section_text, others)))
+    verdict = "\n".join(answer.lines(width))
+    note = tuple("\n".join(wrapped(line, width)) for line in note)
+    texts = [section_text(section, width) for section in others]
+    return "\n\n".join((verdict, findings_text(found, run, price, width), *note, *texts))
 
 
 def sections(store: Store, tasks: Sequence[str]) -> list[Section]:

@@ -1,13 +1,13 @@
 """Findings as text for a terminal, and as Markdown."""
 
 import shlex
-import textwrap
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from results.scores.finding import Figure, Finding, Remedy, Section, Standing, Way
 from results.store.sanitize import printable
+from search.cells.wrapping import wrapped
 
 Price = Callable[[Remedy], str]
 """Cost of a remedy as text, such as `15 min`; the command line estimates it for the profile baselines."""
@@ -32,9 +32,9 @@ def findings_markdown(findings: Sequence[Finding], run: str, price: Price) -> st
     return "\n\n".join(_markdown(finding, remedy_text(finding.remedy, run, price)) for finding in findings)
 
 
-def findings_text(findings: Sequence[Finding], run: str, price: Price) -> str:
-    """Return the findings of the run `run` as plain text with aligned tables."""
-    return "\n\n".join(_text(finding, remedy_text(finding.remedy, run, price)) for finding in findings)
+def findings_text(findings: Sequence[Finding], run: str, price: Price, width: int = WIDTH) -> str:
+    """Return the findings of the run `run` as plain text with aligned tables, for a terminal of `width` columns."""
+    return "\n\n".join(_text(finding, remedy_text(finding.remedy, run, price), width) for finding in findings)
 
 
 def section_markdown(section: Section) -> str:
@@ -43,9 +43,15 @@ def section_markdown(section: Section) -> str:
     return f"### {printable(section.title)}\n\n```text\n{lines}\n```"
 
 
-def section_text(section: Section) -> str:
-    """Return a section as plain text: its title, and its lines indented by two spaces."""
-    return "\n".join((printable(section.title), *(f"  {printable(line)}" for line in section.lines)))
+def section_text(section: Section, width: int = WIDTH) -> str:
+    """Return a section as plain text: its title, and its lines indented by two spaces, broken where they do not fit."""
+    lines = (f"  {printable(line)}" for line in section.lines)
+    fitted = ([line] if len(line) <= width else wrapped(line, width, f"{_indent_of(line)}  ") for line in lines)
+    return "\n".join((printable(section.title), *(line for each in fitted for line in each)))
+
+
+def _indent_of(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
@@ -66,11 +72,11 @@ def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
     return f"gatesearch finalists {run} --repeats {remedy.repeats} ({cost})"
 
 
-def _text(finding: Finding, remedy: str) -> str:
+def _text(finding: Finding, remedy: str, width: int) -> str:
     lines = [finding.claim, f"  {finding.ruling}: {finding.why}"]
     if remedy:
         lines.append(f"  to decide it: {remedy}")
-    lines = [textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines]
+    lines = [line for text in lines for line in wrapped(text, width, "    ")]
     if finding.figures:
         rows = [_HEADINGS, *_rows(_shown(finding.figures))]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]

@@ -14,6 +14,7 @@ from rich.text import Text
 from results.scores.verdict import RunVerdict
 from results.store.sanitize import printable
 from search.cells.text import counted
+from search.cells.wrapping import wrapped
 from search.engine.progress import Progress as Counts
 
 WIDE = 200
@@ -191,16 +192,18 @@ def say_verdict(console: Console, verdict: RunVerdict) -> None:
     console.print()
 
 
-def say(console: Console, line: str, style: str = "", *, prose: bool = False) -> None:
+def say(console: Console, line: str, style: str = "", *, indent: str = "") -> None:
     """Print a line literally: a path may contain brackets, which are markup to rich, or control characters.
 
-    On a terminal, `prose` is broken between words. Other lines are left to the terminal, so that a command in them is
-    copied as one line.
+    On a terminal, it is broken between words, and `indent` is put before what goes on; a command stays on one line, so
+    that it can be copied.
     """
-    soft = not (prose and console.is_terminal)
-    console.print(printable(line), style=style, soft_wrap=soft, highlight=False, markup=False)
+    text = printable(line)
+    lines = wrapped(text, console.width, indent) if console.is_terminal else [text]
+    for each in lines or [""]:
+        console.print(each, style=style, soft_wrap=True, highlight=False, markup=False)
 
 
 def warn(console: Console, text: str) -> None:
-    """Print a warning."""
-    console.print(printable(f"warning: {text}"), style="yellow", soft_wrap=True, markup=False, highlight=False)
+    """Print a warning, as `say` does."""
+    say(console, f"warning: {text}", "yellow")

@@ -58,7 +58,7 @@ def print_table(
         table.add_row(*(Text(row[heading], styles[heading][number] if heading in styles else "") for heading in kept))
     console.print(plain_table(table, console.encoding))
     if hidden := [heading for heading in rows[0] if heading not in kept]:
-        say(console, f"not shown: {', '.join(hidden)}; a wider terminal shows them, and --json", prose=True)
+        say(console, f"not shown: {', '.join(hidden)}; a wider terminal shows them, and --json")
 
 
 def _total(widths: Mapping[str, int]) -> int:

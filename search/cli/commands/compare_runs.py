@@ -92,7 +92,7 @@ def _print(console: Console, found: RunComparison, top: int) -> None:
     if found.profile:
         console.print(_profile(found.profile))
     for line in _lines(found):
-        say(console, line, prose=True)
+        say(console, line)
     console.print()
     _warn(console, found)
     if found.cells.empty:

@@ -125,15 +125,15 @@ def _show(
     print_table(console, list(map(_texts, rows)), right=numbers, droppable=numbers[::-1])
     console.print()
     for row in rows:
-        say(console, f"{row['name']}: {row['summary']}", prose=True)
+        say(console, f"{row['name']}: {row['summary']}")
     for each, what in lacking.items():
-        say(console, f"{each}, which needs {what}: {TASKS[each].summary}", prose=True)
+        say(console, f"{each}, which needs {what}: {TASKS[each].summary}")
     console.print()
     if name is not None:
         console.print(description_table(task))
         console.print()
     for line in lines:
-        say(console, line, prose=True)
+        say(console, line)
     for warning in warnings:
         warn(console, warning)
     console.print(

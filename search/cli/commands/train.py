@@ -288,7 +288,7 @@ def _show_result(console: Console, result: TrialResult, task: Task) -> None:
         soft_wrap=True,
     )
     for line in other_numbers(result, metric):
-        console.print(line, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
 def other_numbers(result: TrialResult, metric: Metric) -> list[str]:

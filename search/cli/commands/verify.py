@@ -18,6 +18,7 @@ from results.store.queries import begin_snapshot
 from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from results.store.store import Store
+from search.cells.wrapping import wrapped
 from search.cli import run_argument
 from search.cli.display import output_console
 from search.cli.json_output import print_json
@@ -78,8 +79,12 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], data: tupl
         if as_json:
             return
         word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("open", "yellow")}[check.ok]
-        line = Text(f"{printable(check.name):{NAME_WIDTH}} ").append(f"{word:7}", style).append(printable(check.detail))
-        console.print(line, soft_wrap=True)
+        name = f"{printable(check.name):{NAME_WIDTH}} "
+        text = f"{name}{word:7}{printable(check.detail)}"
+        lines = wrapped(text, console.width, " " * (len(name) + 7)) if console.is_terminal else [text]
+        shown = Text("\n".join(lines))
+        shown.stylize(style, len(name), len(name) + len(word))
+        console.print(shown, soft_wrap=True)
 
     with reserved_output() if as_json else nullcontext() as reserved:  # a user's task may print
         folder = run_folder(run)
