@@ -24,6 +24,10 @@ TESTS_NOTE = (
 )
 """Note under the findings."""
 
+_MARGIN = "    "
+_LEFT_OUT = ("metrics", "p")
+"""Columns that a narrow terminal leaves out, the first one first."""
+
 _HEADINGS = ("task", "cell", "against", "metrics", "advantage", "p", "verdict")
 
 
@@ -45,13 +49,18 @@ def section_markdown(section: Section) -> str:
 
 def section_text(section: Section, width: int = WIDTH) -> str:
     """Return a section as plain text: its title, and its lines indented by two spaces, broken where they do not fit."""
-    lines = (f"  {printable(line)}" for line in section.lines)
-    fitted = ([line] if len(line) <= width else wrapped(line, width, f"{_indent_of(line)}  ") for line in lines)
-    return "\n".join((printable(section.title), *(line for each in fitted for line in each)))
+    return "\n".join((printable(section.title), *(f"  {line}" for line in _fitted(section, width - 2))))
 
 
-def _indent_of(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]
+def _fitted(section: Section, width: int) -> list[str]:
+    """Return the lines of a section; on a narrow terminal, one that does not fit goes on below."""
+    if width >= WIDTH - 2:
+        return list(map(printable, section.lines))
+    lines: list[str] = []
+    for line in map(printable, section.lines):
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        lines += [line] if len(line) <= width else wrapped(line, width, indent)
+    return lines
 
 
 def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
@@ -73,17 +82,26 @@ def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
 
 
 def _text(finding: Finding, remedy: str, width: int) -> str:
+    """Return a finding as text. Where its table does not fit, columns are left out, the metrics first."""
     lines = [finding.claim, f"  {finding.ruling}: {finding.why}"]
     if remedy:
         lines.append(f"  to decide it: {remedy}")
     lines = [line for text in lines for line in wrapped(text, width, "    ")]
     if finding.figures:
         rows = [_HEADINGS, *_rows(_shown(finding.figures))]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+        widths = {heading: max(len(row[k]) for row in rows) for k, heading in enumerate(_HEADINGS)}
+        hidden: list[str] = []
+        for heading in _LEFT_OUT:
+            if len(_MARGIN) + sum(widths.values()) + 2 * (len(widths) - 1) > width:
+                hidden.append(heading)
+                del widths[heading]
         for row in rows:
-            texts = (f"{text:{width}}" for text, width in zip(row, widths, strict=True))
-            lines.append(f"    {'  '.join(texts)}".rstrip())
-        lines += [f"    {more}" for more in _more(finding.figures)]
+            own = dict(zip(_HEADINGS, row, strict=True))
+            lines.append(f"{_MARGIN}{'  '.join(f'{own[name]:{wide}}' for name, wide in widths.items())}".rstrip())
+        more = _more(finding.figures)
+        if hidden:
+            more.append(f"not shown: {', '.join(hidden)}; a wider terminal shows them, and --json")
+        lines += [line for text in more for line in wrapped(f"{_MARGIN}{text}", width, _MARGIN)]
     return "\n".join(lines)
 
 

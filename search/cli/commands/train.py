@@ -269,23 +269,21 @@ def _show_curve(result: TrialResult, metric: Metric, width: int) -> None:
 
 def _show_result(console: Console, result: TrialResult, task: Task) -> None:
     metric = task.metric
-    console.print(
+    say(
+        console,
         f"{result.state}: {result.reason}; {result.steps:,} steps in {duration(result.seconds)}, "
         f"{result.units} units, {result.parameters:,} parameters",
-        highlight=False,
-        soft_wrap=True,
     )
     if result.validation is None or result.test is None:
         if result.state is TrialState.DIVERGED:
             raise SearchError("the trial diverged, so it has no result; try a smaller learning rate or initial scale")
         raise SearchError(f"the trial failed ({result.reason}); change the option or the file that this names")
     direction = "higher" if metric.higher_is_better else "lower"
-    console.print(
+    say(
+        console,
         f"{metric.name}: validation {result.validation:.4f} ± {result.validation_se:.4f} at step "
         f"{result.best_step:,}, test {result.test:.4f} ± {result.test_se:.4f} "
         f"({direction} is better; {task.baseline_name} {task.constant_baseline():.4f} on validation)",
-        highlight=False,
-        soft_wrap=True,
     )
     for line in other_numbers(result, metric):
         say(console, line)
