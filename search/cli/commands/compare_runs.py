@@ -83,11 +83,10 @@ def compare_runs(first: str | None, second: str | None, task: str | None, top: i
 
 
 def _print(console: Console, found: RunComparison, top: int) -> None:
-    console.print(_sides(found))
+    console.print(_sides(found, console.width))
     console.print()
     for letter, side in (("A", found.a), ("B", found.b)):
-        for line in side.verdict.lines(console.width - 3):
-            say(console, f"{letter}: {line}")
+        say(console, f"{letter}: {side.verdict.text}", indent="   ")
     console.print()
     if found.profile:
         console.print(_profile(found.profile))
@@ -110,11 +109,15 @@ def _print(console: Console, found: RunComparison, top: int) -> None:
         say(console, f"{len(found.cells) - top:,} more: --top {len(found.cells)}, or --json")
 
 
-def _sides(found: RunComparison) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("", f"A: {printable(found.a.name)}", f"B: {printable(found.b.name)}"):
-        table.add_column(heading, overflow="fold")
+def _sides(found: RunComparison, width: int) -> Table:
     own, other = _facts(found.a), _facts(found.b)
+    names = [printable(side.name) for side in (found.a, found.b)]
+    folders = [name.rpartition("/")[2] for name in names]
+    if max(map(len, own)) + sum(len(name) + len("  A: ") for name in names) > width and folders[0] != folders[1]:
+        names = folders  # whole paths do not fit
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("", f"A: {names[0]}", f"B: {names[1]}"):
+        table.add_column(heading, overflow="fold")
     for name, value in own.items():
         table.add_row(name, printable(value), printable(other[name]))
     return table
