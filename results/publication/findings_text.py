@@ -53,7 +53,7 @@ def section_text(section: Section, width: int = WIDTH) -> str:
 
 
 def _fitted(section: Section, width: int) -> list[str]:
-    """Return the lines of a section; on a narrow terminal, one that does not fit goes on below."""
+    """Return the lines of a section; on a narrow terminal, one that does not fit is continued below."""
     if width >= WIDTH - 2:
         return list(map(printable, section.lines))
     lines: list[str] = []

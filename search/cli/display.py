@@ -29,7 +29,7 @@ up to its next look, after which it may have ended."""
 
 
 class _Elapsed(ProgressColumn):
-    """Time that a phase has taken so far, or in all; empty before it begins. The time goes on between two updates."""
+    """Time that a phase has taken so far, or in all; empty before it begins. It advances between two updates."""
 
     def render(self, task: Task) -> Text:
         began, ended = task.fields["began"], task.fields["ended"]
@@ -195,7 +195,7 @@ def say_verdict(console: Console, verdict: RunVerdict) -> None:
 def say(console: Console, line: str, style: str = "", *, indent: str = "") -> None:
     """Print a line literally: a path may contain brackets, which are markup to rich, or control characters.
 
-    On a terminal, it is broken between words, and `indent` is put before what goes on; a command stays on one line, so
+    On a terminal, it is broken between words, and `indent` is put before the following lines; a command stays on one line, so
     that it can be copied.
     """
     text = printable(line)

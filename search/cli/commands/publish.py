@@ -13,6 +13,7 @@ from results.store.sanitize import printable
 from search.cells.paths import expanded
 from search.cells.text import counted
 from search.cli.completion import complete_run_or_folder
+from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.prices import price
 from search.cli.run_argument import is_run, named_or_latest
@@ -37,8 +38,9 @@ Examples:
 @click.option(
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the comparison."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the content of published.json, with the folder.")
 @click.option("--archive", is_flag=True, help="Pack stores and long tables into one compressed file.")
-def publish(words: tuple[str, ...], trusted: tuple[str, ...], archive: bool) -> None:
+def publish(words: tuple[str, ...], trusted: tuple[str, ...], as_json: bool, archive: bool) -> None:
     """Write RUN, which must have ended, into a new FOLDER: table, findings, profile, and the store behind them.
 
     RUN is the latest run if it is left out.
@@ -53,7 +55,7 @@ def publish(words: tuple[str, ...], trusted: tuple[str, ...], archive: bool) -> 
         profile = base_profile(plan)
         check_trusted(path.name, profile, trusted)
         tasks = load_tasks(profile, Console(emoji=False))
-        _say(publish_comparison(path, folder, plan, tasks, archive=archive), folder)
+        _say(publish_comparison(path, folder, plan, tasks, archive=archive), folder, as_json)
         return
     if trusted:
         raise SearchError(f"--task has {trusted[0]!r}, but publishing a run imports no task; leave it out")
@@ -61,7 +63,7 @@ def publish(words: tuple[str, ...], trusted: tuple[str, ...], archive: bool) -> 
         ranked = profile_of(store).ranked
         text = findings_document(store, ranked, store.folder.name, price, markdown=True) + "\n"
         manifest = write_folder(store, folder, ranked, text, archive=archive)
-    _say(manifest, folder)
+    _say(manifest, folder, as_json)
 
 
 def _run_and_folder(words: tuple[str, ...]) -> tuple[str, Path]:
@@ -76,7 +78,10 @@ def _run_and_folder(words: tuple[str, ...]) -> tuple[str, Path]:
     return named_or_latest(words[0] if len(words) == 2 else None), folder
 
 
-def _say(manifest: dict[str, Any], folder: Path) -> None:
+def _say(manifest: dict[str, Any], folder: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"folder": str(folder)} | manifest)
+        return
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     click.echo(
         f"{manifest['trials']:,} trials, {manifest['core_hours']:.1f} core-hours, {size / 1e6:.1f} MB written to "

@@ -30,6 +30,8 @@ from search.cli.run_argument import named_or_latest
 from search.cli.running import (
     RunView,
     describe_workers,
+    json_option,
+    json_output,
     terminable,
     verbosity_of,
     verbosity_options,
@@ -125,12 +127,14 @@ Examples:
     help="With --simulate: make this cell the best one, a name or a formula; others are better the closer they are.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run NAME, or the latest run.")
+@json_option
 @verbosity_options
 def search(
     name: str | None,
     resume: bool,
     workers: int | None,
     address: str | None,
+    as_json: bool,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -145,15 +149,15 @@ def search(
     --simulate tests the procedure, a profile or a cluster: strategy, workers, store and table are real, but every
     result is made up, and the run is marked as simulated permanently.
     """
-    console = output_console()
+    console = output_console(stderr=as_json)
     count = worker_count(workers, address)
-    view = SearchView(console, count, address, verbosity_of(quiet, verbose))
+    view = SearchView(console, count, address, verbosity_of(quiet, verbose), as_json)
     command = sys.argv[1:]
     if resume:
         trusted, proposals, moved = given.pop("own"), given.pop("proposals"), data_paths(given.pop("data"))
         _refuse_with_resume(given)
         folder = _folder_to_resume(name)
-        with terminable(), optional_output("the search"), view:
+        with json_output(view), terminable(), optional_output("the search"), view:
             resume_search(
                 folder,
                 proposals=proposals,
@@ -171,6 +175,7 @@ def search(
     title = title_of(given["profile"] or "quick")
     profile = _profile(**given)
     with (
+        json_output(view),
         terminable(),
         optional_output("the search"),
         _folder_of(name, title if simulation is None else f"simulated-{title}") as folder,
@@ -266,6 +271,7 @@ class SearchView(RunView):
         self.say(f"done in {duration(seconds)}; the table is {run.table}")
         self.show_verdict()
         self.show_files(run)
+        self.keep_record(run)
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:
