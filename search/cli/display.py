@@ -195,8 +195,8 @@ def say_verdict(console: Console, verdict: RunVerdict) -> None:
 def say(console: Console, line: str, style: str = "", *, indent: str = "") -> None:
     """Print a line literally: a path may contain brackets, which are markup to rich, or control characters.
 
-    On a terminal, it is broken between words, and `indent` is put before the following lines; a command stays on one line, so
-    that it can be copied.
+    On a terminal, it is broken between words, and `indent` is put before the following lines; a command stays on one
+    line, so that it can be copied.
     """
     text = printable(line)
     lines = wrapped(text, console.width, indent) if console.is_terminal else [text]
