@@ -11,7 +11,6 @@ that does not hold at a run's size is a result; the paper's models are larger.
 `sections` is what a run shows beside these conclusions.
 """
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from results.publication.confirmation_text import confirmation_lines
@@ -27,6 +26,7 @@ from results.publication.findings_text import (
 )
 from results.publication.motifs_text import difference_lines, motif_lines
 from results.publication.rungs_text import rung_lines
+from results.publication.training_text import WIDTH as TRAINING_WIDTH
 from results.publication.training_text import grid_lines, untrained_lines
 from results.scores.discrimination import discrimination
 from results.scores.estimates import GRU, LSTM
@@ -42,6 +42,7 @@ from results.store.sanitize import printable
 from results.store.store import Store
 from results.tables.run_verdict import verdict_of
 from search.cells.library import LIBRARY
+from search.cells.wrapping import wrapped
 
 LANGUAGE = "language"
 
@@ -72,7 +73,9 @@ def findings(store: Store, tasks: Sequence[str]) -> list[Finding]:
     ]
 
 
-def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price, *, markdown: bool) -> str:
+def findings_document(
+    store: Store, tasks: Sequence[str], run: str, price: Price, *, markdown: bool, width: int = WIDTH
+) -> str:
     """Return a run's verdict, its findings and its sections as one text.
 
     Args:
@@ -81,43 +84,47 @@ def findings_document(store: Store, tasks: Sequence[str], run: str, price: Price
         run: the run, as a command names it.
         price: cost of a remedy as text.
         markdown: whether the text is Markdown; else it is for a terminal.
+        width: columns of the terminal.
 
     Raises:
         ResultsError: the table of the run, which the verdict needs, cannot be made.
         StoreError: the store cannot be read.
     """
-    answer, found, others = verdict_of(store, tasks), findings(store, tasks), sections(store, tasks)
+    answer, found, others = verdict_of(store, tasks), findings(store, tasks), sections(store, tasks, width)
     note: tuple[str, ...] = (TESTS_NOTE,) if any(finding.figures for finding in found) else ()
     if markdown:
         verdict = f"**{printable(answer.text)}**"
         return "\n\n".join((verdict, findings_markdown(found, run, price), *note, *map(section_markdown, others)))
-    verdict = "\n".join(answer.lines(WIDTH))
-    note = tuple(textwrap.fill(line, WIDTH) for line in note)
-    return "\n\n".join((verdict, findings_text(found, run, price), *note, *map(section_text, others)))
+    verdict = "\n".join(answer.lines(width))
+    note = tuple("\n".join(wrapped(line, width)) for line in note)
+    texts = [section_text(section, width) for section in others]
+    return "\n\n".join((verdict, findings_text(found, run, price, width), *note, *texts))
 
 
-def sections(store: Store, tasks: Sequence[str]) -> list[Section]:
+def sections(store: Store, tasks: Sequence[str], width: int = WIDTH) -> list[Section]:
     """Return what a run shows beside the paper's conclusions, without the sections that have nothing to show.
 
     Args:
         store: the run.
         tasks: its ranked tasks.
+        width: columns of a terminal; the lines of a section are indented by two.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    title, *lines = discrimination_lines(discrimination(store, tasks)) or ("",)
+    own, narrow = width - 2, min(width - 2, TRAINING_WIDTH)
+    title, *lines = discrimination_lines(discrimination(store, tasks), narrow) or ("",)
     found = [
         Section("Confirmation of the contenders", tuple(confirmation_lines(store))),
-        Section("What the best found cells are", tuple(difference_lines(store, tasks))),
+        Section("What the best found cells are", tuple(difference_lines(store, tasks, own))),
         Section(
             "What goes with a better or worse result (over all found cells)",
-            tuple(motif_lines(motifs(store, tasks), score_kind(store))),
+            tuple(motif_lines(motifs(store, tasks), score_kind(store), own)),
         ),
         Section(title, tuple(lines)),
         Section("What halving trained", tuple(rung_lines(rungs_of(store)))),
-        Section("Is the grid of settings wide enough?", tuple(grid_lines(grid_edges(store, tasks)))),
-        Section("Which given cells could not be trained?", tuple(untrained_lines(untrained(store, tasks)))),
+        Section("Is the grid of settings wide enough?", tuple(grid_lines(grid_edges(store, tasks), narrow))),
+        Section("Which given cells could not be trained?", tuple(untrained_lines(untrained(store, tasks), narrow))),
     ]
     return [section for section in found if section.lines]
 

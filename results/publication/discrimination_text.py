@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from results.scores.discrimination import ENOUGH, SATURATED, Discrimination
 from search.cells.text import counted
 
+WIDTH = 92
+"""Columns of the text, unless a terminal is narrower."""
+
 _HEADINGS = ("task", "cells", "spread", "error", "spread / error", "GRU of ceiling", "verdict")
 _MEANING = (
     "spread: standard deviation of the gated named cells' mean test metrics; error: standard error of one mean over "
@@ -14,14 +17,14 @@ _MEANING = (
 )
 
 
-def discrimination_lines(rows: Sequence[Discrimination]) -> list[str]:
+def discrimination_lines(rows: Sequence[Discrimination], width: int = WIDTH) -> list[str]:
     """Return a title, the lines of an aligned table, and an explanation; empty if there are no rows."""
     if not rows:
         return []
     texts = [_HEADINGS, *map(_texts, rows)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(_HEADINGS))]
     lines = ["  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in texts]
-    return [_title(rows), *lines, *textwrap.wrap(_MEANING, 92)]
+    return [_title(rows), *lines, *textwrap.wrap(_MEANING, width)]
 
 
 def _title(rows: Sequence[Discrimination]) -> str:

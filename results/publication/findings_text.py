@@ -1,13 +1,13 @@
 """Findings as text for a terminal, and as Markdown."""
 
 import shlex
-import textwrap
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from results.scores.finding import Figure, Finding, Remedy, Section, Standing, Way
 from results.store.sanitize import printable
+from search.cells.wrapping import wrapped
 
 Price = Callable[[Remedy], str]
 """Cost of a remedy as text, such as `15 min`; the command line estimates it for the profile baselines."""
@@ -24,6 +24,10 @@ TESTS_NOTE = (
 )
 """Note under the findings."""
 
+_MARGIN = "    "
+_LEFT_OUT = ("metrics", "p")
+"""Columns that a narrow terminal leaves out, the first one first."""
+
 _HEADINGS = ("task", "cell", "against", "metrics", "advantage", "p", "verdict")
 
 
@@ -32,9 +36,9 @@ def findings_markdown(findings: Sequence[Finding], run: str, price: Price) -> st
     return "\n\n".join(_markdown(finding, remedy_text(finding.remedy, run, price)) for finding in findings)
 
 
-def findings_text(findings: Sequence[Finding], run: str, price: Price) -> str:
-    """Return the findings of the run `run` as plain text with aligned tables."""
-    return "\n\n".join(_text(finding, remedy_text(finding.remedy, run, price)) for finding in findings)
+def findings_text(findings: Sequence[Finding], run: str, price: Price, width: int = WIDTH) -> str:
+    """Return the findings of the run `run` as plain text with aligned tables, for a terminal of `width` columns."""
+    return "\n\n".join(_text(finding, remedy_text(finding.remedy, run, price), width) for finding in findings)
 
 
 def section_markdown(section: Section) -> str:
@@ -43,9 +47,20 @@ def section_markdown(section: Section) -> str:
     return f"### {printable(section.title)}\n\n```text\n{lines}\n```"
 
 
-def section_text(section: Section) -> str:
-    """Return a section as plain text: its title, and its lines indented by two spaces."""
-    return "\n".join((printable(section.title), *(f"  {printable(line)}" for line in section.lines)))
+def section_text(section: Section, width: int = WIDTH) -> str:
+    """Return a section as plain text: its title, and its lines indented by two spaces, broken where they do not fit."""
+    return "\n".join((printable(section.title), *(f"  {line}" for line in _fitted(section, width - 2))))
+
+
+def _fitted(section: Section, width: int) -> list[str]:
+    """Return the lines of a section; on a narrow terminal, one that does not fit is continued below."""
+    if width >= WIDTH - 2:
+        return list(map(printable, section.lines))
+    lines: list[str] = []
+    for line in map(printable, section.lines):
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        lines += [line] if len(line) <= width else wrapped(line, width, indent)
+    return lines
 
 
 def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
@@ -68,18 +83,27 @@ def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
     return f"gatesearch finalists {run} --repeats {remedy.repeats} ({cost})"
 
 
-def _text(finding: Finding, remedy: str) -> str:
+def _text(finding: Finding, remedy: str, width: int) -> str:
+    """Return a finding as text. Where its table does not fit, columns are left out, the metrics first."""
     lines = [finding.claim, f"  {finding.ruling}: {finding.why}"]
     if remedy:
         lines.append(f"  to decide it: {remedy}")
-    lines = [textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines]
+    lines = [line for text in lines for line in wrapped(text, width, "    ")]
     if finding.figures:
         rows = [_HEADINGS, *_rows(_shown(finding.figures))]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+        widths = {heading: max(len(row[k]) for row in rows) for k, heading in enumerate(_HEADINGS)}
+        hidden: list[str] = []
+        for heading in _LEFT_OUT:
+            if len(_MARGIN) + sum(widths.values()) + 2 * (len(widths) - 1) > width:
+                hidden.append(heading)
+                del widths[heading]
         for row in rows:
-            texts = (f"{text:{width}}" for text, width in zip(row, widths, strict=True))
-            lines.append(f"    {'  '.join(texts)}".rstrip())
-        lines += [f"    {more}" for more in _more(finding.figures)]
+            own = dict(zip(_HEADINGS, row, strict=True))
+            lines.append(f"{_MARGIN}{'  '.join(f'{own[name]:{wide}}' for name, wide in widths.items())}".rstrip())
+        more = _more(finding.figures)
+        if hidden:
+            more.append(f"not shown: {', '.join(hidden)}; a wider terminal shows them, and --json")
+        lines += [line for text in more for line in wrapped(f"{_MARGIN}{text}", width, _MARGIN)]
     return "\n".join(lines)
 
 

@@ -18,7 +18,9 @@ MOST_LINES = 8
 MOST_CELLS = 3
 """Found cells whose difference from the nearest named cell is printed, the best by the search first."""
 
-_WIDTH = 98  # findings indent the lines of a section by two
+WIDTH = 98
+"""Columns of the text, unless a terminal is narrower."""
+
 _MEANING = (
     "effect: mean difference of cells with the motif from those without, within the descendants of one given cell, or "
     "of children made with the edit from other children, each against its parent; 95 % interval, by leaving out one "
@@ -29,12 +31,13 @@ _MEANING = (
 _UNTOLD = "{count} more motifs and edits cannot be told from chance: one or two families hold nearly all the evidence"
 
 
-def motif_lines(frame: pd.DataFrame, kind: ScoreKind) -> list[str]:
+def motif_lines(frame: pd.DataFrame, kind: ScoreKind, width: int = WIDTH) -> list[str]:
     """Return the lines on the motifs and edits that go with a better or worse result; empty if none were tested.
 
     Args:
         frame: the result of `results.scores.motifs.motifs`.
         kind: the run's kind of score, which the effects are shares of.
+        width: columns of the text.
     """
     if frame.empty:
         return []
@@ -44,21 +47,21 @@ def motif_lines(frame: pd.DataFrame, kind: ScoreKind) -> list[str]:
     for sort, heading in ((MOTIF, "motifs"), (None, "edits")):
         chosen = real[(real["kind"] == MOTIF) == (sort == MOTIF)]
         lines += [f"{heading}, in % of {whole}:"] if len(chosen) else []
-        lines += [line for _, row in chosen.head(MOST_LINES).iterrows() for line in _wrapped(_line(row))]
+        lines += [line for _, row in chosen.head(MOST_LINES).iterrows() for line in _wrapped(_line(row), width)]
         lines += [f"  and {len(chosen) - MOST_LINES} more"] if len(chosen) > MOST_LINES else []
     told = int(frame["p"].notna().sum())
     if real.empty:
         lines.append(f"none of {told:,} motifs and edits goes with a better or worse result beyond noise")
     often = frame[frame["above_p"] < REAL]
     lines += ["more or less frequent above the GRU than below:"] if len(often) else []
-    lines += [line for _, row in often.head(MOST_LINES).iterrows() for line in _wrapped(_frequency(row))]
+    lines += [line for _, row in often.head(MOST_LINES).iterrows() for line in _wrapped(_frequency(row), width)]
     if told < len(frame):
-        lines += textwrap.wrap(_UNTOLD.format(count=f"{len(frame) - told:,}"), _WIDTH, subsequent_indent="  ")
-    return lines + textwrap.wrap(_MEANING.format(count=f"{told:,}"), _WIDTH)
+        lines += textwrap.wrap(_UNTOLD.format(count=f"{len(frame) - told:,}"), width, subsequent_indent="  ")
+    return lines + textwrap.wrap(_MEANING.format(count=f"{told:,}"), width)
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
 
 
 def _line(row: "pd.Series[float]") -> str:
@@ -72,12 +75,13 @@ def _frequency(row: "pd.Series[float]") -> str:
     return f"{row['task']}: {row['name']}: in {above}, in {row['cells']} of all {row['of']}"
 
 
-def difference_lines(store: Store, tasks: Sequence[str]) -> list[str]:
+def difference_lines(store: Store, tasks: Sequence[str], width: int = WIDTH) -> list[str]:
     """Return for each of the best found cells its difference from the nearest named cell.
 
     Args:
         store: the run.
         tasks: its ranked tasks.
+        width: columns of the text.
 
     Raises:
         StoreError: the store cannot be read.
@@ -89,7 +93,7 @@ def difference_lines(store: Store, tasks: Sequence[str]) -> list[str]:
         count = f"{found.distance} edit{'' if found.distance == 1 else 's'}"
         lines += textwrap.wrap(
             f"{row.label}: {describe(found)} ({count if found.proven else f'at most {count}'})",
-            _WIDTH,
+            width,
             subsequent_indent="  ",
         )
     return lines

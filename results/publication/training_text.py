@@ -9,7 +9,9 @@ from results.scores.untrained import Untrained
 from results.scores.verdict_words import joined
 from search.cells.text import counted
 
-_WIDTH = 92
+WIDTH = 92
+"""Columns of the text, unless a terminal is narrower."""
+
 _GRID_HEADINGS = ("task", "hyperparameter", "values", "cells", "inside", "lowest", "highest", "steep", "verdict")
 _GRID_MEANING = (
     "values: smallest and largest of the grid; lowest, highest: given cells whose best setting has that value; inside: "
@@ -18,7 +20,7 @@ _GRID_MEANING = (
 )
 
 
-def untrained_lines(found: Sequence[Untrained]) -> list[str]:
+def untrained_lines(found: Sequence[Untrained], width: int = WIDTH) -> list[str]:
     """Return a line, or lines, for each cell and each outcome; none if there are no such cells."""
     groups: dict[tuple[str, str], list[Untrained]] = {}
     for one in found:
@@ -27,7 +29,7 @@ def untrained_lines(found: Sequence[Untrained]) -> list[str]:
     for (cell, outcome), own in groups.items():
         tasks = joined([f"{one.task} ({one.lost} of {one.trials})" if one.fresh else one.task for one in own])
         text = f"{cell}: {outcome} on {tasks}{_why(own)}"
-        lines += textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        lines += textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
     return lines
 
 
@@ -52,14 +54,14 @@ def _why(own: Sequence[Untrained]) -> str:
     return f" ({reason}, at {when})" if reason else ""
 
 
-def grid_lines(rows: Sequence[GridEdges]) -> list[str]:
+def grid_lines(rows: Sequence[GridEdges], width: int = WIDTH) -> list[str]:
     """Return the lines of an aligned table and an explanation; none if no hyperparameter has enough values."""
     if not rows:
         return []
     texts = [_GRID_HEADINGS, *map(_texts, rows)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(_GRID_HEADINGS))]
     lines = ["  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in texts]
-    return [*lines, *textwrap.wrap(_GRID_MEANING, _WIDTH)]
+    return [*lines, *textwrap.wrap(_GRID_MEANING, width)]
 
 
 def _texts(row: GridEdges) -> tuple[str, ...]:

@@ -12,9 +12,7 @@ A run without found cells is judged by its named cells. `results.tables.run_verd
 store.
 """
 
-import re
 import shlex
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -33,9 +31,7 @@ from results.scores.verdict_words import (
     worse_words,
 )
 from results.store.sanitize import printable
-
-_COMMAND = re.compile("`[^`]*`")
-_SPACE = "\N{NO-BREAK SPACE}"
+from search.cells.wrapping import wrapped
 
 MOST_ACCOUNTS = 2
 """Cells whose standings are told in full, where none is better."""
@@ -132,10 +128,7 @@ class RunVerdict:
 
         A command stays on one line, and a number beside its percent sign.
         """
-        kept = _COMMAND.sub(lambda found: found[0].replace(" ", _SPACE), printable(self.text))
-        kept = kept.replace(" %", f"{_SPACE}%")
-        found = textwrap.wrap(kept, max(width, 1), break_long_words=False, break_on_hyphens=False)
-        return [line.replace(_SPACE, " ") for line in found]
+        return wrapped(printable(self.text), width)
 
 
 def verdict(known: Known) -> RunVerdict:

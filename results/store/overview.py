@@ -69,7 +69,8 @@ def overview(folder: Path) -> Overview:
 
     A store that cannot be read is no error, since other runs may stand beside it: see `Overview.error`.
     """
-    name, changed, size = folder.name, changed_at(folder), _size(folder)
+    name, size = folder.name, _size(folder)
+    changed = changed_at(folder) or os.stat(folder).st_mtime  # an empty store was never written
     try:
         return read_untouched(folder, lambda store: _overview(store, changed, size))
     except ResultsError as error:

@@ -3,6 +3,7 @@
 import os
 import re
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 from results.store.database import check_packed, no_run_text
@@ -106,10 +107,12 @@ def existing_run(run: str, remedy: str = "") -> Path:
 
 
 def no_run(folder: Path, remedy: str = "") -> ResultsError:
-    """Return the error that there is no run in a folder; for one in the folder of runs, it names the latest runs."""
+    """Return the error that there is no run in a folder; for one in the folder of runs, it names others there."""
     if folder.parent != runs_folder():
         return ResultsError(no_run_text(folder) + (f", or {remedy}" if remedy else ""))
-    hints = [f"available: {', '.join(known[:8])}"] if (known := known_runs()) else []
+    known = known_runs()
+    near = "".join(f"did you mean {name}? " for name in get_close_matches(folder.name, known, n=1))
+    hints = [f"{near}available: {', '.join(known[:8])}"] if known else []
     hints += [remedy] if remedy else [] if hints else ["start one with gatesearch search"]
     return ResultsError(f"there is no run {folder.name!r} in {folder.parent}; {'; or '.join(hints)}")
 

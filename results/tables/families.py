@@ -36,9 +36,11 @@ COLUMNS = {
     "cells": "number of cells in the table",
     "best": "cell with the highest score",
     "score": "its score",
+    "score_se": "standard error of the score",
     "median_score": "median score of the cells that have one",
     "TASK_best": "cell with the largest share of the GRU's gain on the task (of its metric, if ratios rank the run)",
     "TASK_share": "that share; 1: as good as the GRU",
+    "TASK_share_se": "its standard error",
     "TASK_better_gru": "number of cells that are better than the GRU on the task, by corrected tests",
     "TASK_worse_gru": "number of cells that are worse",
     "TASK_better_lstm": "number of cells that are better than the LSTM",
@@ -69,16 +71,17 @@ def family_table(frame: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
 
 def _row(own: pd.DataFrame, tasks: Sequence[str], kind: str, retrained: bool) -> dict[str, object]:
     known = own[is_retrained(own)] if retrained else own
-    best, score = _best(known, "score")
+    best, score, error = _best(known, "score", retrained)
     scores = known["score"].dropna().astype("float64")
     row: dict[str, object] = {
         "cells": len(own),
         "best": best,
         "score": score,
+        "score_se": error,
         "median_score": scores.median() if len(scores) else np.nan,
     }
     for task in tasks:
-        row[f"{task}_best"], row[f"{task}_share"] = _best(known, f"{task}_{kind}")
+        row[f"{task}_best"], row[f"{task}_share"], row[f"{task}_share_se"] = _best(known, f"{task}_{kind}", retrained)
         ahead = {}
         for other in ("gru", "lstm"):
             verdicts = own[f"{task}_vs_{other}"]
@@ -89,15 +92,17 @@ def _row(own: pd.DataFrame, tasks: Sequence[str], kind: str, retrained: bool) ->
     return row
 
 
-def _best(known: pd.DataFrame, column: str) -> tuple[str | None, float]:
-    """Return label and value of the first row with the largest number in a column."""
+def _best(known: pd.DataFrame, column: str, retrained: bool) -> tuple[str | None, float, float]:
+    """Return label, value and standard error of the first row with the largest number; an estimate has no error."""
     values = known[column].astype("float64").dropna()
     if values.empty:
-        return None, np.nan
+        return None, np.nan, np.nan
     place = int(values.to_numpy().argmax())
     cell = str(values.index[place])
     name = known["name"][cell]
-    return label_of(cell, None if pd.isna(name) else str(name)), float(values.iloc[place])
+    label = label_of(cell, None if pd.isna(name) else str(name))
+    error = float(known[f"{column}_se"].astype("float64")[cell]) if retrained else np.nan
+    return label, float(values.iloc[place]), error
 
 
 def family_texts(table: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
@@ -108,10 +113,12 @@ def family_texts(table: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
             "family": str(family),
             "cells": str(row["cells"]),
             "best": row["best"] or "",
-            "score": _share(row["score"]),
+            "score": _share(row["score"], row["score_se"]),
             "median": _share(row["median_score"]),
         }
-        texts |= {task: f"{row[f'{task}_best'] or ''} {_share(row[f'{task}_share'])}".strip() for task in tasks}
+        for task in tasks:
+            share = _share(row[f"{task}_share"], row[f"{task}_share_se"])
+            texts[task] = f"{row[f'{task}_best'] or ''} {share}".strip()
         for heading, other in _AHEAD.items():
             texts[heading] = _counts((task, row[f"{task}_better_{other}"]) for task in tasks)
         rows.append({heading: printable(text) for heading, text in texts.items()})
@@ -182,14 +189,16 @@ def _caption(kind: ScoreKind) -> str:
     share = gain if kind is ScoreKind.GAIN else "ratio to the GRU's metric"
     return (
         f"best, and in the columns of tasks: the best cell of the family, with its score or its {share}; "
-        "1: as good as the GRU\n"
+        "± standard error; 1: as good as the GRU\n"
         "median: of the scores of the family\n"
         "better than: number of cells by corrected tests on fresh seeds; than both: than the GRU and the LSTM"
     )
 
 
-def _share(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.3f}"
+def _share(value: float, error: float = np.nan) -> str:
+    if np.isnan(value):
+        return ""
+    return f"{value:.3f}" + ("" if np.isnan(error) else f"±{error:.3f}")
 
 
 def _counts(counts: Iterable[tuple[str, int]]) -> str:

@@ -7,6 +7,7 @@ Trials are simulated (`search.training.simulation`) and take no time, except on 
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -157,14 +158,16 @@ def measure_alone(profile: Profile, tasks: Mapping[str, Task], proposals: int, s
 
 
 def measure_resume(folder: Path, tasks: Mapping[str, Task], seed: int) -> tuple[float, float]:
-    """Return the seconds until the run in a folder is resumed, and the seconds to write its leaderboard."""
+    """Return the seconds until the run in a folder is resumed, and the seconds to write its leaderboard.
+
+    It is resumed when it would train the next trial, or at its end if all that is left needs none.
+    """
     started = time.perf_counter()
     with Store.open(folder) as store:
         profile = profile_of(store)
-        try:
+        with suppress(_ReadyError):
             Engine(profile, seed, tasks, store, _Idle(tasks), simulation=Simulation()).run()
-        except _ReadyError:
-            ready = time.perf_counter() - started
+        ready = time.perf_counter() - started
         started = time.perf_counter()
         write_tables(store, profile.ranked, folder, trials=False)
         return ready, time.perf_counter() - started

@@ -52,14 +52,20 @@ class FileCell:
 def is_file_name(text: str) -> bool:
     """Return whether a text names a file rather than a cell: it has a slash, or ends as files of cells do.
 
-    A text with `=` and a slash is a formula with an operator that formulas do not have, or with such a comment.
+    A formula with a slash has an operator that formulas do not have, or such a comment.
     """
     return text.endswith(SUFFIXES) or ".json#" in text or ("/" in text and not is_formula(text))
 
 
 def is_formula(text: str) -> bool:
-    """Return whether a text is a formula rather than a name, an id or a file: it has `=`, as no name has."""
-    return "=" in text and not text.endswith(SUFFIXES) and ".json#" not in text
+    """Return whether a text is a formula rather than a name, an id or a file: it has `=`, as no name has.
+
+    A path may have `=` too, as `lr=0.1/best` and `runs/lr=0.1`: it has a slash, and one before the `=`, or neither a
+    space, nor a prime, nor a bracket.
+    """
+    if "=" not in text or text.endswith(SUFFIXES) or ".json#" in text:
+        return False
+    return "/" not in text or ("/" not in text.partition("=")[0] and any(mark in text for mark in " '(\n"))
 
 
 def split_member(name: str) -> tuple[str, str | None]:

@@ -8,8 +8,13 @@ import pandas as pd
 from rich.console import Console
 
 from results.scores.run_evidence import Pair, RunEvidence
+from results.store.errors import ResultsError
+from results.store.runs import existing_run, latest_run
+from search.cells.errors import CellError
+from search.cells.files import is_formula
 from search.cells.ids import printed_id
 from search.cli.display import warn
+from search.cli.run_argument import is_run, named_or_latest
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell, in_run
 
@@ -120,6 +125,24 @@ class AskedPairs:
             self._ids[cell] = row.id
             self.texts.setdefault(row.id, cell)
         return self._ids[cell]
+
+
+def run_and_cells(words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the run and the cells of the words of a command line; the latest run if the first word is a cell.
+
+    Raises:
+        ResultsError: the first word is neither a run nor a cell of the latest run, or there is no run.
+    """
+    if words and is_run(words[0]):
+        return words[0], tuple(words[1:])
+    if words:
+        try:
+            find_cell(words[0], latest_run())
+        except (CellError, ResultsError):
+            if not is_formula(words[0]):  # a name that nothing has is more likely that of a run
+                existing_run(words[0])
+            raise
+    return named_or_latest(None), tuple(words)
 
 
 def check_task(task: str, known: Sequence[str], option: str) -> None:

@@ -18,14 +18,16 @@ from results.store.runs import name_for_commands
 from results.store.sanitize import printable
 from results.store.store import FILE, PROFILE_FILE
 from results.store.words import TrialState
-from results.tables.files import TEXT_FILES, TRIALS_FILE
+from results.tables.files import TEXT_FILES, TRIALS_FILE, full_records
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table
 from results.tables.run_verdict import verdict_of
 from search.cells.library import label_of
 from search.cli.display import Display, say, say_verdict, warn
+from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.run_log import LOG_FILE, RunLog
+from search.cli.streams import reserved_output
 from search.cli.tables import fitting_table
 from search.core.errors import SearchError
 from search.core.processors import usable_processors
@@ -106,6 +108,15 @@ def verbosity_of(quiet: bool, verbose: bool) -> Verbosity:
     return Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL
 
 
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON object at the end: run, verdict and table; all else goes to standard error.",
+)
+"""Option of a command whose run ends in a table; it prints `RunView.record`."""
+
+
 def quiet_option(kept: str) -> Callable[[Command], Command]:
     """Return a decorator that adds the option -q to a command; `kept` is printed all the same."""
     return click.option("-q", "--quiet", is_flag=True, help=f"Print only warnings, {kept} and errors.")
@@ -119,11 +130,22 @@ class RunView(RunObserver):
         workers: worker processes.
         address: address of a Ray cluster, or None.
         verbosity: amount that is shown; the log has all of it.
+        as_json: whether `record` is made at the end.
+
+    Attributes:
+        record: the run, its verdict and its table, as `leaderboard --json` has them; None before the end.
     """
 
     def __init__(
-        self, console: Console, workers: int, address: str | None, verbosity: Verbosity = Verbosity.NORMAL
+        self,
+        console: Console,
+        workers: int,
+        address: str | None,
+        verbosity: Verbosity = Verbosity.NORMAL,
+        as_json: bool = False,
     ) -> None:
+        self.as_json = as_json
+        self.record: dict[str, Any] | None = None
         self.console, self.workers, self.address, self.verbosity = console, workers, address, verbosity
         self._log: RunLog | None = None
         self._run: OpenRun | None = None
@@ -219,6 +241,18 @@ class RunView(RunObserver):
         self.say(f"files in {run.store.folder}: {', '.join((*TEXT_FILES, TRIALS_FILE, FILE, PROFILE_FILE, LOG_FILE))}")
         self.say(f"next: gatesearch report {name}, gatesearch findings {name}, gatesearch verify {name}")
 
+    def keep_record(self, run: OpenRun) -> None:
+        """Make the record of a run that has ended, if one is asked for."""
+        if self.as_json:
+            table = leaderboard(run.store, run.profile.ranked)
+            found = verdict_of(run.store, run.profile.ranked, table)
+            self.record = {
+                "run": name_for_commands(run.store),
+                "folder": str(run.store.folder),
+                "verdict": found.as_json(),
+                "rows": full_records(table),
+            }
+
     def on_difference(self, line: str) -> None:
         self.warn(f"{line}; leaderboard_full.csv marks cells with trials from before and after (`environments`)")
 
@@ -250,6 +284,18 @@ class RunView(RunObserver):
     def on_change(self, progress: Progress) -> None:
         if self._display is not None:
             self._display.update(progress)
+
+
+@contextmanager
+def json_output(view: RunView) -> Iterator[None]:
+    """Print the record of a view at the end, if one is asked for; all else inside goes to standard error."""
+    if not view.as_json:
+        yield
+        return
+    with reserved_output() as reserved:
+        yield
+        if view.record is not None:
+            print_json(view.record, reserved)
 
 
 @contextmanager

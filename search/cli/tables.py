@@ -7,11 +7,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from search.cli.display import say
+from search.cli.display import WIDE, say
 from search.cli.streams import plainly
-
-WIDE = 200
-"""Columns of a table that is not printed on a terminal: a line for each row, as for grep."""
 
 GAP = 2
 """Columns between two columns of a table."""
@@ -41,8 +38,6 @@ def print_table(
         styles: styles of the texts of a column, by heading.
     """
     wrapped, styles = wrapped or {}, styles or {}
-    if not console.is_terminal:
-        console = Console(file=console.file, width=WIDE, emoji=False)
     kept = {heading: _least_width(heading, [row[heading] for row in rows], wrapped.get(heading)) for heading in rows[0]}
     for heading in droppable:
         if _total(kept) <= console.width:
@@ -63,7 +58,7 @@ def print_table(
         table.add_row(*(Text(row[heading], styles[heading][number] if heading in styles else "") for heading in kept))
     console.print(plain_table(table, console.encoding))
     if hidden := [heading for heading in rows[0] if heading not in kept]:
-        say(console, f"not shown: {', '.join(hidden)}; a wider terminal shows them, and --json", prose=True)
+        say(console, f"not shown: {', '.join(hidden)}; a wider terminal shows them, and --json")
 
 
 def _total(widths: Mapping[str, int]) -> int:

@@ -32,6 +32,7 @@ from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
+from search.training.trial import TrialResult
 from search.workers.executor import Executor
 from tasks.task import Task
 
@@ -152,7 +153,7 @@ def confirm_incumbents(
     done = len(every) - len(missing)
     on_trial(done, len(every))
 
-    def count() -> None:
+    def count(task: str, result: TrialResult) -> None:
         nonlocal done
         done += 1
         on_trial(done, len(every))

@@ -27,11 +27,13 @@ from results.store.words import Origin
 from search.cells.graph import GateGraph
 from search.cells.library import label_of
 from search.core.errors import SearchError
+from search.engine.failures import FailureWatch
 from search.engine.fresh_trials import FreshTrial, is_stored, train_fresh
 from search.engine.progress import Progress
 from search.profiles.sections import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
+from search.training.trial import TrialResult
 from search.workers.executor import Executor
 from tasks.task import Task
 
@@ -280,9 +282,13 @@ def _train(
     simulation: Simulation | None,
     on_change: Callable[[Progress], None],
 ) -> None:
-    def on_trial() -> None:
+    watch = FailureWatch(store, fresh=True)
+
+    def on_trial(task: str, result: TrialResult) -> None:
         progress.trials_run += 1
+        progress.trials_failed += result.state.is_lost
         progress.confirmation_done += 1
         on_change(progress)
+        watch.count(task, result)
 
     train_fresh(profile, seed, tasks, store, executor, missing, simulation=simulation, on_trial=on_trial)

@@ -154,6 +154,8 @@ class Engine:
         if not proposal_count(self.store):  # nothing depends on a failure yet, and its cause may be gone
             self.store.forget_failures()
         proposals = [baseline_proposal(self.profile, self.seed, -1 - i, g) for i, g in enumerate(given.values())]
+        self.progress.baseline_trials = sum(len(own) for each in proposals for own in each.settings.values())
+        self.on_change(self.progress)  # before the workers have loaded the tasks, which takes seconds
         for proposal in proposals:
             self._start(proposal)
         outcomes = [self._wait_for(proposal.index) for proposal in proposals]

@@ -21,11 +21,13 @@ from results.store.queries import mean_seconds, retrained_cells
 from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.core.errors import SearchError
+from search.engine.failures import FailureWatch
 from search.engine.fresh_trials import FreshTrial, is_stored, train_fresh
 from search.engine.progress import Progress
 from search.profiles.sections import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
+from search.training.trial import TrialResult
 from search.workers.executor import Executor
 from tasks.task import Task
 
@@ -131,10 +133,14 @@ def retrain(
     progress.trials_known += len(wanted) - len(missing)
     on_change(progress)
 
-    def on_trial() -> None:
+    watch = FailureWatch(store, fresh=True)
+
+    def on_trial(task: str, result: TrialResult) -> None:
         progress.trials_run += 1
+        progress.trials_failed += result.state.is_lost
         progress.finalists_done += 1
         on_change(progress)
+        watch.count(task, result)
 
     train_fresh(profile, seed, tasks, store, executor, missing, simulation=simulation, on_trial=on_trial)
     _mark(store, tasks, repeats)

@@ -11,6 +11,7 @@ from search.engine.trial_writer import TrialWriter
 from search.profiles.sections import Profile
 from search.training.settings import Setting
 from search.training.simulation import Simulation
+from search.training.trial import TrialResult
 from search.workers.executor import Executor
 from search.workers.job import Job
 from tasks.task import Task
@@ -34,7 +35,7 @@ def train_fresh(
     trials: Sequence[FreshTrial],
     *,
     simulation: Simulation | None = None,
-    on_trial: Callable[[], None] = lambda: None,
+    on_trial: Callable[[str, TrialResult], None] = lambda task, result: None,
 ) -> None:
     """Train trials and store each as soon as it is finished.
 
@@ -46,7 +47,7 @@ def train_fresh(
         executor: trains the trials, the first ones first.
         trials: trials that the store does not have.
         simulation: draws the results of trials instead of training them.
-        on_trial: called after every trial.
+        on_trial: called with the task and the result of every trial that was stored; it may stop the training.
 
     Raises:
         StoreError: the store cannot be written.
@@ -68,4 +69,4 @@ def train_fresh(
         ticket, result = executor.next()
         graph, task, setting, repeat = waiting.pop(ticket)
         writer.write(graph.id, task, setting, repeat, finalist_seed(seed, task, repeat), result)
-        on_trial()
+        on_trial(task, result)

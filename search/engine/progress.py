@@ -15,6 +15,7 @@ class Progress:
 
     baselines: int = 0
     baselines_done: int = 0
+    baseline_trials: int = 0  # of all given cells together, if none of them stops early
     proposals: int = 0
     proposals_done: int = 0
     promotions: int = 0  # of candidates that are trained further

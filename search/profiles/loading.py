@@ -30,7 +30,8 @@ def parse_profile(text: str, source: str, *, stored: bool = False) -> Profile:
     Args:
         text: the TOML text.
         source: name of the text for messages.
-        stored: the profile is that of a run, whose own cells may have names that the library has taken since.
+        stored: the profile is that of a run, whose own cells may have names that the library has taken since, or that
+            are refused since.
 
     Raises:
         SearchError: the text is not TOML or not a profile; one line with the source, the key, its value and the rule.
@@ -44,10 +45,26 @@ def parse_profile(text: str, source: str, *, stored: bool = False) -> Profile:
         profile = _ADAPTER.validate_json(data, strict=True)
     except ValidationError as error:
         raise SearchError(_one_line(f"{source}: {_explain(error)}")) from error
+    if not stored:
+        _refuse_missing(profile, source)
     taken = next((name for name in profile.cells if name in LIBRARY), None)
     if taken is not None and not stored:
         raise SearchError(f"{source}: cells has {taken!r}; a cell's name is {NAME_RULE}, and not that of a named cell")
     return profile
+
+
+MISSING = frozenset({"NA", "NaN", "nan", "NULL", "null", "None"})
+"""Names that programs which read a CSV, as `read_csv` of pandas, take for a missing value."""
+
+
+def _refuse_missing(profile: Profile, source: str) -> None:
+    """Raise `SearchError` if a cell or a task has a name that would be lost in the tables."""
+    for what, names in (("cell", profile.cells), ("task", profile.tasks)):
+        if lost := [name for name in names if name in MISSING]:
+            raise SearchError(
+                f"{source}: a {what} is called {lost[0]!r}, which programs that read the tables take for a missing "
+                "value; rename it"
+            )
 
 
 def _of_time(value: object) -> list[str]:

@@ -5,8 +5,6 @@ from dataclasses import asdict, replace
 import click
 import torch
 from click.core import ParameterSource
-from rich.console import Console
-from rich.table import Table
 
 from search.bench.breakdown import Breakdown, break_down
 from search.bench.confirmation import measure_confirmation, with_confirmation
@@ -14,8 +12,10 @@ from search.bench.engine import measure_engine
 from search.bench.screening import screen
 from search.bench.steps import PADDED, PADDING, PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
 from search.cells.graph import GateGraph
-from search.cli.completion import complete_cells
+from search.cli.completion import complete_cells, complete_profiles
+from search.cli.display import output_console
 from search.cli.json_output import print_json
+from search.cli.tables import print_table
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile
@@ -31,6 +31,9 @@ DEFAULT_CELLS = (
     *("t-rnn", "sru", "lrn", "t-gru", "qrnn-fo", "qrnn-ifo", "gilr-lstm"),
 )
 
+
+_HEADINGS = {"evaluation": "eval"}
+"""Headings of the parts of a training step, where they are not the parts' names."""
 
 COMMON = frozenset({"profile", "seed", "as_json"})
 READ = {
@@ -132,6 +135,7 @@ Examples:
 )
 @click.option(
     "--profile",
+    shell_complete=complete_profiles,
     help="Profile for --screening, --trial, --engine and --confirmation.  [default: overnight; quick for --trial and "
     "--confirmation]",
 )
@@ -231,7 +235,8 @@ def bench(
             kind = f"{input_size} values to {kind}"
         lengths = f"{steps} steps" if shortest is None else f"sequences of {shortest} to {steps} steps"
         click.echo(f"One training step: batch {batch}, {lengths}, {kind}, layers {layers}; medians.")
-        Console(emoji=False).print(_table(rows))
+        right = ("units", "cell ms", "peer ms", "ratio")
+        print_table(output_console(), list(map(_texts, rows)), right=right, droppable=("backend", "peer ms", "cell ms"))
         padding = [peer for peer in PADDING if shortest is not None and any(row.peer == peer for row in rows)]
         if padding:
             click.echo(f"With the steps behind the ends of sequences: {', '.join(padding)}.")
@@ -284,14 +289,15 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
         return
     click.echo(f"Trials of {label}: CPU milliseconds per training step, fastest of {repeats}; one thread.")
     headings = ("data", "layers", "readout", "update", "evaluation", "mask", "rest", "total")
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    short = {"evaluation": "eval"}
-    for heading in ("task", "units", *(short.get(heading, heading) for heading in headings), "arith."):
-        table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
-    for row in rows:
-        times = (f"{getattr(row, f'{heading}_ms'):.3f}" for heading in headings)
-        table.add_row(row.task, str(row.units), *times, f"{row.arithmetic:.0%}")
-    Console(emoji=False).print(table)
+    texts = [
+        {"task": row.task, "units": str(row.units)}
+        | {_HEADINGS.get(part, part): f"{getattr(row, f'{part}_ms'):.3f}" for part in headings}
+        | {"arith.": f"{row.arithmetic:.0%}"}
+        for row in rows
+    ]
+    right = [heading for heading in texts[0] if heading != "task"]
+    dropped = ("units", "mask", "eval", "update", "data", "rest", "readout", "arith.", "layers")
+    print_table(output_console(), texts, right=right, droppable=dropped)
     backends = "/".join(sorted({row.backend for row in rows}))
     compiling = max(row.compile_ms for row in rows)
     click.echo(f"Backend: {backends}. Compiling the cell took up to {compiling:.0f} ms, once per process.")
@@ -304,11 +310,8 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
     if as_json:
         print_json(asdict(found))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
     kilobytes = 1000 * found.second_half_mb / (found.proposals - (found.proposals + 1) // 2)
-    for what, figure in (
+    figures = (
         (
             f"{found.proposals:,} proposals, {found.trials:,} trials of zero duration",
             f"{found.cpu_seconds:.1f} s of CPU",
@@ -320,9 +323,9 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
         ("leaderboard files", f"{found.leaderboard_seconds:.2f} s"),
         (f"one trial through Ray, 2 workers, mean of {found.ray_trials:,}", f"{found.ray_ms:.2f} ms"),
         (f"{found.processors} processors in virtual time, window {found.window}", f"{found.busy:.1%} busy"),
-    ):
-        table.add_row(what, figure)
-    Console(emoji=False).print(table)
+    )
+    rows = [{"measured": what, "result": figure} for what, figure in figures]
+    print_table(output_console(), rows, right=("result",), wrapped={"measured": 20})
 
 
 def _confirm(profile: Profile, runs: int, effect: float, seed: int, as_json: bool) -> None:
@@ -348,11 +351,14 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if value < 100.0 else f"{value:.0f}"
 
 
-def _table(rows: list[Timing]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("cell", "units", "cell ms", "peer", "peer ms", "ratio", "backend"):
-        table.add_column(heading, justify="left" if heading in ("cell", "peer", "backend") else "right", no_wrap=True)
-    for row in rows:
-        figures = (_short(row.ours_ms), row.peer, _short(row.peer_ms), _short(row.ratio), row.backend)
-        table.add_row(row.cell, str(row.units), *figures)
-    return table
+def _texts(row: Timing) -> dict[str, str]:
+    """Return the row of a comparison in the table, by heading."""
+    return {
+        "cell": row.cell,
+        "units": str(row.units),
+        "cell ms": _short(row.ours_ms),
+        "peer": row.peer,
+        "peer ms": _short(row.peer_ms),
+        "ratio": _short(row.ratio),
+        "backend": row.backend,
+    }

@@ -3,7 +3,6 @@
 import re
 
 import click
-from rich.console import Console
 
 from search.cells.ids import short_id
 from search.cells.library import FAMILIES, FAMILY_OF, LIBRARY
@@ -12,6 +11,7 @@ from search.cells.measure import measure
 from search.cells.published.citation import bibtex_entry, references_of
 from search.cells.published.entry import NamedCell
 from search.cli.cell_records import cell_record
+from search.cli.display import output_console
 from search.cli.json_output import print_json
 from search.cli.tables import print_table
 from search.core.errors import SearchError
@@ -84,7 +84,7 @@ def _years(text: str) -> range:
 
 
 def _print(chosen: list[NamedCell]) -> None:
-    console = Console(emoji=False)
+    console = output_console()
     if chosen:
         numbers = ("year", "states", "products", "loop")
         dropped = ("loop", "linear", "products", "states", "year", "id")

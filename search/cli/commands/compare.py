@@ -18,7 +18,7 @@ from results.store.queries import begin_snapshot
 from results.store.runs import open_run, run_folder
 from results.tables.files import plain_records
 from results.tables.methods import Compared, method_table, pair_table, verdict_lines
-from search.cli.display import duration, say
+from search.cli.display import duration, output_console, say
 from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.outputs import UserPath
@@ -110,7 +110,7 @@ def compare(
         if recorded is not None and value:
             raise SearchError(f"{option} cannot be given with --replay, which reads recorded trials; leave it out")
     with reserved_output() if as_json else nullcontext() as reserved:
-        console = Console(emoji=False, stderr=as_json)
+        console = output_console(stderr=as_json)
         view = CompareView(console, folder, quiet)
         if recorded is not None:
             compared = _replay(plan, recorded, folder, view)
@@ -143,7 +143,7 @@ class CompareView(CompareObserver):
 
     def __init__(self, console: Console, folder: Path, quiet: bool = False) -> None:
         self.console, self.folder = console, folder
-        self._progress = Console(emoji=False, stderr=console.stderr, quiet=quiet)
+        self._progress = output_console(stderr=console.stderr, quiet=quiet)
         self._began = self._printed = time.monotonic()
 
     def on_start(self, plan: Plan, compute: float, training: float, tasks: Mapping[str, Task]) -> None:

@@ -16,10 +16,11 @@ from results.store.words import Evidence
 from results.tables.files import plain_records
 from search.cells.ids import printed_id
 from search.cells.text import counted, shorten
-from search.cli.completion import complete_runs
-from search.cli.display import duration, say, warn
+from search.cli.completion import complete_runs, complete_tasks
+from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
-from search.cli.tables import WIDE, print_table
+from search.cli.run_argument import two_runs
+from search.cli.tables import print_table
 from search.engine.run_comparison import Changes, RunComparison, RunSide, compare_stores
 
 TOP = 20
@@ -34,6 +35,7 @@ _FULL = 100
 _EPILOG = """\b
 Examples:
   gatesearch compare-runs quick-1 quick-2
+  gatesearch compare-runs                        the latest two
   gatesearch compare-runs quick-1 quick-2 --task xml
   gatesearch compare-runs here/run copied/run --top 100
   gatesearch compare-runs quick-1 quick-2 --json | jq .trials
@@ -41,9 +43,14 @@ Examples:
 
 
 @click.command(name="compare-runs", epilog=_EPILOG)
-@click.argument("first", metavar="A", shell_complete=complete_runs)
-@click.argument("second", metavar="B", shell_complete=complete_runs)
-@click.option("--task", metavar="TASK", help="Compare the metric of this task.  [default: the score]")
+@click.argument("first", metavar="[A]", required=False, shell_complete=complete_runs)
+@click.argument("second", metavar="[B]", required=False, shell_complete=complete_runs)
+@click.option(
+    "--task",
+    metavar="TASK",
+    shell_complete=complete_tasks,
+    help="Compare the metric of this task.  [default: the score]",
+)
 @click.option(
     "--top",
     default=TOP,
@@ -52,7 +59,7 @@ Examples:
     help="Number of cells to show, best in A first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object with everything, all cells included.")
-def compare_runs(first: str, second: str, task: str | None, top: int, as_json: bool) -> None:
+def compare_runs(first: str | None, second: str | None, task: str | None, top: int, as_json: bool) -> None:
     """Compare runs A and B: what they were made of, their verdicts, and the cells and trials that both have.
 
     The profile, data, versions, processor and commit are compared as they were when the runs began. Trials are the same
@@ -62,30 +69,29 @@ def compare_runs(first: str, second: str, task: str | None, top: int, as_json: b
     two runs were independent. In brackets are estimates of the search, which have no error and are biased in favour of
     the cell. Ranks are those by score. No test is made: `gatesearch finalists` confirms cells on fresh seeds.
 
-    A and B are names in results/runs (or in GATESEARCH_RUNS), or paths of runs' folders.
+    A and B are names in results/runs (or in GATESEARCH_RUNS), or paths of runs' folders. Without B, A is compared with
+    the latest run; without both, the latest two are compared.
     """
-    with open_run(first) as store, open_run(second) as other:
+    a, b = two_runs(first, second)
+    with open_run(a) as store, open_run(b) as other:
         found = compare_stores(store, other, task)
     if as_json:
         print_json(_record(found))
         return
-    console = Console(emoji=False)
+    console = output_console()
     _print(console, found, top)
 
 
 def _print(console: Console, found: RunComparison, top: int) -> None:
-    if not console.is_terminal:
-        console.width = WIDE
-    console.print(_sides(found))
+    console.print(_sides(found, console.width))
     console.print()
     for letter, side in (("A", found.a), ("B", found.b)):
-        for line in side.verdict.lines(console.width - 3):
-            say(console, f"{letter}: {line}")
+        say(console, f"{letter}: {side.verdict.text}", indent="   ")
     console.print()
     if found.profile:
         console.print(_profile(found.profile))
     for line in _lines(found):
-        say(console, line, prose=True)
+        say(console, line)
     console.print()
     _warn(console, found)
     if found.cells.empty:
@@ -103,11 +109,15 @@ def _print(console: Console, found: RunComparison, top: int) -> None:
         say(console, f"{len(found.cells) - top:,} more: --top {len(found.cells)}, or --json")
 
 
-def _sides(found: RunComparison) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("", f"A: {printable(found.a.name)}", f"B: {printable(found.b.name)}"):
-        table.add_column(heading, overflow="fold")
+def _sides(found: RunComparison, width: int) -> Table:
     own, other = _facts(found.a), _facts(found.b)
+    names = [printable(side.name) for side in (found.a, found.b)]
+    folders = [name.rpartition("/")[2] for name in names]
+    if max(map(len, own)) + sum(len(name) + len("  A: ") for name in names) > width and folders[0] != folders[1]:
+        names = folders  # whole paths do not fit
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("", f"A: {names[0]}", f"B: {names[1]}"):
+        table.add_column(heading, overflow="fold")
     for name, value in own.items():
         table.add_row(name, printable(value), printable(other[name]))
     return table

@@ -8,10 +8,13 @@ from results.scores.confirmation import declared_tests
 from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli import run_argument
-from search.cli.display import duration
+from search.cli.completion import complete_cells, complete_tasks
+from search.cli.display import duration, output_console
 from search.cli.running import (
     RunView,
     Verbosity,
+    json_option,
+    json_output,
     terminable,
     verbosity_of,
     verbosity_options,
@@ -50,6 +53,7 @@ Examples:
     "contenders",
     multiple=True,
     metavar="CELL",
+    shell_complete=complete_cells,
     help="Confirm this cell (a name, or digits of its id) on fresh seeds; may be given several times.",
 )
 @click.option(
@@ -63,9 +67,11 @@ Examples:
     "tasks",
     multiple=True,
     metavar="TASK",
+    shell_complete=complete_tasks,
     help="Confirm on this task only; or, as MODULE:CLASS, a task of the run that may be imported.",
 )
 @moved_data_option
+@json_option
 @verbosity_options
 def finalists(
     run: str,
@@ -76,6 +82,7 @@ def finalists(
     contenders: tuple[str, ...],
     tasks: tuple[str, ...],
     data: tuple[str, ...],
+    as_json: bool,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -99,12 +106,12 @@ def finalists(
         )
     if demand is not None and not contenders and repeats is None:
         raise SearchError(f"--task {named[0]} needs --repeats N, the seeds to confirm the contenders on; add it")
-    console = Console(emoji=False)
+    console = output_console(stderr=as_json)
     count = worker_count(workers, address)
-    view = FinalistsView(console, count, address, demand, verbosity_of(quiet, verbose))
+    view = FinalistsView(console, count, address, demand, verbosity_of(quiet, verbose), as_json)
     with open_run(run) as reader:
         folder = reader.folder
-    with terminable(), optional_output("the retraining"), view:
+    with json_output(view), terminable(), optional_output("the retraining"), view:
         retrain_finalists(
             folder,
             cells=cells,
@@ -123,9 +130,15 @@ class FinalistsView(RunView):
     """View of the retraining: an announcement with the estimated time, progress, and the table."""
 
     def __init__(
-        self, console: Console, workers: int, address: str | None, demand: Demand | None, verbosity: Verbosity
+        self,
+        console: Console,
+        workers: int,
+        address: str | None,
+        demand: Demand | None,
+        verbosity: Verbosity,
+        as_json: bool,
     ) -> None:
-        super().__init__(console, workers, address, verbosity)
+        super().__init__(console, workers, address, verbosity, as_json)
         self._demand = demand
 
     def on_start(self, run: OpenRun) -> None:
@@ -174,3 +187,4 @@ class FinalistsView(RunView):
         self.say(f"{progress.trials_run} trials{nothing}; the table is {run.table}")
         self.show_verdict()
         self.show_files(run)
+        self.keep_record(run)

@@ -6,10 +6,11 @@ import click
 
 from results.findings import findings as judge
 from results.findings import findings_document, sections
-from results.publication.findings_text import TESTS_NOTE, remedy_text
+from results.publication.findings_text import TESTS_NOTE, WIDTH, remedy_text
 from results.store.runs import open_run
 from results.tables.run_verdict import verdict_of
 from search.cli import run_argument
+from search.cli.display import output_console
 from search.cli.json_output import print_json
 from search.cli.prices import price
 from search.core.errors import SearchError
@@ -47,7 +48,8 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         if form != "json":
-            click.echo(findings_document(store, ranked, run, price, markdown=form == "markdown"))
+            width = min(output_console().width, WIDTH)
+            click.echo(findings_document(store, ranked, run, price, markdown=form == "markdown", width=width))
             return
         answer, found, others, simulated = (
             verdict_of(store, ranked),

@@ -26,15 +26,13 @@ from results.tables.readable import render_table, to_latex, to_markdown, with_st
 from results.tables.run_verdict import verdict_of
 from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli import run_argument
-from search.cli.display import say_verdict
+from search.cli.completion import complete_tasks
+from search.cli.display import WIDE, output_console, say_verdict
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
 from search.cli.tables import fitting_table
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
-
-FILE_WIDTH = 200
-"""Width of a table in a text file, in characters."""
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")
 FORM_OF = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex", ".txt": "table"}
@@ -61,7 +59,12 @@ _COLUMN_HELP = "\b\nColumns of the CSV (TASK is the name of a ranked task):\n" +
 @click.command(epilog=_EPILOG + _COLUMN_HELP)
 @run_argument.argument
 @click.option(
-    "--task", "tasks", multiple=True, metavar="TASK", help="Sort by this task, and show no other; the CSV has all."
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    shell_complete=complete_tasks,
+    help="Sort by this task, and show no other; the CSV has all.",
 )
 @click.option("--baselines", is_flag=True, help="Leave out the cells that the search found.")
 @click.option("--study", is_flag=True, help="Show ratios to the GRU, with those of the study after a slash.")
@@ -174,7 +177,7 @@ def leaderboard(
     shown = tasks or ranked
     view = _families(frame, shown) if by_family else _cells(frame, shown, study, references)
     if form == "table" and output is None:
-        console = Console(emoji=False)
+        console = output_console()
         if answer is not None:
             say_verdict(console, answer)
         console.print(fitting_table(console, view.table))
@@ -236,7 +239,7 @@ def _text(view: _View, form: str, answer: RunVerdict | None) -> str:
         return f"<!-- {printable(answer.text).replace('-->', '--&gt;')} -->\n\n{view.markdown()}"
     if form == "latex":
         return f"% {printable(answer.text)}\n{view.latex()}"
-    console = Console(width=FILE_WIDTH, emoji=False, no_color=True, force_terminal=False)
+    console = Console(width=WIDE, emoji=False, no_color=True, force_terminal=False)
     with console.capture() as capture:
         say_verdict(console, answer)
         console.print(view.table(None))

@@ -15,9 +15,9 @@ from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
 from results.tables.cell_pairs import COLUMNS, caption, pair_table, readable_pairs, to_markdown
 from results.tables.files import plain_records
-from search.cli.asked_pairs import AskedPairs, check_task
-from search.cli.completion import complete_cells, complete_runs
-from search.cli.display import say, warn
+from search.cli.asked_pairs import AskedPairs, check_task, run_and_cells
+from search.cli.completion import complete_cells, complete_run_or_cells, complete_tasks
+from search.cli.display import WIDE, output_console, say, warn
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
 from search.core.errors import SearchError
@@ -26,9 +26,6 @@ from search.profiles.loading import profile_of
 FORMATS = ("table", "csv", "json", "markdown")
 FORM_OF = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 """Format that the suffix of an output file says."""
-
-_WIDE = 200
-"""Columns of a table that is not printed on a terminal."""
 
 _COLUMN_HELP = "\b\nColumns of the CSV and the JSON, shares as fractions:\n" + "\n".join(
     textwrap.fill(f"  {name:12} {meaning}", 76, subsequent_indent=" " * 15) for name, meaning in COLUMNS.items()
@@ -44,16 +41,23 @@ Examples:
 
 
 @click.command(epilog=_EPILOG + _COLUMN_HELP)
-@click.argument("run", shell_complete=complete_runs)
-@click.argument("cells", nargs=-1, metavar="[CELL]...", shell_complete=complete_cells)
+@click.argument("words", nargs=-1, metavar="[RUN] [CELL]...", shell_complete=complete_run_or_cells)
 @click.option(
     "--against",
     multiple=True,
     metavar="[TASK=]CELL",
+    shell_complete=complete_cells,
     help="Compare each CELL with this one, on all tasks or on one.  [default: gru, lstm]",
 )
 @click.option("--pair", "named", multiple=True, metavar="CELL,OTHER", help="Compare these two, too.")
-@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Compare on this task.  [default: ranked tasks]")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    shell_complete=complete_tasks,
+    help="Compare on this task.  [default: ranked tasks]",
+)
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="Output format.  [default: table; with -o, that of the suffix]"
 )
@@ -67,8 +71,7 @@ Examples:
 )
 @force_option
 def pairs(
-    run: str,
-    cells: tuple[str, ...],
+    words: tuple[str, ...],
     against: tuple[str, ...],
     named: tuple[str, ...],
     tasks: tuple[str, ...],
@@ -84,13 +87,15 @@ def pairs(
     less. Two cells on a task are one test, whichever is named first. A found cell that these very seeds chose is shown
     without a verdict. The confirmation of a search judges it, or another run that is given the cell by --seed-cell.
 
-    CELL is a named cell, or the first digits of the id of a cell in RUN.
+    CELL is a named cell, or the first digits of the id of a cell in RUN. RUN is the latest run if the first word names
+    a cell.
     """
     chosen = {name for name, given in (("csv", as_csv), ("json", as_json), (form, form is not None)) if given}
     if len(chosen) > 1:
         raise SearchError(f"--format, --csv and --json say {' and '.join(sorted(map(str, chosen)))}; leave one out")
     kind = form_of(chosen.pop() if chosen else None, output, FORM_OF)
     check_free(output, force)
+    run, cells = run_and_cells(words)
     if against and not cells:
         raise SearchError(f"--against {against[0]} needs cells to compare with it; name them after the run")
     if not cells and not named:
@@ -106,7 +111,7 @@ def pairs(
     if kind in ("csv", "json") and not evidence.ended:  # the others say so in their caption
         warn(Console(stderr=True, emoji=False), "the run has not ended, so this may change")
     if kind == "table" and output is None:
-        _print(Console(emoji=False), table, evidence)
+        _print(output_console(), table, evidence)
         return
     if kind == "csv":
         text = csv_text(table)
@@ -115,7 +120,7 @@ def pairs(
     elif kind == "markdown":
         text = to_markdown(table, evidence)
     else:
-        console = Console(width=_WIDE, emoji=False, no_color=True, force_terminal=False)
+        console = Console(width=WIDE, emoji=False, no_color=True, force_terminal=False)
         with console.capture() as capture:
             _print(console, table, evidence)
         text = capture.get()
@@ -128,8 +133,6 @@ def pairs(
 
 def _print(console: Console, table: pd.DataFrame, evidence: RunEvidence) -> None:
     """Print the readable table; where it does not fit, each task has a row of its own."""
-    if not console.is_terminal:
-        console.width = _WIDE
     texts = readable_pairs(table).map(printable)
     widths = [max(map(len, (heading, *texts[heading]))) + 2 for heading in texts.columns]
     if sum(widths) - 2 > console.width:

@@ -10,7 +10,7 @@ from results.store.overview import Overview, RunState, overview, printed_size
 from results.store.runs import known_runs
 from results.store.sanitize import printable
 from search.cells.ids import short_id
-from search.cli.display import duration, say, warn
+from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
 from search.cli.tables import print_table
 
@@ -38,7 +38,7 @@ def runs(as_json: bool) -> None:
     if as_json:
         print_json([_record(run) for run in found])
         return
-    console = Console(emoji=False)
+    console = output_console()
     if not found:
         say(console, f"there is no run in {runs_folder()}; start one with: gatesearch search")
         return

@@ -9,22 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from results.store.rungs import rungs_of
 from results.store.runs import claim_folder, existing_run, name_for_commands, new_run_folder
 from results.store.summary import funnel
 from results.store.words import MEMORIZATION
 from results.tables.leaderboard import SIMULATED
-from search.cells.text import shorten
-from search.cli.completion import complete_cells, complete_profiles, complete_runs
+from search.cells.text import counted, shorten
+from search.cli.completion import (
+    complete_cells,
+    complete_profiles,
+    complete_runs,
+    complete_strategies,
+    complete_task_list,
+)
 from search.cli.descriptions import summary_line, warnings_of
-from search.cli.display import duration
+from search.cli.display import duration, output_console
 from search.cli.loading import trust_options
 from search.cli.run_argument import named_or_latest
 from search.cli.running import (
     RunView,
     describe_workers,
+    json_option,
+    json_output,
     terminable,
     verbosity_of,
     verbosity_options,
@@ -67,13 +74,23 @@ Examples:
     shell_complete=complete_profiles,
     help="quick (default), evening, overnight, discover, paper, baselines, or a TOML file.",
 )
-@click.option("--strategy", help=f"Search strategy: {', '.join(STRATEGIES)}. Overrides the profile.")
+@click.option(
+    "--strategy",
+    shell_complete=complete_strategies,
+    help=f"Search strategy: {', '.join(STRATEGIES)}. Overrides the profile.",
+)
 @click.option(
     "--proposals",
     type=click.IntRange(min=0),
     help="Number of proposals. Overrides the profile. With --resume: extend the run to this number.",
 )
-@click.option("--tasks", "only", metavar="A,B", help="Use only these tasks of the profile, in this order.")
+@click.option(
+    "--tasks",
+    "only",
+    metavar="A,B",
+    shell_complete=complete_task_list,
+    help="Use only these tasks of the profile, in this order.",
+)
 @click.option(
     "--task",
     "own",
@@ -106,15 +123,18 @@ Examples:
 @click.option(
     "--optimum",
     metavar="CELL",
+    shell_complete=complete_cells,
     help="With --simulate: make this cell the best one, a name or a formula; others are better the closer they are.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run NAME, or the latest run.")
+@json_option
 @verbosity_options
 def search(
     name: str | None,
     resume: bool,
     workers: int | None,
     address: str | None,
+    as_json: bool,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -129,15 +149,15 @@ def search(
     --simulate tests the procedure, a profile or a cluster: strategy, workers, store and table are real, but every
     result is made up, and the run is marked as simulated permanently.
     """
-    console = Console(emoji=False)
+    console = output_console(stderr=as_json)
     count = worker_count(workers, address)
-    view = SearchView(console, count, address, verbosity_of(quiet, verbose))
+    view = SearchView(console, count, address, verbosity_of(quiet, verbose), as_json)
     command = sys.argv[1:]
     if resume:
         trusted, proposals, moved = given.pop("own"), given.pop("proposals"), data_paths(given.pop("data"))
         _refuse_with_resume(given)
         folder = _folder_to_resume(name)
-        with terminable(), optional_output("the search"), view:
+        with json_output(view), terminable(), optional_output("the search"), view:
             resume_search(
                 folder,
                 proposals=proposals,
@@ -155,6 +175,7 @@ def search(
     title = title_of(given["profile"] or "quick")
     profile = _profile(**given)
     with (
+        json_output(view),
         terminable(),
         optional_output("the search"),
         _folder_of(name, title if simulation is None else f"simulated-{title}") as folder,
@@ -208,7 +229,7 @@ class SearchView(RunView):
         if self.address is not None:
             where, per = f"the Ray cluster at {self.address}", " of one core"
         else:
-            where, per = f"{self.workers} workers" if self.workers else "this process", ""
+            where, per = counted(self.workers, "worker") if self.workers else "this process", ""
         baselines, least, most = (duration(s / self.cores) for s in (cost.baselines, cost.least, cost.most))
         self.say(
             f"estimated on {where}: {baselines}{per} for the {cost.baseline_trials:,} trials of the given cells, "
@@ -250,6 +271,7 @@ class SearchView(RunView):
         self.say(f"done in {duration(seconds)}; the table is {run.table}")
         self.show_verdict()
         self.show_files(run)
+        self.keep_record(run)
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """`gatesearch show`: show one cell."""
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,10 @@ from search.cells.published.entry import NamedCell
 from search.cells.recognition import describe_flipped, flipped_gates
 from search.cells.simplify import live_states
 from search.cells.text import state_name
+from search.cells.wrapping import wrapped
 from search.cli.cell_records import cell_record
 from search.cli.completion import complete_cells, complete_runs
+from search.cli.display import output_console
 from search.cli.json_output import print_json
 from search.cli.outputs import UserPath, check_free, force_option
 from search.core.errors import SearchError
@@ -128,7 +129,7 @@ def show(
         near = nearest_named(found.graph)[1]
         edits = f"{near.distance} edit{'' if near.distance == 1 else 's'}"
         click.echo(f"nearest named cell    {near.name} ({edits if near.proven else f'at most {edits}'})")
-        click.echo(_indent(textwrap.fill(describe(near), 100)))
+        click.echo(_indent("\n".join(wrapped(describe(near), _width(100) - 4))))
     click.echo("\ndiagram:")
     click.echo(_indent(draw_tree(formula)))
     for line in _lineage(found):
@@ -196,8 +197,12 @@ def _publication(cell: NamedCell, label: str, flipped: list[str]) -> list[str]:
     parts.append(("verified by", cell.verified or "nothing, the formula is from memory"))
     parts += [("remark", remark) for remark in cell.remarks]
     indent = " " * 22
-    wrap = textwrap.TextWrapper(110, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
-    return [wrap.fill(f"{name:22}{text}") for name, text in parts]
+    return [line for name, text in parts for line in wrapped(f"{name:22}{text}", _width(110), indent)]
+
+
+def _width(most: int) -> int:
+    """Return the columns of lines of words: those of the terminal, and at most so many."""
+    return min(output_console().width, most)
 
 
 def _lineage(found: FoundCell) -> list[str]:

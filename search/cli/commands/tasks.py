@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 import click
-from rich.console import Console
 
 from results.store.sanitize import printable
-from search.cli.completion import complete_tasks
+from search.cli.completion import complete_profiles, complete_tasks
 from search.cli.descriptions import ceiling_of, description_json, description_table, summary_line, warnings_of
-from search.cli.display import say, warn
+from search.cli.display import output_console, say, warn
 from search.cli.json_output import print_json
 from search.cli.plots import target_plots
 from search.cli.streams import reserved_output
@@ -42,7 +41,13 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("name", shell_complete=complete_tasks, required=False)
-@click.option("--profile", default="quick", show_default=True, help="Profile for the sizes of the tasks.")
+@click.option(
+    "--profile",
+    default="quick",
+    show_default=True,
+    shell_complete=complete_profiles,
+    help="Profile for the sizes of the tasks.",
+)
 @click.option("--samples", default=2, show_default=True, type=click.IntRange(1, 50), help="Number of samples of NAME.")
 @click.option("--data", metavar="PATH", help="Read the data of NAME from this file or folder.")
 @option
@@ -115,20 +120,20 @@ def _show(
         rows += [empty | {"name": each, "summary": TASKS[each].summary} for each in lacking]
         print_json(rows, output)
         return
-    console = Console(emoji=False)
+    console = output_console()
     numbers = ("outputs", "baseline", "ceiling", "uniform, nats")
     print_table(console, list(map(_texts, rows)), right=numbers, droppable=numbers[::-1])
     console.print()
     for row in rows:
-        say(console, f"{row['name']}: {row['summary']}", prose=True)
+        say(console, f"{row['name']}: {row['summary']}")
     for each, what in lacking.items():
-        say(console, f"{each}, which needs {what}: {TASKS[each].summary}", prose=True)
+        say(console, f"{each}, which needs {what}: {TASKS[each].summary}")
     console.print()
     if name is not None:
         console.print(description_table(task))
         console.print()
     for line in lines:
-        say(console, line, prose=True)
+        say(console, line)
     for warning in warnings:
         warn(console, warning)
     console.print(

@@ -19,6 +19,7 @@ from search.cli.completion import complete_profiles, complete_runs
 from search.cli.display import warn
 from search.cli.exchange import Request, Requests
 from search.cli.loading import load_tasks, trust_options
+from search.cli.run_argument import named_or_latest
 from search.cli.run_log import RunLog
 from search.cli.running import terminable, warn_without_machine_code, worker_count
 from search.cli.streams import reserved_output
@@ -40,7 +41,7 @@ Exit status: 0 also if a formula is invalid, which its line says; 2 if the input
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run", shell_complete=complete_runs)
+@click.argument("run", required=False, shell_complete=complete_runs)
 @click.option(
     "--profile",
     shell_complete=complete_profiles,
@@ -61,7 +62,7 @@ Exit status: 0 also if a formula is invalid, which its line says; 2 if the input
     "--task", "trusted", multiple=True, metavar="MODULE:CLASS", help="Allow the import of this task of the run."
 )
 def tell(
-    run: str,
+    run: str | None,
     profile: str | None,
     seed: int | None,
     window: int | None,
@@ -81,9 +82,15 @@ def tell(
     ending, and for each task metric, share and setting; or {"error": "..."} with the parser's message. A cell that the
     run knows, in this form or an isomorphic one, is answered from its store.
 
-    RUN is made if it does not exist, with --profile. Ctrl-C loses no finished trial: tell RUN again. When nothing more
-    is to be told, `gatesearch search RUN --resume` retrains the best cells and finishes the run.
+    RUN is made if it does not exist, with --profile; it is the latest run if it is left out. Ctrl-C loses no finished
+    trial: tell RUN again. When nothing more is to be told, `gatesearch search RUN --resume` retrains the best cells and
+    finishes the run.
     """
+    if run is None and profile is not None:
+        raise SearchError(
+            f"--profile {profile} is for a new run, which needs a name: gatesearch tell NAME --profile ..."
+        )
+    run = named_or_latest(run)
     console = Console(stderr=True, emoji=False)
     count = worker_count(0 if workers is None and address is None else workers, address)
     if sys.stdin is None:

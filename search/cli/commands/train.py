@@ -13,9 +13,9 @@ from results.store.sanitize import printable
 from results.store.words import MEMORIZATION, TrialState
 from search.cells.graph import GateGraph
 from search.cells.ids import printed_id, short_id
-from search.cli.completion import complete_cells, complete_runs, complete_tasks
+from search.cli.completion import complete_cells, complete_profiles, complete_runs, complete_tasks
 from search.cli.descriptions import summary_line, warnings_of
-from search.cli.display import duration, say, warn
+from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
 from search.cli.plots import line_plot
 from search.cli.running import quiet_option, warn_without_machine_code
@@ -48,7 +48,11 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("cell", shell_complete=complete_cells)
 @click.argument("task", shell_complete=complete_tasks)
-@click.option("--profile", help="Profile for task sizes, settings and budget.  [default: the run's, or quick]")
+@click.option(
+    "--profile",
+    shell_complete=complete_profiles,
+    help="Profile for task sizes, settings and budget.  [default: the run's, or quick]",
+)
 @click.option(
     "--run",
     metavar="RUN",
@@ -98,8 +102,8 @@ def train(
     found = find_cell(cell, run)
     overrides, extra = Overrides(**given), task_options(options, data)
     with reserved_output() if as_json else nullcontext() as reserved:
-        console = Console(emoji=False, stderr=as_json)
-        progress = Console(emoji=False, stderr=as_json, quiet=quiet)
+        console = output_console(stderr=as_json)
+        progress = output_console(stderr=as_json, quiet=quiet)
         if run is None:
             chosen = _Chosen(plan_trial(load_profile(profile or "quick"), task, overrides, extra), found.graph)
         else:
@@ -265,26 +269,24 @@ def _show_curve(result: TrialResult, metric: Metric, width: int) -> None:
 
 def _show_result(console: Console, result: TrialResult, task: Task) -> None:
     metric = task.metric
-    console.print(
+    say(
+        console,
         f"{result.state}: {result.reason}; {result.steps:,} steps in {duration(result.seconds)}, "
         f"{result.units} units, {result.parameters:,} parameters",
-        highlight=False,
-        soft_wrap=True,
     )
     if result.validation is None or result.test is None:
         if result.state is TrialState.DIVERGED:
             raise SearchError("the trial diverged, so it has no result; try a smaller learning rate or initial scale")
         raise SearchError(f"the trial failed ({result.reason}); change the option or the file that this names")
     direction = "higher" if metric.higher_is_better else "lower"
-    console.print(
+    say(
+        console,
         f"{metric.name}: validation {result.validation:.4f} ± {result.validation_se:.4f} at step "
         f"{result.best_step:,}, test {result.test:.4f} ± {result.test_se:.4f} "
         f"({direction} is better; {task.baseline_name} {task.constant_baseline():.4f} on validation)",
-        highlight=False,
-        soft_wrap=True,
     )
     for line in other_numbers(result, metric):
-        console.print(line, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
 def other_numbers(result: TrialResult, metric: Metric) -> list[str]:

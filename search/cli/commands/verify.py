@@ -18,7 +18,9 @@ from results.store.queries import begin_snapshot
 from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from results.store.store import Store
+from search.cells.wrapping import wrapped
 from search.cli import run_argument
+from search.cli.display import output_console
 from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.streams import reserved_output
@@ -68,7 +70,7 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], data: tupl
     RUN may also be a comparison: all this is checked of each of its searches, and its tables are made again. --retrain
     then draws from the trials on fresh seeds.
     """
-    console = Console(emoji=False, stderr=as_json)
+    console = output_console(stderr=as_json)
     found: list[Check] = []
     moved = data_paths(data)
 
@@ -77,8 +79,12 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], data: tupl
         if as_json:
             return
         word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("open", "yellow")}[check.ok]
-        line = Text(f"{printable(check.name):{NAME_WIDTH}} ").append(f"{word:7}", style).append(printable(check.detail))
-        console.print(line, soft_wrap=True)
+        name = f"{printable(check.name):{NAME_WIDTH}} "
+        text = f"{name}{word:7}{printable(check.detail)}"
+        lines = wrapped(text, console.width, " " * (len(name) + 7)) if console.is_terminal else [text]
+        shown = Text("\n".join(lines))
+        shown.stylize(style, len(name), len(name) + len(word))
+        console.print(shown, soft_wrap=True)
 
     with reserved_output() if as_json else nullcontext() as reserved:  # a user's task may print
         folder = run_folder(run)

@@ -51,6 +51,8 @@ def test_a_missing_run_is_answered_with_those_there_are(runs: Path) -> None:
     for run in ("kpet", str(runs / "kpet")):
         with pytest.raises(ResultsError, match=r"^there is no run 'kpet' in .*; available: new, old$"):
             open_run(run)
+    with pytest.raises(ResultsError, match=r"^there is no run 'odl' in .*; did you mean old\? available: new, old$"):
+        open_run("odl")
     with pytest.raises(
         ResultsError, match=r"^there is no run in '.*elsewhere': run\.sqlite is missing; check the path$"
     ):

@@ -45,6 +45,9 @@ def frame_of(rows: tuple[tuple[object, ...], ...] = ROWS) -> pd.DataFrame:
             "name": None if own else name,
             "evidence": evidence,
             "score": score,
+            "score_se": 0.02,
+            "xml_gain_se": 0.03,
+            "music_gain_se": 0.04,
             "gain_score": score,
             "ratio_score": 0.5,
             "xml_gain": xml,
@@ -76,10 +79,10 @@ def test_a_family_has_its_best_cells_and_the_numbers_of_better_and_worse_ones() 
     by_task = [name.replace("TASK", task) for task in ("xml", "music") for name in COLUMNS if "TASK" in name]
     assert list(table.columns) == own + by_task
     lstm, linear, every = table.loc["lstm"], table.loc["linear"], table.loc["all cells"]
-    assert (lstm["cells"], lstm["best"], lstm["score"]) == (2, "lstm", 0.9)
+    assert (lstm["cells"], lstm["best"], lstm["score"], lstm["score_se"]) == (2, "lstm", 0.9, 0.02)
     assert lstm["median_score"] == pytest.approx(0.8)
     assert (lstm["xml_best"], lstm["xml_share"]) == ("lstm", 0.9)
-    assert (lstm["music_best"], lstm["music_share"]) == ("lstm-f", 1.2)
+    assert (lstm["music_best"], lstm["music_share"], lstm["music_share_se"]) == ("lstm-f", 1.2, 0.04)
     assert [lstm[f"music_{what}"] for what in ("better_gru", "worse_gru", "better_lstm", "worse_lstm")] == [2, 0, 1, 0]
     assert [lstm[f"xml_{what}"] for what in ("better_gru", "worse_gru", "better_lstm", "worse_lstm")] == [0, 2, 0, 1]
     assert (lstm["music_better_both"], lstm["xml_better_both"]) == (1, 0)
@@ -92,6 +95,7 @@ def test_a_family_has_its_best_cells_and_the_numbers_of_better_and_worse_ones() 
 
 def test_without_retrained_cells_the_estimates_count_and_a_missing_value_is_empty() -> None:
     table = family_table(frame_of(ROWS[4:5]), ["xml"])
+    assert table["score_se"].isna().all()  # as in the table of cells
     assert (table.loc["linear", "best"], table.loc["linear", "score"]) == ("sru", 2.0)
     frame = frame_of(ROWS[4:5]).assign(score=math.nan, gain_score=math.nan, xml_gain=math.nan)
     texts = family_texts(family_table(frame, ["xml"]), ["xml"])
@@ -103,7 +107,8 @@ def test_without_retrained_cells_the_estimates_count_and_a_missing_value_is_empt
 
 def test_the_forms_say_the_same() -> None:
     table = family_table(frame_of(), ["xml", "music"])
-    expected = ["lstm", "2", "lstm", "0.900", "0.800", "lstm 0.900", "lstm-f 1.200", "music 2", "music 1", "music 1"]
+    shares = ["lstm 0.900±0.030", "lstm-f 1.200±0.040"]
+    expected = ["lstm", "2", "lstm", "0.900±0.020", "0.800", *shares, "music 2", "music 1", "music 1"]
     markdown = families_markdown(table, ["xml", "music"], ScoreKind.GAIN).splitlines()
     assert [cell.strip() for cell in markdown[2].strip("|").split("|")] == expected
     assert len(markdown) == 2 + len(table) + 2
@@ -114,7 +119,8 @@ def test_the_forms_say_the_same() -> None:
         for line in families_latex(table, ["xml", "music"], ScoreKind.GAIN).splitlines()
         if line.startswith("lstm &")
     )
-    assert [cell.strip() for cell in latex.removesuffix(r"\\").split("&")] == expected
+    plain = latex.removesuffix(r"\\").replace(r"$\pm$", "±")
+    assert [cell.strip() for cell in plain.split("&")] == expected
     console = Console(width=200, file=io.StringIO(), no_color=True)
     with console.capture() as capture:
         console.print(render_families(table, ["xml", "music"], ScoreKind.GAIN))
@@ -122,7 +128,7 @@ def test_the_forms_say_the_same() -> None:
     assert line.split() == " ".join(expected).split()
 
 
-@pytest.mark.parametrize(("width", "shown"), [(100, ["xml", "music", "better than GRU"]), (72, ["xml"]), (55, [])])
+@pytest.mark.parametrize(("width", "shown"), [(115, ["xml", "music", "better than GRU"]), (84, ["xml"]), (66, [])])
 def test_what_does_not_fit_the_terminal_is_left_out_and_named_and_no_word_is_broken(
     width: int, shown: list[str]
 ) -> None:

@@ -10,8 +10,12 @@ from results.store.rungs import rungs_of
 from results.store.store import Store
 from search.bench.engine import measure_alone, measure_cluster, measure_engine, measure_resume
 from search.engine.cost import busy_processors
+from search.engine.engine import Engine
+from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from search.profiles.tasks import load_tasks
+from search.training.simulation import Simulation
+from search.workers.executor import LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE
 
 
@@ -38,6 +42,10 @@ def test_a_search_alone_ends_with_the_last_proposal_asked_for_and_is_resumed_at_
     assert min(resume, table) > 0
     with Store.open(tmp_path / "run", readonly=True) as store:
         assert len(store.trials()) == before
+    with Store.open(tmp_path / "run") as store:  # to its end: no trial is left that it could be resumed with
+        Engine(profile_of(store), 0, tasks, store, LocalExecutor(tasks), simulation=Simulation()).run()
+    resume, table = measure_resume(tmp_path / "run", tasks, 0)
+    assert min(resume, table) > 0
     assert (tmp_path / "run" / "leaderboard.csv").read_text().count("\n") > len(baselines)
 
 

@@ -153,7 +153,10 @@ def test_a_mark_in_the_path_of_a_file_separates_nothing(tmp_path: Path) -> None:
 def test_names_of_files_are_told_from_names_of_cells() -> None:
     assert all(map(is_file_name, ("a.cell", "a.json", "./gru", "a.json#7", "a.json#my cell")))
     assert not any(map(is_file_name, ("gru", "gru#7", "lstm-b", "3fa2", "h' = x", "h' = x / h  # no file")))
-    assert all(map(is_formula, ("h' = x", "h' = x / h", "z=x; h'=z")))
+    assert all(map(is_formula, ("h' = x", "h' = x / h", "z=x; h'=z", "h = tanh(x) / 2", "h'=x/h")))
+    paths = ("runs/lr=0.1/best", "lr=0.1/best", "runs/my search (lr=0.1)/best", "./a=b", "~/a=1/b")
+    assert all(map(is_file_name, paths))
+    assert not any(map(is_formula, paths))
     assert not any(map(is_formula, ("gru", "lr=3/my.cell", "a=b.json#7", "a.json")))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from results.store.store import Store
 from search.cli.main import COMMANDS
 from tests.test_search.test_cli.conftest import Gatesearch
 
@@ -41,12 +42,33 @@ def two_runs(here: Path, simulated: Path) -> None:
         (("search", "--profile", "my"), ["file,my"]),
         (("leaderboard", "results/pu"), ["dir,results/pu"]),
         (("leaderboard", "--bas"), ["plain,--baselines"]),
+        (("leaderboard", "--task", "xm"), ["plain,xml"]),
+        (("search", "--tasks", "xml,mus"), ["plain,xml,music"]),
+        (("search", "--strategy", "lo"), ["plain,local"]),
+        (("tasks", "--profile", "qu"), ["plain,quick"]),
+        (("pairs", "ni"), ["plain,night-1"]),
+        (("pairs", "night-1", "mut"), ["plain,mut1", "plain,mut2", "plain,mut3"]),
+        (("publish", "night-1", "new"), ["dir,new"]),
+        (("finalists", "day", "--cell", "gru-af"), ["plain,gru-after"]),
     ],
 )
 def test_commands_runs_cells_tasks_and_profiles_are_completed(
     gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], offered: list[str]
 ) -> None:
     assert completed(gatesearch, monkeypatch, *words) == offered
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_ids_of_found_cells_are_completed_with_and_without_their_letter(
+    gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch, here: Path
+) -> None:
+    with Store.open(here / "runs" / "day", readonly=True) as store:
+        cell = next(cell.id for cell in store.cells() if cell.origin == "found")
+    for words in (("show",), ("export", "--run", "day"), ("pairs", "day"), ("finalists", "day", "--cell")):
+        assert f"plain,g{cell[:8]}" in completed(gatesearch, monkeypatch, *words, f"g{cell[:3]}")
+    assert completed(gatesearch, monkeypatch, "show", cell[:4]) == [f"plain,{cell[:8]}"]
+    assert completed(gatesearch, monkeypatch, "show", f"g{cell[:12]}") == [f"plain,g{cell}"]
+    assert completed(gatesearch, monkeypatch, "show", "--run", "no-such-run", cell[:4]) == [f"file,{cell[:4]}"]
 
 
 def test_every_command_is_offered(gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch) -> None:

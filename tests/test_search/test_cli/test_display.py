@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from search.cli import display
 from search.cli.display import Display
@@ -73,6 +74,33 @@ def test_the_time_left_of_a_resumed_search_counts_no_work_from_before(clock: Clo
     lines = lines_of(clock, (0.0, restoring), (20.0, restoring), (30.0, begun), (70.0, later))
     assert "left" not in lines[0]
     assert "about 3 min left" in lines[1]
+
+
+def test_the_time_left_of_given_cells_counts_their_trials_since_few_of_them_end_before_all_do(clock: Clock) -> None:
+    """Of 200 trials 20 were stored; 30 took 60 s, so 150 take 300 s. Two cells stopped early, which leaves out 40."""
+    begun = Progress(baselines=5, proposals=9, baseline_trials=200, trials_known=20)
+    ended = replace(begun, baselines_done=5, trials_run=140)
+    lines = lines_of(clock, (0.0, begun), (60.0, replace(begun, trials_run=30)), (300.0, ended))
+    assert lines[0] == "baselines 0/5, proposals 0/9, about 5 min left; 30 trials; 20 from before"
+    assert lines[1] == "baselines 5/5, proposals 0/9; 140 trials; 20 from before"
+
+
+def test_a_terminal_shows_the_phases_before_the_first_trial_ends(clock: Clock) -> None:
+    """The workers load the tasks for seconds, and only what has begun has a time."""
+    text = io.StringIO()
+    shown = Display(Console(file=text, width=80, force_terminal=True), ("xml",))
+    shown.console.print(shown._render())
+    assert "waiting for the first trial" in text.getvalue()
+    counts = Progress(baselines=5, proposals=9, baseline_trials=200)
+    shown.update(counts)
+    clock.now = 75.0
+    shown.update(counts)
+    text.seek(text.truncate(0))
+    shown.console.print(shown._render())
+    given, proposals, words = (Text.from_ansi(line).plain.split() for line in text.getvalue().splitlines()[:3])
+    assert (given[0], given[2:]) == ("baselines", ["0/5", "elapsed", "0:01:15"])
+    assert (proposals[0], proposals[2:]) == ("proposals", ["0/9"])
+    assert words == ["waiting", "for", "the", "first", "trial"]
 
 
 def test_failed_trials_are_counted(clock: Clock) -> None:

@@ -22,6 +22,22 @@ def kept(here: Path, finished: Path) -> Path:
     return here / "runs" / "kept"
 
 
+@pytest.mark.parametrize("width", [50, 60, 80])
+def test_a_narrow_terminal_breaks_no_word_and_no_command_and_keeps_the_errors(
+    gatesearch: Gatesearch, kept: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    whole = gatesearch("findings", "kept").out
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = gatesearch("findings", "kept").out
+    assert all(len(line) <= width or "gatesearch" in line for line in text.splitlines() if "  " not in line.strip())
+    assert text.count("\N{PLUS-MINUS SIGN}") == whole.count("\N{PLUS-MINUS SIGN}")
+    assert "not shown: metrics" in text
+    assert "not shown" not in whole
+    commands = [line.strip().removeprefix("to decide it: ") for line in whole.splitlines() if "to decide it: g" in line]
+    assert commands
+    assert all(f"{command.partition(' (')[0]}" in text for command in commands)
+
+
 def test_text_markdown_and_json_say_the_same(gatesearch: Gatesearch, kept: Path) -> None:
     with Store.open(kept, readonly=True) as store:
         expected, verdict = findings(store, TASKS), verdict_of(store, TASKS)

@@ -41,6 +41,18 @@ def test_the_leaderboard_has_the_rows_of_the_csv_and_the_verdict(gatesearch: Gat
     assert printed.startswith(found["verdict"]["text"])
 
 
+def test_a_search_and_finalists_end_in_what_the_leaderboard_has(gatesearch: Gatesearch, here: Path) -> None:
+    options = ("--profile", "tiny.toml", "--simulate", "--workers", "0", "--proposals", "2")
+    said = gatesearch("search", "night", *options, "--json")
+    found, table = strict(said.out), strict(gatesearch("leaderboard", "night", "--json").out)
+    assert isinstance(found, dict)
+    assert {name: found[name] for name in ("verdict", "rows")} == table
+    assert (found["run"], found["folder"]) == ("night", str(here / "runs" / "night"))
+    assert said.err.startswith("run night in ")
+    quiet = gatesearch("finalists", "night", "--workers", "0", "--json", "-q")
+    assert strict(quiet.out) == found
+
+
 def test_rows_that_are_chosen_and_families_are_json_too(gatesearch: Gatesearch, run: str) -> None:
     found = strict(gatesearch("leaderboard", run, "--json", "--baselines", "--top", "2").out)
     assert isinstance(found, dict)

@@ -11,7 +11,7 @@ import pytest
 
 from results.store.store import Store
 from results.store.words import COMPLETE, Origin
-from tests.test_search.test_cli.conftest import Gatesearch
+from tests.test_search.test_cli.conftest import Gatesearch, Said
 
 
 def test_runs_are_listed_with_state_progress_best_cell_and_size(
@@ -71,8 +71,13 @@ def test_a_run_that_cannot_be_read_is_listed_and_told(gatesearch: Gatesearch, he
     shutil.copytree(simulated, here / "runs" / "done")
     (here / "runs" / "bad").mkdir()
     (here / "runs" / "bad" / "run.sqlite").write_bytes(b"x" * 4096)
+    (here / "runs" / "empty").mkdir()
+    (here / "runs" / "empty" / "run.sqlite").touch()
     said = gatesearch("runs")
     assert said.status == 0
+    *lines, empty = said.out.splitlines()
+    assert re.fullmatch(r"empty +unreadable +\d+ s ago +0\.0 MB *", empty)  # not since 1970
+    said = Said(0, "\n".join(lines), said.err)
     assert [line.split()[:2] for line in said.out.splitlines()[1:]] == [["bad", "unreadable"], ["done", "finished,"]]
     assert "warning: " in said.err
     assert "not a database" in said.err
@@ -96,6 +101,37 @@ def test_a_command_without_a_run_says_that_it_takes_the_latest(
     said = gatesearch(command, *options)
     assert said.err.splitlines()[0] == "run newer, the latest"
     assert said.out.removeprefix("run newer, the latest\n") == gatesearch(command, "newer", *options).out
+
+
+def test_pairs_publish_and_compare_runs_take_the_latest_too(
+    gatesearch: Gatesearch, here: Path, simulated: Path
+) -> None:
+    for age, name in enumerate(("new", "old", "oldest")):
+        shutil.copytree(simulated, here / "runs" / name)
+        os.utime(here / "runs" / name / "run.sqlite", (1e9 - age, 1e9 - age))
+    said = gatesearch("pairs", "lstm", "--against", "gru")
+    assert (said.err, said.out) == ("run new, the latest\n", gatesearch("pairs", "new", "lstm", "--against", "gru").out)
+    assert gatesearch("publish", "kept").err.startswith("run new, the latest\ngatesearch: run 'new' is simulated")
+    said = gatesearch("publish", "old")  # a run, and no folder
+    assert said.err == "gatesearch: 'old' is a run, and no folder is given; use gatesearch publish RUN FOLDER\n"
+    for given, told, two in (
+        ([], "runs old and new, the latest two\n", ["old", "new"]),
+        (["oldest"], "run new, the latest\n", ["oldest", "new"]),
+        (["runs/new"], "run old, the latest besides runs/new\n", ["new", "old"]),
+    ):
+        said = gatesearch("compare-runs", *given, "--json")
+        record = json.loads(said.out)
+        assert (said.err, [record["a"]["name"], record["b"]["name"]]) == (told, two)
+
+
+def test_cells_are_told_to_the_latest_run_but_a_new_run_needs_a_name(
+    gatesearch: Gatesearch, here: Path, simulated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("gru"))
+    said = gatesearch("tell", "--profile", "tiny.toml")
+    assert (said.status, "needs a name" in said.err) == (2, True)
+    shutil.copytree(simulated, here / "runs" / "night")
+    assert gatesearch("tell").err.startswith("run night, the latest\ngatesearch: run 'night' proposes its cells")
 
 
 @pytest.mark.parametrize("command", [["leaderboard"], ["search", "--resume"]])

@@ -88,7 +88,8 @@ def test_cells_are_listed_as_a_table_and_as_json(gatesearch: Gatesearch) -> None
     assert all(f"{row['name']} " in table and row["id"][:9] in table for row in rows)
 
 
-def test_cells_are_chosen_by_family_year_and_loops(gatesearch: Gatesearch) -> None:
+def test_cells_are_chosen_by_family_year_and_loops(gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")  # a line for each cell
     rows = json.loads(gatesearch("cells", "--json").out)
     for row in rows:
         graph = parse_formula(row["formula"])

@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from search.bench.breakdown import Breakdown
+from search.cli.commands import bench
+from search.cli.display import output_console
 from search.cli.tables import fitting_table, print_table
 from tests.paths import ROOT
 from tests.test_search.test_cli.conftest import COMMAND, Gatesearch
@@ -69,12 +72,38 @@ def test_tasks_are_listed_whole(gatesearch: Gatesearch, here: Path, monkeypatch:
     assert f"{wide['splits']['test']['steps']:,}" in text
 
 
-def test_what_is_no_terminal_gets_a_line_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_terminal_gets_a_line_for_each_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [{"name": "a", "text": "word " * 30, "number": "1"}, {"name": "b", "text": "", "number": "10"}]
-    print_table(Console(width=40), rows, right=("number",), droppable=("number",), wrapped={"text": 10})
+    monkeypatch.setenv("COLUMNS", "40")
+    assert output_console().width == 40
+    monkeypatch.delenv("COLUMNS")
+    print_table(output_console(), rows, right=("number",), droppable=("number",), wrapped={"text": 10})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["name", "a", "b"]
     assert [line.rstrip()[-2:] for line in lines[1:]] == [" 1", "10"]
+
+
+def test_the_ranked_table_of_a_pipe_is_whole(gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program, a pager or a log file gets the ranks and every task, however wide the terminal beside it is."""
+    monkeypatch.delenv("COLUMNS")
+    text = gatesearch("leaderboard", BASELINES, "--top", "2").out
+    assert "left out" not in text
+    (headings,) = (line.split() for line in text.splitlines() if line.startswith("rank "))
+    tasks = ["arithmetic", "xml", "language", "music"]
+    assert headings == ["rank", "cell", "name", "score", *tasks, "parameters", "mult-adds", "time"]
+
+
+def test_no_number_of_a_broken_down_trial_is_cut(gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Breakdown("memorization", "native", 32, 14, 1.5, 1.25, 1.2, 1.2, 1.2, 1.2, 1234.567, 1234.568, 0.25, 99.0)
+    monkeypatch.setattr(bench, "break_down", lambda *given: [row])
+    terminal(monkeypatch, 60)
+    text = plain(gatesearch("bench", "gru", "--trial").out)
+    assert max(map(len, text.splitlines()[1:-1])) <= 60
+    assert re.search(r"^memorization( +[\d.]+%?)+ *$", text, re.MULTILINE)
+    assert "not shown: units" in text
+    assert "total" in text
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from results.store.store import Store
 from results.store.words import TrialState
 from search.core.errors import SearchError
-from search.engine.failures import LEAST_TRIALS, FailureWatch
+from search.engine.failures import LATEST_TRIALS, LEAST_TRIALS, FailureWatch
 from search.training.trial import TrialResult
 
 OK, DIVERGED = TrialResult(TrialState.OK, "", validation=0.5), TrialResult(TrialState.DIVERGED, "loss")
@@ -29,6 +29,15 @@ def test_most_trials_of_a_task_that_fail_stop_the_search_with_the_most_frequent_
         watch.count("xml", FAILED)
     with pytest.raises(SearchError, match=r"11 of the last 20 trials on 'xml' failed, 10 of them with: no space left"):
         watch.count("xml", TrialResult(TrialState.FAILED, "another"))
+
+
+def test_a_cause_that_comes_up_after_thousands_of_trials_is_seen_within_a_hundred(watch: FailureWatch) -> None:
+    for _ in range(3000):
+        watch.count("xml", OK)
+    for _ in range(LATEST_TRIALS // 2):
+        watch.count("xml", FAILED)
+    with pytest.raises(SearchError, match=r"51 of the last 100 trials on 'xml' failed, 51 of them with: no space left"):
+        watch.count("xml", FAILED)
 
 
 def test_half_of_the_trials_that_diverged_or_another_task_do_not_stop_it(watch: FailureWatch) -> None:

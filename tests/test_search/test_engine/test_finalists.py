@@ -18,6 +18,7 @@ from search.engine.engine import Engine
 from search.engine.finalists import choose_finalists, finalists_seconds, retrain
 from search.engine.progress import Progress
 from search.profiles.sections import FinalistsSection, Profile
+from search.training.simulation import Simulation
 from search.training.trial import TrialResult
 from search.workers.executor import Executor, LocalExecutor
 from tests.test_search.test_engine.searches import PROFILE as SEARCH
@@ -142,6 +143,21 @@ def test_a_finalist_whose_trials_fail_does_not_end_it(store: Store) -> None:
     found, _ = again(store, executor=Sabotaged(TASKS, LIBRARY["lstm"].graph.id, result))
     states = Counter((row.cell == LIBRARY["lstm"].graph.id, row.state == "failed") for row in found)
     assert states == {(True, True): 4, (False, False): 12}
+
+
+class Failing(LocalExecutor):
+    """Fails every trial, as where a disk is full."""
+
+    def next(self) -> tuple[int, TrialResult]:
+        return super().next()[0], TrialResult(TrialState.FAILED, "no space left")
+
+
+def test_fresh_trials_that_mostly_fail_stop_it_with_the_reason_since_each_counts_as_a_lost_seed(store: Store) -> None:
+    profile, progress = replace(PROFILE, finalists=FinalistsSection(cells=1, repeats=30)), Progress()
+    with pytest.raises(SearchError, match=r"20 of the last 20 trials on '\w+' failed.*same `finalists` command again"):
+        retrain(profile, 0, TASKS, store, Failing(TASKS), progress, simulation=Simulation())
+    assert progress.trials_failed == progress.trials_run == len(repeats(store))
+    assert progress.trials_run < progress.finalists
 
 
 def test_the_seconds_to_come_are_those_of_the_search_s_trials(store: Store) -> None:

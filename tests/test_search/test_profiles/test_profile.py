@@ -1,10 +1,12 @@
 """Profiles: defaults, refusals and their messages, and a reader that no input breaks."""
 
+import io
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import tomli_w
 from hypothesis import HealthCheck, given, settings
@@ -47,6 +49,14 @@ def test_a_stored_profile_may_have_a_cell_whose_name_the_library_took_since() ->
     assert list(replace(profile, description="resumed").cells) == ["mgu"]
     with pytest.raises(SearchError, match="cells has 'gru'"):
         parse_profile(text.replace("mgu", "gru"), "a run", stored=True)
+
+
+@pytest.mark.parametrize("name", ["nan", "NA", "null", "None"])
+def test_a_name_that_a_reader_of_the_tables_takes_for_a_missing_value_is_refused(name: str) -> None:
+    text = LEAST + f'[cells]\n{name} = "h\' = tanh(linear(x)) * h + linear(x)"\n'
+    assert f"a cell is called {name!r}" in refusal(text)
+    assert list(parse_profile(text, "a run", stored=True).cells) == [name]
+    assert pd.isna(pd.read_csv(io.StringIO(f"name,score\n{name},1\n"))["name"]).all()
 
 
 def test_the_shipped_profiles_include_the_studys() -> None:
