@@ -6,7 +6,7 @@ import pandas as pd
 
 from results.store.untouched import Signature
 from results.store.words import Origin
-from results.tables.leaderboard import has_rank
+from results.tables.frame import has_rank
 from search.cells.ids import short_id
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from results.scores.comparison import Verdict
 from results.scores.estimates import GRU
 from results.scores.front import on_front
-from results.tables.leaderboard import has_rank, is_retrained
+from results.tables.frame import has_rank, is_retrained
 from search.cells.library import label_of
 
 COSTS = {

@@ -9,7 +9,7 @@ import pandas as pd
 from results.scores.comparison import Verdict
 from results.store.words import Origin, ScoreKind
 from results.tables.columns import COLUMNS
-from results.tables.leaderboard import has_rank, is_retrained, kind_of, known_names
+from results.tables.frame import has_rank, is_retrained, kind_of, known_names
 from results.tables.readable import publications
 from results.tables.selection import family_of
 from search.cells.published.citation import short_citation

@@ -46,7 +46,8 @@ from results.store.summary import funnel
 from results.store.toml import parse_toml
 from results.store.words import Origin, ScoreKind, TrialState
 from results.tables.failures import stage_stops, trial_reasons, trial_states
-from results.tables.leaderboard import SIMULATED, displayed, has_rank, leaderboard
+from results.tables.frame import has_rank
+from results.tables.leaderboard import SIMULATED, displayed, leaderboard
 from results.tables.progress import history, with_best
 from results.tables.run_verdict import known_of
 from search.cells.drawing.picture import LEGEND

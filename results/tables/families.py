@@ -18,7 +18,7 @@ from rich.text import Text
 from results.scores.comparison import Verdict
 from results.store.sanitize import printable
 from results.store.words import ScoreKind
-from results.tables.leaderboard import is_retrained, kind_of
+from results.tables.frame import is_retrained, kind_of
 from results.tables.readable import escaped_markdown, latex_table, left_out, markdown_table
 from results.tables.selection import FAMILY_NAMES, family_of, selected
 from search.cells.library import label_of

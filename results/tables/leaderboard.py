@@ -34,7 +34,7 @@ from results.scores.finalists import Finalists, finalists_of
 from results.scores.finding import Standing
 from results.scores.front import on_front, on_fronts
 from results.scores.ranks import TaskRepeats, rank_ranges
-from results.scores.ratio import Floats, direction, error_of_smallest
+from results.scores.ratio import Floats, error_of_smallest
 from results.scores.score import constants_of, score_kind, scores, share_of_means
 from results.scores.units import signed_units
 from results.store.errors import ResultsError
@@ -45,17 +45,17 @@ from results.store.store import Store
 from results.store.words import COMPLETE, RUNNING, Evidence, Origin, ScoreKind
 from results.tables.columns import RANK_RANGE, columns
 from results.tables.costs import environments, relative_sizes, relative_step_seconds, totals
+from results.tables.frame import has_rank, is_retrained
 from results.tables.row_verdict import row_verdict
 from results.tables.trial_figures import TrialFigures, trial_figures
 from search.cells.canonical import FormVersion
 from search.cells.errors import CellError
 from search.cells.graph import GateGraph
 from search.cells.ids import short_id
-from search.cells.library import display_formula, label_of, name_of
+from search.cells.library import display_formula, label_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
-from tasks.metrics import METRICS
 
 SIMULATED = "SIMULATED: every number is made up, no cell was trained"
 """Warning wherever results of a simulated run are shown."""
@@ -135,57 +135,6 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, mos
     frame["linear_in_state"] = pd.array([linear for _, linear in loops], dtype="boolean")
     frame["formula"] = pd.Series([text for text, _ in described], frame.index, dtype=object)
     return frame[[name for name in columns(tasks) if name != "id"]]
-
-
-def has_rank(frame: pd.DataFrame) -> pd.Series:
-    """Return for each row of a leaderboard whether it is ranked; the others share the last rank."""
-    return (frame["stage"] == COMPLETE) & frame["score"].notna()
-
-
-def kind_of(frame: pd.DataFrame) -> ScoreKind:
-    """Return the kind of the scores that rank a leaderboard, or some of its rows."""
-    if frame["score"].isna().all():  # no cell has a gain, since the GRU has none on some task
-        by_gain = not frame["score"].equals(frame["ratio_score"])
-    else:
-        by_gain = frame["score"].equals(frame["gain_score"])
-    return ScoreKind.GAIN if by_gain else ScoreKind.RATIO
-
-
-def is_retrained(frame: pd.DataFrame) -> pd.Series:
-    """Return for each row of a leaderboard whether its numbers are means over fresh seeds."""
-    return frame["evidence"].map(lambda evidence: Evidence(evidence).is_retrained).astype(bool)
-
-
-def known_names(frame: pd.DataFrame) -> list[str]:
-    """Return a name for each row of a leaderboard: its own, and that of the published cell with the same id.
-
-    The latter is in brackets where it differs, as in `mine (ugrnn)`, or `(ugrnn)` for a found cell. It is no column of
-    the table, which would change whenever a cell is added to the library.
-    """
-    found = []
-    for cell, name in frame["name"].items():
-        own = "" if pd.isna(name) else str(name)
-        published = name_of(str(cell))
-        found.append(own if published in (None, own) else f"{own} ({published})".strip())
-    return found
-
-
-def sorted_by(frame: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return a leaderboard by one task's ratio to the GRU, best first; retrained cells before others, no result last.
-
-    A metric that may be negative has no ratio. Its share of the GRU's gain orders then, and where the GRU has learnt
-    nothing, so that there is none, the metric itself.
-    """
-    retrained = is_retrained(frame)
-    metric = METRICS.get(frame[f"{task}_metric"].iloc[0]) if len(frame) else None
-    sign = direction(metric.higher_is_better) if metric is not None else 1.0
-    keys = np.full(len(frame), -np.inf)
-    for rows, name in ((retrained, "test"), (~retrained, "validation")):
-        own = frame.loc[rows]
-        orders = (own[f"{task}_ratio"], own[f"{task}_gain"], sign * own[f"{task}_{name}"])
-        known = next((one for one in orders if one.notna().any()), orders[-1])
-        keys[rows.to_numpy()] = known.fillna(-np.inf)
-    return frame.iloc[np.lexsort((np.arange(len(frame)), -keys, (~retrained).to_numpy()))]
 
 
 def _known_cells(store: Store) -> pd.DataFrame:

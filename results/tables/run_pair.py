@@ -15,7 +15,7 @@ import pandas as pd
 from results.scores.ratio import Floats
 from results.store.store import Store
 from results.store.words import ScoreKind, TrialState
-from results.tables.leaderboard import has_rank, is_retrained
+from results.tables.frame import has_rank, is_retrained
 
 _TRIALS = "SELECT cell, task, setting, seed, state, steps, seconds, validation, test FROM trials"
 _KINDS = {

@@ -14,7 +14,8 @@ from results.scores.verdict import BestFound, Known, RunVerdict, verdict
 from results.store.runs import name_for_commands
 from results.store.store import Store
 from results.store.words import Evidence, Origin, ProposalKind
-from results.tables.leaderboard import has_rank, leaderboard
+from results.tables.frame import has_rank
+from results.tables.leaderboard import leaderboard
 from search.cells.library import label_of
 
 COSTS = ["relative_parameters", "relative_multiply_adds", "relative_step_seconds"]

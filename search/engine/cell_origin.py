@@ -18,7 +18,8 @@ from results.store.runs import open_run
 from results.store.sanitize import printable
 from results.store.setting_key import setting_words
 from results.store.words import ScoreKind
-from results.tables.leaderboard import has_rank, leaderboard
+from results.tables.frame import has_rank
+from results.tables.leaderboard import leaderboard
 from results.tables.run_verdict import known_of
 from search.cells.export.lines import wrapped
 from search.cells.ids import short_id

@@ -14,7 +14,8 @@ from results.store.queries import metric_directions, totals
 from results.store.runs import name_for_commands
 from results.store.store import Store
 from results.store.words import Evidence, Origin, ScoreKind
-from results.tables.leaderboard import has_rank, leaderboard
+from results.tables.frame import has_rank
+from results.tables.leaderboard import leaderboard
 from results.tables.run_pair import SharedTrials, rank_correlation, shared_cells, shared_trials
 from results.tables.run_verdict import verdict_of
 from search.cells.ids import short_id

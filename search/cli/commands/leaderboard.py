@@ -20,7 +20,7 @@ from results.store.words import Origin
 from results.tables.columns import COLUMNS
 from results.tables.families import families_latex, families_markdown, family_table, render_families
 from results.tables.files import TEXT_FILES, TRIALS_FILE, full_records, full_text, plain_records, write_tables
-from results.tables.leaderboard import kind_of, sorted_by
+from results.tables.frame import kind_of, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table, to_latex, to_markdown, with_study
 from results.tables.run_verdict import verdict_of

@@ -23,7 +23,8 @@ from results.store.store import Store
 from results.store.words import COMPLETE
 from results.tables.columns import COLUMNS, columns
 from results.tables.files import full_text, write_tables
-from results.tables.leaderboard import has_rank, kind_of, known_names, leaderboard
+from results.tables.frame import has_rank, kind_of, known_names
+from results.tables.leaderboard import leaderboard
 from results.tables.readable import caption, readable, render_table, with_study
 from results.tables.trial_figures import trial_figures
 from search.cells.ids import printed_id, short_id
