@@ -13,23 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
-from rich.text import Text
 from scipy import stats
 
 from results.store.errors import ResultsError, StoreError
-from results.store.records import CellRow, MeasureRow, ProposalRow, TrialRow
+from results.store.records import CellRow, ProposalRow, TrialRow
 from results.store.store import Store
 from results.store.words import COMPLETE
 from results.tables.columns import COLUMNS, columns
 from results.tables.files import full_text, write_tables
-from results.tables.frame import has_rank, kind_of, known_names
+from results.tables.frame import has_rank, kind_of
 from results.tables.leaderboard import leaderboard
-from results.tables.readable import caption, readable, render_table, with_study
-from results.tables.trial_figures import trial_figures
 from search.cells.ids import printed_id, short_id
-from search.cells.library import LIBRARY
-from search.cells.notation.formula import format_graph
 from tests.test_results.rows import (
     CONSTANTS,
     GRU,
@@ -44,6 +38,7 @@ from tests.test_results.rows import (
     make_trial,
     random_run,
 )
+from tests.test_results.test_tables.finalists import pick
 
 
 def of_task(task: str) -> list[str]:
@@ -80,23 +75,6 @@ SHORT = [
     *("arithmetic_test", "arithmetic_test_se", "arithmetic_units", "music_test", "music_test_se", "music_units"),
     *("parameters", "relative_step_seconds", "formula"),
 ]
-
-
-def pick(trials: list[TrialRow], cell: str, task: str) -> TrialRow | None:
-    """Return the best trial of a cell on a task, by a plain loop."""
-    best, lowest = None, (math.inf, 0, "", 0)
-    for trial in trials:
-        if trial.cell != cell or trial.task != task or trial.state in ("diverged", "failed", "paused"):
-            continue
-        if trial.repeat > 0:  # a finalist's trial, not the search's
-            continue
-        if trial.validation is None or not math.isfinite(trial.validation):
-            continue
-        sign = -1 if trial.higher_is_better else 1
-        key = (sign * trial.validation, trial.parameters, trial.setting, trial.repeat)
-        if key < lowest:
-            best, lowest = trial, key
-    return best
 
 
 def relative_time(trials: list[TrialRow], best: TrialRow) -> list[float]:
@@ -463,119 +441,6 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(store: Store, tmp_pat
     assert {entry.name: entry.read_bytes() for entry in folder.iterdir()} == content
 
 
-def make_finalists(store: Store, rng: np.random.Generator, repeats: int = 4) -> dict[str, dict[str, list[TrialRow]]]:
-    """Make a run with five finalists, of which one was found, and another cell; return the repeats by task and cell."""
-    cells = [
-        *(make_baseline(name) for name in ("gru", "lstm")),
-        *(make_cell(digit * 16, origin="found" if digit == "c" else "baseline") for digit in "abc"),
-    ]
-    found: dict[str, dict[str, list[TrialRow]]] = {task: {} for task in TASKS}
-    noise = {task: rng.normal(0, 0.02, repeats) for task in TASKS}  # of the seed: shared by all cells
-    for k, cell in enumerate([*cells, make_cell("d" * 16)]):
-        store.add_cell(cell)
-        store.add_proposal(ProposalRow(k, "propose", cell.id, None, COMPLETE, 1.0))
-        for task in TASKS:
-            search = [make_trial(cell.id, task, s, validation=float(rng.random()), units=32) for s in range(3)]
-            store.record(None, search)
-            if cell.id.startswith("d"):
-                continue
-            best = pick(search, cell.id, task)
-            assert best is not None
-            tests = 0.5 + (k - 2) * 0.05 + noise[task] + rng.normal(0, 0.001, repeats)
-            found[task][cell.id] = [
-                replace(best, repeat=r, seed=r, test=float(test), validation=0.1) for r, test in enumerate(tests, 1)
-            ]
-    lost = found["arithmetic"]["b" * 16]
-    lost[1] = replace(lost[1], state="diverged", test=None)
-    for task in TASKS:
-        for trials in found[task].values():
-            store.record(None, trials)
-    store.mark(retrained={"repeats": repeats, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
-    return found
-
-
-def named(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return the rows by name or, for found cells, by the first digits of the id."""
-    rows: list[dict[Any, Any]] = frame.to_dict("records")
-    return {row["cell"] if pd.isna(row["name"]) else row["name"]: row for row in rows}
-
-
-def holm_by_loop(values: list[float]) -> list[float]:
-    order = sorted(range(len(values)), key=lambda k: values[k])
-    corrected, largest = [0.0] * len(values), 0.0
-    for place, k in enumerate(order):
-        largest = max(largest, min(1.0, values[k] * (len(values) - place)))
-        corrected[k] = largest
-    return corrected
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_retrained_cells_are_ranked_by_test_means_and_paired_tests(store: Store, seed: int) -> None:
-    found = make_finalists(store, np.random.default_rng(seed))
-    frame = leaderboard(store, TASKS)
-    assert frame["evidence"].tolist() == ["retrained"] * 5 + ["search"]
-    assert frame["rank"].tolist() == [1, 2, 3, 4, 5, 6]
-    assert frame["score"][:5].is_monotonic_decreasing
-    rows = named(frame)
-    tests: dict[tuple[str, str, str], float] = {}
-    for task in TASKS:
-        values = {
-            cell: np.array([0.2 if t.test is None else t.test for t in trials]) for cell, trials in found[task].items()
-        }
-        for cell, own in values.items():
-            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, short_id(cell))]
-            gru = values[GRU]
-            ratio = own.mean() / gru.mean() if task == "arithmetic" else gru.mean() / own.mean()
-            assert row[f"{task}_test"] == pytest.approx(own.mean())
-            assert row[f"{task}_test_se"] == pytest.approx(stats.sem(own))
-            assert row[f"{task}_ratio"] == pytest.approx(ratio)
-            assert row[f"{task}_repeats"] == 4
-            assert row[f"{task}_lost"] == (1 if (cell, task) == ("b" * 16, "arithmetic") else 0)
-            for name, other in (("gru", GRU), ("lstm", LSTM)):
-                if cell not in (other, "c" * 16) and (cell, other) != (GRU, LSTM):
-                    tests[task, cell, name] = float(stats.ttest_rel(own, values[other]).pvalue)
-    for task in TASKS:  # the seeds that chose a found cell cannot judge it
-        assert pd.isna([rows["gcccccccc"][f"{task}_vs_{name}"] for name in ("gru", "lstm", "gru_p", "lstm_p")]).all()
-    verdicts = set()
-    for (task, cell, name), p in zip(tests, holm_by_loop(list(tests.values())), strict=True):
-        row = rows[{LSTM: "lstm"}.get(cell, short_id(cell))]
-        assert row[f"{task}_vs_{name}_p"] == pytest.approx(p)
-        ahead = (row[f"{task}_test"] > rows[name][f"{task}_test"]) == (task == "arithmetic")
-        expected = "undecided" if p >= 0.05 else "better" if ahead else "worse"
-        assert row[f"{task}_vs_{name}"] == expected
-        verdicts.add(expected)
-        if (cell, name) == (LSTM, "gru"):
-            mirrored = {"better": "worse", "worse": "better"}.get(expected, expected)
-            assert rows["gru"][f"{task}_vs_lstm"] == mirrored
-    assert verdicts == {"better", "worse", "undecided"}
-    rng = np.random.default_rng(0)
-    for name, row in rows.items():
-        assert row["score"] == min(row[f"{task}_ratio"] for task in TASKS), name
-        if row["evidence"] == "retrained":
-            errors = [float(row[f"{task}_ratio_se"]) for task in TASKS]
-            drawn = rng.normal([row[f"{task}_ratio"] for task in TASKS], errors, (200_000, len(TASKS))).min(axis=1)
-            assert row["score_se"] == pytest.approx(drawn.std(), rel=0.02), name
-        else:
-            assert row["score_se"] == row[f"{row['weakest_task']}_ratio_se"], name
-    gru_row = rows["gru"]
-    assert [gru_row[c] for c in ("score", "score_se", "arithmetic_ratio_se", "music_ratio_se")] == [1, 0, 0, 0]
-    # The search's own numbers are still there, and no repeat has found its way into them.
-    best = pick([t for t in store.trials() if t.repeat == 0], "a" * 16, "music")
-    assert best is not None
-    assert rows["gaaaaaaaa"]["music_validation"] == best.validation
-    gru_best = pick([t for t in store.trials() if t.repeat == 0], GRU, "music")
-    assert gru_best is not None
-    assert gru_best.validation is not None
-    assert rows["gaaaaaaaa"]["search_score"] <= gru_best.validation / (best.validation or 0.0)
-    assert rows["gdddddddd"]["score"] == rows["gdddddddd"]["search_score"]
-    for task in TASKS:
-        layers = json.loads(found[task]["a" * 16][0].setting)["layers"]
-        assert (rows["gaaaaaaaa"][f"{task}_units"], rows["gaaaaaaaa"][f"{task}_multiply_adds"]) == (
-            32,
-            layers * 2 * 32**2,
-        )
-
-
 @pytest.mark.parametrize("units", [12, 30])
 def test_multiply_adds_of_block_diagonal_matrices_are_those_of_their_blocks(tmp_path: Path, units: int) -> None:
     formula = "h' = tanh(linear(x, groups=2) + linear(h, groups=3) + linear(linear(x), groups=6))"
@@ -588,44 +453,6 @@ def test_multiply_adds_of_block_diagonal_matrices_are_those_of_their_blocks(tmp_
     for task in TASKS:
         expected = sum(block * (units // block) ** 2 for block in blocks)  # of one layer
         assert table.loc["a" * 16, f"{task}_multiply_adds"] == expected
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_gains_of_retrained_cells_are_measured_from_the_test_set_s_constant_baseline(tmp_path: Path, seed: int) -> None:
-    with make_gain_store(tmp_path / "run") as store:
-        found = make_finalists(store, np.random.default_rng(seed))
-        frame = leaderboard(store, TASKS)
-    assert frame["evidence"].tolist() == ["retrained"] * 5 + ["search"]
-    rows = named(frame)
-    rng = np.random.default_rng(1)
-    for task in TASKS:
-        constant = CONSTANTS[task]["test"]
-        values = {
-            # A lost repeat has no gain at all.
-            cell: np.array([constant if t.test is None else t.test for t in trials])
-            for cell, trials in found[task].items()
-        }
-        gru = values[GRU] - constant
-        for cell, own in values.items():
-            row = rows[{GRU: "gru", LSTM: "lstm"}.get(cell, short_id(cell))]
-            gain = own - constant
-            share = gain.mean() / gru.mean()
-            assert row[f"{task}_gain"] == pytest.approx(share)
-            # The error of a ratio of means, by drawing both means with their covariance.
-            covariance = np.cov(gain, gru) / gain.size
-            drawn = rng.multivariate_normal([gain.mean(), gru.mean()], covariance, 100_000)
-            deviation = float((drawn[:, 0] / drawn[:, 1]).std())
-            assert row[f"{task}_gain_se"] == pytest.approx(deviation, rel=0.03, abs=1e-9)
-    for name, row in rows.items():
-        if row["evidence"] == "retrained":
-            assert row["gain_score"] == min(row[f"{task}_gain"] for task in TASKS), name
-            assert row["ratio_score"] == min(row[f"{task}_ratio"] for task in TASKS), name
-            errors = [float(row[f"{task}_gain_se"]) for task in TASKS]
-            drawn = rng.normal([row[f"{task}_gain"] for task in TASKS], errors, (200_000, len(TASKS))).min(axis=1)
-            assert row["score_se"] == pytest.approx(drawn.std(), rel=0.02), name
-        assert row["score"] == row["gain_score"]
-    assert frame["score"][:5].is_monotonic_decreasing
-    assert [rows["gru"][c] for c in ("score", "score_se", "arithmetic_gain_se", "music_gain")] == [1, 0, 0, 1]
 
 
 def test_a_run_that_gains_rank_has_no_scores_without_its_constant_baselines(tmp_path: Path) -> None:
@@ -644,272 +471,3 @@ def test_a_profile_without_a_known_kind_of_score_is_refused_in_one_line(tmp_path
     ):
         leaderboard(store, TASKS)
     assert "\n" not in str(caught.value)
-
-
-def test_accuracy_perplexity_and_the_error_of_the_test_set_are_means_over_the_repeats(store: Store) -> None:
-    found = make_finalists(store, np.random.default_rng(0))
-    extra = [
-        replace(trial, repeat=trial.repeat, test_loss=1.0 + 0.1 * trial.repeat, test_se=0.01 * trial.repeat)
-        for trial in found["music"][LSTM]
-    ]
-    # A symbols task that is ranked by cross entropy, with accuracy beside it.
-    trials = [replace(t, task="text", metric="cross_entropy", test=t.test_loss, higher_is_better=False) for t in extra]
-    base = replace(trials[0], repeat=0, validation=0.9, test=1.5, test_loss=1.5, test_se=0.25)
-    measures = [
-        MeasureRow(LSTM, "text", t.setting, t.repeat, "accuracy", 0.3, 0.01, 0.3 + 0.02 * t.repeat, 0.01)
-        for t in (base, *trials)
-    ]
-    store.record(None, [base, *trials], measures)
-    figures = trial_figures(store, 4)
-    cells = pd.Index([LSTM, GRU, "b" * 16])
-    search, repeats = figures.of_search("text", cells), figures.of_repeats("text", cells)
-    assert list(search.loc[LSTM]) == pytest.approx([0.25, 0.3, math.exp(1.5)])
-    assert list(repeats.loc[LSTM]) == pytest.approx([0.025, 0.35, math.exp(1.25)])
-    assert search.loc[GRU].isna().all()
-    rows = named(leaderboard(store, TASKS))
-    tests = [t.test for t in found["arithmetic"][LSTM] if t.test is not None]
-    assert rows["lstm"]["arithmetic_accuracy"] == pytest.approx(np.mean(tests)) == rows["lstm"]["arithmetic_test"]
-    assert rows["lstm"]["arithmetic_perplexity"] == pytest.approx(math.exp(1.75))
-    assert rows["lstm"]["arithmetic_test_set_se"] == pytest.approx(0.02)
-    assert rows["lstm"]["arithmetic_test_se"] == pytest.approx(stats.sem(tests))
-    assert math.isnan(rows["lstm"]["music_perplexity"])
-    # A repeat was lost: a mean over the others would favour the cell.
-    lost = rows["gbbbbbbbb"]
-    assert (lost["arithmetic_lost"], math.isnan(lost["arithmetic_accuracy"])) == (1, True)
-    assert math.isnan(lost["arithmetic_perplexity"])
-    assert lost["arithmetic_test_set_se"] == pytest.approx(0.02)
-
-
-def confirm(store: Store, found: dict[str, dict[str, list[TrialRow]]], rng: np.random.Generator) -> None:
-    """Declare the found finalist as a contender with looks at 5 and 8 seeds, and store the trials of the first look."""
-    contender = "c" * 16
-    settings = {cell: {task: found[task][cell][0].setting for task in TASKS} for cell in (contender, GRU, LSTM)}
-    for task in TASKS:
-        shared = rng.normal(0, 0.02, 5)
-        for cell, level in ((GRU, 0.5), (LSTM, 0.6), (contender, 0.55)):
-            tests = level + shared + rng.normal(0, 0.003, 5)
-            first = found[task][cell][0]
-            store.record(None, [replace(first, repeat=1001 + r, test=float(test)) for r, test in enumerate(tests)])
-    plans = [{"cell": contender, "task": task, "looks": [5, 8]} for task in TASKS]
-    constant = {"arithmetic": 0.1, "music": 9.0}
-    store.mark(
-        constants={task: {"test": value, "validation": 0.0} for task, value in constant.items()},
-        confirmation={"level": 0.05, "plans": plans, "settings": settings, "constant_baseline": constant},
-    )
-
-
-def test_contenders_have_the_numbers_and_verdicts_of_their_confirmation(store: Store) -> None:
-    found = make_finalists(store, np.random.default_rng(1))
-    before = named(leaderboard(store, TASKS))
-    confirm(store, found, np.random.default_rng(2))
-    frame = leaderboard(store, TASKS)
-    rows = named(frame)
-    assert {name: row["evidence"] for name, row in rows.items()} == {
-        **{"gru": "confirmed", "lstm": "confirmed", "gcccccccc": "confirmed"},
-        **{"gaaaaaaaa": "retrained", "gbbbbbbbb": "retrained", "gdddddddd": "search"},
-    }
-    fresh = [trial for trial in store.trials() if trial.repeat > 1000]
-    raw: dict[tuple[str, str], float] = {}
-    for task in TASKS:
-        values = {
-            cell: np.array([t.test for t in fresh if (t.cell, t.task) == (cell, task)], np.float64)
-            for cell in (GRU, LSTM, "c" * 16)
-        }
-        for name, cell in (("gru", GRU), ("lstm", LSTM), ("gcccccccc", "c" * 16)):
-            assert rows[name][f"{task}_test"] == pytest.approx(values[cell].mean())
-            assert rows[name][f"{task}_repeats"] == 5
-        ratio = values["c" * 16].mean() / values[GRU].mean()
-        assert rows["gcccccccc"][f"{task}_ratio"] == pytest.approx(ratio if task == "arithmetic" else 1 / ratio)
-        for name, other in (("gru", GRU), ("lstm", LSTM)):
-            raw[task, name] = 2 * float(stats.ttest_rel(values["c" * 16], values[other]).pvalue)
-    for (task, name), p in zip(raw, holm_by_loop(list(raw.values())), strict=True):
-        assert rows["gcccccccc"][f"{task}_vs_{name}_p"] == pytest.approx(p)
-        # Above the GRU and below the LSTM by 0.05, where music is better when lower.
-        ahead = (name == "gru") == (task == "arithmetic")
-        assert rows["gcccccccc"][f"{task}_vs_{name}"] == ("better" if ahead else "worse")
-    # Named cells keep the family of the first round, which the confirmation does not change.
-    for name in ("gaaaaaaaa", "gbbbbbbbb", "lstm"):
-        for column in (f"{task}_vs_gru{end}" for task in TASKS for end in ("", "_p")):
-            assert rows[name][column] == before[name][column]
-
-
-def test_a_finalist_counts_once_it_has_every_repeat_at_the_best_setting_of_the_search(store: Store) -> None:
-    found = make_finalists(store, np.random.default_rng(0))
-    store.mark(retrained={"repeats": 5, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
-    assert set(leaderboard(store, TASKS)["evidence"]) == {"search"}
-    store.mark(retrained={"repeats": 4, "constant_guess": {"arithmetic": 0.2, "music": 9.0}})
-    assert leaderboard(store, TASKS)["evidence"].tolist().count("retrained") == 5
-    best = found["arithmetic"]["c" * 16][0]
-    store.record(None, [replace(best, setting='{"layers": 1, "learning_rate": 9}', repeat=0, validation=0.999)])
-    row = named(leaderboard(store, TASKS))["gcccccccc"]
-    assert (row["evidence"], row["arithmetic_validation"]) == ("search", 0.999)
-
-
-def test_a_found_cell_that_is_published_is_named_where_people_read_and_not_in_the_csv(store: Store) -> None:
-    ugrnn = LIBRARY["ugrnn"].graph
-    for cell, name in ((GRU, "gru"), (LSTM, "mine"), (ugrnn.id, None), ("e" * 16, None)):
-        row = make_baseline("gru") if name == "gru" else make_cell(cell, parent=GRU, name=name)
-        store.add_cell(replace(row, formula=format_graph(ugrnn)))
-        store.record(None, [make_trial(cell, "a", validation=0.5, test=0.25)])
-    frame = leaderboard(store, ["a"])
-    names = {"gru": GRU, "mine (lstm)": LSTM, "(ugrnn)": ugrnn.id, "": "e" * 16}
-    assert dict(zip(known_names(frame), frame.index, strict=True)) == names
-    assert set(frame["name"].dropna()) == {"gru", "mine"}
-    assert set(readable(frame, ["a"])["name"]) == {f"{name} running".strip() for name in names}
-
-
-def rendered(frame: pd.DataFrame, top: int | None, width: int = 120) -> list[str]:
-    console = Console(width=width)
-    with console.capture() as capture:
-        console.print(render_table(frame, top, width))
-    return capture.get().splitlines()
-
-
-def test_the_terminal_shows_rank_name_score_and_test_metrics(store: Store) -> None:
-    for cell, score in ((make_baseline("gru"), 0.5), (make_baseline("lstm"), 0.45)):
-        store.add_cell(replace(cell, name="[red]lstm" if cell.name == "lstm" else "gru"))
-        trials = [make_trial(cell.id, "a", validation=score, test=score / 2, parameters=round(4000 * score))]
-        store.record(make_evaluation(cell.id, "a"), trials)
-    store.add_cell(make_cell("e" * 16, parent=GRU))
-    store.record(None, [make_trial("e" * 16, "a", validation=None, test=None, state="diverged")])
-    store.add_proposal(ProposalRow(0, "propose", "e" * 16, GRU, "stopped at a", None))
-    frame = leaderboard(store, ["a"])
-    lines = rendered(frame, None)
-    assert lines[0].split() == ["rank", "cell", "name", "score", "a", "parameters", "mult-adds", "time"]
-    assert lines[2].split() == ["1", short_id(GRU), "gru", "(1.0000)", "0.2500", "1.00", "1.00", "1.00"]
-    assert lines[3].split() == [
-        "2",
-        short_id(LSTM),
-        "[red]lstm",
-        "(lstm)",
-        "(0.9000)",
-        "0.2250",
-        "0.90",
-        "1.00",
-        "1.00",
-    ]
-    assert lines[4].split() == ["geeeeeeee", "stopped", "at", "a"]
-    assert lines[5].startswith("test metric; (scores) are search estimates")
-    assert not any(short_id(LSTM) in line for line in rendered(frame, 1))
-    assert not any(short_id(GRU) in line for line in rendered(frame.head(0), None))
-    narrow = rendered(frame, None, width=60)
-    assert narrow[0].split() == ["rank", "cell", "name", "score", "a"]
-    assert narrow[3].split() == ["2", short_id(LSTM), "[red]lstm", "(lstm)", "(0.9000)", "0.2250"]
-
-
-@pytest.mark.parametrize(("width", "digits"), [(44, 3), (56, 3), (64, 3), (80, 4), (120, 4)])
-def test_the_terminal_shows_every_number_with_its_error_and_says_which_columns_do_not_fit(
-    store: Store, width: int, digits: int
-) -> None:
-    make_finalists(store, np.random.default_rng(0))
-    frame = leaderboard(store, TASKS)
-    lines = rendered(frame, None, width)
-    assert max(len(line) for line in lines) <= width
-    assert not any("…" in line for line in lines)
-    line = next(line for line in lines if "gaaaaaaaa" in line)  # a given cell, which has a verdict
-    row = named(frame)["gaaaaaaaa"]
-    mark = {"better": " +", "worse": " -", "undecided": ""}[row["arithmetic_vs_gru"]]
-    assert f" {row['arithmetic_test']:.{digits}f}±{row['arithmetic_test_se']:.{digits}f}{mark} " in f"{line} "
-    headings = {"rank", "name", *TASKS, "mult-adds"} - set(lines[0].split())
-    told = " ".join(" ".join(lines).split()).partition("left out to fit the width: ")[2].partition(";")[0]
-    assert headings <= {"ids", "name", *told.replace(",", "").split()}
-    assert bool(told) is (width < 120)
-    assert (len(TASKS) - len(headings & set(TASKS))) == (1 if width == 44 else len(TASKS))
-    assert ("mult-adds" in lines[0]) is (width == 120)
-    assert "mean over 4 fresh seeds" in " ".join(" ".join(lines).split())
-    assert any(f"({frame['score'].iloc[-1]:.{digits}f})" in line for line in lines)
-
-
-def test_the_terminal_s_table_fits_80_columns_without_cutting_numbers(store: Store) -> None:
-    fill(store, *random_run(np.random.default_rng(0)))
-    frame = leaderboard(store, TASKS)
-    text = "\n".join(rendered(frame, 3, width=80))
-    assert max(len(line) for line in text.splitlines()) <= 80
-    assert "…" not in text
-    for score in frame["score"].head(3):
-        assert f"{score:.4f}" in text
-
-
-def test_the_front_is_that_of_the_retrained_cells_by_brute_force(store: Store) -> None:
-    make_finalists(store, np.random.default_rng(4))
-    for k, cell in enumerate((GRU, LSTM, "a" * 16, "b" * 16, "c" * 16, "d" * 16)):
-        parameters, units = (1000, 900, 1000, 1200, 800, 10)[k], (32, 16, 64, 32, 32, 8)[k]
-        store.select("UPDATE trials SET parameters = ?, units = ? WHERE cell = ?", (parameters, units, cell))
-    frame = leaderboard(store, TASKS)
-    retrained = frame[frame["evidence"] == "retrained"]
-    assert len(retrained) == 5
-    assert list(frame.loc["d" * 16, ["front", "front_step_seconds"]]) == [None, False]  # cheapest, by search only
-    rows = retrained.to_dict("records")
-    for cost in ("parameters", "multiply_adds"):
-        points = [(row["score"], row[f"relative_{cost}"]) for row in rows]
-        for row, (score, size) in zip(rows, points, strict=True):
-            beaten = any(s >= score and c <= size and (s > score or c < size) for s, c in points)
-            assert (cost in str(row["front"]).split()) is not beaten, (cost, row["cell"])
-    assert 1 <= len(retrained["front"].dropna()) < 5
-    assert retrained["front_step_seconds"].any()
-
-
-def test_ratios_beside_the_study_s_are_ratios_of_accuracies() -> None:
-    """Language is ranked by cross entropy here, arithmetic by accuracy; the study does not have music."""
-    frame = pd.DataFrame({"name": ["gru", "lstm", "mut1"], "score": [1.0, 0.5, 0.9], "ratio_score": [1.0, 0.5, 0.9]})
-    numbers = {
-        "arithmetic": ([0.8, 0.6, 0.7], [0.8, 0.6, 0.7], [1.0, 0.75, 0.875]),
-        "language": ([3.0, 6.0, 3.3], [0.3, 0.24, np.nan], [1.0, 0.5, 0.9]),
-        "music": ([8.0, 8.8, 8.0], [np.nan] * 3, [1.0, 0.9, 1.0]),
-    }
-    for task, (test, accuracy, ratios) in numbers.items():
-        frame = frame.assign(**{f"{task}_test": test, f"{task}_accuracy": accuracy, f"{task}_ratio": ratios})
-        frame[f"{task}_ratio_se"] = 0.01
-    found = with_study(frame)
-    assert found["arithmetic_study"].tolist() == [1.0, 0.75, 0.875]
-    assert found["language_study"].tolist()[:2] == pytest.approx([1.0, 0.8])
-    assert np.isnan(found["language_study"].iloc[2])
-    assert found["music_study"].tolist() == [1.0, 0.9, 1.0]
-    assert found["study_score"].tolist()[:2] == pytest.approx([1.0, 0.75])  # over the tasks of the study
-    assert np.isnan(found["study_score"].iloc[2])
-    without = with_study(frame.assign(language_accuracy=np.nan))
-    assert without["language_study"].isna().all()  # never the ratio of another quantity
-
-
-def test_colours_are_verdicts_of_corrected_tests_and_never_estimates(store: Store) -> None:
-    make_finalists(store, np.random.default_rng(0))
-    frame = leaderboard(store, TASKS)
-    table = render_table(frame, None, 120)
-    colours = {"better": "green", "worse": "red"}
-    seen = set()
-    for task in TASKS:
-        column = next(column for column in table.columns if str(column.header) == task)
-        for cell, (_, row) in zip(column.cells, frame.iterrows(), strict=True):
-            assert isinstance(cell, Text)
-            styles = {str(span.style) for span in cell.spans} - {""}
-            expected = colours.get(row[f"{task}_vs_gru"]) if row["evidence"] == "retrained" else None
-            assert styles == ({expected} if expected else set())
-            seen.add((expected, row[f"{task}_ratio"] < 1))
-    # A cell below the GRU by no more than the noise is not red.
-    assert {("green", False), ("red", True), (None, True)} <= seen
-
-
-def test_a_task_that_cross_entropy_ranks_shows_the_perplexity(store: Store) -> None:
-    fill(store, *random_run(np.random.default_rng(0)))
-    frame = leaderboard(store, TASKS).head(1)
-    frame = frame.assign(arithmetic_metric="cross_entropy", arithmetic_test=4.0, arithmetic_perplexity=math.exp(4.0))
-    frame = frame.assign(arithmetic_test_se=0.01, evidence="retrained", arithmetic_repeats=4, music_repeats=4)
-    text = readable(frame, TASKS)["arithmetic"].item()
-    assert text.strip() == f"{math.exp(4.0):.2f}±{0.01 * math.exp(4.0):.2f}"  # the error by the delta method
-    assert "arithmetic: perplexity, exp of the cross entropy that ranks" in caption(frame)
-    # A cell with a lost seed has no mean loss, and its cross entropy is no perplexity.
-    lost = frame.assign(arithmetic_perplexity=float("nan"), arithmetic_lost=1)
-    assert readable(lost, TASKS)["arithmetic"].item() == text
-    exploded = frame.assign(arithmetic_test=[2000.0], arithmetic_test_se=float("nan"))
-    assert readable(exploded, TASKS)["arithmetic"].item().strip() == "inf"
-    other = frame.assign(arithmetic_metric="accuracy")
-    assert readable(other, TASKS)["arithmetic"].item().strip() == "4.0000±0.0100"
-    assert "perplexity" not in caption(other)
-
-
-def test_where_no_cell_has_a_gain_the_ratios_are_not_taken_for_the_score() -> None:
-    """A run scored by gain whose GRU has learnt nothing has ratios, and neither a gain nor a score."""
-    none = [float("nan")] * 2
-    assert kind_of(pd.DataFrame({"score": none, "gain_score": none, "ratio_score": [1.0, 0.9]})) == "gain"
-    by_ratio = pd.DataFrame({"score": [1.0, 0.9], "gain_score": none, "ratio_score": [1.0, 0.9]})
-    assert kind_of(by_ratio) == "ratio"
