@@ -14,7 +14,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from results.dashboard.board import Best, Board
 from results.dashboard.watcher import Line
-from results.report.report import Page, page_file, style, vega
+from results.report.page_files import page_file, style, vega
+from results.report.report import Page
 from results.store.overview import printed_size
 from search.cells.ids import short_id
 
