@@ -17,6 +17,7 @@ const COMPARE = { "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a
 /** Return tests of a row from a text, and the names in it that are no columns. */
 function conditions(text, columns) {
   const tests = [], unknown = [];
+  text = text.replace(/\u2264/g, "<=").replace(/\u2265/g, ">=");
   text = text.replace(/[^\s"<>=]+\s*[<>]=?\s*[-+\u2212.]?$/, ""); // a condition that is still being typed
   for (const [whole, phrase, name, sign, number, percent, word] of text.matchAll(CONDITION)) {
     const column = name === undefined ? undefined : columns.get(name.toLowerCase());
@@ -82,7 +83,7 @@ function setUpTable(table, { signal, everything = false } = {}) {
     const numbers = [...columns.keys()].filter((name, k, names) => names.indexOf(name) === k).join(", ");
     count.textContent = unknown.length
       ? `${unknown.map((name) => `'${name}'`).join(", ")} is no column with numbers; these are: ${numbers}`
-      : `${shown.toLocaleString("en")} of ${found.toLocaleString("en")} rows`;
+      : found ? `${shown.toLocaleString("en")} of ${found.toLocaleString("en")} rows` : "no row is found";
     all.hidden = everything || found <= few;
     keep("search", search.value);
   };
