@@ -65,7 +65,7 @@ def shown_cells(store: Store, tasks: Sequence[str]) -> list[Described]:
     Raises:
         ResultsError: the table cannot be made.
     """
-    return _shown(store, leaderboard(store, tasks, display=False), proposes(store))
+    return _shown(store, leaderboard(store, tasks, display=False, loops=False), proposes(store))
 
 
 def report(
@@ -119,7 +119,7 @@ class Page:
 
     def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]] = ()) -> None:
         self.store, self.tasks = store, list(tasks)
-        self.frame, self.kind = leaderboard(store, tasks, most=MOST_ROWS), score_kind(store)
+        self.frame, self.kind = leaderboard(store, tasks, loops=False, most=MOST_ROWS), score_kind(store)
         self.known = known_of(store, tasks, self.frame)
         self.verdict = verdict(self.known)
         self.worse = worse_tasks(self.verdict, (*self.known.confirmed, *self.known.named))

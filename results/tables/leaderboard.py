@@ -69,7 +69,9 @@ _CELL_KINDS = {
 }
 
 
-def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, most: int | None = None) -> pd.DataFrame:
+def leaderboard(
+    store: Store, tasks: Sequence[str], *, display: bool = True, loops: bool = True, most: int | None = None
+) -> pd.DataFrame:
     """Return the table of a run: one row a cell, with the columns of `COLUMNS` but `id`.
 
     The index, named id, is the cell's whole id, without the letter that is printed before it. Missing values are NaN or
@@ -79,6 +81,8 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, mos
         store: the run.
         tasks: its ranked tasks, without memorization.
         display: whether formulas are in the form for people; otherwise as stored, which saves milliseconds a cell.
+        loops: whether `loop_products` and `linear_in_state` are found, which takes milliseconds a cell, too; otherwise
+            these columns are empty.
         most: the number of rows, from the first, to which `display` applies; all of them by default.
 
     Raises:
@@ -123,12 +127,14 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, mos
     frame = _ranked(frame, weakest, tasks)
     shown = 0 if not display else len(frame) if most is None else most
     described = [
-        ("; ".join(displayed(formula, store.form).splitlines()) if k < shown else formula, _loops(formula))
+        (
+            "; ".join(displayed(formula, store.form).splitlines()) if k < shown else formula,
+            _loops(formula) if loops else (None, None),
+        )
         for k, formula in enumerate(frame["formula"])
     ]
-    loops = [found for _, found in described]
-    frame["loop_products"] = pd.array([products for products, _ in loops], dtype="Int64")
-    frame["linear_in_state"] = pd.array([linear for _, linear in loops], dtype="boolean")
+    frame["loop_products"] = pd.array([products for _, (products, _) in described], dtype="Int64")
+    frame["linear_in_state"] = pd.array([linear for _, (_, linear) in described], dtype="boolean")
     frame["formula"] = pd.Series([text for text, _ in described], frame.index, dtype=object)
     return frame[[name for name in columns(tasks) if name != "id"]]
 
