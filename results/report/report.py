@@ -17,7 +17,8 @@ from markupsafe import Markup
 
 from results.report import curve_plots, plots
 from results.report.chart_parts import Spec, script_safe
-from results.report.curves import curves_of, difference_curves, mean_curves
+from results.report.curve_charts import curve_charts
+from results.report.curves import curves_of
 from results.report.described import Described, described
 from results.report.details import MOST_DETAILS, details, packed
 from results.report.figures import Figure, figure_of, largest_first
@@ -128,6 +129,7 @@ class Page:
         # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
         self.scores = self.frame["search_score"]
         self.history = scored_history(store, tasks, self.picks, self._higher(), self.scores)
+        self.funnel = funnel(store)
         self.searched, self.rungs = proposes(store), rungs_of(store)
         self.shown = _shown(store, self.frame, self.searched)
         self.labels = [cell.label for cell in self.shown]
@@ -183,7 +185,7 @@ class Page:
         reasons = self._reasons()
         return {
             "scores": self._scores(),
-            "funnel": funnel(self.store),
+            "funnel": self.funnel,
             "stops": stage_stops(self.store).to_dict("records"),
             "rungs": self.rungs,
             "funnel_chart": self._funnel(),
@@ -235,7 +237,7 @@ class Page:
 
     def _tiles(self) -> list[tuple[str, str, str]]:
         """Return title, value and note of each tile at the top; the first is the verdict."""
-        counts = funnel(self.store)
+        counts = self.funnel
         tiles = [("verdict", *verdict_words(self.verdict, self.worse, searched=self.searched))]
         what = "best found" if self.searched else "best other than GRU and LSTM"
         if self.best:
@@ -289,7 +291,7 @@ class Page:
         """Return the chart of the stages, or of the rungs of a run that has some."""
         if self.rungs is not None:
             return self._add(plots.rungs_chart(self.rungs.rungs))
-        stages = [(stage.task, stage.tried, stage.passed) for stage in funnel(self.store).stages]
+        stages = [(stage.task, stage.tried, stage.passed) for stage in self.funnel.stages]
         return self._add(plots.funnel_chart(stages)) if stages else None
 
     def _order(self, states: pd.DataFrame) -> list[str]:
@@ -308,13 +310,8 @@ class Page:
             curves, metric = curves_of(self.store, self.picks, list(labels), task)
             if curves.empty:
                 continue
-            gaps = difference_curves(curves, higher=higher.get(task, True))
-            named, means, gaps = (
-                frame.assign(cell=frame["cell"].map(labels)) for frame in (curves, mean_curves(curves), gaps)
-            )
-            chart = self._add(curve_plots.curves_chart(named, means, metric, self.labels))
-            gap = None if gaps.empty else self._add(curve_plots.differences_chart(gaps, metric, self.labels))
-            charts.append((task, chart, gap))
+            chart, gap = curve_charts(curves, labels, self.labels, metric, higher=higher.get(task, True))
+            charts.append((task, self._add(chart), None if gap is None else self._add(gap)))
         return charts
 
     def _differences(self) -> list[tuple[str, str]]:
