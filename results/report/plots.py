@@ -80,7 +80,7 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
     )
     steps = history[history["best"].notna()]
     steps = steps[(steps["best"] != steps["best"].shift()) | (steps.index == steps.index[-1])] if len(steps) else steps
-    x = alt.X("x:Q", title=title, axis=alt.Axis(tickCount=6))
+    x = alt.X("x:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
     y = alt.Y("score:Q", title="score (GRU = 1)", scale=alt.Scale(zero=False))
     tooltip = [
         alt.Tooltip("cell:N"),
