@@ -26,6 +26,7 @@ _STRAIGHT = (3.0, 4.0, 10.0)
 _BELT, _TAP = 200.0, 0.7
 _PULL, _TALL = 2.0, 0.5  # cost of the distance of belts and outputs from their edge, and of the whole height
 _STEP, _FAR = 30.0, 0.5  # cost of a line that is not straight, of a short step once more, and of each pixel of a step
+_SHORT = 100.0  # cost of a short step in the end, where a long one looks as if it were meant
 _WRONG = 300.0  # cost of a step of a belt, and of a net along the bottom that goes further down
 _MOST_STEPS = 16  # steps that are looked at
 
@@ -63,6 +64,7 @@ class Program:
                 ports = enumerate(self.ports[item.box])
                 self.lines[item.column - 1 if item.column else 0] += [(scene.left_item(i, p), i, k) for k, p in ports]
         self.joined = [line for gap in self.lines for line in gap]
+        self.short = _STEP  # what a reader pays for a step that is short, besides the step
 
     def _rank(self, box: int, port: int) -> tuple[int, int]:
         return self.place[self.scene.left_item(box, port)], port
@@ -80,6 +82,7 @@ class Program:
 
     def fine(self) -> Heights:
         """Return heights with fewer steps: one by one, from the smallest, steps are removed, or made larger."""
+        self.short = _SHORT
         exact: list[Row] = []
         apart: list[Row] = []
         found, tried = self.plain(), set[Line]()
@@ -224,7 +227,7 @@ class Program:
             left, right, _ = line
             if not step:
                 continue
-            cost += _STEP + _FAR * abs(step) + _STEP * (abs(step) < LEAST_STEP)
+            cost += _STEP + _FAR * abs(step) + self.short * (abs(step) < LEAST_STEP)
             cost += _STEP * (scene.items[right].box is None and right not in going_on)  # and it turns once more
             if self._is_belt(line) or (left in scene.low and step > 0):
                 cost += _WRONG
