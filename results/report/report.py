@@ -27,7 +27,7 @@ from results.report.page_files import SCRIPTS, page_file, style, vega
 from results.report.page_table import MOST_ROWS, groups, headings
 from results.report.search_history import scored_history
 from results.report.tree_changes import changes_of
-from results.report.wording import STATES, reason_words, verdict_words, worse_tasks
+from results.report.wording import REJECTIONS, STATES, reason_words, verdict_words, worse_tasks
 from results.scores.estimates import GRU, LSTM, picks
 from results.scores.importance import SPLITS, importance, marginals
 from results.scores.motifs import REAL, motifs
@@ -186,6 +186,7 @@ class Page:
         return {
             "scores": self._scores(),
             "funnel": self.funnel,
+            "rejections": REJECTIONS,
             "stops": stage_stops(self.store).to_dict("records"),
             "rungs": self.rungs,
             "funnel_chart": self._funnel(),
