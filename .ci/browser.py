@@ -125,6 +125,7 @@ def check_search(driver: webdriver.Chrome) -> None:
         ("score > 0.5", sum(value > 0.5 for value in every)),
         ("score<=0.5", sum(value <= 0.5 for value in every)),
         ("score > 50 % score < 1", sum(0.5 < value < 1 for value in every)),
+        ("score \N{GREATER-THAN OR EQUAL TO} 0.5 and 1 > score", sum(0.5 <= value < 1 for value in every)),
     ):
         search_for(driver, text)
         found = [value for part in numbers(driver, "score") for value in part]
@@ -133,6 +134,9 @@ def check_search(driver: webdriver.Chrome) -> None:
     assert column(driver, "cell") == []
     said = driver.find_element(By.CSS_SELECTOR, "output").text
     assert said.startswith("'scor' is no column with numbers; these are: rank, score,"), said
+    search_for(driver, "score > 0,5")
+    said = driver.find_element(By.CSS_SELECTOR, "output").text
+    assert "a condition is a column, a sign and a number" in said, said
     search_for(driver, "no such cell")
     assert column(driver, "cell") == []
     assert driver.find_element(By.CSS_SELECTOR, "output").text == "no row is found"
