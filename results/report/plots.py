@@ -103,8 +103,10 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
         rules = alt.Chart(rows_of({"score": [score], "name": [name]})).encode(alt.Y("score:Q"))
         ink = _BLACK if name == "gru" else LSTM_COLOUR
         layers.append(rules.mark_rule(color=ink, strokeWidth=1.4, strokeDash=[1, 0] if name == "gru" else [6, 3]))
-        words = rules.mark_text(align="right", baseline="bottom", dx=-2, dy=-2, color=INK)
-        layers.append(words.encode(x=alt.value("width"), text=alt.Text("name:N")))
+        # At the two ends, where the names do not cover each other, however near the lines are.
+        side: _Side = "right" if name == "gru" else "left"
+        words = rules.mark_text(align=side, baseline="bottom", dx=-2 if side == "right" else 2, dy=-2, color=INK)
+        layers.append(words.encode(x=alt.value("width" if side == "right" else 0), text=alt.Text("name:N")))
     return spec_of(alt.layer(*layers) + scatter.add_params(nearest()), 250)
 
 
