@@ -77,7 +77,14 @@ def check_runs(driver: webdriver.Chrome, address: str, runs: Path) -> None:
     names = [button.text for button in driver.find_elements(By.CSS_SELECTOR, "#table th button")]
     driver.find_elements(By.CSS_SELECTOR, "#table th button")[names.index("run")].click()
     trials = text_of(driver, "live", "trials")
-    wait("trials are counted", lambda: text_of(driver, "live", "trials") != trials)
+    times: set[str] = set()
+
+    def counted() -> bool:
+        times.update(text for heading in ("elapsed", "changed") for text in column(driver, heading))
+        return text_of(driver, "live", "trials") != trials
+
+    wait("trials are counted", counted)
+    assert not any("-" in text for text in times), times
     (runs / "other" / "run.sqlite").write_bytes(b"damaged" * 1000)
     wait("a damaged run is told", lambda: "not a database" in text_of(driver, "other", "state"))
     shutil.rmtree(runs / "other")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from results.scores.estimates import GRU, LSTM
 from results.store.untouched import Signature
 from results.store.words import Origin
 from results.tables.frame import has_rank
@@ -12,7 +13,7 @@ from search.cells.ids import short_id
 
 @dataclass(frozen=True)
 class Best:
-    """Best found cell of the ranked table, or the best cell of a run that proposes none, with its standard error."""
+    """Best found cell of the ranked table, or the best other than GRU and LSTM of a run that finds none."""
 
     label: str
     score: float
@@ -33,9 +34,13 @@ class Board:
 
 
 def best_of(frame: pd.DataFrame) -> Best | None:
-    """Return the first ranked row of a leaderboard that is a found cell; without any found cell, the first row."""
+    """Return the first ranked row of a leaderboard that is a found cell; without any, the first but GRU and LSTM."""
     ranked = frame[has_rank(frame)]
-    found = ranked[ranked["origin"] == Origin.FOUND] if (frame["origin"] == Origin.FOUND).any() else ranked
+    found = (
+        ranked[ranked["origin"] == Origin.FOUND]
+        if (frame["origin"] == Origin.FOUND).any()
+        else ranked[~ranked.index.isin([GRU, LSTM])]
+    )
     if found.empty:
         return None
     row = found.iloc[0]

@@ -114,7 +114,7 @@ class Boards:
         return Board(seen, made, time.thread_time() - began, best, html)
 
     def _best(self, store: Store) -> tuple[Best | None, str | None]:
-        return best_of(leaderboard(store, self._ranked(store), display=False)), None
+        return best_of(leaderboard(store, self._ranked(store), display=False, loops=False)), None
 
     def _page(self, store: Store) -> tuple[Best | None, str | None]:
         with debug_mode(False):  # the same charts without a check of each against Vega-Lite's schema: a seventh less

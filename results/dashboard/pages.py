@@ -14,7 +14,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from results.dashboard.board import Best, Board
 from results.dashboard.watcher import Line
-from results.report.report import Page, page_file, style, vega
+from results.report.page_files import page_file, style, vega
+from results.report.report import Page
 from results.store.overview import printed_size
 from search.cells.ids import short_id
 
@@ -36,6 +37,7 @@ class Column:
     name: str  # in a search for numbers; empty for text
     meaning: str
     descending: bool = True  # the first click
+    unit: str = ""
 
 
 COLUMNS = (
@@ -47,15 +49,17 @@ COLUMNS = (
     Column(
         "best cell",
         "",
-        "best found cell of the ranked table. In brackets: by the search's own trials, which are biased in its favour",
+        "best found cell of the ranked table, or of given cells the best beside GRU and LSTM. In brackets: by the "
+        "search's own trials, which are biased in its favour",
     ),
-    Column("score", "score", "score of the best cell \N{PLUS-MINUS SIGN} standard error"),
+    Column("score", "score", "score of the best cell \N{PLUS-MINUS SIGN} standard error", unit="GRU = 1"),
     Column(
-        "trials/min",
+        "speed",
         "speed",
         "trials a minute: over the last ten minutes that this page was open, or else since the start",
+        unit="trials/min",
     ),
-    Column("proposals/min", "pace", "proposals a minute, measured alike"),
+    Column("pace", "pace", "proposals a minute, measured alike", unit="proposals/min"),
     Column("left", "left", "seconds until the last proposal at this pace; unknown with halving", False),
     Column(
         "elapsed",
@@ -63,7 +67,7 @@ COLUMNS = (
         "seconds since the run was started or last resumed; of a run that went through at once, that it took",
     ),
     Column("failed", "failed", "trials that diverged or raised an error, and the most frequent reason", True),
-    Column("changed", "changed", "seconds since something was last stored", False),
+    Column("changed", "changed", "seconds since something was last stored", False, unit="ago"),
     Column("size", "size", "bytes of all files in the run's folder"),
 )
 """Columns of the page of all runs, in order."""

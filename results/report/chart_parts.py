@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import altair as alt
 
@@ -11,6 +11,8 @@ from results.report.colours import AXIS, COLOURS, GRID, GRU_COLOUR, LSTM_COLOUR
 
 Spec = dict[str, Any]
 """Vega-Lite specification, ready for JSON."""
+
+Axis: TypeAlias = Literal["x", "y"]
 
 _DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (10, 4), (4, 2, 1, 2), (1, 3), (12, 2, 2, 2), (3, 3), (5, 1))
 _FONT = "system-ui, Helvetica, Arial, DejaVu Sans, sans-serif"
@@ -67,3 +69,12 @@ def spec_of(chart: Any, height: int) -> Spec:
     spec["config"] = _CONFIG
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return spec
+
+
+def nearest(axes: Sequence[Axis] = ("x", "y")) -> alt.Parameter:
+    """Return the choice of the mark nearest to the pointer along axes, by which points have a tooltip everywhere.
+
+    The layer with it is the last one: another above it would hide it.
+    """
+    found: alt.Parameter = alt.selection_point(nearest=True, on="pointermove", encodings=list(axes), empty=False)
+    return found

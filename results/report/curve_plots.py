@@ -11,8 +11,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from results.report.chart_parts import Spec, of_cells, rows_of, spec_of
+from results.report.chart_parts import Spec, nearest, of_cells, rows_of, spec_of
 from results.report.colours import COLOURS, GREY, GRU_COLOUR
+from results.report.metric_words import metric_words, unit_words
 
 DETAIL_DATA, POINTER_DATA = "lines", "pointer"
 """Names of the data of `detail_chart`, which the page's script puts in."""
@@ -24,14 +25,14 @@ def curves_chart(curves: pd.DataFrame, means: pd.DataFrame, metric: str, cells: 
     Args:
         curves: one row a measurement, with the columns cell (its label), repeat, step, validation.
         means: means over the runs of each cell, with the columns cell, step, validation, runs.
-        metric: words of the metric.
+        metric: name of the metric.
         cells: all labels of the page in order, so that a cell has one colour in all charts.
     """
     several = means[means["runs"] > 1]["cell"].unique()
     thin = curves[curves["cell"].isin(several)]
     colour, dash = of_cells(cells, set(curves["cell"]))
     x = alt.X("step:Q", title="training steps", axis=alt.Axis(tickCount=5))
-    y = alt.Y("validation:Q", title=f"validation {metric}", scale=alt.Scale(zero=False))
+    y = alt.Y("validation:Q", title=f"validation {metric_words(metric)}", scale=alt.Scale(zero=False))
     layers = [
         alt.Chart(rows_of({name: rows[name] for name in names}))
         .mark_line(strokeWidth=width, opacity=opacity)
@@ -54,7 +55,7 @@ def differences_chart(differences: pd.DataFrame, metric: str, cells: Sequence[st
     rows = rows_of({name: differences[name] for name in names})
     colour, dash = of_cells(cells, set(differences["cell"]))
     x = alt.X("step:Q", title="training steps", axis=alt.Axis(tickCount=5))
-    y = alt.Y("difference:Q", title=f"better than GRU by ({metric})", scale=alt.Scale(zero=True))
+    y = alt.Y("difference:Q", title=["better than GRU by", unit_words(metric)], scale=alt.Scale(zero=True))
     zero = alt.Chart(rows_of({"zero": [0]})).mark_rule(color=GRU_COLOUR, strokeWidth=2.2).encode(alt.Y("zero:Q"))
     line = alt.Chart(rows).mark_line(strokeWidth=2.0).encode(x, y, colour, dash)
     layers = [zero, line]
@@ -106,9 +107,9 @@ def _pointer(rows: pd.DataFrame, axis: str, value: str, form: str, cells: Sequen
     tooltip = []
     for k, cell in enumerate(present):
         at, values = lines[cell][axis].to_numpy(np.float64), lines[cell][value].to_numpy(np.float64)
-        nearest = np.abs(at[:, None] - places[None, :].astype(np.float64)).argmin(axis=0)
+        closest = np.abs(at[:, None] - places[None, :].astype(np.float64)).argmin(axis=0)
         inside = (places >= at[0]) & (places <= at[-1])
-        columns[f"v{k}"] = np.where(inside, values[nearest], np.nan)
+        columns[f"v{k}"] = np.where(inside, values[closest], np.nan)
         tooltip.append(alt.Tooltip(f"v{k}:Q", title=_title(str(cell)), format=form))
     # Vega shows a null as 0, and what is not there as NaN, which the page's script leaves out.
     known = [{name: value for name, value in row.items() if value is not None} for row in rows_of(columns).values]
@@ -117,16 +118,16 @@ def _pointer(rows: pd.DataFrame, axis: str, value: str, form: str, cells: Sequen
 
 def _rule(data: Any, axis: str, tooltip: list[alt.Tooltip]) -> alt.Chart:
     """Return the layer of a line at the place of the axis that is nearest to the pointer, with its tooltip."""
-    nearest = alt.selection_point(nearest=True, on="pointermove", encodings=["x"], empty=False)
+    pointed = nearest(("x",))
     chart: alt.Chart = (
         alt.Chart(data)
         .mark_rule(color=GREY, strokeWidth=1)
         .encode(
             alt.X(f"{axis}:Q"),
-            opacity=alt.condition(nearest, alt.value(0.7), alt.value(0)),
+            opacity=alt.condition(pointed, alt.value(0.7), alt.value(0)),
             tooltip=[alt.Tooltip(f"{axis}:Q", format=","), *tooltip],
         )
-        .add_params(nearest)
+        .add_params(pointed)
     )
     return chart
 

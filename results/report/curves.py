@@ -14,7 +14,7 @@ COLUMNS = ("cell", "repeat", "step", "validation")
 
 
 def curves_of(store: Store, picks: pd.DataFrame, cells: Sequence[str], task: str) -> tuple[pd.DataFrame, str]:
-    """Return the learning curves of cells on a task at their best settings, and the words of their metric.
+    """Return the learning curves of cells on a task at their best settings, and the name of their metric.
 
     Args:
         store: the run.
@@ -33,7 +33,7 @@ def curves_of(store: Store, picks: pd.DataFrame, cells: Sequence[str], task: str
         stored = store.repeats(str(cell), task, str(setting))
         trials = [trial for trial in stored if trial.state != TrialState.PAUSED]
         for trial in [trial for trial in trials if trial.repeat > 0] or trials:
-            metric = trial.metric.replace("_", " ")
+            metric = trial.metric
             rows += [(str(cell), trial.repeat, step, value) for step, _, value in trial.curve]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame["validation"] = frame["validation"].astype("float64")

@@ -17,6 +17,7 @@ from results.report.colours import COLOURS, GRU_COLOUR
 from results.report.curve_plots import DETAIL_DATA, POINTER_DATA, detail_chart
 from results.report.curves import curves_of, mean_curves
 from results.report.described import Described
+from results.report.metric_words import metric_words
 from results.scores.estimates import GRU
 from results.store.runs import name_for_commands
 from results.store.store import Store
@@ -53,7 +54,8 @@ def details(store: Store, picks: pd.DataFrame, cells: Sequence[Described], tasks
     }
     metrics = {}
     for task in tasks:
-        curves, metrics[task] = curves_of(store, picks, [*found, GRU], task)
+        curves, metric = curves_of(store, picks, [*found, GRU], task)
+        metrics[task] = metric_words(metric)
         for cell, part in mean_curves(curves).groupby("cell"):
             if cell in found:
                 values = [float(f"{value:.{_DIGITS}g}") for value in part["validation"]]

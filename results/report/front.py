@@ -19,8 +19,8 @@ COSTS = {
 """Costs of the leaderboard with the titles of their axes."""
 
 BETTER, WORSE, MIXED = "better on some task, worse on none", "worse on some task, better on none", "better and worse"
-EQUAL, UNTESTED = "not told apart on any task", "not tested"
-STANDINGS = (BETTER, WORSE, MIXED, EQUAL, UNTESTED)
+EQUAL, UNTESTED, OF_GRU = "not told apart on any task", "not tested", "the GRU"
+STANDINGS = (BETTER, WORSE, MIXED, EQUAL, UNTESTED, OF_GRU)
 """Standings against the GRU over all tasks, by corrected tests."""
 
 
@@ -60,7 +60,7 @@ def front_words(points: pd.DataFrame) -> str:
 
 def _standing(cell: str, known: pd.DataFrame, tasks: Sequence[str]) -> str:
     if cell == GRU:
-        return EQUAL
+        return OF_GRU
     verdicts = set(known.loc[cell, [f"{task}_vs_gru" for task in tasks]].dropna())
     if not verdicts:
         return UNTESTED

@@ -6,12 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from results.report.metric_words import heading_words
 from results.scores.comparison import Verdict
 from results.store.words import Origin, ScoreKind
 from results.tables.columns import COLUMNS
 from results.tables.frame import has_rank, is_retrained, kind_of, known_names
 from results.tables.readable import publications
 from results.tables.selection import family_of
+from results.tables.trial_figures import CROSS_ENTROPY
 from search.cells.published.citation import short_citation
 from search.cells.text import shorten
 
@@ -50,7 +52,8 @@ class Heading:
     """Heading of a column: its words, its tooltip, whether it holds text, and the direction of the first sort.
 
     `names`: what a search for numbers calls the column, such as `xml_gain > 1`. `printed`: whether the column is
-    printed on paper, which is narrower than a screen and does not scroll.
+    printed on paper, which is narrower than a screen and does not scroll. `unit`: unit of its numbers, and for a metric
+    an arrow towards the better ones.
     """
 
     words: str
@@ -59,6 +62,7 @@ class Heading:
     text: bool
     descending: bool
     printed: bool
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class _Column:
     name: str
     words: str
     style: str = ""  # number format; empty for text
+    unit: str = ""
     descending: bool = False  # whether the largest is best, and so first after the first click
     printed: bool = True
 
@@ -107,8 +112,8 @@ _BEFORE = (
     _Column("rank", "rank", ".0f"),
     _Column("cell", "cell"),
     _Column("name", "name"),
+    _Column("score", "score", ".4f", "GRU = 1 \N{UPWARDS ARROW}", True),
     _Column("evidence", "evidence"),
-    _Column("score", "score", ".4f", True),
 )
 _PUBLISHED = (_Column("family", "family"), _Column("publication", "publication", printed=False))
 """Columns of a page of given cells, most of which are published."""
@@ -119,10 +124,10 @@ _FAMILY_MEANINGS = {
 }
 
 _AFTER = (
-    _Column("relative_parameters", "parameters", ".2f"),
-    _Column("relative_multiply_adds", "mult-adds", ".2f"),
-    _Column("relative_step_seconds", "time", ".2f"),
-    _Column("diverged_share", "diverged", ".0%"),
+    _Column("relative_parameters", "parameters", ".2f", "GRU = 1"),
+    _Column("relative_multiply_adds", "mult-adds", ".2f", "GRU = 1"),
+    _Column("relative_step_seconds", "time", ".2f", "LSTM = 1"),
+    _Column("diverged_share", "diverged", ".0%", "of trials"),
     _Column("parent", "parent", printed=False),
     _Column("stage", "stage", printed=False),
     _Column("formula", "formula", printed=False),
@@ -149,7 +154,15 @@ def headings(
             meaning += f". Here {'higher' if higher[task] else 'lower'} is better"
         names = (column.words.replace(" ", "-"),) if column.words != TO_GRU else ()
         found.append(
-            Heading(column.words, (*names, column.name), meaning, not column.style, column.descending, column.printed)
+            Heading(
+                column.words,
+                (*names, column.name),
+                meaning,
+                not column.style,
+                column.descending,
+                column.printed,
+                column.unit,
+            )
         )
     return found
 
@@ -191,13 +204,20 @@ def _columns(frame: pd.DataFrame, tasks: Sequence[str], higher: Mapping[str, boo
         column
         for task in tasks
         for column in (
-            _Column(f"{task}_test", task, ".4f", higher.get(task, False)),
-            _Column(f"{task}_{kind}", TO_GRU, ".3f", True),
+            _Column(f"{task}_test", task, ".4f", _unit(frame, task, higher.get(task)), higher.get(task, False)),
+            _Column(f"{task}_{kind}", TO_GRU, ".3f", "GRU = 1 \N{UPWARDS ARROW}", True),
         )
     ]
     after = [column for column in _AFTER if not (published and column.name == "parent")]
     known = [column for column in (*_BEFORE, *metrics, *after) if column.name in frame.columns]
-    return [*known[:3], *(_PUBLISHED if published else ()), *known[3:]]
+    costs = next((k for k, column in enumerate(known) if column in _AFTER), len(known))
+    return [*known[:costs], *(_PUBLISHED if published else ()), *known[costs:]]
+
+
+def _unit(frame: pd.DataFrame, task: str, higher: bool | None) -> str:
+    """Return the unit of the metric that ranks a task, and where the better values are."""
+    metrics = [] if f"{task}_metric" not in frame.columns else list(frame[f"{task}_metric"].dropna().unique())
+    return heading_words(str(metrics[0]), higher) if metrics else ""
 
 
 def _share_columns(task: str) -> tuple[str, ...]:
@@ -217,6 +237,10 @@ def _entry(name: str, style: str, record: dict[Any, Any]) -> Entry:
     error = record.get(f"{name}_se")
     uncertain = "" if error is None or pd.isna(error) else f"\N{PLUS-MINUS SIGN}{format(float(error), style)}"
     task = next((name.removesuffix(f"_{kind}") for kind in ScoreKind if name.endswith(f"_{kind}")), None)
+    if name.endswith("_test") and record.get(f"{name.removesuffix('_test')}_metric") == CROSS_ENTROPY:
+        perplexity = record.get(f"{name.removesuffix('_test')}_perplexity")
+        if perplexity is not None and not pd.isna(perplexity):
+            return Entry(format(number, style), number, uncertain, note=f"perplexity {float(perplexity):.4g}")
     verdict = None if task is None else record.get(f"{task}_vs_gru")
     if verdict is None or pd.isna(verdict):
         return Entry(format(number, style), number, uncertain)

@@ -1,9 +1,10 @@
 """Charts of the report, as Vega-Lite specifications made by Altair.
 
 The script of the page draws them (`results.report.report`). Green and red mean one thing: better or worse than the GRU
-beyond the noise, by a corrected test. Cells and states have other colours, most of them of Okabe and Ito 2008, which
-are distinguishable by the colour-blind; dashes and shapes repeat them for print. Every function takes plain frames.
-Names of unknown origin go into the data, never into an expression.
+beyond the noise, by a corrected test. Cells and states have other colours, which are distinguishable by the
+colour-blind; dashes and shapes repeat them for print. The GRU is black and the best so far blue. The tooltip is that of
+the point nearest to the pointer, wherever it is. Every function takes plain frames. Names of unknown origin go into the
+data, never into an expression.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Literal, TypeAlias
 import altair as alt
 import pandas as pd
 
-from results.report.chart_parts import Spec, rows_of, spec_of
+from results.report.chart_parts import Spec, nearest, rows_of, spec_of
 from results.report.colours import (
     BEHIND,
     BETTER,
@@ -21,8 +22,11 @@ from results.report.colours import (
     GRU_COLOUR,
     INK,
     LIGHT,
+    LSTM_COLOUR,
+    ORANGE,
     PAUSED,
     RIM,
+    SKY,
     WORSE,
 )
 from results.report.front import STANDINGS
@@ -35,7 +39,7 @@ from search.cells.ids import short_id
 _Side: TypeAlias = Literal["left", "right"]
 """Alignment of a label."""
 
-_BLUE, _ORANGE, _BLACK, _SKY = COLOURS[0], COLOURS[1], GRU_COLOUR, COLOURS[3]
+_BLUE, _AMBER, _BLACK = COLOURS[0], COLOURS[1], GRU_COLOUR
 _KINDS = {
     ProposalKind.PROPOSE: ("new cell", "circle"),
     ProposalKind.REEXAMINE: ("re-examined cell", "triangle-up"),
@@ -76,7 +80,7 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
     )
     steps = history[history["best"].notna()]
     steps = steps[(steps["best"] != steps["best"].shift()) | (steps.index == steps.index[-1])] if len(steps) else steps
-    x = alt.X("x:Q", title=title, axis=alt.Axis(tickCount=6))
+    x = alt.X("x:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
     y = alt.Y("score:Q", title="score (GRU = 1)", scale=alt.Scale(zero=False))
     tooltip = [
         alt.Tooltip("cell:N"),
@@ -91,17 +95,19 @@ def score_chart(history: pd.DataFrame, against: str, title: str, baselines: Mapp
         scale=alt.Scale(domain=[_KINDS[kind][0] for kind in present], range=[_KINDS[kind][1] for kind in present]),
         legend=alt.Legend(symbolFillColor="transparent"),
     )
-    scatter = alt.Chart(points).mark_point(size=28, opacity=0.65, color=_BLUE).encode(x, y, shapes, tooltip=tooltip)
+    scatter = alt.Chart(points).mark_point(size=28, opacity=0.8, color=_BLUE).encode(x, y, shapes, tooltip=tooltip)
     best = rows_of({"x": steps[against], "score": steps["best"]})
-    line = alt.Chart(best).mark_line(interpolate="step-after", color=_BLACK, strokeWidth=1.8).encode(x, y)
-    rules = rows_of({"score": list(baselines.values()), "name": list(baselines)})
-    rule = alt.Chart(rules).mark_rule(color=GREY, strokeDash=[5, 4]).encode(alt.Y("score:Q"))
-    words = (
-        alt.Chart(rules)
-        .mark_text(align="right", baseline="bottom", dx=-2, dy=-2, color=GREY)
-        .encode(alt.Y("score:Q"), x=alt.value("width"), text=alt.Text("name:N"))
-    )
-    return spec_of(rule + scatter + line + words, 250)
+    line = alt.Chart(best).mark_line(interpolate="step-after", color=_BLUE, strokeWidth=2.2).encode(x, y)
+    layers = [line]
+    for name, score in baselines.items():
+        rules = alt.Chart(rows_of({"score": [score], "name": [name]})).encode(alt.Y("score:Q"))
+        ink = _BLACK if name == "gru" else LSTM_COLOUR
+        layers.append(rules.mark_rule(color=ink, strokeWidth=1.4, strokeDash=[1, 0] if name == "gru" else [6, 3]))
+        # At the two ends, where the names do not cover each other, however near the lines are.
+        side: _Side = "right" if name == "gru" else "left"
+        words = rules.mark_text(align=side, baseline="bottom", dx=-2 if side == "right" else 2, dy=-2, color=INK)
+        layers.append(words.encode(x=alt.value("width" if side == "right" else 0), text=alt.Text("name:N")))
+    return spec_of(alt.layer(*layers) + scatter.add_params(nearest()), 250)
 
 
 def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
@@ -119,8 +125,8 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     rows = rows_of({"cost": known[cost], **columns})
     front = known[known[f"{cost}_front"]]
     present = [standing for standing in STANDINGS if (known["standing"] == standing).any()]
-    colours = dict(zip(STANDINGS, (BETTER, WORSE, _ORANGE, _BLUE, GREY), strict=True))
-    shapes = dict(zip(STANDINGS, ("triangle-up", "triangle-down", "diamond", "circle", "cross"), strict=True))
+    colours = dict(zip(STANDINGS, (BETTER, WORSE, _AMBER, _BLUE, GREY, _BLACK), strict=True))
+    shapes = dict(zip(STANDINGS, ("triangle-up", "triangle-down", "diamond", "circle", "cross", "square"), strict=True))
     legend = alt.Legend(title="against the GRU, by corrected tests", titleLimit=400, columns=1, symbolOpacity=1)
     x = alt.X("cost:Q", title=title, scale=alt.Scale(zero=False, padding=20), axis=alt.Axis(tickCount=6))
     # A cell that diverged on one seed has any score below 0, which would flatten the others into one line.
@@ -138,7 +144,7 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     ]
     steps = (
         alt.Chart(rows_of({"cost": front[cost], "score": front["score"]}))
-        .mark_line(interpolate="step-after", color=_BLACK, strokeWidth=1.4, strokeDash=[5, 3])
+        .mark_line(interpolate="step-after", color=GREY, strokeWidth=1.4, strokeDash=[5, 3])
         .encode(x, y)
     )
     few = len(known) <= FEW_POINTS
@@ -149,22 +155,27 @@ def front_chart(points: pd.DataFrame, cost: str, title: str) -> Spec:
     dots = alt.Chart(rows).mark_point(filled=True, size=62 if few else 34, opacity=1 if few else 0.8)
     dots = dots.encode(x, y, colour, shape, tooltip=tooltip)
     named = known[known["named"]]
-    rims = alt.Chart(rows_of({"cost": named[cost], **{name: named[name] for name in ("score", "standing")}}))
-    rims = rims.mark_point(filled=False, size=120 if few else 80, color=INK, strokeWidth=1.4).encode(x, y, shape)
+    layers = steps + bars
+    if len(named):  # Vega complains of a layer without values
+        rims = alt.Chart(rows_of({"cost": named[cost], **{name: named[name] for name in ("score", "standing")}}))
+        rims = rims.mark_point(filled=False, size=120 if few else 80, color=INK, strokeWidth=1.4)
+        layers += rims.encode(x, y, shape)
     rest = named[~named.index.isin(front.index)].sort_values("cell", key=lambda names: ~names.isin(["gru", "lstm"]))
     labelled = pd.concat([front.sort_values("score", ascending=False), rest])
     span = float(known[cost].min()), float(known[cost].max())
     sides = pd.Series(_label_sides(labelled, cost, span, _height(known["score"])), labelled.index)
-    layers = steps + bars + rims + dots
     ways: tuple[tuple[_Side, int], ...] = (("left", 6), ("right", -6))
     for side, dx in ways:
         own = labelled[sides == side]
         if len(own):
             names = alt.Chart(rows_of({"cost": own[cost], "score": own["score"], "cell": own["cell"]}))
-            layers += names.mark_text(align=side, baseline="bottom", dx=dx, dy=-4, fontSize=11, color=INK).encode(
-                x, y, text=alt.Text("cell:N")
+            names = names.encode(x, y, text=alt.Text("cell:N"))
+            # On a line or a point, letters are readable by a rim of the ground's colour.
+            layers += names.mark_text(
+                align=side, baseline="bottom", dx=dx, dy=-4, fontSize=11, color="white", stroke="white", strokeWidth=3
             )
-    return spec_of(layers, 280)
+            layers += names.mark_text(align=side, baseline="bottom", dx=dx, dy=-4, fontSize=11, color=INK)
+    return spec_of(layers + dots.add_params(nearest()), 280)
 
 
 def _height(scores: pd.Series) -> float:
@@ -201,7 +212,7 @@ def funnel_chart(stages: Sequence[tuple[str, int, int]]) -> Spec:
 def rungs_chart(rungs: Sequence[RungCount]) -> Spec:
     """Return a chart of the candidates of each rung: promoted, not promoted, and stopped at a task."""
     counts = [(f"rung {r.rung}", (r.promoted, r.tried - r.promoted - r.stopped, r.stopped)) for r in rungs]
-    return _bars(counts, {"promoted": _BLUE, "not promoted": _SKY, "stopped at a task": LIGHT}, "candidates")
+    return _bars(counts, {"promoted": _BLUE, "not promoted": SKY, "stopped at a task": LIGHT}, "candidates")
 
 
 def _bars(counts: Sequence[tuple[str, Sequence[int]]], colours: Mapping[str, str], title: str) -> Spec:
@@ -237,7 +248,8 @@ def states_chart(states: pd.DataFrame, order: Sequence[str]) -> Spec:
 
     `states` has the columns task, state, trials; `order` is that of the tasks.
     """
-    colours = dict(zip(TrialState, (_BLUE, _SKY, LIGHT, _ORANGE, _BLACK, PAUSED, BEHIND), strict=True))
+    looks = dict(zip(TrialState, (_BLUE, SKY, LIGHT, ORANGE, _BLACK, PAUSED, BEHIND), strict=True))
+    colours = {str(state): colour for state, colour in looks.items() if (states["state"] == state).any()}
     chart = (
         alt.Chart(rows_of({name: states[name] for name in ("task", "state", "trials")}))
         .mark_bar(stroke=RIM, strokeWidth=0.5)
@@ -265,10 +277,11 @@ def importance_chart(shares: Mapping[str, tuple[float, float]]) -> Spec:
     tooltip = [alt.Tooltip("hyperparameter:N"), alt.Tooltip("loss:Q", format=".3f")]
     bar = (
         alt.Chart(rows)
-        .mark_bar(color=_SKY, stroke=RIM, strokeWidth=0.5)
+        .mark_bar(color=SKY, stroke=RIM, strokeWidth=0.5)
         .encode(alt.X("loss:Q", title="loss of R² when shuffled", axis=alt.Axis(tickCount=5)), y, tooltip=tooltip)
     )
-    error = alt.Chart(rows).mark_rule(color=GRU_COLOUR).encode(alt.X("low:Q", title=""), y, x2="high:Q")
+    error = alt.Chart(rows).mark_rule(color=GRU_COLOUR)
+    error = error.encode(alt.X("low:Q", title=""), y, x2="high:Q", tooltip=tooltip)
     return spec_of(bar + error, 24 * max(len(shares), 2) + 10)
 
 
@@ -315,6 +328,7 @@ def marginals_chart(marginal: pd.DataFrame, hyperparameter: str) -> Spec:
                 alt.Tooltip("trials:Q", format=","),
             ],
         )
+        .add_params(nearest())
     )
     return spec_of(span + dots, 150)
 
@@ -362,7 +376,8 @@ def matches_chart(matches: Sequence[Match], order: Sequence[str]) -> Spec:
     ]
     zero = alt.Chart(rows_of({"zero": [0]})).mark_rule(color=_BLACK, strokeWidth=2).encode(alt.X("zero:Q"))
     bars = alt.Chart(rows).mark_rule(strokeWidth=1.6)
-    bars = bars.encode(alt.X("low:Q", title=f"{unit}, above 0: better"), y, colour, x2="high:Q", tooltip=tooltip)
+    axis = alt.Axis(tickCount=6, labelOverlap="greedy")
+    bars = bars.encode(alt.X("low:Q", title=f"{unit}, above 0: better", axis=axis), y, colour, x2="high:Q")
     dots = alt.Chart(rows).mark_point(filled=True, size=60, opacity=1)
-    dots = dots.encode(alt.X("effect:Q"), y, colour, shape, tooltip=tooltip)
+    dots = dots.encode(alt.X("effect:Q"), y, colour, shape, tooltip=tooltip).add_params(nearest(("y",)))
     return spec_of(zero + bars + dots, 18 * max(len(shown), 2) + 10)

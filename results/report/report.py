@@ -7,34 +7,31 @@ Everything comes from the store, during a run or after it, except gradient norms
 package vl-convert. The template escapes names, formulas and reasons, which are of unknown origin.
 """
 
-import math
-import re
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from results.report import curve_plots, plots
-from results.report.changes import MOST_CHANGES, Change, changes, mutation_kinds
 from results.report.chart_parts import Spec, script_safe
-from results.report.colours import dark_style
-from results.report.curves import curves_of, difference_curves, mean_curves
+from results.report.curve_charts import curve_charts
+from results.report.curves import curves_of
 from results.report.described import Described, described
-from results.report.details import MOST_DETAILS, details, drawing_of, packed
+from results.report.details import MOST_DETAILS, details, packed
+from results.report.figures import Figure, figure_of, largest_first
 from results.report.front import COSTS, front_points, front_words
+from results.report.page_files import SCRIPTS, page_file, style, vega
 from results.report.page_table import MOST_ROWS, groups, headings
-from results.report.wording import STATES, reason_words, verdict_words, worse_tasks
-from results.scores.estimates import GRU, LSTM, VALIDATION, picks
+from results.report.search_history import scored_history
+from results.report.tree_changes import changes_of
+from results.report.wording import REJECTIONS, STATES, reason_words, verdict_words, worse_tasks
+from results.scores.estimates import GRU, LSTM, picks
 from results.scores.importance import SPLITS, importance, marginals
 from results.scores.motifs import REAL, motifs
-from results.scores.score import constants_of, score_kind, scores, share
+from results.scores.score import score_kind
 from results.scores.verdict import verdict
 from results.store.errors import StoreError, damaged
 from results.store.files import write_atomically
@@ -47,8 +44,7 @@ from results.store.toml import parse_toml
 from results.store.words import Origin, ScoreKind, TrialState
 from results.tables.failures import stage_stops, trial_reasons, trial_states
 from results.tables.frame import has_rank
-from results.tables.leaderboard import SIMULATED, displayed, leaderboard
-from results.tables.progress import history, with_best
+from results.tables.leaderboard import SIMULATED, leaderboard
 from results.tables.run_verdict import known_of
 from search.cells.drawing.picture import LEGEND
 from search.cells.library import LIBRARY, label_of
@@ -59,17 +55,8 @@ FILE = "report.html"
 SHOWN, WITH_CURVES = 5, 3
 """Number of best cells that are drawn, with ancestors and gradients; number of those with learning curves."""
 
-SCALE, LARGER = 0.62, 1.2
-"""Readable scale of a drawing, and how much larger the winner's drawing at least is than the others, as a factor."""
-
 FEW_ROWS, MOST_REASONS, MOST_MOTIFS, MOST_DIFFERENCES = 25, 15, 20, 24
 """Rows that the table shows at first; reasons, motifs and edits, and tested differences that are listed."""
-
-SCRIPTS = ("table.js", "charts.js", "details.js", "page.js")
-"""Scripts of the page, in order."""
-
-VEGA_LITE = "6.4"
-"""Version of Vega-Lite that Altair 6 writes; vl-convert has several."""
 
 
 def shown_cells(store: Store, tasks: Sequence[str]) -> list[Described]:
@@ -80,7 +67,7 @@ def shown_cells(store: Store, tasks: Sequence[str]) -> list[Described]:
     Raises:
         ResultsError: the table cannot be made.
     """
-    return _shown(store, leaderboard(store, tasks, display=False), proposes(store))
+    return _shown(store, leaderboard(store, tasks, display=False, loops=False), proposes(store))
 
 
 def report(
@@ -126,10 +113,6 @@ def proposes(store: Store) -> bool:
     return planned != 0 or funnel(store).proposals > 0
 
 
-Figure = tuple[Described, Markup | None, int]
-"""A cell, its drawing, and the width of the figure in pixels."""
-
-
 class Page:
     """Page of a run: the values of its template, by part, for pages that show some of the parts.
 
@@ -138,7 +121,7 @@ class Page:
 
     def __init__(self, store: Store, tasks: Sequence[str], gradients: Sequence[tuple[str, pd.DataFrame]] = ()) -> None:
         self.store, self.tasks = store, list(tasks)
-        self.frame, self.kind = leaderboard(store, tasks, most=MOST_ROWS), score_kind(store)
+        self.frame, self.kind = leaderboard(store, tasks, loops=False, most=MOST_ROWS), score_kind(store)
         self.known = known_of(store, tasks, self.frame)
         self.verdict = verdict(self.known)
         self.worse = worse_tasks(self.verdict, (*self.known.confirmed, *self.known.named))
@@ -146,7 +129,8 @@ class Page:
         self.picks = picks(store)
         # Not the scores in the proposals: they are relative to the GRU of their time, which may have improved since.
         self.scores = self.frame["search_score"]
-        self.history = self._history()
+        self.history = scored_history(store, tasks, self.picks, self._higher(), self.scores)
+        self.funnel = funnel(store)
         self.searched, self.rungs = proposes(store), rungs_of(store)
         self.shown = _shown(store, self.frame, self.searched)
         self.labels = [cell.label for cell in self.shown]
@@ -202,7 +186,8 @@ class Page:
         reasons = self._reasons()
         return {
             "scores": self._scores(),
-            "funnel": funnel(self.store),
+            "funnel": self.funnel,
+            "rejections": REJECTIONS,
             "stops": stage_stops(self.store).to_dict("records"),
             "rungs": self.rungs,
             "funnel_chart": self._funnel(),
@@ -223,7 +208,7 @@ class Page:
         return {
             "below_zero": bool((self.points["score"] < 0).any()),
             "drawn": self._drawn(),
-            "others": [_drawing(cell) for cell in self.best[1:]],
+            "others": [figure_of(cell) for cell in self.best[1:]],
             "legend": LEGEND,
             "fronts": self._fronts(),
             "front_words": front_words(self.points),
@@ -231,7 +216,7 @@ class Page:
             "few_points": len(self.points) <= plots.FEW_POINTS,
             "motifs": self._motifs(),
             "family": family,
-            "changes": self._changes(family),
+            "changes": changes_of(self.store, family),
             "scores_of": self.scores.dropna().to_dict(),
             "differences": self._differences(),
             "details": self._details(),
@@ -249,12 +234,12 @@ class Page:
 
     def _drawn(self) -> list[Figure]:
         """Return the figures of the best cell, which is the largest, of the GRU and of the LSTM."""
-        figures = [_drawing(cell) for cell in (*self.best[:1], *self.shown[-2:])]
-        return _largest_first(figures) if self.best else figures
+        figures = [figure_of(cell) for cell in (*self.best[:1], *self.shown[-2:])]
+        return largest_first(figures) if self.best else figures
 
     def _tiles(self) -> list[tuple[str, str, str]]:
         """Return title, value and note of each tile at the top; the first is the verdict."""
-        counts = funnel(self.store)
+        counts = self.funnel
         tiles = [("verdict", *verdict_words(self.verdict, self.worse, searched=self.searched))]
         what = "best found" if self.searched else "best other than GRU and LSTM"
         if self.best:
@@ -282,27 +267,6 @@ class Page:
         """Return for each task whether a higher metric is better."""
         return {str(task): bool(part.all()) for task, part in self.picks.groupby("task")["higher_is_better"]}
 
-    def _history(self) -> pd.DataFrame:
-        """Return the history with scores that agree with the table: relative to the GRU of the whole search.
-
-        A proposal has the cell's best trials up to then, so the last visit of a cell has its `search_score`.
-        """
-        frame = history(self.store)
-        kinds = {"proposal": int, "cell": str, "task": str, "best": float | None}
-        evaluations = self.store.typed(f"SELECT {', '.join(kinds)} FROM evaluations", kinds)
-        visits = pd.DataFrame(evaluations, columns=list(kinds))
-        higher, shares, constants = self._higher(), [], constants_of(self.store, VALIDATION)
-        for task in self.tasks:
-            reference = self.picks.loc[(self.picks["task"] == task) & (self.picks["cell"] == GRU), "validation"]
-            own = visits[visits["task"] == task].set_index(["proposal", "cell"])["best"].astype("float64")
-            best = np.asarray(own.reindex(pd.MultiIndex.from_frame(frame[["proposal", "cell"]])), np.float64)
-            gru = float(reference.iloc[0]) if len(reference) else np.nan
-            shares.append(share(self.kind, best, gru, constants.get(task, np.nan), higher.get(task, True)))
-        known = frame["score"].notna()
-        then = pd.Series(scores(np.column_stack(shares)), frame.index).fillna(frame["cell"].map(self.scores))
-        frame["score"] = then.where(known)
-        return with_best(frame)
-
     def _scores(self) -> list[str]:
         if not (self.history["score"].notna() & (self.history["origin"] == Origin.FOUND)).any():
             return []
@@ -329,7 +293,7 @@ class Page:
         """Return the chart of the stages, or of the rungs of a run that has some."""
         if self.rungs is not None:
             return self._add(plots.rungs_chart(self.rungs.rungs))
-        stages = [(stage.task, stage.tried, stage.passed) for stage in funnel(self.store).stages]
+        stages = [(stage.task, stage.tried, stage.passed) for stage in self.funnel.stages]
         return self._add(plots.funnel_chart(stages)) if stages else None
 
     def _order(self, states: pd.DataFrame) -> list[str]:
@@ -348,13 +312,8 @@ class Page:
             curves, metric = curves_of(self.store, self.picks, list(labels), task)
             if curves.empty:
                 continue
-            gaps = difference_curves(curves, higher=higher.get(task, True))
-            named, means, gaps = (
-                frame.assign(cell=frame["cell"].map(labels)) for frame in (curves, mean_curves(curves), gaps)
-            )
-            chart = self._add(curve_plots.curves_chart(named, means, metric, self.labels))
-            gap = None if gaps.empty else self._add(curve_plots.differences_chart(gaps, metric, self.labels))
-            charts.append((task, chart, gap))
+            chart, gap = curve_charts(curves, labels, self.labels, metric, higher=higher.get(task, True))
+            charts.append((task, self._add(chart), None if gap is None else self._add(gap)))
         return charts
 
     def _differences(self) -> list[tuple[str, str]]:
@@ -393,23 +352,6 @@ class Page:
         counts = frame.groupby(["task", "state", "reason"], sort=False)["trials"].sum().reset_index()
         rows = counts.sort_values("trials", ascending=False, kind="stable").to_dict("records")
         return [{str(name): value for name, value in row.items()} for row in rows]
-
-    def _changes(self, family: Sequence[Relative]) -> dict[str, tuple[list[Change], int, str, str]]:
-        """Return for each child of the tree its changed lines, how many more there are, and its mutations in words.
-
-        The last item is the mutations as the store has them, which name the nodes of the parent's graph.
-        """
-        found = {}
-        for relative in family:
-            for row in relative.line:
-                if row.parent is not None:
-                    parent = displayed(self.store.cell(row.parent).formula, self.store.form)
-                    lines = changes(parent, displayed(row.formula, self.store.form))
-                    more = max(0, len(lines) - MOST_CHANGES)
-                    kinds = mutation_kinds(row.mutation_words)
-                    found[row.id] = lines[:MOST_CHANGES], more, kinds, "; ".join(row.mutation_words)
-            found |= self._changes(relative.branches)
-        return found
 
     def _importances(self) -> list[dict[str, Any]]:
         found = [importance(self.store, task) for task in self.tasks]
@@ -452,46 +394,3 @@ def _shown(store: Store, frame: pd.DataFrame, searched: bool) -> list[Described]
     best = ranked[(ranked["origin"] == Origin.FOUND) | (not searched)].head(SHOWN)
     names = [None if pd.isna(name) else str(name) for name in best["name"]]
     return [*(described(store, str(cell), name) for cell, name in zip(best.index, names, strict=True)), *cells]
-
-
-def _drawing(cell: Described) -> Figure:
-    """Return the cell, its drawing and a readable width; no drawing if this version cannot read the formula."""
-    svg = drawing_of(cell)
-    if svg is None:
-        return cell, None, 300
-    return cell, Markup(svg), round(SCALE * _size(svg)[0])
-
-
-def _largest_first(figures: Sequence[Figure]) -> list[Figure]:
-    """Return figures with a larger width of the first one, so that no other drawing is as large."""
-    (cell, svg, _), *others = figures
-    if svg is None:
-        return list(figures)
-    areas = [math.prod(_size(other)) for _, other, _ in others if other is not None]
-    wide, high = _size(svg)
-    scale = max(1.0, LARGER * SCALE * math.sqrt(max(areas, default=0.0) / (wide * high)))
-    return [(cell, svg, round(scale * wide)), *others]
-
-
-def _size(svg: str) -> tuple[int, int]:
-    """Return the width and the height of a drawing."""
-    found = re.search(r'width="(\d+)"\s+height="(\d+)"', svg)
-    assert found is not None
-    return int(found[1]), int(found[2])
-
-
-def page_file(name: str) -> str:
-    """Return a file of the page: a script, or the style sheet."""
-    return (resources.files("results.report") / "page" / name).read_text("utf-8")
-
-
-def style() -> str:
-    """Return the style sheet of the page, with that of its charts on a dark screen."""
-    return f"{page_file('report.css')}\n{dark_style()}"
-
-
-@cache
-def vega() -> str:
-    """Return the script that draws the charts, in a form that may stand within a page."""
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
-    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")

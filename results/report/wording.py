@@ -7,6 +7,7 @@ from results.scores.finding import Standing
 from results.scores.match import Match
 from results.scores.verdict import Kind, RunVerdict
 from results.store.words import TrialState
+from search.cells.draft import Rejection
 
 STATES = {
     TrialState.OK: "trained to the end of its schedule",
@@ -19,6 +20,19 @@ STATES = {
     TrialState.BEHIND: "given up, because it was too far behind the GRU at equal steps; it counts with that result",
 }
 """Meanings of the states of trials."""
+
+REJECTIONS = {
+    Rejection.CYCLE: "a node would have read its own result of the same step",
+    Rejection.UNCHANGED: "the child is the same cell as its parent",
+    Rejection.IGNORES_INPUT: "the output does not depend on the input",
+    Rejection.STATELESS: "no state is read, so that nothing is remembered",
+    Rejection.NO_OPERATION: "nothing is computed between input, state and output",
+    Rejection.TOO_LARGE: "more nodes or states than are allowed",
+    Rejection.LOOP_PRODUCTS: "more matrix products in loops than the profile allows",
+    Rejection.TOO_SYMMETRIC: "too many interchangeable parts to tell the cell from others",
+    Rejection.DUPLICATE: "the cell was proposed before",
+}
+"""Meanings of the reasons for which draws are rejected."""
 
 # What differs from trial to trial; `N` is what `results.tables.failures` puts in the place of numbers.
 _LEFT_OUT = (

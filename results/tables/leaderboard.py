@@ -19,6 +19,7 @@ two equal runs.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -55,7 +56,6 @@ from search.cells.ids import short_id
 from search.cells.library import display_formula, label_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
-from search.cells.operations import Op
 
 SIMULATED = "SIMULATED: every number is made up, no cell was trained"
 """Warning wherever results of a simulated run are shown."""
@@ -71,7 +71,13 @@ _CELL_KINDS = {
 }
 
 
-def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, most: int | None = None) -> pd.DataFrame:
+_GROUPS = re.compile(r"\bgroups=([1-9]\d*)\b")
+"""Number of blocks of a matrix in a stored formula."""
+
+
+def leaderboard(
+    store: Store, tasks: Sequence[str], *, display: bool = True, loops: bool = True, most: int | None = None
+) -> pd.DataFrame:
     """Return the table of a run: one row a cell, with the columns of `COLUMNS` but `id`.
 
     The index, named id, is the cell's whole id, without the letter that is printed before it. Missing values are NaN or
@@ -81,6 +87,8 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, mos
         store: the run.
         tasks: its ranked tasks, without memorization.
         display: whether formulas are in the form for people; otherwise as stored, which saves milliseconds a cell.
+        loops: whether `loop_products` and `linear_in_state` are found, which takes milliseconds a cell, too; otherwise
+            these columns are empty.
         most: the number of rows, from the first, to which `display` applies; all of them by default.
 
     Raises:
@@ -127,12 +135,14 @@ def leaderboard(store: Store, tasks: Sequence[str], *, display: bool = True, mos
     frame = _ranked(frame, weakest, tasks)
     shown = 0 if not display else len(frame) if most is None else most
     described = [
-        ("; ".join(displayed(formula, store.form).splitlines()) if k < shown else formula, _loops(formula))
+        (
+            "; ".join(displayed(formula, store.form).splitlines()) if k < shown else formula,
+            _loops(formula) if loops else (None, None),
+        )
         for k, formula in enumerate(frame["formula"])
     ]
-    loops = [found for _, found in described]
-    frame["loop_products"] = pd.array([products for products, _ in loops], dtype="Int64")
-    frame["linear_in_state"] = pd.array([linear for _, linear in loops], dtype="boolean")
+    frame["loop_products"] = pd.array([products for _, (products, _) in described], dtype="Int64")
+    frame["linear_in_state"] = pd.array([linear for _, (_, linear) in described], dtype="boolean")
     frame["formula"] = pd.Series([text for text, _ in described], frame.index, dtype=object)
     return frame[[name for name in columns(tasks) if name != "id"]]
 
@@ -177,13 +187,12 @@ def _parsed(formula: str) -> GateGraph:
     return parse_formula(formula)
 
 
-@lru_cache(maxsize=65_536)
-def _left_out(formula: str) -> float:
-    """Return how many full matrices' numbers the block-diagonal matrices of a stored formula lack: 1 - 1 / g for g."""
-    try:
-        return float(sum(1 - Fraction(1, node.groups) for node in parse_formula(formula) if node.op is Op.LINEAR))
-    except CellError:  # of a damaged store; `verify` names it
-        return 0.0
+def left_out(formula: str) -> float:
+    """Return how many full matrices' numbers the block-diagonal matrices of a stored formula lack: 1 - 1 / g for g.
+
+    A stored formula writes each matrix once, so that it need not be parsed: thousands would take seconds.
+    """
+    return float(sum(1 - Fraction(1, int(groups)) for groups in _GROUPS.findall(formula)))
 
 
 def _shares(frame: pd.DataFrame, tasks: Sequence[str], kind: ScoreKind, suffix: str = "") -> Floats:
@@ -281,7 +290,7 @@ def _estimates(
 ) -> dict[str, Any]:
     """Return the search estimates on each task, and the sizes of the picked trials."""
     found: dict[str, Any] = {}
-    matrices = frame["products"].astype("float64") - frame["formula"].map(_left_out).astype("float64")
+    matrices = frame["products"].astype("float64") - frame["formula"].map(left_out).astype("float64")
     for task in tasks:
         own = best[best["task"] == task].set_index("cell")
         picked = own.reindex(frame.index)

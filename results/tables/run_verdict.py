@@ -41,7 +41,7 @@ def verdict_of(store: Store, tasks: Sequence[str], table: pd.DataFrame | None = 
 
 def known_of(store: Store, tasks: Sequence[str], table: pd.DataFrame | None = None) -> Known:
     """Return what is known of a run, with the arguments and errors of `verdict_of`."""
-    table = leaderboard(store, tasks, display=False) if table is None else table
+    table = leaderboard(store, tasks, display=False, loops=False) if table is None else table
     evidence = RunEvidence(store, tasks)
     confirmation = evidence.confirmation
     tests = () if confirmation is None else confirmation.tests

@@ -32,7 +32,7 @@ def exported_trials(store: Store, tasks: Sequence[str], cells: int = CELLS) -> l
         ResultsError: as `leaderboard`.
         StoreError: the store cannot be read.
     """
-    names = leaderboard(store, tasks, display=False).head(cells)["name"]
+    names = leaderboard(store, tasks, display=False, loops=False).head(cells)["name"]
     best = picks(store)
     found = []
     for cell, name in names.items():

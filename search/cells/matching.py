@@ -90,11 +90,13 @@ class _Prepared:
         self.nodes = graph.nodes
         self.classes = [_class(graph, i) for i in range(len(graph))]
         self.inputs = [Counter(node.inputs) for node in graph]
+        self.numbers = [_numbers(node) for node in graph]
         self.labels = [self._label(i) for i in range(len(graph))]
         self.states_of: list[list[int]] = [[] for _ in graph]  # states whose new value the node computes
         for state, i in enumerate(graph.outputs):
             self.states_of[i].append(state)
         consumers = graph.consumers
+        self.readers = [tuple(set(readers)) for readers in consumers]
         self.near = [{s for r in readers for s in (r, *consumers[r])} for readers in consumers]
         self.of_class: list[list[int]] = [[] for _ in range(_CLASSES)]
         for i, c in enumerate(self.classes):
@@ -123,7 +125,7 @@ class _Prepared:
         classes: Sequence[int] = [self.classes[j] for j in node.inputs]
         # With a difference on the other side, an order may cost nothing: differences alone have one.
         classes = classes if node.op is Op.SUB else sorted(classes)
-        return node.op, _numbers(node), tuple(classes), len(set(node.inputs))
+        return node.op, self.numbers[i], tuple(classes), len(set(node.inputs))
 
 
 def _class(graph: GateGraph, i: int) -> int:
@@ -158,14 +160,19 @@ class _Search:
         self.image: list[int | None] = [None] * len(a.nodes)
         self.origin: list[int | None] = [None] * len(b.nodes)
         self.decided = [False] * len(a.nodes)
-        # Per class and label, nodes of a that are open less nodes of b that are free.
-        self.surplus: list[Counter[tuple[object, ...]]] = [Counter() for _ in range(_CLASSES)]
-        for i, c in enumerate(a.classes):
-            self.surplus[c][a.labels[i]] += 1
-        for j, c in enumerate(b.classes):
-            self.surplus[c][b.labels[j]] -= 1
-        self.more = [sum(d for d in s.values() if d > 0) for s in self.surplus]
-        self.less = [sum(-d for d in s.values() if d < 0) for s in self.surplus]
+        # Numbers of the nodes' classes with labels: a label itself is slow to compare.
+        numbers: dict[tuple[int, tuple[object, ...]], int] = {}
+        self.labels_a, self.labels_b = (
+            [numbers.setdefault(key, len(numbers)) for key in zip(part.classes, part.labels, strict=True)]
+            for part in (a, b)
+        )
+        # Per label, nodes of a that are open less nodes of b that are free; per class, their sums above and below 0.
+        self.surplus = [0] * len(numbers)
+        self.more, self.less = [0] * _CLASSES, [0] * _CLASSES
+        self.fewest = 0
+        for part, labels, step in ((a, self.labels_a, 1), (b, self.labels_b, -1)):
+            for c, label in zip(part.classes, labels, strict=True):
+                self._move(c, label, step)
         self.best: list[int | None] = [None] * len(a.nodes)
         self.best_price = _EDIT * (cost(a.graph, b.graph, ()) + 1)
         self.patience = visits // 2  # visits that are left when the search no longer looks for equal costs
@@ -178,7 +185,7 @@ class _Search:
 
     def bound(self) -> int:
         """Return the fewest edits that the open nodes of a and the free nodes of b can cost."""
-        return sum(max(more, less) for more, less in zip(self.more, self.less, strict=True))
+        return self.fewest
 
     def _choices(self, i: int) -> list[tuple[int, int | None]]:
         """Return the free counterparts of node i of a, or None for its removal, each after its cost, in order."""
@@ -186,7 +193,7 @@ class _Search:
         found: list[tuple[int, int, int | None]] = [(self._cost(i, None), 2, None)]
         for j in self.b.of_class[c]:
             if self.origin[j] is None:
-                alike = self.a.labels[i] == self.b.labels[j]
+                alike = self.labels_a[i] == self.labels_b[j]
                 found.append((self._cost(i, j), 0 if alike else 1, j))
         found.sort(key=lambda choice: (choice[0] + _EDIT * choice[1], -1 if choice[2] is None else choice[2]))
         return [(price, j) for price, _, j in found]
@@ -196,9 +203,10 @@ class _Search:
         a, b = self.a, self.b
         price = 1
         if j is not None:
-            one, two = a.nodes[i], b.nodes[j]
-            price = (one.op is not two.op) + _different(one, two)
-        for r in set(a.graph.consumers[i]):
+            price = int(a.nodes[i].op is not b.nodes[j].op)
+            if a.numbers[i] != b.numbers[j]:  # mostly they are equal
+                price += _different(a.nodes[i], b.nodes[j])
+        for r in a.readers[i]:
             s = self.image[r]
             if s is not None:
                 price += _mismatches(a, b, r, s, i, j)
@@ -226,24 +234,32 @@ class _Search:
     def _set(self, i: int, j: int | None) -> None:
         self.image[i] = j
         self.decided[i] = True
-        self._move(self.a.classes[i], self.a.labels[i], -1)
+        self._move(self.a.classes[i], self.labels_a[i], -1)
         if j is not None:
             self.origin[j] = i
-            self._move(self.b.classes[j], self.b.labels[j], 1)
+            self._move(self.b.classes[j], self.labels_b[j], 1)
 
     def _unset(self, i: int, j: int | None) -> None:
         self.image[i] = None
         self.decided[i] = False
-        self._move(self.a.classes[i], self.a.labels[i], 1)
+        self._move(self.a.classes[i], self.labels_a[i], 1)
         if j is not None:
             self.origin[j] = None
-            self._move(self.b.classes[j], self.b.labels[j], -1)
+            self._move(self.b.classes[j], self.labels_b[j], -1)
 
-    def _move(self, c: int, label: tuple[object, ...], step: int) -> None:
-        before = self.surplus[c][label]
-        self.surplus[c][label] = after = before + step
-        self.more[c] += max(after, 0) - max(before, 0)
-        self.less[c] += max(-after, 0) - max(-before, 0)
+    def _move(self, c: int, label: int, step: int) -> None:
+        """Change the surplus of a label by 1 or -1, and with it the fewest edits: the larger sum of each class."""
+        more, less = self.more, self.less
+        gap, before = more[c] - less[c], self.surplus[label]
+        self.surplus[label] = before + step
+        if before > 0 or (not before and step > 0):
+            more[c] += step
+            if gap > 0 or (not gap and step > 0):
+                self.fewest += step
+        else:
+            less[c] -= step
+            if gap < 0 or (not gap and step < 0):
+                self.fewest -= step
 
     def _keep(self, total: int) -> None:
         if total < self.best_price:
@@ -279,10 +295,17 @@ class _Search:
             grown: list[tuple[int, int, tuple[int | None, ...]]] = []
             for spent, chosen in beam:
                 self._replay(chosen, depth)
-                for price, j in self._choices(i):
-                    self._set(i, j)
-                    grown.append((spent + price + _EDIT * self.bound(), spent + price, (*chosen, j)))
-                    self._unset(i, j)
+                choices, c = self._choices(i), self.a.classes[i]
+                self._move(c, self.labels_a[i], -1)
+                alone = self.fewest
+                gap = self.more[c] - self.less[c]
+                for price, j in choices:
+                    fewest = alone
+                    if j is not None:  # as `_move` changes it
+                        free = self.surplus[self.labels_b[j]] < 0
+                        fewest += -(gap < 0) if free else gap >= 0
+                    grown.append((spent + price + _EDIT * fewest, spent + price, (*chosen, j)))
+                self._move(c, self.labels_a[i], 1)
                 self._undo(chosen, depth)
             grown.sort(key=lambda entry: entry[0])  # stable: of equal ones the first stays first
             beam = [(spent, chosen) for _, spent, chosen in grown[:BEAM]]

@@ -223,7 +223,7 @@ class RunView(RunObserver):
 
     def show_table(self, run: OpenRun) -> None:
         """Print the top of the leaderboard, and keep the verdict for the end."""
-        table = leaderboard(run.store, run.profile.ranked, display=False)
+        table = leaderboard(run.store, run.profile.ranked, display=False, loops=False)
         if self.verbosity is not Verbosity.QUIET:
             self.console.print(fitting_table(self.console, partial(render_table, table, TABLE_ROWS)))
         self._verdict = verdict_of(run.store, run.profile.ranked, table)

@@ -58,7 +58,7 @@ def _scores(run: str, cell: str) -> list[str]:
     """Return the cell's score and rank, its best trial and setting on each task, its tests, and the run's verdict."""
     with open_run(run) as store:
         ranked = profile_of(store).ranked
-        name, table = printable(store.name), leaderboard(store, ranked, display=False)
+        name, table = printable(store.name), leaderboard(store, ranked, display=False, loops=False)
         best, kind = picks(store), score_kind(store)
         metrics = metric_names(store)
         simulated = " (simulated: nothing was trained)" if store.simulated else ""

@@ -122,7 +122,9 @@ def compare_stores(first: Store, second: Store, task: str | None = None) -> RunC
     if task is not None and task not in tasks:
         raise SearchError(f"--task has {task!r}; the tasks that both runs rank are {', '.join(tasks)}")
     metric, higher = ("", True) if task is None else _metric(first, second, task)
-    frames = [leaderboard(store, own, display=False) for store, own in zip((first, second), ranked, strict=True)]
+    frames = [
+        leaderboard(store, own, display=False, loops=False) for store, own in zip((first, second), ranked, strict=True)
+    ]
     verdicts = [
         verdict_of(store, own, frame) for store, own, frame in zip((first, second), ranked, frames, strict=True)
     ]

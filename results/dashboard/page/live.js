@@ -7,12 +7,13 @@ function duration(seconds) {
   const [days, hours, minutes] = [86400, 3600, 60].map((unit) => Math.floor(seconds / unit));
   if (days) return `${days} d ${hours % 24} h`;
   if (hours) return `${hours} h ${minutes % 60} min`;
-  return minutes ? `${minutes} min` : `${Math.max(0, Math.floor(seconds))} s`;
+  return minutes ? `${minutes} min` : `${Math.floor(seconds)} s`;
 }
 function writeTimes(part) {
   const now = Date.now() / 1000;
   for (const place of part.querySelectorAll("[data-since], [data-seconds]")) {
-    const seconds = place.dataset.since === undefined ? Number(place.dataset.seconds) : now - Number(place.dataset.since);
+    // Times are in whole seconds, so that one may be a little in the future.
+    const seconds = place.dataset.since === undefined ? Number(place.dataset.seconds) : Math.max(0, now - Number(place.dataset.since));
     const text = duration(seconds), cell = place.closest("td");
     if (place.textContent !== text) place.textContent = text;
     if (cell) cell.dataset.value = seconds;

@@ -6,7 +6,16 @@ function knownOf(all, row) {
   return all.cells[row.dataset.cell] ?? { label: words(2) || words(1), formula, about: [], drawing: null, curves: {}, command: `gatesearch export ${words(1)}` };
 }
 
-function side(cell) {
+/** Return the words of a heading without its unit. */
+const wordsOf = (head) => head.querySelector("button").textContent;
+
+/** Return the tests of a row in sentences: on the table they are tooltips, which paper and the keyboard do not reach. */
+function testsOf(row) {
+  const heads = [...row.closest("table").tHead.rows[0].cells];
+  return [...row.cells].flatMap((cell, k) => cell.dataset.note ? [`${wordsOf(heads[k]) === "to GRU" ? wordsOf(heads[k - 1]) : wordsOf(heads[k])}: ${cell.dataset.note}.`] : []);
+}
+
+function side(cell, tests) {
   const figure = element("figure", { className: "cell" }, element("h3", { textContent: cell.label }));
   if (cell.drawing) {
     const drawing = new DOMParser().parseFromString(cell.drawing, "image/svg+xml").documentElement;
@@ -14,7 +23,7 @@ function side(cell) {
     const svg = figure.querySelector("svg");
     svg.style.width = `${Math.round(0.72 * Number(svg.getAttribute("width")))}px`;
   }
-  const caption = element("figcaption", {}, ...cell.about.map((line) => element("p", { textContent: line })));
+  const caption = element("figcaption", {}, ...[...cell.about, ...tests].map((line) => element("p", { textContent: line })));
   caption.append(element("pre", { textContent: cell.formula }), element("p", {}, "Export: ", element("code", { textContent: cell.command })));
   figure.append(caption);
   return figure;
@@ -31,19 +40,20 @@ function pointed(cells, task) {
   })]));
 }
 
-/** Return a panel with the drawings, formulas and learning curves of one or two cells. */
-function panelOf(all, cells, gru) {
-  const panel = element("div", { className: cells.length === 1 ? "panel one" : "panel" }, element("div", { className: "sides" }, ...cells.map(side)));
+/** Return a panel with the drawings, formulas, tests and learning curves of the cells of one or two rows. */
+function panelOf(all, rows) {
+  const cells = rows.map((row) => knownOf(all, row)), gru = all.cells[all.gru];
+  const panel = element("div", { className: cells.length === 1 ? "panel one" : "panel" }, element("div", { className: "sides" }, ...cells.map((cell, k) => side(cell, testsOf(rows[k])))));
   const curves = element("div", { className: "curves" });
   for (const [task, metric] of Object.entries(all.tasks)) {
     if (!cells.some((cell) => cell.curves[task])) continue;
     const shown = [...cells.filter((cell) => cell !== gru), ...(gru ? [gru] : [])];
-    const rows = shown.flatMap((cell) => {
+    const points = shown.flatMap((cell) => {
       const [steps, values] = cell.curves[task] ?? [[], []];
       return steps.map((step, k) => ({ cell: cell.label, step, validation: values[k] }));
     });
     const spec = JSON.parse(JSON.stringify(all.chart)), [lines, pointer] = all.data;
-    spec.datasets = { ...spec.datasets, [lines]: rows, [pointer]: pointed(shown, task) };
+    spec.datasets = { ...spec.datasets, [lines]: points, [pointer]: pointed(shown, task) };
     const domain = shown.map((cell) => cell.label);
     const range = [...all.colours.slice(0, domain.length - (gru ? 1 : 0)), ...(gru ? [all.gruColour] : [])];
     for (const layer of spec.layer) {
@@ -80,7 +90,7 @@ function setUpDetails(table, load, { signal, changed = () => {} } = {}) {
     changed(opened());
     const place = element("td", { colSpan: columns });
     row.after(element("tr", { className: "detail", hidden: row.hidden }, place));
-    const all = await load([row.dataset.cell]), panel = panelOf(all, [knownOf(all, row)], all.cells[all.gru]);
+    const panel = panelOf(await load([row.dataset.cell]), [row]);
     place.append(panel);
     fit();
     await draw(panel);
@@ -92,12 +102,13 @@ function setUpDetails(table, load, { signal, changed = () => {} } = {}) {
     compare.replaceChildren();
     if (chosen.length < 2) return;
     const all = await load(chosen.map((row) => row.dataset.cell)), cells = chosen.map((row) => knownOf(all, row));
-    const panel = panelOf(all, cells, all.cells[all.gru]);
+    const panel = panelOf(all, chosen);
     const heads = [...table.tHead.rows[0].cells];
     const numbers = heads.flatMap((head, k) => {
       if (k < 3 || chosen.every((row) => !row.cells[k].textContent.trim()) || chosen[0].cells[k].classList.contains("formula")) return [];
-      const before = head.textContent === "to GRU" ? `${heads[k - 1].textContent} to GRU` : head.textContent;
-      return [element("tr", {}, element("th", { className: "text", scope: "row", textContent: before }),
+      const before = wordsOf(head) === "to GRU" ? `${wordsOf(heads[k - 1])} to GRU` : wordsOf(head);
+      const unit = head.querySelector("small")?.textContent;
+      return [element("tr", {}, element("th", { className: "text", scope: "row" }, before, ...(unit ? [element("small", { textContent: ` ${unit}` })] : [])),
         ...chosen.map((row) => element("td", { className: row.cells[k].className.replace("screen", ""), innerHTML: row.cells[k].innerHTML })))];
     });
     const title = element("tr", {}, element("th"), ...cells.map((cell) => element("th", { scope: "col", textContent: cell.label })));

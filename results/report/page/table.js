@@ -14,10 +14,14 @@ const element = (name, properties = {}, ...children) => {
 const CONDITION = /"([^"]*)"?|([^\s"<>=]+)\s*(<=|>=|<|>|=)\s*([-+\u2212]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(\s?%)?(?=\s|$)|(\S+)/gi;
 const COMPARE = { "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b, "=": (a, b) => a === b };
 
-/** Return tests of a row from a text, and the names in it that are no columns. */
+/** Return tests of a row from a text, and what is wrong in it: names that are no columns, and signs that compare nothing. */
 function conditions(text, columns) {
-  const tests = [], unknown = [];
+  const tests = [], unknown = [], odd = [];
+  text = text.replace(/\u2264/g, "<=").replace(/\u2265/g, ">=");
+  text = text.replace(/(^|\s)([-+\u2212]?\d*\.?\d+\s?%?)\s*(<=|>=|<|>)\s*([A-Za-z][^\s"<>=]*)/g, (_, before, number, sign, name) =>
+    `${before}${name} ${sign.replace(/[<>]/, (one) => one === "<" ? ">" : "<")} ${number}`); // 0.97 < score
   text = text.replace(/[^\s"<>=]+\s*[<>]=?\s*[-+\u2212.]?$/, ""); // a condition that is still being typed
+  const compares = /[<>]/.test(text.replace(/"[^"]*"?/g, ""));
   for (const [whole, phrase, name, sign, number, percent, word] of text.matchAll(CONDITION)) {
     const column = name === undefined ? undefined : columns.get(name.toLowerCase());
     if (phrase !== undefined) {
@@ -31,12 +35,16 @@ function conditions(text, columns) {
       tests.push((row) => row.values[column] !== null && COMPARE[sign](round(row.values[column]), limit));
     } else if (name !== undefined && sign !== "=") {
       unknown.push(name);
+    } else if (/[<>]/.test(word ?? "")) {
+      odd.push(word);
+    } else if (compares && word?.toLowerCase() === "and") {
+      continue; // all must hold anyway
     } else {
       const wanted = (word ?? whole).toLowerCase();
       tests.push((row) => row.text.includes(wanted));
     }
   }
-  return [tests, unknown];
+  return [tests, unknown, odd];
 }
 
 /**
@@ -61,13 +69,13 @@ function setUpTable(table, { signal, everything = false } = {}) {
   }));
 
   const show = () => {
-    const [tests, unknown] = conditions(search.value, columns);
+    const [tests, unknown, odd] = conditions(search.value, columns);
     let found = 0, shown = 0;
     for (const { body, divider, rows } of groups) {
       let here = 0;
       const known = new Map(rows.map((row) => [row.element, row]));
       for (const element of body.querySelectorAll("tr.cell")) {
-        const hit = !unknown.length && tests.every((test) => test(known.get(element)));
+        const hit = !unknown.length && !odd.length && tests.every((test) => test(known.get(element)));
         found += hit;
         here += hit;
         element.hidden = !hit || (!everything && found > few);
@@ -82,7 +90,8 @@ function setUpTable(table, { signal, everything = false } = {}) {
     const numbers = [...columns.keys()].filter((name, k, names) => names.indexOf(name) === k).join(", ");
     count.textContent = unknown.length
       ? `${unknown.map((name) => `'${name}'`).join(", ")} is no column with numbers; these are: ${numbers}`
-      : `${shown.toLocaleString("en")} of ${found.toLocaleString("en")} rows`;
+      : odd.length ? `'${odd[0]}': a condition is a column, a sign and a number: score > 0.97`
+      : found ? `${shown.toLocaleString("en")} of ${found.toLocaleString("en")} rows` : "no row is found";
     all.hidden = everything || found <= few;
     keep("search", search.value);
   };

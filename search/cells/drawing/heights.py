@@ -26,8 +26,10 @@ _STRAIGHT = (3.0, 4.0, 10.0)
 _BELT, _TAP = 200.0, 0.7
 _PULL, _TALL = 2.0, 0.5  # cost of the distance of belts and outputs from their edge, and of the whole height
 _STEP, _FAR = 30.0, 0.5  # cost of a line that is not straight, of a short step once more, and of each pixel of a step
+_SHORT = 100.0  # cost of a short step in the end, where a long one looks as if it were meant
 _WRONG = 300.0  # cost of a step of a belt, and of a net along the bottom that goes further down
 _MOST_STEPS = 16  # steps that are looked at
+_MOST_MOVES = 3  # further steps that are removed with one that only moves
 
 Line = tuple[int, int, int]
 """Left item, right item, and number among the lines that enter the right item from the left, from the top."""
@@ -63,6 +65,7 @@ class Program:
                 ports = enumerate(self.ports[item.box])
                 self.lines[item.column - 1 if item.column else 0] += [(scene.left_item(i, p), i, k) for k, p in ports]
         self.joined = [line for gap in self.lines for line in gap]
+        self.short = _STEP  # what a reader pays for a step that is short, besides the step
 
     def _rank(self, box: int, port: int) -> tuple[int, int]:
         return self.place[self.scene.left_item(box, port)], port
@@ -80,6 +83,7 @@ class Program:
 
     def fine(self) -> Heights:
         """Return heights with fewer steps: one by one, from the smallest, steps are removed, or made larger."""
+        self.short = _SHORT
         exact: list[Row] = []
         apart: list[Row] = []
         found, tried = self.plain(), set[Line]()
@@ -91,10 +95,13 @@ class Program:
             tried.add(line)
             left, right, _ = line
             offset, step = self._offset(line), steps[line]
-            straight = self._solve([*exact, below(left, right, -offset)], apart)
+            rows = [below(left, right, -offset)]
+            straight = self._solve([*exact, *rows], apart)
+            if straight is not None and straight.cost >= found.cost - 1e-6 and abs(step) < LEAST_STEP:
+                straight, rows = self._onward(straight, rows, exact, apart)
             if straight is not None and straight.cost < found.cost - 1e-6:
                 found = straight
-                exact.append(below(left, right, -offset))
+                exact += rows
             elif abs(step) < LEAST_STEP:
                 wide = below(left, right, LEAST_STEP - offset) if step > 0 else below(right, left, LEAST_STEP + offset)
                 larger = self._solve(exact, [*apart, wide])
@@ -102,6 +109,22 @@ class Program:
                     found = larger
                     apart.append(wide)
         return self._untangled(found, exact, apart)
+
+    def _onward(
+        self, straight: Heights, rows: list[Row], exact: Sequence[Row], apart: Sequence[Row]
+    ) -> tuple[Heights, list[Row]]:
+        """Remove more short steps, the smallest first, while that costs less: a removed one may only have moved."""
+        for _ in range(_MOST_MOVES):
+            short = {line: abs(step) for line, step in self._steps(straight.of).items() if 0 < abs(step) < LEAST_STEP}
+            if not short:
+                break
+            line = min(short, key=lambda line: (short[line], line))
+            more = [*rows, below(line[0], line[1], -self._offset(line))]
+            found = self._solve([*exact, *more], apart)
+            if found is None or found.cost >= straight.cost:
+                break
+            straight, rows = found, more
+        return straight, rows
 
     def _untangled(self, found: Heights, exact: Sequence[Row], apart: Sequence[Row]) -> Heights:
         """Return heights in which no two lines exchange theirs between two columns.
@@ -224,7 +247,7 @@ class Program:
             left, right, _ = line
             if not step:
                 continue
-            cost += _STEP + _FAR * abs(step) + _STEP * (abs(step) < LEAST_STEP)
+            cost += _STEP + _FAR * abs(step) + self.short * (abs(step) < LEAST_STEP)
             cost += _STEP * (scene.items[right].box is None and right not in going_on)  # and it turns once more
             if self._is_belt(line) or (left in scene.low and step > 0):
                 cost += _WRONG

@@ -26,6 +26,23 @@ _LETTER = 0.56  # width of a letter over its font size, in words without many ca
 _MOST_STATES = 6  # names that are listed
 _MATRIX = re.compile(r"[^WU]*[WU]")
 
+_PARTS = tuple(
+    (symbol, re.compile(pattern), meaning)
+    for symbol, pattern, meaning in (
+        ("/k", "/", "k blocks on the diagonal"),
+        ("kU", r"^[\d.]+(e.*)?[WU]", "random start times k"),
+        ("+kI", r"^[^ =]*\+[\d.]*I", "k times the identity is added at the start"),
+        (f"{MINUS}kI", rf"^[^ =]*[WU/\d]{MINUS}[\d.]*I", "k times the identity is subtracted at the start"),
+        ("=", r"^[^ ]*=", "its start, which is not random"),
+        ("orth", " orth", "random and orthogonal at the start"),
+        ("no b", " no b", "without a bias"),
+        ("b+k", r" b\+", "k is added to the bias at the start"),
+        (f"b{MINUS}k", f" b{MINUS}", "k is subtracted from the bias at the start"),
+        ("b=", " b=", "start of the bias"),
+    )
+)
+"""Parts of the label of a matrix: symbol, pattern and meaning."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -68,13 +85,14 @@ def entries(parts: Sequence[Part]) -> list[Entry]:
         found.append(Entry("label", "W", "matrix, of the input"))
     if any(_letter(label) == "U" for label in matrices):
         found.append(Entry("label", "U", "matrix, of a state or another value"))
-    if any("/" in label for label in matrices):
-        found.append(Entry("label", "/k", "k blocks on the diagonal"))
-    if any("no b" in label for label in matrices):
-        found.append(Entry("label", "no b", "without a bias"))
+    for symbol, pattern, meaning in _PARTS:
+        if any(pattern.search(label) for label in matrices):
+            found.append(Entry("label", symbol, meaning))
     vectors = [label for label in written if label not in matrices and not re.match(rf"[{MINUS}\d]", label)]
+    vectors += [part.label for part in parts if part.kind is Kind.VECTOR]
     if vectors:
-        found.append(Entry("label", vectors[0].partition("=")[0], "learned vector, unit by unit"))
+        start = "; = its start" if any("=" in label for label in vectors) else ""
+        found.append(Entry("label", vectors[0].partition("=")[0], f"learned vector, unit by unit{start}"))
     kinds = {part.kind for part in parts}
     if any(part.label == SIGMA and part.kind is Kind.ACTIVATION for part in parts):
         found.append(Entry(Kind.ACTIVATION, SIGMA, "sigmoid", fill_of(SIGMA)))
@@ -139,9 +157,10 @@ def _symbol(entry: Entry, x: float, y: float) -> list[str]:
 def _ends(parts: Sequence[Part]) -> Iterator[Entry]:
     """Yield an entry for each colour: the input, the state that is the output, and other states."""
     names: dict[tuple[str, str], list[str]] = {}
+    of_h = "state and output" if any(part.kind is Kind.STATE and not part.state for part in parts) else "output"
     for part in sorted(parts, key=lambda part: (part.kind is not Kind.INPUT, part.state)):
         if part.kind in ENDS:
-            kind = "input" if part.kind is Kind.INPUT else "state" if part.state else "state and output"
+            kind = "input" if part.kind is Kind.INPUT else "state" if part.state else of_h
             names.setdefault((kind, end_colour(part)), []).append(short(part.label))
     for (kind, colour), found in names.items():
         different = list(dict.fromkeys(found))

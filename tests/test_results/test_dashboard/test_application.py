@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from results.report.report import vega
+from results.report.page_files import vega
 from tests.test_results.rows import make_baseline, make_store, make_trial
 from tests.test_results.test_dashboard.asking import Asker
 

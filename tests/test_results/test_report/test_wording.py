@@ -2,16 +2,18 @@
 
 import pytest
 
-from results.report.wording import STATES, reason_words, verdict_words, worse_tasks
+from results.report.wording import REJECTIONS, STATES, reason_words, verdict_words, worse_tasks
 from results.scores.finding import Standing
 from results.scores.match import Match
 from results.scores.units import GAIN
 from results.scores.verdict import Kind, RunVerdict
 from results.store.words import TrialState
+from search.cells.draft import Rejection
 
 
-def test_every_state_is_explained() -> None:
+def test_every_state_and_reason_of_a_rejection_is_explained() -> None:
     assert set(STATES) == set(TrialState)
+    assert set(REJECTIONS) == set(Rejection)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, STUDY
-from search.cells.matching import cost, fewest_edits, match
+from search.cells.matching import _prepared, _Search, cost, fewest_edits, match
 from search.cells.mutation import Rule, propose
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import ARITY, Op
@@ -151,3 +153,22 @@ def test_an_unproven_result_is_no_smaller_than_the_distance() -> None:
             quick = match(a, b, visits=0)
             assert quick.cost >= match(a, b).cost
             assert quick.cost == cost(a, b, quick.pairs)
+
+
+def test_the_lower_bound_follows_each_choice() -> None:
+    """In each class, the larger number of labels that one side has more of than the other."""
+    rng = np.random.default_rng(0)
+    for a, b in pairwise(GRAPHS):
+        search = _Search(_prepared(a), _prepared(b), 0)
+        for i in range(len(a)):
+            free = [j for j in search.b.of_class[search.a.classes[i]] if search.origin[j] is None]
+            search._set(i, int(rng.choice(free)) if free and rng.random() < 0.7 else None)
+            left = [Counter(search.a.labels[k] for k in part if not search.decided[k]) for part in search.a.of_class]
+            right = [
+                Counter(search.b.labels[k] for k in part if search.origin[k] is None) for part in search.b.of_class
+            ]
+            pairs = zip(left, right, strict=True)
+            assert search.bound() == sum(max((x - y).total(), (y - x).total()) for x, y in pairs)
+        for i in reversed(range(len(a))):
+            search._unset(i, search.image[i])
+        assert search.bound() == fewest_edits(a, b)

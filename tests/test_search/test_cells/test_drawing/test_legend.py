@@ -1,12 +1,14 @@
 """Legends explain what occurs in a drawing, and nothing else."""
 
 import itertools
+import re
 
 import pytest
 
 from search.cells.drawing.diagram import MINUS, SIGMA, TIMES, formula_diagram
-from search.cells.drawing.legend import SIZE, entries, rows
+from search.cells.drawing.legend import _PARTS, SIZE, entries, rows
 from search.cells.drawing.picture import draw_formula
+from search.cells.drawing.shapes import labels
 from search.cells.drawing.tikz import tikz
 from search.cells.library import LIBRARY
 from search.cells.notation.formula import format_formula
@@ -40,6 +42,45 @@ def test_labels_are_told_apart() -> None:
     assert "p" not in meanings(LIBRARY["g-lstm-4"].formula)
     # A number that a value is multiplied by is no learned vector, and neither is a matrix that starts in its own way.
     assert set(meanings("h' = 0.5 * h + linear(x)")) == {"", "W", "+"}
+
+
+@pytest.mark.parametrize(
+    ("name", "symbols"),
+    [
+        ("rhn-3", {f"b{MINUS}k", "no b"}),
+        ("nested-lstm", {"b+k", "no b"}),
+        ("lstm-chrono", {"b=", "no b"}),
+        ("slstm-heads", {"/k", "=", "b=", "no b"}),
+        ("irnn", {"=", "no b"}),
+        ("star-chrono", {"orth", "b=", "no b"}),
+        ("h' = tanh(linear(x, 0.9) + linear(h, -1))", {"+kI", f"{MINUS}kI"}),
+        ("h' = tanh(linear(x, random=0.5) + linear(h))", {"kU"}),
+        ("lstm", set()),
+    ],
+)
+def test_each_part_of_a_label_of_a_matrix_is_explained(name: str, symbols: set[str]) -> None:
+    found = set(meanings(LIBRARY[name].formula if name in LIBRARY else name))
+    assert found & {symbol for symbol, _, _ in _PARTS} == symbols
+
+
+def test_no_label_in_the_library_is_without_an_explanation() -> None:
+    """What is left of a label of a matrix without the parts that the legend has is the letter."""
+    for cell in LIBRARY.values():
+        explained = set(meanings(cell.formula))
+        for part in formula_diagram(cell.formula):
+            for label in (label for port in part.ports for label in labels(port) if re.match(r"[WU]", label)):
+                known = [pattern for symbol, pattern, _ in _PARTS if pattern.search(label)]
+                assert known or label in ("W", "U"), (cell.name, label)
+                assert {symbol for symbol, pattern, _ in _PARTS if pattern in known} <= explained, (cell.name, label)
+
+
+def test_an_output_that_no_step_reads_is_no_state() -> None:
+    assert {"h: output", "c: state"} < words(LIBRARY["sru"].formula)
+
+
+def test_a_learned_vector_says_that_its_start_is_in_its_label() -> None:
+    assert meanings(LIBRARY["indrnn"].formula)["p"] == "learned vector, unit by unit; = its start"
+    assert meanings("h' = param(0) * h + x")["p"].startswith("learned vector")
 
 
 def test_states_of_one_colour_have_one_entry() -> None:
