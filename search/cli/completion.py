@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import click
 from click.shell_completion import CompletionItem
 
+from results.store.errors import ResultsError
 from results.store.runs import known_runs
 from search.cells.library import LIBRARY
 from search.profiles.loading import shipped_profiles
@@ -13,7 +14,11 @@ from tasks.registry import TASKS
 
 def complete_runs(context: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:
     """Return the names of runs that begin with `start`, latest first; the path of a folder if none does."""
-    return _names_or_paths(known_runs(), start, "dir")
+    try:
+        known = known_runs()
+    except ResultsError:  # GATESEARCH_RUNS cannot be used: a command says why, a shell does not show it
+        known = []
+    return _names_or_paths(known, start, "dir")
 
 
 def complete_cells(context: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:
