@@ -66,8 +66,8 @@ class Cluster:
         except BaseException as error:
             # A Ray that has not started in time is still at it, in its thread: it is not spoken to any more.
             self._leave([p for p in _descendants() if p not in before], speak=not isinstance(error, TimeoutError))
-            if isinstance(error, SearchError) or not isinstance(error, Exception):
-                raise
+            if isinstance(error, (SearchError, ImportError)) or not isinstance(error, Exception):
+                raise  # a Ray that cannot be imported is named, with its remedy, as any other package
             verb = "does not start" if self._own else "cannot be reached"
             limits = low_limits() if self._own else ""
             possible = f" (it may lack more than {limits})" if limits else ""
