@@ -18,8 +18,16 @@ def main() -> None:
     except ImportError as error:
         print(f"gatesearch: {error}", file=sys.stderr)
         sys.exit(2)
-    from search.cli.main import main as run
+    from search.cli.dependencies import broken_dependency
 
+    try:
+        from search.cli.main import main as run
+    except Exception as error:
+        message = broken_dependency(error)
+        if message is None:
+            raise
+        print(f"gatesearch: {message}", file=sys.stderr)
+        sys.exit(2)
     run()
 
 

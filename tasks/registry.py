@@ -83,6 +83,8 @@ def build_task(name: str, /, **parameters: Scalar) -> Task:
     except TaskError:
         raise
     except (Exception, SystemExit) as error:  # a user's task may fail in any way
+        if isinstance(error, ImportError) and kind in TASKS.values():
+            raise  # a package that this one depends on: a command names it, with its remedy
         place = place_of(error, own_files(kind))
         what = f"{type(error).__name__}{place}: {one_line(error) or 'without a message'}"
         remedy = "correct it there, or give other parameters" if place else "check its parameters"

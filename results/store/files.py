@@ -3,13 +3,26 @@
 import os
 from pathlib import Path
 
-from results.store.errors import one_line
-from search.cells.paths import expanded
+from results.store.errors import ResultsError, one_line
+from search.cells.paths import expanded, unknown_name
 
 
 def runs_folder() -> Path:
-    """Return the folder of runs: GATESEARCH_RUNS, or `results/runs` in the working directory."""
-    return Path(expanded(os.environ.get("GATESEARCH_RUNS") or Path("results") / "runs"))
+    """Return the folder of runs: GATESEARCH_RUNS, or `results/runs` in the working directory.
+
+    Raises:
+        ResultsError: GATESEARCH_RUNS has a variable that is not set, or a user who is unknown. A folder of that very
+            name would be made in the working directory.
+    """
+    given = os.environ.get("GATESEARCH_RUNS")
+    if not given:
+        return Path("results") / "runs"
+    folder = expanded(given)
+    name = unknown_name(folder)
+    if name is not None:
+        what = "home folder" if name.startswith("~") else "value"
+        raise ResultsError(f"GATESEARCH_RUNS is {given!r}, and {name} has no {what}; set it, or give the path itself")
+    return Path(folder)
 
 
 def write_atomically(path: Path, text: str | bytes) -> None:

@@ -8,6 +8,12 @@ from search.cells.paths import expanded
 _HOST_AND_PORT = re.compile(r"[^/\\\s]+:\d+(/.*)?")
 _CREDENTIALS = re.compile(r"(://|^)[^/\s'\"]*@|(?<=://)[^\s'\"]*@")
 
+_SECRETS = re.compile(
+    r"([?&][^=&\s]*(?:password|passwd|passphrase|pwd|token|secret|credential|api_?key|access_?key)[^=&\s]*=)[^&\s'\"]+",
+    re.IGNORECASE,
+)
+"""Values of a query, as a database's address may have: `?user=u&password=p`."""
+
 
 def checked_address(uri: str) -> str:
     """Return an address of a server, a database or a folder, with `~` and `$NAME` of a folder expanded.
@@ -26,5 +32,8 @@ def checked_address(uri: str) -> str:
 
 
 def without_password(text: str) -> str:
-    """Return a text in which the user and the password of each address are left out: `http://...@host:5000`."""
-    return _CREDENTIALS.sub(lambda found: f"{found[1] or ''}...@", text)
+    """Return a text in which the user and the password of each address are left out: `http://...@host:5000`.
+
+    Values of its query are left out, too, where their names say that they are secret: `?password=...`.
+    """
+    return _SECRETS.sub(r"\1...", _CREDENTIALS.sub(lambda found: f"{found[1] or ''}...@", text))

@@ -28,6 +28,8 @@ from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule, propose
 from search.cells.text import counted
+from search.core.errors import SearchError
+from search.kernels.codegen.executable import may_execute
 from search.kernels.dropout import Masks
 from search.kernels.eager import run_eager
 from search.kernels.plan.plan import Level, plan_of
@@ -93,7 +95,12 @@ class Timing:
 
 
 def compare_cells(cells: dict[str, GateGraph], shape: Shape, peers: Sequence[str], repeats: int) -> list[Timing]:
-    """Time every cell against every peer; peers that run a graph run that of each cell."""
+    """Time every cell against every peer; peers that run a graph run that of each cell.
+
+    Raises:
+        SearchError: a peer makes machine code, and this process may not make memory executable.
+    """
+    _check_executable(peers)
     data = _batch(shape)
     contestants: dict[tuple[str, str], Callable[[], object]] = {
         ("ours", name): _training(SequenceModel(graph, *_size(shape)), data) for name, graph in cells.items()
@@ -215,6 +222,16 @@ def _values(rng: np.random.Generator, rows: tuple[int, int], output: Output, siz
     if OUTPUTS[output].binary:
         return (rng.random((*rows, size)) < 0.05).astype(np.float32)
     return rng.standard_normal((*rows, size), np.float32)
+
+
+def _check_executable(peers: Sequence[str]) -> None:
+    """Check that peers that make machine code can: oneDNN, below PyTorch's layers, and XLA, below JAX, fail without."""
+    needing = [peer for peer in peers if peer.startswith("torch.") or peer == "jax"]
+    if needing and not may_execute():
+        raise SearchError(
+            f"{needing[0]} cannot be timed: it makes machine code, and this process may not make memory executable; "
+            "allow it, or name others by --peer (eager, reference, floor)"
+        )
 
 
 def _peer_step(peer: str, graph: GateGraph, shape: Shape, data: Batch) -> Callable[[], object]:

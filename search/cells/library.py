@@ -123,6 +123,11 @@ def name_of(cell_id: str) -> str | None:
     return _names().get(cell_id)
 
 
+def names_by_id(digits: str) -> list[str]:
+    """Return the library's names of the cells whose ids begin with these digits."""
+    return [name for cell_id, name in _names().items() if cell_id.startswith(digits)]
+
+
 def label_of(cell_id: str, name: str | None = None) -> str:
     """Return the label of a cell in tables and messages: the given name, the library's name, or the shortened id."""
     return name or name_of(cell_id) or short_id(cell_id)

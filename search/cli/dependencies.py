@@ -43,7 +43,8 @@ def _imported_by_us(error: BaseException) -> str | None:
     """Return the top-level module that the innermost code of this project was importing, or None if it was not.
 
     Python takes the frames of its own import system out of a traceback. What remains of an import is that code of a
-    module's body follows, or nothing.
+    module's body follows, or nothing. A package may also import another one late, in a function, and an import hook has
+    functions of its own; then the error says what could not be found.
     """
     inner: list[FrameType] = []
     for frame, _ in walk_tb(error.__traceback__):
@@ -51,11 +52,14 @@ def _imported_by_us(error: BaseException) -> str | None:
             inner.clear()
         elif not frame.f_code.co_filename.startswith("<frozen importlib"):
             inner.append(frame)
-    if inner:
-        module = _top(inner[0]) if inner[0].f_code.co_name == "<module>" else None
-    else:
-        module = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else None
-    return module or None
+    if inner and inner[0].f_code.co_name == "<module>":
+        return _top(inner[0]) or None
+    cause: BaseException | None = error
+    while isinstance(cause, ImportError):
+        if cause.name:
+            return cause.name.partition(".")[0]
+        cause = cause.__cause__
+    return None
 
 
 def _top(frame: FrameType) -> str:

@@ -26,6 +26,7 @@ from results.store.sanitize import printable
 from search.cells.errors import CellError
 from search.cells.text import quoted
 from search.cli.dependencies import broken_dependency
+from search.cli.machine_faults import machine_fault
 from search.cli.streams import OutputError, take_over
 from search.core.errors import SearchError
 from tasks.errors import TaskCodeError, TaskError
@@ -183,7 +184,7 @@ def run(arguments: Sequence[str]) -> int:
     except OutputError as error:
         return _fail(str(error))
     except Exception as error:
-        message = broken_dependency(error)
+        message = broken_dependency(error) or machine_fault(error)
         if message is not None:
             return _fail(message)
         if os.environ.get("GATESEARCH_TRACEBACK"):

@@ -18,7 +18,7 @@ from search.cells.errors import UnknownCellError
 from search.cells.files import cell_of_file, is_file_name, is_formula, split_member
 from search.cells.graph import GateGraph
 from search.cells.ids import digits_of
-from search.cells.library import LIBRARY, display_formula, label_of, library_name, named_cell
+from search.cells.library import LIBRARY, display_formula, label_of, library_name, named_cell, names_by_id
 from search.cells.notation.formula import parse_formula
 from search.cells.paths import expanded
 from search.cells.text import quoted
@@ -57,11 +57,11 @@ class LineageStep:
 
 
 def find_cell(cell: str, run: str | None = None) -> FoundCell:
-    """Find a cell by its name in the library or in a run, by a formula, a file, or an id in a run, of 4 digits or more.
+    """Find a cell by its name in the library or in a run, by a formula, a file, or an id of 4 digits or more.
 
     A text with `=` is a formula unless a file has that name. A cell that was given to a run as a file has the file's
     name there. A file contains a formula or recipes, and `cells.json#7` is one of several. The g of an id may be left
-    out. Without `run`, an id is searched for in all runs of the runs folder, latest first.
+    out. Without `run`, an id is searched for in all runs of the runs folder, latest first, and then in the library.
 
     Raises:
         CellError: there is no such cell, or its formula or file is invalid.
@@ -80,8 +80,8 @@ def find_cell(cell: str, run: str | None = None) -> FoundCell:
         return FoundCell(written, label_of(written.id), cell.strip())
     if run is not None and (found := _named_in(run, cell)) is not None:
         return found
-    if digits_of(cell) is not None:
-        return _find_in_runs(cell, run)
+    if (digits := digits_of(cell)) is not None:
+        return _find_by_id(cell, digits, run)
     if run is None:
         try:
             named_cell(cell)
@@ -147,7 +147,8 @@ def is_path(cell: str) -> bool:
     return (os.path.exists(path) and not os.path.isdir(path)) or is_file_name(cell)
 
 
-def _find_in_runs(cell: str, run: str | None) -> FoundCell:
+def _find_by_id(cell: str, digits: str, run: str | None) -> FoundCell:
+    """Find a cell by the first digits of its id: in `run`, or else in all runs and then in the library."""
     for name in known_runs() if run is None else [run]:
         try:
             with open_run(name) as store:
@@ -159,4 +160,12 @@ def _find_in_runs(cell: str, run: str | None) -> FoundCell:
                 raise
         else:
             return FoundCell(graph_of(row), row.label, None, row, name)
-    raise UnknownCellError(f"no run in {runs_folder()} has a cell {cell!r}; name the folder of its run with --run")
+    names = names_by_id(digits)
+    if len(names) > 1:
+        raise UnknownCellError(f"{cell!r} begins the ids of several named cells, {', '.join(names)}; give one by name")
+    if names:
+        return FoundCell(LIBRARY[names[0]].graph, names[0], LIBRARY[names[0]].formula)
+    raise UnknownCellError(
+        f"neither a run in {runs_folder()} nor the library has a cell {cell!r}; name the folder of its run with --run, "
+        f"or write it to a file: gatesearch export {cell} --run FOLDER --to formula -o my.cell"
+    )

@@ -109,7 +109,7 @@ class WorkerProcess:
         """Return the connection to a worker process that is ready. Raises `StartError`."""
         if self._connection is None:
             # Errors go to a file until the process is ready, so that its last line can be reported.
-            with tempfile.TemporaryFile() as errors:
+            with _memory_file() as errors:
                 try:
                     self._launch(errors)
                     self._receive(START_SECONDS, "no heartbeat")
@@ -201,6 +201,13 @@ def train_isolated(job: bytes, key: str, reference: list[Any], limits: Limits) -
             worker.close()
         _OWN[:] = [WorkerProcess(limits)]
     return _OWN[0].run(job, key, lambda: bytes(ray.get(reference[0])))
+
+
+def _memory_file() -> IO[bytes]:
+    """Return a file without a name that needs no folder, where the system has such files."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("gatesearch-errors"), "w+b")
+    return tempfile.TemporaryFile()  # pragma: no cover - macOS
 
 
 def _last_line(file: IO[bytes]) -> str:

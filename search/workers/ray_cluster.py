@@ -16,7 +16,7 @@ import psutil
 from search.core.errors import SearchError
 from search.core.import_path import without_working_directory
 from search.workers.job import one_line
-from search.workers.ray_environment import SessionFolder, check_machine, set_variables
+from search.workers.ray_environment import SessionFolder, check_machine, low_limits, set_variables
 from search.workers.waiting import RunningClock, within
 from search.workers.watchdog import watchdog
 
@@ -66,10 +66,12 @@ class Cluster:
         except BaseException as error:
             # A Ray that has not started in time is still at it, in its thread: it is not spoken to any more.
             self._leave([p for p in _descendants() if p not in before], speak=not isinstance(error, TimeoutError))
-            if isinstance(error, SearchError) or not isinstance(error, Exception):
-                raise
+            if isinstance(error, (SearchError, ImportError)) or not isinstance(error, Exception):
+                raise  # a Ray that cannot be imported is named, with its remedy, as any other package
             verb = "does not start" if self._own else "cannot be reached"
-            remedy = f"; {_REMEDY}" if self._own else ""
+            limits = low_limits() if self._own else ""
+            possible = f" (it may lack more than {limits})" if limits else ""
+            remedy = f"{possible}; {_REMEDY}" if self._own else ""
             raise SearchError(f"{self.name} {verb}: {one_line(error) or type(error).__name__}{remedy}") from error
         self._head, self._node = start
         self._silent = RunningClock(CAPACITY_SECONDS)

@@ -7,6 +7,7 @@ unless it is given one.
 
 import importlib
 import os
+import resource
 import secrets
 import shutil
 import socket
@@ -30,6 +31,14 @@ _THREADS = 180
 _THREADS_OF_A_WORKER = 30
 _MAX_THREADS = 1000
 """Threads that are tried: Ray 2.60 has 160 without a worker, and 25 for each worker."""
+
+_LIMITS = (
+    (resource.RLIMIT_NOFILE, "n", "open files", 256),
+    (resource.RLIMIT_FSIZE, "f", "bytes in a file", 2**28),
+    (resource.RLIMIT_AS, "v", "address space", 2**35),
+    (resource.RLIMIT_DATA, "d", "data", 2**33),
+)
+"""Limits: number, option of `ulimit`, what is limited, and how much is enough for Ray on any machine."""
 
 _LOOPBACK_SECONDS = 2.0
 
@@ -138,6 +147,23 @@ def _check_threads(wanted: int) -> None:
         go.set()
         for thread in threads:
             thread.join()
+
+
+def low_limits() -> str:
+    """Return the limits of this process that a Ray which does not start may lack, in words; empty if there is none.
+
+    Ray's programs do not say which one they met. What they need depends on the machine, so a low limit is named as a
+    possible cause only when Ray has failed.
+    """
+    return ", ".join(
+        f"{_in_words(limit)} {what} (ulimit -{option})"
+        for number, option, what, enough in _LIMITS
+        if (limit := resource.getrlimit(number)[0]) != resource.RLIM_INFINITY and limit < enough
+    )
+
+
+def _in_words(limit: int) -> str:
+    return f"{limit / 2**30:.3g} GiB of" if limit >= 2**20 else f"{limit}"
 
 
 class SessionFolder:

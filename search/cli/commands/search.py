@@ -1,5 +1,6 @@
 """`gatesearch search`: from the named cells to a ranked table."""
 
+import os
 import shlex
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from results.store.files import runs_folder
 from results.store.rungs import rungs_of
 from results.store.runs import claim_folder, existing_run, name_for_commands, new_run_folder
 from results.store.summary import funnel
@@ -24,11 +26,12 @@ from search.cli.completion import (
     complete_task_list,
 )
 from search.cli.descriptions import summary_line, warnings_of
-from search.cli.display import duration, output_console
+from search.cli.display import duration, output_console, say
 from search.cli.loading import trust_options
 from search.cli.run_argument import named_or_latest
 from search.cli.running import (
     RunView,
+    Verbosity,
     describe_workers,
     json_option,
     json_output,
@@ -200,7 +203,10 @@ class SearchView(RunView):
     def on_start(self, run: OpenRun) -> None:
         store, profile = run.store, run.profile
         self.open(run)
-        self.say(f"run {store.name} in {store.folder}, {describe_workers(self.workers, self.address)}")
+        place = f"run {store.name} in {os.path.abspath(store.folder)}"
+        self.say(f"{place}, {describe_workers(self.workers, self.address)}")
+        if self.verbosity is Verbosity.QUIET and store.folder.parent != runs_folder():
+            say(self.console, place)  # a name with a slash makes no folder elsewhere without a word
         self.say(
             f"{len(profile.given)} given cells, {profile.search.proposals:,} proposals "
             f"({profile.search.strategy}), tasks {', '.join(profile.visited)}; seed {store.seed}",

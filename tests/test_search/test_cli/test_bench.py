@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from search.bench import steps
 from search.cli.commands.bench import bench
 from search.cli.main import run
 from search.kernels.codegen.host import host
@@ -24,6 +25,18 @@ def test_json_is_a_list_of_timings_with_the_documented_keys() -> None:
     assert all((row["steps"], row["shortest"]) == (3, None) for row in rows)
     backend = "native" if host() else "eager"  # of any number of units
     assert all(row["backend"] == backend for row in rows)
+
+
+def test_a_peer_that_makes_machine_code_is_refused_without_executable_memory(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(steps, "may_execute", lambda: False)
+    assert run(["bench", *SMALL, "tanh", "--units", "16", "--mutants", "0"]) == 2
+    assert capfd.readouterr().err == (
+        "gatesearch: torch.nn.LSTM cannot be timed: it makes machine code, and this process may not make memory "
+        "executable; allow it, or name others by --peer (eager, reference, floor)\n"
+    )
+    assert run(["bench", *SMALL, "tanh", "--units", "16", "--mutants", "0", "--peer", "floor"]) == 0
 
 
 @pytest.mark.exact

@@ -46,6 +46,39 @@ def test_a_missing_dependency_is_named_with_the_remedy() -> None:
     assert done.stderr.endswith(f"install it again: pip install --force-reinstall '{requirement('torch')}'\n")
 
 
+def hidden(*packages: str) -> str:
+    """Return a program that adds an import hook in which these packages are missing; its own frame is in tracebacks."""
+    return f"""
+class Hidden:
+    def find_spec(name, path=None, target=None):
+        if name.partition('.')[0] in {packages!r}:
+            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
+sys.meta_path.insert(0, Hidden)"""
+
+
+@pytest.mark.parametrize(
+    ("package", "call"),
+    [
+        ("torch", "run(['train', 'gru', 'xml'])"),
+        ("rich", "run(['cells'])"),
+        ("music21", "run(['tasks', 'music'])"),
+        ("click", "__import__('gatesearch.__main__').__main__.main()"),
+    ],
+)
+def test_a_package_that_an_import_hook_or_a_function_does_not_find_is_named(package: str, call: str) -> None:
+    program = f"import sys; sys.path.insert(0, ''); {hidden(package)}\n"
+    program += "from gatesearch import _use_own_packages\n_use_own_packages()\n"
+    program += "from search.cli.main import run\n" if package != "click" else ""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}sys.exit({call})"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"gatesearch: the package '{package}' cannot be imported (ModuleNotFoundError: No module named '{package}'); "
+        f"install it again: pip install --force-reinstall '{requirement(package)}'\n"
+    )
+
+
 def test_an_error_of_our_own_is_no_dependencys() -> None:
     done = command("run(['train', 'gru', 'xml'])", "import search.cli.commands as c; c.train = None; c.__path__ = []")
     assert done.returncode == 1
@@ -61,12 +94,6 @@ def test_the_requirement_of_a_module_is_that_of_its_distribution() -> None:
 
 
 def test_the_leaderboard_of_a_stored_run_needs_neither_torch_nor_ray_nor_llvmlite() -> None:
-    blocked = """
-class Blocked:
-    def find_spec(name, path=None, target=None):
-        if name.partition('.')[0] in ('torch', 'ray', 'llvmlite'):
-            raise ModuleNotFoundError(name, name=name)
-sys.meta_path.insert(0, Blocked)"""
-    done = command(LEADERBOARD, blocked)
+    done = command(LEADERBOARD, hidden("torch", "ray", "llvmlite"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "gru" in done.stdout

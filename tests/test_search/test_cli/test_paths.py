@@ -32,6 +32,28 @@ def search(*arguments: str) -> int:
     return run(["search", *arguments, "--workers", "0"])
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("$NO_SUCH_NAME/runs", "$NO_SUCH_NAME has no value"),
+        ("runs/${NO_SUCH_NAME}", "${NO_SUCH_NAME} has no value"),
+        ("~no-such-user/runs", "~no-such-user has no home folder"),
+    ],
+)
+def test_a_folder_of_runs_that_is_not_known_is_refused_and_none_of_that_name_is_made(
+    given: str, said: str, here: Path, gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATESEARCH_RUNS", given)
+    before = sorted(here.iterdir())
+    for command in (["search", "a", "--workers", "0", "--simulate"], ["runs"], ["leaderboard"]):
+        done = gatesearch(*command)
+        assert done.status == 2
+        assert done.err == f"gatesearch: GATESEARCH_RUNS is {given!r}, and {said}; set it, or give the path itself\n"
+    assert sorted(here.iterdir()) == before
+    (here / given).mkdir(parents=True)  # a folder may be called so
+    assert gatesearch("runs").status == 0
+
+
 def test_data_are_found_from_another_folder_and_where_they_were_moved(
     here: Path, gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -224,6 +224,8 @@ def test_quiet_says_the_verdict_alone_and_verbose_a_line_for_each_proposal(gates
     quiet = gatesearch(*line, "-q", "still")
     assert (quiet.status, quiet.err) == (0, "")
     assert quiet.out.strip().startswith("SIMULATED: every number is made up")
+    outside = gatesearch(*line, "-q", str(here / "outside"))
+    assert (outside.status, outside.out.splitlines()[0]) == (0, f"run outside in {here / 'outside'}")
     assert not {"rank", "proposals", "files"} & {each.split(" ")[0] for each in quiet.out.splitlines()}
     loud = gatesearch(*line, "-v", "loud")
     told = [each for each in loud.out.splitlines() if each.startswith("proposal ")]

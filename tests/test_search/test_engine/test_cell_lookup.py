@@ -115,6 +115,24 @@ def test_the_latest_run_that_has_the_cell_is_taken(family: str, tmp_path: Path) 
     assert find_cell(GRANDCHILD.id).run == "family"
 
 
+def test_an_id_of_a_published_cell_finds_it_without_a_run(family: str) -> None:
+    for name, cell in LIBRARY.items():
+        digits = cell.graph.canonical().id
+        found = find_cell(digits[:8])
+        assert found.graph == find_cell(name).graph
+        assert (found.label, found.row is None) == (name, name != "gru")  # the run has that one
+    mut2 = LIBRARY["mut2"].graph
+    assert read_seed_cells([short_id(mut2.canonical().id)]) == {"mut2": find_cell("mut2").graph}
+    with pytest.raises(ResultsError):
+        find_cell(short_id(mut2.canonical().id), family)  # a run that is named has to have it
+    with pytest.raises(UnknownCellError) as caught:
+        find_cell("g0123456789")
+    assert str(caught.value).endswith(
+        "nor the library has a cell 'g0123456789'; name the folder of its run with --run, or write it to a file: "
+        "gatesearch export g0123456789 --run FOLDER --to formula -o my.cell"
+    )
+
+
 def test_the_lineage_goes_back_to_the_seed(family: str) -> None:
     child = LineageStep(short_id(CHILD.id), "gru", 3, ("change 3",))
     grandchild = LineageStep(short_id(GRANDCHILD.id), short_id(CHILD.id), 8, ("change 8",))

@@ -85,6 +85,42 @@ def test_with_too_few_processes_the_line_says_how_many_are_needed() -> None:
     ) in done.stderr
 
 
+def test_low_limits_of_this_process_are_named_and_high_ones_are_not() -> None:
+    def said(limits: str) -> str:
+        program = (
+            f"import resource as r; {limits}; from search.workers.ray_environment import low_limits as f; print(f())"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+        return done.stdout.strip()
+
+    assert said("r.setrlimit(r.RLIMIT_NOFILE, (256, 256))") == ""
+    assert said("r.setrlimit(r.RLIMIT_NOFILE, (40, 40))") == "40 open files (ulimit -n)"
+    both = "r.setrlimit(r.RLIMIT_NOFILE, (64, 64)); r.setrlimit(r.RLIMIT_AS, (2**33, 2**33))"
+    assert said(both) == "64 open files (ulimit -n), 8 GiB of address space (ulimit -v)"
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_ray_that_does_not_start_names_the_low_limits(tmp_path: Path) -> None:
+    done = search(tmp_path, "bash", "-c", 'ulimit -n 40; exec "$@"', "bash")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "(it may lack more than 40 open files (ulimit -n)); remove the cause, or train without it" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.skipif(not may_unshare(), reason="needs root on Linux")
+def test_where_all_but_the_runs_and_the_shared_memory_is_read_only_a_search_runs(tmp_path: Path) -> None:
+    """As in a container with a read-only root, without a user, a home, or a folder for temporary files."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (tmp_path / "tiny.toml").write_text(TINY)
+    seal = f'mount --bind {runs} {runs} && mount -o remount,ro,bind / && exec "$@"'
+    done = search(tmp_path, "unshare", "--mount", "bash", "-c", seal, "bash", HOME=None, USER=None, TMPDIR=None)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_short_folder_is_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", "/tmp")
