@@ -1,6 +1,8 @@
 """Formulas for people to read: (1 - z) * v factored, and the gates of a GRU named r, z, n."""
 
+from search.cells.errors import GraphError
 from search.cells.graph import GateGraph
+from search.cells.notation.formula import parse_formula
 from search.cells.notation.printing import Printer, bracket
 from search.cells.operations import LEAVES, Op
 from search.cells.patterns import Complement, convex_combination, has_number, private_complement
@@ -17,18 +19,36 @@ def format_display(graph: GateGraph) -> str:
     Raises:
         GraphError: the graph is too symmetric to have a canonical form.
     """
-    return _DisplayPrinter(graph.canonical()).text()
+    graph = graph.canonical()
+    printer = _DisplayPrinter(graph, numbers=True)
+    text = printer.text()
+    if printer.factors_numbers and not _is_read_as(text, graph):
+        text = _DisplayPrinter(graph, numbers=False).text()
+    return text
+
+
+def _is_read_as(text: str, graph: GateGraph) -> bool:
+    try:
+        return parse_formula(text).in_form(graph.form) == graph
+    except GraphError:
+        return False
 
 
 class _DisplayPrinter(Printer):
-    """Printer that factors complements, writes gates first in products, and names the parts of a GRU."""
+    """Printer that factors complements, writes gates first in products, and names the parts of a GRU.
 
-    def __init__(self, graph: GateGraph) -> None:
+    A factor `1 - v` of a v that has a number is written with `numbers` alone: a formula has it as it stands, where it
+    means `n - v * n` for others. The canonical form of both is the same for most cells, not for all.
+    """
+
+    def __init__(self, graph: GateGraph, *, numbers: bool) -> None:
         super().__init__(graph)
         found = ((i, private_complement(graph, i)) for i in range(len(graph)))
+        every = {i: (parts, has_number(graph.nodes, parts.gate)) for i, parts in found if parts is not None}
         self.complements: dict[int, Complement] = {
-            i: parts for i, parts in found if parts is not None and not has_number(graph.nodes, parts.gate)
+            i: parts for i, (parts, numbered) in every.items() if numbers or not numbered
         }
+        self.factors_numbers = numbers and any(numbered for _, numbered in every.values())
         self.combinations = {
             i: parts
             for i in range(len(graph))
