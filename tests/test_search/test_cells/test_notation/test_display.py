@@ -52,6 +52,16 @@ def test_a_factor_with_a_number_that_the_formula_does_not_have_is_not_displayed(
     )
 
 
+def test_a_factor_with_a_number_is_displayed_where_it_is_read_back() -> None:
+    """As in tables that are published, which have to stay what their stores give."""
+    text = (
+        "n = relu(linear(x))\ng1 = sigmoid(linear(x, bias=-uniform_gate) + linear(h, bias=False))\n"
+        "g2 = sigmoid(linear(x, bias=uniform_gate) + linear(h, bias=False))\nv1 = g2 * (g2 + 2 * ((1 - g2) * g1))\n"
+        "c' = v1 * c + (1 - v1) * n\ng3 = sigmoid(linear(x) + linear(h, bias=False))\nh' = g3 * tanh(c')"
+    )
+    assert format_display(parse_formula(text)).strip() == text
+
+
 def test_mutants_with_the_whole_vocabulary_are_read_back() -> None:
     rng = np.random.default_rng(29)
     texts = []
