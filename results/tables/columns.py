@@ -191,8 +191,7 @@ COLUMNS: Mapping[str, Column] = {
     "TASK_gain_high": Column("its upper end", better=HIGHER),
     "TASK_ratio": Column(
         "ratio to the GRU, above 1 is better. retrained: of the mean test metrics, on the seeds that the cell and the "
-        "GRU both have. search: of the best validation metrics. If lower is better: the GRU's metric over the cell's. "
-        "Empty where the metric may be negative",
+        "GRU both have. search: of the best validation metrics. If lower is better: the GRU's metric over the cell's",
         better=HIGHER,
     ),
     "TASK_ratio_se": Column(
