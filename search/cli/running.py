@@ -18,7 +18,8 @@ from results.store.runs import name_for_commands
 from results.store.sanitize import printable
 from results.store.store import FILE, PROFILE_FILE
 from results.store.words import TrialState
-from results.tables.files import TEXT_FILES, TRIALS_FILE, full_records
+from results.tables.file_names import TEXT_FILES, TRIALS_FILE
+from results.tables.files import full_records
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table
 from results.tables.run_verdict import verdict_of

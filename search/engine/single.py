@@ -14,10 +14,10 @@ from search.kernels.optimisers import OPTIMISERS, OptimiserName
 from search.profiles.fields import Scalar
 from search.profiles.sections import MemorizationSection, Profile, TaskSection
 from search.profiles.tasks import load_section, section_of, task_names
-from search.training.model import check_tied
 from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
 from search.training.trial import Point, TrialResult, train_trial
+from search.training.tying import check_tied
 from tasks.checking import check_task
 from tasks.task import Task
 

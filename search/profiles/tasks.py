@@ -6,7 +6,7 @@ from results.store.words import MEMORIZATION, ScoreKind
 from search.core.errors import SearchError
 from search.profiles.fields import Scalar
 from search.profiles.sections import MemorizationSection, Profile, TaskSection
-from search.training.model import check_tied
+from search.training.tying import check_tied
 from tasks.errors import TaskError
 from tasks.registry import load_task
 from tasks.task import Task

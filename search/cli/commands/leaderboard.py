@@ -19,7 +19,8 @@ from results.store.sanitize import csv_text, printable
 from results.store.words import Origin
 from results.tables.columns import COLUMNS
 from results.tables.families import families_latex, families_markdown, family_table, render_families
-from results.tables.files import TEXT_FILES, TRIALS_FILE, full_records, full_text, plain_records, write_tables
+from results.tables.file_names import TEXT_FILES, TRIALS_FILE
+from results.tables.files import full_records, full_text, plain_records, write_tables
 from results.tables.frame import kind_of, sorted_by
 from results.tables.leaderboard import leaderboard as table_of
 from results.tables.readable import render_table, to_latex, to_markdown, with_study

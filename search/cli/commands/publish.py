@@ -6,8 +6,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from results.findings import findings_document
-from results.publication.publication import publish as write_folder
 from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from search.cells.paths import expanded
@@ -17,9 +15,6 @@ from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.prices import price
 from search.cli.run_argument import is_run, named_or_latest
-from search.compare.plan import base_profile
-from search.compare.publication import publish_comparison
-from search.compare.verification import is_comparison, plan_of
 from search.core.errors import SearchError
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
@@ -49,6 +44,13 @@ def publish(words: tuple[str, ...], trusted: tuple[str, ...], as_json: bool, arc
     files. The folder is itself a run that every command reads; with --archive, it has to be unpacked for all commands
     but verify. RUN may also be a comparison: FOLDER then has its page, its tables and the stores of all its searches.
     """
+    # PyTorch, pandas and the charts are slow to import
+    from results.findings import findings_document
+    from results.publication.publication import publish as write_folder
+    from search.compare.plan import base_profile
+    from search.compare.publication import publish_comparison
+    from search.compare.verification import is_comparison, plan_of
+
     run, folder = _run_and_folder(words)
     if is_comparison(path := run_folder(run)):
         plan = plan_of(path)
