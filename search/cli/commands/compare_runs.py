@@ -20,6 +20,7 @@ from search.cli.completion import complete_runs, complete_tasks
 from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
 from search.cli.run_argument import two_runs
+from search.cli.slow_imports import slow_imports
 from search.cli.tables import print_table
 
 if TYPE_CHECKING:  # imports pandas, which is slow
@@ -74,7 +75,8 @@ def compare_runs(first: str | None, second: str | None, task: str | None, top: i
     A and B are names in results/runs (or in GATESEARCH_RUNS), or paths of runs' folders. Without B, A is compared with
     the latest run; without both, the latest two are compared.
     """
-    from search.engine.run_comparison import compare_stores
+    with slow_imports():
+        from search.engine.run_comparison import compare_stores
 
     a, b = two_runs(first, second)
     with open_run(a) as store, open_run(b) as other:
