@@ -1,4 +1,4 @@
-"""Where the dashboard listens: on this machine's own address, at a port that is free."""
+"""Socket of the dashboard: on this machine's own address, at a port that is free."""
 
 import socket
 
