@@ -19,6 +19,7 @@ from search.cli.completion import complete_cells, complete_run_or_cells, complet
 from search.cli.display import WIDE, output_console, say, warn
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
+from search.cli.slow_imports import slow_imports
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
@@ -100,11 +101,11 @@ def pairs(
     kind = form_of(chosen.pop() if chosen else None, output, FORM_OF)
     check_free(output, force)
 
-    # pandas is slow to import
-    from results.scores.run_evidence import RunEvidence
-    from results.tables.cell_pairs import pair_table, to_markdown
-    from results.tables.files import plain_records
-    from search.cli.asked_pairs import AskedPairs, check_task, run_and_cells
+    with slow_imports():
+        from results.scores.run_evidence import RunEvidence
+        from results.tables.cell_pairs import pair_table, to_markdown
+        from results.tables.files import plain_records
+        from search.cli.asked_pairs import AskedPairs, check_task, run_and_cells
 
     run, cells = run_and_cells(words)
     if against and not cells:
