@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from tasks.errors import TaskError
 from tasks.tables import SHOWN, Table, number_of, refuse, shown
@@ -48,6 +47,8 @@ def is_date(cell: str) -> bool:
     """Return whether a cell is a date by ISO 8601."""
     if not cell:
         return False
+    import pandas as pd  # slow to import
+
     return not pd.isna(pd.to_datetime(cell, format="ISO8601", errors="coerce", utc=True)) or _far_date(cell) is not None
 
 
@@ -161,6 +162,8 @@ def _real(cells: npt.NDArray[np.str_]) -> Times | None:
 
 def _dates(where: str, cells: npt.NDArray[np.str_]) -> Times:
     """Return dates by ISO 8601, NaT where a cell is none: in a unit that is exact and holds all of them."""
+    import pandas as pd  # slow to import
+
     series = pd.Series(cells.astype(object))
     stamps = pd.to_datetime(series.where(series != "", None), format="ISO8601", errors="coerce", utc=True)
     found: Times = stamps.dt.tz_convert(None).to_numpy()
@@ -186,6 +189,8 @@ def _far_date(cell: str) -> np.datetime64 | None:
     date = _DATE.fullmatch(cell)
     if date is None or _YEARS[0] <= int(date[1]) <= _YEARS[1]:
         return None
+    import pandas as pd  # slow to import
+
     try:
         stamp = pd.Timestamp(_ZEROS.sub(r"\1", cell))
         if stamp.tzinfo is not None:

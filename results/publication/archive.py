@@ -16,7 +16,7 @@ from typing import IO
 
 from results.store.database import FILE, RUN_ARCHIVE
 from results.store.errors import StoreError, one_line
-from results.tables.files import FULL_FILE, TABLE_FILE, TRIALS_FILE
+from results.tables.file_names import FULL_FILE, TABLE_FILE, TRIALS_FILE
 
 STORES_ARCHIVE = "stores.tar.xz"
 """Archive of a comparison: a folder for each search."""

@@ -27,7 +27,8 @@ from results.store.store import Store
 from results.store.words import OUTSIDE, Origin
 from results.tables import columns as table
 from results.tables.columns import SPLIT_FORMAT
-from results.tables.files import FULL_FILE, TABLE_FILE, TEXT_FILES, TRIALS_FILE, table_texts, trials_bytes
+from results.tables.file_names import FULL_FILE, TABLE_FILE, TEXT_FILES, TRIALS_FILE
+from results.tables.files import table_texts, trials_bytes
 from results.tables.leaderboard import leaderboard
 from search.cells.crossover import other_parent
 from search.cells.errors import CellError

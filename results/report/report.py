@@ -41,10 +41,10 @@ from results.store.rungs import rungs_of
 from results.store.store import Store
 from results.store.summary import funnel
 from results.store.toml import parse_toml
-from results.store.words import Origin, ScoreKind, TrialState
+from results.store.words import SIMULATED, Origin, ScoreKind, TrialState
 from results.tables.failures import stage_stops, trial_reasons, trial_states
 from results.tables.frame import has_rank
-from results.tables.leaderboard import SIMULATED, leaderboard
+from results.tables.leaderboard import leaderboard
 from results.tables.run_verdict import known_of
 from search.cells.drawing.picture import LEGEND
 from search.cells.library import LIBRARY, label_of

@@ -31,6 +31,7 @@ from results.scores.verdict_words import (
     worse_words,
 )
 from results.store.sanitize import printable
+from results.store.words import SIMULATED
 from search.cells.wrapping import wrapped
 
 MOST_ACCOUNTS = 2
@@ -136,7 +137,7 @@ def verdict(known: Known) -> RunVerdict:
     found = _judged(known)
     before = []
     if known.simulated:
-        before.append("SIMULATED: every number is made up, no cell was trained.")
+        before.append(f"{SIMULATED}.")
     if not known.finished:
         before.append(f"The run {'is in progress' if known.running else 'has not ended'}, so this may change.")
     return replace(found, sentences=(*before, *found.sentences))

@@ -82,3 +82,6 @@ RUNNING = "running"
 
 OUTSIDE = "outside"
 """Strategy of a run whose cells a caller tells: its found cells need neither a parent nor mutations."""
+
+SIMULATED = "SIMULATED: every number is made up, no cell was trained"
+"""Warning wherever results of a simulated run are shown."""

@@ -19,25 +19,11 @@ from results.store.queries import metric_directions
 from results.store.sanitize import csv_text
 from results.store.store import Store
 from results.tables.columns import FORMAT, HIGHER, LOWER, OF_METRIC, Column, columns, columns_of
+from results.tables.file_names import COLUMNS_FILE, FULL_FILE, TABLE_FILE, TRIALS_FILE
 from results.tables.leaderboard import leaderboard
 from results.tables.trials import TIDY, tidy_trials
 from search.cells.ids import printed_id
 from tasks.metrics import METRICS
-
-TABLE_FILE = "leaderboard.csv"
-"""Short leaderboard in a run's folder: what a person reads."""
-
-FULL_FILE = "leaderboard_full.csv"
-"""Leaderboard with all columns."""
-
-COLUMNS_FILE = "columns.json"
-"""Type, unit, direction and meaning of the columns of the other files."""
-
-TRIALS_FILE = "trials.parquet"
-"""Every trial of the run, one a row."""
-
-TEXT_FILES = (TABLE_FILE, FULL_FILE, COLUMNS_FILE)
-"""Files that are kept up to date while a search runs."""
 
 
 def write_tables(store: Store, tasks: Sequence[str], folder: Path, *, trials: bool) -> None:

@@ -57,9 +57,6 @@ from search.cells.library import display_formula, label_of
 from search.cells.loops import linear_in_state, loop_products
 from search.cells.notation.formula import parse_formula
 
-SIMULATED = "SIMULATED: every number is made up, no cell was trained"
-"""Warning wherever results of a simulated run are shown."""
-
 _SETTINGS = "SELECT cell, task, count(DISTINCT setting) FROM trials GROUP BY cell, task"
 _SETTING_KINDS = {"cell": str, "task": str, "settings": int}
 _CELLS = """

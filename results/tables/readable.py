@@ -20,9 +20,8 @@ from results.scores.comparison import Verdict
 from results.scores.paper_results import TASKS as PAPER_TASKS
 from results.scores.paper_results import paper_ratio, paper_score
 from results.store.sanitize import printable
-from results.store.words import COMPLETE, Evidence, ScoreKind
+from results.store.words import COMPLETE, SIMULATED, Evidence, ScoreKind
 from results.tables.frame import has_rank, is_retrained, kind_of, known_names
-from results.tables.leaderboard import SIMULATED
 from results.tables.trial_figures import CROSS_ENTROPY
 from search.cells.library import REFERENCE, name_of, named_cell
 from search.cells.published.citation import address_of, short_citation

@@ -1,11 +1,15 @@
 """Choice of rows of a leaderboard: by family and properties of the cell, and by the front of score against a cost."""
 
+from __future__ import annotations
+
 from collections.abc import Collection
 from enum import StrEnum
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from search.cells.library import FAMILIES, FAMILY_OF, name_of
+
+if TYPE_CHECKING:  # the command line offers the names below, and pandas is slow to import
+    import pandas as pd
 
 
 class Front(StrEnum):
@@ -43,6 +47,8 @@ def selected(
         product_free: whether to keep only cells without a matrix product in a loop through time.
         front: the cost whose Pareto front is kept.
     """
+    import pandas as pd
+
     kept = pd.Series(True, frame.index)
     if families:
         kept &= pd.Series([family_of(str(cell)) in families for cell in frame.index], frame.index)

@@ -15,7 +15,7 @@ from results.store.setting_key import fields_in
 from results.store.store import Store
 from results.store.summary import funnel
 from results.store.words import TrialState
-from results.tables.files import TEXT_FILES, TRIALS_FILE
+from results.tables.file_names import TEXT_FILES, TRIALS_FILE
 from results.trackers.addresses import checked_address, without_password
 from results.trackers.exported_trials import ExportedTrial, exported_trials, extra_missing
 from search.cells.ids import printed_id

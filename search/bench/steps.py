@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from search.bench.jax import has_jax, jax_step
+from search.bench.jax import jax_step
+from search.bench.peers import PADDED
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY, SEEDS
 from search.cells.mutation import Rule, propose
@@ -39,15 +40,6 @@ from search.training.model import SequenceModel, States
 from search.training.stepper import stepper_for
 from tasks.interface import OUTPUTS, Interface, Output
 from tasks.task import Batch
-
-PEERS = ("torch.nn.LSTM", "torch.nn.GRU", "eager", "reference", "floor", *(("jax",) if has_jax() else ()))
-"""PyTorch's layers; the eager backend; the reference; matrix products alone; JAX's jit and scan, if installed."""
-
-PADDED = "padded"
-"""The cell's own step on a batch whose sequences end early, without their lengths: a peer of batches with ends only."""
-
-PADDING = (PADDED, "eager", "reference", "floor", "jax")
-"""Peers that compute the steps behind the end of a sequence, too; PyTorch's layers get sequences packed."""
 
 LEARNING_RATE, MAX_NORM = 1e-3, 5.0
 

@@ -1,7 +1,7 @@
 """Entry point of the command line: commands by name, and errors as one line.
 
 A user error is one line on the error stream with the value, the rule and the remedy, and exit status 2. A command's
-module is imported when the command is called, so `--help` does not wait for PyTorch.
+module is imported when the command is named, and is quick to import (`search.cli.slow_imports`).
 """
 
 import sys
@@ -13,8 +13,7 @@ drop_working_directory()  # before the imports below: `python -m` puts it first 
 import importlib
 import os
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from difflib import get_close_matches
 from keyword import iskeyword
 
@@ -86,8 +85,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
-        with _loading(f"search.cli.commands.{name}"):
-            command = getattr(importlib.import_module(f"search.cli.commands.{name}"), name)
+        command = getattr(importlib.import_module(f"search.cli.commands.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 
@@ -108,21 +106,6 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-@contextmanager
-def _loading(module: str) -> Iterator[None]:
-    """Say on a terminal that a command is being loaded, which takes seconds with PyTorch, and then erase it."""
-    shown = module not in sys.modules and sys.stderr.isatty() and COMPLETION not in os.environ
-    if shown:
-        sys.stderr.write("loading ...")
-        sys.stderr.flush()
-    try:
-        yield
-    finally:
-        if shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import plotext
-
 from results.store.sanitize import printable
 from tasks.interface import OUTPUTS
 from tasks.task import Split, Task
@@ -26,6 +24,8 @@ def line_plot(title: str, label: str, x: Sequence[float], y: Sequence[float], *,
         width: columns of the terminal.
         height: lines of the plot.
     """
+    import plotext  # slow to import
+
     figure = plotext.figure
     figure.clear()
     figure.theme("colorless")

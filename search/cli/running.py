@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -18,32 +17,23 @@ from results.store.runs import name_for_commands
 from results.store.sanitize import printable
 from results.store.store import FILE, PROFILE_FILE
 from results.store.words import TrialState
-from results.tables.files import TEXT_FILES, TRIALS_FILE, full_records
-from results.tables.leaderboard import leaderboard
-from results.tables.readable import render_table
-from results.tables.run_verdict import verdict_of
+from results.tables.file_names import TEXT_FILES, TRIALS_FILE
 from search.cells.library import label_of
 from search.cli.display import Display, say, say_verdict, warn
 from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.run_log import LOG_FILE, RunLog
 from search.cli.streams import reserved_output
-from search.cli.tables import fitting_table
 from search.core.errors import SearchError
 from search.core.processors import usable_processors
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.progress import Progress
-from search.kernels.codegen.host import missing_for_machine_code
 from search.profiles.sections import Profile
 from search.strategies.proposal import Outcome
 from search.workers.pausing import pausing
-from search.workers.ray_cluster import check_address
 from tasks.task import Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-TABLE_ROWS = 20
-"""Rows of the leaderboard that are shown at the end."""
 
 
 def worker_count(workers: int | None, address: str | None) -> int:
@@ -58,6 +48,8 @@ def worker_count(workers: int | None, address: str | None) -> int:
             "leave one out"
         )
     if address is not None:
+        from search.workers.ray_cluster import check_address  # imports PyTorch, which is slow
+
         check_address(address)
     return workers if workers is not None else usable_processors()
 
@@ -81,6 +73,8 @@ def warn_without_machine_code(console: Console, address: str | None = None) -> N
 
 
 def _without_machine_code(address: str | None) -> str:
+    from search.kernels.codegen.host import missing_for_machine_code  # imports LLVM
+
     missing = missing_for_machine_code()
     if missing is None or address is not None:
         return ""
@@ -144,6 +138,10 @@ class RunView(RunObserver):
         verbosity: Verbosity = Verbosity.NORMAL,
         as_json: bool = False,
     ) -> None:
+        # Now, not at the end of a run of days: an upgrade may have replaced the files by then.
+        from search.cli.run_table import RunTable, record_of  # imports pandas, which is slow
+
+        self._table_of, self._record_of = RunTable, record_of
         self.as_json = as_json
         self.record: dict[str, Any] | None = None
         self.console, self.workers, self.address, self.verbosity = console, workers, address, verbosity
@@ -223,10 +221,10 @@ class RunView(RunObserver):
 
     def show_table(self, run: OpenRun) -> None:
         """Print the top of the leaderboard, and keep the verdict for the end."""
-        table = leaderboard(run.store, run.profile.ranked, display=False, loops=False)
+        table = self._table_of(run)
         if self.verbosity is not Verbosity.QUIET:
-            self.console.print(fitting_table(self.console, partial(render_table, table, TABLE_ROWS)))
-        self._verdict = verdict_of(run.store, run.profile.ranked, table)
+            table.print(self.console)
+        self._verdict = table.verdict()
 
     def show_verdict(self) -> None:
         """Print the verdict of the table that was shown."""
@@ -244,14 +242,7 @@ class RunView(RunObserver):
     def keep_record(self, run: OpenRun) -> None:
         """Make the record of a run that has ended, if one is asked for."""
         if self.as_json:
-            table = leaderboard(run.store, run.profile.ranked)
-            found = verdict_of(run.store, run.profile.ranked, table)
-            self.record = {
-                "run": name_for_commands(run.store),
-                "folder": str(run.store.folder),
-                "verdict": found.as_json(),
-                "rows": full_records(table),
-            }
+            self.record = self._record_of(run)
 
     def on_difference(self, line: str) -> None:
         self.warn(f"{line}; leaderboard_full.csv marks cells with trials from before and after (`environments`)")

@@ -46,6 +46,7 @@ from search.compare.confirmation import (
     reference_settings,
 )
 from search.compare.incumbents import Measured, Trajectory, trajectory
+from search.compare.observer import CompareObserver
 from search.compare.plan import Plan, base_profile, parse_plan
 from search.compare.runs import SearchRun, run_searches, searches_of
 from search.core.errors import BudgetError, SearchError
@@ -62,19 +63,6 @@ from tasks.task import Task
 
 PLAN_FILE = "plan.toml"
 PAGE_FILE = "comparison.md"
-
-
-class CompareObserver:
-    """Observer of a comparison. Its methods do nothing; a subclass overrides those that it needs."""
-
-    def on_start(self, plan: Plan, compute: float, training: float, tasks: Mapping[str, Task]) -> None:
-        """Receive the plan, the budget of each search and the cost of one training of the GRU, in multiply-adds."""
-
-    def on_search(self, run: SearchRun, progress: Progress | None, done: int, total: int) -> None:
-        """Receive a search that has ended, or had ended before (no progress), from any thread, one at a time."""
-
-    def on_confirmation(self, done: int, total: int) -> None:
-        """Receive the number of finished trials on fresh seeds."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from search.core.errors import SearchError
 
 MAX_SEED = 2**63 - 1
 MAX_WORKERS = 4096
+MAX_WINDOW = 4096  # of a run that is told cells
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> int:

@@ -1,16 +1,21 @@
 """Observer of a run: receives its events, for display."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from results.store.store import Store
-from results.tables.files import TABLE_FILE
+from results.tables.file_names import TABLE_FILE
 from search.engine.progress import Progress
 from search.profiles.sections import Profile
 from search.strategies.proposal import Outcome
-from search.workers.executor import Executor
 from tasks.task import Task
+
+if TYPE_CHECKING:  # commands are observers, and PyTorch is slow to import
+    from search.workers.executor import Executor
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from search.cells.graph import GateGraph
 from search.cells.library import SEEDS, named_cell
 from search.cells.notation.formula import parse_formula
 from search.core.errors import SearchError
-from search.core.ranges import MAX_SEED, check_whole
+from search.core.ranges import MAX_SEED, MAX_WINDOW, check_whole
 from search.engine.answers import Answer, answer_of, order_of
 from search.engine.observer import OpenRun, RunObserver
 from search.engine.outside import OutsideEngine
@@ -35,9 +35,6 @@ from search.profiles.tasks import load_tasks
 from search.strategies.outside import Suggestion
 from search.training.simulation import Simulation, simulation_of
 from search.workers.executor import Executor
-
-MAX_WINDOW = 4096
-"""Largest window of a run."""
 
 
 @dataclass(frozen=True)

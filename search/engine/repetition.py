@@ -12,10 +12,10 @@ from results.store.store import Store
 from search.cells.graph import GateGraph
 from search.core.ranges import MAX_SEED, check_whole
 from search.engine.budgets import stored_budget
-from search.engine.single import Overrides, SingleTrial, check_overrides, load_named_task, overridden, trained_for
+from search.engine.single import Overrides, SingleTrial, check_overrides, overridden, trained_for
 from search.profiles.fields import Scalar
 from search.profiles.sections import Profile
-from search.profiles.tasks import section_of
+from search.profiles.tasks import load_named_task, section_of
 from search.training.settings import Setting
 from search.training.trial import Point, TrialResult, train_trial
 from search.training.weights import is_same

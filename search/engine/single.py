@@ -12,12 +12,12 @@ from search.core.ranges import MAX_SEED, check_positive, check_whole
 from search.engine.budgets import budget_of
 from search.kernels.optimisers import OPTIMISERS, OptimiserName
 from search.profiles.fields import Scalar
-from search.profiles.sections import MemorizationSection, Profile, TaskSection
-from search.profiles.tasks import load_section, section_of, task_names
-from search.training.model import check_tied
+from search.profiles.sections import Profile
+from search.profiles.tasks import load_named_task, section_like
 from search.training.schedule import Budget
 from search.training.settings import Grid, Setting
 from search.training.trial import Point, TrialResult, train_trial
+from search.training.tying import check_tied
 from tasks.checking import check_task
 from tasks.task import Task
 
@@ -98,7 +98,7 @@ def plan_trial(
     check_overrides(overrides)
     if not isinstance(task, str | Task):
         raise SearchError(f"task = {task!r}; it must be a task, or the name or import path of one")
-    section = _section(profile, task if isinstance(task, str) else task.name)
+    section = section_like(profile, task if isinstance(task, str) else task.name)
     if isinstance(task, str):
         task = load_named_task(profile, task, options)
     else:
@@ -122,20 +122,6 @@ def trained_for(task: Task, setting: Setting, budget: Budget, overrides: Overrid
     return SingleTrial(task, setting, budget)
 
 
-def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] | None = None) -> Task:
-    """Build and check a task: one of the profile with its options, a registered one, or `package.module:Class`.
-
-    Args:
-        profile: source of the options of its own tasks.
-        name: name of the task in the profile or the registry, or its import path.
-        options: arguments of the task's constructor, on top of the profile's.
-
-    Raises:
-        TaskError: there is no such task, its data cannot be read, or it breaks a rule of tasks.
-    """
-    return load_section(_section(profile, name), name, options)
-
-
 def check_overrides(given: Overrides) -> None:
     """Check that values that replace a profile's are within the bounds of a profile.
 
@@ -157,13 +143,6 @@ def check_overrides(given: Overrides) -> None:
     for name, value in counts:
         if value is not None:
             check_whole(name, value, 1, MAX_COUNT)
-
-
-def _section(profile: Profile, name: str) -> TaskSection | MemorizationSection:
-    if name in task_names(profile):
-        return section_of(profile, name)
-    first = next(iter(profile.tasks.values()))
-    return TaskSection(task=name, parameters=first.parameters, grid=first.grid, schedule=first.schedule)
 
 
 def overridden(setting: Setting, grid: Grid, given: Overrides) -> Setting:

@@ -6,7 +6,7 @@ from results.store.words import MEMORIZATION, ScoreKind
 from search.core.errors import SearchError
 from search.profiles.fields import Scalar
 from search.profiles.sections import MemorizationSection, Profile, TaskSection
-from search.training.model import check_tied
+from search.training.tying import check_tied
 from tasks.errors import TaskError
 from tasks.registry import load_task
 from tasks.task import Task
@@ -20,6 +20,14 @@ def task_names(profile: Profile) -> tuple[str, ...]:
 def section_of(profile: Profile, name: str) -> TaskSection | MemorizationSection:
     """Return the section of a task of the profile, or of memorization."""
     return profile.memorization if name == MEMORIZATION else profile.tasks[name]
+
+
+def section_like(profile: Profile, name: str) -> TaskSection | MemorizationSection:
+    """Return the section of a task of the profile; for another one, a section with the sizes of the first task."""
+    if name in task_names(profile):
+        return section_of(profile, name)
+    first = next(iter(profile.tasks.values()))
+    return TaskSection(task=name, parameters=first.parameters, grid=first.grid, schedule=first.schedule)
 
 
 def path_of(profile: Profile, name: str) -> str:
@@ -49,6 +57,20 @@ def load_section(
 ) -> Task:
     """Build and check the task `name` of a section; `options` take precedence over its own. Raises `TaskError`."""
     return load_task(_path(section, name), **section.options | dict(options or {}))
+
+
+def load_named_task(profile: Profile, name: str, options: Mapping[str, Scalar] | None = None) -> Task:
+    """Build and check a task: one of the profile with its options, a registered one, or `package.module:Class`.
+
+    Args:
+        profile: source of the options of its own tasks.
+        name: name of the task in the profile or the registry, or its import path.
+        options: arguments of the task's constructor, on top of the profile's.
+
+    Raises:
+        TaskError: there is no such task, its data cannot be read, or it breaks a rule of tasks.
+    """
+    return load_section(section_like(profile, name), name, options)
 
 
 def load_tasks(profile: Profile) -> dict[str, Task]:

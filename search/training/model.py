@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from search.cells.graph import GateGraph
 from search.cells.parameters import ParameterLayout, layout_of
-from search.core.errors import BudgetError, SearchError
+from search.core.errors import BudgetError
 from search.kernels.batches import RowScores, check_symbols
 from search.kernels.dropout import Masks
 from search.kernels.eager import run_eager
@@ -21,7 +21,8 @@ from search.kernels.parameters import LayerParameters
 from search.training.heads import HEADS, is_scaled
 from search.training.initialisation import apply_starts
 from search.training.settings import Setting
-from tasks.interface import OUTPUTS, Interface, Output
+from search.training.tying import check_tied
+from tasks.interface import OUTPUTS, Interface
 from tasks.task import Batch
 
 _DECAYED = frozenset({"entry", "weights", "blocks", "readout"})
@@ -37,20 +38,6 @@ def count_parameters(graph: GateGraph, units: int, layers: int, interface: Inter
     With `tied`, embedding and readout have one matrix.
     """
     return _count(layout_of(graph), units, layers, interface, tied)
-
-
-def check_tied(interface: Interface) -> None:
-    """Check that embedding and readout of a model can have one matrix. Raises `SearchError` if not."""
-    if not (interface.reads_symbols and interface.output is Output.SYMBOLS):
-        raise SearchError(
-            f"tied is true, but the model reads {interface.input} and predicts {interface.output}; only a model of "
-            "symbols has an embedding to tie, so leave it out"
-        )
-    if interface.input_size != interface.output_size:
-        raise SearchError(
-            f"tied is true, but the model reads {interface.input_size:,} symbols and predicts "
-            f"{interface.output_size:,}; a matrix for both needs equal numbers, so leave it out"
-        )
 
 
 def _count(layout: ParameterLayout, units: int, layers: int, interface: Interface, tied: bool) -> int:

@@ -24,7 +24,8 @@ from results.store.rungs import rungs_of
 from results.store.schema import COLUMNS, TABLES
 from results.store.store import FILE, PROFILE_FILE, Store
 from results.store.summary import funnel
-from results.tables.files import TEXT_FILES, TRIALS_FILE, full_text
+from results.tables.file_names import TEXT_FILES, TRIALS_FILE
+from results.tables.files import full_text
 from results.tables.leaderboard import leaderboard
 from results.tables.readable import render_table, to_latex, to_markdown
 from search.allocations.stages import Stages

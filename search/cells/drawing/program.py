@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 Row = tuple[tuple[tuple[int, float], ...], float]
 """Variables with their factors, and the most that their sum may be, or what it is in an equation."""
@@ -32,6 +30,8 @@ def solve(
         bounds: least and largest value of each variable.
         equal: equations.
     """
+    from scipy.optimize import linprog  # slow to import
+
     found = linprog(
         cost,
         _matrix(less, len(cost)),
@@ -45,6 +45,8 @@ def solve(
 
 
 def _matrix(rows: Sequence[Row], size: int) -> Any:  # SciPy accepts sparse arrays, its stubs do not
+    from scipy.sparse import csr_array  # slow to import
+
     terms = list(chain.from_iterable(row for row, _ in rows))
     starts = np.cumsum([0, *(len(row) for row, _ in rows)])
     return csr_array(([by for _, by in terms], [i for i, _ in terms], starts), shape=(len(rows), size))

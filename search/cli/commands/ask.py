@@ -11,7 +11,7 @@ from search.cells.ids import printed_id
 from search.cells.notation.display import format_display
 from search.cli import run_argument
 from search.cli.loading import load_tasks
-from search.engine.outside_run import suggestions
+from search.cli.slow_imports import slow_imports
 
 _EPILOG = """\b
 Examples:
@@ -35,8 +35,10 @@ def ask(run: str, count: int, trusted: tuple[str, ...]) -> None:
     as it is. Nothing is registered: until a cell is told, the same cells are printed. A process may be driving the run
     meanwhile.
     """
-    console = Console(stderr=True, emoji=False)
+    with slow_imports():
+        from search.engine.outside_run import suggestions
 
+    console = Console(stderr=True, emoji=False)
     for one in suggestions(existing_run(run), count, trusted=trusted, load=partial(load_tasks, console=console)):
         line = {"formula": format_display(one.graph), "id": printed_id(one.graph.id), "parent": printed_id(one.parent)}
         click.echo(json.dumps(line))

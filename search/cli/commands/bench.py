@@ -1,26 +1,28 @@
 """`gatesearch bench`: measure how long a training step, a trial or a search takes."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import click
-import torch
 from click.core import ParameterSource
 
-from search.bench.breakdown import Breakdown, break_down
-from search.bench.confirmation import measure_confirmation, with_confirmation
-from search.bench.engine import measure_engine
-from search.bench.screening import screen
-from search.bench.steps import PADDED, PADDING, PEERS, Shape, Timing, compare_cells, compare_first_step, compare_mutants
+from search.bench.peers import PADDED, PADDING, PEERS
 from search.cells.graph import GateGraph
 from search.cli.completion import complete_cells, complete_profiles
 from search.cli.display import output_console
 from search.cli.json_output import print_json
+from search.cli.slow_imports import slow_imports
 from search.cli.tables import print_table
 from search.core.errors import SearchError
 from search.engine.cell_lookup import find_cell
 from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
 from tasks.interface import OUTPUTS, Input, Interface, Output
+
+if TYPE_CHECKING:  # imports PyTorch, which is slow, as what the functions below import
+    from search.bench.steps import Timing
 
 RAY_PROPOSALS, CLUSTER_PROPOSALS = 300, 10_000
 """Largest number of proposals of --engine through Ray and on the virtual cluster, which is idle at the start and at the
@@ -191,6 +193,11 @@ def bench(
     excludes data, mask and rest.
     """
     _check_given(click.get_current_context())
+    with slow_imports():
+        import torch
+
+        from search.bench.steps import Shape, compare_cells, compare_first_step, compare_mutants
+
     torch.set_num_threads(1)
     if screening is not None:
         _screen(load_profile("overnight" if profile is None else profile), screening, seed, as_json)
@@ -267,6 +274,8 @@ def _shown(parameter: click.Parameter) -> str:
 
 def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None:
     """Print the rate of screening."""
+    from search.bench.screening import screen
+
     found = screen(profile, candidates, seed)
     if as_json:
         print_json(asdict(found) | {"per_core_hour": found.per_core_hour})
@@ -283,7 +292,9 @@ def _screen(profile: Profile, candidates: int, seed: int, as_json: bool) -> None
 
 
 def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as_json: bool) -> None:
-    rows: list[Breakdown] = list(break_down(graph, profile, repeats))
+    from search.bench.breakdown import break_down
+
+    rows = list(break_down(graph, profile, repeats))
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -304,6 +315,8 @@ def _break_down(label: str, graph: GateGraph, profile: Profile, repeats: int, as
 
 
 def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_json: bool) -> None:
+    from search.bench.engine import measure_engine
+
     found = measure_engine(
         profile, proposals, min(proposals, RAY_PROPOSALS), min(proposals, CLUSTER_PROPOSALS), processors, seed
     )
@@ -330,6 +343,8 @@ def _engine(profile: Profile, proposals: int, processors: int, seed: int, as_jso
 
 def _confirm(profile: Profile, runs: int, effect: float, seed: int, as_json: bool) -> None:
     """Print what simulated searches confirm."""
+    from search.bench.confirmation import measure_confirmation, with_confirmation
+
     found = measure_confirmation(with_confirmation(profile), runs, effect, seed)
     if as_json:
         print_json(asdict(found))

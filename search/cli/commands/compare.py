@@ -1,5 +1,7 @@
 """`gatesearch compare`: which search method is better at equal compute."""
 
+from __future__ import annotations
+
 import shlex
 import sys
 import time
@@ -8,31 +10,30 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
-from results.report.methods_page import FIGURE_FILE
 from results.store.queries import begin_snapshot
 from results.store.runs import open_run, run_folder
-from results.tables.files import plain_records
-from results.tables.methods import Compared, method_table, pair_table, verdict_lines
 from search.cli.display import duration, output_console, say
 from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.outputs import UserPath
 from search.cli.running import quiet_option, terminable, warn_without_machine_code, worker_count
+from search.cli.slow_imports import slow_imports
 from search.cli.streams import optional_output, reserved_output
-from search.compare.comparison import PAGE_FILE, CompareObserver, write_replay
-from search.compare.comparison import compare as run_comparison
-from search.compare.plan import Plan, SimulationSection, read_plan
-from search.compare.replay import replay_plan
-from search.compare.runs import SearchRun
+from search.compare.observer import CompareObserver
 from search.core.errors import SearchError
 from search.engine.progress import Progress
 from search.profiles.changes import title_of
 from tasks.task import Task
+
+if TYPE_CHECKING:  # slow to import, as what the functions below import: PyTorch, pandas and charts
+    from results.tables.methods import Compared
+    from search.compare.plan import Plan
+    from search.compare.runs import SearchRun
 
 LINE_SECONDS = 15.0
 """Least number of seconds between two lines on the progress of the confirmation."""
@@ -109,6 +110,11 @@ def compare(
     for option, value in (("--resume", resume), ("--simulate", simulate)):
         if recorded is not None and value:
             raise SearchError(f"{option} cannot be given with --replay, which reads recorded trials; leave it out")
+
+    with slow_imports():
+        from search.compare.comparison import compare as run_comparison
+        from search.compare.plan import SimulationSection, read_plan
+
     with reserved_output() if as_json else nullcontext() as reserved:
         console = output_console(stderr=as_json)
         view = CompareView(console, folder, quiet)
@@ -171,6 +177,10 @@ class CompareView(CompareObserver):
 
     def finish(self, compared: Compared) -> None:
         """Print the verdict and where the files are."""
+        from results.report.methods_page import FIGURE_FILE
+        from results.tables.methods import verdict_lines
+        from search.compare.comparison import PAGE_FILE
+
         say(self._progress, f"done in {duration(time.monotonic() - self._began)}")
         self._progress.print()
         for line in verdict_lines(compared):
@@ -190,6 +200,10 @@ def _say_stopped(plan: Path, output: Path | None, simulate: bool) -> None:
 
 def _replay(plan: Path, recorded: str, folder: Path, view: CompareView) -> Compared:
     """Compare the methods of a plan on the recorded trials of a run."""
+    from search.compare.comparison import write_replay
+    from search.compare.plan import read_plan
+    from search.compare.replay import replay_plan
+
     with open_run(recorded) as store:
         begin_snapshot(store)
         compared = replay_plan(read_plan(plan, store.profile), store, load=partial(load_tasks, console=view.console))
@@ -199,6 +213,9 @@ def _replay(plan: Path, recorded: str, folder: Path, view: CompareView) -> Compa
 
 def _record(compared: Compared, folder: Path) -> dict[str, Any]:
     """Return a comparison for JSON: the verdict, and the rows of its tables."""
+    from results.tables.files import plain_records
+    from results.tables.methods import method_table, pair_table, verdict_lines
+
     return {
         "folder": str(folder),
         "baseline": compared.baseline,

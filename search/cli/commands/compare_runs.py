@@ -1,27 +1,30 @@
 """`gatesearch compare-runs`: put two runs side by side."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from results.store.runs import open_run
 from results.store.sanitize import printable
 from results.store.words import Evidence
-from results.tables.files import plain_records
 from search.cells.ids import printed_id
 from search.cells.text import counted, shorten
 from search.cli.completion import complete_runs, complete_tasks
 from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
 from search.cli.run_argument import two_runs
+from search.cli.slow_imports import slow_imports
 from search.cli.tables import print_table
-from search.engine.run_comparison import Changes, RunComparison, RunSide, compare_stores
+
+if TYPE_CHECKING:  # imports pandas, which is slow
+    from search.engine.run_comparison import Changes, RunComparison, RunSide
 
 TOP = 20
 """Cells that are shown by default."""
@@ -72,6 +75,9 @@ def compare_runs(first: str | None, second: str | None, task: str | None, top: i
     A and B are names in results/runs (or in GATESEARCH_RUNS), or paths of runs' folders. Without B, A is compared with
     the latest run; without both, the latest two are compared.
     """
+    with slow_imports():
+        from search.engine.run_comparison import compare_stores
+
     a, b = two_runs(first, second)
     with open_run(a) as store, open_run(b) as other:
         found = compare_stores(store, other, task)
@@ -215,6 +221,8 @@ def _correlation(found: RunComparison) -> str:
 
 def _texts(row: Mapping[Hashable, Any], digits: int) -> dict[str, str]:
     """Return the row of a cell in the table, by heading."""
+    import pandas as pd
+
     texts = {"cell": printable(str(row["cell"] if pd.isna(row["name"]) else row["name"]))}
     for side in "ab":
         texts[f"rank {side.upper()}"] = "" if pd.isna(row[f"rank_{side}"]) else str(row[f"rank_{side}"])
@@ -237,6 +245,8 @@ def _value(value: Any, error: Any, evidence: str, digits: int) -> str:
 
 
 def _measured(value: Any, error: Any, form: str, digits: int) -> str:
+    import pandas as pd
+
     if pd.isna(value):
         return ""
     return format(value, form) + ("" if pd.isna(error) else f"±{error:.{digits}f}")
@@ -244,6 +254,8 @@ def _measured(value: Any, error: Any, form: str, digits: int) -> str:
 
 def _record(found: RunComparison) -> dict[str, Any]:
     """Return a comparison for JSON."""
+    from results.tables.files import plain_records
+
     return {
         "a": _side_record(found.a),
         "b": _side_record(found.b),

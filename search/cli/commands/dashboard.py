@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import click
 
-from results.dashboard.server import PORT, Dashboard
+from results.dashboard.listening import PORT
 from results.store.files import runs_folder
 from results.store.store import Store
+from search.cli.slow_imports import slow_imports
 from search.profiles.loading import profile_of
 
 _EPILOG = """\b
@@ -36,6 +37,9 @@ def dashboard(port: int | None, in_browser: bool) -> None:
     a run has the verdict, the ranked table with standard errors, scores so far, and learning curves. Both renew
     themselves. Nothing is written into the runs, and nothing in them can be changed from the page. Ctrl-C ends it.
     """
+    with slow_imports():
+        from results.dashboard.server import Dashboard
+
     os.nice(_NICENESS)
     with Dashboard(_ranked, port) as running:
         taken = f" (port {PORT} is taken)" if port is None and running.port != PORT else ""

@@ -14,7 +14,6 @@ from search.cli.completion import complete_cells, complete_runs
 from search.cli.outputs import UserPath, check_free, force_option
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
-from search.engine.cell_origin import describe_origin
 from search.engine.trust import task_of_run
 from search.profiles.loading import profile_of
 
@@ -124,11 +123,14 @@ def export(
         text = format_recipe(found.graph) + "\n"
     elif to == "formula":
         text = found.formula + "\n"
-    elif to == "equinox":
-        text = export_equinox(found.formula, found.label, tuple(describe_origin(found)), name=name)
     else:
+        from search.engine.cell_origin import describe_origin  # imports pandas, which is slow
+
         origin = tuple(describe_origin(found))
-        text = export_module(found.formula, found.label, origin, name=name, bidirectional=bidirectional).text
+        if to == "equinox":
+            text = export_equinox(found.formula, found.label, origin, name=name)
+        else:
+            text = export_module(found.formula, found.label, origin, name=name, bidirectional=bidirectional).text
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -1,10 +1,12 @@
 """`gatesearch finalists`: retrain the best cells of a run on fresh seeds, and confirm its contenders."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 from rich.console import Console
 
-from results.publication.confirmation_text import confirmation_lines
-from results.scores.confirmation import declared_tests
 from results.store.information import Confirming
 from results.store.runs import open_run
 from search.cli import run_argument
@@ -20,14 +22,15 @@ from search.cli.running import (
     verbosity_options,
     worker_count,
 )
+from search.cli.slow_imports import slow_imports
 from search.cli.streams import optional_output
 from search.cli.task_options import data_paths, moved_data_option
 from search.core.errors import SearchError
-from search.engine.confirmation import Demand, confirmation_seconds, planned_declaration
-from search.engine.finalists import choose_finalists, finalists_seconds
 from search.engine.observer import OpenRun
 from search.engine.progress import Progress
-from search.engine.run import retrain_finalists
+
+if TYPE_CHECKING:  # imports PyTorch, which is slow, as what the functions below import
+    from search.engine.confirmation import Demand
 
 _EPILOG = """\b
 Examples:
@@ -98,6 +101,10 @@ def finalists(
     one more contender; with --task and --repeats N, it is confirmed there on N seeds. --task TASK --repeats N gives
     the contenders more seeds on that task. Both leave the first round as it is.
     """
+    with slow_imports():
+        from search.engine.confirmation import Demand
+        from search.engine.run import retrain_finalists
+
     named = tuple(task for task in tasks if ":" not in task)
     demand = Demand(contenders, named, repeats) if contenders or named else None
     if demand is not None and cells is not None:
@@ -138,10 +145,16 @@ class FinalistsView(RunView):
         verbosity: Verbosity,
         as_json: bool,
     ) -> None:
+        from results.publication.confirmation_text import confirmation_lines  # now, as the table of `RunView`
+
         super().__init__(console, workers, address, verbosity, as_json)
+        self._confirmation_lines = confirmation_lines
         self._demand = demand
 
     def on_start(self, run: OpenRun) -> None:
+        from search.engine.confirmation import planned_declaration
+        from search.engine.finalists import choose_finalists, finalists_seconds
+
         profile, store = run.profile, run.store
         self.open(run)
         if self._demand is None:
@@ -160,6 +173,9 @@ class FinalistsView(RunView):
 
     def _announce(self, run: OpenRun, declared: Confirming) -> None:
         """Print the contenders, the number of tests and the estimated time of the confirmation."""
+        from results.scores.confirmation import declared_tests
+        from search.engine.confirmation import confirmation_seconds
+
         before = run.store.confirmation
         least, most = confirmation_seconds(run.store, declared)
         names = ", ".join(dict.fromkeys(run.store.cell(plan.cell).label for plan in declared.plans))
@@ -181,7 +197,7 @@ class FinalistsView(RunView):
     def on_finish(self, run: OpenRun, progress: Progress) -> None:
         self.stop()
         self.show_table(run)
-        for line in confirmation_lines(run.store):
+        for line in self._confirmation_lines(run.store):
             self.say(line)
         nothing = "" if progress.trials_run else ": all that this asks for had been trained before"
         self.say(f"{progress.trials_run} trials{nothing}; the table is {run.table}")

@@ -4,15 +4,12 @@ from dataclasses import asdict
 
 import click
 
-from results.findings import findings as judge
-from results.findings import findings_document, sections
-from results.publication.findings_text import TESTS_NOTE, WIDTH, remedy_text
 from results.store.runs import open_run
-from results.tables.run_verdict import verdict_of
 from search.cli import run_argument
 from search.cli.display import output_console
 from search.cli.json_output import print_json
 from search.cli.prices import price
+from search.cli.slow_imports import slow_imports
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
 
@@ -45,6 +42,13 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
     if as_json and form not in (None, "json"):
         raise SearchError(f"--json and --format {form} are mutually exclusive; leave one out")
     form = "json" if as_json else form or "text"
+
+    with slow_imports():
+        from results.findings import findings as judge
+        from results.findings import findings_document, sections
+        from results.publication.findings_text import TESTS_NOTE, WIDTH, remedy_text
+        from results.tables.run_verdict import verdict_of
+
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         if form != "json":

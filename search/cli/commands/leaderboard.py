@@ -1,38 +1,37 @@
 """`gatesearch leaderboard`: print the ranked table of a run."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from results.publication.publication import new_folder
 from results.scores.verdict import RunVerdict
 from results.store.files import write_atomically
 from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
 from results.store.words import Origin
 from results.tables.columns import COLUMNS
-from results.tables.families import families_latex, families_markdown, family_table, render_families
-from results.tables.files import TEXT_FILES, TRIALS_FILE, full_records, full_text, plain_records, write_tables
-from results.tables.frame import kind_of, sorted_by
-from results.tables.leaderboard import leaderboard as table_of
-from results.tables.readable import render_table, to_latex, to_markdown, with_study
-from results.tables.run_verdict import verdict_of
+from results.tables.file_names import TEXT_FILES, TRIALS_FILE
 from results.tables.selection import FAMILY_NAMES, Front, selected
 from search.cli import run_argument
 from search.cli.completion import complete_tasks
 from search.cli.display import WIDE, output_console, say_verdict
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
+from search.cli.slow_imports import slow_imports
 from search.cli.tables import fitting_table
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
+
+if TYPE_CHECKING:  # slow to import, as what the functions below import
+    import pandas as pd
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")
 FORM_OF = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex", ".txt": "table"}
@@ -153,6 +152,13 @@ def leaderboard(
         )
     if by_family and (study or references or top is not None):
         raise SearchError("--families has no rows of cells; leave out --study, --references and --top")
+
+    with slow_imports():
+        from results.tables.frame import sorted_by
+        from results.tables.leaderboard import leaderboard as table_of
+        from results.tables.readable import with_study
+        from results.tables.run_verdict import verdict_of
+
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         for task in tasks:
@@ -191,6 +197,10 @@ def leaderboard(
 
 
 def _write_files(run: str, folder: Path) -> None:
+    with slow_imports():
+        from results.publication.publication import new_folder
+        from results.tables.files import write_tables
+
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         with new_folder(folder) as made:
@@ -210,6 +220,9 @@ class _View:
 
 
 def _cells(frame: pd.DataFrame, tasks: Sequence[str], study: bool, references: bool) -> _View:
+    from results.tables.files import full_records, full_text
+    from results.tables.readable import render_table, to_latex, to_markdown
+
     return _View(
         lambda width: render_table(frame, None, width, tasks, study, references),
         lambda: to_markdown(frame, tasks, study, references),
@@ -220,6 +233,10 @@ def _cells(frame: pd.DataFrame, tasks: Sequence[str], study: bool, references: b
 
 
 def _families(frame: pd.DataFrame, tasks: Sequence[str]) -> _View:
+    from results.tables.families import families_latex, families_markdown, family_table, render_families
+    from results.tables.files import plain_records
+    from results.tables.frame import kind_of
+
     table, kind = family_table(frame, tasks), kind_of(frame)
     return _View(
         lambda width: render_families(table, tasks, kind, width),

@@ -1,27 +1,32 @@
 """`gatesearch pairs`: test pairs of cells on the seeds that a run retrained them on."""
 
+from __future__ import annotations
+
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from results.scores.run_evidence import RunEvidence
 from results.store.files import write_atomically
 from results.store.runs import open_run
 from results.store.sanitize import csv_text, printable
-from results.tables.cell_pairs import COLUMNS, caption, pair_table, readable_pairs, to_markdown
-from results.tables.files import plain_records
-from search.cli.asked_pairs import AskedPairs, check_task, run_and_cells
+from results.tables.pair_columns import COLUMNS
 from search.cli.completion import complete_cells, complete_run_or_cells, complete_tasks
 from search.cli.display import WIDE, output_console, say, warn
 from search.cli.json_output import json_text
 from search.cli.outputs import UserPath, check_free, force_option, form_of
+from search.cli.slow_imports import slow_imports
 from search.core.errors import SearchError
 from search.profiles.loading import profile_of
+
+if TYPE_CHECKING:  # slow to import
+    import pandas as pd
+
+    from results.scores.run_evidence import RunEvidence
 
 FORMATS = ("table", "csv", "json", "markdown")
 FORM_OF = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
@@ -95,6 +100,13 @@ def pairs(
         raise SearchError(f"--format, --csv and --json say {' and '.join(sorted(map(str, chosen)))}; leave one out")
     kind = form_of(chosen.pop() if chosen else None, output, FORM_OF)
     check_free(output, force)
+
+    with slow_imports():
+        from results.scores.run_evidence import RunEvidence
+        from results.tables.cell_pairs import pair_table, to_markdown
+        from results.tables.files import plain_records
+        from search.cli.asked_pairs import AskedPairs, check_task, run_and_cells
+
     run, cells = run_and_cells(words)
     if against and not cells:
         raise SearchError(f"--against {against[0]} needs cells to compare with it; name them after the run")
@@ -133,6 +145,8 @@ def pairs(
 
 def _print(console: Console, table: pd.DataFrame, evidence: RunEvidence) -> None:
     """Print the readable table; where it does not fit, each task has a row of its own."""
+    from results.tables.cell_pairs import caption, readable_pairs
+
     texts = readable_pairs(table).map(printable)
     widths = [max(map(len, (heading, *texts[heading]))) + 2 for heading in texts.columns]
     if sum(widths) - 2 > console.width:

@@ -6,8 +6,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from results.findings import findings_document
-from results.publication.publication import publish as write_folder
 from results.store.runs import open_run, run_folder
 from results.store.sanitize import printable
 from search.cells.paths import expanded
@@ -17,9 +15,7 @@ from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
 from search.cli.prices import price
 from search.cli.run_argument import is_run, named_or_latest
-from search.compare.plan import base_profile
-from search.compare.publication import publish_comparison
-from search.compare.verification import is_comparison, plan_of
+from search.cli.slow_imports import slow_imports
 from search.core.errors import SearchError
 from search.engine.trust import check_trusted
 from search.profiles.loading import profile_of
@@ -50,6 +46,13 @@ def publish(words: tuple[str, ...], trusted: tuple[str, ...], as_json: bool, arc
     but verify. RUN may also be a comparison: FOLDER then has its page, its tables and the stores of all its searches.
     """
     run, folder = _run_and_folder(words)
+    with slow_imports():
+        from results.findings import findings_document
+        from results.publication.publication import publish as write_folder
+        from search.compare.plan import base_profile
+        from search.compare.publication import publish_comparison
+        from search.compare.verification import is_comparison, plan_of
+
     if is_comparison(path := run_folder(run)):
         plan = plan_of(path)
         profile = base_profile(plan)

@@ -5,19 +5,16 @@ from pathlib import Path
 
 import click
 
-from results.report.report import FILE, write_report
 from results.store.queries import progress_mark
 from results.store.records import TrialRow
 from results.store.runs import open_run
 from results.store.store import Store
 from results.trackers.addresses import checked_address, without_password
-from results.trackers.mlflow import log_run, require_mlflow
-from results.trackers.tensorboard import require_tensorboard, write_curves
 from search.cells.ids import short_id
 from search.cli import run_argument
 from search.cli.outputs import UserPath, check_free, force_option
+from search.cli.slow_imports import slow_imports
 from search.core.errors import SearchError
-from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
 from search.engine.trust import task_of_run
 from search.profiles.loading import profile_of
 from tasks.task import Task
@@ -86,6 +83,11 @@ def report(
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise SearchError(f"--output {str(output)!r}: the page is HTML; give a name that ends in .html")
     check_free(output, force)
+    with slow_imports():
+        from results.report.report import FILE
+        from results.trackers.mlflow import require_mlflow
+        from results.trackers.tensorboard import require_tensorboard
+
     # The page may take minutes, so a missing package is reported first.
     if tensorboard is not None:
         require_tensorboard()
@@ -112,6 +114,9 @@ def report(
 
 def _log(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
     """Log the run to the trackers that the options name."""
+    from results.trackers.mlflow import log_run
+    from results.trackers.tensorboard import write_curves
+
     ranked = profile_of(store).ranked
     if tensorboard is not None:
         click.echo(f"{write_curves(store, ranked, tensorboard)} curves written to {tensorboard}")
@@ -122,6 +127,9 @@ def _log(store: Store, tensorboard: Path | None, mlflow: str | None) -> None:
 def _write(
     store: Store, path: Path, with_gradients: bool, trained_on: str | None, tasks: dict[str, Task], refresh: int | None
 ) -> None:
+    from results.report.report import write_report
+    from search.engine.gradient_norms import norms_after_training, norms_at_initialisation
+
     profile = profile_of(store)
     gradients = []
     if with_gradients:

@@ -1,5 +1,7 @@
 """`gatesearch search`: from the named cells to a ranked table."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import sys
@@ -7,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +17,7 @@ from results.store.files import runs_folder
 from results.store.rungs import rungs_of
 from results.store.runs import claim_folder, existing_run, name_for_commands, new_run_folder
 from results.store.summary import funnel
-from results.store.words import MEMORIZATION
-from results.tables.leaderboard import SIMULATED
+from results.store.words import MEMORIZATION, SIMULATED
 from search.cells.text import counted, shorten
 from search.cli.completion import (
     complete_cells,
@@ -40,18 +41,19 @@ from search.cli.running import (
     verbosity_options,
     worker_count,
 )
+from search.cli.slow_imports import slow_imports
 from search.cli.streams import optional_output
 from search.cli.task_options import data_paths
 from search.core.errors import SearchError
-from search.engine.cost import busy_processors, estimate
 from search.engine.observer import OpenRun
 from search.engine.progress import Progress
-from search.engine.run import resume_search, run_search
 from search.engine.seed_cells import read_seed_cells
 from search.profiles.changes import changed_profile, title_of
 from search.profiles.sections import Profile
 from search.strategies.registry import STRATEGIES
-from search.training.simulation import Simulation
+
+if TYPE_CHECKING:  # imports PyTorch, which is slow, as what the functions below import
+    from search.training.simulation import Simulation
 
 MAX_DELAYS = 1000.0
 """Largest factor for the durations of simulated trials."""
@@ -152,6 +154,9 @@ def search(
     --simulate tests the procedure, a profile or a cluster: strategy, workers, store and table are real, but every
     result is made up, and the run is marked as simulated permanently.
     """
+    with slow_imports():
+        from search.engine.run import resume_search, run_search
+
     console = output_console(stderr=as_json)
     count = worker_count(workers, address)
     view = SearchView(console, count, address, verbosity_of(quiet, verbose), as_json)
@@ -201,6 +206,8 @@ class SearchView(RunView):
     """View of a search: an announcement with the estimated time, progress, and a summary."""
 
     def on_start(self, run: OpenRun) -> None:
+        from search.engine.cost import busy_processors
+
         store, profile = run.store, run.profile
         self.open(run)
         place = f"run {store.name} in {os.path.abspath(store.folder)}"
@@ -229,6 +236,8 @@ class SearchView(RunView):
         self.start((MEMORIZATION, *profile.visited))
 
     def _announce_cost(self, run: OpenRun) -> None:
+        from search.engine.cost import estimate
+
         self.warn_without_machine_code()
         self.wait_for("estimating the time, from some training steps of the GRU")
         cost = estimate(run.profile, run.tasks)
@@ -320,7 +329,11 @@ def _simulation(simulate: bool | None, delays: float | None, optimum: str | None
         raise SearchError(f"--delays {delays:g} is for simulated trials; add --simulate, or leave it out")
     if delays is not None and not 0 <= delays <= MAX_DELAYS:
         raise SearchError(f"--delays {delays:g} is outside 0 ... {MAX_DELAYS:g}; choose a factor within")
-    return Simulation(delays or 0.0, optimum=optimum) if simulate else None
+    if not simulate:
+        return None
+    from search.training.simulation import Simulation
+
+    return Simulation(delays or 0.0, optimum=optimum)
 
 
 @contextmanager

@@ -17,11 +17,10 @@ from search.cli.streams import reserved_output
 from search.cli.tables import print_table
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
-from search.engine.single import load_named_task
 from search.profiles.fields import Scalar
 from search.profiles.loading import load_profile
 from search.profiles.sections import Profile
-from search.profiles.tasks import path_of, section_of, task_names
+from search.profiles.tasks import load_named_task, path_of, section_of, task_names
 from tasks.checking import check_task
 from tasks.registry import TASKS, missing_extra, needs_data, parameters_of, task_class
 from tasks.task import Split

@@ -1,12 +1,14 @@
 """`gatesearch tell`: train cells that another program proposes, and print what was found out about each."""
 
+from __future__ import annotations
+
 import json
 import shlex
 import sys
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from rich.console import Console
@@ -22,13 +24,16 @@ from search.cli.loading import load_tasks, trust_options
 from search.cli.run_argument import named_or_latest
 from search.cli.run_log import RunLog
 from search.cli.running import terminable, warn_without_machine_code, worker_count
+from search.cli.slow_imports import slow_imports
 from search.cli.streams import reserved_output
 from search.core.errors import SearchError
+from search.core.ranges import MAX_WINDOW
 from search.engine.observer import OpenRun, RunObserver
-from search.engine.outside_run import MAX_WINDOW, OutsideRun, Ticket, open_outside
 from search.engine.progress import Progress
 from search.profiles.changes import changed_profile
-from search.training.simulation import Simulation
+
+if TYPE_CHECKING:  # imports PyTorch, which is slow
+    from search.engine.outside_run import OutsideRun, Ticket
 
 _EPILOG = """\b
 Examples:
@@ -95,6 +100,11 @@ def tell(
     count = worker_count(0 if workers is None and address is None else workers, address)
     if sys.stdin is None:
         raise SearchError("there is no standard input to read cells from; give it a file or a pipe")
+
+    with slow_imports():
+        from search.engine.outside_run import open_outside
+        from search.training.simulation import Simulation
+
     warn_without_machine_code(console, address)
     with reserved_output() as reserved, terminable():
         conversation = _Conversation(console, reserved)

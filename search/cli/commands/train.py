@@ -1,8 +1,10 @@
 """`gatesearch train`: train one cell on one task, and show its learning curve."""
 
+from __future__ import annotations
+
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -19,19 +21,22 @@ from search.cli.display import duration, output_console, say, warn
 from search.cli.json_output import print_json
 from search.cli.plots import line_plot
 from search.cli.running import quiet_option, warn_without_machine_code
+from search.cli.slow_imports import slow_imports
 from search.cli.streams import reserved_output
 from search.cli.task_options import option, task_options
 from search.core.errors import SearchError
 from search.engine.cell_lookup import FoundCell, find_cell, in_run
-from search.engine.repetition import Repetition, repetition_of
-from search.engine.single import Overrides, SingleTrial, plan_trial
 from search.engine.trust import imported_paths, task_of_run
 from search.kernels.optimisers import OPTIMISERS, OptimiserName
 from search.profiles.fields import Scalar
 from search.profiles.loading import load_profile, profile_of
 from search.training.settings import Setting
-from search.training.trial import Point, TrialResult
 from tasks.task import Metric, Task
+
+if TYPE_CHECKING:  # imports PyTorch, which is slow, as what the functions below import
+    from search.engine.repetition import Repetition
+    from search.engine.single import Overrides, SingleTrial
+    from search.training.trial import Point, TrialResult
 
 _EPILOG = """\b
 Examples:
@@ -100,6 +105,9 @@ def train(
     run's, unless an option changes them, and the first line says what is not the run's.
     """
     found = find_cell(cell, run)
+    with slow_imports():
+        from search.engine.single import Overrides, plan_trial
+
     overrides, extra = Overrides(**given), task_options(options, data)
     with reserved_output() if as_json else nullcontext() as reserved:
         console = output_console(stderr=as_json)
@@ -204,6 +212,9 @@ def _of_run(
     options: dict[str, Scalar],
 ) -> _Chosen:
     """Return the run's trial of the cell on the task, or one by the run's profile if it has none."""
+    from search.engine.repetition import repetition_of
+    from search.engine.single import plan_trial
+
     with open_run(run) as store:
         name, own = printable(store.name), profile_of(store)
         is_own = task in (MEMORIZATION, *own.tasks) or task in imported_paths(own).values()

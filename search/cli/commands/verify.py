@@ -1,18 +1,19 @@
 """`gatesearch verify`: check that a stored run or comparison follows from its seeds, profile and trials."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from results.publication.archive import STORES_ARCHIVE, unpacked
-from results.publication.consistency import Check, consistency
 from results.store.database import RUN_ARCHIVE
 from results.store.queries import begin_snapshot
 from results.store.runs import open_run, run_folder
@@ -23,18 +24,18 @@ from search.cli import run_argument
 from search.cli.display import output_console
 from search.cli.json_output import print_json
 from search.cli.loading import load_tasks
+from search.cli.slow_imports import slow_imports
 from search.cli.streams import reserved_output
 from search.cli.task_options import data_paths, moved_data_option
-from search.compare.confirmation import FOLDER as CONFIRMATION
-from search.compare.plan import base_profile
-from search.compare.verification import confirmation_jobs, is_comparison, plan_of, verified
-from search.engine.provenance import data_check, load_stored
 from search.engine.trust import check_trusted
-from search.engine.verification import Replay, replay, retrain_sample
 from search.profiles.changes import moved_data
 from search.profiles.loading import profile_of
 from search.profiles.sections import Profile
 from tasks.task import Task
+
+if TYPE_CHECKING:  # slow to import, as what the functions below import: PyTorch and pandas
+    from results.publication.consistency import Check
+    from search.engine.verification import Replay
 
 _EPILOG = """\b
 Examples:
@@ -70,6 +71,9 @@ def verify(run: str, count: int, seed: int, trusted: tuple[str, ...], data: tupl
     RUN may also be a comparison: all this is checked of each of its searches, and its tables are made again. --retrain
     then draws from the trials on fresh seeds.
     """
+    with slow_imports():
+        from search.compare.verification import is_comparison
+
     console = output_console(stderr=as_json)
     found: list[Check] = []
     moved = data_paths(data)
@@ -100,6 +104,11 @@ def _of_run(
     run: str, count: int, seed: int, trusted: tuple[str, ...], moved: Mapping[str, str], console: Console
 ) -> Iterator[Check]:
     """Check a run; `count` of its trials are retrained."""
+    from results.publication.archive import unpacked
+    from results.publication.consistency import Check, consistency
+    from search.engine.provenance import data_check
+    from search.engine.verification import retrain_sample
+
     own = run_folder(run)
     with unpacked(own, RUN_ARCHIVE) as folder, open_run(run if folder == own else str(folder)) as store:
         begin_snapshot(store)
@@ -128,6 +137,12 @@ def _of_comparison(
     folder: Path, count: int, seed: int, trusted: tuple[str, ...], moved: Mapping[str, str], console: Console
 ) -> Iterator[Check]:
     """Check a comparison; if all is well, retrain `count` of its trials on fresh seeds."""
+    from results.publication.archive import STORES_ARCHIVE, unpacked
+    from search.compare.confirmation import FOLDER as CONFIRMATION
+    from search.compare.plan import base_profile
+    from search.compare.verification import confirmation_jobs, plan_of, verified
+    from search.engine.verification import retrain_sample
+
     plan = plan_of(folder)
     profile = base_profile(plan)
     check_trusted(folder.name, profile, trusted)
@@ -144,11 +159,15 @@ def _of_comparison(
 
 
 def _load(profile: Profile, console: Console) -> Mapping[str, Task]:
+    from search.engine.provenance import load_stored
+
     return load_stored(profile, partial(load_tasks, console=console))
 
 
 def _replayed(store: Store, profile: Profile, tasks: Mapping[str, Task], console: Console) -> Replay:
     """Replay the search, with a progress bar on a terminal."""
+    from search.engine.verification import replay
+
     if not console.is_terminal:
         return replay(store, profile, tasks)
     columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn())

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from results.dashboard.server import PORT, Dashboard
+from results.dashboard.listening import PORT
+from results.dashboard.server import Dashboard
 from results.store.errors import ResultsError
 from results.store.records import ProposalRow
 from results.store.store import Store

@@ -15,7 +15,8 @@ from results.store.sanitize import csv_text
 from results.store.store import FILE, PROFILE_FILE, Store
 from results.store.words import COMPLETE
 from results.tables import columns, files, leaderboard
-from results.tables.files import COLUMNS_FILE, FULL_FILE, TABLE_FILE, TRIALS_FILE, write_tables
+from results.tables.file_names import COLUMNS_FILE, FULL_FILE, TABLE_FILE, TRIALS_FILE
+from results.tables.files import write_tables
 from search.cells.ids import cell_text, printed_id
 from search.cells.notation.formula import format_formula, parse_formula
 from search.cells.operations import Op

@@ -22,9 +22,9 @@ from results.store.rungs import rungs_of
 from results.store.schema import encode, insertion
 from results.store.store import Store
 from results.store.summary import funnel
-from results.store.words import COMPLETE
+from results.store.words import COMPLETE, SIMULATED
 from results.tables.frame import has_rank
-from results.tables.leaderboard import SIMULATED, leaderboard
+from results.tables.leaderboard import leaderboard
 from results.tables.progress import history
 from results.tables.run_verdict import verdict_of
 from search.cells.difference import difference_of

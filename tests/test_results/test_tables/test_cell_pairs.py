@@ -13,9 +13,10 @@ from results.scores.run_evidence import RunEvidence
 from results.store.database import FILE
 from results.store.sanitize import csv_text
 from results.store.store import Store
-from results.tables.cell_pairs import COLUMNS, caption, pair_table, readable_pairs, to_markdown
+from results.tables.cell_pairs import caption, pair_table, readable_pairs, to_markdown
 from results.tables.frame import sorted_by
 from results.tables.leaderboard import leaderboard
+from results.tables.pair_columns import COLUMNS
 from search.cells.library import LIBRARY
 from tests.test_results.truths import FOUND, STUDY, TASKS, make_run
 

@@ -14,7 +14,8 @@ import pytest
 import results.run
 from results.store.store import Store
 from results.tables.columns import COLUMNS, FORMAT, Type, columns
-from results.tables.files import COLUMNS_FILE, FULL_FILE, TABLE_FILE, TRIALS_FILE, write_tables
+from results.tables.file_names import COLUMNS_FILE, FULL_FILE, TABLE_FILE, TRIALS_FILE
+from results.tables.files import write_tables
 from results.tables.trials import TIDY
 from search.cells.ids import printed_id, short_id
 from tests.test_results.rows import TASKS, fill, make_store, random_run

@@ -7,9 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from search.bench.jax import has_jax
+from search.bench.peers import PADDED, PEERS
 from search.bench.steps import (
-    PADDED,
-    PEERS,
     Shape,
     _batch,
     _ByPath,

@@ -64,7 +64,8 @@ def main() -> None:
     seed, moments, name, profile = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
     workers = sys.argv[5] if len(sys.argv) > 5 else "0"
     torch.set_num_threads(1)
-    importlib.import_module("search.cli.commands.search")  # once, not in every child
+    for module in ("search.cli.commands.search", "search.engine.run", "search.cli.run_table"):
+        importlib.import_module(module)  # once, not in every child
     started = time.monotonic()
     whole = start("whole", "--profile", profile)
     assert os.waitpid(whole, 0)[1] == 0

@@ -18,7 +18,7 @@ from tests.test_search.test_cli.conftest import Gatesearch, assert_same_table
 # Root may write anywhere, so as root the process becomes nobody, once it has imported what nobody may not read.
 PROGRAM = """
 import os, sys
-import search.cli.commands.search
+import search.cli.commands.search, search.cli.run_table, search.engine.cost, search.engine.run
 from search.cli.main import run
 {prelude}
 sys.exit(run(sys.argv[1:]))

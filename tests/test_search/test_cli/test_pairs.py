@@ -13,7 +13,7 @@ from scipy.stats import t, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from results.store.database import FILE
-from results.tables.cell_pairs import COLUMNS
+from results.tables.pair_columns import COLUMNS
 from search.cells.library import named_cell
 from tests.paths import ROOT
 from tests.test_search.test_cli.conftest import Gatesearch

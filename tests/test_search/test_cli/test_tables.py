@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from search.bench.breakdown import Breakdown
-from search.cli.commands import bench
 from search.cli.display import output_console
 from search.cli.tables import fitting_table, print_table
 from tests.paths import ROOT
@@ -97,7 +96,7 @@ def test_the_ranked_table_of_a_pipe_is_whole(gatesearch: Gatesearch, monkeypatch
 
 def test_no_number_of_a_broken_down_trial_is_cut(gatesearch: Gatesearch, monkeypatch: pytest.MonkeyPatch) -> None:
     row = Breakdown("memorization", "native", 32, 14, 1.5, 1.25, 1.2, 1.2, 1.2, 1.2, 1234.567, 1234.568, 0.25, 99.0)
-    monkeypatch.setattr(bench, "break_down", lambda *given: [row])
+    monkeypatch.setattr("search.bench.breakdown.break_down", lambda *given: [row])
     terminal(monkeypatch, 60)
     text = plain(gatesearch("bench", "gru", "--trial").out)
     assert max(map(len, text.splitlines()[1:-1])) <= 60
