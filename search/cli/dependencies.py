@@ -1,6 +1,5 @@
 """Message for a package that gatesearch depends on and that cannot be imported: missing, or broken."""
 
-from importlib.metadata import PackageNotFoundError, requires
 from traceback import walk_tb
 from types import FrameType
 
@@ -24,6 +23,10 @@ def broken_dependency(error: BaseException) -> str | None:
 
 def requirement(module: str) -> str:
     """Return the declared requirement of a module's distribution, such as `torch>=2.13,<2.15`, or its name alone."""
+    # Imported once something has failed: before the command line has left the working directory, a `random.py` in it
+    # would be taken for the one that this needs.
+    from importlib.metadata import PackageNotFoundError, requires
+
     wanted = _DISTRIBUTIONS.get(module, module).replace("_", "-").lower()
     try:
         declared = requires("gatesearch") or []

@@ -52,8 +52,9 @@ def findings(run: str, form: str | None, as_json: bool) -> None:
     with open_run(run) as store:
         ranked = profile_of(store).ranked
         if form != "json":
-            width = min(output_console().width, WIDTH)
-            click.echo(findings_document(store, ranked, run, price, markdown=form == "markdown", width=width))
+            markdown = form == "markdown"
+            width = WIDTH if markdown else min(output_console().width, WIDTH)
+            click.echo(findings_document(store, ranked, run, price, markdown=markdown, width=width))
             return
         answer, found, others, simulated = (
             verdict_of(store, ranked),
