@@ -9,7 +9,12 @@ import pytest
 
 from results.publication.archive import unpacked
 from results.store.database import RUN_ARCHIVE
+from results.store.store import Store
+from results.tables.columns import FORMAT
+from results.tables.file_names import COLUMNS_FILE
+from results.tables.files import columns_text
 from search.cli.main import run
+from search.profiles.loading import profile_of
 from tests.docs_pages import shown_pattern
 from tests.paths import ROOT
 
@@ -56,6 +61,15 @@ def test_the_run_is_what_its_seed_profile_and_trials_say(name: str, capsys: pyte
         "run.sqlite",
         "trials.parquet",
     }
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_column_s_words_change_with_the_format_alone(name: str) -> None:
+    """Published tables describe themselves in the words of their format, which `verify` compares."""
+    folder = FOLDERS[name]
+    if json.loads((folder / "published.json").read_text("utf-8"))["leaderboard_format"] == FORMAT:
+        with Store.open(folder, readonly=True) as store:
+            assert (folder / COLUMNS_FILE).read_text("utf-8") == columns_text(store, profile_of(store).ranked)
 
 
 @pytest.mark.exact
