@@ -201,7 +201,8 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
     if still:
         why = f"on no task shown to be worse than, or even with, one of the two: {_listed(still)}"
         return Finding(key, claim, Ruling.OPEN, why, tuple(worst), remedy or evidence.repeats_remedy(_most(needed)))
-    why = f"each of {len(worst)} other cells is worse than, or even with, one of the two on some task"
+    who = f"each of {len(worst)} other cells is" if len(worst) > 1 else "the only other cell that was tested is"
+    why = f"{who} worse than, or even with, one of the two on some task"
     if evidence.chosen & set(evidence.finalists) - contenders.keys():
         why += "; found cells that were not confirmed are not judged, because the seeds of the first round chose them"
     return Finding(key, claim, Ruling.HOLDS, why, tuple(worst))
