@@ -94,9 +94,10 @@ def units_note(findings: Sequence[Finding]) -> str:
     if not told:
         return ""
     return (
-        "metrics: test means of the cell and of the other, by the metric that ranks (of search estimates, on validation; "
-        "of all tasks together, mean shares); the ranked table shows a cross entropy as its perplexity. advantage: by how much the cell is better than the other, over paired seeds, with "
-        f"its standard error, {', '.join(told)}."
+        "metrics: test means of the cell and of the other, by the metric that ranks (of search estimates, on "
+        "validation; of all tasks together, mean shares); the ranked table shows a cross entropy as its perplexity. "
+        "advantage: by how much the cell is better than the other, over paired seeds, with its standard error, "
+        f"{', '.join(told)}."
     )
 
 
