@@ -23,6 +23,7 @@ from results.publication.findings_text import (
     findings_text,
     section_markdown,
     section_text,
+    units_note,
 )
 from results.publication.motifs_text import difference_lines, motif_lines
 from results.publication.rungs_text import rung_lines
@@ -96,7 +97,8 @@ def findings_document(
         verdict = f"**{printable(answer.text)}**"
         return "\n\n".join((verdict, findings_markdown(found, run, price), *note, *map(section_markdown, others)))
     verdict = "\n".join(answer.lines(width))
-    note = tuple("\n".join(wrapped(line, width)) for line in note)
+    units = units_note(found)  # published findings lack it, and `findings --help` has it for them
+    note = tuple("\n".join(wrapped(line, width)) for line in ((units, *note) if units else note))
     texts = [section_text(section, width) for section in others]
     return "\n\n".join((verdict, findings_text(found, run, price, width), *note, *texts))
 
@@ -201,7 +203,8 @@ def _nothing_better(evidence: RunEvidence) -> Finding:
     if still:
         why = f"on no task shown to be worse than, or even with, one of the two: {_listed(still)}"
         return Finding(key, claim, Ruling.OPEN, why, tuple(worst), remedy or evidence.repeats_remedy(_most(needed)))
-    why = f"each of {len(worst)} other cells is worse than, or even with, one of the two on some task"
+    who = f"each of {len(worst)} other cells is" if len(worst) > 1 else "the only other cell that was tested is"
+    why = f"{who} worse than, or even with, one of the two on some task"
     if evidence.chosen & set(evidence.finalists) - contenders.keys():
         why += "; found cells that were not confirmed are not judged, because the seeds of the first round chose them"
     return Finding(key, claim, Ruling.HOLDS, why, tuple(worst))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from results.scores.finding import Figure, Finding, Remedy, Section, Standing, Way
+from results.scores.units import GAIN, METRIC
 from results.store.sanitize import printable
 from search.cells.wrapping import wrapped
 
@@ -81,6 +82,23 @@ def remedy_text(remedy: Remedy | None, run: str, price: Price) -> str:
         return f"gatesearch finalists {run} (some cells lack some of their {remedy.repeats} seeds)"
     cost = f"about {price(remedy)} of one core, by the times of this run"
     return f"gatesearch finalists {run} --repeats {remedy.repeats} ({cost})"
+
+
+def units_note(findings: Sequence[Finding]) -> str:
+    """Return what the numbers of the tables are in, or an empty text if there is no table."""
+    figures = [figure for finding in findings for figure in finding.figures]
+    tasks = {unit: ", ".join(dict.fromkeys(one.task for one in figures if one.unit == unit)) for unit in (GAIN, METRIC)}
+    told = ["in % of the GRU's gain over the constant baseline"] if tasks[GAIN] else []
+    told += ["in % of the other cell's metric" + (f" on {tasks[METRIC]}" if told else "")] if tasks[METRIC] else []
+    told += ["in the unit beside it"] if any(not figure.unit.is_share for figure in figures) else []
+    if not told:
+        return ""
+    return (
+        "metrics: test means of the cell and of the other, by the metric that ranks (of search estimates, on "
+        "validation; of all tasks together, mean shares); the ranked table shows a cross entropy as its perplexity. "
+        "advantage: by how much the cell is better than the other, over paired seeds, with its standard error, "
+        f"{', '.join(told)}."
+    )
 
 
 def _text(finding: Finding, remedy: str, width: int) -> str:

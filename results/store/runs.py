@@ -113,6 +113,8 @@ def no_run(folder: Path, remedy: str = "") -> ResultsError:
     known = known_runs()
     near = "".join(f"did you mean {name}? " for name in get_close_matches(folder.name, known, n=1))
     hints = [f"{near}available: {', '.join(known[:8])}"] if known else []
+    if os.path.exists(Path(folder.name) / FILE):  # a word without a slash is a name; a published run has a path
+        hints.insert(0, f"give ./{folder.name} for the run in this folder")
     hints += [remedy] if remedy else [] if hints else ["start one with gatesearch search"]
     return ResultsError(f"there is no run {folder.name!r} in {folder.parent}; {'; or '.join(hints)}")
 

@@ -85,6 +85,12 @@ def test_a_figure_is_the_paired_t_test_of_the_differences_and_holm_corrects_with
         assert of(finding, task, "gru", "lstm").p == pytest.approx(largest)
 
 
+def test_one_other_cell_is_told_in_the_singular(tmp_path: Path) -> None:
+    with make_run(tmp_path, {name: STUDY[name] for name in ("gru", "lstm", "mut1")}) as store:
+        why = judged(store)["nothing-better"].why
+    assert why == "the only other cell that was tested is worse than, or even with, one of the two on some task"
+
+
 def test_the_opposite_of_the_study_does_not_hold(tmp_path: Path) -> None:
     turned = STUDY | {"gru": -0.05, "lstm-b": -0.1, "lstm-i": -0.3, "lstm-f": -0.1}
     with make_run(tmp_path, turned, found=0.2) as store:

@@ -4,8 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from results.publication.findings_text import MOST_FIGURES, WIDTH, findings_markdown, findings_text, remedy_text
+from results.publication.findings_text import (
+    MOST_FIGURES,
+    WIDTH,
+    findings_markdown,
+    findings_text,
+    remedy_text,
+    units_note,
+)
 from results.scores.finding import Figure, Finding, Remedy, Ruling, Standing, Way
+from results.scores.units import GAIN, METRIC, Unit
 
 
 def price(remedy: Remedy) -> str:
@@ -89,3 +97,22 @@ def test_of_very_many_comparisons_the_largest_advantages_are_shown() -> None:
         f"cell-{k}" for k in range(MOST_FIGURES)
     ]
     assert "largest advantages" not in few
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        ({"xml": GAIN}, "in % of the GRU's gain over the constant baseline."),
+        ({"xml": METRIC, "music": METRIC}, "in % of the other cell's metric."),
+        (
+            {"xml": GAIN, "music": METRIC},
+            "in % of the GRU's gain over the constant baseline, in % of the other cell's metric on music.",
+        ),
+        ({"music": Unit("nats per step")}, "in the unit beside it."),
+    ],
+)
+def test_the_note_says_what_advantages_are_in(units: dict[str, Unit], expected: str) -> None:
+    figures = tuple(replace(FIGURES[0], task=task, unit=unit) for task, unit in units.items())
+    note = units_note([Finding("key", "claim", Ruling.HOLDS, "why", figures)])
+    assert note.endswith(f" with its standard error, {expected}")
+    assert units_note([Finding("key", "claim", Ruling.HOLDS, "why", ())]) == ""

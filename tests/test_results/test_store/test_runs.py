@@ -1,6 +1,7 @@
 """Names of runs, and the stores that they open."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,15 @@ def test_a_run_opens_by_name_and_by_path(runs: Path) -> None:
     for name in ("old", str(runs / "old")):
         with open_run(name) as store:
             assert (store.name, store.seed) == ("old", 1)
+
+
+def test_a_run_in_the_working_directory_is_named_by_its_path(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(runs.parent)
+    shutil.copytree(runs / "old", runs.parent / "pub")
+    with pytest.raises(ResultsError, match=r"; give \./pub for the run in this folder; or available: new, old$"):
+        open_run("pub")
+    with open_run("./pub") as store:
+        assert store.seed == 1
 
 
 def test_a_missing_run_is_answered_with_those_there_are(runs: Path) -> None:

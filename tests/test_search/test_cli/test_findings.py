@@ -61,6 +61,7 @@ def test_text_markdown_and_json_say_the_same(gatesearch: Gatesearch, kept: Path)
         assert blocks.pop().split() == " ".join([section["title"], *section["lines"]]).split()
     assert " ".join(blocks.pop().split()) == data["tests"] == TESTS_NOTE
     assert TESTS_NOTE in markdown
+    assert " ".join(blocks.pop().split()).startswith("metrics: test means of the cell and of the other, ")
     assert len(blocks) == len(data["findings"]) == len(expected) == 5
     for finding, block, row in zip(expected, blocks, data["findings"], strict=True):
         assert finding.claim in block

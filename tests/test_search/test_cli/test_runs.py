@@ -7,10 +7,11 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from results.store.store import Store
-from results.store.words import COMPLETE, Origin
+from results.store.words import COMPLETE, Evidence, Origin
 from tests.test_search.test_cli.conftest import Gatesearch, Said
 
 
@@ -24,13 +25,34 @@ def test_runs_are_listed_with_state_progress_best_cell_and_size(
     assert heading.split()[:2] == ["name", "state"]
     assert row.split()[:6] == ["done", "finished,", "simulated", "6", "of", "6"]
     (run,) = json.loads(gatesearch("runs", "--json").out)
+    table = pd.read_csv(simulated / "leaderboard_full.csv")
+    best = table[(table["origin"] == Origin.FOUND) & table["rank"].notna()].iloc[0]
+    assert Evidence(best["evidence"]).is_retrained
+    assert (run["name"], run["state"], run["proposals"], run["simulated"]) == ("done", "finished", 6, True)
+    assert run["folder"] == str(here / "runs" / "done")
+    assert (run["best_cell"], run["best_evidence"]) == (best["id"], best["evidence"])
+    assert (run["best_score"], run["best_score_se"]) == (best["score"], best["score_se"])
+    assert f"{best['cell']} {best['score']:.4f}\N{PLUS-MINUS SIGN}{best['score_se']:.4f} " in row
+
+
+def test_a_table_that_is_not_of_all_trials_gives_no_best_cell(
+    gatesearch: Gatesearch, here: Path, simulated: Path
+) -> None:
+    run = shutil.copytree(simulated, here / "runs" / "done")
     with Store.open(simulated, readonly=True) as store:
         rows = [row for row in store.proposals() if row.score and row.cell and row.outcome == COMPLETE]
         best = max(row.score for row in rows if row.score and store.cell(str(row.cell)).origin == Origin.FOUND)
-    assert (run["name"], run["state"], run["proposals"], run["simulated"]) == ("done", "finished", 6, True)
-    assert run["folder"] == str(here / "runs" / "done")
-    assert run["best_score"] == best
-    assert f"({best:.4f})" in row
+    trials = pd.read_parquet(run / "trials.parquet")
+    trials.iloc[1:].to_parquet(run / "trials.parquet", index=False)
+    (line,) = json.loads(gatesearch("runs", "--json").out)
+    assert (line["best_score"], line["best_score_se"], line["best_evidence"]) == (best, None, "search")
+    assert f"({best:.4f})" in gatesearch("runs").out
+    (run / "trials.parquet").unlink()
+    assert json.loads(gatesearch("runs", "--json").out) == [line | {"size_bytes": _size(run)}]
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def test_a_narrow_terminal_shows_whole_columns_and_names_the_others(
