@@ -5,11 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow
-import pyarrow.parquet
-
 from results.store.words import Evidence, Origin
-from results.tables.files import FULL_FILE, TRIALS_FILE
+from results.tables.file_names import FULL_FILE, TRIALS_FILE
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,8 @@ def best_in_files(folder: Path, trials: int) -> BestFound | None:
     Returns:
         The cell, or None if the table has none, cannot be read, or is not of all trials of the store.
     """
+    import pyarrow.parquet  # slow to import
+
     try:
         if pyarrow.parquet.read_metadata(folder / TRIALS_FILE).num_rows != trials:
             return None

@@ -173,16 +173,16 @@ def test_every_contender_is_accounted_for_where_all_is_decided() -> None:
 def test_of_the_cells_that_are_as_good_the_one_with_the_largest_saving_is_named() -> None:
     costs = {
         CELL: Costs(0.9, 0.87, None),
-        OTHER: Costs(0.96, 0.88, 0.8),
+        OTHER: Costs(0.96, 0.88, 0.7),
         "mut1": Costs(0.5, 0.5, 0.5),  # as good on three tasks only
-        "lstm-o": Costs(0.94, 0.97, 0.99),
+        "lstm-o": Costs(0.94, 0.97, 0.8),  # its time is within what equal runs differ by
     }
     matches = [one for cell in (CELL, OTHER) for task in TASKS for one in both(task, EVEN, cell=cell)]
     named = [match(task, EVEN, cell="lstm-o") for task in TASKS]
     named += [match(task, EVEN if task != "xml" else UNDECIDED, cell="mut1") for task in TASKS]
     found = judged(matches, costs, named=tuple(named))
     assert found.text.endswith(
-        "77aa0c19 is as good as the GRU on all four tasks (within 2 % of its gain) with 20 % less time a step and 12 % "
+        "77aa0c19 is as good as the GRU on all four tasks (within 2 % of its gain) with 30 % less time a step and 12 % "
         "fewer multiply-adds."
     )
     alone = judged(matches, {"lstm-o": costs["lstm-o"]}, named=tuple(named))
