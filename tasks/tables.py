@@ -75,7 +75,9 @@ def check_names(where: str, names: Sequence[str], wanted: Iterable[str]) -> None
             raise TaskError(f"{where}: columns {first} and {number} are both named {shown(name)}; rename one")
     for name in wanted:
         if name not in names:
-            raise TaskError(f"{where} has no column {shown(name)}; it has {_names(names)}")
+            raise TaskError(
+                f"{where} has no column {shown(name)}; it has {_names(names)}: name one of these in the options"
+            )
 
 
 def refuse(where: str, cells: Sequence[str], what: str, remedy: str, count: int | None = None) -> TaskError:

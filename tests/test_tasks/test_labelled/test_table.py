@@ -111,7 +111,11 @@ def test_parquet_and_npz_are_the_same_table(tmp_path: Path) -> None:
         ("a,3,3", "a,2,3", r"line 6, column 'time': id 'a' has this time twice; leave one of the rows out, or give"),
         ("a,3,3", "a,noon,3", r"line 5, column 'time': 'noon'"),
         ("a,3,3", "a,3,three", r"line 5, column 'x': 'three'"),
-        ("id,", "name,", r"has no column 'id'; it has 'name', 'time', 'x', 'y', 'label'"),
+        (
+            "id,",
+            "name,",
+            r"has no column 'id'; it has 'name', 'time', 'x', 'y', 'label': name one of these in the options",
+        ),
         ("x,y", "x,x", r"columns 3 and 4 are both named 'x'; rename one"),
     ],
 )
