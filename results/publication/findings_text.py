@@ -88,8 +88,10 @@ def units_note(findings: Sequence[Finding]) -> str:
     """Return what the numbers of the tables are in, or an empty text if there is no table."""
     figures = [figure for finding in findings for figure in finding.figures]
     tasks = {unit: ", ".join(dict.fromkeys(one.task for one in figures if one.unit == unit)) for unit in (GAIN, METRIC)}
-    told = ["in % of the GRU's gain over the constant baseline"] if tasks[GAIN] else []
-    told += ["in % of the other cell's metric" + (f" on {tasks[METRIC]}" if told else "")] if tasks[METRIC] else []
+    told = [f"in {GAIN.after_number('')} over the constant baseline"] if tasks[GAIN] else []
+    told += (
+        [f"in {METRIC.after_number('other cell')}" + (f" on {tasks[METRIC]}" if told else "")] if tasks[METRIC] else []
+    )
     told += ["in the unit beside it"] if any(not figure.unit.is_share for figure in figures) else []
     if not told:
         return ""

@@ -14,7 +14,7 @@ import pandas as pd
 from results.scores.comparison import LEVEL
 from results.scores.finding import Figure, Standing
 from results.scores.run_evidence import Pair, RunEvidence
-from results.scores.units import EVEN_MARGIN, GAIN, METRIC, METRIC_MARGIN, Unit
+from results.scores.units import EVEN_MARGIN, GAIN, METRIC_MARGIN, Unit
 from results.store.words import SIMULATED
 from results.tables.pair_columns import COLUMNS, ESTIMATE, NOT_TESTED
 from results.tables.readable import escaped_markdown, markdown_table
@@ -147,15 +147,11 @@ def _unit(table: pd.DataFrame) -> str:
     if not others:
         return f"in % {gain}"
     if len(units) == 1:
-        return f"{_in_unit(others[0])} and not {gain} ({why})"
-    rest = ", and ".join(f"{_where(table, unit)} {_in_unit(unit)}" for unit in others)
+        return f"in {others[0].after_number('other cell')} and not {gain} ({why})"
+    rest = ", and ".join(f"{_where(table, unit)} in {unit.after_number('other cell')}" for unit in others)
     if GAIN not in units:
         return f"{rest}, not {gain} ({why})"
     return f"in % {gain}, but {rest} ({why})"
-
-
-def _in_unit(unit: Unit) -> str:
-    return "in % of the other cell's metric" if unit == METRIC else f"in {unit}"
 
 
 def _where(table: pd.DataFrame, unit: Unit) -> str:

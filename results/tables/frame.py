@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from results.scores.estimates import GRU
 from results.scores.ratio import direction
 from results.store.words import COMPLETE, Evidence, ScoreKind
 from search.cells.library import name_of
@@ -17,10 +18,19 @@ def has_rank(frame: pd.DataFrame) -> pd.Series:
 def kind_of(frame: pd.DataFrame) -> ScoreKind:
     """Return the kind of the scores that rank a leaderboard, or some of its rows."""
     if frame["score"].isna().all():  # no cell has a gain, since the GRU has none on some task
-        by_gain = not frame["score"].equals(frame["ratio_score"])
+        by_gain = not frame["score"].equals(frame["ratio_score"]) or _has_no_ratio(frame)
     else:
         by_gain = frame["score"].equals(frame["gain_score"])
     return ScoreKind.GAIN if by_gain else ScoreKind.RATIO
+
+
+def _has_no_ratio(frame: pd.DataFrame) -> bool:
+    """Return whether the GRU has a result without a ratio, as of a metric that may be negative: then gains rank."""
+    if GRU not in frame.index:
+        return False
+    tasks = [str(name).removesuffix("_ratio") for name in frame.columns if str(name).endswith("_ratio")]
+    gru = frame.loc[GRU]
+    return any(pd.notna(gru[f"{task}_validation"]) and pd.isna(gru[f"{task}_ratio"]) for task in tasks)
 
 
 def is_retrained(frame: pd.DataFrame) -> pd.Series:

@@ -168,7 +168,7 @@ APPLICABLE: Mapping[Transformation, Callable[[Draft, int], bool]] = {
     Transformation.REPLACE_BY_COMBINATION: lambda draft, i: True,
     Transformation.CHANGE_MATRIX: _is_changeable,
 }
-"""Whether a transformation applies to a node of a draft."""
+"""Condition under which a transformation applies to a node of a draft."""
 
 APPLY: Mapping[Transformation, Callable[[Draft, int, np.random.Generator], str | None]] = {
     Transformation.REPLACE_ACTIVATION: _replace_activation,

@@ -16,7 +16,7 @@ REMEDIES = {
     errno.EIO: "look at the disk",
     errno.ESTALE: "mount the network file system again",
 }
-"""What helps, by the number of the system's error."""
+"""Remedies by the number of the system's error."""
 
 _OUT_OF_MEMORY = "DefaultCPUAllocator"
 """Part of the message of PyTorch's error, which has no class of its own on CPUs."""

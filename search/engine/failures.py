@@ -44,10 +44,13 @@ class FailureWatch:
             SearchError: most trials of the task have failed.
         """
         latest = self._latest[task]
-        latest.append(result.reason if result.state is TrialState.FAILED else None)
+        if result.state is not TrialState.FAILED:
+            latest.append(None)
+            return
+        latest.append(result.reason)
         reasons = Counter(reason for reason in latest if reason is not None)
         failed, ended = reasons.total(), len(latest)
-        if result.state is not TrialState.FAILED or ended < LEAST_TRIALS or 2 * failed <= ended:
+        if ended < LEAST_TRIALS or 2 * failed <= ended:
             return
         ((reason, times),) = reasons.most_common(1)
         raise SearchError(

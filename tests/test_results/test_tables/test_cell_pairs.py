@@ -13,8 +13,9 @@ from results.scores.run_evidence import RunEvidence
 from results.store.database import FILE
 from results.store.sanitize import csv_text
 from results.store.store import Store
+from results.store.words import ScoreKind
 from results.tables.cell_pairs import caption, pair_table, readable_pairs, to_markdown
-from results.tables.frame import sorted_by
+from results.tables.frame import kind_of, sorted_by
 from results.tables.leaderboard import leaderboard
 from results.tables.pair_columns import COLUMNS
 from search.cells.library import LIBRARY
@@ -80,8 +81,10 @@ def test_where_a_metric_may_be_negative_a_difference_without_a_gain_is_told_as_i
         shown = caption(table, evidence)
         below = pair_table(marked(store, LOW | {"music": gru.mean() + 4.1 * noise}), pairs)
         frame = sorted_by(leaderboard(store, TASKS), "music")
+        kind = kind_of(leaderboard(store, TASKS).assign(score=np.nan, gain_score=np.nan))
         every = marked(store, LOW | {"music": gru.mean()}).figures([(ALL_TASKS, MUT1, GRU)])
     assert gru.min() < 0.0 < mut1.max()
+    assert kind is ScoreKind.GAIN  # where no cell has a gain, either
     music = table.set_index("task").loc["music"]
     difference, error = (gru - mut1).mean(), (gru - mut1).std(ddof=1) / np.sqrt(gru.size)
     assert music["unit"] == "nats per step"
