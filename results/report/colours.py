@@ -28,11 +28,11 @@ GRID, AXIS, PAUSED, BEHIND = "#e8e8e8", "#888888", "#ffffff", "#999999"
 
 DARK = {
     "#0072b2": "#62b5f0",
-    "#b88a00": "#e8a12c",
-    "#ad14ff": "#8270ff",
-    "#6e0c56": "#d0439b",
-    "#594b22": "#9f8456",
-    "#0f1c8a": "#ffd58f",
+    "#b88a00": "#dc8211",
+    "#ad14ff": "#9369fb",
+    "#6e0c56": "#fa02af",
+    "#594b22": "#ae7f74",
+    "#0f1c8a": "#fbdd87",
     ORANGE: "#f2b84b",
     SKY: "#9bd6fa",
     GRU_COLOUR: "#f4f4f4",
