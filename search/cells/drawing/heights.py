@@ -1,7 +1,7 @@
 """Heights of a layout by a linear program that keeps lines straight (Gansner et al. 1993), the belts above all.
 
-A reader minds how many steps lines make, and short ones most, while a linear program minds how large they are. So each
-step is then removed, or made larger if it is short, where the other lines lose less than that wins.
+A reader minds how many steps lines make, and short ones most, while a linear program minds how large they are. So an
+integer program then says which lines are straight, and each of the others has a step that looks meant.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ import numpy as np
 
 from search.cells.drawing.boxes import ROOM, port_offsets, stretch
 from search.cells.drawing.ordering import Order
-from search.cells.drawing.program import Row, below, solve
+from search.cells.drawing.program import Row, Vector, below, solve, solve_whole
 from search.cells.drawing.scene import Scene
 from search.cells.drawing.wires import CLEAR
 
@@ -26,10 +26,10 @@ _STRAIGHT = (3.0, 4.0, 10.0)
 _BELT, _TAP = 200.0, 0.7
 _PULL, _TALL = 2.0, 0.5  # cost of the distance of belts and outputs from their edge, and of the whole height
 _STEP, _FAR = 30.0, 0.5  # cost of a line that is not straight, of a short step once more, and of each pixel of a step
-_SHORT = 100.0  # cost of a short step in the end, where a long one looks as if it were meant
 _WRONG = 300.0  # cost of a step of a belt, and of a net along the bottom that goes further down
-_MOST_STEPS = 16  # steps that are looked at
-_MOST_MOVES = 3  # further steps that are removed with one that only moves
+_FEW = 2.5  # weight of the number of steps in the end, where none is short
+_TIE = 0.02  # weight of the linear program's cost beside what a reader pays: it decides between equals
+_MOST_PAIRS = 16  # pairs of lines that are kept from exchanging their heights
 
 Line = tuple[int, int, int]
 """Left item, right item, and number among the lines that enter the right item from the left, from the top."""
@@ -65,7 +65,7 @@ class Program:
                 ports = enumerate(self.ports[item.box])
                 self.lines[item.column - 1 if item.column else 0] += [(scene.left_item(i, p), i, k) for k, p in ports]
         self.joined = [line for gap in self.lines for line in gap]
-        self.short = _STEP  # what a reader pays for a step that is short, besides the step
+        self.going_on = {left for left, _, _ in self.joined}
 
     def _rank(self, box: int, port: int) -> tuple[int, int]:
         return self.place[self.scene.left_item(box, port)], port
@@ -82,73 +82,55 @@ class Program:
         return found
 
     def fine(self) -> Heights:
-        """Return heights with fewer steps: one by one, from the smallest, steps are removed, or made larger."""
-        self.short = _SHORT
-        exact: list[Row] = []
-        apart: list[Row] = []
-        found, tried = self.plain(), set[Line]()
-        for _ in range(_MOST_STEPS):
-            steps = {line: step for line, step in self._steps(found.of).items() if step and line not in tried}
-            if not steps:
+        """Return heights at which each line is straight or has a step that looks meant, and no two run together."""
+        found, ways = self.plain(), [self._meant()]
+        for _ in range(_MOST_PAIRS):
+            solved = [(heights, rows) for rows in ways if (heights := self._solve(*rows)) is not None]
+            if not solved:
                 break
-            line = min(steps, key=lambda line: (abs(steps[line]), line))
-            tried.add(line)
-            left, right, _ = line
-            offset, step = self._offset(line), steps[line]
-            rows = [below(left, right, -offset)]
-            straight = self._solve([*exact, *rows], apart)
-            if straight is not None and straight.cost >= found.cost - 1e-6 and abs(step) < LEAST_STEP:
-                straight, rows = self._onward(straight, rows, exact, apart)
-            if straight is not None and straight.cost < found.cost - 1e-6:
-                found = straight
-                exact += rows
-            elif abs(step) < LEAST_STEP:
-                wide = below(left, right, LEAST_STEP - offset) if step > 0 else below(right, left, LEAST_STEP + offset)
-                larger = self._solve(exact, [*apart, wide])
-                if larger is not None and larger.cost < found.cost - 1e-6:
-                    found = larger
-                    apart.append(wide)
-        return self._untangled(found, exact, apart)
-
-    def _onward(
-        self, straight: Heights, rows: list[Row], exact: Sequence[Row], apart: Sequence[Row]
-    ) -> tuple[Heights, list[Row]]:
-        """Remove more short steps, the smallest first, while that costs less: a removed one may only have moved."""
-        for _ in range(_MOST_MOVES):
-            short = {line: abs(step) for line, step in self._steps(straight.of).items() if 0 < abs(step) < LEAST_STEP}
-            if not short:
-                break
-            line = min(short, key=lambda line: (short[line], line))
-            more = [*rows, below(line[0], line[1], -self._offset(line))]
-            found = self._solve([*exact, *more], apart)
-            if found is None or found.cost >= straight.cost:
-                break
-            straight, rows = found, more
-        return straight, rows
-
-    def _untangled(self, found: Heights, exact: Sequence[Row], apart: Sequence[Row]) -> Heights:
-        """Return heights in which no two lines exchange theirs between two columns.
-
-        Each would end at the height at which the other starts. Wherever their vertical lines stand, one would run
-        along the other.
-        """
-        apart = list(apart)
-        for _ in range(_MOST_STEPS):
+            found, (exact, apart) = min(solved, key=lambda one: one[0].cost)
             pair = self._exchange(found.of)
             if pair is None:
                 break
-            moved = [
-                (heights, row)
-                for kept in (exact, [])  # what was made straight goes before the lines run along each other
-                for line, other in (pair, pair[::-1])
-                for row in self._clear(line, other[0])
-                if (heights := self._solve(kept, [*apart, row])) is not None
-            ]
-            if not moved:
-                break
-            found, row = min(moved, key=lambda one: one[0].cost)
-            apart.append(row)
+            ways = [(exact, [*apart, row]) for line, other in (pair, pair[::-1]) for row in self._clear(line, other[0])]
         return found
+
+    def _meant(self) -> tuple[list[Row], list[Row]]:
+        """Return equations of straight lines and the least steps of the others, for the least cost to a reader.
+
+        An integer program chooses them. There are none if it finds no solution.
+        """
+        linear, less = self._linear([])
+        n, lines = len(self.scene.items), len(self.joined)
+        cost = np.concatenate([_TIE * linear, np.zeros(2 * lines)])
+        cost[[n, n + 1]] += -_FAR, _FAR
+        self._pay_taps(cost, _FAR)
+        far = 2 * (max(self.plain().of) + 2 * LEAST_STEP)  # no step is as large
+        for k, line in enumerate(self.joined, start=n + 2):  # variables: whether a line goes down, and whether up
+            left, right, _ = line
+            offset, down, up = self._offset(line), k + lines, k + 2 * lines
+            cost[[k, down, up]] += _FAR, _FEW * self._turn(line, down=True), _FEW * self._turn(line, down=False)
+            less += [
+                (((right, 1.0), (left, -1.0), (down, -far), (up, LEAST_STEP)), -offset),
+                (((left, 1.0), (right, -1.0), (up, -far), (down, LEAST_STEP)), offset),
+                (((down, 1.0), (up, 1.0)), 1.0),
+            ]
+        bounds = [*self._free(len(linear)), *[(0.0, 1.0)] * (2 * lines)]
+        found = solve_whole(cost, less, bounds, range(len(linear), len(cost)))
+        exact: list[Row] = []
+        apart: list[Row] = []
+        if found is None:
+            return exact, apart
+        for line, goes_down, goes_up in zip(self.joined, found[-2 * lines : -lines], found[-lines:], strict=True):
+            left, right, _ = line
+            offset = self._offset(line)
+            if goes_down > 0.5:
+                apart.append(below(left, right, LEAST_STEP - offset))
+            elif goes_up > 0.5:
+                apart.append(below(right, left, LEAST_STEP + offset))
+            else:
+                exact.append(below(left, right, -offset))
+        return exact, apart
 
     def _exchange(self, heights: Sequence[float]) -> tuple[Line, Line] | None:
         """Return two lines each of which ends where the other starts, or nearly; None if there are none."""
@@ -192,6 +174,22 @@ class Program:
         return up, down
 
     def _solve(self, exact: Sequence[Row], apart: Sequence[Row]) -> Heights | None:
+        """Return the heights of the linear program with more rows; None if there are none."""
+        cost, less = self._linear(apart)
+        found = solve(cost, less, self._free(len(cost)), exact)
+        if found is None:
+            return None
+        n = len(self.scene.items)
+        heights = [round(value, 3) for value in found[:n]]
+        return Heights(heights, self._paid(heights, found[n + 1]))
+
+    def _free(self, size: int) -> list[tuple[float, float]]:
+        """Return the bounds of the linear program's variables: the uppermost edge is at 0."""
+        top = len(self.scene.items)
+        return [(0.0, 0.0) if i == top else (-np.inf, np.inf) for i in range(size)]
+
+    def _linear(self, apart: Sequence[Row]) -> tuple[Vector, list[Row]]:
+        """Return the cost and the inequalities of the linear program: of items, edges, and displacements of lines."""
         scene, n = self.scene, len(self.scene.items)
         top, bottom = n, n + 1
         extents = [(0.0, 0.0) if item.box is None else self.extents(item.box) for item in scene.items]
@@ -220,10 +218,7 @@ class Program:
                 cost[k] += down
                 cost[right] += down
                 cost[left] -= down
-        for tap in (tap for column in scene.taps for tap in column):
-            upper, lower = sorted((tap.passage, tap.item), key=self.place.__getitem__)
-            cost[lower] += _TAP
-            cost[upper] -= _TAP
+        self._pay_taps(cost, _TAP)
         for b, box in enumerate(scene.boxes):
             if box.last and b in scene.low:
                 cost[b] -= _PULL
@@ -231,27 +226,30 @@ class Program:
             elif box.first and b in scene.ranks:
                 cost[b] += _PULL
                 cost[top] -= _PULL
-        found = solve(cost, less, [(0.0, 0.0) if i == top else (-np.inf, np.inf) for i in range(len(cost))], exact)
-        if found is None:
-            return None
-        heights = [round(value, 3) for value in found[:n]]
-        return Heights(heights, self._paid(heights, found[bottom]))
+        return cost, less
+
+    def _pay_taps(self, cost: Vector, by: float) -> None:
+        """Add the cost of each pixel of lines from above and below."""
+        for tap in (tap for column in self.scene.taps for tap in column):
+            upper, lower = sorted((tap.passage, tap.item), key=self.place.__getitem__)
+            cost[lower] += by
+            cost[upper] -= by
 
     def _paid(self, heights: Sequence[float], bottom: float) -> float:
         """Return what a reader pays for steps, lines from above and below, and the height of the drawing."""
-        scene = self.scene
         cost = _FAR * bottom
-        cost += _FAR * sum(abs(heights[tap.passage] - heights[tap.item]) for taps in scene.taps for tap in taps)
-        going_on = {left for left, _, _ in self.joined}
+        cost += _FAR * sum(abs(heights[tap.passage] - heights[tap.item]) for taps in self.scene.taps for tap in taps)
         for line, step in self._steps(heights).items():
-            left, right, _ = line
-            if not step:
-                continue
-            cost += _STEP + _FAR * abs(step) + self.short * (abs(step) < LEAST_STEP)
-            cost += _STEP * (scene.items[right].box is None and right not in going_on)  # and it turns once more
-            if self._is_belt(line) or (left in scene.low and step > 0):
-                cost += _WRONG
+            if step:
+                cost += self._turn(line, down=step > 0) + _FAR * abs(step) + _STEP * (abs(step) < LEAST_STEP)
         return cost
+
+    def _turn(self, line: Line, *, down: bool) -> float:
+        """Return what a reader pays for a line that is not straight, besides the length of its step."""
+        left, right, _ = line
+        turns_back = self.scene.items[right].box is None and right not in self.going_on  # and it turns once more
+        wrong = self._is_belt(line) or (left in self.scene.low and down)
+        return _STEP * (1 + turns_back) + _WRONG * wrong
 
     def _is_belt(self, line: Line) -> bool:
         left, right, place = line

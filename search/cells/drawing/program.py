@@ -1,4 +1,4 @@
-"""Linear programs that the columns and the heights of a drawing are."""
+"""Linear and integer programs that the columns and the heights of a drawing are."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -10,6 +10,10 @@ import numpy.typing as npt
 Row = tuple[tuple[tuple[int, float], ...], float]
 """Variables with their factors, and the most that their sum may be, or what it is in an equation."""
 
+Vector = npt.NDArray[np.float64]
+
+_GAP, _MOST_NODES = 0.0005, 20  # of the search of an integer program: the last percents take most of the time
+
 
 def below(a: int, b: int, by: float) -> Row:
     """Return the row of a <= b - by, or of a == b - by."""
@@ -17,10 +21,7 @@ def below(a: int, b: int, by: float) -> Row:
 
 
 def solve(
-    cost: npt.NDArray[np.float64],
-    less: Sequence[Row],
-    bounds: Sequence[tuple[float, float]],
-    equal: Sequence[Row] = (),
+    cost: Vector, less: Sequence[Row], bounds: Sequence[tuple[float, float]], equal: Sequence[Row] = ()
 ) -> list[float] | None:
     """Return the variables of the least cost, None if there are none.
 
@@ -40,6 +41,33 @@ def solve(
         [value for _, value in equal] if equal else None,
         bounds=bounds,
         method="highs-ds",
+    )
+    return None if found.x is None else [float(value) for value in found.x]
+
+
+def solve_whole(
+    cost: Vector, less: Sequence[Row], bounds: Sequence[tuple[float, float]], whole: Sequence[int]
+) -> list[float] | None:
+    """Return variables of little cost of which some are whole numbers, None if none were found.
+
+    The cost is near the least one, the nearer the fewer numbers are whole, unless that is hard to find.
+
+    Args:
+        cost: the cost of each variable.
+        less: inequalities.
+        bounds: least and largest value of each variable.
+        whole: variables that are whole numbers.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import
+
+    integrality = np.zeros(len(cost), dtype=np.int64)
+    integrality[list(whole)] = 1
+    found = milp(
+        cost,
+        integrality=integrality,
+        bounds=Bounds(*np.transpose(bounds)),
+        constraints=LinearConstraint(_matrix(less, len(cost)), -np.inf, [most for _, most in less]),
+        options={"mip_rel_gap": _GAP * len(whole), "node_limit": _MOST_NODES},
     )
     return None if found.x is None else [float(value) for value in found.x]
 

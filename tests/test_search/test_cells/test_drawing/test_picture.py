@@ -10,6 +10,7 @@ from search.cells.drawing.diagram import MINUS, Kind, diagram, formula_diagram
 from search.cells.drawing.picture import draw, draw_formula
 from search.cells.graph import GateGraph
 from search.cells.library import LIBRARY
+from search.cells.mutation import Child, mutate
 from search.cells.notation.formula import parse_formula
 from search.cells.operations import Op
 from search.cells.simplify import simplify
@@ -258,21 +259,24 @@ def short_steps(svg: str) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("gru", "gru-after", "gru-keras", "lstm", "lstm-peephole", "g-lstm-4", "mut1", "mut2", "mut3"),
-        *("rhn-3", "nbrc"),
-        *("sru", "sru-v1", "sru-v1-tanh", "star-chrono", "lem-slow", "ran"),
-    ],
-)
-def test_cells_of_papers_have_no_short_steps(name: str) -> None:
+@pytest.mark.parametrize("name", CELLS)
+def test_no_line_has_a_short_step(name: str) -> None:
+    assert short_steps(drawing(name)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(LIBRARY) - set(CELLS)))
+def test_no_line_of_a_cell_of_the_library_has_a_short_step(name: str) -> None:
     assert short_steps(draw(LIBRARY[name].graph)) == []
 
 
-def test_few_lines_have_short_steps() -> None:
-    found = {name: len(short_steps(drawing(name))) for name in CELLS}
-    assert sum(found.values()) < len(found), found
+@pytest.mark.exact
+def test_no_line_of_a_mutant_has_a_short_step() -> None:
+    rng = np.random.default_rng(16)
+    children = [child.graph for _ in range(300) if isinstance(child := mutate(LIBRARY["gru"].graph, rng), Child)]
+    found = {cell.id: steps for cell in children if (steps := short_steps(draw(cell)))}
+    assert len(children) > 100
+    assert found == {}
 
 
 def test_a_line_goes_straight_on_where_a_step_would_be_of_a_few_pixels() -> None:
