@@ -6,7 +6,6 @@ gradient is clipped by norm: the study's learning rates only make sense with thi
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from results.store.words import TrialState
 from search.cells.graph import GateGraph
 from search.core.errors import BudgetError
 from search.training.checkpoint import Checkpoint, trial_identity
+from search.training.clock import TrialClock
 from search.training.denormals import denormals_flushed
 from search.training.measure import Measure
 from search.training.model import SequenceModel, units_for
@@ -170,7 +170,7 @@ def train_trial(
     Raises:
         ValueError: `until` is neither a mark nor the end of an epoch.
     """
-    started = time.perf_counter()
+    clock = TrialClock()
     budget.check_pause(until)
     graph = graph.canonical()  # dead matrices are not trained, so they must not use up the parameter budget
     try:
@@ -181,19 +181,25 @@ def train_trial(
     model.initialise(setting.scale, torch.Generator().manual_seed(seed))
     if chance is None:
         chance = task.chance_level()
-    trial = _Trial(model, task, setting, budget, seed, chance, on_epoch, on_batch)
+
+    def at_batch() -> None:
+        clock.read()
+        if on_batch is not None:
+            on_batch()
+
+    trial = _Trial(model, task, setting, budget, seed, chance, on_epoch, at_batch)
     pauses = until is not None or checkpoint is not None
     identity = trial_identity(trial.stepper, task, setting, budget, seed, chance) if pauses else ""
     before = None if checkpoint is None else Checkpoint.from_bytes(checkpoint, identity)
     if before is not None and (until is None or before.steps <= until):
         trial.restore(before)
-        started -= before.seconds
+        clock.add(before.seconds)
     ending = trial.train(np.random.default_rng(seed), until)
     paused = ending.state is TrialState.PAUSED
     measures = {"validation": trial.curve[-1].validation} if paused else trial.measures(ending.state)
     if measures and not paused and on_end is not None:
         on_end(model)
-    seconds = time.perf_counter() - started
+    seconds = clock.read()
     return TrialResult(
         ending.state,
         ending.reason,
@@ -218,7 +224,7 @@ class _Trial:
         seed: int,
         chance: float,
         on_epoch: Callable[[Point], None] | None,
-        on_batch: Callable[[], None] | None,
+        on_batch: Callable[[], None],
     ) -> None:
         self.model, self.task, self.setting, self.budget = model, task, setting, budget
         self.on_epoch, self.on_batch = on_epoch, on_batch
@@ -326,6 +332,5 @@ class _Trial:
     def _announced(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield the batches, and call `on_batch` before each."""
         for batch in batches:
-            if self.on_batch is not None:
-                self.on_batch()
+            self.on_batch()
             yield batch

@@ -1,6 +1,8 @@
 """Paused trials: marks change nothing, and a trial continues from its checkpoint bit for bit."""
 
+import functools
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import fields, replace
 
@@ -15,6 +17,7 @@ from search.cells.notation.formula import parse_formula
 from search.kernels.errors import KernelError
 from search.kernels.optimisers import OptimiserName
 from search.training.checkpoint import Checkpoint
+from search.training.clock import TrialClock
 from search.training.model import SequenceModel
 from search.training.schedule import Budget, RateRule
 from search.training.settings import Setting
@@ -184,13 +187,15 @@ def test_the_best_weights_are_those_of_an_epochs_end_even_if_a_mark_is_better() 
 
 
 def test_seconds_add_up_over_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter(range(0, 1000, 10))
-    monkeypatch.setattr("search.training.trial.time.perf_counter", lambda: float(next(now)))
+    readings = itertools.count()
+    wall = functools.partial(TrialClock, lambda: 0.5 * next(readings), lambda: 0.0)
+    monkeypatch.setattr("search.training.trial.TrialClock", wall)
     paused = train_trial(GRU, XML, SETTING, BUDGET, 0, until=4)
-    assert paused.seconds == 10.0  # the clock is read at the start and at the end
+    read = next(readings)  # 0, 1, ..., so the last reading was one less
+    assert paused.seconds == 0.5 * (read - 1) > 2  # the clock is read at the start, at each batch, and at the end
     ended = train_trial(GRU, XML, SETTING, BUDGET, 0, checkpoint=paused.checkpoint)
-    assert ended.seconds == 20.0
-    assert ended.at(9).seconds == 10.0
+    assert ended.seconds == paused.seconds + 0.5 * (next(readings) - read - 2)
+    assert ended.at(9).seconds == ended.seconds * 9 / ended.steps
 
 
 @pytest.mark.parametrize("until", [0, -1, 2, 7, 24])

@@ -1,0 +1,38 @@
+"""Clock of a trial, which stands still while its process is stopped."""
+
+import time
+from collections.abc import Callable
+
+_LONG = 1.0
+"""Seconds between two readings from which on a process that used no processor time counts as stopped."""
+
+
+class TrialClock:
+    """Wall-clock time of training, without that in which the process was stopped (Ctrl-Z).
+
+    A trial reads it before each batch. Of a longer time between two readings only the processor time counts.
+
+    Args:
+        wall: clock that may go on while the process is stopped.
+        processor: clock of the processor time of this process.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.perf_counter,
+        processor: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._seconds, self._wall, self._processor = 0.0, wall, processor
+        self._last = wall(), processor()
+
+    def read(self) -> float:
+        """Return the seconds that have passed."""
+        now = self._wall(), self._processor()
+        passed, used = now[0] - self._last[0], now[1] - self._last[1]
+        self._seconds += passed if passed <= _LONG else min(passed, used)
+        self._last = now
+        return self._seconds
+
+    def add(self, seconds: float) -> None:
+        """Count seconds of training that another clock has measured."""
+        self._seconds += seconds
