@@ -3,14 +3,15 @@
 import time
 from collections.abc import Callable
 
-_LONG = 1.0
-"""Seconds between two readings from which on a process that used no processor time counts as stopped."""
+_LONG, _IDLE = 1.0, 0.1
+"""Least seconds between two readings, and the most of them on the processor, of a process that was stopped."""
 
 
 class TrialClock:
     """Wall-clock time of training, without that in which the process was stopped (Ctrl-Z).
 
-    A trial reads it before each batch. Of a longer time between two readings only the processor time counts.
+    A trial reads it before each batch. A process that used next to no processor time in more than a second was stopped,
+    or waited for a disk: only the processor time of such a pause counts.
 
     Args:
         wall: clock that may go on while the process is stopped.
@@ -29,7 +30,7 @@ class TrialClock:
         """Return the seconds that have passed."""
         now = self._wall(), self._processor()
         passed, used = now[0] - self._last[0], now[1] - self._last[1]
-        self._seconds += passed if passed <= _LONG else min(passed, used)
+        self._seconds += passed if passed <= _LONG or used > _IDLE * passed else used
         self._last = now
         return self._seconds
 

@@ -82,7 +82,10 @@ class Program:
         return found
 
     def fine(self) -> Heights:
-        """Return heights at which each line is straight or has a step that looks meant, and no two run together."""
+        """Return heights at which each line is straight or has a step that looks meant, and no two run together.
+
+        Where no such heights are found, it returns the last that were found, at worst those of the linear program.
+        """
         found, ways = self.plain(), [self._meant()]
         for _ in range(_MOST_PAIRS):
             solved = [(heights, rows) for rows in ways if (heights := self._solve(*rows)) is not None]
@@ -101,7 +104,7 @@ class Program:
         An integer program chooses them. There are none if it finds no solution.
         """
         linear, less = self._linear([])
-        n, lines = len(self.scene.items), len(self.joined)
+        n, m, lines = len(self.scene.items), len(linear), len(self.joined)
         cost = np.concatenate([_TIE * linear, np.zeros(2 * lines)])
         cost[[n, n + 1]] += -_FAR, _FAR
         self._pay_taps(cost, _FAR)
@@ -115,13 +118,13 @@ class Program:
                 (((left, 1.0), (right, -1.0), (up, -far), (down, LEAST_STEP)), offset),
                 (((down, 1.0), (up, 1.0)), 1.0),
             ]
-        bounds = [*self._free(len(linear)), *[(0.0, 1.0)] * (2 * lines)]
-        found = solve_whole(cost, less, bounds, range(len(linear), len(cost)))
+        bounds = [*self._free(m), *[(0.0, 1.0)] * (2 * lines)]
+        found = solve_whole(cost, less, bounds, range(m, len(cost)))
         exact: list[Row] = []
         apart: list[Row] = []
         if found is None:
             return exact, apart
-        for line, goes_down, goes_up in zip(self.joined, found[-2 * lines : -lines], found[-lines:], strict=True):
+        for line, goes_down, goes_up in zip(self.joined, found[m : m + lines], found[m + lines :], strict=True):
             left, right, _ = line
             offset = self._offset(line)
             if goes_down > 0.5:

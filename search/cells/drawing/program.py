@@ -12,7 +12,7 @@ Row = tuple[tuple[tuple[int, float], ...], float]
 
 Vector = npt.NDArray[np.float64]
 
-_GAP, _MOST_NODES = 0.0005, 20  # of the search of an integer program: the last percents take most of the time
+_GAP, _MOST_NODES = 0.0005, 20  # per whole number, and in all: of large programs, a first solution is taken
 
 
 def below(a: int, b: int, by: float) -> Row:
@@ -50,7 +50,7 @@ def solve_whole(
 ) -> list[float] | None:
     """Return variables of little cost of which some are whole numbers, None if none were found.
 
-    The cost is near the least one, the nearer the fewer numbers are whole, unless that is hard to find.
+    The fewer numbers are whole, the nearer it is to the least one; of thousands, a first solution is taken.
 
     Args:
         cost: the cost of each variable.
