@@ -89,9 +89,8 @@ def units_note(findings: Sequence[Finding]) -> str:
     figures = [figure for finding in findings for figure in finding.figures]
     tasks = {unit: ", ".join(dict.fromkeys(one.task for one in figures if one.unit == unit)) for unit in (GAIN, METRIC)}
     told = [f"in {GAIN.after_number('')} over the constant baseline"] if tasks[GAIN] else []
-    told += (
-        [f"in {METRIC.after_number('other cell')}" + (f" on {tasks[METRIC]}" if told else "")] if tasks[METRIC] else []
-    )
+    on = f" on {tasks[METRIC]}" if told else ""
+    told += [f"in {METRIC.after_number('other cell')}{on}"] if tasks[METRIC] else []
     told += ["in the unit beside it"] if any(not figure.unit.is_share for figure in figures) else []
     if not told:
         return ""

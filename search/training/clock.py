@@ -1,4 +1,7 @@
-"""Clock of a trial, which stands still while its process is stopped."""
+"""Clock of a trial, which stands still while its process is stopped.
+
+`search.workers.waiting` has that of a thread that waits: it looks often, and uses no processor time.
+"""
 
 import time
 from collections.abc import Callable

@@ -86,29 +86,33 @@ class Program:
 
         Where no such heights are found, it returns the last that were found, at worst those of the linear program.
         """
-        found, ways = self.plain(), [self._meant()]
+        found = self.plain()
+        ways = [self._meant(found)]
         for _ in range(_MOST_PAIRS):
             solved = [(heights, rows) for rows in ways if (heights := self._solve(*rows)) is not None]
             if not solved:
                 break
-            found, (exact, apart) = min(solved, key=lambda one: one[0].cost)
+            # What was made straight goes last, but before lines run along each other.
+            found, (exact, apart) = min(solved, key=lambda one: (-len(one[1][0]), one[0].cost))
             pair = self._exchange(found.of)
             if pair is None:
                 break
-            ways = [(exact, [*apart, row]) for line, other in (pair, pair[::-1]) for row in self._clear(line, other[0])]
+            clear = [row for line, other in (pair, pair[::-1]) for row in self._clear(line, other[0])]
+            ways = [(kept, [*apart, row]) for kept in (exact, []) for row in clear]
         return found
 
-    def _meant(self) -> tuple[list[Row], list[Row]]:
+    def _meant(self, plain: Heights) -> tuple[list[Row], list[Row]]:
         """Return equations of straight lines and the least steps of the others, for the least cost to a reader.
 
-        An integer program chooses them. There are none if it finds no solution.
+        An integer program chooses them. There are none if it finds no solution. `plain` are the heights of the linear
+        program alone.
         """
         linear, less = self._linear([])
         n, m, lines = len(self.scene.items), len(linear), len(self.joined)
         cost = np.concatenate([_TIE * linear, np.zeros(2 * lines)])
         cost[[n, n + 1]] += -_FAR, _FAR
         self._pay_taps(cost, _FAR)
-        far = 2 * (max(self.plain().of) + 2 * LEAST_STEP)  # no step is as large
+        far = 2 * (max(plain.of) + 2 * LEAST_STEP)  # no step is as large
         for k, line in enumerate(self.joined, start=n + 2):  # variables: whether a line goes down, and whether up
             left, right, _ = line
             offset, down, up = self._offset(line), k + lines, k + 2 * lines

@@ -188,14 +188,15 @@ def test_the_best_weights_are_those_of_an_epochs_end_even_if_a_mark_is_better() 
 
 def test_seconds_add_up_over_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = itertools.count()
-    wall = functools.partial(TrialClock, lambda: 0.5 * next(readings), lambda: 0.0)
-    monkeypatch.setattr("search.training.trial.TrialClock", wall)
+    clock = functools.partial(TrialClock, lambda: 0.5 * next(readings), lambda: 0.0)
+    monkeypatch.setattr("search.training.trial.TrialClock", clock)
+    # Read after 4 batches of training and 2 times 5 of validation, and at the end.
     paused = train_trial(GRU, XML, SETTING, BUDGET, 0, until=4)
-    read = next(readings)  # 0, 1, ..., so the last reading was one less
-    assert paused.seconds == 0.5 * (read - 1) > 2  # the clock is read at the start, at each batch, and at the end
+    assert paused.seconds == 7.5
+    # And after 18 batches of training, 4 of them again, 4 times 5 of validation and 6 of the test, and at the end.
     ended = train_trial(GRU, XML, SETTING, BUDGET, 0, checkpoint=paused.checkpoint)
-    assert ended.seconds == paused.seconds + 0.5 * (next(readings) - read - 2)
-    assert ended.at(9).seconds == ended.seconds * 9 / ended.steps
+    assert ended.seconds == 7.5 + 22.5
+    assert ended.at(9).seconds == 15.0
 
 
 @pytest.mark.parametrize("until", [0, -1, 2, 7, 24])

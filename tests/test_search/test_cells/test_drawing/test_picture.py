@@ -264,6 +264,19 @@ def test_no_line_has_a_short_step(name: str) -> None:
     assert short_steps(drawing(name)) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("gru", "gru-after", "gru-keras", "lstm", "lstm-peephole", "g-lstm-4", "mut1", "mut2", "mut3"),
+        *("rhn-3", "nbrc"),
+        *("sru", "sru-v1", "sru-v1-tanh", "star-chrono", "lem-slow", "ran"),
+        *("mgu", "lstm-1997", "rin", "momentum-lstm", "enas-lm"),
+    ],
+)
+def test_cells_of_papers_have_no_short_steps(name: str) -> None:
+    assert short_steps(draw(LIBRARY[name].graph)) == []
+
+
 @pytest.mark.parametrize("every", [pytest.param(4, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.exact)])
 def test_no_line_of_a_cell_of_the_library_has_a_short_step(every: int) -> None:
     names = sorted(LIBRARY)[::every]
